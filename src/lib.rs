@@ -1,0 +1,3 @@
+//! An embedded query engine over exported LLM spans.
+
+pub mod model;
