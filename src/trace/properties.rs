@@ -1,0 +1,207 @@
+//! Random traces: every column equals what the rules say when followed one span at a time.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::record_batch::RecordBatch;
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+
+use super::input::TreeArrays;
+use super::naive::Naive;
+use super::sample::{Sample, batch, tree_rows, with_column};
+use super::{critical_path, elapsed_ms, summarize, tree_columns, tree_columns_of};
+use crate::model::columns;
+
+/// Few ids and few moments, so that doubled ids, cycles, orphans and ties are common.
+fn span() -> impl Strategy<Value = Sample> {
+    let id = prop_oneof![
+        20 => (0..50_u8).prop_map(|n| Some(format!("s{n}"))),
+        // Ids that begin alike and differ late, and ids that end where others go on.
+        2 => (0..4_u8).prop_map(|n| Some(format!("12345678{}", "\0".repeat(n.into())))),
+        1 => Just(None),
+        1 => Just(Some(String::new())),
+    ];
+    let parent = prop_oneof![
+        20 => (0..50_u8).prop_map(|n| Some(format!("s{n}"))),
+        2 => (0..4_u8).prop_map(|n| Some(format!("12345678{}", "\0".repeat(n.into())))),
+        3 => Just(None),
+        1 => Just(Some(String::new())),
+    ];
+    let time = weighted(0.95, 0..30_i64);
+    (id, parent, time, weighted(0.95, -3..20_i64)).prop_map(|(id, parent, start, length)| {
+        let end = length.map(|length| start.unwrap_or(5) + length);
+        Sample { trace: "t".into(), id, parent, start, end }
+    })
+}
+
+/// Mostly well-formed trees: a parent is a span made before, children mostly lie inside it.
+fn grown_trace() -> impl Strategy<Value = Vec<Sample>> {
+    vec((any::<prop::sample::Index>(), 0..10_i64, 0..40_i64), 1..60).prop_map(|grown| {
+        let mut spans: Vec<Sample> = Vec::new();
+        for (index, (parent, offset, length)) in grown.into_iter().enumerate() {
+            let above = (index > 0).then(|| &spans[parent.index(index)]);
+            let start = above.and_then(|span| span.start).unwrap_or(0) + offset;
+            let parent = above.and_then(|span| span.id.clone());
+            let (id, end) = (Some(format!("{:02}", (index * 37) % 60)), Some(start + length));
+            spans.push(Sample { trace: "t".into(), id, parent, start: Some(start), end });
+        }
+        spans
+    })
+}
+
+fn trace() -> impl Strategy<Value = Vec<Sample>> {
+    prop_oneof![vec(span(), 0..60), grown_trace().prop_shuffle()]
+}
+
+fn columns_of(spans: &[Sample]) -> Vec<ArrayRef> {
+    let arrays = TreeArrays::read(&batch(spans)).unwrap();
+    tree_columns(&arrays.input(), std::slice::from_ref(&(0..spans.len()))).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn tree_columns_follow_the_rules(spans in trace()) {
+        prop_assert_eq!(tree_rows(&columns_of(&spans)), Naive::new(&spans).tree_rows());
+    }
+
+    #[test]
+    fn nested_sets_say_who_is_below_whom(spans in trace()) {
+        let rows = tree_rows(&columns_of(&spans));
+        let naive = Naive::new(&spans);
+        for (a, above) in rows.iter().enumerate() {
+            for (d, below) in rows.iter().enumerate() {
+                let nested = above.left < below.left && below.right < above.right;
+                prop_assert_eq!(nested, naive.is_descendant(d, a), "{} below {}", d, a);
+            }
+        }
+        let mut numbers: Vec<i32> = rows.iter().flat_map(|row| [row.left, row.right]).collect();
+        numbers.sort_unstable();
+        prop_assert_eq!(numbers, (1..=2 * spans.len() as i32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn contributions_sum_to_the_latency_of_the_last_top_span(spans in trace()) {
+        let arrays = TreeArrays::read(&batch(&spans)).unwrap();
+        let steps = critical_path(&arrays.input(), 0..spans.len()).unwrap();
+        let naive = Naive::new(&spans);
+        let (on_path, expected) = naive.critical();
+        let got: Vec<_> = steps.iter().map(|step| (step.row, step.start_ns, step.end_ns)).collect();
+        prop_assert_eq!(&got, &expected);
+        prop_assert!(got.iter().all(|(row, start, end)| on_path.contains(row) && start < end));
+        prop_assert!(got.windows(2).all(|pair| pair[0].2 <= pair[1].1), "steps overlap: {:?}", got);
+        if let Some(top) = naive.last_ending() {
+            let (start, end) = (spans[top].start.unwrap(), spans[top].end.unwrap());
+            prop_assert!(got.iter().all(|&(_, from, to)| start <= from && to <= end));
+            prop_assert_eq!(got.iter().map(|(_, from, to)| to - from).sum::<i64>(), end - start);
+        } else {
+            prop_assert!(got.is_empty());
+        }
+    }
+
+    #[test]
+    fn traces_may_lie_in_any_order(traces in vec(vec(span(), 1..12), 1..6), keys in vec(any::<u32>(), 72)) {
+        let mut mixed: Vec<(u32, Sample)> = Vec::new();
+        for (number, spans) in traces.iter().enumerate() {
+            for span in spans {
+                let trace = format!("trace {number}");
+                mixed.push((keys[mixed.len()], Sample { trace, ..span.clone() }));
+            }
+        }
+        mixed.sort_by_key(|(key, _)| *key);
+        let mixed: Vec<Sample> = mixed.into_iter().map(|(_, span)| span).collect();
+        let rows = tree_rows(&tree_columns_of(&batch(&mixed)).unwrap());
+        for number in 0..traces.len() {
+            let name = format!("trace {number}");
+            let places: Vec<usize> = (0..mixed.len()).filter(|&row| mixed[row].trace == name).collect();
+            let alone: Vec<Sample> = places.iter().map(|&row| mixed[row].clone()).collect();
+            let got: Vec<_> = places.iter().map(|&row| rows[row].clone()).collect();
+            prop_assert_eq!(got, Naive::new(&alone).tree_rows());
+        }
+    }
+
+    #[test]
+    fn usage_counts_where_nothing_below_repeats_it(
+        spans in trace(),
+        usage in vec((weighted(0.4, -1..4_i64), weighted(0.4, -1..4_i64), weighted(0.4, -1..4_i64), weighted(0.4, -1..4_i8)), 60),
+        names in vec((weighted(0.3, 0..4_u8), weighted(0.3, 0..4_u8)), 60),
+    ) {
+        let n = spans.len();
+        let (usage, names) = (&usage[..n], &names[..n]);
+        let total: Vec<Option<i64>> = usage.iter().map(|u| u.2.or(u.0.zip(u.1).map(|(p, c)| p + c))).collect();
+        let batch = usage_batch(&spans, usage, names);
+        let summary = summarize(&batch, std::slice::from_ref(&(0..n))).unwrap();
+        prop_assert_eq!(summary.num_rows(), 1);
+        let naive = Naive::new(&spans);
+        let sum = |values: Vec<Option<i64>>| {
+            let repeated = |i: usize| (0..n).any(|d| naive.is_descendant(d, i) && values[d] > Some(0));
+            let counted: Vec<i64> = (0..n).filter(|&i| !repeated(i)).filter_map(|i| values[i]).collect();
+            (!counted.is_empty()).then(|| counted.iter().sum::<i64>())
+        };
+        prop_assert_eq!(int(&summary, "prompt_tokens"), sum(usage.iter().map(|u| u.0).collect()));
+        prop_assert_eq!(int(&summary, "completion_tokens"), sum(usage.iter().map(|u| u.1).collect()));
+        prop_assert_eq!(int(&summary, "total_tokens"), sum(total));
+        let cost = sum(usage.iter().map(|u| u.3.map(i64::from)).collect());
+        let costs = summary.column_by_name("cost").unwrap().as_primitive::<Float64Type>();
+        prop_assert_eq!(costs.is_valid(0).then(|| costs.value(0)), cost.map(|cost| cost as f64 / 2.0));
+        let reported: Vec<i64> = usage.iter().filter_map(|u| u.2).collect();
+        let reported = (!reported.is_empty()).then(|| reported.iter().sum::<i64>());
+        prop_assert_eq!(int(&summary, "reported_tokens"), reported);
+
+        let rows = naive.tree_rows();
+        let count = |is: &dyn Fn(usize) -> bool| Some((0..n).filter(|&i| is(i)).count() as i64);
+        prop_assert_eq!(int(&summary, "span_count"), Some(n as i64));
+        prop_assert_eq!(int(&summary, "root_count"), count(&|i| naive.is_root(i)));
+        prop_assert_eq!(int(&summary, "orphan_count"), count(&|i| rows[i].orphan));
+        prop_assert_eq!(int(&summary, "cycle_count"), count(&|i| rows[i].cycle));
+        prop_assert_eq!(int(&summary, "max_depth"), rows.iter().map(|row| i64::from(row.depth)).max());
+
+        let mut by_time: Vec<usize> = (0..n).collect();
+        by_time.sort_by_key(|&i| naive.key(i));
+        let root = by_time.iter().copied().find(|&i| naive.is_root(i));
+        let root = root.or_else(|| by_time.iter().copied().find(|&i| naive.is_top(i)));
+        prop_assert_eq!(text(&summary, "root_span_id"), root.and_then(|i| spans[i].id.clone()));
+        let session = |i: usize| names[i].0.map(|name| format!("s{name}"));
+        let first = root.and_then(session).or_else(|| by_time.iter().find_map(|&i| session(i)));
+        prop_assert_eq!(text(&summary, "session_id"), first);
+        let user = |i: usize| names[i].1.map(|name| format!("u{name}"));
+        let first = root.and_then(user).or_else(|| by_time.iter().find_map(|&i| user(i)));
+        prop_assert_eq!(text(&summary, "user_id"), first);
+        let start = spans.iter().filter_map(|span| span.start).min();
+        let end = spans.iter().filter_map(|span| span.end).max();
+        let latency = summary.column_by_name("latency_ms").unwrap().as_primitive::<Float64Type>();
+        let got = latency.is_valid(0).then(|| latency.value(0));
+        prop_assert_eq!(got, start.zip(end).map(|(start, end)| elapsed_ms(start, end)));
+    }
+}
+
+type Usage = (Option<i64>, Option<i64>, Option<i64>, Option<i8>);
+
+fn usage_batch(spans: &[Sample], usage: &[Usage], names: &[(Option<u8>, Option<u8>)]) -> RecordBatch {
+    let ints =
+        |value: fn(&Usage) -> Option<i64>| -> ArrayRef { Arc::new(usage.iter().map(value).collect::<Int64Array>()) };
+    let mut with = batch(spans);
+    with = with_column(&with, columns::PROMPT_TOKENS, ints(|u| u.0));
+    with = with_column(&with, columns::COMPLETION_TOKENS, ints(|u| u.1));
+    with = with_column(&with, columns::TOTAL_TOKENS, ints(|u| u.2));
+    let cost = usage.iter().map(|u| u.3.map(|cost| f64::from(cost) / 2.0)).collect::<Float64Array>();
+    with = with_column(&with, columns::COST, Arc::new(cost));
+    let sessions = names.iter().map(|n| n.0.map(|name| format!("s{name}"))).collect::<StringArray>();
+    with = with_column(&with, columns::SESSION_ID, Arc::new(sessions));
+    let users = names.iter().map(|n| n.1.map(|name| format!("u{name}"))).collect::<StringArray>();
+    with_column(&with, columns::USER_ID, Arc::new(users))
+}
+
+fn int(summary: &RecordBatch, name: &str) -> Option<i64> {
+    let column = summary.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+    column.is_valid(0).then(|| column.value(0))
+}
+
+fn text(summary: &RecordBatch, name: &str) -> Option<String> {
+    let column = summary.column_by_name(name).unwrap().as_string::<i32>();
+    column.is_valid(0).then(|| column.value(0).to_owned())
+}
