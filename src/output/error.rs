@@ -16,7 +16,7 @@ pub enum Error {
         given: String,
     },
     /// No time zone has this name.
-    #[error("unknown time zone '{given}': use utc, local or an IANA name{}", nearest.as_ref().map(|n| format!(" such as {n}")).unwrap_or_default())]
+    #[error("unknown time zone '{given}': use utc, local or an IANA name{}", such_as(nearest.as_deref()))]
     UnknownZone {
         /// The name as given.
         given: String,
@@ -40,6 +40,10 @@ pub enum Error {
     /// A column is of a kind that Parquet cannot hold.
     #[error("could not encode the result as Parquet")]
     Parquet(#[source] ParquetError),
+}
+
+fn such_as(name: Option<&str>) -> String {
+    name.map(|name| format!(" such as {name}")).unwrap_or_default()
 }
 
 impl Error {

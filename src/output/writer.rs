@@ -111,7 +111,6 @@ impl<W: Write + Send> ResultWriter<W> {
         }
         self.written.rows += batch.num_rows() as u64;
         let room = self.max_rows.map_or(u64::MAX, |max_rows| max_rows as u64 - self.written.shown);
-        // A batch that does not fit the address space cannot exist, so neither can a longer part of it.
         let rows = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
         if rows == 0 {
             return Ok(());
@@ -131,11 +130,6 @@ impl<W: Write + Send> ResultWriter<W> {
             Sink::Parquet(sink) => sink.write(&batch),
             Sink::Arrow(sink) => sink.write(&batch),
         }
-    }
-
-    /// Whether `max_rows` is reached: further rows would only be counted.
-    pub fn is_full(&self) -> bool {
-        self.max_rows.is_some_and(|max_rows| self.written.shown >= max_rows as u64)
     }
 
     /// Writes what is still held and the end of the output, flushes it, and says what was written.
