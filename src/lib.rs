@@ -1,4 +1,6 @@
 //! An embedded query engine over exported LLM spans.
 
 pub mod model;
+pub mod output;
+pub mod store;
 pub mod trace;

@@ -192,3 +192,7 @@ pub fn spans_schema(open: &[(String, DataType)]) -> SchemaRef {
     let open = open.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true));
     Arc::new(Schema::new(fixed.chain(open).collect::<Vec<_>>()))
 }
+
+/// Name of an arrival's column of metadata keys that came one by one: JSON text of an object whose keys are set in
+/// [`METADATA`] when the span is merged. Never stored.
+pub const METADATA_PATCH: &str = "\u{1}metadata patch";

@@ -1,0 +1,120 @@
+//! GitHub-flavoured Markdown tables.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use chrono_tz::Tz;
+
+use super::buffer::Buffer;
+use super::encode::{Encoder, Style, is_number};
+use super::sanitize::{is_hidden, push_escape};
+use super::{Error, Fence};
+
+/// Writes a table in which cells are plain text, whatever they contain.
+///
+/// A null is an emphasised NULL, which no text can look like.
+pub(super) struct MarkdownWriter<W> {
+    out: Buffer<W>,
+    zone: Tz,
+    fence: Option<Fence>,
+    cell: Vec<u8>,
+    escaped: String,
+}
+
+impl<W: Write> MarkdownWriter<W> {
+    pub(super) fn new(out: W, schema: &Schema, zone: Tz, fence: Option<Fence>) -> Self {
+        let mut out = Buffer::new(out);
+        let mut text = String::new();
+        if let Some(fence) = &fence {
+            // A table needs a blank line before it, or it would continue the paragraph above.
+            text = format!("{}\n\n", fence.opening());
+        }
+        for field in schema.fields() {
+            text.push_str("| ");
+            escape_markdown(field.name(), &mut text);
+            text.push(' ');
+        }
+        text.push_str("|\n");
+        for field in schema.fields() {
+            text.push_str(if is_number(field.data_type()) { "| ---: " } else { "| --- " });
+        }
+        text.push_str("|\n");
+        out.bytes.extend_from_slice(text.as_bytes());
+        Self { out, zone, fence, cell: Vec::new(), escaped: String::new() }
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let style = Style::Human(self.zone);
+        let encoders =
+            batch.columns().iter().map(|c| Encoder::new(c.as_ref(), style)).collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            for encoder in &encoders {
+                self.out.bytes.extend_from_slice(b"| ");
+                if encoder.is_null(row) {
+                    self.out.bytes.extend_from_slice(b"*NULL*");
+                } else {
+                    self.cell.clear();
+                    encoder.value(row, &mut self.cell);
+                    self.escaped.clear();
+                    escape_markdown(&String::from_utf8_lossy(&self.cell), &mut self.escaped);
+                    self.out.bytes.extend_from_slice(self.escaped.as_bytes());
+                }
+                self.out.bytes.push(b' ');
+            }
+            self.out.bytes.extend_from_slice(b"|\n");
+            self.out.row_done()?;
+        }
+        Ok(self.out.pass_on()?)
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if let Some(fence) = &self.fence {
+            // Without the blank line the closing line would be one more row.
+            self.out.bytes.extend_from_slice(format!("\n{}\n", fence.closing()).as_bytes());
+        }
+        Ok(self.out.finish()?)
+    }
+}
+
+/// Appends text so that it renders as itself inside a table cell: no markup, no HTML, no cell or row of its own.
+///
+/// Line breaks become `<br>`, hidden characters visible. An underscore inside a word is no markup and stays.
+fn escape_markdown(text: &str, out: &mut String) {
+    let mut chars = text.chars().peekable();
+    let mut previous = ' ';
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' | '\r' => out.push_str("<br>"),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '_' if previous.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric()) => out.push(c),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => out.extend(['\\', c]),
+            c if is_hidden(c) => push_escape(c, out),
+            c => out.push(c),
+        }
+        previous = c;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_text() {
+        let shown = |text: &str| {
+            let mut out = String::new();
+            escape_markdown(text, &mut out);
+            out
+        };
+        assert_eq!(shown("a|b\\|c"), r"a\|b\\\|c");
+        assert_eq!(shown("one\r\ntwo\nthree\rfour"), "one<br>two<br>three<br>four");
+        assert_eq!(shown("<script>alert('x')</script> &amp;"), "&lt;script&gt;alert('x')&lt;/script&gt; &amp;amp;");
+        assert_eq!(shown("![x](http://evil/?q)"), r"!\[x\](http://evil/?q)");
+        assert_eq!(shown("token_count _em_ *b* ~s~ `c`"), r"token_count \_em\_ \*b\* \~s\~ \`c\`");
+        assert_eq!(shown("\u{1b}[0m\t\u{202e}"), r"\u{1b}\[0m\t\u{202e}");
+    }
+}

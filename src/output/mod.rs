@@ -1,0 +1,43 @@
+//! Result formats: record batches go in, text or a file comes out, in bounded memory.
+//!
+//! ```text
+//! RecordBatch ─ ResultWriter ─ rows beyond max_rows counted, not written
+//!                    │         text beyond max_cell cut (cut)
+//!                    ├─ json, jsonl     json ──────┐
+//!                    ├─ csv, tsv        delimited ─┼─ encode: one closure per column and batch
+//!                    ├─ md              markdown ──┤
+//!                    ├─ table           table ─────┘  layout, sanitize
+//!                    └─ parquet, arrow  files
+//! ```
+//!
+//! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
+
+mod buffer;
+mod cut;
+mod delimited;
+mod encode;
+mod error;
+mod fence;
+mod files;
+mod format;
+mod json;
+mod layout;
+mod markdown;
+#[cfg(test)]
+mod properties;
+mod sanitize;
+mod table;
+#[cfg(test)]
+mod tests;
+mod time;
+mod writer;
+mod written;
+mod zone;
+
+pub use error::Error;
+pub use fence::Fence;
+pub use format::Format;
+pub use sanitize::escape_terminal;
+pub use writer::{Options, ResultWriter};
+pub use written::Written;
+pub use zone::Zone;

@@ -1,0 +1,157 @@
+//! Cards: one small JSON file a segment, with the checksums of its two Parquet files and facts about its columns.
+//!
+//! Parquet files carry no checksum of their own, so each is summed in blocks and every read checks the blocks it
+//! touches: a flipped bit is an error that names the file, never an answer.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Result, StoreError};
+use super::manifest::Segment;
+use super::place::Place;
+use crate::model::types::OpenType;
+
+/// Bytes a checksum covers.
+const BLOCK: u64 = 256 * 1024;
+
+/// What is known of a segment beside its rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Card {
+    pub(crate) spans: BlockSums,
+    pub(crate) traces: BlockSums,
+    /// Columns that hold a value, with how many rows do and one example.
+    pub(crate) columns: BTreeMap<String, ColumnFacts>,
+}
+
+/// Facts about one column of one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ColumnFacts {
+    /// Type of the values, for open columns.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) open: Option<OpenType>,
+    /// Rows that have a value.
+    pub(crate) filled: u64,
+    /// The first value in row order as text, cut to a few dozen characters.
+    pub(crate) example: String,
+}
+
+/// CRC-32 of each block of a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct BlockSums(Arc<[u32]>);
+
+impl From<BlockSums> for String {
+    fn from(sums: BlockSums) -> Self {
+        sums.0.iter().map(|sum| format!("{sum:08x}")).collect()
+    }
+}
+
+impl TryFrom<String> for BlockSums {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let bytes = text.as_bytes();
+        let parse = |chunk: &[u8]| {
+            let digits = std::str::from_utf8(chunk).map_err(|error| error.to_string())?;
+            u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
+        };
+        if bytes.len() % 8 != 0 {
+            return Err("checksums are cut".into());
+        }
+        Ok(Self(bytes.chunks(8).map(parse).collect::<std::result::Result<_, _>>()?))
+    }
+}
+
+impl BlockSums {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.chunks(BLOCK as usize).map(crc32fast::hash).collect())
+    }
+}
+
+impl Card {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| StoreError::Internal(format!("card does not encode: {error}")))
+    }
+
+    pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
+        let file = segment.card_file();
+        let get = async { place.objects.get(&place.path(&file)).await?.bytes().await };
+        let bytes = get.await.map_err(|error| StoreError::storage(&file, error))?;
+        if crc32fast::hash(&bytes) != segment.card_crc32 {
+            return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
+    }
+}
+
+/// A Parquet file of a segment, read with every block checked.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckedFile {
+    pub(crate) place: Place,
+    pub(crate) file: String,
+    pub(crate) size: u64,
+    pub(crate) sums: BlockSums,
+}
+
+impl CheckedFile {
+    /// The whole file.
+    pub(crate) async fn bytes(&self) -> Result<Bytes> {
+        self.range(0..self.size).await
+    }
+
+    /// A range of the file.
+    pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.end > self.size || range.start > range.end {
+            return Err(StoreError::damaged(&self.file, format!("it points at bytes {range:?} of {}", self.size)));
+        }
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let first = range.start / BLOCK;
+        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.size);
+        let path = self.place.path(&self.file);
+        let bytes = self.place.objects.get_range(&path, blocks.clone()).await;
+        let bytes = bytes.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => StoreError::damaged(&self.file, "the file is missing"),
+            // Local files answer a range beyond their end with a generic error.
+            error if self.place.local.is_some() => StoreError::damaged(&self.file, error),
+            error => StoreError::storage(&self.file, error),
+        })?;
+        self.check(first as usize, blocks.end - blocks.start, &bytes)?;
+        let start = (range.start - blocks.start) as usize;
+        Ok(bytes.slice(start..start + (range.end - range.start) as usize))
+    }
+
+    /// Several ranges, read together where they lie close.
+    pub(crate) async fn ranges(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let Some(start) = ranges.iter().map(|range| range.start).min() else { return Ok(Vec::new()) };
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or(start);
+        let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        if end - start <= wanted + 4 * BLOCK {
+            let bytes = self.range(start..end).await?;
+            return Ok(ranges
+                .iter()
+                .map(|range| bytes.slice((range.start - start) as usize..(range.end - start) as usize))
+                .collect());
+        }
+        futures::future::try_join_all(ranges.into_iter().map(|range| self.range(range))).await
+    }
+
+    fn check(&self, first: usize, expected: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 != expected {
+            return Err(StoreError::damaged(&self.file, format!("cut: {} bytes where {expected} were", bytes.len())));
+        }
+        for (number, block) in bytes.chunks(BLOCK as usize).enumerate() {
+            if self.sums.0.get(first + number) != Some(&crc32fast::hash(block)) {
+                let at = (first + number) as u64 * BLOCK;
+                return Err(StoreError::damaged(&self.file, format!("checksum does not match at byte {at}")));
+            }
+        }
+        Ok(())
+    }
+}

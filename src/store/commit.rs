@@ -1,0 +1,299 @@
+//! Committing: build what a plan says, then create the next manifest, again if somebody else was first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
+
+use super::build::{Built, build_new, rebuild};
+use super::error::{Result, StoreError};
+use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
+use super::manifest::{self, Commit, FileRef, Manifest, Segment};
+use super::merge::{Counts, Deleted};
+use super::plan::{Plan, Work, plan, plan_new};
+use super::pool::Pool;
+use super::segment::{BuiltSegment, StoredSegment};
+use super::spill::Slot;
+use super::tombstones::Tombstones;
+use super::{Progress, Store};
+use crate::model::types::OpenType;
+
+/// Attempts before a writer gives up against others.
+const ATTEMPTS: usize = 50;
+
+/// Deletions to merge: spans by project.
+pub(crate) type Deletions = HashMap<String, Deleted>;
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The version that holds the result; the one before when nothing changed.
+    pub version: u64,
+    /// What happened to the spans.
+    pub counts: Counts,
+}
+
+/// Segments that were written and are not in a manifest yet.
+#[derive(Default)]
+struct Written {
+    added: Vec<Segment>,
+    replaced: Vec<String>,
+    open: BTreeMap<String, OpenType>,
+    counts: Counts,
+}
+
+impl Store {
+    /// Merges the spans of a pool, and deletions, and commits the result.
+    pub(crate) async fn merge(
+        &self,
+        pool: Arc<Pool>,
+        deletions: Deletions,
+        operation: &str,
+        progress: &Progress,
+    ) -> Result<Committed> {
+        self.place.create()?;
+        for _ in 0..ATTEMPTS {
+            let base = manifest::load_newest(&self.place).await?;
+            let mut tombstones = Tombstones::load(&self.place, &base).await?;
+            for (project, spans) in &deletions {
+                for (trace_id, span_id) in spans {
+                    tombstones.add(project, trace_id.clone(), span_id.clone());
+                }
+            }
+            let names = OpenNames::of(&base, &pool.columns);
+            let plan = plan(&self.segments, &base, &pool, &deletions).await?;
+            let written = self.build(&pool, plan, &names, &tombstones, progress).await?;
+            if written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty() {
+                return Ok(Committed { version: base.version, counts: written.counts });
+            }
+            let heads = if deletions.is_empty() {
+                base.tombstones.clone()
+            } else {
+                Some(tombstones.save(&self.place).await?)
+            };
+            match self.publish(&base, &written, &names, heads, &pool, operation).await? {
+                Some(version) => return Ok(Committed { version, counts: written.counts }),
+                None => self.discard(&written.added).await,
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Replaces segments by others that hold the same spans, if they are all still there.
+    pub(crate) async fn rewrite(&self, base: &Manifest, old: &[Segment], pool: Pool, operation: &str) -> Result<bool> {
+        let names = OpenNames::of(base, &pool.columns);
+        let pool = Arc::new(pool);
+        let plan = plan_new(&pool);
+        let mut written =
+            self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
+        let empty = Pool::new(self.spill_dir());
+        let done = self.publish(base, &written, &names, base.tombstones.clone(), &empty, operation).await?;
+        if done.is_none() {
+            self.discard(&written.added).await;
+        }
+        Ok(done.is_some())
+    }
+
+    async fn build(
+        &self,
+        pool: &Arc<Pool>,
+        plan: Plan,
+        names: &OpenNames,
+        tombstones: &Tombstones,
+        progress: &Progress,
+    ) -> Result<Written> {
+        let names = Arc::new(names.clone());
+        let mut written = Written::default();
+        let mut moved = Pool::new(self.spill_dir());
+        let Plan { work, assign, partitions } = plan;
+        progress.planned(work.len() as u64);
+        let parts = {
+            let pool = Arc::clone(pool);
+            blocking(move || pool.partition(&assign, partitions)).await?
+        };
+        let parts = Arc::new(parts);
+        let start = |work| self.one(work, Arc::clone(&parts), Arc::clone(&names), tombstones);
+        let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
+        while let Some((replaced, built)) = tasks.try_next().await? {
+            progress.built();
+            written.counts += built.counts;
+            if !built.changed {
+                continue;
+            }
+            written.replaced.extend(replaced);
+            for batch in built.moved {
+                moved.push(batch)?;
+            }
+            self.put(built.segments, &mut written).await?;
+        }
+        drop(tasks);
+        if moved.rows > 0 {
+            let plan = plan_new(&moved);
+            let parts = Arc::new(moved.partition(&plan.assign, plan.partitions)?);
+            let none = Tombstones::default();
+            let tasks = plan.work.into_iter().map(|work| self.one(work, Arc::clone(&parts), Arc::clone(&names), &none));
+            let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
+            while let Some((_, built)) = tasks.try_next().await? {
+                self.put(built.segments, &mut written).await?;
+            }
+        }
+        Ok(written)
+    }
+
+    async fn one(
+        &self,
+        work: Work,
+        parts: Arc<Vec<Vec<Slot>>>,
+        names: Arc<OpenNames>,
+        tombstones: &Tombstones,
+    ) -> Result<(Option<String>, Built)> {
+        match work {
+            Work::New { project, partition } => {
+                let deleted = tombstones.of(&project);
+                let build = move || build_new(&project, &parts[partition], &names, deleted.as_ref());
+                Ok((None, blocking(build).await?))
+            }
+            Work::Rebuild { segment, runs, touched } => {
+                let stored = StoredSegment::load(&self.place, &segment).await?;
+                let deleted = tombstones.of(&segment.project);
+                let build = move || {
+                    let arrivals: Vec<_> =
+                        runs.into_iter().map(|(units, partition)| (units, parts[partition].clone())).collect();
+                    rebuild(&stored, &arrivals, &touched, &names, deleted.as_ref())
+                };
+                Ok((Some(segment.id.clone()), blocking(build).await?))
+            }
+        }
+    }
+
+    async fn put(&self, segments: Vec<BuiltSegment>, written: &mut Written) -> Result<()> {
+        for built in segments {
+            if built.segment.rows == 0 {
+                continue;
+            }
+            self.place.put(&built.segment.spans_file(), built.spans).await?;
+            self.place.put(&built.segment.traces_file(), built.traces).await?;
+            self.place.put(&built.segment.card_file(), built.card).await?;
+            for (name, seen) in built.open {
+                let united = written.open.get(&name).map_or(seen, |known| known.unite(seen));
+                written.open.insert(name, united);
+            }
+            written.added.push(built.segment);
+        }
+        Ok(())
+    }
+
+    /// Creates the next manifest; `None` when another writer's commit means the work must be done again.
+    async fn publish(
+        &self,
+        base: &Manifest,
+        written: &Written,
+        names: &OpenNames,
+        tombstones: Option<FileRef>,
+        pool: &Pool,
+        operation: &str,
+    ) -> Result<Option<u64>> {
+        let _committer = self.committer.lock().await;
+        let mut newest = base.clone();
+        for _ in 0..ATTEMPTS {
+            let Some(next) = next_manifest(&newest, written, names, tombstones.clone(), operation) else {
+                return Ok(None);
+            };
+            if manifest::create(&self.place, &next).await? == Commit::Won {
+                return Ok(Some(next.version));
+            }
+            newest = manifest::load_newest(&self.place).await?;
+            if self.conflicts(base, &newest, written, pool).await? {
+                return Ok(None);
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Whether a newer version replaced a segment this merge read, or added one that holds one of its traces.
+    async fn conflicts(&self, base: &Manifest, newest: &Manifest, written: &Written, pool: &Pool) -> Result<bool> {
+        if base.tombstones != newest.tombstones {
+            return Ok(true);
+        }
+        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
+        if !written.replaced.iter().all(still) {
+            return Ok(true);
+        }
+        for segment in &newest.segments {
+            if base.segments.iter().any(|known| known.id == segment.id) {
+                continue;
+            }
+            let ids: Vec<&str> = pool
+                .traces
+                .keys()
+                .filter(|key| pool.projects[key.project as usize] == segment.project)
+                .map(|key| &*key.trace_id)
+                .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            if let Some(outline) = self.segments.outline(segment, &ids).await? {
+                let ids: std::collections::HashSet<&str> = ids.into_iter().collect();
+                if outline.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes files that no manifest will name; what cannot be removed is left to a vacuum.
+    async fn discard(&self, segments: &[Segment]) {
+        for segment in segments {
+            for file in [segment.spans_file(), segment.traces_file(), segment.card_file()] {
+                let _ = self.place.objects.delete(&self.place.path(&file)).await;
+            }
+        }
+    }
+}
+
+/// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
+fn next_manifest(
+    newest: &Manifest,
+    written: &Written,
+    names: &OpenNames,
+    tombstones: Option<FileRef>,
+    operation: &str,
+) -> Option<Manifest> {
+    let mut next = newest.clone();
+    next.version += 1;
+    next.created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    next.operation = operation.to_owned();
+    next.tombstones = tombstones;
+    next.segments.retain(|segment| !written.replaced.contains(&segment.id));
+    next.segments.extend(written.added.iter().cloned());
+    next.segments.sort_by(|a, b| {
+        (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id))
+    });
+    for (name, seen) in &written.open {
+        if next.rest.contains(name) {
+            return None;
+        }
+        let united = next.columns.get(name).map_or(*seen, |known| known.unite(*seen));
+        next.columns.insert(name.clone(), united);
+    }
+    if names.rest.iter().any(|name| next.columns.contains_key(name)) {
+        return None;
+    }
+    next.rest.extend(names.rest.iter().cloned());
+    let columns = next.columns.keys().filter(|name| *name != crate::model::columns::REST).count();
+    (columns <= MAX_OPEN_COLUMNS).then_some(next)
+}
+
+fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Internal(error.to_string())),
+    }
+}

@@ -1,0 +1,101 @@
+//! What can go wrong in a store, always naming the file or place.
+
+use std::path::PathBuf;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The place given for a store cannot be one.
+    #[error("{place}: {reason}")]
+    Place {
+        /// The place as typed.
+        place: String,
+        /// Why it cannot be a store, and what to do.
+        reason: String,
+    },
+    /// A file of the store is missing, cut, changed or foreign.
+    #[error("{file}: damaged store file: {reason}; `spanql store versions` lists versions that may still be whole")]
+    Damaged {
+        /// Path inside the store.
+        file: String,
+        /// What does not match.
+        reason: String,
+    },
+    /// A version that was asked for does not exist any more, or never did.
+    #[error("version {version} is not in the store: it has {known}")]
+    NoVersion {
+        /// The version asked for.
+        version: u64,
+        /// The versions there are, as text.
+        known: String,
+    },
+    /// The storage refused an operation.
+    #[error("{file}: {source}")]
+    Storage {
+        /// Path inside the store.
+        file: String,
+        /// What the storage said.
+        source: object_store::Error,
+    },
+    /// A temporary file could not be written or read.
+    #[error("temporary file in {dir}: {source}")]
+    Spill {
+        /// The directory of the file.
+        dir: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Spans that break the contract of an arrival.
+    #[error("spans do not fit the schema: {0}")]
+    Arrival(String),
+    /// An Arrow computation failed.
+    #[error("{context}: {source}")]
+    Arrow {
+        /// What was being computed, on which file.
+        context: String,
+        /// What Arrow said.
+        source: arrow::error::ArrowError,
+    },
+    /// Writing a Parquet file failed.
+    #[error("{file}: {source}")]
+    Parquet {
+        /// The file being written.
+        file: String,
+        /// What Parquet said.
+        source: parquet::errors::ParquetError,
+    },
+    /// Too many writers kept winning.
+    #[error("gave up after {attempts} attempts: other writers kept committing to {place}; run the command again")]
+    Contended {
+        /// The store.
+        place: String,
+        /// Attempts made.
+        attempts: usize,
+    },
+    /// A background task of the store ended abnormally.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl StoreError {
+    pub(crate) fn damaged(file: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Damaged { file: file.into(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn storage(file: impl ToString, source: object_store::Error) -> Self {
+        Self::Storage { file: file.to_string(), source }
+    }
+
+    pub(crate) fn arrow(context: impl Into<String>) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+        let context = context.into();
+        move |source| Self::Arrow { context, source }
+    }
+
+    pub(crate) fn parquet(file: impl Into<String>) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+        let file = file.into();
+        move |source| Self::Parquet { file, source }
+    }
+}
+
+/// Result of a store operation.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -1,0 +1,224 @@
+//! Keeping a store in order: versions, restoring, joining small segments, removing what nothing needs.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
+use super::commit::blocking;
+use super::error::{Result, StoreError};
+use super::manifest::{self, Commit, Manifest, Segment};
+use super::pool::Pool;
+use super::segment::StoredSegment;
+use super::{Committed, Counts, Store};
+
+/// A segment with fewer spans, and half the memory of a full one at most, is small.
+const SMALL_ROWS: u64 = 32 * 1024;
+/// As many small segments in one project are joined after a commit.
+const MANY_SMALL: usize = 8;
+/// Attempts of a restore against other writers.
+const ATTEMPTS: usize = 50;
+
+/// One version of a store, as `store versions` lists it.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Its number.
+    pub number: u64,
+    /// Its manifest, or why it cannot be read.
+    pub manifest: std::result::Result<Manifest, String>,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Segments that were joined.
+    pub segments_before: usize,
+    /// Segments they became.
+    pub segments_after: usize,
+}
+
+/// What a vacuum removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// Manifests of old versions.
+    pub versions: usize,
+    /// Other files.
+    pub files: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+fn is_small(segment: &Segment) -> bool {
+    segment.rows < SMALL_ROWS && segment.memory_bytes < SEGMENT_BYTES / 2
+}
+
+impl Store {
+    /// The versions that can still be read, oldest first.
+    pub async fn versions(&self) -> Result<Vec<Version>> {
+        let mut versions = Vec::new();
+        for (number, _) in manifest::list_versions(&self.place).await? {
+            let manifest = manifest::load(&self.place, number).await.map_err(|error| error.to_string());
+            versions.push(Version { number, manifest });
+        }
+        Ok(versions)
+    }
+
+    pub(crate) async fn version(&self, version: u64) -> Result<Manifest> {
+        let known: Vec<u64> = manifest::list_versions(&self.place).await?.into_iter().map(|(n, _)| n).collect();
+        if !known.contains(&version) {
+            let known = match (known.first(), known.last()) {
+                (Some(first), Some(last)) => format!("versions {first} to {last}"),
+                _ => "no version yet".to_owned(),
+            };
+            return Err(StoreError::NoVersion { version, known });
+        }
+        manifest::load(&self.place, version).await
+    }
+
+    /// Makes an older version the newest again, as a new version.
+    ///
+    /// # Errors
+    /// [`StoreError::NoVersion`] when it was vacuumed; [`StoreError::Damaged`] when one of its files is missing.
+    pub async fn restore(&self, version: u64) -> Result<Committed> {
+        let old = self.version(version).await?;
+        for file in old.files() {
+            self.place.objects.head(&self.place.path(&file)).await.map_err(|error| match error {
+                object_store::Error::NotFound { .. } => StoreError::damaged(&file, "the file is missing"),
+                error => StoreError::storage(&file, error),
+            })?;
+        }
+        let _committer = self.committer.lock().await;
+        for _ in 0..ATTEMPTS {
+            let newest = manifest::load_newest(&self.place).await?;
+            let next = Manifest {
+                version: newest.version + 1,
+                created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+                operation: format!("restore {version}"),
+                ..old.clone()
+            };
+            if manifest::create(&self.place, &next).await? == Commit::Won {
+                return Ok(Committed { version: next.version, counts: Counts::default() });
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Joins the small segments of projects that have many of them.
+    pub(crate) async fn join_small(&self, projects: &[String]) -> Result<Compacted> {
+        let base = manifest::load_newest(&self.place).await?;
+        let mut done = Compacted::default();
+        for project in projects {
+            let small: Vec<Segment> =
+                base.segments.iter().filter(|s| s.project == *project && is_small(s)).cloned().collect();
+            if small.len() >= MANY_SMALL {
+                done = self.join(small).await?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Joins all segments that are smaller than they could be.
+    pub async fn compact(&self) -> Result<Compacted> {
+        let base = manifest::load_newest(&self.place).await?;
+        let mut projects: Vec<&str> = base.segments.iter().map(|segment| segment.project.as_str()).collect();
+        projects.dedup();
+        let mut done = Compacted::default();
+        for project in projects {
+            let loose = |s: &&Segment| {
+                s.project == project && s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2
+            };
+            let loose: Vec<Segment> = base.segments.iter().filter(loose).cloned().collect();
+            if loose.len() >= 2 {
+                let joined = self.join(loose).await?;
+                done.segments_before += joined.segments_before;
+                done.segments_after += joined.segments_after;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Rewrites segments of one project as fewer ones; gives way when another writer changes one of them meanwhile.
+    async fn join(&self, old: Vec<Segment>) -> Result<Compacted> {
+        let mut pool = Pool::new(self.spill_dir());
+        for segment in &old {
+            let stored = StoredSegment::load(&self.place, segment).await?;
+            pool = blocking(move || {
+                for unit in stored.units()? {
+                    for batch in stored.rows(&unit)? {
+                        pool.push(batch)?;
+                    }
+                }
+                Ok(pool)
+            })
+            .await?;
+        }
+        let base = manifest::load_newest(&self.place).await?;
+        let before: HashSet<&String> = old.iter().map(|segment| &segment.id).collect();
+        if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
+            return Ok(Compacted::default());
+        }
+        if !self.rewrite(&base, &old, pool, "compact").await? {
+            return Ok(Compacted::default());
+        }
+        let after = manifest::load_newest(&self.place).await?;
+        let after = after.segments.len().saturating_sub(base.segments.len() - old.len());
+        Ok(Compacted { segments_before: old.len(), segments_after: after })
+    }
+
+    /// Removes versions other than the newest, and files that no remaining version needs, when they are older than
+    /// `older_than`.
+    pub async fn vacuum(&self, older_than: Duration) -> Result<Vacuumed> {
+        let horizon = chrono::Utc::now() - older_than;
+        let mut done = Vacuumed::default();
+        let versions = manifest::list_versions(&self.place).await?;
+        let Some(&(newest, _)) = versions.last() else { return Ok(done) };
+        let mut needed: HashSet<String> = HashSet::new();
+        let mut doomed = Vec::new();
+        for &(version, written) in &versions {
+            if version != newest && written < horizon {
+                doomed.push(version);
+            } else {
+                // A manifest that cannot be read may need any file: nothing is removed then.
+                needed.extend(manifest::load(&self.place, version).await?.files());
+            }
+        }
+        for version in doomed {
+            let file = manifest::manifest_file(version);
+            done.bytes += self.remove(&file).await?;
+            done.versions += 1;
+        }
+        for folder in ["segments", "traces", "stats", "tombstones", "tmp"] {
+            let files: Vec<_> = self
+                .place
+                .objects
+                .list(Some(&self.place.path(folder)))
+                .try_collect()
+                .await
+                .map_err(|error| StoreError::storage(folder, error))?;
+            for meta in files {
+                let Some(name) = meta.location.filename() else { continue };
+                let file = format!("{folder}/{name}");
+                if !needed.contains(&file) && meta.last_modified < horizon {
+                    match self.place.objects.delete(&meta.location).await {
+                        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                        Err(error) => return Err(StoreError::storage(&file, error)),
+                    }
+                    done.files += 1;
+                    done.bytes += meta.size;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    async fn remove(&self, file: &str) -> Result<u64> {
+        let path = self.place.path(file);
+        let size = self.place.objects.head(&path).await.map_or(0, |meta| meta.size);
+        match self.place.objects.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(size),
+            Err(error) => Err(StoreError::storage(file, error)),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Manifests: one immutable JSON file a version, saying what the store holds.
+//!
+//! The file is `{"crc32": "<hex>", "manifest": {…}}`, where the checksum covers the text of the inner object as it
+//! stands in the file. A commit creates the next number if it is absent; whoever creates it first has won.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::error::{Result, StoreError};
+use super::place::Place;
+use crate::model::types::OpenType;
+
+/// The newest format this code reads and the one it writes.
+const FORMAT: u32 = 1;
+
+/// What a store holds at one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the manifest's own format.
+    pub format: u32,
+    /// The version number; 0 is the empty store, which has no file.
+    pub version: u64,
+    /// When it was committed, RFC 3339 UTC.
+    pub created: String,
+    /// What made it: `import`, `delete`, `compact`, `restore 7` …
+    pub operation: String,
+    /// Live segments, ordered by project and first trace start.
+    pub segments: Vec<Segment>,
+    /// Open columns over all segments, with their united types.
+    pub columns: BTreeMap<String, OpenType>,
+    /// Keys beyond the limit on open columns: they live in the JSON column `attributes.rest`.
+    pub rest: BTreeSet<String>,
+    /// Id of the file that lists deleted spans.
+    pub tombstones: Option<FileRef>,
+    /// Id of the file that lists pulls.
+    pub ledger: Option<FileRef>,
+}
+
+/// A small file that a manifest points at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Its id: the name without folder and ending.
+    pub id: String,
+    /// CRC-32 of its bytes.
+    pub crc32: u32,
+}
+
+/// One segment: spans of one project, whole traces only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The id that names its files.
+    pub id: String,
+    /// The project of all its spans.
+    pub project: String,
+    /// Spans in it.
+    pub rows: u64,
+    /// Traces in it.
+    pub traces: u64,
+    /// Size of the segment file in bytes.
+    pub bytes: u64,
+    /// Size of the trace summary file in bytes.
+    pub summary_bytes: u64,
+    /// About how many bytes its rows take in memory.
+    pub memory_bytes: u64,
+    /// CRC-32 of its card, which holds the checksums of the other two files.
+    pub card_crc32: u32,
+    /// Earliest start of a span, ns since the epoch.
+    pub min_start: Option<i64>,
+    /// Latest start of a span, ns since the epoch.
+    pub max_start: Option<i64>,
+    /// Latest end of a span, ns since the epoch.
+    pub max_end: Option<i64>,
+}
+
+impl Segment {
+    /// Path of the file of spans.
+    pub fn spans_file(&self) -> String {
+        format!("segments/{}.parquet", self.id)
+    }
+
+    /// Path of the file of trace summaries.
+    pub fn traces_file(&self) -> String {
+        format!("traces/{}.parquet", self.id)
+    }
+
+    /// Path of the card.
+    pub fn card_file(&self) -> String {
+        format!("stats/{}.json", self.id)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    crc32: String,
+    #[serde(borrow)]
+    manifest: &'a RawValue,
+}
+
+/// How an attempt to commit ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    Won,
+    Lost,
+}
+
+impl Manifest {
+    /// The store before its first commit.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            version: 0,
+            created: String::new(),
+            operation: String::new(),
+            segments: Vec::new(),
+            columns: BTreeMap::new(),
+            rest: BTreeSet::new(),
+            tombstones: None,
+            ledger: None,
+        }
+    }
+
+    /// Spans over all segments.
+    pub fn rows(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.rows).sum()
+    }
+
+    /// Traces over all segments.
+    pub fn traces(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.traces).sum()
+    }
+
+    /// Every file this version needs, as paths inside the store.
+    pub fn files(&self) -> impl Iterator<Item = String> + '_ {
+        let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.card_file()]);
+        let tombstones = self.tombstones.iter().map(|file| format!("tombstones/{}.json", file.id));
+        let ledger = self.ledger.iter().map(|file| format!("ledger/{}.json", file.id));
+        segments.chain(tombstones).chain(ledger)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let encode = || -> serde_json::Result<Vec<u8>> {
+            let inner = serde_json::value::to_raw_value(self)?;
+            let crc32 = format!("{:08x}", crc32fast::hash(inner.get().as_bytes()));
+            serde_json::to_vec(&Envelope { crc32, manifest: &inner })
+        };
+        encode().map_err(|error| StoreError::Internal(format!("manifest does not encode: {error}")))
+    }
+
+    /// Reads a manifest from the bytes of the named file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for anything but an intact manifest of that version in a format this code knows.
+    pub fn from_bytes(file: &str, version: u64, bytes: &[u8]) -> Result<Self> {
+        let envelope: Envelope<'_> = serde_json::from_slice(bytes)
+            .map_err(|error| StoreError::damaged(file, format!("not a manifest: {error}")))?;
+        let text = envelope.manifest.get();
+        if format!("{:08x}", crc32fast::hash(text.as_bytes())) != envelope.crc32 {
+            return Err(StoreError::damaged(file, "its checksum does not match its content"));
+        }
+        let newer = |format: u32| format!("format {format} is newer than this spanql reads ({FORMAT}): upgrade spanql");
+        let manifest: Self = match serde_json::from_str(text) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                #[derive(Deserialize)]
+                struct Probe {
+                    format: u32,
+                }
+                let reason = match serde_json::from_str(text) {
+                    Ok(Probe { format }) if format > FORMAT => newer(format),
+                    _ => format!("not a manifest: {error}"),
+                };
+                return Err(StoreError::damaged(file, reason));
+            }
+        };
+        if manifest.format > FORMAT {
+            return Err(StoreError::damaged(file, newer(manifest.format)));
+        }
+        if manifest.version != version {
+            return Err(StoreError::damaged(file, format!("it holds version {}", manifest.version)));
+        }
+        Ok(manifest)
+    }
+}
+
+/// Path of the manifest of a version.
+pub(crate) fn manifest_file(version: u64) -> String {
+    format!("manifest/{version:020}.json")
+}
+
+/// The versions whose manifests exist, in order, each with the time its file was written.
+pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::DateTime<chrono::Utc>)>> {
+    let folder = place.path("manifest");
+    let files: Vec<_> = place
+        .objects
+        .list(Some(&folder))
+        .try_collect()
+        .await
+        .map_err(|error| StoreError::storage("manifest", error))?;
+    let mut versions: Vec<_> = files
+        .iter()
+        .filter_map(|meta| {
+            let number = meta.location.filename()?.strip_suffix(".json")?;
+            if number.len() != 20 { None } else { Some((number.parse().ok()?, meta.last_modified)) }
+        })
+        .collect();
+    versions.sort_unstable();
+    Ok(versions)
+}
+
+/// Loads one version.
+pub(crate) async fn load(place: &Place, version: u64) -> Result<Manifest> {
+    let file = manifest_file(version);
+    let get = async { place.objects.get(&place.path(&file)).await?.bytes().await };
+    let bytes = get.await.map_err(|error| StoreError::storage(&file, error))?;
+    Manifest::from_bytes(&file, version, &bytes)
+}
+
+/// Loads the newest version; the empty store if there is none.
+pub(crate) async fn load_newest(place: &Place) -> Result<Manifest> {
+    for _ in 0..8 {
+        let Some((newest, _)) = list_versions(place).await?.pop() else { return Ok(Manifest::empty()) };
+        match load(place, newest).await {
+            // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
+            Err(StoreError::Storage { source: object_store::Error::NotFound { .. }, .. }) => {}
+            result => return result,
+        }
+    }
+    Err(StoreError::Contended { place: place.name.clone(), attempts: 8 })
+}
+
+/// Creates the manifest file if it is absent.
+pub(crate) async fn create(place: &Place, manifest: &Manifest) -> Result<Commit> {
+    let file = manifest_file(manifest.version);
+    let bytes = manifest.to_bytes()?;
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match place.objects.put_opts(&place.path(&file), bytes.into(), options).await {
+        Ok(_) => {
+            place.make_durable(&file)?;
+            Ok(Commit::Won)
+        }
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(Commit::Lost),
+        Err(error @ (object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. })) => {
+            Err(StoreError::Place {
+                place: place.name.clone(),
+                reason: format!("this storage cannot create a file only if it is absent, which a store needs: {error}"),
+            })
+        }
+        Err(error) => Err(StoreError::storage(&file, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Manifest;
+
+    #[test]
+    fn any_flipped_bit_is_found() {
+        let manifest = Manifest { version: 7, operation: "import".into(), ..Manifest::empty() };
+        let bytes = manifest.to_bytes().unwrap();
+        assert_eq!(Manifest::from_bytes("m", 7, &bytes).unwrap(), manifest);
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1 << bit;
+                if let Ok(read) = Manifest::from_bytes("m", 7, &changed) {
+                    // Only the letters of the hexadecimal checksum have another spelling.
+                    assert_eq!(read, manifest, "byte {position} bit {bit}");
+                }
+            }
+        }
+        for length in 0..bytes.len() {
+            assert!(Manifest::from_bytes("m", 7, &bytes[..length]).is_err());
+        }
+        assert!(Manifest::from_bytes("m", 8, &bytes).is_err());
+    }
+}

@@ -1,0 +1,234 @@
+//! The store: spans and trace summaries in immutable Parquet files, and manifests that say which of them are live.
+//!
+//! ```text
+//! STORE/
+//!   manifest/00000000000000000042.json   what version 42 holds
+//!   segments/<id>.parquet                spans of one project, whole traces only
+//!   traces/<id>.parquet                  one summary row per trace of the same segment
+//!   stats/<id>.json                      checksums of both, and facts about the columns
+//!   tombstones/<id>.json                 deleted spans
+//! ```
+//!
+//! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any
+//! of those traces are built again, the others become new segments, and one new manifest makes all of it visible at
+//! once. A crash leaves files that no manifest names, never a wrong answer.
+
+mod arrival;
+mod build;
+mod card;
+mod commit;
+mod error;
+mod layout;
+mod maintain;
+mod manifest;
+mod merge;
+mod open_columns;
+mod place;
+mod plan;
+mod pool;
+mod reader;
+mod segment;
+mod spill;
+mod tombstones;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::RecordBatch;
+
+pub use commit::Committed;
+pub use error::{Result, StoreError};
+pub use maintain::{Compacted, Vacuumed, Version};
+pub use manifest::{FileRef, Manifest, Segment};
+pub use merge::Counts;
+pub use place::{Place, default_place};
+pub(crate) use card::ColumnFacts;
+pub(crate) use open_columns::floats_to_text;
+pub(crate) use reader::{SegmentReader, Segments, Which};
+
+use pool::Pool;
+use reader::Cache;
+
+/// A store of spans at one place.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use spanql::sources::demo::Generator;
+/// use spanql::store::{Progress, Store};
+///
+/// let store = Store::open("memory://")?;
+/// let mut import = store.begin();
+/// for batch in Generator::new(1, 100) {
+///     import.push(&batch)?;
+/// }
+/// let committed = store.commit(import, "import", &Progress::default()).await?;
+/// assert_eq!(committed.version, 1);
+/// assert_eq!(store.snapshot().await?.manifest.rows(), committed.counts.new);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    segments: Segments,
+    /// Writers of this process take turns at the manifest.
+    committer: tokio::sync::Mutex<()>,
+}
+
+/// Spans on their way into a store.
+pub struct Import {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import").field("rows", &self.pool.rows).finish_non_exhaustive()
+    }
+}
+
+impl Import {
+    /// Takes an arrival: rows of later batches, and later rows of one, win over earlier ones.
+    ///
+    /// Batches beyond a few dozen megabytes are put aside on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Arrival`] when the batch breaks the contract of an arrival, [`StoreError::Spill`] when the disk
+    /// refuses it.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.pool.push(arrival::prepare(batch)?)
+    }
+
+    /// Rows taken so far.
+    pub fn rows(&self) -> u64 {
+        self.pool.rows
+    }
+}
+
+/// How far a commit is, for whoever watches it from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    planned: AtomicU64,
+    built: AtomicU64,
+}
+
+impl Progress {
+    fn planned(&self, pieces: u64) {
+        self.planned.store(pieces, Ordering::Relaxed);
+        self.built.store(0, Ordering::Relaxed);
+    }
+
+    fn built(&self) {
+        self.built.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Pieces of work done, and pieces planned; both 0 before the plan is made.
+    pub fn pieces(&self) -> (u64, u64) {
+        (self.built.load(Ordering::Relaxed), self.planned.load(Ordering::Relaxed))
+    }
+}
+
+/// One version of a store: what it reads never changes.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the version holds.
+    pub manifest: Arc<Manifest>,
+    pub(crate) segments: Segments,
+}
+
+impl Store {
+    /// Opens the store at a directory or URL, which need not exist: then it is empty until the first write.
+    ///
+    /// # Errors
+    /// [`StoreError::Place`] for a directory that holds something else, or a place that cannot be reached.
+    pub fn open(place: &str) -> Result<Self> {
+        Ok(Self::at(Place::parse(place)?))
+    }
+
+    /// Opens the store at a resolved place.
+    pub fn at(place: Place) -> Self {
+        let segments = Segments { place: place.clone(), cache: Arc::new(Cache::default()) };
+        Self { place, segments, committer: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Where the store is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Directory for temporary files: inside a local store that exists, else the system's.
+    pub fn spill_dir(&self) -> PathBuf {
+        match &self.place.local {
+            Some(root) if root.is_dir() => root.join("tmp"),
+            _ => std::env::temp_dir(),
+        }
+    }
+
+    /// The newest version.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        self.snapshot_of(manifest::load_newest(&self.place).await?)
+    }
+
+    /// A version that still exists; 0 is the empty store.
+    pub async fn snapshot_at(&self, version: u64) -> Result<Snapshot> {
+        let manifest = if version == 0 { Manifest::empty() } else { self.version(version).await? };
+        self.snapshot_of(manifest)
+    }
+
+    fn snapshot_of(&self, manifest: Manifest) -> Result<Snapshot> {
+        Ok(Snapshot { manifest: Arc::new(manifest), segments: self.segments.clone() })
+    }
+
+    /// Starts taking spans.
+    pub fn begin(&self) -> Import {
+        Import { pool: Pool::new(self.spill_dir()) }
+    }
+
+    /// Merges what was taken into the store and commits it as a new version, which is visible all at once.
+    ///
+    /// Nothing is committed when nothing changes. Small segments that pile up are joined afterwards.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the store then holds what it held before.
+    pub async fn commit(&self, import: Import, operation: &str, progress: &Progress) -> Result<Committed> {
+        let projects = import.pool.projects.clone();
+        if import.pool.rows == 0 {
+            let version = manifest::load_newest(&self.place).await?.version;
+            return Ok(Committed { version, counts: Counts::default() });
+        }
+        let committed = self.merge(Arc::new(import.pool), commit::Deletions::new(), operation, progress).await?;
+        self.join_small(&projects).await?;
+        Ok(committed)
+    }
+
+    /// Deletes spans of a project by their ids, and keeps them deleted when they arrive again.
+    ///
+    /// Their children become orphans. Returns how many spans were deleted.
+    pub async fn delete_spans(&self, project: &str, span_ids: &[&str]) -> Result<Committed> {
+        let base = manifest::load_newest(&self.place).await?;
+        let mut spans = merge::Deleted::new();
+        for segment in base.segments.iter().filter(|segment| segment.project == project) {
+            spans.extend(self.segments.find_spans(segment, span_ids).await?);
+        }
+        if spans.is_empty() {
+            return Ok(Committed { version: base.version, counts: Counts::default() });
+        }
+        let deletions = commit::Deletions::from([(project.to_owned(), spans)]);
+        let pool = Arc::new(Pool::new(self.spill_dir()));
+        self.merge(pool, deletions, "delete", &Progress::default()).await
+    }
+}
+
+impl Snapshot {
+    /// Facts about the columns of each segment.
+    pub(crate) async fn cards(&self) -> Result<Vec<(&Segment, Arc<card::Card>)>> {
+        let mut cards = Vec::with_capacity(self.manifest.segments.len());
+        for segment in &self.manifest.segments {
+            let card = self.segments.cache.card(&self.segments.place, segment).await?;
+            cards.push((segment, card));
+        }
+        Ok(cards)
+    }
+}

@@ -1,0 +1,246 @@
+//! Open columns: casting between their types, unfolding metadata, and the JSON column that takes what is too much.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Float64Builder, Int64Builder, StringArray, StringBuilder,
+    new_null_array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use serde_json::value::RawValue;
+
+use super::error::{Result, StoreError};
+use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
+
+/// The open type of an array's values; `None` when it has none.
+pub(crate) fn type_of(array: &dyn Array) -> Option<OpenType> {
+    if array.null_count() == array.len() {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Boolean => OpenType::Boolean,
+        DataType::Int64 => {
+            let exact = -MAX_EXACT_INTEGER..=MAX_EXACT_INTEGER;
+            let big = array.as_primitive::<Int64Type>().iter().flatten().any(|value| !exact.contains(&value));
+            if big { OpenType::BigInt64 } else { OpenType::Int64 }
+        }
+        DataType::Float64 => OpenType::Float64,
+        _ => OpenType::Utf8,
+    })
+}
+
+/// Casts values of an open column to a wider type, as [`OpenType::unite`] gives it.
+pub(crate) fn widen(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    match (array.data_type(), to) {
+        (from, to) if from == to => Ok(Arc::clone(array)),
+        (DataType::Float64, DataType::Utf8) => Ok(Arc::new(floats_to_text(array.as_primitive::<Float64Type>()))),
+        _ => cast(array, to).map_err(StoreError::arrow("widening a column")),
+    }
+}
+
+/// Text of numbers that share a column with text: see [`float_text`].
+pub(crate) fn floats_to_text(array: &Float64Array) -> StringArray {
+    array.iter().map(|value| value.map(float_text)).collect()
+}
+
+/// A JSON scalar, kept in its type.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar {
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Scalar {
+    /// Reads a JSON scalar; `None` for null, lists and objects.
+    fn read(raw: &RawValue) -> Option<Self> {
+        let text = raw.get();
+        match text.as_bytes().first()? {
+            b'"' => serde_json::from_str(text).ok().map(Self::Text),
+            b't' => Some(Self::Boolean(true)),
+            b'f' => Some(Self::Boolean(false)),
+            b'n' | b'[' | b'{' => None,
+            _ => match text.parse::<i64>() {
+                Ok(integer) => Some(Self::Integer(integer)),
+                // Beyond i64 only text keeps every digit.
+                Err(_) if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => {
+                    Some(Self::Text(text.to_owned()))
+                }
+                Err(_) => match text.parse::<f64>() {
+                    Ok(value) if value.is_finite() => Some(Self::Float(value)),
+                    _ => Some(Self::Text(text.to_owned())),
+                },
+            },
+        }
+    }
+
+    fn open_type(&self) -> OpenType {
+        match self {
+            Self::Boolean(_) => OpenType::Boolean,
+            Self::Integer(value) if (-MAX_EXACT_INTEGER..=MAX_EXACT_INTEGER).contains(value) => OpenType::Int64,
+            Self::Integer(_) => OpenType::BigInt64,
+            Self::Float(_) => OpenType::Float64,
+            Self::Text(_) => OpenType::Utf8,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Float(value) => float_text(*value),
+            Self::Text(value) => value.clone(),
+        }
+    }
+}
+
+/// Sparse columns of scalars, built key by key.
+#[derive(Debug, Default)]
+pub(crate) struct Unfolded {
+    columns: BTreeMap<String, (OpenType, Vec<(usize, Scalar)>)>,
+}
+
+impl Unfolded {
+    /// Takes the scalar top-level keys of a JSON object as values of one row; text that is no object gives nothing.
+    ///
+    /// Rows must come in order. A key that is there twice has its last value.
+    pub(crate) fn add_object(&mut self, row: usize, prefix: &str, text: &str) {
+        let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return };
+        for (key, raw) in object {
+            if let Some(scalar) = Scalar::read(raw).filter(|_| !key.is_empty()) {
+                let seen = scalar.open_type();
+                let (united, values) =
+                    self.columns.entry(format!("{prefix}{key}")).or_insert_with(|| (seen, Vec::new()));
+                *united = united.unite(seen);
+                values.push((row, scalar));
+            }
+        }
+    }
+
+    /// The columns, each `rows` long, in order of their names.
+    pub(crate) fn finish(self, rows: usize) -> Vec<(String, ArrayRef)> {
+        self.columns.into_iter().map(|(name, (open, values))| (name, build(open, &values, rows))).collect()
+    }
+}
+
+fn build(open: OpenType, values: &[(usize, Scalar)], rows: usize) -> ArrayRef {
+    fn spread<'a, T>(values: &'a [(usize, Scalar)], rows: usize, mut put: impl FnMut(Option<&'a Scalar>) -> T) {
+        let mut next = values.iter().peekable();
+        for row in 0..rows {
+            put(next.next_if(|(at, _)| *at == row).map(|(_, scalar)| scalar));
+        }
+    }
+    match open {
+        OpenType::Boolean => {
+            let mut builder = BooleanBuilder::with_capacity(rows);
+            spread(values, rows, |scalar| {
+                builder.append_option(match scalar {
+                    Some(Scalar::Boolean(value)) => Some(*value),
+                    _ => None,
+                });
+            });
+            Arc::new(builder.finish())
+        }
+        OpenType::Int64 | OpenType::BigInt64 => {
+            let mut builder = Int64Builder::with_capacity(rows);
+            spread(values, rows, |scalar| {
+                builder.append_option(match scalar {
+                    Some(Scalar::Integer(value)) => Some(*value),
+                    _ => None,
+                });
+            });
+            Arc::new(builder.finish())
+        }
+        OpenType::Float64 => {
+            let mut builder = Float64Builder::with_capacity(rows);
+            spread(values, rows, |scalar| {
+                builder.append_option(match scalar {
+                    Some(Scalar::Float(value)) => Some(*value),
+                    Some(Scalar::Integer(value)) => Some(*value as f64),
+                    _ => None,
+                });
+            });
+            Arc::new(builder.finish())
+        }
+        OpenType::Utf8 => {
+            let mut builder = StringBuilder::new();
+            spread(values, rows, |scalar| builder.append_option(scalar.map(Scalar::text)));
+            Arc::new(builder.finish())
+        }
+    }
+}
+
+/// Folds columns into one JSON object a row; null where a row has a value in none of them.
+pub(crate) fn fold(columns: &[(String, ArrayRef)], rows: usize) -> Result<ArrayRef> {
+    if columns.is_empty() {
+        return Ok(new_null_array(&DataType::Utf8, rows));
+    }
+    let failed = |error: serde_json::Error| StoreError::Internal(format!("attributes.rest does not encode: {error}"));
+    let mut folded: Vec<Option<String>> = vec![None; rows];
+    for (name, array) in columns {
+        let key = serde_json::to_string(name).map_err(failed)?;
+        for (row, text) in folded.iter_mut().enumerate() {
+            if array.is_null(row) {
+                continue;
+            }
+            let text = text.get_or_insert_with(String::new);
+            text.push(if text.is_empty() { '{' } else { ',' });
+            text.push_str(&key);
+            text.push(':');
+            match array.data_type() {
+                DataType::Boolean => text.push_str(if array.as_boolean().value(row) { "true" } else { "false" }),
+                DataType::Int64 => text.push_str(&array.as_primitive::<Int64Type>().value(row).to_string()),
+                DataType::Float64 => {
+                    let value = array.as_primitive::<Float64Type>().value(row);
+                    text.push_str(&serde_json::to_string(&value).map_err(failed)?);
+                }
+                _ => text.push_str(&serde_json::to_string(array.as_string::<i32>().value(row)).map_err(failed)?),
+            }
+        }
+    }
+    let closed = folded.into_iter().map(|text| text.map(|text| text + "}"));
+    Ok(Arc::new(closed.collect::<StringArray>()))
+}
+
+/// Unfolds the JSON column of a batch of stored rows into the columns it holds.
+pub(crate) fn unfold(rest: &StringArray) -> Vec<(String, ArrayRef)> {
+    let mut unfolded = Unfolded::default();
+    for (row, text) in rest.iter().enumerate() {
+        if let Some(text) = text {
+            unfolded.add_object(row, "", text);
+        }
+    }
+    unfolded.finish(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_keys_keep_their_types() {
+        let mut unfolded = Unfolded::default();
+        unfolded.add_object(0, "m.", r#"{"a":1,"b":true,"c":"x","d":[1],"e":{"f":1},"g":null}"#);
+        unfolded.add_object(2, "m.", r#"{"a":1.5,"b":"no","n":123456789012345678901234567890}"#);
+        unfolded.add_object(3, "m.", "not json");
+        let columns: BTreeMap<_, _> = unfolded.finish(4).into_iter().collect();
+        assert_eq!(columns.keys().collect::<Vec<_>>(), ["m.a", "m.b", "m.c", "m.n"]);
+        let a = columns["m.a"].as_primitive::<Float64Type>();
+        assert_eq!(a.iter().collect::<Vec<_>>(), [Some(1.0), None, Some(1.5), None]);
+        assert_eq!(columns["m.b"].as_string::<i32>().value(0), "true");
+        assert_eq!(columns["m.n"].as_string::<i32>().value(2), "123456789012345678901234567890");
+    }
+
+    #[test]
+    fn fold_and_unfold_are_inverse() {
+        let a: ArrayRef = Arc::new(StringArray::from(vec![Some("x\"\\y"), None, None]));
+        let b: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), Some(0.1), None]));
+        let columns = vec![("attributes.a".to_owned(), a), ("attributes.b \"q\"".to_owned(), b)];
+        let folded = fold(&columns, 3).unwrap();
+        assert!(folded.is_null(2));
+        assert_eq!(unfold(folded.as_string::<i32>()), columns);
+    }
+}

@@ -1,0 +1,232 @@
+//! Reading the Parquet files of a segment by ranges, every block checked, footers kept.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryStreamExt};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use super::card::{Card, CheckedFile};
+use super::error::{Result, StoreError};
+use super::manifest::Segment;
+use super::place::Place;
+use super::segment::{Unit, checked_spans, checked_traces, cut_units, root_mask};
+
+/// Cards and footers of segments that were opened: both are immutable.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    cards: Mutex<HashMap<String, Arc<Card>>>,
+    footers: Mutex<HashMap<String, Arc<ParquetMetaData>>>,
+}
+
+/// Which of a segment's two Parquet files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Spans,
+    Traces,
+}
+
+impl Cache {
+    pub(crate) async fn card(&self, place: &Place, segment: &Segment) -> Result<Arc<Card>> {
+        if let Some(card) = self.cards.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
+            return Ok(Arc::clone(card));
+        }
+        let card = Arc::new(Card::load(place, segment).await?);
+        let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        cards.insert(segment.id.clone(), Arc::clone(&card));
+        Ok(card)
+    }
+
+    fn footer(&self, file: &str) -> Option<Arc<ParquetMetaData>> {
+        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
+    }
+
+    fn keep_footer(&self, file: &str, footer: &Arc<ParquetMetaData>) {
+        let mut footers = self.footers.lock().unwrap_or_else(PoisonError::into_inner);
+        footers.insert(file.to_owned(), Arc::clone(footer));
+    }
+}
+
+/// Reads one Parquet file of a segment.
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentReader {
+    place: Place,
+    cache: Arc<Cache>,
+    segment: Arc<Segment>,
+    which: Which,
+    file: Option<CheckedFile>,
+}
+
+impl SegmentReader {
+    pub(crate) fn new(place: Place, cache: Arc<Cache>, segment: Arc<Segment>, which: Which) -> Self {
+        Self { place, cache, segment, which, file: None }
+    }
+
+    async fn file(&mut self) -> Result<&CheckedFile> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let card = self.cache.card(&self.place, &self.segment).await?;
+                match self.which {
+                    Which::Spans => checked_spans(&self.place, &self.segment, &card),
+                    Which::Traces => checked_traces(&self.place, &self.segment, &card),
+                }
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
+    async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
+        let cache = Arc::clone(&self.cache);
+        let file = self.file().await?;
+        if let Some(footer) = cache.footer(&file.file) {
+            return Ok(footer);
+        }
+        let mut reader = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_prefetch_hint(Some(256 * 1024));
+        reader.try_load(Fetch(file), file.size).await.map_err(|error| own(&file.file, error))?;
+        let footer = Arc::new(reader.finish().map_err(|error| own(&file.file, error))?);
+        cache.keep_footer(&file.file, &footer);
+        Ok(footer)
+    }
+}
+
+struct Fetch<'a>(&'a CheckedFile);
+
+impl MetadataFetch for Fetch<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        let range = range.start..range.end.min(self.0.size);
+        self.0.range(range).map(|result| result.map_err(foreign)).boxed()
+    }
+}
+
+fn foreign(error: StoreError) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+/// Gives an error that went through the Parquet reader its own form back.
+fn own(file: &str, error: ParquetError) -> StoreError {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<StoreError>() {
+            Ok(ours) => *ours,
+            Err(other) => StoreError::damaged(file, other),
+        },
+        error => StoreError::damaged(file, error),
+    }
+}
+
+impl AsyncFileReader for SegmentReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move { self.file().await.map_err(foreign)?.range(range).await.map_err(foreign) }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move { self.file().await.map_err(foreign)?.ranges(ranges).await.map_err(foreign) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move { self.metadata().await.map_err(foreign) }.boxed()
+    }
+}
+
+/// Which traces a segment holds, and in which runs of row groups.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) trace_ids: StringArray,
+    pub(crate) units: Vec<Unit>,
+}
+
+/// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
+const BLOOM_IDS: usize = 50;
+
+/// Access to the segments of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct Segments {
+    pub(crate) place: Place,
+    pub(crate) cache: Arc<Cache>,
+}
+
+impl Segments {
+    pub(crate) fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
+        SegmentReader::new(self.place.clone(), Arc::clone(&self.cache), Arc::new(segment.clone()), which)
+    }
+
+    async fn read(&self, segment: &Segment, which: Which, names: &[&str]) -> Result<RecordBatch> {
+        let file = match which {
+            Which::Spans => segment.spans_file(),
+            Which::Traces => segment.traces_file(),
+        };
+        let read = async {
+            let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
+            let mask = root_mask(builder.parquet_schema(), names);
+            let stream = builder.with_projection(mask).build()?;
+            let schema = Arc::clone(stream.schema());
+            let batches: Vec<RecordBatch> = stream.try_collect().await?;
+            Ok(arrow::compute::concat_batches(&schema, &batches)?)
+        };
+        read.await.map_err(|error| own(&file, error))
+    }
+
+    /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
+    async fn may_hold(&self, segment: &Segment, which: Which, column: &str, ids: &[&str]) -> Result<bool> {
+        if ids.len() > BLOOM_IDS {
+            return Ok(true);
+        }
+        let file = segment.spans_file();
+        let check = async {
+            let mut builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
+            let columns = builder.parquet_schema().columns();
+            let index = columns.iter().position(|known| known.path().parts() == [column]);
+            let Some(index) = index else { return Ok(true) };
+            for group in 0..builder.metadata().num_row_groups() {
+                match builder.get_row_group_column_bloom_filter(group, index).await? {
+                    Some(bloom) if !ids.iter().any(|id| bloom.check(id)) => {}
+                    _ => return Ok(true),
+                }
+            }
+            Ok(false)
+        };
+        check.await.map_err(|error| own(&file, error))
+    }
+
+    /// The outline of a segment that may hold any of the given traces; `None` when its bloom filters rule them out.
+    pub(crate) async fn outline(&self, segment: &Segment, ids: &[&str]) -> Result<Option<Outline>> {
+        if !self.may_hold(segment, Which::Traces, "trace_id", ids).await? {
+            return Ok(None);
+        }
+        let summaries = self.read(segment, Which::Traces, &["trace_id", "span_count"]).await?;
+        let metadata = self.reader(segment, Which::Spans).metadata().await?;
+        let units = cut_units(segment, &summaries, &metadata)?;
+        let damaged = || StoreError::damaged(segment.traces_file(), "no column trace_id");
+        let trace_ids = summaries.column_by_name("trace_id").ok_or_else(damaged)?;
+        Ok(Some(Outline { trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(), units }))
+    }
+
+    /// The (trace id, span id) of the spans of a segment that have one of the given span ids.
+    pub(crate) async fn find_spans(&self, segment: &Segment, span_ids: &[&str]) -> Result<Vec<(String, String)>> {
+        use crate::model::columns::{SPAN_ID, TRACE_ID};
+        if !self.may_hold(segment, Which::Spans, SPAN_ID, span_ids).await? {
+            return Ok(Vec::new());
+        }
+        let wanted: std::collections::HashSet<&str> = span_ids.iter().copied().collect();
+        let rows = self.read(segment, Which::Spans, &[TRACE_ID, SPAN_ID]).await?;
+        let damaged = || StoreError::damaged(segment.spans_file(), "no id columns");
+        let column = |name: &str| {
+            rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged)
+        };
+        let (trace_id, span_id) = (column(TRACE_ID)?, column(SPAN_ID)?);
+        let found = trace_id.iter().flatten().zip(span_id.iter().flatten());
+        Ok(found.filter(|(_, span)| wanted.contains(span)).map(|(t, s)| (t.to_owned(), s.to_owned())).collect())
+    }
+}

@@ -1,0 +1,465 @@
+//! Segments: writing the three files of one, and reading its rows back for a merge.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampNanosecondType};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+
+use super::card::{BlockSums, Card, CheckedFile, ColumnFacts};
+use super::error::{Result, StoreError};
+use super::manifest::Segment;
+use super::open_columns::{type_of, unfold};
+use super::place::Place;
+use crate::model::columns;
+use crate::model::types::OpenType;
+use crate::trace;
+
+/// Rows after which a row group ends at the next trace.
+pub(crate) const GROUP_ROWS: usize = 16 * 1024;
+/// Bytes in memory after which a row group ends at the next trace.
+pub(crate) const GROUP_BYTES: u64 = 24 << 20;
+/// A trace larger than this is cut into row groups of this many rows.
+pub(crate) const HUGE_TRACE_ROWS: usize = 64 * 1024;
+/// Characters of an example value.
+const EXAMPLE_CHARS: usize = 60;
+
+/// The files of a segment that was built and is not stored yet.
+#[derive(Debug)]
+pub(crate) struct BuiltSegment {
+    pub(crate) segment: Segment,
+    pub(crate) spans: Bytes,
+    pub(crate) traces: Bytes,
+    pub(crate) card: Bytes,
+    /// Types of its open columns.
+    pub(crate) open: BTreeMap<String, OpenType>,
+}
+
+/// Writes whole traces, in their order, into one segment.
+pub(crate) struct SegmentWriter {
+    project: String,
+    schema: SchemaRef,
+    writer: SerializedFileWriter<Vec<u8>>,
+    factory: ArrowRowGroupWriterFactory,
+    summaries: ArrowWriter<Vec<u8>>,
+    facts: BTreeMap<String, ColumnFacts>,
+    segment: Segment,
+}
+
+fn properties(trace_id: &str) -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by(format!("spanql {}", env!("CARGO_PKG_VERSION")))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_truncate_length(Some(64))
+        .set_max_row_group_row_count(None);
+    for name in [trace_id, columns::SPAN_ID, columns::SESSION_ID] {
+        builder = builder
+            .set_column_bloom_filter_enabled(ColumnPath::from(vec![name.to_owned()]), true)
+            .set_column_bloom_filter_fpp(ColumnPath::from(vec![name.to_owned()]), 0.01)
+            .set_column_bloom_filter_ndv(ColumnPath::from(vec![name.to_owned()]), GROUP_ROWS as u64);
+    }
+    // Values that hardly repeat: a dictionary would be built only to be thrown away.
+    let unique = [
+        columns::SPAN_ID,
+        columns::PARENT_ID,
+        columns::START_TIME,
+        columns::END_TIME,
+        columns::LATENCY_MS,
+        columns::EVENTS,
+        columns::INPUT,
+        columns::OUTPUT,
+        "attributes.llm.input_messages",
+        "attributes.llm.output_messages",
+        "attributes.retrieval.documents",
+        "tree.left",
+        "tree.right",
+        "tree.self_ms",
+    ];
+    for name in unique {
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(vec![name.to_owned()]), false);
+    }
+    builder.build()
+}
+
+impl SegmentWriter {
+    /// Starts a segment whose spans file has the given columns.
+    pub(crate) fn new(project: &str, schema: SchemaRef) -> Result<Self> {
+        let id = new_id();
+        let segment = Segment {
+            project: project.to_owned(),
+            rows: 0,
+            traces: 0,
+            bytes: 0,
+            summary_bytes: 0,
+            memory_bytes: 0,
+            card_crc32: 0,
+            min_start: None,
+            max_start: None,
+            max_end: None,
+            id,
+        };
+        let failed = StoreError::parquet(segment.spans_file());
+        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(failed)?;
+        let summaries = ArrowWriter::try_new(Vec::new(), trace::traces_schema(), Some(properties("trace_id")))
+            .map_err(StoreError::parquet(segment.traces_file()))?;
+        let (writer, factory) = writer;
+        Ok(Self { project: project.to_owned(), schema, writer, factory, summaries, facts: BTreeMap::new(), segment })
+    }
+
+    /// About how many bytes the rows written so far take in memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.segment.memory_bytes
+    }
+
+    /// Rows written so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.segment.rows
+    }
+
+    /// Announces whole traces: their summaries, and about how many bytes their rows take in memory.
+    pub(crate) fn begin(&mut self, summaries: &RecordBatch, memory_bytes: u64) -> Result<()> {
+        self.segment.memory_bytes += memory_bytes;
+        self.take_summaries(summaries)
+    }
+
+    /// Writes announced rows as one row group.
+    pub(crate) fn write_group(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.note(rows)?;
+        let mut encode = || {
+            let mut writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
+            for ((field, array), writer) in self.schema.fields().iter().zip(rows.columns()).zip(&mut writers) {
+                for leaf in compute_leaves(field, array)? {
+                    writer.write(&leaf)?;
+                }
+            }
+            let mut group = self.writer.next_row_group()?;
+            for writer in writers {
+                writer.close()?.append_to_row_group(&mut group)?;
+            }
+            group.close().map(drop)
+        };
+        encode().map_err(StoreError::parquet(self.segment.spans_file()))
+    }
+
+    /// Copies row groups of another segment as they are encoded; columns it does not have are null.
+    pub(crate) fn copy(&mut self, source: &StoredSegment, groups: Range<usize>, summaries: &RecordBatch) -> Result<()> {
+        let rows: u64 = groups.clone().map(|group| source.metadata.row_group(group).num_rows() as u64).sum();
+        for group in groups {
+            self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
+        }
+        self.segment.memory_bytes += source.segment.memory_bytes * rows / source.segment.rows.max(1);
+        self.segment.max_start = self.segment.max_start.max(source.segment.max_start);
+        self.segment.max_end = self.segment.max_end.max(source.segment.max_end);
+        self.take_summaries(summaries)
+    }
+
+    fn copy_group(&mut self, source: &StoredSegment, number: usize) -> parquet::errors::Result<()> {
+        let from = source.metadata.row_group(number);
+        let reader = SerializedFileReader::new(source.bytes.clone())?;
+        let blooms = reader.get_row_group(number)?;
+        let rows = from.num_rows() as usize;
+        let writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
+        let mut group = self.writer.next_row_group()?;
+        for (field, mut writer) in self.schema.fields().iter().zip(writers) {
+            let Ok(index) = source.schema.index_of(field.name()) else {
+                let nulls = new_null_array(field.data_type(), rows);
+                for leaf in compute_leaves(field, &nulls)? {
+                    writer.write(&leaf)?;
+                }
+                writer.close()?.append_to_row_group(&mut group)?;
+                continue;
+            };
+            let metadata = from.column(index).clone();
+            if let Some(filled) = metadata.statistics().and_then(|s| s.null_count_opt()).map(|nulls| rows as u64 - nulls)
+                && filled > 0
+            {
+                let facts = self.facts.entry(field.name().clone()).or_insert_with(|| {
+                    let known = source.card.columns.get(field.name());
+                    ColumnFacts {
+                        open: known.and_then(|facts| facts.open),
+                        filled: 0,
+                        example: known.map(|facts| facts.example.clone()).unwrap_or_default(),
+                    }
+                });
+                facts.filled += filled;
+            }
+            let close = ColumnCloseResult {
+                bytes_written: metadata.compressed_size() as u64,
+                rows_written: rows as u64,
+                bloom_filter: blooms.get_column_bloom_filter(index).cloned(),
+                column_index: source.metadata.column_index().map(|groups| groups[number][index].clone()),
+                offset_index: source.metadata.offset_index().map(|groups| groups[number][index].clone()),
+                metadata,
+            };
+            group.append_column(&source.bytes, close)?;
+        }
+        group.close().map(drop)
+    }
+
+    fn take_summaries(&mut self, summaries: &RecordBatch) -> Result<()> {
+        self.segment.traces += summaries.num_rows() as u64;
+        let column = |name: &str| summaries.column_by_name(name);
+        if let Some(counts) = column("span_count") {
+            self.segment.rows += counts.as_primitive::<Int64Type>().iter().flatten().map(|n| n as u64).sum::<u64>();
+        }
+        if let Some(starts) = column("start_time") {
+            let earliest = arrow::compute::min(starts.as_primitive::<TimestampNanosecondType>());
+            self.segment.min_start = [self.segment.min_start, earliest].into_iter().flatten().min();
+        }
+        self.summaries.write(summaries).map_err(StoreError::parquet(self.segment.traces_file()))
+    }
+
+    fn note(&mut self, rows: &RecordBatch) -> Result<()> {
+        for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+            let filled = array.len() - array.null_count();
+            if filled == 0 {
+                continue;
+            }
+            let seen = if is_fixed(field.name()) { None } else { type_of(array.as_ref()) };
+            match self.facts.get_mut(field.name()) {
+                Some(facts) => {
+                    facts.filled += filled as u64;
+                    facts.open = facts.open.zip(seen).map(|(a, b)| a.unite(b)).or(facts.open).or(seen);
+                }
+                None => {
+                    let facts = ColumnFacts { open: seen, filled: filled as u64, example: example(array)? };
+                    self.facts.insert(field.name().clone(), facts);
+                }
+            }
+        }
+        let time = |name: &str| {
+            let column = rows.column_by_name(name)?.as_primitive_opt::<TimestampNanosecondType>()?;
+            arrow::compute::max(column)
+        };
+        self.segment.max_start = self.segment.max_start.max(time(columns::START_TIME));
+        self.segment.max_end = self.segment.max_end.max(time(columns::END_TIME));
+        Ok(())
+    }
+
+    /// Completes the files.
+    pub(crate) fn finish(mut self) -> Result<BuiltSegment> {
+        let spans = self.writer.into_inner().map_err(StoreError::parquet(self.segment.spans_file()))?;
+        let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
+        let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
+        let card = Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts };
+        let card = card.to_bytes()?;
+        self.segment.project = self.project;
+        self.segment.bytes = spans.len() as u64;
+        self.segment.summary_bytes = traces.len() as u64;
+        self.segment.card_crc32 = crc32fast::hash(&card);
+        Ok(BuiltSegment {
+            segment: self.segment,
+            spans: spans.into(),
+            traces: traces.into(),
+            card: card.into(),
+            open,
+        })
+    }
+}
+
+fn is_fixed(name: &str) -> bool {
+    columns::canonical(name).is_some() || name.starts_with("tree.")
+}
+
+/// A 64-bit random id as 16 hexadecimal digits.
+pub(crate) fn new_id() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    // Keys of RandomState come from the system's randomness, once a thread, and differ from call to call.
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_u128(std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos()));
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}
+
+fn example(array: &ArrayRef) -> Result<String> {
+    let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) else { return Ok(String::new()) };
+    let failed = StoreError::arrow("describing a column");
+    let text = if let Some(texts) = array.as_string_opt::<i32>() {
+        texts.value(row).chars().take(EXAMPLE_CHARS + 1).collect()
+    } else {
+        let options = FormatOptions::default();
+        let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(failed)?;
+        formatter.value(row).to_string()
+    };
+    Ok(match text.char_indices().nth(EXAMPLE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    })
+}
+
+/// Rows and row groups that hold the same whole traces.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    pub(crate) groups: Range<usize>,
+    pub(crate) traces: Range<usize>,
+}
+
+/// A stored segment, read whole and checked.
+pub(crate) struct StoredSegment {
+    pub(crate) segment: Segment,
+    pub(crate) card: Card,
+    pub(crate) schema: SchemaRef,
+    pub(crate) summaries: RecordBatch,
+    bytes: Bytes,
+    metadata: Arc<ParquetMetaData>,
+    reader: ArrowReaderMetadata,
+}
+
+impl StoredSegment {
+    /// Fetches all files of a segment.
+    pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
+        let card = Card::load(place, segment).await?;
+        let bytes = checked_spans(place, segment, &card).bytes().await?;
+        let summaries = load_summaries(place, segment, &card, None).await?;
+        let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let reader = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
+        let metadata = Arc::clone(reader.metadata());
+        let schema = Arc::clone(reader.schema());
+        Ok(Self { segment: segment.clone(), card, schema, summaries, bytes, metadata, reader })
+    }
+
+    /// The ids of its traces, in order.
+    pub(crate) fn trace_ids(&self) -> Result<&StringArray> {
+        self.summaries
+            .column_by_name("trace_id")
+            .and_then(|column| column.as_string_opt::<i32>())
+            .ok_or_else(|| StoreError::damaged(self.segment.traces_file(), "no column trace_id"))
+    }
+
+    /// Start of a trace, ns.
+    pub(crate) fn trace_start(&self, trace: usize) -> Option<i64> {
+        let starts = self.summaries.column_by_name("start_time")?.as_primitive_opt::<TimestampNanosecondType>()?;
+        starts.is_valid(trace).then(|| starts.value(trace))
+    }
+
+    /// The segment cut into runs of row groups that hold whole traces.
+    pub(crate) fn units(&self) -> Result<Vec<Unit>> {
+        cut_units(&self.segment, &self.summaries, &self.metadata)
+    }
+
+    /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
+    pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
+        let damaged = |error: String| StoreError::damaged(self.segment.spans_file(), error);
+        let wanted: Vec<usize> = self
+            .schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| !field.name().starts_with("tree.") && field.name() != columns::LATENCY_MS)
+            .filter(|(_, field)| self.card.columns.contains_key(field.name()))
+            .map(|(index, _)| index)
+            .collect();
+        let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.reader.clone())
+            .with_row_groups(unit.groups.clone().collect())
+            .with_projection(mask)
+            .with_batch_size(8192)
+            .build()
+            .map_err(|error| damaged(error.to_string()))?;
+        let batches = reader.map(|batch| {
+            let batch = batch.map_err(|error| damaged(error.to_string()))?;
+            unfold_rest(&batch)
+        });
+        batches.collect()
+    }
+}
+
+/// Cuts a segment where a row group and a trace start together.
+pub(crate) fn cut_units(segment: &Segment, summaries: &RecordBatch, footer: &ParquetMetaData) -> Result<Vec<Unit>> {
+    let damaged = || StoreError::damaged(segment.traces_file(), "span counts do not match the segment");
+    let counts = summaries.column_by_name("span_count").ok_or_else(damaged)?;
+    let counts = counts.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
+    let mut units: Vec<Unit> = Vec::new();
+    let (mut group, mut group_end) = (0, 0);
+    let (mut row, mut first_group, mut first_trace) = (0_i64, 0, 0);
+    for trace in 0..counts.len() {
+        row += counts.value(trace);
+        while group < footer.num_row_groups() && group_end < row {
+            group_end += footer.row_group(group).num_rows();
+            group += 1;
+        }
+        if row == group_end {
+            units.push(Unit { groups: first_group..group, traces: first_trace..trace + 1 });
+            (first_group, first_trace) = (group, trace + 1);
+        }
+    }
+    if first_trace != counts.len() || first_group != footer.num_row_groups() {
+        return Err(damaged());
+    }
+    Ok(units)
+}
+
+fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
+    let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
+    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+    let mut arrays = batch.columns().to_vec();
+    fields.remove(index);
+    let rest = arrays.remove(index);
+    if let Some(rest) = rest.as_string_opt::<i32>() {
+        for (name, array) in unfold(rest) {
+            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
+            arrays.push(array);
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
+}
+
+pub(crate) fn checked_spans(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
+    CheckedFile { place: place.clone(), file: segment.spans_file(), size: segment.bytes, sums: card.spans.clone() }
+}
+
+pub(crate) fn checked_traces(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
+    let size = segment.summary_bytes;
+    CheckedFile { place: place.clone(), file: segment.traces_file(), size, sums: card.traces.clone() }
+}
+
+/// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
+pub(crate) fn root_mask(schema: &SchemaDescriptor, names: &[&str]) -> ProjectionMask {
+    let fields = schema.root_schema().get_fields().iter().enumerate();
+    ProjectionMask::roots(schema, fields.filter(|(_, field)| names.contains(&field.name())).map(|(index, _)| index))
+}
+
+/// Reads the trace summaries of a segment: all columns, or the named ones.
+pub(crate) async fn load_summaries(
+    place: &Place,
+    segment: &Segment,
+    card: &Card,
+    wanted: Option<&[&str]>,
+) -> Result<RecordBatch> {
+    let bytes = checked_traces(place, segment, card).bytes().await?;
+    let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
+    let mask = match wanted {
+        None => ProjectionMask::all(),
+        Some(names) => root_mask(builder.parquet_schema(), names),
+    };
+    let reader = builder.with_projection(mask).with_batch_size(8192).build();
+    let mut reader = reader.map_err(|error| damaged(error.to_string()))?;
+    let schema = arrow::array::RecordBatchReader::schema(&reader);
+    let batches = reader.by_ref().collect::<std::result::Result<Vec<_>, _>>();
+    let batches = batches.map_err(|error| damaged(error.to_string()))?;
+    arrow::compute::concat_batches(&schema, &batches).map_err(|error| damaged(error.to_string()))
+}
+
+/// Whether a column of the spans file has this type, or is missing there.
+pub(crate) fn has_type(schema: &Schema, name: &str, data_type: &DataType) -> bool {
+    schema.field_with_name(name).map_or(true, |field| field.data_type() == data_type)
+}

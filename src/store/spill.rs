@@ -1,0 +1,106 @@
+//! Batches kept aside while a merge is planned: in memory while they are few, then in an unlinked temporary file.
+
+use std::fs::File;
+use std::io::{Cursor, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::ipc::CompressionType;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+
+use super::error::{Result, StoreError};
+
+/// Batches kept in memory before the first one goes to disk.
+const IN_MEMORY: usize = 64 << 20;
+
+/// A store of record batches of any schemas.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    dir: PathBuf,
+    file: Option<Arc<Mutex<File>>>,
+    written: u64,
+    in_memory: usize,
+    limit: usize,
+}
+
+/// Where one batch is.
+#[derive(Debug, Clone)]
+pub(crate) enum Slot {
+    Memory(RecordBatch),
+    Disk { file: Arc<Mutex<File>>, offset: u64, length: usize, dir: PathBuf },
+}
+
+impl Spill {
+    /// Spills into `dir`, which need not exist before something is spilled.
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir, file: None, written: 0, in_memory: 0, limit: IN_MEMORY }
+    }
+
+    /// Like [`Spill::new`], with everything on disk from the first batch on.
+    pub(crate) fn on_disk(dir: PathBuf) -> Self {
+        Self { limit: 0, ..Self::new(dir) }
+    }
+
+    /// Puts a batch aside.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
+        let size = batch.get_array_memory_size();
+        if self.in_memory + size <= self.limit {
+            self.in_memory += size;
+            return Ok(Slot::Memory(batch));
+        }
+        let failed = |source| StoreError::Spill { dir: self.dir.clone(), source };
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                std::fs::create_dir_all(&self.dir).map_err(failed)?;
+                let file = Arc::new(Mutex::new(tempfile::tempfile_in(&self.dir).map_err(failed)?));
+                self.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        let encoded = encode(&batch)?;
+        let slot =
+            Slot::Disk { file: Arc::clone(&file), offset: self.written, length: encoded.len(), dir: self.dir.clone() };
+        let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.seek(SeekFrom::Start(self.written)).and_then(|_| handle.write_all(&encoded)).map_err(failed)?;
+        self.written += encoded.len() as u64;
+        Ok(slot)
+    }
+}
+
+fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let wrap = || {
+        let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
+        writer.write(batch)?;
+        writer.into_inner()
+    };
+    wrap().map_err(StoreError::arrow("spilling spans"))
+}
+
+impl Slot {
+    /// Reads the batch back.
+    pub(crate) fn load(&self) -> Result<RecordBatch> {
+        let (file, offset, length, dir) = match self {
+            Self::Memory(batch) => return Ok(batch.clone()),
+            Self::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
+        };
+        let mut bytes = vec![0; length];
+        {
+            use std::io::Read;
+            let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
+            handle
+                .seek(SeekFrom::Start(offset))
+                .and_then(|_| handle.read_exact(&mut bytes))
+                .map_err(|source| StoreError::Spill { dir: dir.clone(), source })?;
+        }
+        let wrap = || {
+            let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+            reader.next().transpose()
+        };
+        let batch = wrap().map_err(StoreError::arrow("reading spilled spans"))?;
+        batch.ok_or_else(|| StoreError::Internal("a spilled batch is empty".into()))
+    }
+}
