@@ -30,6 +30,8 @@ mod reader;
 mod segment;
 mod spill;
 mod tombstones;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,9 +45,8 @@ pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
 pub use place::{Place, default_place};
-pub(crate) use card::ColumnFacts;
 pub(crate) use open_columns::floats_to_text;
-pub(crate) use reader::{SegmentReader, Segments, Which};
+pub(crate) use reader::{Segments, Which};
 
 use pool::Pool;
 use reader::Cache;

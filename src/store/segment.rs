@@ -71,7 +71,7 @@ fn properties(trace_id: &str) -> WriterProperties {
         builder = builder
             .set_column_bloom_filter_enabled(ColumnPath::from(vec![name.to_owned()]), true)
             .set_column_bloom_filter_fpp(ColumnPath::from(vec![name.to_owned()]), 0.01)
-            .set_column_bloom_filter_ndv(ColumnPath::from(vec![name.to_owned()]), GROUP_ROWS as u64);
+            .set_column_bloom_filter_max_ndv(ColumnPath::from(vec![name.to_owned()]), GROUP_ROWS as u64);
     }
     // Values that hardly repeat: a dictionary would be built only to be thrown away.
     let unique = [

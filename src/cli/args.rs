@@ -1,0 +1,211 @@
+//! What was typed. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::ErrorFormat;
+use crate::output::Zone;
+use crate::sources::files;
+
+/// Query exported LLM spans with SQL.
+///
+/// Spans are imported into a local store of plain Parquet files and asked for with SQL, in which dotted names need no
+/// quotes: SELECT model, count(*) FROM spans GROUP BY model. Without a command, statements are read from stdin.
+#[derive(Debug, Parser)]
+#[command(name = "spanql", version, propagate_version = false)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Directory or URL of the store (s3://, gs://, az://, memory://) [default: $SPANQL_STORE, else ./.spanql if it
+    /// exists, else in the user's data directory]
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub(super) store: Option<String>,
+    /// Read an older version of the store, see `store versions`
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) at_version: Option<u64>,
+    /// Ask about one project only; on import, the project of rows that carry none
+    #[arg(long, global = true, value_name = "P")]
+    pub(super) project: Option<String>,
+    /// Memory that queries may use before they spill to disk, e.g. 4GiB or 50% [default: 60%]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(super) memory: Option<MemorySize>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+    /// Time zone of times in tables: utc, local or a name such as Europe/Berlin
+    #[arg(long, global = true, value_name = "ZONE", default_value = "utc")]
+    pub(super) tz: Zone,
+    /// Form of error messages
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub(super) errors: ErrorFormat,
+    /// No progress and no notes
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A size in bytes, or a share of the machine's memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MemorySize {
+    Bytes(u64),
+    Percent(f64),
+}
+
+impl std::str::FromStr for MemorySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(percent) = text.strip_suffix('%') {
+            return match percent.trim().parse::<f64>() {
+                Ok(share) if share > 0.0 && share <= 100.0 => Ok(Self::Percent(share)),
+                _ => Err("a share of memory lies above 0% and at most at 100%".to_owned()),
+            };
+        }
+        match text.parse::<bytesize::ByteSize>() {
+            Ok(size) if size.as_u64() >= 16 << 20 => Ok(Self::Bytes(size.as_u64())),
+            Ok(_) => Err("at least 16MiB are needed".to_owned()),
+            Err(_) => Err("write a size such as 4GiB or 512MB, or a share such as 50%".to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Import export files into the store
+    Import(ImportArguments),
+    /// Ask the store with SQL
+    Query(QueryArguments),
+    /// Look after the store: versions, size, compaction
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+    /// Try spanql on generated spans
+    Demo(DemoArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Files, directories or glob patterns; `-` is stdin. Flat JSON (lines or an array, also .gz and .zst), CSV,
+    /// Parquet and Arrow IPC with column names as in an Arize export
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<String>,
+    /// Project of all rows, whatever they carry
+    #[arg(long = "as", value_name = "P")]
+    pub(super) as_project: Option<String>,
+    /// Format of the files
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(super) format: files::Format,
+    /// Leave out rows that do not fit and report them, instead of stopping
+    #[arg(long)]
+    pub(super) skip_bad: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArguments {
+    /// A statement, or several separated by `;`; `-` reads them from stdin
+    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
+    pub(super) sql: Option<String>,
+    /// Read statements from files
+    #[arg(short = 'f', long, value_name = "FILE", num_args = 1..)]
+    pub(super) file: Vec<PathBuf>,
+    /// Format of the result (table, json, jsonl, csv, tsv, md, parquet, arrow), or a file whose ending names it
+    /// [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+    /// Value of a parameter, written $name in SQL
+    #[arg(short, long = "param", value_name = "name=value")]
+    pub(super) param: Vec<String>,
+    /// Show at most so many rows
+    #[arg(long, value_name = "N")]
+    pub(super) max_rows: Option<usize>,
+    /// Show at most so many characters of a cell
+    #[arg(long, value_name = "N")]
+    pub(super) max_cell: Option<usize>,
+    /// In CSV and TSV, put an apostrophe before cells that a spreadsheet would take for a formula
+    #[arg(long)]
+    pub(super) csv_safe: bool,
+    /// In tables and Markdown, mark span text as quoted data for agents
+    #[arg(long)]
+    pub(super) fence: bool,
+}
+
+impl QueryArguments {
+    /// What a bare `spanql` in a pipe does.
+    pub(super) fn stdin() -> Self {
+        Self {
+            sql: Some("-".to_owned()),
+            file: Vec::new(),
+            output: None,
+            param: Vec::new(),
+            max_rows: None,
+            max_cell: None,
+            csv_safe: false,
+            fence: false,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Size, version and projects of the store
+    Info(Listing),
+    /// The versions that can still be read
+    Versions(Listing),
+    /// Make an older version the newest again
+    Restore {
+        /// The version
+        version: u64,
+    },
+    /// Join small segments
+    Compact,
+    /// Remove old versions and files that nothing needs
+    Vacuum {
+        /// Only what is older than this, e.g. 24h, 7d, 0s
+        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = humantime::parse_duration)]
+        older_than: Duration,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Listing {
+    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// About how many spans to generate
+    #[arg(long, value_name = "N", default_value_t = crate::sources::demo::DEFAULT_SPANS)]
+    pub(super) spans: u64,
+    /// Seed of the generator: the same seed gives the same spans
+    #[arg(long, value_name = "S", default_value_t = crate::sources::demo::DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Keep the store in this directory, which must not hold one yet
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+}

@@ -1,0 +1,201 @@
+//! What the arguments mean: the store, the terminal, the formats.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use arrow::array::RecordBatch;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{Arguments, ColorChoice, MemorySize};
+use super::exit::{ErrorFormat, Failure};
+use crate::output::{Format, Options, ResultWriter, Zone};
+use crate::store::{Snapshot, Store, default_place};
+
+/// Share of the machine's memory that queries may use.
+const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
+
+/// Settings that every command shares.
+#[derive(Debug)]
+pub(super) struct Context {
+    place: String,
+    at_version: Option<u64>,
+    pub(super) project: Option<String>,
+    memory: MemorySize,
+    color: bool,
+    zone: Zone,
+    pub(super) errors: ErrorFormat,
+    pub(super) quiet: bool,
+    pub(super) verbose: bool,
+}
+
+/// Where a result goes, and how.
+pub(super) struct Target {
+    pub(super) format: Format,
+    path: Option<PathBuf>,
+}
+
+impl Context {
+    pub(super) fn new(arguments: &Arguments) -> Self {
+        let global = &arguments.global;
+        let color = match global.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        Self {
+            place: global.store.clone().unwrap_or_else(default_place),
+            at_version: global.at_version,
+            project: global.project.clone(),
+            memory: global.memory.unwrap_or(MemorySize::Percent(DEFAULT_MEMORY_PERCENT)),
+            color,
+            zone: global.tz,
+            errors: global.errors,
+            quiet: global.quiet,
+            verbose: global.verbose,
+        }
+    }
+
+    /// The same settings with another store.
+    pub(super) fn with_place(&self, place: &Path) -> Self {
+        Self {
+            place: place.display().to_string(),
+            at_version: None,
+            project: None,
+            ..Self { place: String::new(), at_version: None, project: None, ..*self }
+        }
+    }
+
+    /// Opens the store to write to it.
+    pub(super) fn store_to_write(&self) -> anyhow::Result<Store> {
+        if self.at_version.is_some() {
+            return Err(Failure::Usage("--at-version reads an older version: it cannot be written to".into()).into());
+        }
+        Ok(Store::open(&self.place)?)
+    }
+
+    /// Opens the store and the version to read.
+    pub(super) async fn snapshot(&self) -> anyhow::Result<(Store, Snapshot)> {
+        let store = Store::open(&self.place)?;
+        let snapshot = match self.at_version {
+            Some(version) => store.snapshot_at(version).await?,
+            None => store.snapshot().await?,
+        };
+        if snapshot.manifest.version == 0 && self.at_version.is_none() {
+            self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
+        }
+        Ok((store, snapshot))
+    }
+
+    /// Memory that queries may use, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self.memory {
+            MemorySize::Bytes(bytes) => bytes as usize,
+            MemorySize::Percent(percent) => {
+                let mut system = sysinfo::System::new();
+                system.refresh_memory();
+                let total = system.cgroup_limits().map_or(system.total_memory(), |limits| limits.total_memory);
+                (total as f64 * percent / 100.0) as usize
+            }
+        }
+    }
+
+    /// Writes a line to stderr.
+    #[expect(clippy::print_stderr, reason = "the one place where messages leave the process")]
+    pub(super) fn say(&self, line: &str) {
+        eprintln!("{line}");
+    }
+
+    /// Says something that is good to know and no error.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(&format!("note: {text}"));
+        }
+    }
+
+    /// Says what was done.
+    pub(super) fn report(&self, text: &str) {
+        if !self.quiet {
+            self.say(text);
+        }
+    }
+
+    /// A progress bar on stderr; silent when stderr is no terminal or with --quiet.
+    pub(super) fn progress(&self, template: &str) -> anyhow::Result<ProgressBar> {
+        let target = if self.quiet || !std::io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(10)
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(ProgressStyle::with_template(template)?);
+        Ok(bar)
+    }
+
+    /// Resolves `-o`: a format's name, else a path whose ending names one.
+    pub(super) fn target(&self, output: Option<&str>) -> anyhow::Result<Target> {
+        let Some(output) = output else {
+            let format = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
+            return Ok(Target { format, path: None });
+        };
+        let unknown = match output.parse() {
+            Ok(format) => return Ok(Target { format, path: None }),
+            Err(error) => error,
+        };
+        let path = PathBuf::from(output);
+        match Format::from_path(&path) {
+            Some(format) => Ok(Target { format, path: Some(path) }),
+            None => Err(Failure::Usage(format!("-o {output}: {unknown}; a file is known by its ending")).into()),
+        }
+    }
+
+    /// How results look, with the given limits.
+    pub(super) fn options(&self, target: &Target) -> Options {
+        let to_terminal = target.path.is_none() && std::io::stdout().is_terminal();
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Options {
+            color: self.color && target.path.is_none(),
+            zone: self.zone,
+            width: if to_terminal { width } else { None },
+            ..Options::default()
+        }
+    }
+
+    /// Writes one small result.
+    pub(super) fn write(&self, output: Option<&str>, batch: &RecordBatch) -> anyhow::Result<()> {
+        let target = self.target(output)?;
+        let out = target.open()?;
+        let mut writer = ResultWriter::new(out, target.format, batch.schema(), self.options(&target))?;
+        writer.write(batch)?;
+        for note in writer.finish()?.notes() {
+            self.note(&note);
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    /// Opens the place the result goes to.
+    pub(super) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
+        match &self.path {
+            None => Ok(Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout()))),
+            Some(path) => {
+                let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+                Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
+            }
+        }
+    }
+
+    /// Whether several results may follow each other.
+    pub(super) fn check_results(&self, count: usize) -> anyhow::Result<()> {
+        let one_only = matches!(self.format, Format::Parquet | Format::Arrow) || self.path.is_some();
+        if count > 1 && one_only {
+            return Err(anyhow!(Failure::Usage(format!(
+                "{count} statements give {count} results, and {} holds one: ask them one by one",
+                self.path.as_ref().map_or(self.format.to_string(), |path| path.display().to_string())
+            ))));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! The command line: typed arguments, then resolved settings, then one call a command.
+
+mod args;
+mod context;
+mod demo;
+mod exit;
+mod import;
+mod query;
+mod store;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Command, QueryArguments};
+use context::Context;
+use exit::Failure;
+
+/// Parses the process's arguments, runs the command and says how it ended.
+///
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A pipe closed by its reader ends quietly with 0.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let context = Context::new(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run(arguments.command, &context) => outcome,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted.into()),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {
+            // Work on other threads is not waited for: everything it has not committed is temporary.
+            std::process::exit(exit::INTERRUPTED)
+        }
+        Err(error) => {
+            let code = context.fail(&error);
+            runtime.shutdown_background();
+            code
+        }
+    }
+}
+
+async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Some(Command::Import(arguments)) => import::run(context, arguments).await,
+        Some(Command::Query(arguments)) => query::run(context, arguments).await,
+        Some(Command::Store { command }) => store::run(context, command).await,
+        Some(Command::Demo(arguments)) => demo::run(context, arguments).await,
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut std::io::stdout());
+            Ok(())
+        }
+        None if std::io::stdin().is_terminal() => {
+            Err(Failure::Usage("nothing to do: name a command (`spanql --help`), or pipe SQL into spanql".into()).into())
+        }
+        None => query::run(context, QueryArguments::stdin()).await,
+    }
+}

@@ -1,0 +1,95 @@
+//! `spanql store …`
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bytesize::ByteSize;
+
+use super::args::StoreCommand;
+use super::context::Context;
+
+pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
+    match command {
+        StoreCommand::Info(listing) => info(context, listing.output.as_deref()).await,
+        StoreCommand::Versions(listing) => versions(context, listing.output.as_deref()).await,
+        StoreCommand::Restore { version } => {
+            let done = context.store_to_write()?.restore(version).await?;
+            context.report(&format!("version {} holds what version {version} held", done.version));
+            Ok(())
+        }
+        StoreCommand::Compact => {
+            let done = context.store_to_write()?.compact().await?;
+            let (before, after) = (done.segments_before, done.segments_after);
+            context.report(&match before {
+                0 => "nothing to join".to_owned(),
+                _ => format!("joined {before} segments into {after}"),
+            });
+            Ok(())
+        }
+        StoreCommand::Vacuum { older_than } => {
+            let done = context.store_to_write()?.vacuum(older_than).await?;
+            context.report(&format!(
+                "removed {} versions and {} files, {}",
+                done.versions,
+                done.files,
+                ByteSize(done.bytes)
+            ));
+            Ok(())
+        }
+    }
+}
+
+async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
+    let (store, snapshot) = context.snapshot().await?;
+    let manifest = &snapshot.manifest;
+    let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
+    let bytes: u64 = manifest.segments.iter().map(|segment| segment.bytes + segment.summary_bytes).sum();
+    let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
+    let text = |value: String| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    let batch = RecordBatch::try_from_iter(vec![
+        ("place", text(store.place().name.clone())),
+        ("version", number(manifest.version)),
+        ("committed", text(manifest.created.clone())),
+        ("projects", text(projects.into_iter().collect::<Vec<_>>().join(", "))),
+        ("spans", number(manifest.rows())),
+        ("traces", number(manifest.traces())),
+        ("segments", number(manifest.segments.len() as u64)),
+        ("bytes", number(bytes)),
+        ("open_columns", number(manifest.columns.len() as u64)),
+    ])?;
+    context.write(output, &batch)
+}
+
+async fn versions(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
+    let (store, _) = context.snapshot().await?;
+    let versions = store.versions().await?;
+    let text = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+    let number = |values: Vec<Option<i64>>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+    let whole = |pick: &dyn Fn(&crate::store::Manifest) -> i64| {
+        number(versions.iter().map(|version| version.manifest.as_ref().ok().map(pick)).collect())
+    };
+    let batch = RecordBatch::try_from_iter(vec![
+        ("version", number(versions.iter().map(|version| Some(version.number as i64)).collect())),
+        (
+            "committed",
+            text(versions.iter().map(|v| v.manifest.as_ref().map_or(String::new(), |m| m.created.clone())).collect()),
+        ),
+        (
+            "operation",
+            text(
+                versions
+                    .iter()
+                    .map(|version| match &version.manifest {
+                        Ok(manifest) => manifest.operation.clone(),
+                        Err(reason) => format!("unreadable: {reason}"),
+                    })
+                    .collect(),
+            ),
+        ),
+        ("spans", whole(&|manifest| manifest.rows() as i64)),
+        ("traces", whole(&|manifest| manifest.traces() as i64)),
+        ("segments", whole(&|manifest| manifest.segments.len() as i64)),
+    ])?;
+    context.write(output, &batch)
+}

@@ -1,0 +1,76 @@
+//! The table `columns`: what is in the spans of each project.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
+use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
+
+use crate::model::columns as model;
+use crate::store::{Snapshot, StoreError};
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("project", DataType::Utf8, true),
+        Field::new("name", DataType::Utf8, true),
+        Field::new("type", DataType::Utf8, true),
+        Field::new("filled", DataType::Float64, true),
+        Field::new("example", DataType::Utf8, true),
+    ]))
+}
+
+/// `columns(project, name, type, filled, example)`: a row for every column that has a value in a project, in the
+/// order of `spans`; `filled` is the share of the project's spans that have one, above 0 and at most 1.
+pub(crate) async fn columns_table(snapshot: &Snapshot, project: Option<&str>) -> Result<Arc<dyn TableProvider>> {
+    let mut found: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
+    let mut spans: BTreeMap<&str, u64> = BTreeMap::new();
+    let cards = snapshot.cards().await.map_err(external)?;
+    for (segment, card) in &cards {
+        if project.is_some_and(|project| segment.project != project) {
+            continue;
+        }
+        *spans.entry(&segment.project).or_default() += segment.rows;
+        for (name, facts) in &card.columns {
+            let key = (segment.project.clone(), name.clone());
+            let (filled, example) = found.entry(key).or_insert_with(|| (0, facts.example.clone()));
+            *filled += facts.filled;
+            if example.is_empty() {
+                example.clone_from(&facts.example);
+            }
+        }
+    }
+    let open: Vec<(String, DataType)> =
+        snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
+    let order = model::spans_schema(&open);
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    let mut filled: Vec<f64> = Vec::new();
+    for (project, total) in &spans {
+        for field in order.fields() {
+            let key = ((*project).to_owned(), field.name().clone());
+            if let Some((count, example)) = found.remove(&key) {
+                rows.push([key.0, key.1, sql_type(field.data_type()), example]);
+                filled.push(count as f64 / *total as f64);
+            }
+        }
+    }
+    let text = |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[i]))) };
+    let columns = vec![text(0), text(1), text(2), Arc::new(Float64Array::from(filled)) as ArrayRef, text(3)];
+    let batch = RecordBatch::try_new(schema(), columns)?;
+    Ok(Arc::new(MemTable::try_new(schema(), vec![vec![batch]])?))
+}
+
+fn external(error: StoreError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// The type's name as a person reads it.
+fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Timestamp(_, _) => "Timestamp(ns, UTC)".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,166 @@
+//! The tables that are files of the store: `spans` and `traces`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use parquet::arrow::async_reader::AsyncFileReader;
+
+use super::adapt::WideningAdapterFactory;
+use super::prune::may_match;
+use crate::model::columns;
+use crate::store::{Segment, Segments, Snapshot, Which};
+use crate::trace::traces_schema;
+
+/// One of the two tables that a store keeps in files.
+///
+/// Rows of one trace lie together in one file, files are read whole by one partition each, and what a query does not
+/// name is not read. Filters prune segments by project and time, then row groups and pages by their statistics and
+/// bloom filters.
+#[derive(Debug)]
+pub(crate) struct SegmentsTable {
+    snapshot: Snapshot,
+    which: Which,
+    schema: SchemaRef,
+    project: Option<String>,
+}
+
+impl SegmentsTable {
+    /// The table `spans` of a snapshot, of one project or all.
+    pub(crate) fn spans(snapshot: Snapshot, project: Option<String>) -> Self {
+        let open: Vec<(String, DataType)> =
+            snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
+        Self { schema: columns::spans_schema(&open), which: Which::Spans, snapshot, project }
+    }
+
+    /// The table `traces` of a snapshot, of one project or all.
+    pub(crate) fn traces(snapshot: Snapshot, project: Option<String>) -> Self {
+        Self { schema: traces_schema(), which: Which::Traces, snapshot, project }
+    }
+
+    fn rows(&self, segment: &Segment) -> u64 {
+        match self.which {
+            Which::Spans => segment.rows,
+            Which::Traces => segment.traces,
+        }
+    }
+
+    fn statistics_of(&self, rows: u64, bytes: u64) -> Statistics {
+        Statistics {
+            num_rows: Precision::Exact(rows as usize),
+            total_byte_size: Precision::Inexact(bytes as usize),
+            column_statistics: vec![ColumnStatistics::new_unknown(); self.schema.fields().len()],
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for SegmentsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let of_project = |segment: &&Segment| self.project.as_ref().is_none_or(|project| segment.project == *project);
+        let segments: Vec<Segment> = self.snapshot.manifest.segments.iter().filter(of_project).cloned().collect();
+        let keep = may_match(state, &segments, self.which, &self.schema, filters)?;
+        let segments: Vec<Segment> = segments.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(s, _)| s).collect();
+        if segments.is_empty() {
+            let schema = match projection {
+                Some(projection) => Arc::new(self.schema.project(projection)?),
+                None => Arc::clone(&self.schema),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let mut groups: Vec<(u64, Vec<PartitionedFile>)> =
+            vec![(0, Vec::new()); state.config().target_partitions().clamp(1, segments.len())];
+        let (mut rows, mut bytes) = (0, 0);
+        for segment in segments {
+            let size = match self.which {
+                Which::Spans => segment.bytes,
+                Which::Traces => segment.summary_bytes,
+            };
+            let file = match self.which {
+                Which::Spans => segment.spans_file(),
+                Which::Traces => segment.traces_file(),
+            };
+            rows += self.rows(&segment);
+            bytes += segment.memory_bytes;
+            let statistics = self.statistics_of(self.rows(&segment), segment.memory_bytes);
+            let file = PartitionedFile::new(file, size)
+                .with_statistics(Arc::new(statistics))
+                .with_extension(segment.clone());
+            // Segments come in order of time: handing them round gives every partition early and late ones.
+            let lightest = groups.iter_mut().min_by_key(|(size, _)| *size);
+            if let Some((total, files)) = lightest {
+                *total += size;
+                files.push(file);
+            }
+        }
+        let factory = SegmentReaderFactory { segments: self.snapshot.segments.clone(), which: self.which };
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(factory))
+            .with_pushdown_filters(true)
+            .with_enable_page_index(true)
+            .with_bloom_filter_on_read(true);
+        let groups = groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect();
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(self.statistics_of(rows, bytes))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(WideningAdapterFactory)))
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// Opens segments through their checksums, whatever storage they are on.
+#[derive(Debug)]
+struct SegmentReaderFactory {
+    segments: Segments,
+    which: Which,
+}
+
+impl ParquetFileReaderFactory for SegmentReaderFactory {
+    fn create_reader(
+        &self,
+        _: usize,
+        file: PartitionedFile,
+        _: Option<usize>,
+        _: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let segment = file.extension::<Segment>().ok_or_else(|| {
+            DataFusionError::Internal(format!("{} is planned without its segment", file.object_meta.location))
+        })?;
+        Ok(Box::new(self.segments.reader(segment, self.which)))
+    }
+}
