@@ -245,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn of_twins_the_later_row_goes_first() {
+        let spans = table(
+            "root -    0 100
+             a    root 50 100
+             a    root 50 100",
+        );
+        let steps = critical_path(&TreeArrays::read(&batch(&spans)).unwrap().input(), 0..3).unwrap();
+        assert_eq!(steps.iter().map(|step| step.row).collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
     fn a_span_covered_by_its_children_is_on_the_path_without_contribution() {
         let (steps, on_path) = path(
             "root -    0 100

@@ -25,8 +25,11 @@ pub(super) struct Tree {
     children: Vec<u32>,
     /// Every node after its parent, the ground first.
     top_down: Vec<u32>,
-    ids: IdIndex,
-    by_time: Vec<u32>,
+    /// Nodes with a span id, by that id.
+    ids: Vec<(u64, u32)>,
+    /// Nodes that name a parent other than themselves, by its id.
+    named: Vec<(u64, u32)>,
+    by_time: Vec<(Option<i64>, u64, u32)>,
     walks: Vec<u32>,
 }
 
@@ -102,21 +105,44 @@ impl Tree {
         self.len as u32
     }
 
+    /// Finds parents by merging sorted span ids with sorted parent ids.
+    ///
+    /// Sorted rather than hashed: no input makes it slow, memory is read in order, and emptying the buffers costs
+    /// nothing however large a trace has been.
     fn link(&mut self, input: &TreeInput<'_>) {
-        let ground = self.ground();
+        let (base, ground) = (self.base, self.ground());
         refill(&mut self.orphan, self.len, false);
         refill(&mut self.parent, self.len, ground);
-        self.ids.fill(input, self.base, self.len);
+        self.ids.clear();
+        self.named.clear();
         for node in self.nodes() {
             let row = self.row(node);
-            let Some(parent_id) = input.parent(row) else { continue };
-            let parent = if input.id(row) == Some(parent_id) {
-                Some(node)
+            let (id, parent) = (input.id(row), input.parent(row));
+            self.ids.extend(id.map(|id| (prefix(id), node)));
+            if parent.is_some() && parent == id {
+                self.parent[node as usize] = node;
             } else {
-                self.ids.first_node(input, self.base, parent_id)
+                self.named.extend(parent.map(|id| (prefix(id), node)));
+            }
+        }
+        let id = |node: u32| input.span_id.value(base + node as usize);
+        let named = |node: u32| input.parent_id.value(base + node as usize);
+        sort_by_text(&mut self.ids, id);
+        sort_by_text(&mut self.named, named);
+
+        let mut ids = self.ids.iter().peekable();
+        for &(wanted_prefix, node) in &self.named {
+            let wanted = named(node);
+            let is_before = |&&(prefix, other): &&(u64, u32)| {
+                prefix < wanted_prefix || (prefix == wanted_prefix && id(other) < wanted)
             };
-            self.orphan[node as usize] = parent.is_none();
-            self.parent[node as usize] = parent.unwrap_or(ground);
+            while ids.next_if(is_before).is_some() {}
+            match ids.peek() {
+                Some(&&(prefix, first)) if prefix == wanted_prefix && id(first) == wanted => {
+                    self.parent[node as usize] = first;
+                }
+                _ => self.orphan[node as usize] = true,
+            }
         }
     }
 
@@ -157,9 +183,17 @@ impl Tree {
     /// Counts children, then deals the nodes out in time order, so that every list of children is in order.
     fn list_children(&mut self, input: &TreeInput<'_>) {
         let base = self.base;
+        // The keys decide all but ids that begin alike; copied out, they spare the sort most of its memory accesses.
         self.by_time.clear();
-        self.by_time.extend(self.nodes());
-        self.by_time.sort_unstable_by(|&a, &b| input.order(base + a as usize, base + b as usize));
+        let keys = (0..self.len as u32).map(|node| {
+            let row = base + node as usize;
+            (input.start(row), input.id(row).map_or(0, prefix), node)
+        });
+        self.by_time.extend(keys);
+        self.by_time.sort_unstable_by(|a, b| {
+            let by_key = (a.0, a.1).cmp(&(b.0, b.1));
+            by_key.then_with(|| input.order(base + a.2 as usize, base + b.2 as usize))
+        });
 
         // Counts stand two places on, so their sums are beginnings one place on. Dealing moves each beginning to its
         // end, which is the next node's beginning.
@@ -171,7 +205,7 @@ impl Tree {
             self.first_child[node] += self.first_child[node - 1];
         }
         refill(&mut self.children, self.len, 0);
-        for &node in &self.by_time {
+        for &(_, _, node) in &self.by_time {
             let place = &mut self.first_child[self.parent[node as usize] as usize + 1];
             self.children[*place as usize] = node;
             *place += 1;
@@ -213,34 +247,12 @@ impl Tree {
     }
 }
 
-/// Span ids of one trace, sorted, each with its node.
-///
-/// Sorted rather than hashed: no input makes it slow, and emptying it costs nothing however large a trace has been.
-/// The first eight bytes of an id stand beside it as a number, so that most comparisons touch no text.
-#[derive(Debug, Default)]
-struct IdIndex {
-    entries: Vec<(u64, u32)>,
-}
-
-impl IdIndex {
-    fn fill(&mut self, input: &TreeInput<'_>, base: usize, len: usize) {
-        self.entries.clear();
-        let ids = (0..len as u32).filter_map(|node| Some((prefix(input.id(base + node as usize)?), node)));
-        self.entries.extend(ids);
-        self.entries.sort_unstable_by(|&(a_prefix, a), &(b_prefix, b)| {
-            let text = |node: u32| input.span_id.value(base + node as usize);
-            a_prefix.cmp(&b_prefix).then_with(|| text(a).cmp(text(b))).then(a.cmp(&b))
-        });
-    }
-
-    /// The first node, in row order, with this span id.
-    fn first_node(&self, input: &TreeInput<'_>, base: usize, id: &str) -> Option<u32> {
-        let wanted = prefix(id);
-        let text = |node: u32| input.span_id.value(base + node as usize);
-        let before = |&(prefix, node): &(u64, u32)| prefix < wanted || (prefix == wanted && text(node) < id);
-        let &(_, node) = self.entries.get(self.entries.partition_point(before))?;
-        (text(node) == id).then_some(node)
-    }
+/// Sorts nodes by a text of each, then by row; the text's first eight bytes stand beside the node as a number, so that
+/// most comparisons touch no text.
+fn sort_by_text<'a>(nodes: &mut [(u64, u32)], text: impl Fn(u32) -> &'a str) {
+    nodes.sort_unstable_by(|&(a_prefix, a), &(b_prefix, b)| {
+        a_prefix.cmp(&b_prefix).then_with(|| text(a).cmp(text(b))).then(a.cmp(&b))
+    });
 }
 
 /// The first eight bytes as a number that sorts as they do; shorter text is filled up with zeros.
