@@ -38,6 +38,15 @@ pub(super) const SMALL: &[Model] = &[
 /// Embedding models: name and USD per million tokens.
 pub(super) const EMBEDDERS: &[(&str, f64)] = &[("text-embedding-3-small", 0.02), ("text-embedding-3-large", 0.13)];
 
+/// How long a step runs before it fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Delay {
+    /// A share of its usual time.
+    Share(f64),
+    /// So many milliseconds.
+    Fixed(f64),
+}
+
 /// A way in which a step fails.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -46,8 +55,8 @@ pub(super) struct Problem {
     pub(super) message: &'static str,
     /// Where it was raised: file and function.
     pub(super) place: (&'static str, &'static str),
-    /// How long the step took before it gave up, against its usual time.
-    pub(super) slowness: f64,
+    /// How long the step runs before it fails.
+    pub(super) delay: Delay,
     /// Whether trying again can help.
     pub(super) passes: bool,
 }
@@ -56,35 +65,35 @@ pub(super) const TIMEOUT: Problem = Problem {
     kind: "TimeoutError",
     message: "no answer from upstream within 10 s (request %o)",
     place: ("app/tools/http.py", "request"),
-    slowness: 12.0,
+    delay: Delay::Fixed(10_000.0),
     passes: true,
 };
 const UNAVAILABLE: Problem = Problem {
     kind: "httpx.HTTPStatusError",
     message: "Server error '503 Service Unavailable' for url 'https://api.northwind.example/v2/%o'",
     place: ("app/tools/http.py", "raise_for_status"),
-    slowness: 0.6,
+    delay: Delay::Share(0.6),
     passes: true,
 };
 const NOT_FOUND: Problem = Problem {
     kind: "LookupError",
     message: "nothing found for %o",
     place: ("app/tools/lookup.py", "find_one"),
-    slowness: 0.8,
+    delay: Delay::Share(0.8),
     passes: false,
 };
 const BAD_ARGUMENTS: Problem = Problem {
     kind: "pydantic.ValidationError",
     message: "1 validation error for arguments\namount\n  Input should be a valid number [input_value='%a']",
     place: ("app/tools/schema.py", "validate"),
-    slowness: 0.02,
+    delay: Delay::Share(0.02),
     passes: true,
 };
 const FORBIDDEN: Problem = Problem {
     kind: "PermissionError",
     message: "refund of %a exceeds the limit of tier \"free\"",
     place: ("app/tools/payments.py", "check_limit"),
-    slowness: 0.3,
+    delay: Delay::Share(0.3),
     passes: false,
 };
 pub(super) const LLM_PROBLEMS: &[Problem] = &[
@@ -92,28 +101,28 @@ pub(super) const LLM_PROBLEMS: &[Problem] = &[
         kind: "RateLimitError",
         message: "Error code: 429 - rate limit reached for requests, retry in %k s",
         place: ("site-packages/llm/client.py", "_request"),
-        slowness: 0.1,
+        delay: Delay::Share(0.1),
         passes: true,
     },
     Problem {
         kind: "APITimeoutError",
         message: "Request timed out.",
         place: ("site-packages/llm/client.py", "_request"),
-        slowness: 6.0,
+        delay: Delay::Fixed(30_000.0),
         passes: true,
     },
     Problem {
         kind: "InternalServerError",
         message: "Error code: 529 - overloaded",
         place: ("site-packages/llm/client.py", "_request"),
-        slowness: 0.5,
+        delay: Delay::Share(0.5),
         passes: true,
     },
     Problem {
         kind: "BadRequestError",
         message: "Error code: 400 - this model's maximum context length is 16385 tokens, your messages resulted in more",
         place: ("site-packages/llm/client.py", "_request"),
-        slowness: 0.2,
+        delay: Delay::Share(0.2),
         passes: false,
     },
 ];

@@ -6,7 +6,7 @@ pub(super) const END_OF_TIME: i64 = 1_793_491_200 * 1_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
-/// New visits stop this long before the end, so that the last traces can finish.
+/// New traces stop this long before the end, more than twice what the longest one can take with all its retries.
 const MARGIN: i64 = 2 * HOUR;
 /// 20,000 spans take a week.
 const NANOS_PER_SPAN: i64 = 7 * DAY / 20_000;
@@ -59,11 +59,6 @@ impl Clock {
     pub(super) fn start(&self) -> i64 {
         self.start
     }
-}
-
-/// How far the latest trace may reach.
-pub(super) fn latest_end() -> i64 {
-    END_OF_TIME - SECOND
 }
 
 /// Appends a moment as RFC 3339 text with nanoseconds.

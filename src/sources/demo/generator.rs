@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::breakage::{ALL, Breakage, break_trace, interval};
-use super::clock::{Clock, latest_end};
+use super::clock::Clock;
 use super::columns::{Col, schema};
 use super::facts::Facts;
 use super::random::{Random, mix};
@@ -131,7 +131,7 @@ impl Generator {
     fn arrival(&mut self, now: i64) -> (Visit, i64) {
         let seed = self.visit_seed();
         // Now and then a task goes as deep as it gets, the third one first.
-        let deep = self.next_visit % 64 == 3;
+        let deep = self.next_visit % 32 == 3;
         let progress = self.progress();
         let mut visit = Visit::new(seed, &mut self.random, progress, deep);
         if self.open.len() >= MAX_OPEN {
@@ -152,10 +152,6 @@ impl Generator {
         let named_by_root = visit.has_session && !visit.everywhere;
         let breakage = self.due_breakage();
         let broken = breakage.is_some_and(|b| break_trace(&mut trace, b, named_by_root, &mut random));
-        let over = trace.end() - latest_end();
-        if over > 0 {
-            trace.shift(-over);
-        }
         let end = trace.end();
         let header = Header { project: visit.project.name(), trace_id: self.trace_id() };
         for span in &mut trace.spans {

@@ -125,7 +125,7 @@ impl Run<'_> {
         let failing = if attempt == 1 { 0.014 } else { 0.18 };
         if self.random.chance(failing) {
             let problem = self.random.pick(LLM_PROBLEMS);
-            let end = at + self.random.millis(model.first_token_ms * problem.slowness, 0.3);
+            let end = at + self.giving_up(problem, model.first_token_ms);
             let failure = self.fail(span, end, problem);
             return (end, Err(failure));
         }
@@ -210,14 +210,16 @@ impl Run<'_> {
             Role::Answer => [1, 3, 3, 4][(visit.user & 3) as usize],
         };
         let extract = (ask.role == Role::Extract).then(|| {
-            let length = self.random.log_normal(1_300.0, 1.25);
+            let length = self.random.log_normal(1_000.0, 1.3);
             (self.random.next(), length as usize)
         });
         let mut prompt = Prompt { plain: &mut self.trace.text, json: &mut self.scratch };
         prompt.message("system", &[&self.domain.systems[system]]);
         if matches!(ask.role, Role::Plan | Role::Answer) {
             let mut earlier = String::new();
-            for turn in 0..visit.turn {
+            // Planning looks at the last exchange only; the answer is written with the whole conversation in view.
+            let first = if ask.role == Role::Plan { visit.turn.saturating_sub(1) } else { 0 };
+            for turn in first..visit.turn {
                 let seed = visit.turn_seed(turn);
                 earlier.clear();
                 self.domain.question(seed, turn, &mut earlier);

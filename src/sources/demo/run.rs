@@ -1,13 +1,13 @@
 //! A trace while it is being played: time, failures, and the finishing touches that every trace gets.
 
-use super::catalog::Problem;
+use super::catalog::{Delay, Problem};
 use super::clock::push_time;
 use super::columns::Col;
 use super::random::Random;
 use super::text::{Domain, fill, push_digits, push_hex, push_json};
 use super::trace::{Parent, Trace, Value};
 use super::usage::Usage;
-use super::visit::{Scenario, Visit};
+use super::visit::{Project, Scenario, Visit};
 use super::words;
 
 /// A step that failed, as those above it see it.
@@ -101,6 +101,14 @@ impl<'a> Run<'a> {
         let end = at + self.pause();
         self.trace.spans[span].end = end;
         end
+    }
+
+    /// How long a step that usually takes so many milliseconds runs before it fails in this way.
+    pub(super) fn giving_up(&mut self, problem: &Problem, usual: f64) -> i64 {
+        match problem.delay {
+            Delay::Share(share) => self.random.millis(usual * share, 0.4),
+            Delay::Fixed(millis) => self.random.millis(millis, 0.003),
+        }
     }
 
     /// Ends a span with a failure of its own.
@@ -200,6 +208,10 @@ impl<'a> Run<'a> {
         let on_calls = visit.seed & 3 == 0;
         for i in 0..self.trace.spans.len() {
             let span = &mut self.trace.spans[i];
+            // One of the two applications sends an empty message where the other sends none.
+            if visit.project == Project::Research && span.status != "ERROR" {
+                span.set(Col::StatusMessage, Value::Fixed(""));
+            }
             if i == 0 || visit.everywhere {
                 session.into_iter().for_each(|session| span.set(Col::SessionId, session));
                 user.into_iter().for_each(|user| span.set(Col::UserId, user));

@@ -141,6 +141,11 @@ impl Run<'_> {
             let end = self.pass_on(chain, end, failure);
             return (self.pass_on(agent, end, failure), Err(failure));
         }
+        // What was asked last is the span that came last.
+        if let Some(summary) = self.trace.spans.last().and_then(|span| span.get(Col::Output)) {
+            self.output(chain, summary, "text/plain");
+            self.output(agent, summary, "text/plain");
+        }
         let end = self.close(chain, end);
         (self.close(agent, end), Ok(()))
     }

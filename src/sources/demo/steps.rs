@@ -51,7 +51,7 @@ impl Run<'_> {
         let risk = if attempt == 1 { tool.risk } else { tool.risk + 0.2 };
         if self.random.chance(risk) {
             let problem = self.random.pick(tool.problems);
-            let end = at + self.random.millis(tool.millis * problem.slowness, 0.4);
+            let end = at + self.giving_up(problem, tool.millis);
             let failure = self.fail(span, end, problem);
             return (end, Err(failure));
         }
@@ -76,7 +76,7 @@ impl Run<'_> {
         let begin = begin + self.pause();
         let embedded = self.embed(Some(retriever), begin, self.asked);
         if self.random.chance(0.012) {
-            let end = embedded + self.random.millis(4_000.0, 0.2);
+            let end = embedded + self.giving_up(&TIMEOUT, 0.0);
             let failure = self.fail(retriever, end, &TIMEOUT);
             let end = self.pass_on(chain, end, failure);
             return (end, Err(failure));
@@ -103,7 +103,7 @@ impl Run<'_> {
         let hash = mix(number);
         Doc {
             number,
-            content: self.domain.prose(hash, 160 + (hash % 420) as usize),
+            content: self.domain.prose(hash, 140 + (hash % 320) as usize),
             source: sources[(hash % sources.len() as u64) as usize],
             score: 0.4 + 0.55 * self.random.unit(),
         }

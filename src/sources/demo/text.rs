@@ -10,7 +10,7 @@ const PROSE: usize = 384 * 1_024;
 /// The longest slice that [`Domain::prose`] gives.
 pub(super) const MAX_PROSE: usize = 30_000;
 /// Lengths of the system prompts, shortest first.
-const SYSTEM_LENGTHS: [usize; 5] = [110, 260, 640, 1_900, 5_200];
+const SYSTEM_LENGTHS: [usize; 5] = [110, 240, 400, 1_400, 4_200];
 
 /// What one project talks about.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Domain {
     /// What the assistant answers at a turn of a conversation.
     pub(super) fn answer(&self, turn_seed: u64) -> &str {
         let mut random = Random::new(turn_seed, 4);
-        let length = random.log_normal(360.0, 0.75).min(6_000.0) as usize;
+        let length = random.log_normal(280.0, 0.75).min(6_000.0) as usize;
         self.prose(random.next(), length)
     }
 }

@@ -129,14 +129,6 @@ impl Trace {
         self.spans.iter().map(|s| s.end).max().unwrap_or(0)
     }
 
-    /// Moves everything in time.
-    pub(super) fn shift(&mut self, by: i64) {
-        for span in &mut self.spans {
-            span.start += by;
-            span.end += by;
-        }
-    }
-
     /// The order in which an exporter sends the spans: as they end, children before their parents.
     pub(super) fn export_order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.spans.len()).filter(|&i| !self.spans[i].lost).collect();
