@@ -3,5 +3,6 @@
 pub mod engine;
 pub mod model;
 pub mod output;
+pub mod sources;
 pub mod store;
 pub mod trace;

@@ -496,7 +496,7 @@ impl Merged {
         let latency: Float64Array = pairs
             .map(|(start, end)| {
                 let (start, end) = (start?, end?);
-                Some((i128::from(end) - i128::from(start)) as f64 / 1e6)
+                Some(trace::elapsed_ms(start, end))
             })
             .collect();
         Ok(Arc::new(latency))

@@ -51,7 +51,8 @@ async fn dump(store: &Store) -> Vec<Row> {
             for batch in stored.rows(&unit).unwrap() {
                 count += batch.num_rows() as u64;
                 for row in 0..batch.num_rows() {
-                    let cells = batch.schema().fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
+                    let schema = batch.schema();
+                    let cells = schema.fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
                         let value = array.is_valid(row).then(|| array_value_to_string(array, row).unwrap())?;
                         Some((field.name().clone(), value))
                     });
