@@ -24,6 +24,7 @@ mod open;
 mod rows;
 
 pub use batch::{Converted, convert_batch};
+pub(crate) use rows::MAX_ROW_BYTES;
 pub use rows::{ArrivalBuilder, Key};
 
 use super::json::{JsonError, Value};

@@ -1,0 +1,3 @@
+//! Where spans come from.
+
+pub mod files;
