@@ -1,5 +1,6 @@
 //! An embedded query engine over exported LLM spans.
 
+pub mod cli;
 pub mod engine;
 pub mod model;
 pub mod output;

@@ -1,5 +1,8 @@
 //! What a span is: canonical columns, short names, and how types of open columns unite.
 
+pub mod arrival;
 pub mod columns;
+pub mod json;
 pub mod names;
+pub mod time;
 pub mod types;

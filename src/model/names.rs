@@ -26,18 +26,8 @@ pub const ALIASES: [(&str, &str); 14] = [
 pub const OPEN_FAMILIES: [&str; 6] = ["attributes.", "eval.", "trace_eval.", "session_eval.", "annotation.", "opik."];
 
 /// First parts of dotted column names, open or canonical; `metadata` is short for `attributes.metadata`.
-pub const DOTTED_ROOTS: [&str; 10] = [
-    "attributes",
-    "eval",
-    "trace_eval",
-    "session_eval",
-    "annotation",
-    "opik",
-    "context",
-    "event",
-    "tree",
-    "metadata",
-];
+pub const DOTTED_ROOTS: [&str; 10] =
+    ["attributes", "eval", "trace_eval", "session_eval", "annotation", "opik", "context", "event", "tree", "metadata"];
 
 /// The column that a short name stands for: an alias (any case) or `metadata.<key>`.
 pub fn expand_alias(name: &str) -> Option<String> {

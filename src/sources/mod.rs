@@ -1,3 +1,4 @@
 //! Where spans come from.
 
 pub mod demo;
+pub mod files;

@@ -1,0 +1,615 @@
+//! Arrivals from rows: JSON objects, or cells under names that were given before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
+
+use super::fixed::Fixed;
+use super::keys::{Keys, PLACES, ROOT, Target, is_family};
+use super::{Misfit, Origin, SOURCES, metadata};
+use crate::model::columns::CANONICAL;
+use crate::model::json::{self, JsonError, MAX_DEPTH, Scanner, Value};
+
+/// A batch is full at this many rows,
+const MAX_ROWS: usize = 8_192;
+/// or when the rows in it were this many bytes,
+const MAX_BYTES: usize = 8 << 20;
+/// or when rows times columns reach this: every cell takes room, filled or not.
+const MAX_CELLS: usize = 4 << 20;
+/// Keys remembered between batches. Sources with ever new keys start over.
+const MAX_KEYS: usize = 100_000;
+/// Root names remembered for the report.
+const MAX_MOVED: usize = 1_000;
+/// A longer row is refused, which keeps every column of a batch within the reach of 32-bit offsets.
+pub(crate) const MAX_ROW_BYTES: usize = 1 << 30;
+
+/// A column name that a builder has looked up, for [`ArrivalBuilder::push_cells`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(u32);
+
+/// Builds arrivals row by row.
+///
+/// Names are looked up once, open columns take the type of their values and widen in place. A row that does not fit
+/// leaves no trace.
+///
+/// ```
+/// use spanql::model::arrival::{ArrivalBuilder, Origin};
+///
+/// let origin = Origin { source: "file", project: "demo".to_owned(), force_project: false };
+/// let mut builder = ArrivalBuilder::new(origin);
+/// builder.push_json(r#"{"context": {"trace_id": "t1", "span_id": "s1"}, "attributes": {"retries": 2}}"#)?;
+/// let arrival = builder.finish()?.expect("one row was pushed");
+/// assert!(arrival.column_by_name("attributes.retries").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ArrivalBuilder {
+    origin: Origin,
+    keys: Keys,
+    /// One per canonical column, in their order.
+    fixed: Vec<Fixed>,
+    open: Vec<super::open::Open>,
+    open_by_name: HashMap<String, u32>,
+    rows: usize,
+    bytes: usize,
+    /// Open columns that have a value in the current batch.
+    filled: usize,
+    /// Counts rows over all batches, skipped ones too.
+    serial: u64,
+    /// Whether a key occurred twice in the current row.
+    repeated: bool,
+    scratch: String,
+    moved: BTreeSet<String>,
+}
+
+impl ArrivalBuilder {
+    /// A builder for rows of this origin.
+    pub fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            keys: Keys::new(),
+            fixed: (0..CANONICAL.len()).map(Fixed::new).collect(),
+            open: Vec::new(),
+            open_by_name: HashMap::new(),
+            rows: 0,
+            bytes: 0,
+            filled: 0,
+            serial: 0,
+            repeated: false,
+            scratch: String::new(),
+            moved: BTreeSet::new(),
+        }
+    }
+
+    /// Rows in the current batch.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether the current batch is large enough to be taken.
+    pub fn is_full(&self) -> bool {
+        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES || self.rows * self.filled >= MAX_CELLS
+    }
+
+    /// Root names whose values were kept as `attributes.<name>`, over all batches (the first thousand).
+    pub fn moved(&self) -> &BTreeSet<String> {
+        &self.moved
+    }
+
+    /// Looks up a column name of the source.
+    pub fn key(&mut self, name: &str) -> Key {
+        Key(self.keys.child(ROOT, ROOT, name))
+    }
+
+    /// Adds the row that one JSON object holds, flat or nested.
+    ///
+    /// # Errors
+    ///
+    /// When `text` is no JSON object, is nested deeper than [`MAX_DEPTH`] or holds a value that does not fit its
+    /// column. The batch is then as before.
+    pub fn push_json(&mut self, text: &str) -> Result<(), Misfit> {
+        if self.rows == 0 && self.keys.len() > MAX_KEYS {
+            self.keys = Keys::new();
+            self.open = Vec::new();
+            self.open_by_name = HashMap::new();
+        }
+        self.serial += 1;
+        self.repeated = false;
+        let mut cells = Vec::with_capacity(64);
+        let mut scanner = Scanner::new(text);
+        scanner.blanks();
+        if scanner.byte() != Some(b'{') {
+            let what = if scanner.value(MAX_DEPTH).is_ok() { "not a JSON object" } else { "not JSON" };
+            let shown = super::shown(Value::Nested(text.trim()));
+            return Err(Misfit::Row(format!("{shown} is {what}: every span is one object")));
+        }
+        self.object(&mut scanner, ROOT, 1, &mut cells)?;
+        scanner.end()?;
+        if self.repeated {
+            let (keys, serial) = (&self.keys, self.serial);
+            let mut cell = 0;
+            cells.retain(|(node, _)| {
+                cell += 1;
+                !keys.is_replaced(*node, serial, cell - 1)
+            });
+        }
+        self.push(&cells, text.len())
+    }
+
+    /// Adds the row that these cells make; of two cells for one column the later wins, unless it is null.
+    ///
+    /// # Errors
+    ///
+    /// When a value does not fit its column. The batch is then as before.
+    pub fn push_cells(&mut self, cells: &[(Key, Value<'_>)]) -> Result<(), Misfit> {
+        self.serial += 1;
+        let bytes = cells.iter().map(|(_, value)| match value {
+            Value::Null | Value::Bool(_) => 0,
+            Value::Number(text) | Value::Text(text) | Value::Escaped(text) | Value::Nested(text) => text.len(),
+        });
+        let bytes = bytes.sum();
+        let cells: Vec<_> = cells.iter().map(|(key, value)| (key.0, *value)).collect();
+        self.push(&cells, bytes)
+    }
+
+    /// Takes the current batch; `None` when it has no rows.
+    ///
+    /// # Errors
+    ///
+    /// Only when Arrow refuses a column, which would be a fault of this module.
+    pub fn finish(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
+        self.filled = 0;
+        if rows == 0 {
+            return Ok(None);
+        }
+        let mut fields = Vec::new();
+        let mut arrays: Vec<ArrayRef> = Vec::new();
+        for (column, fixed) in CANONICAL.iter().zip(&mut self.fixed) {
+            if fixed.any() {
+                fields.push(Field::new(column.name, column.data_type.clone(), true));
+                arrays.push(fixed.finish(rows)?);
+            } else {
+                fixed.truncate(0);
+            }
+        }
+        let mut open = Vec::new();
+        for column in &mut self.open {
+            if let Some(array) = column.finish(rows)? {
+                open.push((column.name.as_str(), array));
+            }
+        }
+        open.sort_by_key(|(name, _)| *name);
+        for (name, array) in open {
+            fields.push(Field::new(name, array.data_type().clone(), true));
+            arrays.push(array);
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map(Some)
+    }
+
+    /// Reads the object at the cursor into cells; recursion is limited by [`MAX_DEPTH`].
+    fn object<'a>(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        parent: u32,
+        depth: usize,
+        cells: &mut Vec<(u32, Value<'a>)>,
+    ) -> Result<(), JsonError> {
+        let start = scanner.position();
+        scanner.eat(b'{');
+        scanner.blanks();
+        if scanner.eat(b'}') {
+            if parent != ROOT && !is_family(&self.keys.get(parent).name) {
+                cells.push((parent, Value::Nested(scanner.since(start))));
+            }
+            return Ok(());
+        }
+        let mut previous = ROOT;
+        loop {
+            let node = match scanner.key()? {
+                Value::Escaped(body) => self.keys.child(parent, previous, &json::unescaped(body)),
+                Value::Text(text) => self.keys.child(parent, previous, text),
+                _ => parent,
+            };
+            previous = node;
+            let serial = self.serial;
+            let entry = self.keys.get_mut(node);
+            self.repeated |= entry.seen.0 == serial;
+            entry.seen = (serial, cells.len());
+            if scanner.byte() == Some(b'{') && entry.resolved.flattens() {
+                if depth == MAX_DEPTH {
+                    return Err(scanner.error("nested too deep"));
+                }
+                self.object(scanner, node, depth + 1, cells)?;
+            } else {
+                match scanner.value(MAX_DEPTH - depth)? {
+                    Value::Null => {}
+                    value => cells.push((node, value)),
+                }
+            }
+            scanner.blanks();
+            if scanner.eat(b'}') {
+                return Ok(());
+            }
+            scanner.expect(b',', "expected ',' or '}'")?;
+            scanner.blanks();
+        }
+    }
+
+    fn push(&mut self, cells: &[(u32, Value<'_>)], bytes: usize) -> Result<(), Misfit> {
+        if bytes > MAX_ROW_BYTES {
+            return Err(Misfit::Row("a row of more than one gigabyte".to_owned()));
+        }
+        if let Err(misfit) = self.put_fixed(cells) {
+            for fixed in &mut self.fixed {
+                fixed.truncate(self.rows);
+            }
+            return Err(misfit);
+        }
+        // Open columns accept everything, so the row is in: nothing may fail from here on.
+        self.put_open(cells);
+        self.rows += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Cells are taken from the last to the first, and a column that has its value takes no other: so the later of
+    /// two wins, and a null erases nothing.
+    fn put_fixed(&mut self, cells: &[(u32, Value<'_>)]) -> Result<(), Misfit> {
+        let Self { fixed, keys, scratch, origin, rows, .. } = self;
+        let (row, places) = (*rows, &*PLACES);
+        let mut fallbacks = Vec::new();
+        let mut metadata_keys = BTreeMap::new();
+        for (node, value) in cells.iter().rev() {
+            let node = keys.get(*node);
+            match node.resolved.target {
+                Target::Canonical(index) if index == places.project && origin.force_project => {}
+                Target::Canonical(index) if !fixed[index].has(row) => fixed[index].put(row, *value, scratch)?,
+                Target::Fallback(index) => fallbacks.push((index, *value)),
+                Target::MetadataKey => {
+                    metadata_keys.entry(node.resolved.column.clone()).or_insert_with(|| json_of(*value));
+                }
+                Target::Source if !fixed[places.source].has(row) && known_source(*value).is_some() => {
+                    fixed[places.source].put(row, *value, scratch)?;
+                }
+                Target::Canonical(_) | Target::Source | Target::Open | Target::Drop => {}
+            }
+        }
+        for (index, value) in fallbacks {
+            if !fixed[index].has(row) {
+                fixed[index].put(row, value, scratch)?;
+            }
+        }
+        for index in [places.trace_id, places.span_id] {
+            if !fixed[index].has(row) {
+                return Err(Misfit::missing(CANONICAL[index].name));
+            }
+        }
+        for (index, default) in [(places.project, &*origin.project), (places.source, origin.source)] {
+            if !fixed[index].has(row) {
+                fixed[index].put(row, Value::Text(default), scratch)?;
+            }
+        }
+        if !metadata_keys.is_empty() {
+            let column = &mut fixed[places.metadata];
+            let folded = metadata::fold(column.text(row), metadata_keys);
+            column.truncate(row);
+            column.put(row, Value::Nested(&folded), scratch)?;
+        }
+        Ok(())
+    }
+
+    fn put_open(&mut self, cells: &[(u32, Value<'_>)]) {
+        for (node, value) in cells.iter().rev() {
+            let entry = self.keys.get(*node);
+            let moved = match entry.resolved.target {
+                Target::Open => entry.resolved.moved,
+                Target::Source if known_source(*value).is_none() => true,
+                Target::Canonical(_) | Target::MetadataKey if entry.resolved.moved => {
+                    self.note_moved(*node);
+                    continue;
+                }
+                _ => continue,
+            };
+            let index = match entry.open {
+                Some(index) => index,
+                None => self.open_column(*node, moved),
+            };
+            let column = &mut self.open[index as usize];
+            if !column.has(self.rows) {
+                self.filled += usize::from(!column.any());
+                column.put(self.rows, *value);
+            }
+        }
+    }
+
+    /// The open column that `node` feeds, which is made if it is new.
+    fn open_column(&mut self, node: u32, moved: bool) -> u32 {
+        if moved {
+            self.note_moved(node);
+        }
+        let resolved = &self.keys.get(node).resolved;
+        let name = if resolved.target == Target::Source { "attributes.source" } else { resolved.column.as_str() };
+        let index = match self.open_by_name.get(name) {
+            Some(index) => *index,
+            None => {
+                let index = self.open.len() as u32;
+                self.open_by_name.insert(name.to_owned(), index);
+                self.open.push(super::open::Open::new(name.to_owned()));
+                index
+            }
+        };
+        self.keys.get_mut(node).open = Some(index);
+        index
+    }
+
+    fn note_moved(&mut self, node: u32) {
+        let name = self.keys.root_name(node);
+        if self.moved.len() < MAX_MOVED && !self.moved.contains(name) {
+            self.moved.insert(name.to_owned());
+        }
+    }
+}
+
+/// The word if a value is one that the source column may hold.
+pub(super) fn known_source(value: Value<'_>) -> Option<&'static str> {
+    match value {
+        Value::Text(text) => SOURCES.into_iter().find(|word| *word == text),
+        _ => None,
+    }
+}
+
+/// A value as JSON text.
+fn json_of(value: Value<'_>) -> String {
+    let mut out = String::new();
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Value::Number(text) => out.push_str(text),
+        Value::Text(text) => json::write_string(text, &mut out),
+        Value::Escaped(body) => {
+            out.push('"');
+            out.push_str(body);
+            out.push('"');
+        }
+        Value::Nested(text) => {
+            if !json::write_compact(text, false, &mut out) {
+                json::write_string(text, &mut out);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    fn builder() -> ArrivalBuilder {
+        ArrivalBuilder::new(Origin { source: "file", project: "default".to_owned(), force_project: false })
+    }
+
+    const IDS: &str = r#""context.trace_id":"t","context.span_id":"s""#;
+
+    fn batch(rows: &[&str]) -> RecordBatch {
+        let mut builder = builder();
+        for row in rows {
+            builder.push_json(&format!("{{{IDS},{row}}}")).unwrap();
+        }
+        builder.finish().unwrap().unwrap()
+    }
+
+    /// The cells of a column as text, with its type; `None` when there is no such column.
+    fn column(batch: &RecordBatch, name: &str) -> Option<(DataType, Vec<Option<String>>)> {
+        let array = batch.column_by_name(name)?;
+        let text = arrow::compute::cast(array, &DataType::Utf8).unwrap();
+        let cells = text.as_string::<i32>().iter().map(|cell| cell.map(str::to_owned)).collect();
+        Some((array.data_type().clone(), cells))
+    }
+
+    fn cell(row: &str, name: &str) -> Option<String> {
+        column(&batch(&[row]), name).and_then(|(_, cells)| cells[0].clone())
+    }
+
+    #[test]
+    fn nested_objects_and_dotted_names_meet() {
+        let row = r#"{"context":{"trace_id":"t","span_id":"s"},
+            "attributes":{"llm":{"model_name":"m","x":{}},"metadata":{"k": 1},"list":[1, "a"]},
+            "attributes.llm.token_count.total":3,"attributes.llm":{"model_name":null,"y":{"z":true}},"eval":{}}"#;
+        let mut builder = builder();
+        builder.push_json(row).unwrap();
+        let batch = builder.finish().unwrap().unwrap();
+        let schema = batch.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "project",
+                "source",
+                "context.trace_id",
+                "context.span_id",
+                "attributes.llm.model_name",
+                "attributes.llm.token_count.total",
+                "attributes.metadata",
+                "attributes.list",
+                "attributes.llm.x",
+                "attributes.llm.y.z"
+            ]
+        );
+        for (name, want) in [
+            ("attributes.llm.model_name", "m"),
+            ("attributes.metadata", "{\"k\": 1}"),
+            ("attributes.list", "[1,\"a\"]"),
+            ("attributes.llm.x", "{}"),
+            ("attributes.llm.y.z", "true"),
+            ("project", "default"),
+            ("source", "file"),
+        ] {
+            assert_eq!(column(&batch, name).unwrap().1, [Some(want.to_owned())], "{name}");
+        }
+    }
+
+    #[test]
+    fn open_types_unite_over_a_batch() {
+        for (values, data_type, cells) in [
+            (["1", "null", "2"], DataType::Int64, [Some("1"), None, Some("2")]),
+            (["1", "2.5", "NaN"], DataType::Float64, [Some("1.0"), Some("2.5"), None]),
+            (["9007199254740993", "2.5", "5.0"], DataType::Utf8, [Some("9007199254740993"), Some("2.5"), Some("5")]),
+            (["2.0", "9007199254740993", "5"], DataType::Utf8, [Some("2"), Some("9007199254740993"), Some("5")]),
+            (["1.50", "true", "\"x\""], DataType::Utf8, [Some("1.5"), Some("true"), Some("x")]),
+            (["\"x\"", "1.50", "7"], DataType::Utf8, [Some("x"), Some("1.5"), Some("7")]),
+            (["true", "null", "false"], DataType::Boolean, [Some("true"), None, Some("false")]),
+            (["18446744073709551616", "1", "null"], DataType::Utf8, [Some("18446744073709551616"), Some("1"), None]),
+            (["1e999", "null", "{\"\":1}"], DataType::Utf8, [Some("1e999"), None, None]),
+        ] {
+            let rows = values.map(|value| format!("\"attributes.v\":{value}"));
+            let batch = batch(&rows.each_ref().map(String::as_str));
+            let want = cells.map(|cell| cell.map(str::to_owned)).to_vec();
+            assert_eq!(column(&batch, "attributes.v"), Some((data_type, want)), "{values:?}");
+        }
+        assert_eq!(column(&batch(&["\"attributes.v\":null"]), "attributes.v"), None);
+    }
+
+    #[test]
+    fn a_batch_does_not_remember_the_types_of_the_one_before() {
+        let mut builder = builder();
+        builder.push_json(&format!("{{{IDS},\"attributes.v\":\"text\"}}")).unwrap();
+        builder.finish().unwrap().unwrap();
+        builder.push_json(&format!("{{{IDS},\"attributes.v\":1}}")).unwrap();
+        let batch = builder.finish().unwrap().unwrap();
+        assert_eq!(column(&batch, "attributes.v").unwrap().0, DataType::Int64);
+        builder.push_json(&format!("{{{IDS}}}")).unwrap();
+        assert_eq!(column(&builder.finish().unwrap().unwrap(), "attributes.v"), None);
+        assert!(builder.finish().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_last_of_repeated_keys_wins_whole() {
+        assert_eq!(cell(r#""name":"a","name":"b""#, "name").as_deref(), Some("b"));
+        assert_eq!(cell(r#""name":"a","name":null"#, "name"), None);
+        assert_eq!(cell(r#""attributes":{"a":{"x":1}},"attributes":{"a":2}"#, "attributes.a.x"), None);
+        assert_eq!(cell(r#""attributes":{"a":{"x":1}},"attributes":{"a":2}"#, "attributes.a").as_deref(), Some("2"));
+        // Two forms of one name are no repetition: there a null erases nothing.
+        assert_eq!(cell(r#""attributes.a":1,"attributes":{"a":null}"#, "attributes.a").as_deref(), Some("1"));
+        assert_eq!(cell(r#""attributes.a":1,"attributes":{"a":2}"#, "attributes.a").as_deref(), Some("2"));
+        assert_eq!(cell(r#""attributes":{"a":2},"attributes.a":1"#, "attributes.a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn root_names_fill_or_move() {
+        let mut builder = builder();
+        builder
+            .push_json(
+                r#"{"trace_id":1,"span_id":"s","time":5,"index":7,"span_kind":"llm","latency_ms":3,"tree.depth":1,
+                "foo":{"bar":1},"metadata":{"a":1},"source":"mine","empty":null,"":2}"#,
+            )
+            .unwrap();
+        let moved: Vec<_> = builder.moved().iter().map(String::as_str).collect();
+        assert_eq!(moved, ["", "foo", "metadata", "source"]);
+        let batch = builder.finish().unwrap().unwrap();
+        for (name, want) in [
+            ("context.trace_id", Some("1")),
+            ("context.span_id", Some("s")),
+            ("start_time", Some("1970-01-01T00:00:05Z")),
+            ("attributes.openinference.span.kind", Some("LLM")),
+            ("attributes.foo.bar", Some("1")),
+            ("attributes.metadata", Some("{\"a\":1}")),
+            ("attributes.source", Some("mine")),
+            ("attributes._", Some("2")),
+            ("source", Some("file")),
+            ("attributes.empty", None),
+            ("latency_ms", None),
+            ("tree.depth", None),
+            ("index", None),
+        ] {
+            let got = column(&batch, name).and_then(|(_, cells)| cells[0].clone());
+            assert_eq!(got.as_deref(), want, "{name}");
+        }
+        assert_eq!(
+            cell(r#""start_time":6,"time":"never read""#, "start_time").as_deref(),
+            Some("1970-01-01T00:00:06Z")
+        );
+        assert_eq!(cell(r#""source":"opik""#, "source").as_deref(), Some("opik"));
+        assert_eq!(
+            cell(
+                r#""span_kind":"x","attributes.openinference.span.kind":"y""#,
+                super::super::keys::resolve("attributes.openinference.span.kind").column.as_str()
+            )
+            .as_deref(),
+            Some("y")
+        );
+    }
+
+    #[test]
+    fn projects() {
+        assert_eq!(cell(r#""project":"mine""#, "project").as_deref(), Some("mine"));
+        assert_eq!(cell(r#""project":"""#, "project").as_deref(), Some("default"));
+        let mut builder =
+            ArrivalBuilder::new(Origin { source: "demo", project: "forced".to_owned(), force_project: true });
+        builder.push_json(&format!("{{{IDS},\"project\":\"mine\"}}")).unwrap();
+        let batch = builder.finish().unwrap().unwrap();
+        assert_eq!(column(&batch, "project").unwrap().1, [Some("forced".to_owned())]);
+        assert_eq!(column(&batch, "source").unwrap().1, [Some("demo".to_owned())]);
+    }
+
+    #[test]
+    fn metadata_keys_fold_into_the_object() {
+        let row = r#""attributes.metadata.b":"two","attributes.metadata":"{\"a\": 1,\"b\":2}","attributes":{"metadata.c.d":[1, 2]},"attributes.metadata.n":null"#;
+        assert_eq!(cell(row, "attributes.metadata").as_deref(), Some("{\"a\": 1,\"b\":\"two\",\"c.d\":[1,2]}"));
+        assert_eq!(cell(row, "attributes.metadata.b"), None);
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_leaves_no_trace() {
+        let mut builder = builder();
+        builder.push_json(&format!("{{{IDS},\"attributes.v\":1}}")).unwrap();
+        for (row, want) in [
+            (
+                format!("{{{IDS},\"attributes.v\":\"x\",\"attributes.w\":1,\"start_time\":\"soon\"}}"),
+                "start_time: \"soon\" is not a time",
+            ),
+            (format!("{{{IDS},\"attributes.v\":\"x\"}} extra"), "not JSON: expected nothing more (byte 67)"),
+            ("{\"context.trace_id\":\"\",\"context.span_id\":\"s\"}".to_owned(), "context.trace_id: missing or empty"),
+            ("{\"context.trace_id\":\"t\"}".to_owned(), "context.span_id: missing or empty"),
+            ("[1]".to_owned(), "[1] is not a JSON object"),
+            (format!("{{{IDS},\"attributes\":{}", "[".repeat(100_000)), "not JSON: nested too deep"),
+            (format!("{{{IDS},\"attributes\":{}", "{\"a\":".repeat(100_000)), "not JSON: nested too deep"),
+            ("{".to_owned(), "not JSON: the text ends too early"),
+        ] {
+            let error = builder.push_json(&row).unwrap_err().to_string();
+            assert!(error.starts_with(want), "{error}");
+        }
+        assert_eq!(builder.rows(), 1);
+        let batch = builder.finish().unwrap().unwrap();
+        assert_eq!(column(&batch, "attributes.v").unwrap(), (DataType::Int64, vec![Some("1".to_owned())]));
+        assert!(column(&batch, "attributes.w").is_none());
+        assert!(column(&batch, "start_time").is_none());
+    }
+
+    #[test]
+    fn ever_new_keys_neither_pile_up_nor_change_values() {
+        let mut builder = builder();
+        let mut found = 0;
+        for row in 0..30_000 {
+            builder
+                .push_json(&format!(
+                    "{{{IDS},\"attributes\":{{\"k{row}\":{row},\"m{row}\":1,\"n{row}\":2,\"o{row}\":3}}}}"
+                ))
+                .unwrap();
+            if builder.is_full() || row == 29_999 {
+                let batch = builder.finish().unwrap().unwrap();
+                assert!(batch.num_rows() * batch.num_columns() < 3 * MAX_CELLS);
+                found += batch.columns().iter().skip(4).map(|c| c.len() - c.null_count()).sum::<usize>();
+            }
+        }
+        assert_eq!(found, 120_000);
+        assert!(builder.keys.len() < 2 * MAX_KEYS);
+    }
+}

@@ -1,0 +1,279 @@
+//! Times as spans carry them: nanoseconds since the epoch, UTC, read from the many ways exports write them.
+
+/// Why a value is not a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// The text has none of the accepted shapes.
+    #[error("is not a time (write RFC 3339, or integer s/ms/µs/ns)")]
+    Shape,
+    /// Nanoseconds since the epoch do not fit 64 bits.
+    #[error("is outside the years 1677 to 2262")]
+    Range,
+}
+
+/// Nanoseconds in one second.
+pub const NANOS: i64 = 1_000_000_000;
+
+/// How many nanoseconds one unit of an integer time of this magnitude has.
+///
+/// Below 1e11 a number counts seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
+fn unit_of(magnitude: u128) -> i64 {
+    match magnitude {
+        0..100_000_000_000 => NANOS,
+        100_000_000_000..100_000_000_000_000 => 1_000_000,
+        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
+        _ => 1,
+    }
+}
+
+/// Reads an integer time, its unit told by its magnitude (before 1970: by the absolute value).
+pub fn from_integer(value: i128) -> Result<i64, TimeError> {
+    value
+        .checked_mul(i128::from(unit_of(value.unsigned_abs())))
+        .and_then(|nanos| i64::try_from(nanos).ok())
+        .ok_or(TimeError::Range)
+}
+
+/// Reads a finite floating-point time, its unit told by its magnitude; a whole number is exact.
+pub fn from_float(value: f64) -> Result<i64, TimeError> {
+    if value.is_nan() || value.abs() >= 1e30 {
+        return Err(TimeError::Range);
+    }
+    let whole = value.trunc() as i128;
+    let unit = unit_of(whole.unsigned_abs());
+    let fraction = (value.fract() * unit as f64).round() as i128;
+    i64::try_from(whole * i128::from(unit) + fraction).map_err(|_| TimeError::Range)
+}
+
+/// Reads a number's text: exact for integers and plain decimals.
+///
+/// Digits beyond a nanosecond are cut off.
+pub fn from_number(text: &str) -> Result<i64, TimeError> {
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or("")),
+        Some(b'+') => (false, text.get(1..).unwrap_or("")),
+        _ => (false, text),
+    };
+    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        // An exponent; a leading digit keeps out the words that the float parser takes ("inf", "nan").
+        let number = digits.starts_with(|c: char| c.is_ascii_digit()).then(|| text.parse::<f64>().ok());
+        return number.flatten().map_or(Err(TimeError::Shape), from_float);
+    }
+    let whole: i128 = whole.parse().map_err(|_| TimeError::Range)?;
+    let unit = unit_of(whole.unsigned_abs());
+    let mut nanos = whole.checked_mul(i128::from(unit)).ok_or(TimeError::Range)?;
+    let mut worth = unit / 10;
+    for digit in fraction.bytes() {
+        nanos += i128::from(worth) * i128::from(digit - b'0');
+        worth /= 10;
+    }
+    i64::try_from(if negative { -nanos } else { nanos }).map_err(|_| TimeError::Range)
+}
+
+/// Reads a time from text: RFC 3339 and its relatives, or a number as text.
+///
+/// Accepted are a date, or a date and a time with `T`, `t` or a blank between; seconds and any number of fraction
+/// digits (beyond nine they are cut off) may be missing; then `Z`, `UTC`, an offset (`+02:00`, `+0200`, `+02`), or
+/// nothing, which means UTC.
+pub fn parse(text: &str) -> Result<i64, TimeError> {
+    let text = text.trim();
+    match civil(text.as_bytes()) {
+        Some(nanos) => i64::try_from(nanos).map_err(|_| TimeError::Range),
+        None => from_number(text),
+    }
+}
+
+/// The number that `count` digits at `at` spell.
+fn digits(text: &[u8], at: usize, count: usize) -> Option<i64> {
+    text.get(at..at + count)?
+        .iter()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+}
+
+fn civil(text: &[u8]) -> Option<i128> {
+    let (year, month, day) = (digits(text, 0, 4)?, digits(text, 5, 2)?, digits(text, 8, 2)?);
+    if text.get(4) != Some(&b'-') || text.get(7) != Some(&b'-') {
+        return None;
+    }
+    let days = days_from_civil(year, month, day)?;
+    let Some((b'T' | b't' | b' ', clock)) = text.get(10..)?.split_first() else {
+        return (text.len() == 10).then(|| i128::from(days * 86_400) * i128::from(NANOS));
+    };
+    let (hour, minute) = (digits(clock, 0, 2)?, digits(clock, 3, 2)?);
+    let mut second = 0;
+    let mut nanos = 0;
+    let mut at = 5;
+    if clock.get(5) == Some(&b':') {
+        second = digits(clock, 6, 2)?;
+        at = 8;
+        if clock.get(8) == Some(&b'.') {
+            let mut worth = NANOS / 10;
+            at = 9;
+            while let Some(digit @ b'0'..=b'9') = clock.get(at) {
+                nanos += i64::from(digit - b'0') * worth;
+                worth /= 10;
+                at += 1;
+            }
+            if at == 9 {
+                return None;
+            }
+        }
+    }
+    // Second 60 is a leap second, which the epoch count gives to the next minute.
+    if clock.get(2) != Some(&b':') || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let offset = offset_seconds(clock.get(at..)?)?;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+    Some(i128::from(seconds) * i128::from(NANOS) + i128::from(nanos))
+}
+
+fn offset_seconds(zone: &[u8]) -> Option<i64> {
+    let zone = zone.trim_ascii_start();
+    let (sign, rest) = match zone.split_first() {
+        None => return Some(0),
+        Some((b'+', rest)) => (1, rest),
+        Some((b'-', rest)) => (-1, rest),
+        Some(_) => return [&b"Z"[..], b"UTC", b"GMT"].iter().any(|z| zone.eq_ignore_ascii_case(z)).then_some(0),
+    };
+    let (hours, minutes) = match rest.len() {
+        2 => (digits(rest, 0, 2)?, 0),
+        4 => (digits(rest, 0, 2)?, digits(rest, 2, 2)?),
+        5 if rest.get(2) == Some(&b':') => (digits(rest, 0, 2)?, digits(rest, 3, 2)?),
+        _ => return None,
+    };
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
+/// Days since the epoch of a date in the Gregorian calendar; `None` when there is no such date.
+fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    // Years that begin in March put the leap day last, so that month lengths repeat every five months.
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    const DAYS_BEFORE_EPOCH: i64 = 719_468;
+    Some(year * 365 + leap_days + day_of_year - DAYS_BEFORE_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn integers_by_magnitude() {
+        for (value, nanos) in [
+            (0, 0),
+            (1_755_629_895, 1_755_629_895_000_000_000),
+            (1_755_629_895_149, 1_755_629_895_149_000_000),
+            (1_755_629_895_149_559, 1_755_629_895_149_559_000),
+            (1_755_629_895_149_559_400, 1_755_629_895_149_559_400),
+            (-1_000, -1_000_000_000_000),
+            (-1_755_629_895_149, -1_755_629_895_149_000_000),
+            (100_000_000_000, 100_000_000_000_000_000),
+            (100_000_000_000_000, 100_000_000_000_000_000),
+            (100_000_000_000_000_000, 100_000_000_000_000_000),
+        ] {
+            assert_eq!(from_integer(value), Ok(nanos), "{value}");
+            assert_eq!(parse(&value.to_string()), Ok(nanos), "{value}");
+        }
+        assert_eq!(from_integer(99_999_999_999), Err(TimeError::Range));
+        assert_eq!(from_integer(i128::MAX), Err(TimeError::Range));
+        assert_eq!(parse("99999999999999999999999999999999999999999999"), Err(TimeError::Range));
+    }
+
+    #[test]
+    fn floats_and_decimals() {
+        assert_eq!(from_float(1_755_629_895.5), Ok(1_755_629_895_500_000_000));
+        assert_eq!(from_float(1_755_629_895_149_559_296.0), Ok(1_755_629_895_149_559_296));
+        assert_eq!(from_float(-1.5), Ok(-1_500_000_000));
+        assert_eq!(from_float(f64::NAN), Err(TimeError::Range));
+        assert_eq!(from_float(1e300), Err(TimeError::Range));
+        assert_eq!(parse("1755629895.1495594123"), Ok(1_755_629_895_149_559_412));
+        assert_eq!(parse("1755629895149.5594"), Ok(1_755_629_895_149_559_400));
+        assert_eq!(parse("-0.5"), Ok(-500_000_000));
+        assert_eq!(parse("1.755629895e9"), Ok(1_755_629_895_000_000_000));
+    }
+
+    #[test]
+    fn shapes_of_text() {
+        let nanos = 1_755_629_895_149_559_400;
+        for text in [
+            "2025-08-19T18:58:15.149559400Z",
+            "2025-08-19T18:58:15.1495594Z",
+            "2025-08-19t18:58:15.1495594z",
+            "2025-08-19 18:58:15.1495594",
+            " 2025-08-19 18:58:15.1495594 UTC ",
+            "2025-08-19T18:58:15.149559400999Z",
+            "2025-08-19T20:58:15.1495594+02:00",
+            "2025-08-19T20:58:15.1495594+0200",
+            "2025-08-19T16:58:15.1495594-02",
+        ] {
+            assert_eq!(parse(text), Ok(nanos), "{text}");
+        }
+        assert_eq!(parse("2025-08-19"), Ok(1_755_561_600_000_000_000));
+        assert_eq!(parse("2025-08-19T00:00"), Ok(1_755_561_600_000_000_000));
+        assert_eq!(parse("1677-09-21T00:12:43.145224192Z"), Ok(i64::MIN));
+        assert_eq!(parse("2262-04-11T23:47:16.854775807Z"), Ok(i64::MAX));
+        assert_eq!(parse("2262-04-11T23:47:16.854775808Z"), Err(TimeError::Range));
+        assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2017-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        for text in [
+            "",
+            "yesterday",
+            "2025-13-01",
+            "2025-02-29",
+            "2025-08-19T",
+            "2025-08-19T24:00:00Z",
+            "2025-08-19T10:00:00.Z",
+            "2025-08-19T10:00:00+2",
+            "2025/08/19",
+            "2025-08-19T10:00:61Z",
+            "inf",
+            "NaN",
+            "1e",
+            "--1",
+            "é025-08-19",
+            ".5",
+            "2025-08-19T10:00:00 Mars",
+            "+",
+        ] {
+            assert_eq!(parse(text), Err(TimeError::Shape), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_chrono(nanos: i64, digits in 0usize..=9, offset in -1439i32..=1439) {
+            let unit = 10_i64.pow(9 - digits as u32);
+            let nanos = nanos / unit * unit;
+            let zone = chrono::FixedOffset::east_opt(offset * 60).unwrap();
+            let time = chrono::DateTime::from_timestamp_nanos(nanos).with_timezone(&zone);
+            let fraction = format!("{:09}", time.timestamp_subsec_nanos());
+            let dot = if digits == 0 { "" } else { "." };
+            let text = format!("{}{dot}{}{}", time.format("%Y-%m-%dT%H:%M:%S"), &fraction[..digits], time.format("%:z"));
+            prop_assert_eq!(parse(&text), Ok(nanos), "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The elements of a JSON list, cut apart while the list streams by.
+
+use std::io::{self, BufRead};
+
+use crate::model::arrival::MAX_ROW_BYTES;
+use crate::model::json::plain_end;
+
+/// Why no further element can be found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Text(&'static str),
+}
+
+/// Cuts a JSON list into its elements' text. Only brackets, quotes and commas are looked at: whether an element is
+/// JSON is for others to find out, and a bad one does not hide the next.
+#[derive(Debug)]
+pub(super) struct Items {
+    /// The line that the next byte is on.
+    pub(super) line: u64,
+    place: Place,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    Inside,
+    /// Past the closing bracket, with the rest of the file not looked at yet.
+    Leaving,
+    After,
+}
+
+/// Where in an element the cut has come to.
+#[derive(Default)]
+struct Cut {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The line of the element's first byte that is not blank.
+    line: Option<u64>,
+}
+
+impl Items {
+    pub(super) fn new() -> Self {
+        Self { line: 1, place: Place::Before }
+    }
+
+    /// Reads the next element into `buffer`, replacing what is there, and returns the line it begins on; `None` after
+    /// the list's end.
+    pub(super) fn next(&mut self, reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> Result<Option<u64>, Broken> {
+        if self.place == Place::Before {
+            self.enter(reader)?;
+        }
+        if self.place == Place::Inside
+            && let Some(line) = self.element(reader, buffer)?
+        {
+            return Ok(Some(line));
+        }
+        if self.place == Place::Leaving {
+            self.place = Place::After;
+            self.leave(reader)?;
+        }
+        Ok(None)
+    }
+
+    fn element(&mut self, reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> Result<Option<u64>, Broken> {
+        buffer.clear();
+        let mut cut = Cut::default();
+        loop {
+            let chunk = reader.fill_buf()?;
+            if chunk.is_empty() {
+                return Err(Broken::Text("the file ends inside the list"));
+            }
+            let (used, closing) = self.advance(&mut cut, chunk);
+            buffer.extend_from_slice(chunk.get(..used).unwrap_or_default());
+            reader.consume(used + usize::from(closing.is_some()));
+            if buffer.len() > MAX_ROW_BYTES {
+                return Err(Broken::Text("an element of more than one gigabyte"));
+            }
+            match closing {
+                None => {}
+                Some(b']') => {
+                    self.place = Place::Leaving;
+                    // Nothing before the bracket: an empty list, or a comma too many, which does no harm.
+                    return Ok(cut.line);
+                }
+                Some(_) => return Ok(Some(cut.line.unwrap_or(self.line))),
+            }
+        }
+    }
+
+    /// Goes on through `chunk`; returns how many of its bytes belong to the element, and the byte that ended it.
+    fn advance(&mut self, cut: &mut Cut, chunk: &[u8]) -> (usize, Option<u8>) {
+        let mut at = 0;
+        while let Some(&byte) = chunk.get(at) {
+            if cut.in_string {
+                if cut.escaped {
+                    cut.escaped = false;
+                } else if byte == b'"' {
+                    cut.in_string = false;
+                } else if byte == b'\\' {
+                    cut.escaped = true;
+                } else if byte >= 0x20 {
+                    at = plain_end(chunk, at);
+                    continue;
+                }
+                self.line += u64::from(byte == b'\n');
+                at += 1;
+                continue;
+            }
+            match byte {
+                b',' | b']' if cut.depth == 0 => return (at, Some(byte)),
+                b'"' => cut.in_string = true,
+                b'{' | b'[' => cut.depth += 1,
+                b'}' | b']' => cut.depth = cut.depth.saturating_sub(1),
+                _ => {}
+            }
+            if !byte.is_ascii_whitespace() {
+                cut.line.get_or_insert(self.line);
+            }
+            self.line += u64::from(byte == b'\n');
+            at += 1;
+        }
+        (at, None)
+    }
+
+    fn enter(&mut self, reader: &mut impl BufRead) -> Result<(), Broken> {
+        self.place = Place::Inside;
+        match self.next_byte(reader)? {
+            Some(b'[') => {
+                reader.consume(1);
+                Ok(())
+            }
+            _ => Err(Broken::Text("expected a list")),
+        }
+    }
+
+    fn leave(&mut self, reader: &mut impl BufRead) -> Result<(), Broken> {
+        match self.next_byte(reader)? {
+            None => Ok(()),
+            Some(_) => Err(Broken::Text("more text after the end of the list")),
+        }
+    }
+
+    /// The next byte that is not blank, which stays.
+    fn next_byte(&mut self, reader: &mut impl BufRead) -> io::Result<Option<u8>> {
+        loop {
+            let chunk = reader.fill_buf()?;
+            let blank = chunk.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(chunk.len());
+            let found = chunk.get(blank).copied();
+            let ended = chunk.is_empty();
+            let passed = chunk.get(..blank).unwrap_or_default();
+            self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+            reader.consume(blank);
+            if found.is_some() || ended {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    /// The trimmed elements with their lines, and the message at the end if there is one.
+    fn cut(text: &str, chunk: usize) -> (Vec<(u64, String)>, Option<String>) {
+        let mut reader = BufReader::with_capacity(chunk, text.as_bytes());
+        let mut items = Items::new();
+        let mut buffer = Vec::new();
+        let mut found = Vec::new();
+        loop {
+            match items.next(&mut reader, &mut buffer) {
+                Ok(Some(line)) => found.push((line, String::from_utf8(buffer.clone()).unwrap().trim().to_owned())),
+                Ok(None) => return (found, None),
+                Err(error) => return (found, Some(error.to_string())),
+            }
+        }
+    }
+
+    #[test]
+    fn elements_are_cut_at_commas_outside_of_everything() {
+        let text = "\n [ {\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"} ,\n\n 5,{}\n] \n";
+        for chunk in [1, 2, 3, 7, 100] {
+            let (found, error) = cut(text, chunk);
+            let want = [(2, "{\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"}"), (5, "5"), (5, "{}")];
+            assert_eq!(found, want.map(|(line, text)| (line, text.to_owned())), "{chunk}");
+            assert_eq!(error, None);
+        }
+        assert_eq!(cut("[]", 9), (vec![], None));
+        assert_eq!(cut("[1 2,,3]", 9).0.len(), 3);
+    }
+
+    #[test]
+    fn broken_lists_are_told() {
+        for (text, count, want) in [
+            ("[1,2", 1, "the file ends inside the list"),
+            ("[\"a", 0, "the file ends inside the list"),
+            ("[1] x", 1, "more text after the end of the list"),
+        ] {
+            let (found, error) = cut(text, 4);
+            assert_eq!((found.len(), error.as_deref()), (count, Some(want)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Export files as arrivals: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+//!
+//! ```text
+//! paths --expand--> Input --open--> detect, unpack --+--> lines, items, csv: rows  -> ArrivalBuilder --+--> arrivals
+//!                                                    +--> parquet, ipc: batches    -> convert_batch  --+
+//! ```
+//!
+//! Memory is bounded by one batch and one row: nothing is read whole.
+
+mod batches;
+mod error;
+mod expand;
+mod ipc;
+mod items;
+mod lines;
+mod open;
+mod reader;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use error::FileError;
+pub use expand::{Input, expand};
+pub use open::Format;
+pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};

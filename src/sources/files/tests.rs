@@ -1,0 +1,513 @@
+//! Files as a whole: written in every format, read back, broken on purpose.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampNanosecondArray,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int64Type, Schema};
+use parquet::arrow::ArrowWriter;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+use super::*;
+
+/// One span as it is written to every format.
+#[derive(Debug, Clone)]
+struct Span {
+    trace_id: String,
+    span_id: String,
+    name: Option<String>,
+    start: Option<i64>,
+    tokens: Option<i64>,
+    cost: Option<f64>,
+    escaped: Option<bool>,
+    count: Option<i64>,
+    flag: Option<bool>,
+    label: Option<String>,
+    ratio: Option<f64>,
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    let opt = prop::option::of::<BoxedStrategy<i64>>;
+    let text = || prop::option::of(any::<String>().prop_map(|text| format!("x{text}")));
+    let first = (".{1,9}", ".{1,9}", text(), opt(any::<i64>().boxed()), opt(any::<i64>().boxed()));
+    let finite = any::<f64>().prop_filter("finite", |value| value.is_finite());
+    // Halves of halves print as plain decimals, which CSV needs to tell a number from text.
+    let decimal = any::<i32>().prop_map(|value| f64::from(value) / 1024.0);
+    let second = (prop::option::of(finite), any::<Option<bool>>(), opt((-9i64..9).boxed()), any::<Option<bool>>());
+    (first, second, text(), prop::option::of(decimal)).prop_map(
+        |((trace_id, span_id, name, start, tokens), (cost, escaped, count, flag), label, ratio)| Span {
+            trace_id,
+            span_id,
+            name,
+            start,
+            tokens,
+            cost,
+            escaped,
+            count,
+            flag,
+            label,
+            ratio,
+        },
+    )
+}
+
+const NAMES: [&str; 11] = [
+    "context.trace_id",
+    "context.span_id",
+    "name",
+    "start_time",
+    "attributes.llm.token_count.total",
+    "attributes.llm.cost.total",
+    "attributes.exception.escaped",
+    "attributes.count",
+    "attributes.flag",
+    "attributes.label",
+    "attributes.ratio",
+];
+
+fn time_text(nanos: i64) -> String {
+    chrono::DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(chrono::SecondsFormat::Nanos, true)
+}
+
+fn columns(spans: &[Span]) -> Vec<ArrayRef> {
+    fn text<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+        Arc::new(cells.collect::<StringArray>())
+    }
+    let start: TimestampNanosecondArray = spans.iter().map(|s| s.start).collect();
+    vec![
+        text(spans.iter().map(|s| Some(s.trace_id.as_str()))),
+        text(spans.iter().map(|s| Some(s.span_id.as_str()))),
+        text(spans.iter().map(|s| s.name.as_deref())),
+        Arc::new(start.with_timezone("UTC")),
+        Arc::new(spans.iter().map(|s| s.tokens).collect::<Int64Array>()),
+        Arc::new(spans.iter().map(|s| s.cost).collect::<Float64Array>()),
+        Arc::new(spans.iter().map(|s| s.escaped).collect::<BooleanArray>()),
+        Arc::new(spans.iter().map(|s| s.count).collect::<Int64Array>()),
+        Arc::new(spans.iter().map(|s| s.flag).collect::<BooleanArray>()),
+        text(spans.iter().map(|s| s.label.as_deref())),
+        Arc::new(spans.iter().map(|s| s.ratio).collect::<Float64Array>()),
+    ]
+}
+
+fn as_batch(spans: &[Span]) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(NAMES.into_iter().zip(columns(spans)).map(|(n, c)| (n, c, true))).unwrap()
+}
+
+/// What every format must come back as.
+fn expected(spans: &[Span]) -> RecordBatch {
+    let constant = |text: &str| Arc::new(StringArray::from(vec![text; spans.len()])) as ArrayRef;
+    let mut all = vec![("project", constant("p")), ("source", constant("file"))];
+    all.extend(NAMES.into_iter().zip(columns(spans)).filter(|(_, column)| column.null_count() < column.len()));
+    RecordBatch::try_from_iter_with_nullable(all.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+}
+
+fn as_json(span: &Span, nested: bool) -> serde_json::Value {
+    let cells = serde_json::json!({
+        "context.trace_id": span.trace_id, "context.span_id": span.span_id, "name": span.name,
+        "start_time": span.start.map(time_text), "attributes.llm.token_count.total": span.tokens,
+        "attributes.llm.cost.total": span.cost, "attributes.exception.escaped": span.escaped,
+        "attributes.count": span.count, "attributes.flag": span.flag, "attributes.label": span.label,
+        "attributes.ratio": span.ratio,
+    });
+    if !nested {
+        return cells;
+    }
+    let mut row = serde_json::json!({});
+    for (name, value) in cells.as_object().unwrap() {
+        let mut place = &mut row;
+        for part in name.split('.') {
+            place = &mut place[part];
+        }
+        *place = value.clone();
+    }
+    row
+}
+
+fn as_csv(spans: &[Span]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(NAMES).unwrap();
+    let show = |cell: Option<String>| cell.unwrap_or_default();
+    for s in spans {
+        let cells = [
+            s.trace_id.clone(),
+            s.span_id.clone(),
+            show(s.name.clone()),
+            show(s.start.map(time_text)),
+            show(s.tokens.map(|v| v.to_string())),
+            show(s.cost.map(|v| format!("{v:?}"))),
+            show(s.escaped.map(|v| v.to_string())),
+            show(s.count.map(|v| v.to_string())),
+            show(s.flag.map(|v| v.to_string())),
+            show(s.label.clone()),
+            show(s.ratio.map(|v| format!("{v:?}"))),
+        ];
+        writer.write_record(cells).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+fn as_parquet(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn as_arrow_file(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn as_arrow_stream(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = arrow::ipc::writer::StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn options() -> ReadOptions {
+    ReadOptions { project: Some("p".to_owned()), ..ReadOptions::default() }
+}
+
+/// Writes bytes to a file of this name and reads it; the rows, the account and the error if there was one.
+fn read_as(name: &str, bytes: &[u8], options: &ReadOptions) -> (Vec<RecordBatch>, ReadReport, Option<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let input = expand(&[path.display().to_string()]).unwrap().remove(0);
+    let mut reader = match FileReader::open(input, options) {
+        Ok(reader) => reader,
+        Err(error) => return (Vec::new(), ReadReport::default(), Some(error.to_string())),
+    };
+    let mut batches = Vec::new();
+    let mut failed = None;
+    for batch in reader.by_ref() {
+        assert!(failed.is_none(), "nothing comes after an error");
+        match batch {
+            Ok(batch) => batches.push(batch),
+            Err(error) => failed = Some(error.to_string()),
+        }
+    }
+    assert_eq!(reader.report().rows, batches.iter().map(|b| b.num_rows() as u64).sum::<u64>());
+    (batches, reader.report().clone(), failed)
+}
+
+fn read(name: &str, bytes: &[u8]) -> RecordBatch {
+    let (batches, _, failed) = read_as(name, bytes, &options());
+    assert_eq!(failed, None, "{name}");
+    let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    concat_batches(&schema, &batches).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_format_reads_back_equal(spans in prop::collection::vec(span(), 1..20)) {
+        let want = expected(&spans);
+        let rows = |nested| spans.iter().map(|s| as_json(s, nested).to_string()).collect::<Vec<_>>();
+        let lines = rows(false).join("\n");
+        prop_assert_eq!(&read("a.jsonl", lines.as_bytes()), &want);
+        prop_assert_eq!(&read("a.jsonl", format!("\u{feff}\r\n{}\r\n\n", rows(true).join("\r\n")).as_bytes()), &want);
+        prop_assert_eq!(&read("a.json", format!(" [{}]\n", rows(true).join(" ,\n ")).as_bytes()), &want);
+        prop_assert_eq!(&read("a.data", &gzip(lines.as_bytes())), &want);
+        prop_assert_eq!(&read("a.data", &zstd::encode_all(lines.as_bytes(), 1).unwrap()), &want);
+        prop_assert_eq!(&read("a.csv", &as_csv(&spans)), &want);
+        prop_assert_eq!(&read("a.csv.gz", &gzip(&as_csv(&spans))), &want);
+        let batch = as_batch(&spans);
+        prop_assert_eq!(&read("a.data", &as_parquet(&batch)), &want);
+        prop_assert_eq!(&read("a.data", &gzip(&as_parquet(&batch))), &want);
+        prop_assert_eq!(&read("a.data", &as_arrow_file(&batch)), &want);
+        prop_assert_eq!(&read("a.data", &as_arrow_stream(&batch)), &want);
+    }
+
+    #[test]
+    fn garbage_is_an_error_or_bad_rows(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        begin in prop::sample::select(vec!["", "{", "[", "[{", "PAR1", "ARROW1", "\u{1f}", "a,context.trace_id\n"]),
+        format in prop::sample::select(vec![Format::Auto, Format::Json, Format::Jsonl, Format::Csv, Format::Parquet, Format::Arrow]),
+    ) {
+        let bytes = [begin.as_bytes(), &bytes].concat();
+        for skip_bad in [false, true] {
+            let (_, report, failed) = read_as("a.bin", &bytes, &ReadOptions { format, skip_bad, ..options() });
+            prop_assert!(failed.is_none_or(|error| error.contains("a.bin")));
+            prop_assert_eq!(report.first_bad.len() as u64, report.bad.min(10));
+        }
+    }
+
+    #[test]
+    fn damaged_files_never_panic(
+        spans in prop::collection::vec(span(), 1..5),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let batch = as_batch(&spans);
+        let lines = spans.iter().map(|s| as_json(s, true).to_string()).collect::<Vec<_>>().join("\n");
+        let list = format!("[{}]", lines.replace('\n', ","));
+        let tables = [as_parquet(&batch), as_arrow_file(&batch), as_arrow_stream(&batch), as_csv(&spans)];
+        for bytes in tables.into_iter().chain([gzip(lines.as_bytes()), list.into_bytes()]) {
+            let mut flipped = bytes.clone();
+            for (place, mask) in &flips {
+                flipped[place.index(bytes.len())] ^= mask;
+            }
+            let skipping = ReadOptions { skip_bad: true, ..options() };
+            let (_, _, failed) = read_as("a.csv", &flipped, &skipping);
+            prop_assert!(failed.is_none_or(|error| error.contains("a.csv")));
+            let (_, _, failed) = read_as("a.csv", &bytes[..cut.index(bytes.len())], &skipping);
+            prop_assert!(failed.is_none_or(|error| error.contains("a.csv")));
+        }
+    }
+}
+
+fn row(at: usize) -> String {
+    format!("{{\"context.trace_id\":\"t\",\"context.span_id\":\"s{at}\",\"attributes.at\":{at}}}")
+}
+
+fn ats(batches: &[RecordBatch]) -> Vec<i64> {
+    batches.iter().flat_map(|b| b["attributes.at"].as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+#[test]
+fn what_does_not_fit_is_named_or_skipped() {
+    let bad = "{\"context.trace_id\":\"t\",\"context.span_id\":\"s\",\"start_time\":\"yesterday\"}";
+    let mut lines: Vec<Vec<u8>> = (0..20).map(|at| row(at).into_bytes()).collect();
+    lines[16] = bad.as_bytes().to_vec();
+    lines[18] = b"{\"name\": \"\xff\"}".to_vec();
+    lines[19] = "[".repeat(100_000).into_bytes();
+    let text = lines.join(&b'\n');
+    let (batches, _, failed) = read_as("spans.jsonl", &text, &options());
+    let failed = failed.unwrap();
+    let want = "spans.jsonl:17: start_time: \"yesterday\" is not a time (write RFC 3339, or integer s/ms/µs/ns)";
+    assert!(failed.ends_with(want), "{failed}");
+    assert_eq!(ats(&batches), (0..16).collect::<Vec<_>>());
+
+    let skipping = ReadOptions { skip_bad: true, ..options() };
+    let (batches, report, failed) = read_as("spans.jsonl", &text, &skipping);
+    assert_eq!(failed, None);
+    assert_eq!(ats(&batches), (0..16).chain([17]).collect::<Vec<_>>());
+    assert_eq!(report.bad, 3);
+    let lines: Vec<u64> = report.first_bad.iter().map(|bad| bad.line).collect();
+    assert_eq!(lines, [17, 19, 20]);
+    assert_eq!(report.first_bad[1].reason, "not UTF-8 (byte 11)");
+
+    let list = format!("[{},\n{},\n{{]}},\n{}]", row(0), bad, row(1));
+    let (batches, report, failed) = read_as("spans.json", list.as_bytes(), &skipping);
+    assert_eq!((failed, ats(&batches)), (None, vec![0, 1]));
+    assert_eq!(report.first_bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn rows_of_tables_that_do_not_fit_are_named_or_skipped() {
+    let csv = "context.trace_id,context.span_id,attributes.at,end_time\nt,a,0,\nt,b\nt,c,2,soon\n,d,3,\nt,e,4,5\n";
+    let (_, _, failed) = read_as("spans.csv", csv.as_bytes(), &options());
+    assert!(failed.unwrap().ends_with("spans.csv:3: 2 cells, but the header has 4"));
+    let skipping = ReadOptions { skip_bad: true, ..options() };
+    let (batches, report, failed) = read_as("spans.csv", csv.as_bytes(), &skipping);
+    assert_eq!((failed, ats(&batches), report.bad), (None, vec![0, 4], 3));
+
+    let text = |cells: [&str; 3]| Arc::new(StringArray::from(cells.to_vec())) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("context.trace_id", text(["t", "t", "t"])),
+        ("context.span_id", text(["a", "b", "c"])),
+        ("attributes.at", Arc::new(Int64Array::from(vec![0, 1, 2]))),
+        ("end_time", text(["", "soon", "2"])),
+    ])
+    .unwrap();
+    for bytes in [as_parquet(&batch), as_arrow_file(&batch), as_arrow_stream(&batch)] {
+        let (batches, _, failed) = read_as("spans.data", &bytes, &options());
+        let failed = failed.unwrap();
+        assert!(failed.contains("spans.data:2: end_time: \"soon\" is not a time"), "{failed}");
+        assert_eq!(ats(&batches), [0]);
+        let (batches, report, failed) = read_as("spans.data", &bytes, &skipping);
+        assert_eq!((failed, ats(&batches), report.first_bad[0].line), (None, vec![0, 2], 2));
+    }
+}
+
+#[test]
+fn what_is_cut_off_is_an_error_after_its_rows() {
+    // Digits that do not repeat, so that the packed file is long enough to be cut in its middle.
+    let mut state = 1u64;
+    let mut noise = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state
+    };
+    let lines: Vec<String> =
+        (0..20_000).map(|at| row(at).replace("\"t\"", &format!("\"{:x}{:x}\"", noise(), noise()))).collect();
+    let text = lines.join("\n");
+    for packed in [gzip(text.as_bytes()), zstd::encode_all(text.as_bytes(), 1).unwrap()] {
+        for cut in [packed.len() / 2, packed.len() - 3, 20] {
+            let skipping = ReadOptions { skip_bad: true, ..options() };
+            let (batches, report, failed) = read_as("spans.jsonl.gz", &packed[..cut], &skipping);
+            let failed = failed.expect("a cut file is an error");
+            assert!(failed.contains("spans.jsonl.gz"), "{failed}");
+            let rows = ats(&batches);
+            assert_eq!(rows, (0..rows.len() as i64).collect::<Vec<_>>());
+            assert!(cut == 20 || rows.len() > 5_000, "{} rows", rows.len());
+            assert_eq!(report.bad, 0);
+        }
+    }
+    let list = format!("[{},{}", row(0), &row(1)[..20]);
+    let (batches, _, failed) = read_as("a.json", list.as_bytes(), &options());
+    assert_eq!(ats(&batches), [0]);
+    assert!(failed.unwrap().ends_with("a.json:1: the file ends inside the list"));
+    let parquet = as_parquet(&as_batch(&[]));
+    let (_, _, failed) = read_as("a.parquet", &parquet[..parquet.len() - 1], &options());
+    assert!(failed.unwrap().contains("a.parquet:1: not a readable Parquet file: "));
+}
+
+#[test]
+fn batches_are_cut_by_rows_and_by_bytes() {
+    let rows: Vec<String> = (0..20_000).map(row).collect();
+    let (batches, _, _) = read_as("a.jsonl", rows.join("\n").as_bytes(), &options());
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [8192, 8192, 3616]);
+    // One long text in every row: a dictionary in Parquet, so that the file is small and its rows are not.
+    let long = "x".repeat(1 << 18);
+    let text = |cells: Vec<&str>| Arc::new(StringArray::from(cells)) as ArrayRef;
+    let ids: Vec<String> = (0..200).map(|at| at.to_string()).collect();
+    let batch = RecordBatch::try_from_iter([
+        ("context.trace_id", text(vec!["t"; 200])),
+        ("context.span_id", text(ids.iter().map(String::as_str).collect())),
+        ("attributes.input.value", text(vec![&long; 200])),
+    ])
+    .unwrap();
+    let bytes = as_parquet(&batch);
+    assert!(bytes.len() < 1 << 20);
+    let (batches, _, failed) = read_as("a.parquet", &bytes, &options());
+    assert_eq!(failed, None);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [32, 32, 32, 32, 32, 32, 8]);
+}
+
+#[test]
+fn projects_and_renamed_columns_are_reported() {
+    let text = "{\"trace_id\":\"t\",\"span_id\":\"s\",\"project\":\"mine\",\"foo\":1}\n{\"trace_id\":\"t\",\"span_id\":\"u\",\"index\":7}";
+    for (project, as_project, want) in
+        [(None, None, ["mine", "default"]), (Some("p"), None, ["mine", "p"]), (Some("p"), Some("q"), ["q", "q"])]
+    {
+        let options = ReadOptions {
+            project: project.map(str::to_owned),
+            as_project: as_project.map(str::to_owned),
+            ..ReadOptions::default()
+        };
+        let (batches, report, failed) = read_as("a", text.as_bytes(), &options);
+        assert_eq!(failed, None);
+        let projects: Vec<_> = batches[0]["project"].as_string::<i32>().iter().flatten().collect();
+        assert_eq!(projects, want);
+        assert_eq!(report.renamed.into_iter().collect::<Vec<_>>(), ["foo"]);
+    }
+    let csv = ",context.trace_id,context.span_id,attributes.metadata.tier\n0,t,s,5\n1,t,u,gold\n";
+    let batch = read("a.csv", csv.as_bytes());
+    let metadata: Vec<_> = batch["attributes.metadata"].as_string::<i32>().iter().flatten().collect();
+    assert_eq!(metadata, ["{\"tier\":5}", "{\"tier\":\"gold\"}"]);
+    assert_eq!(batch.num_columns(), 5);
+}
+
+#[test]
+fn bytes_read_reach_the_size_of_the_file() {
+    let spans: Vec<String> = (0..1_000).map(row).collect();
+    let text = spans.join("\n");
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("a.jsonl", text.clone().into_bytes()), ("a.jsonl.gz", gzip(text.as_bytes()))] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        let input = expand(&[path.display().to_string()]).unwrap().remove(0);
+        assert_eq!(input.size(), Some(bytes.len() as u64));
+        let mut reader = FileReader::open(input, &options()).unwrap();
+        assert!(reader.by_ref().all(|batch| batch.is_ok()));
+        assert_eq!(reader.bytes_read(), bytes.len() as u64);
+    }
+}
+
+#[test]
+fn a_reader_can_be_sent_to_a_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<FileReader>();
+}
+
+/// Where shared test data is, if it is.
+fn shared() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    std::env::var_os("SPANQL_SHARED").map_or_else(beside, PathBuf::from)
+}
+
+#[test]
+fn recorded_spans_are_read_whole() {
+    let real = shared().join("data/real");
+    let Ok(entries) = std::fs::read_dir(&real) else {
+        println!("skipped: no directory {} (set SPANQL_SHARED to the shared data)", real.display());
+        return;
+    };
+    let mut files = 0;
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let Some(name) = path.to_str().and_then(|path| path.strip_suffix(".spans.jsonl.gz")) else { continue };
+        files += 1;
+        let truth: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(format!("{name}.truth.json")).unwrap()).unwrap();
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
+        let input = expand(&[path.display().to_string()]).unwrap().remove(0);
+        let mut reader = FileReader::open(input, &options()).unwrap();
+        let batches: Vec<RecordBatch> = reader.by_ref().map(Result::unwrap).collect();
+        assert_eq!(Some(reader.report().rows), truth["totals"]["rows"].as_u64(), "{name}");
+        // Every cell of the text, in file order, is in the batch, and every cell of the batch is in the text.
+        let mut lines = text.lines();
+        for batch in &batches {
+            let cells: Vec<(String, DataType, StringArray)> = batch
+                .schema()
+                .fields()
+                .iter()
+                .zip(batch.columns())
+                .map(|(field, column)| {
+                    let text = arrow::compute::cast(column, &DataType::Utf8).unwrap();
+                    (field.name().clone(), field.data_type().clone(), text.as_string::<i32>().clone())
+                })
+                .collect();
+            for row in 0..batch.num_rows() {
+                let line: BTreeMap<String, &RawValue> = serde_json::from_str(lines.next().unwrap()).unwrap();
+                let mut filled = 2;
+                for (name, data_type, column) in &cells {
+                    let got = column.is_valid(row).then(|| column.value(row));
+                    match line.get(name).map(|value| value.get()) {
+                        _ if name == "project" || name == "source" => {}
+                        None | Some("null") => assert_eq!(got, None, "{name}"),
+                        Some(value) => {
+                            filled += 1;
+                            assert!(same(value, data_type, got.unwrap()), "{name}: {value} became {got:?}");
+                        }
+                    }
+                }
+                let given = line.iter().filter(|(_, value)| value.get() != "null");
+                // Metadata keys are folded into one column.
+                let given = given.filter(|(name, _)| !name.starts_with("attributes.metadata.")).count();
+                assert_eq!(filled, given + 2);
+            }
+        }
+        assert_eq!(lines.next(), None);
+    }
+    assert!(files > 0, "no spans in {}", real.display());
+}
+
+/// Whether a cell, shown as text, is what the JSON value says.
+fn same(value: &str, data_type: &DataType, got: &str) -> bool {
+    let as_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    match as_json(value).unwrap() {
+        serde_json::Value::String(text) if matches!(data_type, DataType::Timestamp(..)) => {
+            chrono::DateTime::parse_from_rfc3339(&text).ok() == chrono::DateTime::parse_from_rfc3339(got).ok()
+        }
+        // Lists and objects lose only blanks.
+        serde_json::Value::String(text) => text == got || (as_json(&text).is_some() && as_json(&text) == as_json(got)),
+        serde_json::Value::Number(_) => value.parse::<f64>() == got.parse::<f64>(),
+        value => value.to_string() == got,
+    }
+}
