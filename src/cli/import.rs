@@ -1,0 +1,131 @@
+//! `spanql import`: files into the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use indicatif::HumanCount;
+
+use super::args::ImportArguments;
+use super::context::Context;
+use crate::output::escape_terminal;
+use crate::sources::files::{FileReader, Input, ReadOptions, ReadReport, expand};
+use crate::store::{Committed, Import, Progress, Store};
+
+pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let store = context.store_to_write()?;
+    let inputs = expand(&arguments.files)?;
+    let count = inputs.len();
+    let options = ReadOptions {
+        format: arguments.format,
+        project: context.project.clone(),
+        as_project: arguments.as_project,
+        skip_bad: arguments.skip_bad,
+    };
+    let (import, report) = read(context, &store, inputs, options).await?;
+    let committed = commit(context, &store, import, "import").await?;
+    say_report(context, &report);
+    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let what = summary(&committed, report.rows);
+    let seconds = began.elapsed().as_secs_f64();
+    context.report(&format!("{what}, from {files} in {seconds:.1} s: {} version {}", context.place(), committed.version));
+    Ok(())
+}
+
+/// Reads files on a thread of their own, watched by a progress bar.
+async fn read(
+    context: &Context,
+    store: &Store,
+    inputs: Vec<Input>,
+    options: ReadOptions,
+) -> anyhow::Result<(Import, ReadReport)> {
+    let total: Option<u64> = inputs.iter().map(Input::size).sum();
+    let bar = context.progress("reading {bytes}/{total_bytes} ({bytes_per_sec}) {msg} [{bar:30}] {eta}")?;
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    let mut import = store.begin();
+    let rows = Arc::new(AtomicU64::new(0));
+    let work = {
+        let (bar, rows) = (bar.clone(), Arc::clone(&rows));
+        move || -> anyhow::Result<(Import, ReadReport)> {
+            let mut report = ReadReport::default();
+            let mut done = 0;
+            for input in inputs {
+                let mut reader = FileReader::open(input, &options)?;
+                while let Some(batch) = reader.next() {
+                    let batch = batch?;
+                    rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    import.push(&batch)?;
+                    bar.set_position(done + reader.bytes_read());
+                    bar.set_message(format!("{} spans", HumanCount(rows.load(Ordering::Relaxed))));
+                }
+                done += reader.bytes_read();
+                report.add(reader.report());
+            }
+            Ok((import, report))
+        }
+    };
+    let result = tokio::task::spawn_blocking(work).await.context("reading stopped")?;
+    bar.finish_and_clear();
+    result
+}
+
+/// Commits an import, watched by a progress bar.
+pub(super) async fn commit(
+    context: &Context,
+    store: &Store,
+    import: Import,
+    operation: &str,
+) -> anyhow::Result<Committed> {
+    let bar = context.progress("merging {pos}/{len} pieces [{bar:30}] {elapsed}")?;
+    let progress = Progress::default();
+    let watch = async {
+        loop {
+            let (done, planned) = progress.pieces();
+            bar.set_length(planned);
+            bar.set_position(done);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let committed = tokio::select! {
+        committed = store.commit(import, operation, &progress) => committed?,
+        () = watch => unreachable!("the watcher never ends"),
+    };
+    bar.finish_and_clear();
+    Ok(committed)
+}
+
+/// What became of the rows, in one line.
+fn summary(committed: &Committed, rows: u64) -> String {
+    let counts = committed.counts;
+    let spans = counts.new + counts.updated + counts.same;
+    let mut parts = vec![format!("{} new", HumanCount(counts.new)), format!("{} updated", HumanCount(counts.updated))];
+    parts.push(format!("{} unchanged", HumanCount(counts.same)));
+    if counts.deleted > 0 {
+        parts.push(format!("{} left out as deleted", HumanCount(counts.deleted)));
+    }
+    let repeated = rows.saturating_sub(spans + counts.deleted);
+    if repeated > 0 {
+        parts.push(format!("{} rows repeated", HumanCount(repeated)));
+    }
+    format!("{} spans: {}", HumanCount(spans), parts.join(", "))
+}
+
+fn say_report(context: &Context, report: &ReadReport) {
+    if !report.renamed.is_empty() {
+        let names: Vec<_> = report.renamed.iter().map(|name| escape_terminal(name)).collect();
+        context.note(&format!("columns kept as attributes.<name>: {}", names.join(", ")));
+    }
+    if report.bad > 0 {
+        context.report(&format!("skipped {} rows that do not fit:", HumanCount(report.bad)));
+        for bad in &report.first_bad {
+            context.report(&format!("  {}:{}: {}", bad.file, bad.line, escape_terminal(&bad.reason)));
+        }
+        if report.bad > report.first_bad.len() as u64 {
+            context.report(&format!("  and {} more", HumanCount(report.bad - report.first_bad.len() as u64)));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `spanql query`: statements in, results out as they are made.
+
+use std::io::Read;
+
+use anyhow::Context as _;
+use futures::StreamExt;
+
+use super::args::QueryArguments;
+use super::context::{Context, Target};
+use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
+use crate::output::{Options, ResultWriter};
+
+pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
+    let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>()?;
+    let statements = statements(&arguments)?;
+    let target = context.target(arguments.output.as_deref())?;
+    let options = Options {
+        max_rows: arguments.max_rows,
+        max_cell: arguments.max_cell,
+        csv_safe: arguments.csv_safe,
+        fence: arguments.fence,
+        ..context.options(&target)
+    };
+    let engine = engine(context).await?;
+    let mut prepared = Vec::new();
+    for (name, sql) in &statements {
+        let ready = engine.prepare(sql, &params).await;
+        prepared.extend(match name {
+            Some(name) => ready.with_context(|| name.clone())?,
+            None => ready?,
+        });
+    }
+    target.check_results(prepared.len())?;
+    for statement in &prepared {
+        show(context, statement, &target, options).await?;
+    }
+    Ok(())
+}
+
+/// The engine over the store that the arguments name.
+pub(super) async fn engine(context: &Context) -> anyhow::Result<Engine> {
+    let (store, snapshot) = context.snapshot().await?;
+    if let Some(project) = &context.project
+        && !snapshot.manifest.segments.is_empty()
+        && !snapshot.manifest.segments.iter().any(|segment| segment.project == *project)
+    {
+        context.note(&format!("the store holds no project {project}"));
+    }
+    let settings = StoreEngine {
+        memory_limit: Some(context.memory_bytes()),
+        temp_dir: Some(store.spill_dir()),
+        project: context.project.clone(),
+    };
+    Ok(settings.open(snapshot).await?)
+}
+
+/// Runs one statement and writes its result.
+pub(super) async fn show(
+    context: &Context,
+    statement: &Prepared,
+    target: &Target,
+    options: Options,
+) -> anyhow::Result<()> {
+    for note in statement.notes() {
+        context.note(note);
+    }
+    let mut stream = statement.execute().await?;
+    let mut writer = ResultWriter::new(target.open()?, target.format, statement.schema(), options)?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
+        writer.write(&batch)?;
+    }
+    for note in writer.finish()?.notes() {
+        context.note(&note);
+    }
+    Ok(())
+}
+
+/// The texts to run, each with the name of its file.
+fn statements(arguments: &QueryArguments) -> anyhow::Result<Vec<(Option<String>, String)>> {
+    match arguments.sql.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text).context("cannot read SQL from stdin")?;
+            Ok(vec![(None, text)])
+        }
+        Some(sql) => Ok(vec![(None, sql.to_owned())]),
+        None => arguments
+            .file
+            .iter()
+            .map(|path| {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+                Ok((Some(name), text))
+            })
+            .collect(),
+    }
+}
