@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
@@ -62,6 +63,18 @@ pub(super) enum ColorChoice {
     Never,
 }
 
+/// The formats of files by their names.
+fn file_format() -> impl TypedValueParser<Value = files::Format> {
+    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow"]).map(|name| match name.as_str() {
+        "json" => files::Format::Json,
+        "jsonl" => files::Format::Jsonl,
+        "csv" => files::Format::Csv,
+        "parquet" => files::Format::Parquet,
+        "arrow" => files::Format::Arrow,
+        _ => files::Format::Auto,
+    })
+}
+
 /// A size in bytes, or a share of the machine's memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MemorySize {
@@ -117,7 +130,7 @@ pub(super) struct ImportArguments {
     #[arg(long = "as", value_name = "P")]
     pub(super) as_project: Option<String>,
     /// Format of the files
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = file_format())]
     pub(super) format: files::Format,
     /// Leave out rows that do not fit and report them, instead of stopping
     #[arg(long)]

@@ -57,14 +57,14 @@ impl Context {
         }
     }
 
-    /// The same settings with another store.
+    /// The same settings with another store, all of it.
     pub(super) fn with_place(&self, place: &Path) -> Self {
-        Self {
-            place: place.display().to_string(),
-            at_version: None,
-            project: None,
-            ..Self { place: String::new(), at_version: None, project: None, ..*self }
-        }
+        Self { place: place.display().to_string(), at_version: None, project: None, ..*self }
+    }
+
+    /// The store's place as it was named.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Opens the store to write to it.

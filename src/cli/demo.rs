@@ -22,16 +22,10 @@ const QUESTIONS: [(&str, &str); 3] = [
 ];
 
 pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
-    let temporary = if arguments.keep.is_none() {
-        Some(tempfile::Builder::new().prefix("spanql-demo").tempdir().context("cannot make a temporary directory")?)
-    } else {
-        None
-    };
-    let place: PathBuf = match (&arguments.keep, &temporary) {
-        (Some(keep), _) => keep.clone(),
-        (None, Some(temporary)) => temporary.path().join("store"),
-        (None, None) => unreachable!("a demo has a place to keep or a temporary one"),
-    };
+    // Removed when it goes out of scope.
+    let temporary =
+        tempfile::Builder::new().prefix("spanql-demo").tempdir().context("cannot make a temporary directory")?;
+    let place: PathBuf = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("store"));
     let context = context.with_place(&place);
     let store = Store::open(&place.display().to_string())?;
     if store.snapshot().await?.manifest.version > 0 {

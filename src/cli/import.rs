@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use indicatif::HumanCount;
@@ -82,17 +82,16 @@ pub(super) async fn commit(
 ) -> anyhow::Result<Committed> {
     let bar = context.progress("merging {pos}/{len} pieces [{bar:30}] {elapsed}")?;
     let progress = Progress::default();
-    let watch = async {
-        loop {
-            let (done, planned) = progress.pieces();
-            bar.set_length(planned);
-            bar.set_position(done);
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let mut work = std::pin::pin!(store.commit(import, operation, &progress));
+    let committed = loop {
+        tokio::select! {
+            committed = &mut work => break committed?,
+            () = tokio::time::sleep(Duration::from_millis(100)) => {
+                let (done, planned) = progress.pieces();
+                bar.set_length(planned);
+                bar.set_position(done);
+            }
         }
-    };
-    let committed = tokio::select! {
-        committed = store.commit(import, operation, &progress) => committed?,
-        () = watch => unreachable!("the watcher never ends"),
     };
     bar.finish_and_clear();
     Ok(committed)

@@ -1,2 +1,33 @@
-//! x
+//! The DataFusion session: dialect, names, tables, functions.
+//!
+//! A statement passes these steps; everything up to the physical plan runs on a thread with a large stack:
+//!
+//! ```text
+//! text ──lex──▶ tokens ──join dotted names, fold ORs, limits──▶ syntax tree ──parameters──▶
+//!      ──resolve (scopes, aliases, output names, open names)──▶ syntax tree of exact names
+//!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
+//! ```
+
+mod catalog;
+mod compare;
+mod derived;
+mod dialect;
+mod error;
+mod fold;
+mod functions;
+mod items;
+mod lex;
+mod limits;
+mod nearest;
+mod params;
+mod parse;
+mod resolve;
+mod session;
+mod store;
 mod tables;
+
+pub use catalog::{Relation, TableFunction};
+pub use error::EngineError;
+pub use params::{Param, Params, parse_param};
+pub use session::{Engine, EngineConfig, Prepared};
+pub use store::StoreEngine;

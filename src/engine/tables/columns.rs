@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::TableProvider;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
-use datafusion::datasource::MemTable;
+use datafusion::datasource::{MemTable, TableType};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
 
 use crate::model::columns as model;
 use crate::store::{Snapshot, StoreError};
@@ -25,7 +28,43 @@ fn schema() -> SchemaRef {
 
 /// `columns(project, name, type, filled, example)`: a row for every column that has a value in a project, in the
 /// order of `spans`; `filled` is the share of the project's spans that have one, above 0 and at most 1.
-pub(crate) async fn columns_table(snapshot: &Snapshot, project: Option<&str>) -> Result<Arc<dyn TableProvider>> {
+#[derive(Debug)]
+pub(crate) struct ColumnsTable {
+    snapshot: Snapshot,
+    project: Option<String>,
+    schema: SchemaRef,
+}
+
+impl ColumnsTable {
+    /// The table of a snapshot, of one project or all. The facts are read when the table is.
+    pub(crate) fn new(snapshot: Snapshot, project: Option<String>) -> Self {
+        Self { snapshot, project, schema: schema() }
+    }
+}
+
+#[async_trait]
+impl TableProvider for ColumnsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let batch = facts(&self.snapshot, self.project.as_deref()).await?;
+        MemTable::try_new(self.schema(), vec![vec![batch]])?.scan(state, projection, filters, limit).await
+    }
+}
+
+async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch> {
     let mut found: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
     let mut spans: BTreeMap<&str, u64> = BTreeMap::new();
     let cards = snapshot.cards().await.map_err(external)?;
@@ -59,8 +98,7 @@ pub(crate) async fn columns_table(snapshot: &Snapshot, project: Option<&str>) ->
     }
     let text = |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[i]))) };
     let columns = vec![text(0), text(1), text(2), Arc::new(Float64Array::from(filled)) as ArrayRef, text(3)];
-    let batch = RecordBatch::try_new(schema(), columns)?;
-    Ok(Arc::new(MemTable::try_new(schema(), vec![vec![batch]])?))
+    Ok(RecordBatch::try_new(schema(), columns)?)
 }
 
 fn external(error: StoreError) -> DataFusionError {

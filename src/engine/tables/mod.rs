@@ -6,6 +6,6 @@ mod prune;
 mod segments;
 mod sessions;
 
-pub(crate) use columns::columns_table;
+pub(crate) use columns::ColumnsTable;
 pub(crate) use segments::SegmentsTable;
 pub(crate) use sessions::SESSIONS_SQL;

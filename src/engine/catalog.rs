@@ -1,0 +1,332 @@
+//! Tables as statements see them, and the tables that exist for one statement only.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
+use datafusion::common::{ScalarValue, TableReference};
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SessionState;
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, UnaryOperator, Value};
+use datafusion::sql::sqlparser::tokenizer::Span;
+use tokio::runtime::Handle;
+
+use super::error::EngineError;
+use crate::model::columns;
+
+/// The catalog that holds everything.
+pub(crate) const CATALOG: &str = "spanql";
+/// The schema of tables that are named without one.
+pub(crate) const SCHEMA: &str = "public";
+const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// Something that FROM can name.
+#[derive(Clone)]
+pub enum Relation {
+    /// A table of spans: any name of an open family is a column of it.
+    Spans {
+        /// The rows, in the columns of [`columns::spans_schema`].
+        table: Arc<dyn TableProvider>,
+        /// The names whose values lie in the JSON column [`columns::REST`], by their full names.
+        rest: Arc<BTreeSet<String>>,
+    },
+    /// Any other table.
+    Plain(Arc<dyn TableProvider>),
+    /// A query over relations that were registered before; planned once, when it is registered.
+    View(String),
+}
+
+impl fmt::Debug for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spans { rest, .. } => f.debug_struct("Spans").field("rest", rest).finish_non_exhaustive(),
+            Self::Plain(_) => f.write_str("Plain"),
+            Self::View(sql) => f.debug_tuple("View").field(sql).finish(),
+        }
+    }
+}
+
+/// A function in FROM: from its arguments, all literals, to a relation (no view).
+pub type TableFunction = Arc<dyn Fn(&[ScalarValue]) -> Result<Relation, EngineError> + Send + Sync>;
+
+/// The exact name of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TableKey {
+    pub(crate) schema: String,
+    pub(crate) table: String,
+}
+
+impl TableKey {
+    pub(crate) fn public(table: impl Into<String>) -> Self {
+        Self { schema: SCHEMA.to_owned(), table: table.into() }
+    }
+
+    /// The name in so many parts as were typed.
+    pub(crate) fn path(&self, parts: usize) -> Vec<String> {
+        let all = [CATALOG.to_owned(), self.schema.clone(), self.table.clone()];
+        let wanted = if self.schema == SCHEMA { parts } else { parts.max(2) };
+        all[3 - wanted.clamp(1, 3)..].to_vec()
+    }
+}
+
+/// A table and its columns.
+pub(crate) struct TableInfo {
+    pub(crate) key: TableKey,
+    pub(crate) columns: Vec<String>,
+    pub(crate) spans: bool,
+    pub(crate) provider: Arc<dyn TableProvider>,
+}
+
+/// The call of a table function, as a table of one statement.
+#[derive(Debug)]
+pub(crate) struct FunctionTable {
+    pub(crate) key: TableKey,
+    pub(crate) columns: Vec<String>,
+    pub(crate) spans: bool,
+    pub(crate) rest: Arc<BTreeSet<String>>,
+    pub(crate) provider: Arc<dyn TableProvider>,
+}
+
+/// What the engine was told beyond what DataFusion's session knows.
+#[derive(Default, Clone)]
+pub(crate) struct Registry {
+    /// The tables of spans, and the names in their `attributes.rest`.
+    pub(crate) spans: HashMap<TableKey, Arc<BTreeSet<String>>>,
+    pub(crate) functions: HashMap<String, TableFunction>,
+}
+
+/// Looks up tables and functions for one statement; lookups may wait for a remote, so not on an async thread.
+pub(crate) struct Catalog<'a> {
+    pub(crate) state: &'a SessionState,
+    pub(crate) registry: &'a Registry,
+    pub(crate) handle: &'a Handle,
+}
+
+/// The name among some that is meant: the exact one, else the one that differs by case only.
+fn meant(names: Vec<String>, typed: &str) -> Option<String> {
+    if names.iter().any(|name| name == typed) {
+        return Some(typed.to_owned());
+    }
+    let lower = typed.to_lowercase();
+    names.into_iter().find(|name| name.to_lowercase() == lower)
+}
+
+impl Catalog<'_> {
+    /// Finds a table by the parts of its name, ignoring case.
+    pub(crate) fn table(&self, parts: &[String]) -> Result<Option<TableInfo>, EngineError> {
+        let (catalog, schema, table) = match parts {
+            [table] => (CATALOG, SCHEMA, table),
+            [schema, table] => (CATALOG, schema.as_str(), table),
+            [catalog, schema, table] => (catalog.as_str(), schema.as_str(), table),
+            _ => return Ok(None),
+        };
+        if !catalog.eq_ignore_ascii_case(CATALOG) {
+            return Ok(None);
+        }
+        let Some((schema, provider)) = self.schema(schema) else { return Ok(None) };
+        let Some(table) = meant(provider.table_names(), table).or_else(|| provider.table_exist(table).then(|| table.clone())) else {
+            return Ok(None);
+        };
+        let found = self.handle.block_on(provider.table(&table)).map_err(|error| EngineError::from_datafusion(&error))?;
+        Ok(found.map(|provider| {
+            let columns = column_names(provider.as_ref());
+            let key = TableKey { schema, table };
+            let live = key.schema != SCHEMA && key.schema != INFORMATION_SCHEMA && holds_spans(&columns);
+            TableInfo { spans: live || self.registry.spans.contains_key(&key), key, columns, provider }
+        }))
+    }
+
+    fn schema(&self, typed: &str) -> Option<(String, Arc<dyn SchemaProvider>)> {
+        if typed.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
+            let any = TableReference::full(CATALOG, INFORMATION_SCHEMA, "tables");
+            return Some((INFORMATION_SCHEMA.to_owned(), self.state.schema_for_ref(any).ok()?));
+        }
+        let catalog = self.state.catalog_list().catalog(CATALOG)?;
+        let name = meant(catalog.schema_names(), typed)?;
+        let provider = catalog.schema(&name)?;
+        Some((name, provider))
+    }
+
+    /// The names of all tables, those outside the default schema with theirs.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let Some(catalog) = self.state.catalog_list().catalog(CATALOG) else { return vec![] };
+        let mut names = vec![];
+        for schema in catalog.schema_names() {
+            let tables = catalog.schema(&schema).map(|provider| provider.table_names()).unwrap_or_default();
+            names.extend(tables.into_iter().map(|table| if schema == SCHEMA { table } else { format!("{schema}.{table}") }));
+        }
+        names.sort();
+        names
+    }
+
+    /// Whether a function of this (lower case) name aggregates.
+    pub(crate) fn is_aggregate(&self, name: &str) -> bool {
+        self.state.aggregate_functions().contains_key(name)
+    }
+
+    /// The names of all functions.
+    pub(crate) fn function_names(&self) -> Vec<String> {
+        let scalar = self.state.scalar_functions().keys();
+        let grouped = self.state.aggregate_functions().keys().chain(self.state.window_functions().keys());
+        let tables = self.state.table_functions().keys().chain(self.registry.functions.keys());
+        let mut names: Vec<String> = scalar.chain(grouped).chain(tables).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Calls a table function of the engine; `None` if there is none of this name.
+    pub(crate) fn call_table_function(&self, name: &str, args: &[FunctionArg], span: Span) -> Result<Option<FunctionTable>, EngineError> {
+        let name = name.to_lowercase();
+        let Some(function) = self.registry.functions.get(&name) else { return Ok(None) };
+        let values = args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(|i| {
+            EngineError::new("bad-argument", format!("argument {} of {name} is not a literal", i + 1))
+                .at_span(span)
+                .why("a table function is called before any row is read")
+                .help("give a text, a number or a parameter")
+        })?;
+        let (provider, rest, spans) = match function(&values).map_err(|error| error.at_span(span))? {
+            Relation::Spans { table, rest } => (table, rest, true),
+            Relation::Plain(table) => (table, Arc::default(), false),
+            Relation::View(_) => return Err(EngineError::new("internal", format!("{name} gave a view")).at_span(span)),
+        };
+        let texts: Vec<String> = values.iter().map(literal_text).collect();
+        let key = TableKey::public(format!("{name}({})", texts.join(", ")));
+        let columns = column_names(provider.as_ref());
+        Ok(Some(FunctionTable { key, columns, spans, rest, provider }))
+    }
+}
+
+/// Whether these are the columns of a table of spans.
+fn holds_spans(columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    has(columns::TRACE_ID) && has(columns::SPAN_ID)
+}
+
+fn column_names(provider: &dyn TableProvider) -> Vec<String> {
+    provider.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+fn literal_text(value: &ScalarValue) -> String {
+    match value {
+        ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+        other => other.to_string(),
+    }
+}
+
+fn literal(arg: &FunctionArg) -> Option<ScalarValue> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return None };
+    let number = |text: &str| match text.parse::<i64>() {
+        Ok(int) => Some(ScalarValue::Int64(Some(int))),
+        Err(_) => text.parse::<f64>().ok().map(|float| ScalarValue::Float64(Some(float))),
+    };
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::NationalStringLiteral(text) => {
+                Some(ScalarValue::Utf8(Some(text.clone())))
+            }
+            Value::DollarQuotedString(text) => Some(ScalarValue::Utf8(Some(text.value.clone()))),
+            Value::Number(text, _) => number(text),
+            Value::Boolean(flag) => Some(ScalarValue::Boolean(Some(*flag))),
+            Value::Null => Some(ScalarValue::Null),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
+            Expr::Value(value) => match &value.value {
+                Value::Number(text, _) => number(&format!("-{text}")),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The catalogs of the session with some tables put in front of its own, for one statement.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    base: Arc<dyn CatalogProviderList>,
+    tables: Arc<HashMap<TableKey, Arc<dyn TableProvider>>>,
+}
+
+impl Overlay {
+    pub(crate) fn new(base: Arc<dyn CatalogProviderList>, tables: HashMap<TableKey, Arc<dyn TableProvider>>) -> Self {
+        Self { base, tables: Arc::new(tables) }
+    }
+}
+
+impl CatalogProviderList for Overlay {
+    fn register_catalog(&self, name: String, catalog: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        self.base.register_catalog(name, catalog)
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        self.base.catalog_names()
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let base = self.base.catalog(name)?;
+        if name != CATALOG {
+            return Some(base);
+        }
+        Some(Arc::new(OverlayCatalog { base, tables: Arc::clone(&self.tables) }))
+    }
+}
+
+#[derive(Debug)]
+struct OverlayCatalog {
+    base: Arc<dyn CatalogProvider>,
+    tables: Arc<HashMap<TableKey, Arc<dyn TableProvider>>>,
+}
+
+impl CatalogProvider for OverlayCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.base.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let base = self.base.schema(name)?;
+        Some(Arc::new(OverlaySchema { schema: name.to_owned(), base, tables: Arc::clone(&self.tables) }))
+    }
+}
+
+#[derive(Debug)]
+struct OverlaySchema {
+    schema: String,
+    base: Arc<dyn SchemaProvider>,
+    tables: Arc<HashMap<TableKey, Arc<dyn TableProvider>>>,
+}
+
+impl OverlaySchema {
+    fn own(&self, name: &str) -> Option<&Arc<dyn TableProvider>> {
+        self.tables.get(&TableKey { schema: self.schema.clone(), table: name.to_owned() })
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for OverlaySchema {
+    fn table_names(&self) -> Vec<String> {
+        self.base.table_names()
+    }
+
+    async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        match self.own(name) {
+            Some(table) => Ok(Some(Arc::clone(table))),
+            None => self.base.table(name).await,
+        }
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+        self.base.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+        self.base.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.own(name).is_some() || self.base.table_exist(name)
+    }
+}

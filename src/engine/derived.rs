@@ -1,0 +1,151 @@
+//! Columns of a table of spans that are not stored: read from `attributes.rest` or from a list, or null.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::datasource::ViewTable;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+
+use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member};
+use super::nearest::{as_typed, nearest};
+use crate::model::columns::{self, Content};
+use crate::model::names::absent_type;
+
+/// Lists that are computed from a parent list: name, parent, path in each element, whether the values are numbers.
+///
+/// `*` in a path goes through all elements of a list inside.
+const DERIVED_LISTS: [(&str, &str, &str, bool); 14] = [
+    ("attributes.llm.input_messages.roles", "attributes.llm.input_messages", "message.role", false),
+    ("attributes.llm.input_messages.contents", "attributes.llm.input_messages", "message.content", false),
+    (
+        "attributes.llm.input_messages.tool_calls.function.names",
+        "attributes.llm.input_messages",
+        "message.tool_calls.*.tool_call.function.name",
+        false,
+    ),
+    (
+        "attributes.llm.input_messages.tool_calls.function.arguments",
+        "attributes.llm.input_messages",
+        "message.tool_calls.*.tool_call.function.arguments",
+        false,
+    ),
+    ("attributes.llm.output_messages.roles", "attributes.llm.output_messages", "message.role", false),
+    ("attributes.llm.output_messages.contents", "attributes.llm.output_messages", "message.content", false),
+    (
+        "attributes.llm.output_messages.tool_calls.function.names",
+        "attributes.llm.output_messages",
+        "message.tool_calls.*.tool_call.function.name",
+        false,
+    ),
+    (
+        "attributes.llm.output_messages.tool_calls.function.arguments",
+        "attributes.llm.output_messages",
+        "message.tool_calls.*.tool_call.function.arguments",
+        false,
+    ),
+    ("attributes.retrieval.documents.ids", "attributes.retrieval.documents", "document.id", false),
+    ("attributes.retrieval.documents.scores", "attributes.retrieval.documents", "document.score", true),
+    ("attributes.retrieval.documents.contents", "attributes.retrieval.documents", "document.content", false),
+    ("attributes.retrieval.documents.metadatas", "attributes.retrieval.documents", "document.metadata", false),
+    ("attributes.embedding.embeddings.texts", "attributes.embedding.embeddings", "embedding.text", false),
+    ("attributes.embedding.texts", "attributes.embedding.embeddings", "embedding.text", false),
+];
+
+/// How a name that a table has no column of is read.
+#[derive(Debug, Clone)]
+pub(crate) enum Reading {
+    /// From another column.
+    Computed(Expr),
+    /// As null: no span has it.
+    Absent(DataType),
+}
+
+/// Decides how an open name is read from a table of spans with this schema.
+pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeSet<String>) -> Reading {
+    let has = |column: &str| schema.field_with_name(column).is_ok();
+    let column = |name: &str| Expr::Column(Column::new_unqualified(name));
+    if rest.contains(name) && has(columns::REST) {
+        return Reading::Computed(json_member(column(columns::REST), lit(name)));
+    }
+    let derived = DERIVED_LISTS.iter().find(|(derived, parent, ..)| *derived == name && has(parent));
+    if let Some((_, parent, path, numbers)) = derived {
+        let list = if *numbers { json_list_numbers } else { json_list_texts };
+        return Reading::Computed(list(column(parent), lit(*path)));
+    }
+    if let Some((parent, path)) = indexed(name)
+        && has(parent)
+    {
+        return Reading::Computed(json_list_item(column(parent), lit(path)));
+    }
+    Reading::Absent(absent_type(name))
+}
+
+/// Takes `attributes.llm.input_messages.0.message.role` apart into the list's column and the path in it.
+fn indexed(name: &str) -> Option<(&'static str, &str)> {
+    let lists = columns::CANONICAL.iter().filter(|column| column.content == Content::JsonList);
+    lists.map(|column| column.name).find_map(|list| {
+        let path = name.strip_prefix(list)?.strip_prefix('.')?;
+        let index = path.split('.').next()?;
+        (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some((list, path))
+    })
+}
+
+/// A table with further columns behind its own, and a note for each that no span has.
+pub(crate) fn with_open_names(
+    table: &str,
+    provider: Arc<dyn TableProvider>,
+    rest: &BTreeSet<String>,
+    names: &BTreeSet<String>,
+) -> Result<(Arc<dyn TableProvider>, Vec<String>)> {
+    let schema = provider.schema();
+    let own = schema.fields().iter().map(|field| Expr::Column(Column::new_unqualified(field.name())));
+    let mut notes = vec![];
+    let mut exprs: Vec<Expr> = own.collect();
+    for name in names {
+        let expr = match read_open_name(name, &schema, rest) {
+            Reading::Computed(expr) => expr,
+            Reading::Absent(data_type) => {
+                notes.push(absent_note(name, &schema));
+                Expr::Literal(ScalarValue::try_from(&data_type)?, None)
+            }
+        };
+        exprs.push(expr.alias(name));
+    }
+    // The name is quoted whole: a dot in it is no schema.
+    let reference = datafusion::common::TableReference::bare(table);
+    let plan = LogicalPlanBuilder::scan(reference, provider_as_source(provider), None)?.project(exprs)?.build()?;
+    Ok((Arc::new(ViewTable::new(plan, None)), notes))
+}
+
+fn absent_note(name: &str, schema: &Schema) -> String {
+    let near = nearest(name, schema.fields().iter().map(|field| field.name().as_str()));
+    let note = format!("no span has {} (read as null)", as_typed(name));
+    match near {
+        Some(near) => format!("{note}; nearest: {}", as_typed(near)),
+        None => note,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_canonical_lists() {
+        for (name, parent, ..) in DERIVED_LISTS {
+            assert_eq!(columns::canonical(parent).map(|column| column.content), Some(Content::JsonList), "{name}");
+        }
+    }
+
+    #[test]
+    fn index_behind_a_list() {
+        assert_eq!(indexed("attributes.llm.input_messages.0.message.role"), Some(("attributes.llm.input_messages", "0.message.role")));
+        assert_eq!(indexed("attributes.llm.input_messages.roles"), None);
+        assert_eq!(indexed("attributes.other.0.x"), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Errors of the engine: what failed, where, why, and what to do.
+
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::tokenizer::{Location, Span};
+
+use super::nearest::nearest;
+
+/// Why a statement was refused or failed.
+///
+/// `Display` is one text for people: what failed, where (line:column, both from 1), why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct EngineError {
+    code: &'static str,
+    what: String,
+    why: Option<String>,
+    help: Option<String>,
+    position: Option<(u64, u64)>,
+    suggestion: Option<String>,
+}
+
+impl EngineError {
+    pub(crate) fn new(code: &'static str, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), why: None, help: None, position: None, suggestion: None }
+    }
+
+    pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, location: Location) -> Self {
+        if location.line > 0 {
+            self.position = Some((location.line, location.column));
+        }
+        self
+    }
+
+    pub(crate) fn at_span(self, span: Span) -> Self {
+        self.at(span.start)
+    }
+
+    /// Offers a name instead of the one that was typed.
+    pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
+        if let Some(suggestion) = suggestion.map(Into::into) {
+            self.help = Some(format!("did you mean {suggestion}?"));
+            self.suggestion = Some(suggestion);
+        }
+        self
+    }
+
+    /// A short name of the kind of error in kebab case, stable for machines.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Line and column, both counted from 1, of the place in the SQL text, where it is known.
+    pub fn position(&self) -> Option<(u64, u64)> {
+        self.position
+    }
+
+    /// What could be written instead, where something near is known.
+    pub fn suggestion(&self) -> Option<String> {
+        self.suggestion.clone()
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.what.clone();
+        if let Some((line, column)) = self.position {
+            text += &format!(" at {line}:{column}");
+        }
+        if let Some(why) = &self.why {
+            text += ": ";
+            text += why;
+        }
+        if let Some(help) = &self.help {
+            text += "; ";
+            text += help;
+        }
+        text
+    }
+
+    /// Puts an error of DataFusion into words for people: without internals, one line where possible.
+    pub fn from_datafusion(error: &DataFusionError) -> Self {
+        let root = error.find_root();
+        if let DataFusionError::External(inner) = root
+            && let Some(ours) = inner.downcast_ref::<Self>()
+        {
+            return ours.clone();
+        }
+        if let DataFusionError::ArrowError(arrow, _) = root {
+            return Self::new("execution", "the query failed").why(first_line(&arrow.to_string()));
+        }
+        let message = first_line(&root.message());
+        match root {
+            DataFusionError::SQL(..) => Self::syntax(&message),
+            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
+                Self::new("plan", "the statement cannot be planned").why(message)
+            }
+            DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
+            DataFusionError::ResourcesExhausted(_) => Self::new("memory", "the query needs more memory than it may use")
+                .why(message)
+                .help("raise the memory limit, or ask for fewer rows or columns"),
+            DataFusionError::Execution(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+                Self::new("execution", "the query failed").why(message)
+            }
+            _ => Self::new("internal", "the query failed inside the engine").why(message),
+        }
+    }
+
+    /// A syntax error from the parser's words, whose place (`… at Line: 1, Column: 8`) becomes a position.
+    pub(crate) fn syntax(message: &str) -> Self {
+        let message = message.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
+        let (text, place) = match message.rfind(" at Line: ") {
+            Some(at) => (&message[..at], &message[at..]),
+            None => (message, ""),
+        };
+        let mut numbers = place.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u64>().ok());
+        let error = Self::new("syntax", "the statement cannot be read").why(lower_first(text.trim_end_matches("\")")));
+        match (numbers.next(), numbers.next()) {
+            (Some(line), Some(column)) => error.at(Location { line, column }),
+            _ => error,
+        }
+    }
+}
+
+impl From<EngineError> for DataFusionError {
+    fn from(error: EngineError) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+/// The function name in DataFusion's message about a function that is not there.
+pub(crate) fn unknown_function(message: &str) -> Option<&str> {
+    let rest = message
+        .strip_prefix("Invalid function '")
+        .or_else(|| message.strip_prefix("table function '"))?;
+    rest.split('\'').next()
+}
+
+/// The error for a function that is not there; `known` are the names of those that are.
+pub(crate) fn function_error<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> EngineError {
+    EngineError::new("unknown-function", format!("unknown function {name}")).suggest(nearest(name, known))
+}
+
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default().trim();
+    line.trim_end_matches('.').to_owned()
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_where_why_and_what_to_do() {
+        let error = EngineError::new("unknown-column", "unknown column nmae")
+            .at(Location { line: 2, column: 8 })
+            .why("spans has no such column")
+            .suggest(Some("name"));
+        assert_eq!(error.to_string(), "unknown column nmae at 2:8: spans has no such column; did you mean name?");
+        assert_eq!(error.position(), Some((2, 8)));
+        assert_eq!(error.suggestion().as_deref(), Some("name"));
+    }
+
+    #[test]
+    fn reads_the_place_out_of_parser_messages() {
+        let error = EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
+        assert_eq!(error.to_string(), "the statement cannot be read at 3:12: expected: end of statement, found: x");
+    }
+}

@@ -1,0 +1,78 @@
+//! `contains(a, b)`: whether a text has another one in it.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use datafusion::arrow::compute::kernels::comparison::contains;
+use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::common::utils::take_function_args;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+
+/// Case-sensitive, literal substring test; of a value that is no text, its text; of a list, in any element.
+///
+/// Null when either side is null. A null element of a list holds nothing.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Contains {
+    signature: Signature,
+}
+
+impl Contains {
+    pub(crate) fn new() -> Self {
+        Self { signature: Signature::user_defined(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Contains {
+    fn name(&self) -> &str {
+        "contains"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [text, _] = take_function_args(self.name(), types)?;
+        let text = match text {
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+                DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+            }
+            _ => DataType::Utf8,
+        };
+        Ok(vec![text, DataType::Utf8])
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [text, part] = take_function_args(self.name(), args.args)?;
+        if let (ColumnarValue::Array(array), ColumnarValue::Scalar(part)) = (&text, &part)
+            && array.data_type() == &DataType::Utf8
+        {
+            let found = contains(array.as_string::<i32>(), &part.to_scalar()?)?;
+            return Ok(ColumnarValue::Array(Arc::new(found)));
+        }
+        let arrays = ColumnarValue::values_to_arrays(&[text, part])?;
+        let parts = arrays[1].as_string::<i32>();
+        let found = match arrays[0].data_type() {
+            DataType::List(_) => any_element(&arrays[0], parts),
+            _ => contains(arrays[0].as_string::<i32>(), parts)?,
+        };
+        Ok(ColumnarValue::Array(Arc::new(found)))
+    }
+}
+
+fn any_element(lists: &ArrayRef, parts: &StringArray) -> BooleanArray {
+    let lists = lists.as_list::<i32>();
+    lists
+        .iter()
+        .zip(parts)
+        .map(|(list, part)| {
+            let (list, part) = (list?, part?);
+            Some(list.as_string::<i32>().iter().flatten().any(|text| text.contains(part)))
+        })
+        .collect()
+}

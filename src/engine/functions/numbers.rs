@@ -1,0 +1,131 @@
+//! Functions that read text as a number, a boolean or a time, and give null where it is none.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::common::utils::take_function_args;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+/// What text is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Target {
+    Number,
+    Boolean,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ReadText {
+    target: Target,
+    signature: Signature,
+}
+
+impl ReadText {
+    fn udf(target: Target) -> Arc<ScalarUDF> {
+        Arc::new(ScalarUDF::from(Self { target, signature: Signature::user_defined(Volatility::Immutable) }))
+    }
+}
+
+static NUMBER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Number));
+static BOOLEAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Boolean));
+
+/// All functions of this file.
+pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
+    [&NUMBER, &BOOLEAN].into_iter().map(|function| function.as_ref().clone())
+}
+
+/// The number that a text is, as Float64; null where it is no finite number.
+pub(crate) fn text_to_number(text: Expr) -> Expr {
+    NUMBER.call(vec![text])
+}
+
+/// The boolean that a text is; null where it is neither `true` nor `false`.
+pub(crate) fn text_to_boolean(text: Expr) -> Expr {
+    BOOLEAN.call(vec![text])
+}
+
+/// Reads a text, blanks around it aside, as a finite decimal number.
+pub(crate) fn read_number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// Reads `true` and `false` in any case.
+pub(crate) fn read_boolean(text: &str) -> Option<bool> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else {
+        text.eq_ignore_ascii_case("false").then_some(false)
+    }
+}
+
+impl ScalarUDFImpl for ReadText {
+    fn name(&self) -> &str {
+        match self.target {
+            Target::Number => "text_to_number",
+            Target::Boolean => "text_to_boolean",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(match self.target {
+            Target::Number => DataType::Float64,
+            Target::Boolean => DataType::Boolean,
+        })
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [_] = take_function_args(self.name(), types)?;
+        Ok(vec![DataType::Utf8])
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let [text] = take_function_args(self.name(), args.args)?;
+        let scalar = matches!(text, ColumnarValue::Scalar(_));
+        let array = cast(&text.into_array(if scalar { 1 } else { rows })?, &DataType::Utf8)?;
+        let texts = array.as_string::<i32>().iter();
+        let read: ArrayRef = match self.target {
+            Target::Number => Arc::new(texts.map(|text| read_number(text?)).collect::<Float64Array>()),
+            Target::Boolean => Arc::new(texts.map(|text| read_boolean(text?)).collect::<BooleanArray>()),
+        };
+        Ok(if scalar { ColumnarValue::Scalar(ScalarValue::try_from_array(&read, 0)?) } else { ColumnarValue::Array(read) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finite_numbers_only() {
+        for (text, number) in [
+            ("5", Some(5.0)),
+            ("-0.5", Some(-0.5)),
+            (" 1e3 ", Some(1000.0)),
+            ("inf", None),
+            ("NaN", None),
+            ("1e999", None),
+            ("", None),
+            ("5 ms", None),
+            ("0x10", None),
+            ("1_000", None),
+        ] {
+            assert_eq!(read_number(text), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn booleans_in_any_case() {
+        assert_eq!(read_boolean("TRUE"), Some(true));
+        assert_eq!(read_boolean("False"), Some(false));
+        assert_eq!(read_boolean("yes"), None);
+    }
+}

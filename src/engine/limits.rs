@@ -1,0 +1,234 @@
+//! Limits on statements, checked on the tokens: what comes after may then recurse without fear for the stack.
+
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token};
+
+use super::error::EngineError;
+use super::lex::Lexeme;
+
+/// The longest text, in bytes, of all statements given at once.
+pub const MAX_SQL_BYTES: usize = 1_000_000;
+/// How deep parentheses, brackets, CASE and prefix operators may nest.
+pub const MAX_LEVELS: usize = 50;
+/// How many terms AND and OR may join in a statement.
+pub const MAX_LOGICAL_TERMS: usize = 1_000;
+/// How many statements may be given at once.
+pub const MAX_STATEMENTS: usize = 1_000;
+/// How many operators may follow each other in one expression without parentheses; they nest to the left.
+pub const MAX_CHAIN: usize = 200;
+/// How many set operations, joins or pipe steps a statement may have.
+pub const MAX_STEPS: usize = 200;
+
+fn exceeded(what: &str, limit: usize, place: Location, help: &str) -> EngineError {
+    EngineError::new("limit", format!("the statement has too many {what}"))
+        .at(place)
+        .why(format!("the limit is {limit}"))
+        .help(help)
+}
+
+/// Checks the length of the text.
+pub(crate) fn check_length(sql: &str) -> Result<(), EngineError> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err(EngineError::new("limit", "the SQL text is too long")
+            .why(format!("it has {} bytes and the limit is {MAX_SQL_BYTES}", sql.len()))
+            .help("give the statements one at a time, or join with a table instead of listing values"));
+    }
+    Ok(())
+}
+
+/// Checks how many statements are given at once.
+pub(crate) fn check_statements(count: usize) -> Result<(), EngineError> {
+    if count > MAX_STATEMENTS {
+        return Err(EngineError::new("limit", "too many statements at once")
+            .why(format!("there are {count} and the limit is {MAX_STATEMENTS}"))
+            .help("give them in parts"));
+    }
+    Ok(())
+}
+
+/// One level of nesting, as far as it is open.
+#[derive(Default)]
+struct Level {
+    cases: usize,
+    angles: usize,
+    chain: usize,
+    betweens: usize,
+}
+
+/// Checks nesting, the length of operator chains, and the number of terms and steps of one statement without blanks.
+pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
+    let mut levels = vec![Level::default()];
+    let (mut depth, mut prefixes, mut terms, mut steps) = (0_usize, 0_usize, 1_usize, 0_usize);
+    for (at, lexeme) in lexemes.iter().enumerate() {
+        let token = &lexeme.token.token;
+        let keyword = lexeme.keyword();
+        let place = lexeme.start();
+        let previous = at.checked_sub(1).map(|before| &lexemes[before]);
+        prefixes = if is_prefix(token, keyword) { prefixes + 1 } else { 0 };
+        let mut level = levels.pop().unwrap_or_default();
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                level.chain += usize::from(*token == Token::LBracket);
+                depth += 1;
+                levels.push(level);
+                level = Level::default();
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                depth = depth.saturating_sub(1 + level.cases + level.angles);
+                level = levels.pop().unwrap_or_default();
+            }
+            Token::Comma => level.chain = 0,
+            Token::Lt if previous.is_some_and(|word| is_type_with_angles(word.keyword())) => {
+                level.angles += 1;
+                depth += 1;
+            }
+            Token::Gt | Token::ShiftRight if level.angles > 0 => {
+                let closed = level.angles.min(if *token == Token::Gt { 1 } else { 2 });
+                level.angles -= closed;
+                depth = depth.saturating_sub(closed);
+            }
+            Token::VerticalBarRightAngleBracket => steps += 1,
+            Token::Word(_) => match keyword {
+                Keyword::CASE => {
+                    level.cases += 1;
+                    depth += 1;
+                }
+                Keyword::END if level.cases > 0 => {
+                    level.cases -= 1;
+                    depth = depth.saturating_sub(1);
+                }
+                Keyword::BETWEEN => {
+                    level.betweens += 1;
+                    level.chain += 1;
+                }
+                Keyword::AND if level.betweens > 0 => level.betweens -= 1,
+                Keyword::AND | Keyword::OR | Keyword::XOR => {
+                    terms += 1;
+                    level.chain = 0;
+                }
+                Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS | Keyword::JOIN | Keyword::APPLY => steps += 1,
+                Keyword::EXCEPT if previous.is_none_or(|star| star.token.token != Token::Mul) => steps += 1,
+                _ if ends_expression(keyword) => level = Level { cases: level.cases, angles: level.angles, ..Level::default() },
+                _ => level.chain += usize::from(is_word_operator(lexeme, keyword)),
+            },
+            _ => level.chain += usize::from(is_operator(token)),
+        }
+        let chain = level.chain;
+        levels.push(level);
+        if depth + prefixes > MAX_LEVELS {
+            return Err(EngineError::new("limit", "the statement nests too deep")
+                .at(place)
+                .why(format!("the limit is {MAX_LEVELS} levels"))
+                .help("use WITH to name its inner parts"));
+        }
+        if terms > MAX_LOGICAL_TERMS {
+            return Err(exceeded("terms joined by AND and OR", MAX_LOGICAL_TERMS, place, "list values with IN (…), or join with a table of them"));
+        }
+        if chain > MAX_CHAIN {
+            return Err(exceeded("operators in a row", MAX_CHAIN, place, "group them with parentheses, or use a function of a list"));
+        }
+        if steps > MAX_STEPS {
+            return Err(exceeded("joins and set operations", MAX_STEPS, place, "split it into several statements"));
+        }
+    }
+    Ok(())
+}
+
+/// Tokens that stand before their operand, so that a row of them nests.
+fn is_prefix(token: &Token, keyword: Keyword) -> bool {
+    matches!(token, Token::Minus | Token::Plus | Token::Tilde | Token::ExclamationMark | Token::AtSign | Token::DoubleExclamationMark)
+        || matches!(
+            keyword,
+            Keyword::NOT | Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::PRIOR | Keyword::INTERVAL
+                | Keyword::CONNECT_BY_ROOT | Keyword::EXISTS | Keyword::DESCRIBE | Keyword::DESC | Keyword::ARRAY
+                | Keyword::STRUCT | Keyword::MAP | Keyword::FROM | Keyword::TABLE | Keyword::LATERAL | Keyword::SELECT
+                | Keyword::BINARY
+        )
+}
+
+fn is_type_with_angles(keyword: Keyword) -> bool {
+    matches!(keyword, Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP)
+}
+
+fn is_word_operator(lexeme: &Lexeme, keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::IS | Keyword::IN | Keyword::LIKE | Keyword::ILIKE | Keyword::SIMILAR | Keyword::COLLATE | Keyword::AT
+            | Keyword::DIV | Keyword::REGEXP | Keyword::RLIKE | Keyword::OVERLAPS | Keyword::MEMBER | Keyword::NOTNULL
+            | Keyword::OPERATOR | Keyword::NOT
+    ) || matches!(&lexeme.token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("contains"))
+}
+
+fn is_operator(token: &Token) -> bool {
+    !matches!(
+        token,
+        Token::EOF
+            | Token::Word(_)
+            | Token::Number(..)
+            | Token::Char(_)
+            | Token::SingleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::NationalStringLiteral(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::SemiColon
+            | Token::Placeholder(_)
+            | Token::Whitespace(_)
+    )
+}
+
+/// Keywords behind which a new expression begins at the same level.
+fn ends_expression(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::ORDER | Keyword::BY
+            | Keyword::HAVING | Keyword::QUALIFY | Keyword::ON | Keyword::USING | Keyword::WHEN | Keyword::THEN
+            | Keyword::ELSE | Keyword::LIMIT | Keyword::OFFSET | Keyword::VALUES | Keyword::AS
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::lex::lex;
+
+    fn check(sql: &str) -> Result<(), String> {
+        let lexemes: Vec<Lexeme> = lex(sql).unwrap().into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
+        check_shape(&lexemes).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn ordinary_statements_pass() {
+        let wide = (0..5_000).map(|i| format!("a{i} + 1")).collect::<Vec<_>>().join(", ");
+        check(&format!("SELECT {wide} FROM t WHERE a BETWEEN 1 AND 2")).unwrap();
+        check(&format!("SELECT {}1{}", "(".repeat(50), ")".repeat(50))).unwrap();
+        check(&format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_000].join(" OR "))).unwrap();
+        check(&format!("SELECT {}", vec!["CASE WHEN a THEN -1 END"; 1_000].join(", "))).unwrap();
+        check(&format!("SELECT {}", vec!["CAST(a AS ARRAY<INT>)"; 1_000].join(", "))).unwrap();
+    }
+
+    #[test]
+    fn each_limit_is_an_error() {
+        let n = 100_000;
+        for (sql, words) in [
+            (format!("SELECT {}1", "(".repeat(n)), "nests too deep at 1:58"),
+            (format!("SELECT {}1", "NOT ".repeat(n)), "nests too deep"),
+            (format!("SELECT {}1", "- ".repeat(n)), "nests too deep"),
+            (format!("SELECT {}1", "CASE WHEN ".repeat(n)), "nests too deep"),
+            (format!("SELECT CAST(1 AS {}", "ARRAY<".repeat(n)), "nests too deep"),
+            (format!("SELECT {}", vec!["a"; n].join("+")), "operators in a row"),
+            (format!("SELECT {}", vec!["a"; n].join("||")), "operators in a row"),
+            (format!("SELECT a{}", "::int".repeat(n)), "operators in a row"),
+            (format!("SELECT a{}", "[1]".repeat(n)), "operators in a row"),
+            (format!("SELECT a{}", " IS NULL".repeat(n)), "operators in a row"),
+            (format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_001].join(" AND ")), "terms joined by AND and OR"),
+            (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "joins and set operations"),
+            (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "joins and set operations"),
+            ("EXPLAIN ".repeat(n), "nests too deep"),
+        ] {
+            let error = check(&sql).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The nearest known name to one that is not known.
+
+/// A difference of two names in `[0, 1]`: the part of the longer one that would have to be retyped.
+fn difference(typed: &str, known: &str) -> f64 {
+    let longest = typed.chars().count().max(known.chars().count()).max(1);
+    let edits = strsim::damerau_levenshtein(typed, known) as f64 / longest as f64;
+    let shortest = typed.chars().count().min(known.chars().count());
+    let contained = shortest >= 4 && (typed.contains(known) || known.contains(typed));
+    if contained { edits.min(0.35) } else { edits }
+}
+
+/// The prefix of two dotted names that they share, up to and including a dot.
+fn shared_family<'a>(typed: &'a str, known: &str) -> &'a str {
+    let same = typed.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
+    let end = typed.as_bytes()[..same].iter().rposition(|&byte| byte == b'.').map_or(0, |dot| dot + 1);
+    &typed[..end]
+}
+
+/// The known name that a person most likely meant, ignoring case; `None` when nothing is near.
+///
+/// Of several equally near names the first in order wins, so the answer does not depend on the order of `known`.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed_lower = typed.to_lowercase();
+    let mut best: Option<(f64, &str)> = None;
+    for name in known {
+        let lower = name.to_lowercase();
+        // A long shared family (`attributes.llm.`) must not make unlike endings look alike.
+        let family = shared_family(&typed_lower, &lower).len();
+        let (rest_typed, rest_known) = (&typed_lower[family..], &lower[family..]);
+        if rest_typed.is_empty() || rest_known.is_empty() {
+            continue;
+        }
+        let distance = difference(rest_typed, rest_known);
+        if distance > 0.4 {
+            continue;
+        }
+        let better = best.is_none_or(|(so_far, other)| distance < so_far || (distance == so_far && name < other));
+        if better {
+            best = Some((distance, name));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+/// A column name as a person types it: each part that is not a plain word or number in double quotes.
+pub fn as_typed(name: &str) -> String {
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    let parts: Vec<String> = name
+        .split('.')
+        .map(|part| if plain(part) { part.to_owned() } else { format!("\"{}\"", part.replace('"', "\"\"")) })
+        .collect();
+    parts.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{as_typed, nearest};
+
+    #[test]
+    fn finds_typing_errors() {
+        let known = ["name", "latency_ms", "attributes.llm.model_name", "attributes.food", "status_code"];
+        assert_eq!(nearest("nmae", known), Some("name"));
+        assert_eq!(nearest("LATENCY", known), Some("latency_ms"));
+        assert_eq!(nearest("attributes.foo", known), Some("attributes.food"));
+        assert_eq!(nearest("attributes.llm.model_nam", known), Some("attributes.llm.model_name"));
+        assert_eq!(nearest("zebra", known), None);
+        assert_eq!(nearest("attributes.zebra", known), None);
+    }
+
+    #[test]
+    fn quotes_only_what_needs_it() {
+        assert_eq!(as_typed("attributes.user.id"), "attributes.user.id");
+        assert_eq!(as_typed("eval.Answer Relevance.score"), "eval.\"Answer Relevance\".score");
+        assert_eq!(as_typed("attributes.llm.input_messages.0.message.role"), "attributes.llm.input_messages.0.message.role");
+    }
+}

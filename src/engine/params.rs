@@ -1,0 +1,175 @@
+//! Parameters: `$name` and `:name` in SQL, bound as typed literals.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut};
+
+use super::error::EngineError;
+
+/// The value of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// No value.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number; NaN and infinities are allowed.
+    Float(f64),
+    /// Any other text; times are given as text.
+    Text(String),
+}
+
+/// Parameters by name, without `$` or `:`.
+pub type Params = BTreeMap<String, Param>;
+
+/// Reads `name=value` as a person types it: a plain number, `true` or `false`, else text.
+///
+/// # Errors
+///
+/// When there is no `=`, or the name is not a word of letters, digits and `_`.
+pub fn parse_param(text: &str) -> Result<(String, Param), EngineError> {
+    let bad = |why: &str| EngineError::new("bad-parameter", format!("cannot read the parameter '{text}'")).why(why).help("write name=value");
+    let (name, value) = text.split_once('=').ok_or_else(|| bad("it has no '='"))?;
+    let word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if !word {
+        return Err(bad("its name is not a word of letters, digits and '_'"));
+    }
+    Ok((name.to_owned(), Param::from_text(value)))
+}
+
+impl Param {
+    /// A plain decimal number or `true` or `false` as such, anything else as text.
+    fn from_text(text: &str) -> Self {
+        let plain = text.strip_prefix('-').unwrap_or(text);
+        let number = plain.starts_with(|c: char| c.is_ascii_digit())
+            && plain.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '-' | '+'))
+            // Ids and codes such as 007 keep their zeros.
+            && !(plain.len() > 1 && plain.starts_with('0') && !plain.starts_with("0."));
+        match text {
+            "true" => Self::Boolean(true),
+            "false" => Self::Boolean(false),
+            _ if !number => Self::Text(text.to_owned()),
+            _ => match (text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(int), _) => Self::Int(int),
+                // Digits beyond 64 bits are an id, not a quantity: a float would change them.
+                (_, Ok(float)) if float.is_finite() && !plain.chars().all(|c| c.is_ascii_digit()) => Self::Float(float),
+                _ => Self::Text(text.to_owned()),
+            },
+        }
+    }
+
+    fn literal(&self) -> Expr {
+        let value = |value: Value| Expr::Value(value.into());
+        let number = |text: String| match text.strip_prefix('-') {
+            Some(positive) => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(value(Value::Number(positive.to_owned(), false))) },
+            None => value(Value::Number(text, false)),
+        };
+        match self {
+            Self::Null => value(Value::Null),
+            Self::Boolean(flag) => value(Value::Boolean(*flag)),
+            Self::Int(int) => number(int.to_string()),
+            Self::Float(float) if float.is_finite() => number(format!("{float:?}")),
+            Self::Float(float) => Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(value(Value::SingleQuotedString(float.to_string()))),
+                data_type: DataType::Double(ExactNumberInfo::None),
+                format: None,
+                array: false,
+            },
+            Self::Text(text) => value(Value::SingleQuotedString(text.clone())),
+        }
+    }
+}
+
+struct Binder<'a> {
+    params: &'a Params,
+}
+
+impl Binder<'_> {
+    fn bind(&self, placeholder: &str, value: &ValueWithSpan) -> Result<Expr, EngineError> {
+        let name = placeholder.trim_start_matches(['$', ':']);
+        if placeholder.starts_with('?') || name.is_empty() {
+            return Err(EngineError::new("bad-parameter", format!("'{placeholder}' is no parameter"))
+                .at_span(value.span)
+                .help("write $name and give name=value"));
+        }
+        self.params.get(name).map(Param::literal).ok_or_else(|| {
+            let given: Vec<&str> = self.params.keys().map(String::as_str).collect();
+            let given = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
+            EngineError::new("missing-parameter", format!("no value for the parameter ${name}"))
+                .at_span(value.span)
+                .why(format!("parameters given: {given}"))
+                .help(format!("give one as {name}=value"))
+        })
+    }
+}
+
+impl VisitorMut for Binder<'_> {
+    type Break = EngineError;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(placeholder) = &value.value
+        {
+            match self.bind(placeholder, value) {
+                Ok(literal) => *expr = literal,
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Puts the values of the parameters into a statement.
+///
+/// # Errors
+///
+/// When the statement names a parameter that is not given.
+pub(crate) fn bind_params(statement: &mut Statement, params: &Params) -> Result<(), EngineError> {
+    let mut binder = Binder { params };
+    let flow = match statement {
+        Statement::Statement(statement) => statement.visit(&mut binder),
+        Statement::Explain(explain) => return bind_params(&mut explain.statement, params),
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => query.visit(&mut binder),
+            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+        },
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
+    };
+    match flow {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_as_typed() {
+        for (text, value) in [
+            ("n=5", Param::Int(5)),
+            ("n=-5", Param::Int(-5)),
+            ("n=0.5", Param::Float(0.5)),
+            ("n=1e3", Param::Float(1000.0)),
+            ("n=true", Param::Boolean(true)),
+            ("n=True", Param::Text("True".into())),
+            ("n=007", Param::Text("007".into())),
+            ("n=2026-01-31", Param::Text("2026-01-31".into())),
+            ("n=2026-01-31T00:00:00Z", Param::Text("2026-01-31T00:00:00Z".into())),
+            ("n=12345678901234567890123", Param::Text("12345678901234567890123".into())),
+            ("n=nan", Param::Text("nan".into())),
+            ("n=", Param::Text(String::new())),
+            ("n=a=b", Param::Text("a=b".into())),
+        ] {
+            assert_eq!(parse_param(text).unwrap(), ("n".to_owned(), value), "{text}");
+        }
+        assert!(parse_param("n").is_err());
+        assert!(parse_param("a b=1").is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! From SQL text to syntax trees: limits, dotted names, item texts, parameters.
+
+use datafusion::error::DataFusionError;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+
+use super::dialect::SpanqlDialect;
+use super::error::EngineError;
+use super::fold::fold_equalities;
+use super::items::{ItemTexts, item_texts};
+use super::lex::{JoinedNames, Lexeme, join_dotted_names, lex, split_statements};
+use super::limits::{check_length, check_shape, check_statements};
+use super::params::{Params, bind_params};
+
+/// The parser counts some levels of ours several times: a subquery in parentheses is a prefix, a query and a body.
+const PARSER_LEVELS: usize = 400;
+
+/// A statement with what the names in it need beside the syntax tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    pub(crate) statement: Statement,
+    pub(crate) texts: ItemTexts,
+    pub(crate) joined: JoinedNames,
+}
+
+/// Parses all statements of a text, with the parameters put in.
+///
+/// Must run on a thread with a large stack: what the limits let through may nest thousands of levels deep.
+pub(crate) fn parse(sql: &str, params: &Params) -> Result<Vec<Parsed>, EngineError> {
+    check_length(sql)?;
+    let (lexemes, joined) = join_dotted_names(sql, lex(sql)?);
+    let statements = split_statements(lexemes);
+    check_statements(statements.len())?;
+    statements.into_iter().map(|lexemes| parse_one(sql, lexemes, &joined, params)).collect()
+}
+
+fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Params) -> Result<Parsed, EngineError> {
+    let texts = item_texts(sql, &lexemes);
+    let lexemes: Vec<Lexeme> = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
+    let joined = lexemes.iter().filter_map(|l| Some((l.start(), joined.get(&l.start())?.clone()))).collect();
+    let lexemes = fold_equalities(lexemes);
+    check_shape(&lexemes)?;
+    let tokens: Vec<TokenWithSpan> = lexemes.into_iter().map(|lexeme| lexeme.token).collect();
+    let dialect = SpanqlDialect::default();
+    let mut parser = DFParserBuilder::new(tokens)
+        .with_dialect(&dialect)
+        .with_recursion_limit(PARSER_LEVELS)
+        .build()
+        .map_err(|error| EngineError::from_datafusion(&error))?;
+    let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error))?;
+    let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
+    bind_params(&mut statement, params)?;
+    Ok(Parsed { statement, texts, joined })
+}
+
+fn syntax_error(error: &DataFusionError) -> EngineError {
+    match error.find_root() {
+        DataFusionError::SQL(parser, _) => match parser.as_ref() {
+            ParserError::RecursionLimitExceeded => EngineError::new("limit", "the statement nests too deep")
+                .help("use WITH to name its inner parts"),
+            ParserError::ParserError(message) | ParserError::TokenizerError(message) => EngineError::syntax(message),
+        },
+        _ => EngineError::from_datafusion(error),
+    }
+}

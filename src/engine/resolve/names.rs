@@ -1,0 +1,424 @@
+//! Names in expressions.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, Expr, Ident, ObjectNamePart, Query, SetExpr, Values, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use super::super::error::EngineError;
+use super::super::nearest::{as_typed, nearest};
+use super::scope::{Level, Match, Rel, Scopes};
+use super::{Resolver, quoted};
+use crate::model::names::{ALIASES, expand_alias, is_open_name};
+
+/// A select item, resolved.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    pub(super) name: String,
+    pub(super) expr: Expr,
+    /// Whether it holds an aggregate or a window function.
+    pub(super) computed: bool,
+}
+
+/// What a name of the same SELECT's output means at a place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum OutputUse {
+    /// Nothing: WHERE, ON, the select items themselves.
+    None,
+    /// The output column: ORDER BY.
+    Column,
+    /// The expression behind it: HAVING, QUALIFY.
+    Expression,
+    /// The expression behind it, unless that is computed over groups: GROUP BY.
+    GroupExpression,
+}
+
+/// A name and what it means.
+pub(super) struct Column {
+    pub(super) expr: Expr,
+    /// The name of the column behind it.
+    pub(super) name: String,
+}
+
+/// One way to read a name: the relation it is said to belong to, and the name of its column.
+struct Reading {
+    qualifier: Vec<String>,
+    name: String,
+}
+
+struct Walker<'a, 'b> {
+    resolver: &'a mut Resolver<'b>,
+    scopes: &'a Scopes,
+    outputs: &'a [Output],
+    uses: OutputUse,
+    /// How many aggregates or window functions the current place lies in.
+    inside: usize,
+    queries: Vec<Query>,
+}
+
+impl Resolver<'_> {
+    /// Resolves all names in an expression (or anything made of expressions), subqueries included.
+    pub(super) fn expressions<T: VisitMut>(
+        &mut self,
+        node: &mut T,
+        scopes: &Scopes,
+        outputs: &[Output],
+        uses: OutputUse,
+    ) -> Result<(), EngineError> {
+        let mut walker = Walker { resolver: self, scopes, outputs, uses, inside: 0, queries: vec![] };
+        match node.visit(&mut walker) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        }
+    }
+
+    /// Resolves the names in an expression over columns only.
+    pub(super) fn expression<T: VisitMut>(&mut self, node: &mut T, scopes: &Scopes) -> Result<(), EngineError> {
+        self.expressions(node, scopes, &[], OutputUse::None)
+    }
+
+    /// The column that a name means, or `None` where that is for DataFusion to find out.
+    pub(super) fn column(&mut self, idents: &[Ident], scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+        let Some((last, qualifiers)) = idents.split_last() else { return Ok(None) };
+        if idents[0].quote_style.is_none() && idents[0].value.starts_with('@') {
+            return Ok(None);
+        }
+        let span = idents[0].span;
+        let typed_qualifier: Vec<String> = qualifiers.iter().map(|ident| ident.value.clone()).collect();
+        if let Some(parts) = self.joined_parts(last).map(<[String]>::to_vec) {
+            for split in 1..parts.len().min(4) {
+                let qualifier = [typed_qualifier.as_slice(), &parts[..split]].concat();
+                let reading = Reading { qualifier, name: parts[split..].join(".") };
+                if let Some(column) = self.qualified_if_there(&reading, scopes, span) {
+                    return Ok(Some(column));
+                }
+            }
+        }
+        let reading = Reading { qualifier: typed_qualifier, name: last.value.clone() };
+        if reading.qualifier.is_empty() {
+            return self.unqualified(last, scopes);
+        }
+        if let Some(relation) = relation_named(&reading.qualifier, scopes) {
+            return self.in_relation(&relation, &reading.name, span, scopes);
+        }
+        // `column.field` of a struct: the column is ours, the field DataFusion's.
+        let anything_opaque = scopes.iter().any(|level| level.is_opaque());
+        match self.unqualified(&idents[0], scopes) {
+            Ok(Some(Column { expr, name })) => {
+                let mut path = match expr {
+                    Expr::Identifier(ident) => vec![ident],
+                    Expr::CompoundIdentifier(path) => path,
+                    _ => return Ok(None),
+                };
+                path.extend(idents[1..].iter().cloned());
+                Ok(Some(Column { expr: Expr::CompoundIdentifier(path), name }))
+            }
+            _ if anything_opaque => Ok(None),
+            _ => Err(self.unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
+        }
+    }
+
+    /// Reads a dotted name as a column of a relation that the statement calls like the name's first parts.
+    fn qualified_if_there(&self, reading: &Reading, scopes: &Scopes, span: Span) -> Option<Column> {
+        let relation = relation_named(&reading.qualifier, scopes)?;
+        let name = match relation.columns.find(&reading.name) {
+            Match::One(name) => name,
+            _ => expand_alias(&reading.name).filter(|target| relation.columns.has(target))?,
+        };
+        Some(Column { expr: relation.column(&name, span), name })
+    }
+
+    fn in_relation(&mut self, relation: &Rel, name: &str, span: Span, scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+        match relation.columns.find(name) {
+            Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
+            Match::Several(names) => return Err(ambiguous(name, &names, span)),
+            Match::None => {}
+        }
+        let target = expand_alias(name).unwrap_or_else(|| name.to_owned());
+        if relation.columns.has(&target) {
+            return Ok(Some(Column { expr: relation.column(&target, span), name: target }));
+        }
+        if is_open_name(&target) && relation.columns.open.is_some() {
+            return Ok(Some(self.want(relation, target, span)));
+        }
+        if relation.columns.opaque {
+            return Ok(None);
+        }
+        let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(span);
+        let near = nearest(name, known_names(std::iter::once(relation)));
+        let error = error.why(format!("{} has no such column", relation_title(relation, scopes)));
+        Err(error.suggest(near.map(as_typed)))
+    }
+
+    fn unqualified(&mut self, ident: &Ident, scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+        let (name, span) = (ident.value.as_str(), ident.span);
+        let target = expand_alias(name);
+        for level in scopes.iter().rev() {
+            if let Some(column) = in_level(level, name, span)? {
+                return Ok(Some(column));
+            }
+            if let Some(target) = &target
+                && let Some(column) = in_level_by_alias(level, name, target, span)?
+            {
+                return Ok(Some(column));
+            }
+            if level.is_opaque() {
+                return Ok(None);
+            }
+        }
+        let target = target.unwrap_or_else(|| name.to_owned());
+        if is_open_name(&target) {
+            for level in scopes.iter().rev() {
+                let open: Vec<Rel> = level.relations.iter().filter(|relation| relation.columns.open.is_some()).cloned().collect();
+                match open.as_slice() {
+                    [] => {}
+                    [relation] => return Ok(Some(self.want(relation, target, span))),
+                    several => return Err(ambiguous(name, &qualified_names(several.iter(), name), span)),
+                }
+            }
+        }
+        Err(unknown_column(ident, scopes))
+    }
+
+    /// Asks the table behind a relation for an open name that it has no column of.
+    fn want(&mut self, relation: &Rel, name: String, span: Span) -> Column {
+        if let Some(table) = &relation.columns.open {
+            self.again |= self.wanted.entry(table.clone()).or_default().insert(name.clone());
+        }
+        Column { expr: relation.column(&name, span), name }
+    }
+
+    fn unknown_relation(&self, qualifier: &[String], name: &str, scopes: &Scopes, span: Span) -> EngineError {
+        let typed = qualifier.join(".");
+        let known: Vec<String> = scopes.iter().flat_map(|level| &level.relations).map(Rel::title).collect();
+        let whole = format!("{typed}.{name}");
+        let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(&whole))).at_span(span);
+        let error = error.why(format!("no table or alias {typed} is in scope"));
+        let columns = known_names(scopes.iter().flat_map(|level| &level.relations));
+        match nearest(&typed, known.iter().map(String::as_str)) {
+            Some(near) => error.suggest(Some(format!("{near}.{name}"))),
+            None => error.suggest(nearest(&whole, columns).map(as_typed)),
+        }
+    }
+}
+
+impl Walker<'_, '_> {
+    /// The output that an undotted name in any case, or a dotted one exactly, stands for.
+    fn output(&self, ident: &Ident) -> Option<&Output> {
+        if self.uses == OutputUse::None || self.inside > 0 {
+            return None;
+        }
+        let usable = || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
+        usable().find(|output| output.name == ident.value).or_else(|| {
+            let lower = ident.value.to_lowercase();
+            usable().find(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
+        })
+    }
+
+    fn name(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
+        let idents = match expr {
+            Expr::Identifier(ident) => {
+                if let Some(output) = self.output(ident) {
+                    *expr = match self.uses {
+                        OutputUse::Column => Expr::Identifier(quoted(&output.name, ident.span)),
+                        _ => output.expr.clone(),
+                    };
+                    return Ok(());
+                }
+                std::slice::from_ref(ident)
+            }
+            Expr::CompoundIdentifier(idents) => idents.as_slice(),
+            _ => return Ok(()),
+        };
+        if let Some(column) = self.resolver.column(idents, self.scopes)? {
+            *expr = column.expr;
+        }
+        Ok(())
+    }
+
+    fn function(&mut self, expr: &mut Expr) {
+        let Expr::Function(function) = expr else { return };
+        let mut grouped = function.over.is_some();
+        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() {
+            if ident.quote_style.is_none() {
+                ident.value = ident.value.to_lowercase();
+            }
+            grouped |= self.resolver.catalog.is_aggregate(&ident.value);
+            self.resolver.functions.entry(ident.value.clone()).or_insert(ident.span.start);
+        }
+        self.inside += usize::from(grouped);
+    }
+
+    /// `s.column['key']` has its names in a chain of accesses: those before the first subscript become one name.
+    fn access(expr: &mut Expr) {
+        let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+        let Expr::Identifier(first) = root.as_ref() else { return };
+        let dots = access_chain.iter().map_while(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
+            _ => None,
+        });
+        let path: Vec<Ident> = std::iter::once(first.clone()).chain(dots).collect();
+        if path.len() > 1 {
+            access_chain.drain(..path.len() - 1);
+            **root = Expr::CompoundIdentifier(path);
+        }
+    }
+}
+
+impl VisitorMut for Walker<'_, '_> {
+    type Break = EngineError;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        self.function(expr);
+        Self::access(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        if let Expr::Function(function) = expr {
+            let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
+            self.inside -= usize::from(aggregate || function.over.is_some());
+        }
+        match self.name(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    // A subquery has scopes of its own: it is resolved as a whole, and its place left empty while the walk passes.
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        if let Err(error) = self.resolver.query(query, self.scopes, false) {
+            return ControlFlow::Break(error);
+        }
+        self.queries.push(std::mem::replace(query, empty_query()));
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+        if let Some(resolved) = self.queries.pop() {
+            *query = resolved;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn empty_query() -> Query {
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] })),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }
+}
+
+/// The innermost relation that a qualifier names.
+fn relation_named(qualifier: &[String], scopes: &Scopes) -> Option<Rel> {
+    scopes.iter().rev().find_map(|level| {
+        let best = level.relations.iter().max_by_key(|relation| relation.answers_to(qualifier))?;
+        (best.answers_to(qualifier) > 0).then(|| best.clone())
+    })
+}
+
+/// The real column that a name means in one FROM.
+fn in_level(level: &Level, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
+    let merged = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == name))
+        .or_else(|| {
+            let lower = name.to_lowercase();
+            level.merged.iter().find(|merged| merged.names.iter().any(|known| !known.contains('.') && known.to_lowercase() == lower))
+        });
+    if let Some(merged) = merged {
+        return Ok(Some(Column { expr: merged.expr.clone(), name: merged.column.clone() }));
+    }
+    let mut exact = vec![];
+    let mut other_case = vec![];
+    for relation in &level.relations {
+        match relation.columns.find(name) {
+            Match::One(found) if found == name => exact.push((relation, found)),
+            Match::One(found) => other_case.push((relation, found)),
+            Match::Several(found) => other_case.extend(found.into_iter().map(|found| (relation, found))),
+            Match::None => {}
+        }
+    }
+    let found = if exact.is_empty() { other_case } else { exact };
+    match found.as_slice() {
+        [] => Ok(None),
+        [(relation, found)] => Ok(Some(Column { expr: relation.column(found, span), name: found.clone() })),
+        several => {
+            let names: Vec<String> = several.iter().map(|(relation, found)| qualified_name(relation, found)).collect();
+            Err(ambiguous(name, &names, span))
+        }
+    }
+}
+
+/// The column that an alias stands for in one FROM.
+fn in_level_by_alias(level: &Level, name: &str, target: &str, span: Span) -> Result<Option<Column>, EngineError> {
+    if let Some(merged) = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == target)) {
+        return Ok(Some(Column { expr: merged.expr.clone(), name: merged.column.clone() }));
+    }
+    let having: Vec<&Rel> = level.relations.iter().filter(|relation| relation.columns.has(target)).collect();
+    match having.as_slice() {
+        [] => Ok(None),
+        [relation] => Ok(Some(Column { expr: relation.column(target, span), name: target.to_owned() })),
+        several => Err(ambiguous(name, &qualified_names(several.iter().copied(), name), span)),
+    }
+}
+
+fn qualified_name(relation: &Rel, name: &str) -> String {
+    let qualifier = relation.title();
+    if qualifier.is_empty() { as_typed(name) } else { format!("{qualifier}.{}", as_typed(name)) }
+}
+
+fn qualified_names<'a>(relations: impl Iterator<Item = &'a Rel>, name: &str) -> Vec<String> {
+    relations.map(|relation| qualified_name(relation, name)).collect()
+}
+
+fn ambiguous(name: &str, names: &[String], span: Span) -> EngineError {
+    EngineError::new("ambiguous-name", format!("{} is ambiguous", as_typed(name)))
+        .at_span(span)
+        .why(format!("it could be {}", names.join(" or ")))
+        .help("write which one is meant")
+}
+
+fn known_names<'a>(relations: impl Iterator<Item = &'a Rel>) -> Vec<&'a str> {
+    let mut names = vec![];
+    for relation in relations {
+        names.extend(relation.columns.shown.iter().map(String::as_str));
+        names.extend(ALIASES.iter().filter(|(_, column)| relation.columns.has(column)).map(|(alias, _)| *alias));
+    }
+    names
+}
+
+fn relation_title(relation: &Rel, scopes: &Scopes) -> String {
+    let title = relation.title();
+    let only = scopes.iter().map(|level| level.relations.len()).sum::<usize>() == 1;
+    if title.is_empty() || (only && title.starts_with("subquery_")) { "the subquery".to_owned() } else { title }
+}
+
+/// The error for a name that is nowhere in scope.
+pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
+    let name = ident.value.as_str();
+    let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(ident.span);
+    let known = known_names(scopes.iter().flat_map(|level| &level.relations));
+    let near = nearest(name, known.iter().copied());
+    let text = ident.quote_style == Some('"') && !name.contains('.');
+    let error = match (near, text) {
+        (Some(near), _) => error.suggest(Some(as_typed(near))),
+        (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
+        (None, false) => error,
+    };
+    let tables: Vec<String> = scopes.last().into_iter().flat_map(|level| &level.relations).map(|relation| relation_title(relation, scopes)).collect();
+    match tables.as_slice() {
+        [] => error.why("the statement reads no table"),
+        [one] => error.why(format!("{one} has no such column")),
+        several => error.why(format!("none of {} has it", several.join(", "))),
+    }
+}
+

@@ -1,0 +1,386 @@
+//! The engine: relations in, statements planned, results out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::TableReference;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::ViewTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Analyzer;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::runtime::Handle;
+
+use super::catalog::{CATALOG, Catalog, FunctionTable, Overlay, Registry, Relation, SCHEMA, TableFunction, TableKey};
+use super::compare::MixedComparison;
+use super::derived::with_open_names;
+use super::error::{EngineError, function_error, unknown_function};
+use super::functions;
+use super::params::Params;
+use super::parse::{Parsed, parse};
+use super::resolve::resolve;
+
+/// The stack of the thread that parses and plans: enough for everything the limits let through.
+const PLANNING_STACK: usize = 64 << 20;
+
+/// How many of the biggest memory users an out-of-memory message names.
+const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+
+/// What an engine may use.
+#[derive(Debug, Clone, Default)]
+pub struct EngineConfig {
+    /// The memory of all queries together, in bytes; beyond it they spill to disk, or fail where they cannot.
+    pub memory_limit: Option<usize>,
+    /// Where queries spill; the system's temporary directory if not set.
+    pub temp_dir: Option<PathBuf>,
+    /// How many partitions run in parallel; one per core if not set.
+    pub target_partitions: Option<usize>,
+    /// Whether statements that write (DDL, DML, COPY, SET) may run.
+    pub allow_write: bool,
+}
+
+/// Runs SQL over registered relations.
+///
+/// Cheap to clone; clones share their relations.
+///
+/// ```
+/// use std::sync::Arc;
+/// use datafusion::arrow::{array::{RecordBatch, StringArray}, datatypes::{DataType, Field, Schema}};
+/// use datafusion::datasource::MemTable;
+/// use futures::TryStreamExt;
+/// use spanql::engine::{Engine, EngineConfig, Params, Relation};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let schema = Arc::new(Schema::new(vec![Field::new("context.trace_id", DataType::Utf8, true)]));
+/// let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(StringArray::from(vec!["t1", "t2"]))])?;
+/// let table = Arc::new(MemTable::try_new(schema, vec![vec![batch]])?);
+///
+/// let engine = Engine::new(EngineConfig::default())?;
+/// engine.register("spans", Relation::Spans { table, rest: Arc::default() }).await?;
+/// for prepared in engine.prepare("SELECT trace_id, eval.Tone.label FROM spans", &Params::new()).await? {
+///     assert_eq!(prepared.notes(), ["no span has eval.Tone.label (read as null)"]);
+///     let batches: Vec<RecordBatch> = prepared.execute().await?.try_collect().await?;
+///     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    context: SessionContext,
+    registry: RwLock<Registry>,
+    allow_write: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("allow_write", &self.shared.allow_write).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Makes an engine without relations.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary directory cannot be used.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
+        let context = SessionContext::new_with_state(state);
+        let shared = Shared { context, registry: RwLock::default(), allow_write: config.allow_write };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Gives a relation a name; one of the same name is replaced. `schema.name` puts it into a schema.
+    ///
+    /// # Errors
+    ///
+    /// When a view's query cannot be planned.
+    pub async fn register(&self, name: &str, relation: Relation) -> Result<(), EngineError> {
+        let key = match name.split_once('.') {
+            Some((schema, table)) => TableKey { schema: schema.to_owned(), table: table.to_owned() },
+            None => TableKey::public(name),
+        };
+        let (table, rest): (Arc<dyn TableProvider>, _) = match relation {
+            Relation::Spans { table, rest } => (table, Some(rest)),
+            Relation::Plain(table) => (table, None),
+            Relation::View(sql) => (self.view(name, sql).await?, None),
+        };
+        self.add_schema(&key.schema);
+        let reference = TableReference::full(CATALOG, key.schema.as_str(), key.table.as_str());
+        let replace = || -> Result<(), DataFusionError> {
+            self.shared.context.deregister_table(reference.clone())?;
+            self.shared.context.register_table(reference.clone(), table)?;
+            Ok(())
+        };
+        replace().map_err(|error| EngineError::from_datafusion(&error))?;
+        let mut registry = self.shared.registry.write().unwrap_or_else(PoisonError::into_inner);
+        match rest {
+            Some(rest) => registry.spans.insert(key, rest),
+            None => registry.spans.remove(&key),
+        };
+        Ok(())
+    }
+
+    /// Gives a table function a name, to be used as `FROM name(…)`; one of the same name is replaced.
+    pub fn register_function(&self, name: &str, function: TableFunction) {
+        let mut registry = self.shared.registry.write().unwrap_or_else(PoisonError::into_inner);
+        registry.functions.insert(name.to_lowercase(), function);
+    }
+
+    /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
+    pub fn context(&self) -> &SessionContext {
+        &self.shared.context
+    }
+
+    fn add_schema(&self, schema: &str) {
+        let catalog = self.shared.context.catalog(CATALOG);
+        if let Some(catalog) = catalog.filter(|catalog| catalog.schema(schema).is_none()) {
+            // The in-memory catalog takes any schema; another one says so when the table is registered.
+            drop(catalog.register_schema(schema, Arc::new(datafusion::catalog::MemorySchemaProvider::new())));
+        }
+    }
+
+    async fn view(&self, name: &str, sql: String) -> Result<Arc<dyn TableProvider>, EngineError> {
+        let text = sql.clone();
+        let plans = self.planned(move |planner| {
+            let parsed = parse(&text, &Params::new())?;
+            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.0)).collect::<Result<Vec<_>, EngineError>>()
+        });
+        match <[LogicalPlan; 1]>::try_from(plans.await?) {
+            Ok([plan]) => Ok(Arc::new(ViewTable::new(plan, Some(sql)))),
+            Err(_) => Err(EngineError::new("plan", format!("the view {name} is not one query"))),
+        }
+    }
+
+    /// Parses, resolves and plans statements separated by semicolons; nothing is run.
+    ///
+    /// All are planned over the relations as they are now: what one of them creates, the others do not see.
+    ///
+    /// # Errors
+    ///
+    /// At the first statement that cannot be read or planned, or is beyond a limit.
+    pub async fn prepare(&self, sql: &str, params: &Params) -> Result<Vec<Prepared>, EngineError> {
+        let (sql, params) = (sql.to_owned(), params.clone());
+        let allow_write = self.shared.allow_write;
+        self.planned(move |planner| {
+            let parsed = parse(&sql, &params)?;
+            parsed.iter().map(|parsed| planner.prepare(parsed, allow_write)).collect()
+        })
+        .await
+    }
+
+    /// Runs a step of planning on a thread with a large stack.
+    async fn planned<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&Planner) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let planner = Planner { state: self.shared.context.state(), registry, handle: Handle::current() };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let work = move || {
+            let result = step(&planner);
+            // The receiver is gone when the caller has given up.
+            drop(sender.send(result));
+        };
+        std::thread::Builder::new().name("spanql-plan".to_owned()).stack_size(PLANNING_STACK).spawn(work).map_err(|error| {
+            EngineError::new("internal", "no thread for planning could be started").why(error.to_string())
+        })?;
+        receiver.await.unwrap_or_else(|_| Err(EngineError::new("internal", "planning ended unexpectedly")))
+    }
+}
+
+fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+    let mut session = SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
+    if let Some(partitions) = config.target_partitions {
+        session = session.with_target_partitions(partitions);
+    }
+    let options = session.options_mut();
+    // Names are made exact before planning; folding them again would lose their case.
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    // A scan is cut only where a trace starts, which a provider knows and this optimisation does not.
+    options.optimizer.repartition_file_scans = false;
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(limit) = config.memory_limit {
+        runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+    }
+    if let Some(dir) = &config.temp_dir {
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
+        runtime = runtime.with_disk_manager_builder(disk);
+    }
+    let mut rules = Analyzer::new().rules;
+    // DataFusion's coercion casts the text and fails on the first odd one: ours must come first.
+    rules.insert(0, Arc::new(MixedComparison));
+    let mut state = SessionStateBuilder::new()
+        .with_config(session)
+        .with_runtime_env(runtime.build_arc()?)
+        .with_default_features()
+        .with_analyzer_rules(rules)
+        .build();
+    functions::register(&mut state)?;
+    Ok(state)
+}
+
+/// What planning needs of the engine, as it was when planning began.
+struct Planner {
+    state: SessionState,
+    registry: Registry,
+    handle: Handle,
+}
+
+impl Planner {
+    /// The logical plan of a statement, the session it was made in, and notes.
+    fn logical(&self, parsed: &Parsed) -> Result<(LogicalPlan, SessionState, Vec<String>), EngineError> {
+        let catalog = Catalog { state: &self.state, registry: &self.registry, handle: &self.handle };
+        let resolved = resolve(parsed, &catalog)?;
+        let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
+        let plan = self.handle.block_on(state.statement_to_plan(resolved.statement)).map_err(|error| {
+            match unknown_function(&error.find_root().message()) {
+                Some(name) => {
+                    let known = catalog.function_names();
+                    let unknown = function_error(name, known.iter().map(String::as_str));
+                    resolved.functions.get(name).map_or(unknown.clone(), |place| unknown.at(*place))
+                }
+                None => EngineError::from_datafusion(&error),
+            }
+        })?;
+        Ok((plan, state, notes))
+    }
+
+    /// The session with the tables that exist for one statement only.
+    fn statement_state(
+        &self,
+        catalog: &Catalog<'_>,
+        wanted: &BTreeMap<TableKey, BTreeSet<String>>,
+        function_tables: Vec<FunctionTable>,
+    ) -> Result<(SessionState, Vec<String>), EngineError> {
+        let mut tables: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
+        let mut rests: HashMap<TableKey, Arc<BTreeSet<String>>> = self.registry.spans.clone();
+        for made in function_tables {
+            rests.insert(made.key.clone(), made.rest);
+            tables.insert(made.key, made.provider);
+        }
+        let mut notes: Vec<String> = vec![];
+        for (key, names) in wanted {
+            let provider = match tables.get(key) {
+                Some(provider) => Arc::clone(provider),
+                None => match catalog.table(&key.path(2))? {
+                    Some(table) => table.provider,
+                    None => continue,
+                },
+            };
+            let rest = rests.get(key).cloned().unwrap_or_default();
+            let (table, absent) = with_open_names(&key.table, provider, &rest, names).map_err(|error| EngineError::from_datafusion(&error))?;
+            tables.insert(key.clone(), table);
+            for note in absent {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        if tables.is_empty() {
+            return Ok((self.state.clone(), notes));
+        }
+        let overlay = Overlay::new(Arc::clone(self.state.catalog_list()), tables);
+        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(overlay)).build();
+        Ok((state, notes))
+    }
+
+    fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
+        let (plan, state, notes) = self.logical(parsed)?;
+        let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
+        if !read_only {
+            return Ok(Prepared { notes, schema: Arc::clone(plan.schema().inner()), state, step: Step::Write { plan, allowed: allow_write } });
+        }
+        let physical = self.handle.block_on(state.create_physical_plan(&plan)).map_err(|error| EngineError::from_datafusion(&error))?;
+        Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
+    }
+}
+
+/// Whether running a plan changes nothing, neither data nor the session.
+fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
+    let mut read_only = true;
+    plan.apply_with_subqueries(|node| {
+        let writes = matches!(node, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_));
+        read_only &= !writes;
+        Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(read_only)
+}
+
+/// A statement ready to run.
+pub struct Prepared {
+    notes: Vec<String>,
+    schema: SchemaRef,
+    state: SessionState,
+    step: Step,
+}
+
+enum Step {
+    Read(Arc<dyn ExecutionPlan>),
+    Write { plan: LogicalPlan, allowed: bool },
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("notes", &self.notes).field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// What the reader should know beside the result, each a line without a full stop.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Whether the statement changes nothing: no DDL, DML, COPY or SET, not even under EXPLAIN.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.step, Step::Read(_))
+    }
+
+    /// Starts the statement. Rows come as they are made; dropping the stream cancels it.
+    ///
+    /// Errors in the stream are DataFusion's: [`EngineError::from_datafusion`] puts them into words.
+    ///
+    /// # Errors
+    ///
+    /// When the statement writes and the engine does not allow that, or it cannot be started.
+    pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
+        let started = match &self.step {
+            Step::Read(plan) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
+            Step::Write { allowed: false, .. } => {
+                return Err(EngineError::new("not-read-only", "the statement would write")
+                    .why("only statements that read are allowed here")
+                    .help("use SELECT, EXPLAIN, DESCRIBE or SHOW, or allow writing"));
+            }
+            Step::Write { plan, allowed: true } => {
+                let context = SessionContext::new_with_state(self.state.clone());
+                match context.execute_logical_plan(plan.clone()).await {
+                    Ok(frame) => frame.execute_stream().await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        started.map_err(|error| EngineError::from_datafusion(&error))
+    }
+}

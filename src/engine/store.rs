@@ -1,0 +1,43 @@
+//! An engine over one version of a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::tables::{ColumnsTable, SESSIONS_SQL, SegmentsTable};
+use super::{Engine, EngineConfig, EngineError, Relation};
+use crate::store::Snapshot;
+
+/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions` and `columns`.
+#[derive(Debug, Clone, Default)]
+pub struct StoreEngine {
+    /// Bytes that queries may use before they spill.
+    pub memory_limit: Option<usize>,
+    /// Where they spill.
+    pub temp_dir: Option<PathBuf>,
+    /// The one project that the tables show; all of them if not set.
+    pub project: Option<String>,
+}
+
+impl StoreEngine {
+    /// Makes an engine that reads the snapshot, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// When the temporary directory cannot be used.
+    pub async fn open(self, snapshot: Snapshot) -> Result<Engine, EngineError> {
+        let engine = Engine::new(EngineConfig {
+            memory_limit: self.memory_limit,
+            temp_dir: self.temp_dir,
+            target_partitions: None,
+            allow_write: false,
+        })?;
+        let rest = Arc::new(snapshot.manifest.rest.clone());
+        let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));
+        let spans = Arc::new(SegmentsTable::spans(snapshot.clone(), self.project.clone()));
+        let traces = Arc::new(SegmentsTable::traces(snapshot, self.project));
+        engine.register("spans", Relation::Spans { table: spans, rest }).await?;
+        engine.register("traces", Relation::Plain(traces)).await?;
+        engine.register("columns", Relation::Plain(columns)).await?;
+        engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
+        Ok(engine)
+    }
+}
