@@ -240,7 +240,7 @@ fn open_type(array: &ArrayRef) -> OpenType {
     }
 }
 
-/// The largest index that `take` needs for the entries of a map, as the array it wants.
+/// The entry of a map that each row takes, if any, as `take` wants it.
 pub(super) fn indices(of_rows: Vec<Option<usize>>) -> UInt64Array {
     of_rows.into_iter().map(|entry| entry.map(|entry| entry as u64)).collect()
 }

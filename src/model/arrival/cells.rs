@@ -123,7 +123,7 @@ impl Cells {
         self.filled += 1;
     }
 
-    /// Every row with the value it has or lacks.
+    /// Which rows have a value.
     pub(super) fn valid(&self) -> &[bool] {
         &self.valid
     }

@@ -368,6 +368,36 @@ fn what_is_cut_off_is_an_error_after_its_rows() {
 }
 
 #[test]
+fn arrow_files_may_be_compressed_and_hold_dictionaries() {
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+    let ids: Vec<String> = (0..300).map(|at| at.to_string()).collect();
+    let kinds: Vec<&str> = (0..300).map(|at| if at % 2 == 0 { "LLM" } else { "TOOL" }).collect();
+    let kinds: ArrayRef = Arc::new(StringArray::from(kinds));
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let batch = RecordBatch::try_from_iter([
+        ("context.trace_id", Arc::new(StringArray::from(vec!["t"; 300])) as ArrayRef),
+        ("context.span_id", Arc::new(StringArray::from(ids))),
+        ("attributes.openinference.span.kind", arrow::compute::cast(&kinds, &dictionary).unwrap()),
+    ])
+    .unwrap();
+    for compression in [None, Some(CompressionType::ZSTD), Some(CompressionType::LZ4_FRAME)] {
+        let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+        let mut writer = FileWriter::try_new_with_options(Vec::new(), &batch.schema(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.write(&batch).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        let got = read("a.arrow", &bytes);
+        assert_eq!(got.num_rows(), 600);
+        assert_eq!(&got["attributes.openinference.span.kind"].slice(300, 300), &kinds);
+        for cut in (10..bytes.len()).step_by(97) {
+            let (_, _, failed) = read_as("a.arrow", &bytes[..cut], &ReadOptions::default());
+            assert!(failed.is_some_and(|error| error.contains("a.arrow:")), "{cut} of {}", bytes.len());
+        }
+    }
+}
+
+#[test]
 fn batches_are_cut_by_rows_and_by_bytes() {
     let rows: Vec<String> = (0..20_000).map(row).collect();
     let (batches, _, _) = read_as("a.jsonl", rows.join("\n").as_bytes(), &options());
