@@ -30,7 +30,11 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
     let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
     let what = summary(&committed, report.rows);
     let seconds = began.elapsed().as_secs_f64();
-    context.report(&format!("{what}, from {files} in {seconds:.1} s: {} version {}", context.place(), committed.version));
+    context.report(&format!(
+        "{what}, from {files} in {seconds:.1} s: {} version {}",
+        context.place(),
+        committed.version
+    ));
     Ok(())
 }
 

@@ -58,7 +58,8 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
             Ok(())
         }
         None if std::io::stdin().is_terminal() => {
-            Err(Failure::Usage("nothing to do: name a command (`spanql --help`), or pipe SQL into spanql".into()).into())
+            Err(Failure::Usage("nothing to do: name a command (`spanql --help`), or pipe SQL into spanql".into())
+                .into())
         }
         None => query::run(context, QueryArguments::stdin()).await,
     }

@@ -7,6 +7,10 @@ use datafusion::optimizer::AnalyzerRule;
 #[derive(Debug)]
 pub(crate) struct MixedComparison;
 impl AnalyzerRule for MixedComparison {
-    fn name(&self) -> &str { "mixed_comparison" }
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> { Ok(plan) }
+    fn name(&self) -> &str {
+        "mixed_comparison"
+    }
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan)
+    }
 }

@@ -38,7 +38,8 @@ fn begins_operand(token: &Token) -> bool {
 fn operator_length(parser: &Parser) -> Option<usize> {
     let negated = matches!(&parser.peek_nth_token_ref(0).token, Token::Word(word) if word.keyword == Keyword::NOT);
     let at = usize::from(negated);
-    let ours = is_contains(&parser.peek_nth_token_ref(at).token) && begins_operand(&parser.peek_nth_token_ref(at + 1).token);
+    let ours =
+        is_contains(&parser.peek_nth_token_ref(at).token) && begins_operand(&parser.peek_nth_token_ref(at + 1).token);
     ours.then_some(at + 1)
 }
 
@@ -90,7 +91,11 @@ impl Dialect for SpanqlDialect {
         }
         Some(parser.parse_subexpr(self.prec_value(Precedence::Like)).map(|right| {
             let call = contains_call(expr.clone(), right);
-            if length == 2 { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(call))) } } else { call }
+            if length == 2 {
+                Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(call))) }
+            } else {
+                call
+            }
         }))
     }
 
@@ -130,7 +135,10 @@ impl Dialect for SpanqlDialect {
         self.0.parse_statement(parser)
     }
 
-    fn parse_column_option(&self, parser: &mut Parser) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+    fn parse_column_option(
+        &self,
+        parser: &mut Parser,
+    ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
         self.0.parse_column_option(parser)
     }
 
@@ -342,11 +350,17 @@ mod tests {
     #[test]
     fn contains_becomes_a_call() {
         for (sql, parsed) in [
-            ("SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'", "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))"),
+            (
+                "SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'",
+                "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))",
+            ),
             ("SELECT NOT a Contains 'x' = true", "SELECT NOT contains(a, 'x') = true"),
             ("SELECT name contains FROM t", "SELECT name AS contains FROM t"),
             ("SELECT contains(a, 'x')", "SELECT contains(a, 'x')"),
-            ("SELECT count(*) FILTER (WHERE a CONTAINS 'x') FROM t", "SELECT count(*) FILTER (WHERE contains(a, 'x')) FROM t"),
+            (
+                "SELECT count(*) FILTER (WHERE a CONTAINS 'x') FROM t",
+                "SELECT count(*) FILTER (WHERE contains(a, 'x')) FROM t",
+            ),
             ("SELECT a \"contains\" FROM t", "SELECT a AS \"contains\" FROM t"),
         ] {
             let statements = Parser::parse_sql(&SpanqlDialect::default(), sql).unwrap();

@@ -103,9 +103,11 @@ impl EngineError {
                 Self::new("plan", "the statement cannot be planned").why(message)
             }
             DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
-            DataFusionError::ResourcesExhausted(_) => Self::new("memory", "the query needs more memory than it may use")
-                .why(message)
-                .help("raise the memory limit, or ask for fewer rows or columns"),
+            DataFusionError::ResourcesExhausted(_) => {
+                Self::new("memory", "the query needs more memory than it may use")
+                    .why(message)
+                    .help("raise the memory limit, or ask for fewer rows or columns")
+            }
             DataFusionError::Execution(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
                 Self::new("execution", "the query failed").why(message)
             }
@@ -137,9 +139,7 @@ impl From<EngineError> for DataFusionError {
 
 /// The function name in DataFusion's message about a function that is not there.
 pub(crate) fn unknown_function(message: &str) -> Option<&str> {
-    let rest = message
-        .strip_prefix("Invalid function '")
-        .or_else(|| message.strip_prefix("table function '"))?;
+    let rest = message.strip_prefix("Invalid function '").or_else(|| message.strip_prefix("table function '"))?;
     rest.split('\'').next()
 }
 
@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn reads_the_place_out_of_parser_messages() {
-        let error = EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
+        let error =
+            EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
         assert_eq!(error.to_string(), "the statement cannot be read at 3:12: expected: end of statement, found: x");
     }
 }

@@ -108,7 +108,9 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 }
                 Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS | Keyword::JOIN | Keyword::APPLY => steps += 1,
                 Keyword::EXCEPT if previous.is_none_or(|star| star.token.token != Token::Mul) => steps += 1,
-                _ if ends_expression(keyword) => level = Level { cases: level.cases, angles: level.angles, ..Level::default() },
+                _ if ends_expression(keyword) => {
+                    level = Level { cases: level.cases, angles: level.angles, ..Level::default() }
+                }
                 _ => level.chain += usize::from(is_word_operator(lexeme, keyword)),
             },
             _ => level.chain += usize::from(is_operator(token)),
@@ -122,10 +124,20 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 .help("use WITH to name its inner parts"));
         }
         if terms > MAX_LOGICAL_TERMS {
-            return Err(exceeded("terms joined by AND and OR", MAX_LOGICAL_TERMS, place, "list values with IN (…), or join with a table of them"));
+            return Err(exceeded(
+                "terms joined by AND and OR",
+                MAX_LOGICAL_TERMS,
+                place,
+                "list values with IN (…), or join with a table of them",
+            ));
         }
         if chain > MAX_CHAIN {
-            return Err(exceeded("operators in a row", MAX_CHAIN, place, "group them with parentheses, or use a function of a list"));
+            return Err(exceeded(
+                "operators in a row",
+                MAX_CHAIN,
+                place,
+                "group them with parentheses, or use a function of a list",
+            ));
         }
         if steps > MAX_STEPS {
             return Err(exceeded("joins and set operations", MAX_STEPS, place, "split it into several statements"));
@@ -136,14 +148,35 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
 
 /// Tokens that stand before their operand, so that a row of them nests.
 fn is_prefix(token: &Token, keyword: Keyword) -> bool {
-    matches!(token, Token::Minus | Token::Plus | Token::Tilde | Token::ExclamationMark | Token::AtSign | Token::DoubleExclamationMark)
-        || matches!(
-            keyword,
-            Keyword::NOT | Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::PRIOR | Keyword::INTERVAL
-                | Keyword::CONNECT_BY_ROOT | Keyword::EXISTS | Keyword::DESCRIBE | Keyword::DESC | Keyword::ARRAY
-                | Keyword::STRUCT | Keyword::MAP | Keyword::FROM | Keyword::TABLE | Keyword::LATERAL | Keyword::SELECT
-                | Keyword::BINARY
-        )
+    matches!(
+        token,
+        Token::Minus
+            | Token::Plus
+            | Token::Tilde
+            | Token::ExclamationMark
+            | Token::AtSign
+            | Token::DoubleExclamationMark
+    ) || matches!(
+        keyword,
+        Keyword::NOT
+            | Keyword::EXPLAIN
+            | Keyword::ANALYZE
+            | Keyword::VERBOSE
+            | Keyword::PRIOR
+            | Keyword::INTERVAL
+            | Keyword::CONNECT_BY_ROOT
+            | Keyword::EXISTS
+            | Keyword::DESCRIBE
+            | Keyword::DESC
+            | Keyword::ARRAY
+            | Keyword::STRUCT
+            | Keyword::MAP
+            | Keyword::FROM
+            | Keyword::TABLE
+            | Keyword::LATERAL
+            | Keyword::SELECT
+            | Keyword::BINARY
+    )
 }
 
 fn is_type_with_angles(keyword: Keyword) -> bool {
@@ -153,9 +186,21 @@ fn is_type_with_angles(keyword: Keyword) -> bool {
 fn is_word_operator(lexeme: &Lexeme, keyword: Keyword) -> bool {
     matches!(
         keyword,
-        Keyword::IS | Keyword::IN | Keyword::LIKE | Keyword::ILIKE | Keyword::SIMILAR | Keyword::COLLATE | Keyword::AT
-            | Keyword::DIV | Keyword::REGEXP | Keyword::RLIKE | Keyword::OVERLAPS | Keyword::MEMBER | Keyword::NOTNULL
-            | Keyword::OPERATOR | Keyword::NOT
+        Keyword::IS
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::SIMILAR
+            | Keyword::COLLATE
+            | Keyword::AT
+            | Keyword::DIV
+            | Keyword::REGEXP
+            | Keyword::RLIKE
+            | Keyword::OVERLAPS
+            | Keyword::MEMBER
+            | Keyword::NOTNULL
+            | Keyword::OPERATOR
+            | Keyword::NOT
     ) || matches!(&lexeme.token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("contains"))
 }
 
@@ -182,9 +227,23 @@ fn is_operator(token: &Token) -> bool {
 fn ends_expression(keyword: Keyword) -> bool {
     matches!(
         keyword,
-        Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::ORDER | Keyword::BY
-            | Keyword::HAVING | Keyword::QUALIFY | Keyword::ON | Keyword::USING | Keyword::WHEN | Keyword::THEN
-            | Keyword::ELSE | Keyword::LIMIT | Keyword::OFFSET | Keyword::VALUES | Keyword::AS
+        Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::BY
+            | Keyword::HAVING
+            | Keyword::QUALIFY
+            | Keyword::ON
+            | Keyword::USING
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::VALUES
+            | Keyword::AS
     )
 }
 

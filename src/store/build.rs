@@ -11,7 +11,9 @@ use super::error::{Result, StoreError};
 use super::layout::OpenNames;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
-use super::segment::{BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter, StoredSegment, Unit, has_type};
+use super::segment::{
+    BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter, StoredSegment, Unit, has_type,
+};
 use super::spill::Slot;
 use crate::model::columns;
 use crate::model::types::OpenType;
@@ -74,7 +76,8 @@ pub(crate) fn rebuild(
         unite(&mut open, rest_types);
     }
     let layout = names.layout(&open);
-    let same_types = stored.schema.fields().iter().all(|field| has_type(&layout.schema, field.name(), field.data_type()));
+    let same_types =
+        stored.schema.fields().iter().all(|field| has_type(&layout.schema, field.name(), field.data_type()));
 
     let mut built = Built::default();
     let mut out = Output::new(&stored.segment.project, layout);
@@ -154,7 +157,9 @@ impl Places {
         for (number, trace) in merged.traces.iter().enumerate() {
             let id = merged.trace_id(number);
             let Some((unit, start)) = home.get(id.as_str()).copied() else {
-                return Err(StoreError::Internal(format!("trace {id} was merged into a segment that does not hold it")));
+                return Err(StoreError::Internal(format!(
+                    "trace {id} was merged into a segment that does not hold it"
+                )));
             };
             *found.entry(unit).or_default() += 1;
             let here = by_unit.entry(unit).or_default();

@@ -67,11 +67,8 @@ impl Store {
             if written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty() {
                 return Ok(Committed { version: base.version, counts: written.counts });
             }
-            let heads = if deletions.is_empty() {
-                base.tombstones.clone()
-            } else {
-                Some(tombstones.save(&self.place).await?)
-            };
+            let heads =
+                if deletions.is_empty() { base.tombstones.clone() } else { Some(tombstones.save(&self.place).await?) };
             match self.publish(&base, &written, &names, heads, &pool, operation).await? {
                 Some(version) => return Ok(Committed { version, counts: written.counts }),
                 None => self.discard(&written.added).await,
@@ -85,8 +82,7 @@ impl Store {
         let names = OpenNames::of(base, &pool.columns);
         let pool = Arc::new(pool);
         let plan = plan_new(&pool);
-        let mut written =
-            self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        let mut written = self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = Pool::new(self.spill_dir());
         let done = self.publish(base, &written, &names, base.tombstones.clone(), &empty, operation).await?;
@@ -269,9 +265,7 @@ fn next_manifest(
     next.tombstones = tombstones;
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
     next.segments.extend(written.added.iter().cloned());
-    next.segments.sort_by(|a, b| {
-        (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id))
-    });
+    next.segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
     for (name, seen) in &written.open {
         if next.rest.contains(name) {
             return None;

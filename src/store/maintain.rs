@@ -126,9 +126,8 @@ impl Store {
         projects.dedup();
         let mut done = Compacted::default();
         for project in projects {
-            let loose = |s: &&Segment| {
-                s.project == project && s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2
-            };
+            let loose =
+                |s: &&Segment| s.project == project && s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2;
             let loose: Vec<Segment> = base.segments.iter().filter(loose).cloned().collect();
             if loose.len() >= 2 {
                 let joined = self.join(loose).await?;

@@ -10,7 +10,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
+    new_null_array,
 };
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, SchemaRef, TimestampNanosecondType};
@@ -377,8 +378,7 @@ impl Merged {
             end_time: end.as_primitive(),
         };
         let ranges: Vec<Range<usize>> = self.traces.iter().map(|trace| trace.spans.clone()).collect();
-        self.tree =
-            trace::tree_columns(&input, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
+        self.tree = trace::tree_columns(&input, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(())
     }
 
@@ -403,7 +403,8 @@ impl Merged {
             let mut names: BTreeMap<String, DataType> = BTreeMap::new();
             for batch in &self.rows.batches[stored..] {
                 for field in batch.schema_ref().fields() {
-                    let follows = field.name() == columns::EVENT_ATTRIBUTES || field.name().starts_with(METADATA_PREFIX);
+                    let follows =
+                        field.name() == columns::EVENT_ATTRIBUTES || field.name().starts_with(METADATA_PREFIX);
                     if !follows && field.name() != columns::METADATA_PATCH {
                         names.insert(field.name().clone(), field.data_type().clone());
                     }
@@ -490,9 +491,10 @@ impl Merged {
         let time = columns::timestamp_type();
         let start = self.gather(columns::START_TIME, &time, spans)?;
         let end = self.gather(columns::END_TIME, &time, spans)?;
-        let pairs = start.as_primitive::<TimestampNanosecondType>().iter().zip(
-            end.as_primitive::<TimestampNanosecondType>().iter(),
-        );
+        let pairs = start
+            .as_primitive::<TimestampNanosecondType>()
+            .iter()
+            .zip(end.as_primitive::<TimestampNanosecondType>().iter());
         let latency: Float64Array = pairs
             .map(|(start, end)| {
                 let (start, end) = (start?, end?);

@@ -29,9 +29,9 @@ mod pool;
 mod reader;
 mod segment;
 mod spill;
-mod tombstones;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub use error::{Result, StoreError};
 pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
-pub use place::{Place, default_place};
 pub(crate) use open_columns::floats_to_text;
+pub use place::{Place, default_place};
 pub(crate) use reader::{Segments, Which};
 
 use pool::Pool;

@@ -154,9 +154,8 @@ fn refuse_foreign(name: &str, dir: &Path) -> Result<()> {
         let entry = entry.map_err(wrong)?;
         if !ours.iter().any(|known| entry.file_name() == *known) {
             let found = entry.file_name().to_string_lossy().into_owned();
-            let reason = format!(
-                "is not a spanql store: it holds {found:?} and no manifest/; name an empty or new directory"
-            );
+            let reason =
+                format!("is not a spanql store: it holds {found:?} and no manifest/; name an empty or new directory");
             return Err(StoreError::Place { place: name.to_owned(), reason });
         }
     }

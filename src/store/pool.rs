@@ -227,9 +227,8 @@ fn rows_by_partition(traces: &[u32], assign: &[u32]) -> Vec<(u32, Vec<u32>)> {
 
 /// Leaves out columns without a value: a partition has often few of the columns of its import.
 fn drop_empty(batch: RecordBatch) -> RecordBatch {
-    let keep: Vec<usize> = (0..batch.num_columns())
-        .filter(|&i| batch.column(i).null_count() < batch.num_rows())
-        .collect();
+    let keep: Vec<usize> =
+        (0..batch.num_columns()).filter(|&i| batch.column(i).null_count() < batch.num_rows()).collect();
     if keep.len() == batch.num_columns() {
         return batch;
     }

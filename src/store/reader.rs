@@ -222,9 +222,8 @@ impl Segments {
         let wanted: std::collections::HashSet<&str> = span_ids.iter().copied().collect();
         let rows = self.read(segment, Which::Spans, &[TRACE_ID, SPAN_ID]).await?;
         let damaged = || StoreError::damaged(segment.spans_file(), "no id columns");
-        let column = |name: &str| {
-            rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged)
-        };
+        let column =
+            |name: &str| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged);
         let (trace_id, span_id) = (column(TRACE_ID)?, column(SPAN_ID)?);
         let found = trace_id.iter().flatten().zip(span_id.iter().flatten());
         Ok(found.filter(|(_, span)| wanted.contains(span)).map(|(t, s)| (t.to_owned(), s.to_owned())).collect())

@@ -187,7 +187,8 @@ impl SegmentWriter {
                 continue;
             };
             let metadata = from.column(index).clone();
-            if let Some(filled) = metadata.statistics().and_then(|s| s.null_count_opt()).map(|nulls| rows as u64 - nulls)
+            if let Some(filled) =
+                metadata.statistics().and_then(|s| s.null_count_opt()).map(|nulls| rows as u64 - nulls)
                 && filled > 0
             {
                 let facts = self.facts.entry(field.name().clone()).or_insert_with(|| {
@@ -264,13 +265,7 @@ impl SegmentWriter {
         self.segment.bytes = spans.len() as u64;
         self.segment.summary_bytes = traces.len() as u64;
         self.segment.card_crc32 = crc32fast::hash(&card);
-        Ok(BuiltSegment {
-            segment: self.segment,
-            spans: spans.into(),
-            traces: traces.into(),
-            card: card.into(),
-            open,
-        })
+        Ok(BuiltSegment { segment: self.segment, spans: spans.into(), traces: traces.into(), card: card.into(), open })
     }
 }
 

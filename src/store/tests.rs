@@ -247,5 +247,8 @@ async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
     let stored = StoredSegment::load(store.place(), &manifest.segments[0]).await.unwrap();
     assert_eq!(stored.card.columns["attributes.new"].filled, 1);
     assert_eq!(stored.card.columns[columns::SPAN_ID].filled, count as u64);
-    assert_eq!(stored.summaries.column_by_name("span_count").unwrap().as_primitive::<arrow::datatypes::Int64Type>().value(0), 4);
+    assert_eq!(
+        stored.summaries.column_by_name("span_count").unwrap().as_primitive::<arrow::datatypes::Int64Type>().value(0),
+        4
+    );
 }

@@ -130,7 +130,13 @@ impl Resolver<'_> {
         Some(Column { expr: relation.column(&name, span), name })
     }
 
-    fn in_relation(&mut self, relation: &Rel, name: &str, span: Span, scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+    fn in_relation(
+        &mut self,
+        relation: &Rel,
+        name: &str,
+        span: Span,
+        scopes: &Scopes,
+    ) -> Result<Option<Column>, EngineError> {
         match relation.columns.find(name) {
             Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
             Match::Several(names) => return Err(ambiguous(name, &names, span)),
@@ -171,7 +177,8 @@ impl Resolver<'_> {
         let target = target.unwrap_or_else(|| name.to_owned());
         if is_open_name(&target) {
             for level in scopes.iter().rev() {
-                let open: Vec<Rel> = level.relations.iter().filter(|relation| relation.columns.open.is_some()).cloned().collect();
+                let open: Vec<Rel> =
+                    level.relations.iter().filter(|relation| relation.columns.open.is_some()).cloned().collect();
                 match open.as_slice() {
                     [] => {}
                     [relation] => return Ok(Some(self.want(relation, target, span))),
@@ -210,7 +217,8 @@ impl Walker<'_, '_> {
         if self.uses == OutputUse::None || self.inside > 0 {
             return None;
         }
-        let usable = || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
+        let usable =
+            || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
         usable().find(|output| output.name == ident.value).or_else(|| {
             let lower = ident.value.to_lowercase();
             usable().find(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
@@ -329,11 +337,13 @@ fn relation_named(qualifier: &[String], scopes: &Scopes) -> Option<Rel> {
 
 /// The real column that a name means in one FROM.
 fn in_level(level: &Level, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
-    let merged = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == name))
-        .or_else(|| {
-            let lower = name.to_lowercase();
-            level.merged.iter().find(|merged| merged.names.iter().any(|known| !known.contains('.') && known.to_lowercase() == lower))
-        });
+    let merged = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == name)).or_else(|| {
+        let lower = name.to_lowercase();
+        level
+            .merged
+            .iter()
+            .find(|merged| merged.names.iter().any(|known| !known.contains('.') && known.to_lowercase() == lower))
+    });
     if let Some(merged) = merged {
         return Ok(Some(Column { expr: merged.expr.clone(), name: merged.column.clone() }));
     }
@@ -414,11 +424,15 @@ pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
         (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
         (None, false) => error,
     };
-    let tables: Vec<String> = scopes.last().into_iter().flat_map(|level| &level.relations).map(|relation| relation_title(relation, scopes)).collect();
+    let tables: Vec<String> = scopes
+        .last()
+        .into_iter()
+        .flat_map(|level| &level.relations)
+        .map(|relation| relation_title(relation, scopes))
+        .collect();
     match tables.as_slice() {
         [] => error.why("the statement reads no table"),
         [one] => error.why(format!("{one} has no such column")),
         several => error.why(format!("none of {} has it", several.join(", "))),
     }
 }
-

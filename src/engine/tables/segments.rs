@@ -114,9 +114,8 @@ impl TableProvider for SegmentsTable {
             rows += self.rows(&segment);
             bytes += segment.memory_bytes;
             let statistics = self.statistics_of(self.rows(&segment), segment.memory_bytes);
-            let file = PartitionedFile::new(file, size)
-                .with_statistics(Arc::new(statistics))
-                .with_extension(segment.clone());
+            let file =
+                PartitionedFile::new(file, size).with_statistics(Arc::new(statistics)).with_extension(segment.clone());
             // Segments come in order of time: handing them round gives every partition early and late ones.
             let lightest = groups.iter_mut().min_by_key(|(size, _)| *size);
             if let Some((total, files)) = lightest {
