@@ -14,6 +14,9 @@ use crate::engine::Params;
 use crate::sources::demo::Generator;
 use crate::store::Store;
 
+/// Columns of the demo's tables where there is no terminal.
+const PIPE_WIDTH: usize = 120;
+
 /// What the demo asks: a heading and a query.
 const QUESTIONS: [(&str, &str); 3] = [
     ("Which models fail, how often, and what do they cost?", include_str!("../../queries/models.sql")),
@@ -68,10 +71,12 @@ async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow
 async fn ask(context: &Context) -> anyhow::Result<()> {
     let engine = query::engine(context).await?;
     let target = context.target(Some("table"))?;
+    let mut options = context.options(&target);
+    options.width.get_or_insert(PIPE_WIDTH);
     for (heading, sql) in QUESTIONS {
         context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
         for prepared in engine.prepare(sql, &Params::new()).await? {
-            query::show(context, &prepared, &target, context.options(&target)).await?;
+            query::show(context, &prepared, &target, options).await?;
         }
     }
     Ok(())
