@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::util::display::array_value_to_string;
 
-use super::segment::StoredSegment;
+use super::stored::StoredSegment;
 use super::{Counts, Progress, Store};
 use crate::model::columns;
 
