@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use parquet::schema::types::ColumnPath;
 use super::card::{BlockSums, Card, ColumnFacts};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
-use super::open_columns::type_of;
+use super::open_columns::{type_of, unfold};
 use super::stored::StoredSegment;
 use crate::model::columns;
 use crate::model::types::OpenType;
@@ -55,6 +55,7 @@ pub(crate) struct SegmentWriter {
     factory: ArrowRowGroupWriterFactory,
     summaries: ArrowWriter<Vec<u8>>,
     facts: BTreeMap<String, ColumnFacts>,
+    rest: BTreeMap<String, ColumnFacts>,
     segment: Segment,
 }
 
@@ -118,7 +119,16 @@ impl SegmentWriter {
         let summaries = ArrowWriter::try_new(Vec::new(), trace::traces_schema(), Some(properties("trace_id")))
             .map_err(StoreError::parquet(segment.traces_file()))?;
         let (writer, factory) = writer;
-        Ok(Self { project: project.to_owned(), schema, writer, factory, summaries, facts: BTreeMap::new(), segment })
+        Ok(Self {
+            project: project.to_owned(),
+            schema,
+            writer,
+            factory,
+            summaries,
+            facts: BTreeMap::new(),
+            rest: BTreeMap::new(),
+            segment,
+        })
     }
 
     /// About how many bytes the rows written so far take in memory.
@@ -159,6 +169,9 @@ impl SegmentWriter {
     /// Copies row groups of another segment as they are encoded; columns it does not have are null.
     pub(crate) fn copy(&mut self, source: &StoredSegment, groups: Range<usize>, summaries: &RecordBatch) -> Result<()> {
         let rows: u64 = groups.clone().map(|group| source.metadata.row_group(group).num_rows() as u64).sum();
+        if let Some(rest) = source.rest(groups.clone())? {
+            self.note_rest(&rest)?;
+        }
         for group in groups {
             self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
         }
@@ -227,21 +240,11 @@ impl SegmentWriter {
 
     fn note(&mut self, rows: &RecordBatch) -> Result<()> {
         for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-            let filled = array.len() - array.null_count();
-            if filled == 0 {
-                continue;
-            }
             let seen = if is_fixed(field.name()) { None } else { type_of(array.as_ref()) };
-            match self.facts.get_mut(field.name()) {
-                Some(facts) => {
-                    facts.filled += filled as u64;
-                    facts.open = facts.open.zip(seen).map(|(a, b)| a.unite(b)).or(facts.open).or(seen);
-                }
-                None => {
-                    let facts = ColumnFacts { open: seen, filled: filled as u64, example: example(array)? };
-                    self.facts.insert(field.name().clone(), facts);
-                }
-            }
+            add_facts(&mut self.facts, field.name(), seen, array)?;
+        }
+        if let Some(rest) = rows.column_by_name(columns::REST).and_then(|column| column.as_string_opt()) {
+            self.note_rest(rest)?;
         }
         let time = |name: &str| {
             let column = rows.column_by_name(name)?.as_primitive_opt::<TimestampNanosecondType>()?;
@@ -252,12 +255,20 @@ impl SegmentWriter {
         Ok(())
     }
 
+    fn note_rest(&mut self, rest: &StringArray) -> Result<()> {
+        for (name, array) in unfold(rest) {
+            add_facts(&mut self.rest, &name, type_of(array.as_ref()), &array)?;
+        }
+        Ok(())
+    }
+
     /// Completes the files.
     pub(crate) fn finish(mut self) -> Result<BuiltSegment> {
         let spans = self.writer.into_inner().map_err(StoreError::parquet(self.segment.spans_file()))?;
         let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
-        let card = Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts };
+        let card =
+            Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts, rest: self.rest };
         let card = card.to_bytes()?;
         self.segment.project = self.project;
         self.segment.bytes = spans.len() as u64;
@@ -265,6 +276,26 @@ impl SegmentWriter {
         self.segment.card_crc32 = crc32fast::hash(&card);
         Ok(BuiltSegment { segment: self.segment, spans: spans.into(), traces: traces.into(), card: card.into(), open })
     }
+}
+
+/// Adds what an array tells of a column to what is known of it.
+fn add_facts(
+    facts: &mut BTreeMap<String, ColumnFacts>,
+    name: &str,
+    seen: Option<OpenType>,
+    array: &ArrayRef,
+) -> Result<()> {
+    let filled = (array.len() - array.null_count()) as u64;
+    if filled == 0 {
+        return Ok(());
+    }
+    if let Some(known) = facts.get_mut(name) {
+        known.filled += filled;
+        known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
+    } else {
+        facts.insert(name.to_owned(), ColumnFacts { open: seen, filled, example: example(array)? });
+    }
+    Ok(())
 }
 
 fn is_fixed(name: &str) -> bool {

@@ -71,28 +71,33 @@ impl StoredSegment {
 
     /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
     pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
-        let damaged = |error: String| StoreError::damaged(self.segment.spans_file(), error);
-        let wanted: Vec<usize> = self
-            .schema
-            .fields()
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| !field.name().starts_with("tree.") && field.name() != columns::LATENCY_MS)
-            .filter(|(_, field)| self.card.columns.contains_key(field.name()))
-            .map(|(index, _)| index)
-            .collect();
+        let filled = |name: &str| self.card.columns.contains_key(name);
+        let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
+        self.read(unit.groups.clone(), wanted)?.iter().map(unfold_rest).collect()
+    }
+
+    /// The JSON column of keys beyond the limit, where the segment has it.
+    pub(crate) fn rest(&self, groups: Range<usize>) -> Result<Option<StringArray>> {
+        if !self.card.columns.contains_key(columns::REST) {
+            return Ok(None);
+        }
+        let batches = self.read(groups, |name| name == columns::REST)?;
+        let texts = batches.iter().filter_map(|batch| batch.column(0).as_string_opt::<i32>());
+        Ok(Some(texts.flat_map(|column| column.iter()).collect()))
+    }
+
+    fn read(&self, groups: Range<usize>, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {
+        let damaged = |error: &dyn std::fmt::Display| StoreError::damaged(self.segment.spans_file(), error);
+        let fields = self.schema.fields().iter().enumerate();
+        let wanted: Vec<usize> = fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
         let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.reader.clone())
-            .with_row_groups(unit.groups.clone().collect())
+            .with_row_groups(groups.collect())
             .with_projection(mask)
             .with_batch_size(8192)
             .build()
-            .map_err(|error| damaged(error.to_string()))?;
-        let batches = reader.map(|batch| {
-            let batch = batch.map_err(|error| damaged(error.to_string()))?;
-            unfold_rest(&batch)
-        });
-        batches.collect()
+            .map_err(|error| damaged(&error))?;
+        reader.map(|batch| batch.map_err(|error| damaged(&error))).collect()
     }
 }
 
