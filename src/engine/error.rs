@@ -1,9 +1,10 @@
 //! Errors of the engine: what failed, where, why, and what to do.
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-use super::nearest::nearest;
+use super::nearest::{as_typed, nearest};
 
 /// Why a statement was refused or failed.
 ///
@@ -69,6 +70,11 @@ impl EngineError {
         self.suggestion.clone()
     }
 
+    /// The literal that an error about a literal begins with.
+    pub(crate) fn quoted_literal(&self) -> Option<&str> {
+        self.what.strip_prefix('\'')?.rsplit_once('\'').map(|(literal, _)| literal)
+    }
+
     fn text(&self) -> String {
         let mut text = self.what.clone();
         if let Some((line, column)) = self.position {
@@ -99,9 +105,8 @@ impl EngineError {
         let message = first_line(&root.message());
         match root {
             DataFusionError::SQL(..) => Self::syntax(&message),
-            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
-                Self::new("plan", "the statement cannot be planned").why(message)
-            }
+            DataFusionError::SchemaError(schema, _) => Self::schema(schema).unwrap_or_else(|| Self::plan(message)),
+            DataFusionError::Plan(_) => Self::plan(message),
             DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
             DataFusionError::ResourcesExhausted(_) => Self::new("memory", "the query needs more memory than it may use")
                 .why(message)
@@ -111,6 +116,16 @@ impl EngineError {
             }
             _ => Self::new("internal", "the query failed inside the engine").why(message),
         }
+    }
+
+    fn plan(why: String) -> Self {
+        Self::new("plan", "the statement cannot be planned").why(why)
+    }
+
+    fn schema(error: &SchemaError) -> Option<Self> {
+        let SchemaError::FieldNotFound { field, valid_fields } = error else { return None };
+        let near = nearest(&field.name, valid_fields.iter().map(|column| column.name.as_str()));
+        Some(Self::new("unknown-column", format!("unknown column {}", as_typed(&field.name))).suggest(near.map(as_typed)))
     }
 
     /// A syntax error from the parser's words, whose place (`… at Line: 1, Column: 8`) becomes a position.

@@ -7,17 +7,17 @@ use super::error::EngineError;
 use super::lex::Lexeme;
 
 /// The longest text, in bytes, of all statements given at once.
-pub const MAX_SQL_BYTES: usize = 1_000_000;
+pub(crate) const MAX_SQL_BYTES: usize = 1_000_000;
 /// How deep parentheses, brackets, CASE and prefix operators may nest.
-pub const MAX_LEVELS: usize = 50;
+pub(crate) const MAX_LEVELS: usize = 50;
 /// How many terms AND and OR may join in a statement.
-pub const MAX_LOGICAL_TERMS: usize = 1_000;
+pub(crate) const MAX_LOGICAL_TERMS: usize = 1_000;
 /// How many statements may be given at once.
-pub const MAX_STATEMENTS: usize = 1_000;
+pub(crate) const MAX_STATEMENTS: usize = 1_000;
 /// How many operators may follow each other in one expression without parentheses; they nest to the left.
-pub const MAX_CHAIN: usize = 200;
+pub(crate) const MAX_CHAIN: usize = 200;
 /// How many set operations, joins or pipe steps a statement may have.
-pub const MAX_STEPS: usize = 200;
+pub(crate) const MAX_STEPS: usize = 200;
 
 fn exceeded(what: &str, limit: usize, place: Location, help: &str) -> EngineError {
     EngineError::new("limit", format!("the statement has too many {what}"))

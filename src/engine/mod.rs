@@ -25,6 +25,8 @@ mod resolve;
 mod session;
 
 pub use catalog::{Relation, TableFunction};
+pub use compare::compare_mixed_types;
 pub use error::EngineError;
+pub use nearest::{as_typed, nearest};
 pub use params::{Param, Params, parse_param};
 pub use session::{Engine, EngineConfig, Prepared};

@@ -13,15 +13,16 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
 use super::catalog::{CATALOG, Catalog, FunctionTable, Overlay, Registry, Relation, SCHEMA, TableFunction, TableKey};
-use super::compare::MixedComparison;
+use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::functions;
@@ -157,7 +158,7 @@ impl Engine {
         let text = sql.clone();
         let plans = self.planned(move |planner| {
             let parsed = parse(&text, &Params::new())?;
-            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.0)).collect::<Result<Vec<_>, EngineError>>()
+            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.plan)).collect::<Result<Vec<_>, EngineError>>()
         });
         match <[LogicalPlan; 1]>::try_from(plans.await?) {
             Ok([plan]) => Ok(Arc::new(ViewTable::new(plan, Some(sql)))),
@@ -233,7 +234,40 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_analyzer_rules(rules)
         .build();
     functions::register(&mut state)?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
     Ok(state)
+}
+
+/// A statement's logical plan, and the session it was made in.
+struct Planned {
+    plan: LogicalPlan,
+    state: SessionState,
+    notes: Vec<String>,
+    places: Places,
+}
+
+/// Where things stand in the text, for errors that come when the text is gone.
+struct Places {
+    functions: HashMap<String, Location>,
+    literals: HashMap<String, Location>,
+}
+
+impl Places {
+    fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
+        if let Some(name) = unknown_function(&error.find_root().message()) {
+            let known = catalog.function_names();
+            let unknown = function_error(name, known.iter().map(String::as_str));
+            return match self.functions.get(name) {
+                Some(place) => unknown.at(*place),
+                None => unknown,
+            };
+        }
+        let error = EngineError::from_datafusion(error);
+        match error.quoted_literal().and_then(|text| self.literals.get(text)) {
+            Some(place) if error.position().is_none() => error.at(*place),
+            _ => error,
+        }
+    }
 }
 
 /// What planning needs of the engine, as it was when planning began.
@@ -244,22 +278,20 @@ struct Planner {
 }
 
 impl Planner {
-    /// The logical plan of a statement, the session it was made in, and notes.
-    fn logical(&self, parsed: &Parsed) -> Result<(LogicalPlan, SessionState, Vec<String>), EngineError> {
-        let catalog = Catalog { state: &self.state, registry: &self.registry, handle: &self.handle };
+    fn catalog(&self) -> Catalog<'_> {
+        Catalog { state: &self.state, registry: &self.registry, handle: &self.handle }
+    }
+
+    fn logical(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
+        let catalog = self.catalog();
         let resolved = resolve(parsed, &catalog)?;
         let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
-        let plan = self.handle.block_on(state.statement_to_plan(resolved.statement)).map_err(|error| {
-            match unknown_function(&error.find_root().message()) {
-                Some(name) => {
-                    let known = catalog.function_names();
-                    let unknown = function_error(name, known.iter().map(String::as_str));
-                    resolved.functions.get(name).map_or(unknown.clone(), |place| unknown.at(*place))
-                }
-                None => EngineError::from_datafusion(&error),
-            }
-        })?;
-        Ok((plan, state, notes))
+        let places = Places { functions: resolved.functions, literals: resolved.literals };
+        let plan = self
+            .handle
+            .block_on(state.statement_to_plan(resolved.statement))
+            .map_err(|error| places.planning_error(&error, &catalog))?;
+        Ok(Planned { plan, state, notes, places })
     }
 
     /// The session with the tables that exist for one statement only.
@@ -302,12 +334,15 @@ impl Planner {
     }
 
     fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
-        let (plan, state, notes) = self.logical(parsed)?;
+        let Planned { plan, state, notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
             return Ok(Prepared { notes, schema: Arc::clone(plan.schema().inner()), state, step: Step::Write { plan, allowed: allow_write } });
         }
-        let physical = self.handle.block_on(state.create_physical_plan(&plan)).map_err(|error| EngineError::from_datafusion(&error))?;
+        let physical = self
+            .handle
+            .block_on(state.create_physical_plan(&plan))
+            .map_err(|error| places.planning_error(&error, &self.catalog()))?;
         Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Ident, ObjectNamePart, Query, SetExpr, Values, VisitMut, VisitorMut,
+    AccessExpr, Expr, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -271,6 +271,11 @@ impl VisitorMut for Walker<'_, '_> {
     type Break = EngineError;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
+            && !self.resolver.literals.contains_key(text)
+        {
+            self.resolver.literals.insert(text.clone(), span.start);
+        }
         self.function(expr);
         Self::access(expr);
         ControlFlow::Continue(())
