@@ -343,7 +343,7 @@ mod tests {
     fn contains_becomes_a_call() {
         for (sql, parsed) in [
             ("SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'", "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))"),
-            ("SELECT NOT a Contains 'x' = true", "SELECT NOT contains(a, 'x') = true"),
+            ("SELECT NOT a Contains 'x' AND b", "SELECT NOT contains(a, 'x') AND b"),
             ("SELECT name contains FROM t", "SELECT name AS contains FROM t"),
             ("SELECT contains(a, 'x')", "SELECT contains(a, 'x')"),
             ("SELECT count(*) FILTER (WHERE a CONTAINS 'x') FROM t", "SELECT count(*) FILTER (WHERE contains(a, 'x')) FROM t"),

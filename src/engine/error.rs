@@ -107,6 +107,7 @@ impl EngineError {
             DataFusionError::SQL(..) => Self::syntax(&message),
             DataFusionError::SchemaError(schema, _) => Self::schema(schema).unwrap_or_else(|| Self::plan(message)),
             DataFusionError::Plan(_) => Self::plan(message),
+            DataFusionError::Diagnostic(_, inner) => Self::from_datafusion(inner),
             DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
             DataFusionError::ResourcesExhausted(_) => Self::new("memory", "the query needs more memory than it may use")
                 .why(message)
@@ -119,6 +120,24 @@ impl EngineError {
     }
 
     fn plan(why: String) -> Self {
+        if let Some((_, rest)) = why.split_once("column \"")
+            && let Some((column, rest)) = rest.split_once('"')
+            && rest.contains("must appear in the GROUP BY clause")
+        {
+            return Self::new("group-by", format!("{column} is neither grouped nor aggregated"))
+                .help("list it in GROUP BY, or put it into an aggregate such as max()");
+        }
+        if why.contains("failed to match any signature")
+            && let Some(function) = why.split('\'').nth(1)
+        {
+            let given = why.split("(DataType: ").nth(1).and_then(|rest| rest.split(')').next());
+            let error = Self::new("bad-argument", format!("{function} does not take these arguments")).help("cast them, as in x::double");
+            return match given {
+                Some(given) => error.why(format!("it was given {given}")),
+                None => error,
+            };
+        }
+        let why = why.split(". No function matches").next().unwrap_or_default();
         Self::new("plan", "the statement cannot be planned").why(why)
     }
 
@@ -140,6 +159,15 @@ impl EngineError {
         match (numbers.next(), numbers.next()) {
             (Some(line), Some(column)) => error.at(Location { line, column }),
             _ => error,
+        }
+    }
+
+    /// Says where the text ends, for an error that has no other place.
+    pub(crate) fn at_end(self, end: Location) -> Self {
+        let why = self.why.as_deref().and_then(|why| why.strip_suffix("found: EOF")).map(|why| format!("{why}found: the end"));
+        match (self.position, why) {
+            (None, Some(why)) => self.why(why).at(end),
+            _ => self,
         }
     }
 }

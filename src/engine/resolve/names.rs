@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
+    AccessExpr, Expr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -101,7 +101,7 @@ impl Resolver<'_> {
             return self.unqualified(last, scopes);
         }
         if let Some(relation) = relation_named(&reading.qualifier, scopes) {
-            return self.in_relation(&relation, &reading.name, span, scopes);
+            return self.in_relation(&relation, &reading.name, span);
         }
         // `column.field` of a struct: the column is ours, the field DataFusion's.
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
@@ -130,7 +130,7 @@ impl Resolver<'_> {
         Some(Column { expr: relation.column(&name, span), name })
     }
 
-    fn in_relation(&mut self, relation: &Rel, name: &str, span: Span, scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+    fn in_relation(&mut self, relation: &Rel, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
         match relation.columns.find(name) {
             Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
             Match::Several(names) => return Err(ambiguous(name, &names, span)),
@@ -148,7 +148,7 @@ impl Resolver<'_> {
         }
         let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(span);
         let near = nearest(name, known_names(std::iter::once(relation)));
-        let error = error.why(format!("{} has no such column", relation_title(relation, scopes)));
+        let error = error.why(format!("{} has no such column", relation_title(relation)));
         Err(error.suggest(near.map(as_typed)))
     }
 
@@ -192,10 +192,14 @@ impl Resolver<'_> {
 
     fn unknown_relation(&self, qualifier: &[String], name: &str, scopes: &Scopes, span: Span) -> EngineError {
         let typed = qualifier.join(".");
-        let known: Vec<String> = scopes.iter().flat_map(|level| &level.relations).map(Rel::title).collect();
+        let titles = scopes.iter().flat_map(|level| &level.relations).map(Rel::title);
+        let known: Vec<String> = titles.filter(|title| !title.is_empty()).collect();
         let whole = format!("{typed}.{name}");
         let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(&whole))).at_span(span);
-        let error = error.why(format!("no table or alias {typed} is in scope"));
+        let error = error.why(match known.as_slice() {
+            [] => format!("no table or alias {typed} is in scope"),
+            known => format!("no table or alias {typed} is in scope, but {}", known.join(", ")),
+        });
         let columns = known_names(scopes.iter().flat_map(|level| &level.relations));
         match nearest(&typed, known.iter().map(String::as_str)) {
             Some(near) => error.suggest(Some(format!("{near}.{name}"))),
@@ -251,6 +255,20 @@ impl Walker<'_, '_> {
         self.inside += usize::from(grouped);
     }
 
+    /// `user` and `current_role` are functions without parentheses to the parser, but may be columns.
+    fn bare_function(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
+        let Expr::Function(function) = expr else { return Ok(()) };
+        if !matches!(function.args, FunctionArguments::None) {
+            return Ok(());
+        }
+        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
+            && !self.resolver.catalog.is_scalar(&ident.value)
+        {
+            *expr = Expr::Identifier(ident.clone());
+        }
+        Ok(())
+    }
+
     /// `s.column['key']` has its names in a chain of accesses: those before the first subscript become one name.
     fn access(expr: &mut Expr) {
         let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
@@ -286,7 +304,7 @@ impl VisitorMut for Walker<'_, '_> {
             let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
             self.inside -= usize::from(aggregate || function.over.is_some());
         }
-        match self.name(expr) {
+        match self.bare_function(expr).and_then(|()| self.name(expr)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -401,10 +419,12 @@ fn known_names<'a>(relations: impl Iterator<Item = &'a Rel>) -> Vec<&'a str> {
     names
 }
 
-fn relation_title(relation: &Rel, scopes: &Scopes) -> String {
-    let title = relation.title();
-    let only = scopes.iter().map(|level| level.relations.len()).sum::<usize>() == 1;
-    if title.is_empty() || (only && title.starts_with("subquery_")) { "the subquery".to_owned() } else { title }
+fn relation_title(relation: &Rel) -> String {
+    match relation.title() {
+        _ if relation.qualifier.is_empty() => "the result".to_owned(),
+        _ if relation.unnamed => "the subquery".to_owned(),
+        title => title,
+    }
 }
 
 /// The error for a name that is nowhere in scope.
@@ -419,7 +439,7 @@ pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
         (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
         (None, false) => error,
     };
-    let tables: Vec<String> = scopes.last().into_iter().flat_map(|level| &level.relations).map(|relation| relation_title(relation, scopes)).collect();
+    let tables: Vec<String> = scopes.last().into_iter().flat_map(|level| &level.relations).map(relation_title).collect();
     match tables.as_slice() {
         [] => error.why("the statement reads no table"),
         [one] => error.why(format!("{one} has no such column")),
