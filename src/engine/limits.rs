@@ -64,7 +64,8 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
         let keyword = lexeme.keyword();
         let place = lexeme.start();
         let previous = at.checked_sub(1).map(|before| &lexemes[before]);
-        prefixes = if is_prefix(token, keyword) { prefixes + 1 } else { 0 };
+        let infix = previous.is_some_and(|before| ends_operand(before)) && matches!(token, Token::Minus | Token::Plus);
+        prefixes = if is_prefix(token, keyword) && !infix { prefixes + 1 } else { 0 };
         let mut level = levels.pop().unwrap_or_default();
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
@@ -134,6 +135,15 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Whether an operand may end with this, so that a sign behind it joins two.
+fn ends_operand(lexeme: &Lexeme) -> bool {
+    match &lexeme.token.token {
+        Token::Word(_) => matches!(lexeme.keyword(), Keyword::NoKeyword | Keyword::END | Keyword::TRUE | Keyword::FALSE | Keyword::NULL),
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::RParen | Token::RBracket | Token::RBrace => true,
+        _ => false,
+    }
+}
+
 /// Tokens that stand before their operand, so that a row of them nests.
 fn is_prefix(token: &Token, keyword: Keyword) -> bool {
     matches!(token, Token::Minus | Token::Plus | Token::Tilde | Token::ExclamationMark | Token::AtSign | Token::DoubleExclamationMark)
@@ -141,8 +151,7 @@ fn is_prefix(token: &Token, keyword: Keyword) -> bool {
             keyword,
             Keyword::NOT | Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::PRIOR | Keyword::INTERVAL
                 | Keyword::CONNECT_BY_ROOT | Keyword::EXISTS | Keyword::DESCRIBE | Keyword::DESC | Keyword::ARRAY
-                | Keyword::STRUCT | Keyword::MAP | Keyword::FROM | Keyword::TABLE | Keyword::LATERAL | Keyword::SELECT
-                | Keyword::BINARY
+                | Keyword::STRUCT | Keyword::MAP | Keyword::BINARY
         )
 }
 

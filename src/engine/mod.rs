@@ -8,6 +8,7 @@
 //!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
 //! ```
 
+mod balance;
 mod catalog;
 mod compare;
 mod derived;

@@ -21,6 +21,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
+use super::balance::BalanceChains;
 use super::catalog::{CATALOG, Catalog, FunctionTable, Overlay, Registry, Relation, SCHEMA, TableFunction, TableKey};
 use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::derived::with_open_names;
@@ -227,11 +228,14 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     let mut rules = Analyzer::new().rules;
     // DataFusion's coercion casts the text and fails on the first odd one: ours must come first.
     rules.insert(0, Arc::new(MixedComparison));
+    rules.push(Arc::new(BalanceChains));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_analyzer_rules(rules)
+        .with_optimizer_rule(Arc::new(BalanceChains))
+        .with_physical_optimizer_rule(Arc::new(BalanceChains))
         .build();
     functions::register(&mut state)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;

@@ -79,10 +79,35 @@ async fn statements_at_the_limits_run() {
         ("UNION ALL", format!("SELECT count(*) AS n FROM ({})", vec!["SELECT 1 AS a"; 200].join(" UNION ALL "))),
         ("NOT", format!("SELECT {} true AS n", "NOT ".repeat(50))),
         ("subqueries", format!("SELECT count(*) AS n FROM {}spans{}", "(SELECT name FROM ".repeat(45), ")".repeat(45))),
+        ("WITH", format!("WITH a0 AS (SELECT DISTINCT name FROM spans), {} SELECT count(*) AS n FROM a199", (1..200).map(|i| format!("a{i} AS (SELECT name FROM a{} GROUP BY name)", i - 1)).collect::<Vec<_>>().join(", "))),
+        ("windows", format!("WITH a0 AS (SELECT 1 AS n), {} SELECT n FROM a199", (1..200).map(|i| format!("a{i} AS (SELECT count(*) OVER () AS n FROM a{} LIMIT 5)", i - 1)).collect::<Vec<_>>().join(", "))),
+        ("joins", format!("SELECT count(*) AS n FROM traces t0 {}", (1..=200).map(|i| format!("JOIN traces t{i} ON t{i}.trace_id = t{}.trace_id", i - 1)).collect::<Vec<_>>().join(" "))),
+        ("UNION", vec!["SELECT 1 AS n"; 200].join(" UNION ")),
+        ("concatenation", format!("SELECT count({}) AS n FROM spans", vec!["name"; 200].join("||"))),
+        ("casts", format!("SELECT count(name{}) AS n FROM spans", "::text::bytea".repeat(90))),
     ] {
         let start = Instant::now();
+        eprintln!("{what}");
         let rows = lines(&engine, &sql, &Params::new()).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(rows.len(), 2, "{what}: {rows:?}");
         eprintln!("{what}: {:?}", start.elapsed());
+    }
+}
+
+/// No keyword, however often repeated, sends the parser into a recursion that nothing stops.
+#[tokio::test]
+async fn repeated_keywords_are_refused_or_read() {
+    let engine = fixture::engine().await;
+    // All keywords take minutes: a part that differs from run to run would make failures hard to repeat.
+    let all = std::env::var_os("SPANQL_ALL_KEYWORDS").is_some();
+    let chosen = ["NOT", "EXPLAIN", "CASE", "INTERVAL", "ARRAY", "STRUCT", "PRIOR", "DATE", "EXISTS", "WITH", "LATERAL", "FROM", "SELECT", "PREPARE", "DESCRIBE", "UNION"];
+    for keyword in datafusion::sql::sqlparser::keywords::ALL_KEYWORDS.iter().filter(|keyword| all || chosen.contains(keyword)) {
+        for (before, each) in [("", "K "), ("SELECT ", "K "), ("SELECT ", "K 1 "), ("SELECT * FROM ", "K "), ("SELECT * FROM t ", "K t "), ("SELECT 1 ", "K 1 "), ("", "K x AS "), ("SELECT CAST(1 AS ", "K<")] {
+            let sql = format!("{before}{}", each.replace('K', keyword).repeat(5_000));
+            let start = Instant::now();
+            let result = engine.prepare(&sql, &Params::new()).await;
+            assert!(start.elapsed() < Duration::from_secs(20), "{keyword} {before}{each} took {:?}", start.elapsed());
+            assert!(result.err().is_none_or(|error| error.code() != "internal"), "{keyword}");
+        }
     }
 }
