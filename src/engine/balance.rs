@@ -139,15 +139,18 @@ impl PhysicalOptimizerRule for BalanceChains {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let balanced = plan.transform_up(|node| match node.downcast_ref::<FilterExec>() {
             Some(filter) => {
-                let terms: Vec<Arc<dyn PhysicalExpr>> = split_conjunction(filter.predicate()).into_iter().cloned().collect();
+                let terms: Vec<Arc<dyn PhysicalExpr>> =
+                    split_conjunction(filter.predicate()).into_iter().cloned().collect();
                 if terms.len() <= MAX_DEPTH {
                     return Ok(Transformed::no(node));
                 }
-                let join = |left, right| -> Arc<dyn PhysicalExpr> { Arc::new(PhysicalBinaryExpr::new(left, Operator::And, right)) };
+                let join = |left, right| -> Arc<dyn PhysicalExpr> {
+                    Arc::new(PhysicalBinaryExpr::new(left, Operator::And, right))
+                };
                 match balanced(terms, join) {
-                    Some(predicate) => {
-                        Ok(Transformed::yes(Arc::new(FilterExecBuilder::from(filter).with_predicate(predicate).build()?)))
-                    }
+                    Some(predicate) => Ok(Transformed::yes(Arc::new(
+                        FilterExecBuilder::from(filter).with_predicate(predicate).build()?,
+                    ))),
                     None => Ok(Transformed::no(node)),
                 }
             }

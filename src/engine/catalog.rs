@@ -126,10 +126,13 @@ impl Catalog<'_> {
             return Ok(None);
         }
         let Some((schema, provider)) = self.schema(schema) else { return Ok(None) };
-        let Some(table) = meant(provider.table_names(), table).or_else(|| provider.table_exist(table).then(|| table.clone())) else {
+        let Some(table) =
+            meant(provider.table_names(), table).or_else(|| provider.table_exist(table).then(|| table.clone()))
+        else {
             return Ok(None);
         };
-        let found = self.handle.block_on(provider.table(&table)).map_err(|error| EngineError::from_datafusion(&error))?;
+        let found =
+            self.handle.block_on(provider.table(&table)).map_err(|error| EngineError::from_datafusion(&error))?;
         Ok(found.map(|provider| {
             let columns = column_names(provider.as_ref());
             let key = TableKey { schema, table };
@@ -155,7 +158,9 @@ impl Catalog<'_> {
         let mut names = vec![];
         for schema in catalog.schema_names() {
             let tables = catalog.schema(&schema).map(|provider| provider.table_names()).unwrap_or_default();
-            names.extend(tables.into_iter().map(|table| if schema == SCHEMA { table } else { format!("{schema}.{table}") }));
+            names.extend(
+                tables.into_iter().map(|table| if schema == SCHEMA { table } else { format!("{schema}.{table}") }),
+            );
         }
         names.sort();
         names
@@ -183,15 +188,23 @@ impl Catalog<'_> {
     }
 
     /// Calls a table function of the engine; `None` if there is none of this name.
-    pub(crate) fn call_table_function(&self, name: &str, args: &[FunctionArg], span: Span) -> Result<Option<FunctionTable>, EngineError> {
+    pub(crate) fn call_table_function(
+        &self,
+        name: &str,
+        args: &[FunctionArg],
+        span: Span,
+    ) -> Result<Option<FunctionTable>, EngineError> {
         let name = name.to_lowercase();
         let Some(function) = self.registry.functions.get(&name) else { return Ok(None) };
-        let values = args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(|i| {
-            EngineError::new("bad-argument", format!("argument {} of {name} is not a literal", i + 1))
-                .at_span(span)
-                .why("a table function is called before any row is read")
-                .help("give a text, a number or a parameter")
-        })?;
+        let values =
+            args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(
+                |i| {
+                    EngineError::new("bad-argument", format!("argument {} of {name} is not a literal", i + 1))
+                        .at_span(span)
+                        .why("a table function is called before any row is read")
+                        .help("give a text, a number or a parameter")
+                },
+            )?;
         let (provider, rest, spans) = match function(&values).map_err(|error| error.at_span(span))? {
             Relation::Spans { table, rest } => (table, rest, true),
             Relation::Plain(table) => (table, Arc::default(), false),
@@ -229,9 +242,9 @@ fn literal(arg: &FunctionArg) -> Option<ScalarValue> {
     };
     match expr {
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::NationalStringLiteral(text) => {
-                Some(ScalarValue::Utf8(Some(text.clone())))
-            }
+            Value::SingleQuotedString(text)
+            | Value::EscapedStringLiteral(text)
+            | Value::NationalStringLiteral(text) => Some(ScalarValue::Utf8(Some(text.clone()))),
             Value::DollarQuotedString(text) => Some(ScalarValue::Utf8(Some(text.value.clone()))),
             Value::Number(text, _) => number(text),
             Value::Boolean(flag) => Some(ScalarValue::Boolean(Some(*flag))),
@@ -323,7 +336,11 @@ impl SchemaProvider for OverlaySchema {
         }
     }
 
-    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
         self.base.register_table(name, table)
     }
 

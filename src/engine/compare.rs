@@ -15,7 +15,9 @@ use datafusion::logical_expr::expr::{BinaryExpr, Case, InList, InSubquery};
 use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, not, try_cast};
+use datafusion::logical_expr::{
+    Between, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, not, try_cast,
+};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -59,7 +61,9 @@ fn type_of(expr: &Expr, schema: &DFSchema) -> DataType {
 /// The text of a literal.
 fn literal_text(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text), _) => text.as_deref(),
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text), _) => {
+            text.as_deref()
+        }
         _ => None,
     }
 }
@@ -125,12 +129,15 @@ pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<
     expr.transform_up(|expr| match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
             let sides = pair(*left, *right, schema)?;
-            Ok(sides.update_data(|(left, right)| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
+            Ok(sides
+                .update_data(|(left, right)| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
         }
         Expr::InList(list) => in_list(list, schema),
         Expr::Between(between) => self::between(between, schema),
         Expr::InSubquery(subquery) => in_subquery(subquery, schema),
-        Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => simple_case(*expr, when_then_expr, else_expr, schema),
+        Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => {
+            simple_case(*expr, when_then_expr, else_expr, schema)
+        }
         other => Ok(Transformed::no(other)),
     })
 }
@@ -158,7 +165,9 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
     {
         return Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(left), list: items, negated })));
     }
-    let lists = groups.into_iter().map(|(left, items)| Expr::InList(InList { expr: Box::new(left), list: items, negated: false }));
+    let lists = groups
+        .into_iter()
+        .map(|(left, items)| Expr::InList(InList { expr: Box::new(left), list: items, negated: false }));
     let any = lists.reduce(Expr::or).unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(Some(false)), None));
     Ok(Transformed::yes(if negated { not(any) } else { any }))
 }
@@ -239,9 +248,29 @@ impl AnalyzerRule for MixedComparison {
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let plan = match plan {
-        LogicalPlan::Join(Join { on, left, right, filter, join_type, join_constraint, schema: join_schema, null_equality, null_aware }) => {
+        LogicalPlan::Join(Join {
+            on,
+            left,
+            right,
+            filter,
+            join_type,
+            join_constraint,
+            schema: join_schema,
+            null_equality,
+            null_aware,
+        }) => {
             let on = on.into_iter().map(|(a, b)| Ok(pair(a, b, &schema)?.data)).collect::<Result<_>>()?;
-            LogicalPlan::Join(Join { on, left, right, filter, join_type, join_constraint, schema: join_schema, null_equality, null_aware })
+            LogicalPlan::Join(Join {
+                on,
+                left,
+                right,
+                filter,
+                join_type,
+                join_constraint,
+                schema: join_schema,
+                null_equality,
+                null_aware,
+            })
         }
         other => other,
     };
@@ -298,7 +327,10 @@ mod tests {
         assert_eq!(rewritten(col("float").eq(lit("abc"))), "float = Float64(NULL)");
         assert_eq!(rewritten(lit("TRUE").eq(col("flag"))), "Boolean(true) = flag");
         assert_eq!(rewritten(col("float").between(lit("1"), lit(2))), "float BETWEEN Float64(1) AND Int32(2)");
-        assert_eq!(rewritten(col("int").in_list(vec![lit("1"), lit(2), lit("x")], true)), "int NOT IN ([Int64(1), Int32(2), Float64(NULL)])");
+        assert_eq!(
+            rewritten(col("int").in_list(vec![lit("1"), lit(2), lit("x")], true)),
+            "int NOT IN ([Int64(1), Int32(2), Float64(NULL)])"
+        );
     }
 
     #[test]
@@ -317,7 +349,12 @@ mod tests {
 
     #[test]
     fn same_types_are_left_alone() {
-        for expr in [col("text").eq(lit("5")), col("int").gt(lit(5)), col("int").eq(col("float")), col("text").eq(lit(ScalarValue::Utf8(None)))] {
+        for expr in [
+            col("text").eq(lit("5")),
+            col("int").gt(lit(5)),
+            col("int").eq(col("float")),
+            col("text").eq(lit(ScalarValue::Utf8(None))),
+        ] {
             let result = compare_mixed_types(expr.clone(), &schema()).unwrap();
             assert!(!result.transformed, "{expr}");
             assert_eq!(result.data, expr);

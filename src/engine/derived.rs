@@ -145,7 +145,10 @@ mod tests {
 
     #[test]
     fn index_behind_a_list() {
-        assert_eq!(indexed("attributes.llm.input_messages.0.message.role"), Some(("attributes.llm.input_messages", "0.message.role")));
+        assert_eq!(
+            indexed("attributes.llm.input_messages.0.message.role"),
+            Some(("attributes.llm.input_messages", "0.message.role"))
+        );
         assert_eq!(indexed("attributes.llm.input_messages.roles"), None);
         assert_eq!(indexed("attributes.other.0.x"), None);
     }

@@ -41,7 +41,8 @@ fn begins_operand(token: &Token) -> bool {
 fn operator_length(parser: &Parser) -> Option<usize> {
     let negated = matches!(&parser.peek_nth_token_ref(0).token, Token::Word(word) if word.keyword == Keyword::NOT);
     let at = usize::from(negated);
-    let ours = is_contains(&parser.peek_nth_token_ref(at).token) && begins_operand(&parser.peek_nth_token_ref(at + 1).token);
+    let ours =
+        is_contains(&parser.peek_nth_token_ref(at).token) && begins_operand(&parser.peek_nth_token_ref(at + 1).token);
     ours.then_some(at + 1)
 }
 
@@ -50,7 +51,8 @@ fn distinct_from(parser: &Parser) -> Option<(usize, bool)> {
     let keyword = |at: usize, keyword: Keyword| matches!(&parser.peek_nth_token_ref(at).token, Token::Word(word) if word.keyword == keyword);
     let negated = keyword(1, Keyword::NOT);
     let at = 1 + usize::from(negated);
-    (keyword(0, Keyword::IS) && keyword(at, Keyword::DISTINCT) && keyword(at + 1, Keyword::FROM)).then_some((at + 2, negated))
+    (keyword(0, Keyword::IS) && keyword(at, Keyword::DISTINCT) && keyword(at + 1, Keyword::FROM))
+        .then_some((at + 2, negated))
 }
 
 fn contains_call(left: Expr, right: Expr) -> Expr {
@@ -111,7 +113,11 @@ impl Dialect for SpanqlDialect {
         }
         Some(parser.parse_subexpr(self.prec_value(Precedence::Like)).map(|right| {
             let call = contains_call(expr.clone(), right);
-            if length == 2 { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(call))) } } else { call }
+            if length == 2 {
+                Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(call))) }
+            } else {
+                call
+            }
         }))
     }
 
@@ -151,7 +157,10 @@ impl Dialect for SpanqlDialect {
         self.0.parse_statement(parser)
     }
 
-    fn parse_column_option(&self, parser: &mut Parser) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+    fn parse_column_option(
+        &self,
+        parser: &mut Parser,
+    ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
         self.0.parse_column_option(parser)
     }
 
@@ -364,12 +373,18 @@ mod tests {
     #[test]
     fn contains_becomes_a_call() {
         for (sql, parsed) in [
-            ("SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'", "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))"),
+            (
+                "SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'",
+                "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))",
+            ),
             ("SELECT NOT a Contains 'x' AND b", "SELECT NOT contains(a, 'x') AND b"),
             ("SELECT a IS NOT DISTINCT FROM b AND c", "SELECT a IS NOT DISTINCT FROM b AND c"),
             ("SELECT name contains FROM t", "SELECT name AS contains FROM t"),
             ("SELECT contains(a, 'x')", "SELECT contains(a, 'x')"),
-            ("SELECT count(*) FILTER (WHERE a CONTAINS 'x') FROM t", "SELECT count(*) FILTER (WHERE contains(a, 'x')) FROM t"),
+            (
+                "SELECT count(*) FILTER (WHERE a CONTAINS 'x') FROM t",
+                "SELECT count(*) FILTER (WHERE contains(a, 'x')) FROM t",
+            ),
             ("SELECT a \"contains\" FROM t", "SELECT a AS \"contains\" FROM t"),
         ] {
             let statements = Parser::parse_sql(&SpanqlDialect::default(), sql).unwrap();
@@ -379,11 +394,21 @@ mod tests {
 
     #[test]
     fn distinct_from_binds_tighter_than_and() {
-        for sql in ["SELECT a IS DISTINCT FROM b AND c", "SELECT x AND a IS NOT DISTINCT FROM b OR c", "SELECT NOT a IS DISTINCT FROM b = 1 AND c"] {
+        for sql in [
+            "SELECT a IS DISTINCT FROM b AND c",
+            "SELECT x AND a IS NOT DISTINCT FROM b OR c",
+            "SELECT NOT a IS DISTINCT FROM b = 1 AND c",
+        ] {
             let statements = Parser::parse_sql(&SpanqlDialect::default(), sql).unwrap();
             let Statement::Query(query) = &statements[0] else { panic!("{sql}") };
             let item = &query.body.as_select().unwrap().projection[0];
-            assert!(matches!(item, SelectItem::UnnamedExpr(Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })), "{sql}");
+            assert!(
+                matches!(
+                    item,
+                    SelectItem::UnnamedExpr(Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })
+                ),
+                "{sql}"
+            );
         }
     }
 }

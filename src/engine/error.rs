@@ -108,10 +108,16 @@ impl EngineError {
             DataFusionError::SchemaError(schema, _) => Self::schema(schema).unwrap_or_else(|| Self::plan(message)),
             DataFusionError::Plan(_) => Self::plan(message),
             DataFusionError::Diagnostic(_, inner) => Self::from_datafusion(inner),
+            DataFusionError::NotImplemented(_) if message.contains("OuterReferenceColumn") => {
+                Self::new("not-supported", "this subquery cannot read columns of the query around it")
+                    .help("write it as a join, or put unnest() into the items of a SELECT")
+            }
             DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
-            DataFusionError::ResourcesExhausted(_) => Self::new("memory", "the query needs more memory than it may use")
-                .why(message)
-                .help("raise the memory limit, or ask for fewer rows or columns"),
+            DataFusionError::ResourcesExhausted(_) => {
+                Self::new("memory", "the query needs more memory than it may use")
+                    .why(message)
+                    .help("raise the memory limit, or ask for fewer rows or columns")
+            }
             DataFusionError::Execution(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
                 Self::new("execution", "the query failed").why(message)
             }
@@ -131,7 +137,8 @@ impl EngineError {
             && let Some(function) = why.split('\'').nth(1)
         {
             let given = why.split("(DataType: ").nth(1).and_then(|rest| rest.split(')').next());
-            let error = Self::new("bad-argument", format!("{function} does not take these arguments")).help("cast them, as in x::double");
+            let error = Self::new("bad-argument", format!("{function} does not take these arguments"))
+                .help("cast them, as in x::double");
             return match given {
                 Some(given) => error.why(format!("it was given {given}")),
                 None => error,
@@ -144,7 +151,10 @@ impl EngineError {
     fn schema(error: &SchemaError) -> Option<Self> {
         let SchemaError::FieldNotFound { field, valid_fields } = error else { return None };
         let near = nearest(&field.name, valid_fields.iter().map(|column| column.name.as_str()));
-        Some(Self::new("unknown-column", format!("unknown column {}", as_typed(&field.name))).suggest(near.map(as_typed)))
+        Some(
+            Self::new("unknown-column", format!("unknown column {}", as_typed(&field.name)))
+                .suggest(near.map(as_typed)),
+        )
     }
 
     /// A syntax error from the parser's words, whose place (`… at Line: 1, Column: 8`) becomes a position.
@@ -164,7 +174,11 @@ impl EngineError {
 
     /// Says where the text ends, for an error that has no other place.
     pub(crate) fn at_end(self, end: Location) -> Self {
-        let why = self.why.as_deref().and_then(|why| why.strip_suffix("found: EOF")).map(|why| format!("{why}found: the end"));
+        let why = self
+            .why
+            .as_deref()
+            .and_then(|why| why.strip_suffix("found: EOF"))
+            .map(|why| format!("{why}found: the end"));
         match (self.position, why) {
             (None, Some(why)) => self.why(why).at(end),
             _ => self,
@@ -180,9 +194,7 @@ impl From<EngineError> for DataFusionError {
 
 /// The function name in DataFusion's message about a function that is not there.
 pub(crate) fn unknown_function(message: &str) -> Option<&str> {
-    let rest = message
-        .strip_prefix("Invalid function '")
-        .or_else(|| message.strip_prefix("table function '"))?;
+    let rest = message.strip_prefix("Invalid function '").or_else(|| message.strip_prefix("table function '"))?;
     rest.split('\'').next()
 }
 
@@ -218,7 +230,8 @@ mod tests {
 
     #[test]
     fn reads_the_place_out_of_parser_messages() {
-        let error = EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
+        let error =
+            EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
         assert_eq!(error.to_string(), "the statement cannot be read at 3:12: expected: end of statement, found: x");
     }
 }

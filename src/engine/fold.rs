@@ -24,7 +24,9 @@ fn token(lexemes: &[Lexeme], at: usize) -> Option<&Token> {
 /// The index behind the column name at `at`: words with periods between.
 fn column_end(lexemes: &[Lexeme], at: usize) -> Option<usize> {
     let is_name = |at: usize| match token(lexemes, at) {
-        Some(Token::Word(word)) => word.quote_style.is_some() || word.keyword == Keyword::NoKeyword || !is_reserved(word),
+        Some(Token::Word(word)) => {
+            word.quote_style.is_some() || word.keyword == Keyword::NoKeyword || !is_reserved(word)
+        }
         _ => false,
     };
     let mut end = at;
@@ -41,8 +43,18 @@ fn column_end(lexemes: &[Lexeme], at: usize) -> Option<usize> {
 fn is_reserved(word: &Word) -> bool {
     matches!(
         word.keyword,
-        Keyword::NOT | Keyword::CASE | Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::AND | Keyword::OR
-            | Keyword::EXISTS | Keyword::SELECT | Keyword::INTERVAL | Keyword::CAST | Keyword::ARRAY
+        Keyword::NOT
+            | Keyword::CASE
+            | Keyword::NULL
+            | Keyword::TRUE
+            | Keyword::FALSE
+            | Keyword::AND
+            | Keyword::OR
+            | Keyword::EXISTS
+            | Keyword::SELECT
+            | Keyword::INTERVAL
+            | Keyword::CAST
+            | Keyword::ARRAY
     )
 }
 
@@ -102,8 +114,15 @@ fn begins_operand(before: Option<&Lexeme>) -> bool {
         matches!(lexeme.token.token, Token::LParen | Token::Comma)
             || matches!(
                 lexeme.keyword(),
-                Keyword::WHERE | Keyword::ON | Keyword::HAVING | Keyword::QUALIFY | Keyword::WHEN | Keyword::THEN
-                    | Keyword::ELSE | Keyword::SELECT | Keyword::OR
+                Keyword::WHERE
+                    | Keyword::ON
+                    | Keyword::HAVING
+                    | Keyword::QUALIFY
+                    | Keyword::WHEN
+                    | Keyword::THEN
+                    | Keyword::ELSE
+                    | Keyword::SELECT
+                    | Keyword::OR
             )
     })
 }
@@ -114,11 +133,32 @@ fn ends_operand(after: Option<&Lexeme>) -> bool {
         matches!(lexeme.token.token, Token::RParen | Token::Comma | Token::EOF | Token::VerticalBarRightAngleBracket)
             || matches!(
                 lexeme.keyword(),
-                Keyword::OR | Keyword::GROUP | Keyword::ORDER | Keyword::HAVING | Keyword::QUALIFY | Keyword::WINDOW
-                    | Keyword::LIMIT | Keyword::OFFSET | Keyword::FETCH | Keyword::UNION | Keyword::INTERSECT
-                    | Keyword::EXCEPT | Keyword::THEN | Keyword::WHEN | Keyword::ELSE | Keyword::END | Keyword::AS
-                    | Keyword::FROM | Keyword::WHERE | Keyword::JOIN | Keyword::LEFT | Keyword::RIGHT | Keyword::FULL
-                    | Keyword::INNER | Keyword::CROSS | Keyword::NATURAL
+                Keyword::OR
+                    | Keyword::GROUP
+                    | Keyword::ORDER
+                    | Keyword::HAVING
+                    | Keyword::QUALIFY
+                    | Keyword::WINDOW
+                    | Keyword::LIMIT
+                    | Keyword::OFFSET
+                    | Keyword::FETCH
+                    | Keyword::UNION
+                    | Keyword::INTERSECT
+                    | Keyword::EXCEPT
+                    | Keyword::THEN
+                    | Keyword::WHEN
+                    | Keyword::ELSE
+                    | Keyword::END
+                    | Keyword::AS
+                    | Keyword::FROM
+                    | Keyword::WHERE
+                    | Keyword::JOIN
+                    | Keyword::LEFT
+                    | Keyword::RIGHT
+                    | Keyword::FULL
+                    | Keyword::INNER
+                    | Keyword::CROSS
+                    | Keyword::NATURAL
             )
     })
 }
@@ -132,7 +172,8 @@ pub(crate) fn fold_equalities(lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
     let mut out: Vec<Lexeme> = Vec::with_capacity(lexemes.len());
     let mut at = 0;
     while at < lexemes.len() {
-        let chain = if begins_operand(at.checked_sub(1).map(|before| &lexemes[before])) { chain(&lexemes, at) } else { vec![] };
+        let chain =
+            if begins_operand(at.checked_sub(1).map(|before| &lexemes[before])) { chain(&lexemes, at) } else { vec![] };
         let [first, .., last] = chain.as_slice() else {
             out.push(lexemes[at].clone());
             at += 1;
@@ -184,7 +225,8 @@ mod tests {
 
     fn folded(sql: &str) -> String {
         let lexemes = lex(sql).unwrap().into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
-        let tokens: Vec<String> = fold_equalities(lexemes).iter().map(|lexeme| lexeme.token.token.to_string()).collect();
+        let tokens: Vec<String> =
+            fold_equalities(lexemes).iter().map(|lexeme| lexeme.token.token.to_string()).collect();
         tokens.join(" ")
     }
 

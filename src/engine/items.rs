@@ -87,8 +87,8 @@ fn ends_items(keyword: Keyword, before: [&Token; 2]) -> bool {
     let word = |token: &Token, keyword: Keyword| matches!(token, Token::Word(word) if word.keyword == keyword);
     match keyword {
         Keyword::FROM => {
-            let distinct_from = word(before[1], Keyword::DISTINCT)
-                && (word(before[0], Keyword::IS) || word(before[0], Keyword::NOT));
+            let distinct_from =
+                word(before[1], Keyword::DISTINCT) && (word(before[0], Keyword::IS) || word(before[0], Keyword::NOT));
             !distinct_from
         }
         Keyword::GROUP => !word(before[1], Keyword::WITHIN),
@@ -137,7 +137,10 @@ mod tests {
             ("SELECT a IS DISTINCT FROM b, c FROM t", vec!["a IS DISTINCT FROM b", "c"]),
             ("SELECT p(0.5) WITHIN GROUP (ORDER BY x) FROM t GROUP BY 1", vec!["p(0.5) WITHIN GROUP (ORDER BY x)"]),
             ("SELECT * EXCEPT (a, b), c EXCEPT SELECT 1", vec!["* EXCEPT (a, b)", "c"]),
-            ("SELECT (SELECT max(a), 1 FROM t), [1, 2], {'a': 1} WHERE x", vec!["(SELECT max(a), 1 FROM t)", "[1, 2]", "{'a': 1}"]),
+            (
+                "SELECT (SELECT max(a), 1 FROM t), [1, 2], {'a': 1} WHERE x",
+                vec!["(SELECT max(a), 1 FROM t)", "[1, 2]", "{'a': 1}"],
+            ),
             ("SELECT a, b,", vec!["a", "b"]),
             ("SELECT 'a,b FROM c', \"x, y\"", vec!["'a,b FROM c'", "\"x, y\""]),
             ("SELECT Max(é) AS É", vec!["Max(é) AS É"]),

@@ -47,7 +47,11 @@ pub(crate) fn lex(sql: &str) -> Result<Vec<Lexeme>, EngineError> {
     })?;
     let starts = byte_offsets(sql, tokens.iter().map(|token| token.span.start));
     let ends = starts.iter().copied().skip(1).chain([sql.len()]);
-    Ok(tokens.into_iter().zip(starts.iter().copied().zip(ends)).map(|(token, (start, end))| Lexeme { token, bytes: start..end }).collect())
+    Ok(tokens
+        .into_iter()
+        .zip(starts.iter().copied().zip(ends))
+        .map(|(token, (start, end))| Lexeme { token, bytes: start..end })
+        .collect())
 }
 
 /// The byte offsets of places in ascending order.
@@ -211,7 +215,8 @@ mod tests {
 
     #[test]
     fn tokens_cover_the_text() {
-        for sql in ["SELECT 'é', \"ü\" -- x\n FROM t /* y\n */ WHERE a=$1;", "", "a.b.0.c", "SELECT $$x\ny$$,\r\n  1"] {
+        for sql in ["SELECT 'é', \"ü\" -- x\n FROM t /* y\n */ WHERE a=$1;", "", "a.b.0.c", "SELECT $$x\ny$$,\r\n  1"]
+        {
             let lexemes = lex(sql).unwrap();
             let mut at = 0;
             for lexeme in &lexemes {
@@ -232,7 +237,10 @@ mod tests {
             ("a.b.c.attributes.user.id", "a.b.c.\"attributes.user.id\""),
             ("a.b.c.d.attributes.user.id", "a.b.c.d.attributes.user.id"),
             ("EXCEPT(attributes.x,name)", "EXCEPT(\"attributes.x\",name)"),
-            ("'attributes.x' \"attributes.x\" /* attributes.x */ $$attributes.x$$", "'attributes.x' \"attributes.x\" /* attributes.x */ $$attributes.x$$"),
+            (
+                "'attributes.x' \"attributes.x\" /* attributes.x */ $$attributes.x$$",
+                "'attributes.x' \"attributes.x\" /* attributes.x */ $$attributes.x$$",
+            ),
             ("metadata, metadata.tier, m.metadata", "metadata, \"metadata.tier\", m.metadata"),
             ("attributes.x::int", "\"attributes.x\"::int"),
             ("attributes.x.1e-5", "\"attributes.x.1e\"-5"),
@@ -250,7 +258,10 @@ mod tests {
     fn keeps_places() {
         let sql = "SELECT 'é',\n  s.attributes.x.1e-5";
         let (lexemes, names) = join_dotted_names(sql, lex(sql).unwrap());
-        assert_eq!(names.get(&Location { line: 2, column: 5 }), Some(&vec!["attributes".to_owned(), "x".to_owned(), "1e".to_owned()]));
+        assert_eq!(
+            names.get(&Location { line: 2, column: 5 }),
+            Some(&vec!["attributes".to_owned(), "x".to_owned(), "1e".to_owned()])
+        );
         let last = lexemes.last().unwrap();
         assert_eq!((last.start(), &sql[last.bytes.clone()]), (Location { line: 2, column: 21 }, "5"));
     }

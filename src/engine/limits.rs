@@ -1,5 +1,8 @@
 //! Limits on statements, checked on the tokens: what comes after may then recurse without fear for the stack.
 
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
@@ -16,8 +19,12 @@ pub(crate) const MAX_LOGICAL_TERMS: usize = 1_000;
 pub(crate) const MAX_STATEMENTS: usize = 1_000;
 /// How many operators may follow each other in one expression without parentheses; they nest to the left.
 pub(crate) const MAX_CHAIN: usize = 200;
-/// How many set operations, joins or pipe steps a statement may have.
+/// How many set operations or pipe steps a statement may have.
 pub(crate) const MAX_STEPS: usize = 200;
+/// How many joins a statement may have; planning them takes more than quadratic time.
+pub(crate) const MAX_JOINS: usize = 50;
+/// How deep the operators of a plan may nest: they call each other on threads with ordinary stacks.
+pub(crate) const MAX_PLAN_DEPTH: usize = 120;
 
 fn exceeded(what: &str, limit: usize, place: Location, help: &str) -> EngineError {
     EngineError::new("limit", format!("the statement has too many {what}"))
@@ -46,6 +53,20 @@ pub(crate) fn check_statements(count: usize) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Checks how deep a plan nests.
+pub(crate) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> Result<(), EngineError> {
+    let mut open = vec![(plan, 1)];
+    while let Some((plan, depth)) = open.pop() {
+        if depth > MAX_PLAN_DEPTH {
+            return Err(EngineError::new("limit", "the plan of the statement nests too deep")
+                .why(format!("the limit is {MAX_PLAN_DEPTH} operators that read from each other"))
+                .help("split it into several statements"));
+        }
+        open.extend(plan.children().into_iter().map(|child| (child, depth + 1)));
+    }
+    Ok(())
+}
+
 /// One level of nesting, as far as it is open.
 #[derive(Default)]
 struct Level {
@@ -58,7 +79,8 @@ struct Level {
 /// Checks nesting, the length of operator chains, and the number of terms and steps of one statement without blanks.
 pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
     let mut levels = vec![Level::default()];
-    let (mut depth, mut prefixes, mut terms, mut steps) = (0_usize, 0_usize, 1_usize, 0_usize);
+    let (mut depth, mut prefixes, mut terms) = (0_usize, 0_usize, 1_usize);
+    let (mut steps, mut joins) = (0_usize, 0_usize);
     for (at, lexeme) in lexemes.iter().enumerate() {
         let token = &lexeme.token.token;
         let keyword = lexeme.keyword();
@@ -107,9 +129,12 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                     terms += 1;
                     level.chain = 0;
                 }
-                Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS | Keyword::JOIN | Keyword::APPLY => steps += 1,
+                Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS => steps += 1,
+                Keyword::JOIN | Keyword::APPLY => joins += 1,
                 Keyword::EXCEPT if previous.is_none_or(|star| star.token.token != Token::Mul) => steps += 1,
-                _ if ends_expression(keyword) => level = Level { cases: level.cases, angles: level.angles, ..Level::default() },
+                _ if ends_expression(keyword) => {
+                    level = Level { cases: level.cases, angles: level.angles, ..Level::default() }
+                }
                 _ => level.chain += usize::from(is_word_operator(lexeme, keyword)),
             },
             _ => level.chain += usize::from(is_operator(token)),
@@ -123,13 +148,26 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 .help("use WITH to name its inner parts"));
         }
         if terms > MAX_LOGICAL_TERMS {
-            return Err(exceeded("terms joined by AND and OR", MAX_LOGICAL_TERMS, place, "list values with IN (…), or join with a table of them"));
+            return Err(exceeded(
+                "terms joined by AND and OR",
+                MAX_LOGICAL_TERMS,
+                place,
+                "list values with IN (…), or join with a table of them",
+            ));
         }
         if chain > MAX_CHAIN {
-            return Err(exceeded("operators in a row", MAX_CHAIN, place, "group them with parentheses, or use a function of a list"));
+            return Err(exceeded(
+                "operators in a row",
+                MAX_CHAIN,
+                place,
+                "group them with parentheses, or use a function of a list",
+            ));
         }
         if steps > MAX_STEPS {
-            return Err(exceeded("joins and set operations", MAX_STEPS, place, "split it into several statements"));
+            return Err(exceeded("set operations", MAX_STEPS, place, "split it into several statements"));
+        }
+        if joins > MAX_JOINS {
+            return Err(exceeded("joins", MAX_JOINS, place, "split it into several statements"));
         }
     }
     Ok(())
@@ -138,21 +176,47 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
 /// Whether an operand may end with this, so that a sign behind it joins two.
 fn ends_operand(lexeme: &Lexeme) -> bool {
     match &lexeme.token.token {
-        Token::Word(_) => matches!(lexeme.keyword(), Keyword::NoKeyword | Keyword::END | Keyword::TRUE | Keyword::FALSE | Keyword::NULL),
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::RParen | Token::RBracket | Token::RBrace => true,
+        Token::Word(_) => matches!(
+            lexeme.keyword(),
+            Keyword::NoKeyword | Keyword::END | Keyword::TRUE | Keyword::FALSE | Keyword::NULL
+        ),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::RParen
+        | Token::RBracket
+        | Token::RBrace => true,
         _ => false,
     }
 }
 
 /// Tokens that stand before their operand, so that a row of them nests.
 fn is_prefix(token: &Token, keyword: Keyword) -> bool {
-    matches!(token, Token::Minus | Token::Plus | Token::Tilde | Token::ExclamationMark | Token::AtSign | Token::DoubleExclamationMark)
-        || matches!(
-            keyword,
-            Keyword::NOT | Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE | Keyword::PRIOR | Keyword::INTERVAL
-                | Keyword::CONNECT_BY_ROOT | Keyword::EXISTS | Keyword::DESCRIBE | Keyword::DESC | Keyword::ARRAY
-                | Keyword::STRUCT | Keyword::MAP | Keyword::BINARY
-        )
+    matches!(
+        token,
+        Token::Minus
+            | Token::Plus
+            | Token::Tilde
+            | Token::ExclamationMark
+            | Token::AtSign
+            | Token::DoubleExclamationMark
+    ) || matches!(
+        keyword,
+        Keyword::NOT
+            | Keyword::EXPLAIN
+            | Keyword::ANALYZE
+            | Keyword::VERBOSE
+            | Keyword::PRIOR
+            | Keyword::INTERVAL
+            | Keyword::CONNECT_BY_ROOT
+            | Keyword::EXISTS
+            | Keyword::DESCRIBE
+            | Keyword::DESC
+            | Keyword::ARRAY
+            | Keyword::STRUCT
+            | Keyword::MAP
+            | Keyword::BINARY
+    )
 }
 
 fn is_type_with_angles(keyword: Keyword) -> bool {
@@ -162,9 +226,21 @@ fn is_type_with_angles(keyword: Keyword) -> bool {
 fn is_word_operator(lexeme: &Lexeme, keyword: Keyword) -> bool {
     matches!(
         keyword,
-        Keyword::IS | Keyword::IN | Keyword::LIKE | Keyword::ILIKE | Keyword::SIMILAR | Keyword::COLLATE | Keyword::AT
-            | Keyword::DIV | Keyword::REGEXP | Keyword::RLIKE | Keyword::OVERLAPS | Keyword::MEMBER | Keyword::NOTNULL
-            | Keyword::OPERATOR | Keyword::NOT
+        Keyword::IS
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::SIMILAR
+            | Keyword::COLLATE
+            | Keyword::AT
+            | Keyword::DIV
+            | Keyword::REGEXP
+            | Keyword::RLIKE
+            | Keyword::OVERLAPS
+            | Keyword::MEMBER
+            | Keyword::NOTNULL
+            | Keyword::OPERATOR
+            | Keyword::NOT
     ) || matches!(&lexeme.token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("contains"))
 }
 
@@ -191,9 +267,23 @@ fn is_operator(token: &Token) -> bool {
 fn ends_expression(keyword: Keyword) -> bool {
     matches!(
         keyword,
-        Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::ORDER | Keyword::BY
-            | Keyword::HAVING | Keyword::QUALIFY | Keyword::ON | Keyword::USING | Keyword::WHEN | Keyword::THEN
-            | Keyword::ELSE | Keyword::LIMIT | Keyword::OFFSET | Keyword::VALUES | Keyword::AS
+        Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::BY
+            | Keyword::HAVING
+            | Keyword::QUALIFY
+            | Keyword::ON
+            | Keyword::USING
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::VALUES
+            | Keyword::AS
     )
 }
 
@@ -232,8 +322,8 @@ mod tests {
             (format!("SELECT a{}", "[1]".repeat(n)), "operators in a row"),
             (format!("SELECT a{}", " IS NULL".repeat(n)), "operators in a row"),
             (format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_001].join(" AND ")), "terms joined by AND and OR"),
-            (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "joins and set operations"),
-            (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "joins and set operations"),
+            (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "set operations"),
+            (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "too many joins"),
             ("EXPLAIN ".repeat(n), "nests too deep"),
         ] {
             let error = check(&sql).unwrap_err();

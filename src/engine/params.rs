@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+};
 
 use super::error::EngineError;
 
@@ -32,7 +34,11 @@ pub type Params = BTreeMap<String, Param>;
 ///
 /// When there is no `=`, or the name is not a word of letters, digits and `_`.
 pub fn parse_param(text: &str) -> Result<(String, Param), EngineError> {
-    let bad = |why: &str| EngineError::new("bad-parameter", format!("cannot read the parameter '{text}'")).why(why).help("write name=value");
+    let bad = |why: &str| {
+        EngineError::new("bad-parameter", format!("cannot read the parameter '{text}'"))
+            .why(why)
+            .help("write name=value")
+    };
     let (name, value) = text.split_once('=').ok_or_else(|| bad("it has no '='"))?;
     let word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if !word {
@@ -65,7 +71,10 @@ impl Param {
     fn literal(&self) -> Expr {
         let value = |value: Value| Expr::Value(value.into());
         let number = |text: String| match text.strip_prefix('-') {
-            Some(positive) => Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(value(Value::Number(positive.to_owned(), false))) },
+            Some(positive) => Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: Box::new(value(Value::Number(positive.to_owned(), false))),
+            },
             None => value(Value::Number(text, false)),
         };
         match self {

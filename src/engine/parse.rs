@@ -58,8 +58,9 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
 fn syntax_error(error: &DataFusionError) -> EngineError {
     match error.find_root() {
         DataFusionError::SQL(parser, _) => match parser.as_ref() {
-            ParserError::RecursionLimitExceeded => EngineError::new("limit", "the statement nests too deep")
-                .help("use WITH to name its inner parts"),
+            ParserError::RecursionLimitExceeded => {
+                EngineError::new("limit", "the statement nests too deep").help("use WITH to name its inner parts")
+            }
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => EngineError::syntax(message),
         },
         _ => EngineError::from_datafusion(error),

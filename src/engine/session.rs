@@ -27,6 +27,7 @@ use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::functions;
+use super::limits::check_plan;
 use super::params::Params;
 use super::parse::{Parsed, parse};
 use super::resolve::resolve;
@@ -197,15 +198,16 @@ impl Engine {
             // The receiver is gone when the caller has given up.
             drop(sender.send(result));
         };
-        std::thread::Builder::new().name("spanql-plan".to_owned()).stack_size(PLANNING_STACK).spawn(work).map_err(|error| {
-            EngineError::new("internal", "no thread for planning could be started").why(error.to_string())
-        })?;
+        std::thread::Builder::new().name("spanql-plan".to_owned()).stack_size(PLANNING_STACK).spawn(work).map_err(
+            |error| EngineError::new("internal", "no thread for planning could be started").why(error.to_string()),
+        )?;
         receiver.await.unwrap_or_else(|_| Err(EngineError::new("internal", "planning ended unexpectedly")))
     }
 }
 
 fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
-    let mut session = SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let mut session =
+        SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
     if let Some(partitions) = config.target_partitions {
         session = session.with_target_partitions(partitions);
     }
@@ -219,7 +221,8 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     options.optimizer.repartition_file_scans = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+        runtime =
+            runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
     }
     if let Some(dir) = &config.temp_dir {
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
@@ -321,7 +324,8 @@ impl Planner {
                 },
             };
             let rest = rests.get(key).cloned().unwrap_or_default();
-            let (table, absent) = with_open_names(&key.table, provider, &rest, names).map_err(|error| EngineError::from_datafusion(&error))?;
+            let (table, absent) = with_open_names(&key.table, provider, &rest, names)
+                .map_err(|error| EngineError::from_datafusion(&error))?;
             tables.insert(key.clone(), table);
             for note in absent {
                 if !notes.contains(&note) {
@@ -333,7 +337,8 @@ impl Planner {
             return Ok((self.state.clone(), notes));
         }
         let overlay = Overlay::new(Arc::clone(self.state.catalog_list()), tables);
-        let state = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(overlay)).build();
+        let state =
+            SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(overlay)).build();
         Ok((state, notes))
     }
 
@@ -341,12 +346,18 @@ impl Planner {
         let Planned { plan, state, notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
-            return Ok(Prepared { notes, schema: Arc::clone(plan.schema().inner()), state, step: Step::Write { plan, allowed: allow_write } });
+            return Ok(Prepared {
+                notes,
+                schema: Arc::clone(plan.schema().inner()),
+                state,
+                step: Step::Write { plan, allowed: allow_write },
+            });
         }
         let physical = self
             .handle
             .block_on(state.create_physical_plan(&plan))
             .map_err(|error| places.planning_error(&error, &self.catalog()))?;
+        check_plan(&physical)?;
         Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
     }
 }
@@ -355,7 +366,10 @@ impl Planner {
 fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
     let mut read_only = true;
     plan.apply_with_subqueries(|node| {
-        let writes = matches!(node, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_));
+        let writes = matches!(
+            node,
+            LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)
+        );
         read_only &= !writes;
         Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;

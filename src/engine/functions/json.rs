@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringArray, StringBuilder,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringArray, StringBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use serde_json::Value;
 
 /// What a function takes out of JSON text.
@@ -119,7 +119,11 @@ impl ScalarUDFImpl for JsonFunction {
             Take::Texts => self.texts(texts, &path),
             Take::Numbers => self.numbers(texts, &path),
         };
-        Ok(if scalar { ColumnarValue::Scalar(ScalarValue::try_from_array(&taken, 0)?) } else { ColumnarValue::Array(taken) })
+        Ok(if scalar {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&taken, 0)?)
+        } else {
+            ColumnarValue::Array(taken)
+        })
     }
 }
 
@@ -141,7 +145,8 @@ impl JsonFunction {
         for row in 0..texts.len() {
             let values = elements(texts, row).map(|list| values_at(&list, path));
             for value in values.iter().flatten() {
-                let number = value.as_ref().and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
+                let number =
+                    value.as_ref().and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
                 lists.values().append_option(number);
             }
             lists.append(values.is_some());
@@ -173,7 +178,8 @@ fn values_at(list: &[Value], path: &str) -> Vec<Option<Value>> {
 }
 
 fn collect(value: &Value, steps: &[&str], values: &mut Vec<Option<Value>>) {
-    let at = |steps: &[&str]| find(value, steps).or_else(|| find(value, steps.get(1..).filter(|steps| !steps.is_empty())?));
+    let at =
+        |steps: &[&str]| find(value, steps).or_else(|| find(value, steps.get(1..).filter(|steps| !steps.is_empty())?));
     match steps.iter().position(|step| *step == "*") {
         None => values.push(at(steps)),
         Some(star) => {

@@ -8,7 +8,9 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 
 /// What text is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,11 +57,7 @@ pub(crate) fn read_number(text: &str) -> Option<f64> {
 /// Reads `true` and `false` in any case.
 pub(crate) fn read_boolean(text: &str) -> Option<bool> {
     let text = text.trim();
-    if text.eq_ignore_ascii_case("true") {
-        Some(true)
-    } else {
-        text.eq_ignore_ascii_case("false").then_some(false)
-    }
+    if text.eq_ignore_ascii_case("true") { Some(true) } else { text.eq_ignore_ascii_case("false").then_some(false) }
 }
 
 impl ScalarUDFImpl for ReadText {
@@ -96,7 +94,11 @@ impl ScalarUDFImpl for ReadText {
             Target::Number => Arc::new(texts.map(|text| read_number(text?)).collect::<Float64Array>()),
             Target::Boolean => Arc::new(texts.map(|text| read_boolean(text?)).collect::<BooleanArray>()),
         };
-        Ok(if scalar { ColumnarValue::Scalar(ScalarValue::try_from_array(&read, 0)?) } else { ColumnarValue::Array(read) })
+        Ok(if scalar {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&read, 0)?)
+        } else {
+            ColumnarValue::Array(read)
+        })
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
+use super::super::limits::MAX_JOINS;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
@@ -17,7 +18,7 @@ use super::{Resolver, name_span, object_name, quoted};
 use crate::model::names::expand_alias;
 
 /// How many relations one FROM may list.
-const MAX_RELATIONS: usize = 200;
+const MAX_RELATIONS: usize = MAX_JOINS;
 
 impl Resolver<'_> {
     pub(super) fn from(&mut self, from: &mut [TableWithJoins], outer: &Scopes) -> Result<Level, EngineError> {
@@ -32,9 +33,15 @@ impl Resolver<'_> {
             level.append(joined);
         }
         let mut seen = HashSet::new();
-        match level.relations.iter().find(|relation| !relation.qualifier.is_empty() && !seen.insert(&relation.qualifier)) {
-            Some(twice) => Err(EngineError::new("ambiguous-name", format!("two tables in FROM are called {}", twice.title()))
-                .help("give one of them another alias")),
+        match level
+            .relations
+            .iter()
+            .find(|relation| !relation.qualifier.is_empty() && !seen.insert(&relation.qualifier))
+        {
+            Some(twice) => {
+                Err(EngineError::new("ambiguous-name", format!("two tables in FROM are called {}", twice.title()))
+                    .help("give one of them another alias"))
+            }
             None => Ok(level),
         }
     }
@@ -52,7 +59,12 @@ impl Resolver<'_> {
     }
 
     /// `before` are the relations to the left, which LATERAL ones may read.
-    fn table_with_joins(&mut self, table: &mut TableWithJoins, outer: &Scopes, before: &Level) -> Result<Level, EngineError> {
+    fn table_with_joins(
+        &mut self,
+        table: &mut TableWithJoins,
+        outer: &Scopes,
+        before: &Level,
+    ) -> Result<Level, EngineError> {
         let mut left = self.factor(&mut table.relation, outer, before)?;
         for join in &mut table.joins {
             let mut visible = before.clone();
@@ -88,7 +100,12 @@ impl Resolver<'_> {
                 let unnamed = alias.is_none();
                 let alias = alias.get_or_insert_with(|| {
                     self.unnamed += 1;
-                    TableAlias { explicit: true, name: quoted(format!("subquery_{}", self.unnamed), Span::empty()), columns: vec![], at: None }
+                    TableAlias {
+                        explicit: true,
+                        name: quoted(format!("subquery_{}", self.unnamed), Span::empty()),
+                        columns: vec![],
+                        at: None,
+                    }
                 });
                 Ok(Level::of(Rel { unnamed, ..Rel::new(vec![alias.name.value.clone()], columns) }))
             }
@@ -134,10 +151,14 @@ impl Resolver<'_> {
             let columns = match alias.filter(|alias| !alias.columns.is_empty()) {
                 None => Rc::clone(&cte.columns),
                 Some(_) => Rc::new(
-                    Shape { shown: cte.columns.shown.clone(), opaque: cte.columns.opaque, ..Shape::default() }.into_columns(alias),
+                    Shape { shown: cte.columns.shown.clone(), opaque: cte.columns.opaque, ..Shape::default() }
+                        .into_columns(alias),
                 ),
             };
-            return Ok(Rel::new(vec![alias.map_or_else(|| cte.name.clone(), |alias| alias.name.value.clone())], columns));
+            return Ok(Rel::new(
+                vec![alias.map_or_else(|| cte.name.clone(), |alias| alias.name.value.clone())],
+                columns,
+            ));
         }
         let Some(table) = self.catalog.table(&parts)? else { return Err(self.unknown_table(name, &parts)) };
         self.count_tables(1)?;
@@ -157,7 +178,12 @@ impl Resolver<'_> {
     }
 
     /// The call of a table function of the engine, as a table of this statement.
-    fn function_table(&mut self, name: &mut ObjectName, args: &[FunctionArg], alias: &mut Option<TableAlias>) -> Result<Option<Rel>, EngineError> {
+    fn function_table(
+        &mut self,
+        name: &mut ObjectName,
+        args: &[FunctionArg],
+        alias: &mut Option<TableAlias>,
+    ) -> Result<Option<Rel>, EngineError> {
         let parts = self.name_parts(name).unwrap_or_default();
         let [function] = parts.as_slice() else { return Ok(None) };
         let span = name_span(name);
@@ -196,22 +222,30 @@ impl Resolver<'_> {
                 vec![]
             }
             JoinConstraint::Using(_) | JoinConstraint::Natural if left.is_opaque() || right.is_opaque() => vec![],
-            JoinConstraint::Using(names) => names.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident().cloned())).collect(),
-            JoinConstraint::Natural => common_columns(&left, &right).into_iter().map(|name| quoted(name, Span::empty())).collect(),
+            JoinConstraint::Using(names) => {
+                names.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident().cloned())).collect()
+            }
+            JoinConstraint::Natural => {
+                common_columns(&left, &right).into_iter().map(|name| quoted(name, Span::empty())).collect()
+            }
             JoinConstraint::None => vec![],
         };
         let mut equalities = None;
         let (left_scopes, right_scopes) = (within(&Scopes::default(), &left), within(&Scopes::default(), &right));
         for ident in names {
-            let (Some(a), Some(b)) = (self.column(std::slice::from_ref(&ident), &left_scopes)?, self.column(std::slice::from_ref(&ident), &right_scopes)?)
-            else {
+            let (Some(a), Some(b)) = (
+                self.column(std::slice::from_ref(&ident), &left_scopes)?,
+                self.column(std::slice::from_ref(&ident), &right_scopes)?,
+            ) else {
                 continue;
             };
             merge(&mut both, offset, &ident, &a, &b, side);
             let equal = Expr::BinaryOp { left: Box::new(a.expr), op: BinaryOperator::Eq, right: Box::new(b.expr) };
             equalities = Some(match equalities {
                 None => equal,
-                Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) },
+                Some(before) => {
+                    Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
+                }
             });
         }
         if let Some(equalities) = equalities {
@@ -240,7 +274,9 @@ impl Side {
         match operator {
             JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Self::Right,
             JoinOperator::FullOuter(_) => Self::Either,
-            JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) => Self::OnlyLeft,
+            JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) => {
+                Self::OnlyLeft
+            }
             JoinOperator::RightSemi(_) | JoinOperator::RightAnti(_) => Self::OnlyRight,
             _ => Self::Left,
         }
@@ -272,7 +308,8 @@ fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
 /// The columns that both sides show, in the order of the left one.
 fn common_columns(left: &Level, right: &Level) -> Vec<String> {
     let shown = |level: &Level| -> Vec<String> {
-        let each = level.relations.iter().flat_map(|r| r.columns.shown.iter().filter(|name| !r.omitted.contains(*name)));
+        let each =
+            level.relations.iter().flat_map(|r| r.columns.shown.iter().filter(|name| !r.omitted.contains(*name)));
         each.cloned().collect()
     };
     let there = shown(right);
@@ -314,7 +351,11 @@ fn coalesce(a: Expr, b: Expr) -> Expr {
         name: ObjectName::from(vec![Ident::new("coalesce")]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args: vec![argument(a), argument(b)], clauses: vec![] }),
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![argument(a), argument(b)],
+            clauses: vec![],
+        }),
         filter: None,
         null_treatment: None,
         over: None,

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
+    AccessExpr, Expr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -103,7 +104,20 @@ impl Resolver<'_> {
         if let Some(relation) = relation_named(&reading.qualifier, scopes) {
             return self.in_relation(&relation, &reading.name, span);
         }
-        // `column.field` of a struct: the column is ours, the field DataFusion's.
+        // `relation.column.field` and `column.field` of a struct: the column is ours, the field DataFusion's.
+        for split in (1..reading.qualifier.len()).rev() {
+            let named = relation_named(&reading.qualifier[..split], scopes);
+            if let Some(relation) =
+                named.filter(|relation| relation.columns.find(&reading.qualifier[split]) != Match::None)
+            {
+                let Some(Column { expr, name }) = self.in_relation(&relation, &reading.qualifier[split], span)? else {
+                    continue;
+                };
+                let Expr::CompoundIdentifier(mut path) = expr else { continue };
+                path.extend(idents[split + 1..].iter().cloned());
+                return Ok(Some(Column { expr: field(path), name }));
+            }
+        }
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
         match self.unqualified(&idents[0], scopes) {
             Ok(Some(Column { expr, name })) => {
@@ -113,7 +127,7 @@ impl Resolver<'_> {
                     _ => return Ok(None),
                 };
                 path.extend(idents[1..].iter().cloned());
-                Ok(Some(Column { expr: Expr::CompoundIdentifier(path), name }))
+                Ok(Some(Column { expr: field(path), name }))
             }
             _ if anything_opaque => Ok(None),
             _ => Err(self.unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
@@ -171,7 +185,8 @@ impl Resolver<'_> {
         let target = target.unwrap_or_else(|| name.to_owned());
         if is_open_name(&target) {
             for level in scopes.iter().rev() {
-                let open: Vec<Rel> = level.relations.iter().filter(|relation| relation.columns.open.is_some()).cloned().collect();
+                let open: Vec<Rel> =
+                    level.relations.iter().filter(|relation| relation.columns.open.is_some()).cloned().collect();
                 match open.as_slice() {
                     [] => {}
                     [relation] => return Ok(Some(self.want(relation, target, span))),
@@ -214,7 +229,8 @@ impl Walker<'_, '_> {
         if self.uses == OutputUse::None || self.inside > 0 {
             return None;
         }
-        let usable = || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
+        let usable =
+            || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
         usable().find(|output| output.name == ident.value).or_else(|| {
             let lower = ident.value.to_lowercase();
             usable().find(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
@@ -327,6 +343,11 @@ impl VisitorMut for Walker<'_, '_> {
     }
 }
 
+/// The field of a struct: in parentheses, so that it is not taken for a column, whose name needs no alias.
+fn field(path: Vec<Ident>) -> Expr {
+    Expr::Nested(Box::new(Expr::CompoundIdentifier(path)))
+}
+
 fn empty_query() -> Query {
     Query {
         with: None,
@@ -352,11 +373,13 @@ fn relation_named(qualifier: &[String], scopes: &Scopes) -> Option<Rel> {
 
 /// The real column that a name means in one FROM.
 fn in_level(level: &Level, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
-    let merged = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == name))
-        .or_else(|| {
-            let lower = name.to_lowercase();
-            level.merged.iter().find(|merged| merged.names.iter().any(|known| !known.contains('.') && known.to_lowercase() == lower))
-        });
+    let merged = level.merged.iter().find(|merged| merged.names.iter().any(|known| known == name)).or_else(|| {
+        let lower = name.to_lowercase();
+        level
+            .merged
+            .iter()
+            .find(|merged| merged.names.iter().any(|known| !known.contains('.') && known.to_lowercase() == lower))
+    });
     if let Some(merged) = merged {
         return Ok(Some(Column { expr: merged.expr.clone(), name: merged.column.clone() }));
     }
@@ -439,11 +462,11 @@ pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
         (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
         (None, false) => error,
     };
-    let tables: Vec<String> = scopes.last().into_iter().flat_map(|level| &level.relations).map(relation_title).collect();
+    let tables: Vec<String> =
+        scopes.last().into_iter().flat_map(|level| &level.relations).map(relation_title).collect();
     match tables.as_slice() {
         [] => error.why("the statement reads no table"),
         [one] => error.why(format!("{one} has no such column")),
         several => error.why(format!("none of {} has it", several.join(", "))),
     }
 }
-

@@ -26,7 +26,8 @@ impl Shape {
 
     /// The columns as a relation shows them, with the names of a column list in place of the first ones.
     pub(super) fn into_columns(self, alias: Option<&TableAlias>) -> Columns {
-        let renamed: Vec<String> = alias.into_iter().flat_map(|alias| &alias.columns).map(|column| column.name.value.clone()).collect();
+        let renamed: Vec<String> =
+            alias.into_iter().flat_map(|alias| &alias.columns).map(|column| column.name.value.clone()).collect();
         if self.opaque {
             if renamed.is_empty() { Columns::unknown() } else { Columns::new(renamed, vec![], None) }
         } else if renamed.is_empty() {

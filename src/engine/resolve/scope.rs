@@ -101,7 +101,8 @@ impl Rel {
 
     /// The expression that reads a column of this relation.
     pub(super) fn column(&self, name: &str, span: Span) -> Expr {
-        let idents: Vec<Ident> = self.qualifier.iter().map(String::as_str).chain([name]).map(|part| quoted(part, span)).collect();
+        let idents: Vec<Ident> =
+            self.qualifier.iter().map(String::as_str).chain([name]).map(|part| quoted(part, span)).collect();
         match <[Ident; 1]>::try_from(idents) {
             Ok([only]) => Expr::Identifier(only),
             Err(idents) => Expr::CompoundIdentifier(idents),
@@ -135,7 +136,8 @@ impl Level {
     pub(super) fn append(&mut self, other: Self) {
         let offset = self.relations.len();
         self.relations.extend(other.relations);
-        self.merged.extend(other.merged.into_iter().map(|merged| Merged { relation: merged.relation + offset, ..merged }));
+        self.merged
+            .extend(other.merged.into_iter().map(|merged| Merged { relation: merged.relation + offset, ..merged }));
     }
 
     pub(super) fn is_opaque(&self) -> bool {

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, ObjectName, OrderBy, OrderByKind, RenameSelectItem, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
+    Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, ObjectName, OrderBy, OrderByKind, RenameSelectItem, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -44,7 +44,8 @@ impl Resolver<'_> {
         let level = self.from(&mut select.from, outer)?;
         let scopes = within(outer, &level);
         let projection = std::mem::take(&mut select.projection);
-        let texts = self.parsed.texts.get(&select.select_token.0.span.start).filter(|texts| texts.len() == projection.len());
+        let texts =
+            self.parsed.texts.get(&select.select_token.0.span.start).filter(|texts| texts.len() == projection.len());
         let mut opaque_star = false;
         let mut items = Items { list: vec![], open: None };
         let mut opaque_items = vec![];
@@ -62,7 +63,11 @@ impl Resolver<'_> {
         if let Some((_, relation)) = &open {
             for name in relation.columns.hidden.iter().filter(|name| !shown.contains(name)) {
                 hidden.push(name.clone());
-                outputs.push(Output { name: name.clone(), expr: relation.column(name, Span::empty()), computed: false });
+                outputs.push(Output {
+                    name: name.clone(),
+                    expr: relation.column(name, Span::empty()),
+                    computed: false,
+                });
             }
         }
         select.projection = outputs.iter().map(|output| select_item(output.clone())).collect();
@@ -110,13 +115,20 @@ impl Resolver<'_> {
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let Some(parts) = self.name_parts(&name) else {
-                    return Ok(Some(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)));
+                    return Ok(Some(SelectItem::QualifiedWildcard(
+                        SelectItemQualifiedWildcardKind::ObjectName(name),
+                        options,
+                    )));
                 };
-                let best = (0..level.relations.len()).max_by_key(|&i| (level.relations[i].answers_to(&parts), std::cmp::Reverse(i)));
+                let best = (0..level.relations.len())
+                    .max_by_key(|&i| (level.relations[i].answers_to(&parts), std::cmp::Reverse(i)));
                 match best.filter(|&i| level.relations[i].answers_to(&parts) > 0) {
                     Some(i) if !level.relations[i].columns.opaque => self.star(&[i], level, options, scopes, items)?,
                     Some(_) => {
-                        return Ok(Some(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)));
+                        return Ok(Some(SelectItem::QualifiedWildcard(
+                            SelectItemQualifiedWildcardKind::ObjectName(name),
+                            options,
+                        )));
                     }
                     None => return Err(unknown_alias(&name, &parts, level)),
                 }
@@ -141,10 +153,16 @@ impl Resolver<'_> {
         // Where the first parts name a relation, they are its qualifier and no part of the name.
         let column = self.column(idents, scopes).ok()??;
         let qualifier_dropped = (1..parts.len()).map(|split| parts[split..].join(".")).find(|rest| {
-            let reached = column.name == *rest || column.name.eq_ignore_ascii_case(rest) || expand_alias(rest).is_some_and(|target| target == column.name);
+            let reached = column.name == *rest
+                || column.name.eq_ignore_ascii_case(rest)
+                || expand_alias(rest).is_some_and(|target| target == column.name);
             reached && expand_alias(&last.value).as_deref() != Some(column.name.as_str())
         });
-        if column.name == last.value { Some(last.value.clone()) } else { Some(qualifier_dropped.unwrap_or_else(|| last.value.clone())) }
+        if column.name == last.value {
+            Some(last.value.clone())
+        } else {
+            Some(qualifier_dropped.unwrap_or_else(|| last.value.clone()))
+        }
     }
 
     /// Writes out `*` over some relations.
@@ -162,13 +180,16 @@ impl Resolver<'_> {
             for name in &relation.columns.shown {
                 let merged = level.merged.iter().find(|merged| merged.relation == i && merged.column == *name);
                 match merged {
-                    Some(merged) if relations.len() > 1 => list.push(Item { name: name.clone(), expr: merged.expr.clone() }),
+                    Some(merged) if relations.len() > 1 => {
+                        list.push(Item { name: name.clone(), expr: merged.expr.clone() })
+                    }
                     _ if relations.len() > 1 && relation.omitted.contains(name) => {}
                     _ => list.push(Item { name: name.clone(), expr: relation.column(name, Span::empty()) }),
                 }
             }
         }
-        let open: Vec<&Rel> = relations.iter().map(|&i| &level.relations[i]).filter(|relation| relation.columns.open.is_some()).collect();
+        let open: Vec<&Rel> =
+            relations.iter().map(|&i| &level.relations[i]).filter(|relation| relation.columns.open.is_some()).collect();
         if let ([relation], None) = (open.as_slice(), &items.open) {
             items.open = relation.columns.open.clone().map(|table| (table, (*relation).clone()));
         }
@@ -198,7 +219,8 @@ impl Resolver<'_> {
         for ident in dropped {
             // What no span has need not be left out.
             let absent = expand_alias(&ident.value).unwrap_or_else(|| ident.value.clone());
-            if open && is_open_name(&absent) && list.iter().all(|item| item.name != absent && item.name != ident.value) {
+            if open && is_open_name(&absent) && list.iter().all(|item| item.name != absent && item.name != ident.value)
+            {
                 continue;
             }
             let name = starred(list, &ident)?;
@@ -240,7 +262,9 @@ impl Resolver<'_> {
         self.expression(&mut select.prewhere, scopes)?;
         self.expression(&mut select.selection, scopes)?;
         match &mut select.group_by {
-            GroupByExpr::Expressions(exprs, _) => self.expressions(exprs, scopes, outputs, OutputUse::GroupExpression)?,
+            GroupByExpr::Expressions(exprs, _) => {
+                self.expressions(exprs, scopes, outputs, OutputUse::GroupExpression)?
+            }
             GroupByExpr::All(_) => {}
         }
         self.expressions(&mut select.having, scopes, outputs, OutputUse::Expression)?;
@@ -251,7 +275,13 @@ impl Resolver<'_> {
         self.expression(&mut select.sort_by, scopes)
     }
 
-    fn order_by(&mut self, order_by: &mut OrderBy, outputs: &[Output], scopes: &Scopes, distinct_on: bool) -> Result<(), EngineError> {
+    fn order_by(
+        &mut self,
+        order_by: &mut OrderBy,
+        outputs: &[Output],
+        scopes: &Scopes,
+        distinct_on: bool,
+    ) -> Result<(), EngineError> {
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
         // DISTINCT ON compares its expressions with those of ORDER BY, so both must be expressions over the input.
         let uses = if distinct_on { OutputUse::Expression } else { OutputUse::Column };
@@ -309,7 +339,9 @@ fn unknown_alias(name: &ObjectName, parts: &[String], level: &Level) -> EngineEr
     let titles: Vec<String> = level.relations.iter().map(Rel::title).collect();
     let typed = parts.join(".");
     let near = nearest(&typed, titles.iter().map(String::as_str));
-    EngineError::new("unknown-table", format!("unknown table or alias {typed}")).at_span(super::name_span(name)).suggest(near)
+    EngineError::new("unknown-table", format!("unknown table or alias {typed}"))
+        .at_span(super::name_span(name))
+        .suggest(near)
 }
 
 /// Gives every item a name of its own: a repeated one gets `_2`, `_3`, and so on, past names that are there already.
@@ -355,7 +387,8 @@ fn holds_groups(expr: &Expr, catalog: &Catalog<'_>) -> bool {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Function(function) if self.depth == 0 => {
-                    let name = function.name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
+                    let name =
+                        function.name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
                     if function.over.is_some() || name.is_some_and(|name| self.catalog.is_aggregate(name)) {
                         return ControlFlow::Break(());
                     }

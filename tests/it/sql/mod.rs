@@ -27,12 +27,16 @@ async fn lines(engine: &Engine, sql: &str, params: &Params) -> Result<Vec<String
         let names: Vec<String> = prepared.schema().fields().iter().map(|field| field.name().clone()).collect();
         lines.push(names.join(" | "));
         let stream = prepared.execute().await?;
-        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|error| EngineError::from_datafusion(&error))?;
+        let batches: Vec<RecordBatch> =
+            stream.try_collect().await.map_err(|error| EngineError::from_datafusion(&error))?;
         for batch in batches {
             assert_eq!(batch.num_columns(), names.len(), "{sql}");
             let options = FormatOptions::default().with_null("NULL");
-            let columns: Vec<_> =
-                batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+                .collect();
             for row in 0..batch.num_rows() {
                 let cells = columns.iter().zip(batch.columns()).map(|(format, column)| {
                     let text = format.value(row).to_string();
@@ -72,8 +76,11 @@ impl AsyncDB for Database {
 #[test]
 fn statements_by_example() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir("tests/sql").unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "slt")).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir("tests/sql")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "slt"))
+        .collect();
     files.sort();
     let update = std::env::var_os("SPANQL_UPDATE_SLT").is_some();
     let mut failures = vec![];
@@ -81,11 +88,23 @@ fn statements_by_example() {
     runtime.block_on(async {
         for file in files {
             let records = sqllogictest::parse_file::<DefaultColumnType>(&file).unwrap();
-            statements += records.iter().filter(|record| matches!(record, sqllogictest::Record::Query { .. } | sqllogictest::Record::Statement { .. })).count();
-            let mut runner = Runner::new(|| async { Ok(Database { engine: fixture::engine().await, params: Params::new() }) });
+            statements += records
+                .iter()
+                .filter(|record| {
+                    matches!(record, sqllogictest::Record::Query { .. } | sqllogictest::Record::Statement { .. })
+                })
+                .count();
+            let mut runner =
+                Runner::new(|| async { Ok(Database { engine: fixture::engine().await, params: Params::new() }) });
             if update {
                 runner
-                    .update_test_file(&file, " ", sqllogictest::default_validator, sqllogictest::default_normalizer, sqllogictest::default_column_validator)
+                    .update_test_file(
+                        &file,
+                        " ",
+                        sqllogictest::default_validator,
+                        sqllogictest::default_normalizer,
+                        sqllogictest::default_column_validator,
+                    )
                     .await
                     .unwrap();
             } else {
@@ -106,7 +125,10 @@ async fn a_missing_parameter_is_named() {
     let engine = fixture::engine().await;
     let params = Params::from([("other".to_owned(), Param::Int(1))]);
     let error = engine.prepare("SELECT $limit", &params).await.unwrap_err();
-    assert_eq!(error.to_string(), "no value for the parameter $limit at 1:8: parameters given: other; give one as limit=value");
+    assert_eq!(
+        error.to_string(),
+        "no value for the parameter $limit at 1:8: parameters given: other; give one as limit=value"
+    );
     assert_eq!((error.code(), error.position()), ("missing-parameter", Some((1, 8))));
 }
 
