@@ -22,6 +22,7 @@ mod limits;
 mod nearest;
 mod params;
 mod parse;
+mod planner;
 mod resolve;
 mod session;
 

@@ -9,6 +9,7 @@ mod names;
 mod query;
 mod scope;
 mod select;
+mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;

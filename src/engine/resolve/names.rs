@@ -11,8 +11,11 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::super::error::EngineError;
 use super::super::nearest::{as_typed, nearest};
 use super::scope::{Level, Match, Rel, Scopes};
+use super::unknown::{
+    ambiguous, known_names, qualified_name, qualified_names, relation_title, unknown_column, unknown_relation,
+};
 use super::{Resolver, quoted};
-use crate::model::names::{ALIASES, expand_alias, is_open_name};
+use crate::model::names::{expand_alias, is_open_name};
 
 /// A select item, resolved.
 #[derive(Debug, Clone)]
@@ -130,7 +133,7 @@ impl Resolver<'_> {
                 Ok(Some(Column { expr: field(path), name }))
             }
             _ if anything_opaque => Ok(None),
-            _ => Err(self.unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
+            _ => Err(unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
         }
     }
 
@@ -203,23 +206,6 @@ impl Resolver<'_> {
             self.again |= self.wanted.entry(table.clone()).or_default().insert(name.clone());
         }
         Column { expr: relation.column(&name, span), name }
-    }
-
-    fn unknown_relation(&self, qualifier: &[String], name: &str, scopes: &Scopes, span: Span) -> EngineError {
-        let typed = qualifier.join(".");
-        let titles = scopes.iter().flat_map(|level| &level.relations).map(Rel::title);
-        let known: Vec<String> = titles.filter(|title| !title.is_empty()).collect();
-        let whole = format!("{typed}.{name}");
-        let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(&whole))).at_span(span);
-        let error = error.why(match known.as_slice() {
-            [] => format!("no table or alias {typed} is in scope"),
-            known => format!("no table or alias {typed} is in scope, but {}", known.join(", ")),
-        });
-        let columns = known_names(scopes.iter().flat_map(|level| &level.relations));
-        match nearest(&typed, known.iter().map(String::as_str)) {
-            Some(near) => error.suggest(Some(format!("{near}.{name}"))),
-            None => error.suggest(nearest(&whole, columns).map(as_typed)),
-        }
     }
 }
 
@@ -414,59 +400,5 @@ fn in_level_by_alias(level: &Level, name: &str, target: &str, span: Span) -> Res
         [] => Ok(None),
         [relation] => Ok(Some(Column { expr: relation.column(target, span), name: target.to_owned() })),
         several => Err(ambiguous(name, &qualified_names(several.iter().copied(), name), span)),
-    }
-}
-
-fn qualified_name(relation: &Rel, name: &str) -> String {
-    let qualifier = relation.title();
-    if qualifier.is_empty() { as_typed(name) } else { format!("{qualifier}.{}", as_typed(name)) }
-}
-
-fn qualified_names<'a>(relations: impl Iterator<Item = &'a Rel>, name: &str) -> Vec<String> {
-    relations.map(|relation| qualified_name(relation, name)).collect()
-}
-
-fn ambiguous(name: &str, names: &[String], span: Span) -> EngineError {
-    EngineError::new("ambiguous-name", format!("{} is ambiguous", as_typed(name)))
-        .at_span(span)
-        .why(format!("it could be {}", names.join(" or ")))
-        .help("write which one is meant")
-}
-
-fn known_names<'a>(relations: impl Iterator<Item = &'a Rel>) -> Vec<&'a str> {
-    let mut names = vec![];
-    for relation in relations {
-        names.extend(relation.columns.shown.iter().map(String::as_str));
-        names.extend(ALIASES.iter().filter(|(_, column)| relation.columns.has(column)).map(|(alias, _)| *alias));
-    }
-    names
-}
-
-fn relation_title(relation: &Rel) -> String {
-    match relation.title() {
-        _ if relation.qualifier.is_empty() => "the result".to_owned(),
-        _ if relation.unnamed => "the subquery".to_owned(),
-        title => title,
-    }
-}
-
-/// The error for a name that is nowhere in scope.
-pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
-    let name = ident.value.as_str();
-    let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(ident.span);
-    let known = known_names(scopes.iter().flat_map(|level| &level.relations));
-    let near = nearest(name, known.iter().copied());
-    let text = ident.quote_style == Some('"') && !name.contains('.');
-    let error = match (near, text) {
-        (Some(near), _) => error.suggest(Some(as_typed(near))),
-        (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
-        (None, false) => error,
-    };
-    let tables: Vec<String> =
-        scopes.last().into_iter().flat_map(|level| &level.relations).map(relation_title).collect();
-    match tables.as_slice() {
-        [] => error.why("the statement reads no table"),
-        [one] => error.why(format!("{one} has no such column")),
-        several => error.why(format!("none of {} has it", several.join(", "))),
     }
 }

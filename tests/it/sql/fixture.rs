@@ -99,7 +99,10 @@ fn spans_of(args: &[ScalarValue]) -> Result<Relation, spanql::engine::EngineErro
 /// An engine over the fixture: tables `spans`, `traces`, `opik.demo`, view `failures`, function `spans_of`.
 pub(super) async fn engine() -> Engine {
     // One partition: rows come in the order of the fixture.
-    let config = EngineConfig { target_partitions: Some(1), ..EngineConfig::default() };
+    engine_with(EngineConfig { target_partitions: Some(1), ..EngineConfig::default() }).await
+}
+
+pub(super) async fn engine_with(config: EngineConfig) -> Engine {
     let engine = Engine::new(config).unwrap();
     engine.register("spans", Relation::Spans { table: table(spans()), rest: rest() }).await.unwrap();
     engine.register("traces", Relation::Plain(table(traces()))).await.unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
-use spanql::engine::{Engine, EngineError, Param, Params};
+use spanql::engine::{Engine, EngineConfig, EngineError, Param, Params};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
 struct Database {
@@ -153,4 +153,12 @@ async fn nothing_is_written_unless_allowed() {
     for sql in ["SELECT 1", "EXPLAIN SELECT 1", "DESCRIBE spans", "SHOW TABLES", "SHOW COLUMNS FROM spans"] {
         assert!(engine.prepare(sql, &Params::new()).await.unwrap()[0].is_read_only(), "{sql}");
     }
+}
+
+#[tokio::test]
+async fn memory_that_is_not_enough_is_said() {
+    let config = EngineConfig { memory_limit: Some(100), target_partitions: Some(1), ..EngineConfig::default() };
+    let engine = fixture::engine_with(config).await;
+    let error = lines(&engine, "SELECT name, count(*) FROM spans GROUP BY name", &Params::new()).await.unwrap_err();
+    assert_eq!(error.code(), "memory", "{error}");
 }
