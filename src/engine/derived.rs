@@ -9,7 +9,8 @@ use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member};
 use super::nearest::{as_typed, nearest};
@@ -85,6 +86,11 @@ pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeSet<String
     Reading::Absent(absent_type(name))
 }
 
+/// Whether a name is a place in a canonical list: `attributes.llm.input_messages.0.message.role`.
+pub(crate) fn is_indexed(name: &str) -> bool {
+    indexed(name).is_some()
+}
+
 /// Takes `attributes.llm.input_messages.0.message.role` apart into the list's column and the path in it.
 fn indexed(name: &str) -> Option<(&'static str, &str)> {
     let lists = columns::CANONICAL.iter().filter(|column| column.content == Content::JsonList);
@@ -107,6 +113,16 @@ pub(crate) fn with_open_names(
     let mut notes = vec![];
     let mut exprs: Vec<Expr> = own.collect();
     for name in names {
+        if let Ok(index) = schema.index_of(name) {
+            if let Some((parent, path)) = indexed(name) {
+                // What a span's list says as well is kept in the list only.
+                let own = Expr::Column(Column::new_unqualified(name));
+                let item = json_list_item(Expr::Column(Column::new_unqualified(parent)), lit(path));
+                let item = try_cast(item, schema.field(index).data_type().clone());
+                exprs[index] = coalesce(vec![own, item]).alias(name);
+            }
+            continue;
+        }
         let expr = match read_open_name(name, &schema, rest) {
             Reading::Computed(expr) => expr,
             Reading::Absent(data_type) => {

@@ -1,3 +1,4 @@
 //! Integration tests, one module per subject.
 
 mod sql;
+mod store_sql;

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::derived::is_indexed;
 use super::super::error::EngineError;
 use super::super::nearest::{as_typed, nearest};
 use super::scope::{Level, Match, Rel, Scopes};
@@ -149,6 +150,7 @@ impl Resolver<'_> {
 
     fn in_relation(&mut self, relation: &Rel, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
         match relation.columns.find(name) {
+            Match::One(found) if is_indexed(&found) => return Ok(Some(self.want(relation, found, span))),
             Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
             Match::Several(names) => return Err(ambiguous(name, &names, span)),
             Match::None => {}
@@ -174,6 +176,11 @@ impl Resolver<'_> {
         let target = expand_alias(name);
         for level in scopes.iter().rev() {
             if let Some(column) = in_level(level, name, span)? {
+                if is_indexed(&column.name) {
+                    for relation in level.relations.iter().filter(|relation| relation.columns.has(&column.name)) {
+                        self.want(relation, column.name.clone(), span);
+                    }
+                }
                 return Ok(Some(column));
             }
             if let Some(target) = &target
@@ -200,7 +207,7 @@ impl Resolver<'_> {
         Err(unknown_column(ident, scopes))
     }
 
-    /// Asks the table behind a relation for an open name that it has no column of.
+    /// Asks the table behind a relation for a name that is more than a column of it.
     fn want(&mut self, relation: &Rel, name: String, span: Span) -> Column {
         if let Some(table) = &relation.columns.open {
             self.again |= self.wanted.entry(table.clone()).or_default().insert(name.clone());
