@@ -1,3 +1,14 @@
 //! Integration tests, one module per subject.
 
+mod faulty;
 mod sql;
+mod store_damage;
+mod store_damage_binary;
+mod store_faults;
+mod store_kills;
+mod store_processes;
+mod store_properties;
+mod store_readers;
+mod store_shapes;
+mod store_versions;
+mod support;
