@@ -10,7 +10,7 @@ use object_store::path::Path as ObjectPath;
 use spanql::store::{Place, Store, StoreError};
 
 use super::faulty::{Fault, Faulty};
-use super::support::{BASE_TIME, Cell, Row, assert_same, batch, copy_dir, dump, import, row};
+use super::support::{BASE_TIME, Cell, Row, ask_rows, assert_same, batch, copy_dir, engine, fingerprint, import, row};
 
 const WRITES: [Fault; 3] = [Fault::RefusedWrite, Fault::LostReply, Fault::RetriedWrite];
 const READS: [Fault; 2] = [Fault::FailedRead, Fault::CutRead];
@@ -75,13 +75,9 @@ fn store_in(dir: &Path, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn Objec
     Store::at(Place::with_local_objects(dir, |files| wrap(Arc::new(files))).unwrap())
 }
 
-async fn content(store: &Store) -> String {
-    dump(store).await.unwrap()
-}
-
 /// Checks a store after one run of work whose storage failed, and that the work can be done again.
 async fn check(outcome: Result<(), StoreError>, store: &Store, work: Work, old: &str, new: &str, context: &str) {
-    let held = content(store).await;
+    let held = fingerprint(store).await;
     match outcome {
         Ok(()) => assert_same(&held, new, &format!("{context} succeeded")),
         Err(error) => {
@@ -91,15 +87,15 @@ async fn check(outcome: Result<(), StoreError>, store: &Store, work: Work, old: 
         }
     }
     work.run(store).await.unwrap_or_else(|error| panic!("again after {context}: {error}"));
-    assert_same(&content(store).await, new, &format!("{context}, done again"));
+    assert_same(&fingerprint(store).await, new, &format!("{context}, done again"));
 }
 
 /// Fails each operation in turn until the work goes through without reaching the one that fails.
 async fn fail_each_in_memory(base: &InMemory, work: Work, fault: Fault) -> usize {
-    let old = content(&store_on(Arc::new(base.fork()))).await;
+    let old = fingerprint(&store_on(Arc::new(base.fork()))).await;
     let clean = store_on(Arc::new(base.fork()));
     work.run(&clean).await.unwrap();
-    let new = content(&clean).await;
+    let new = fingerprint(&clean).await;
     for at in 0..ENOUGH {
         let objects: Arc<dyn ObjectStore> = Arc::new(base.fork());
         let faulty = Faulty::new(Arc::clone(&objects), fault, at);
@@ -159,11 +155,11 @@ async fn an_import_into_a_directory_whose_file_system_fails_leaves_the_old_or_th
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().join("base");
     fill(&store_in(&base, |files| files)).await;
-    let old = content(&store_in(&base, |files| files)).await;
+    let old = fingerprint(&store_in(&base, |files| files)).await;
     let clean = dir.path().join("clean");
     copy_dir(&base, &clean);
     Work::Import.run(&store_in(&clean, |files| files)).await.unwrap();
-    let new = content(&store_in(&clean, |files| files)).await;
+    let new = fingerprint(&store_in(&clean, |files| files)).await;
     for fault in WRITES {
         for at in 0..ENOUGH {
             let place = dir.path().join(format!("{fault:?}-{at}"));
@@ -202,9 +198,9 @@ async fn a_commit_whose_answer_is_lost_does_not_harm_another_writer() {
             if first.is_err() {
                 import(&other, &mine).await.unwrap();
             }
-            let held = super::support::engine(other.snapshot().await.unwrap()).await;
+            let held = engine(other.snapshot().await.unwrap()).await;
             let sql = "SELECT count(*) AS n, count(DISTINCT context.span_id) AS d FROM spans WHERE project = 'c'";
-            let rows = super::support::ask_rows(&held, sql).await.unwrap();
+            let rows = ask_rows(&held, sql).await.unwrap();
             assert_eq!((rows[0]["n"].as_str(), rows[0]["d"].as_str()), ("15", "15"), "{fault:?} at {at}");
         }
     }

@@ -41,7 +41,8 @@ fn import_at_once(place: &Path, files: &[&PathBuf]) {
 }
 
 fn counts(place: &Path) -> String {
-    let sql = "SELECT count(*) AS spans, count(DISTINCT project || ' ' || trace_id || ' ' || span_id) AS keys FROM spans";
+    let sql =
+        "SELECT count(*) AS spans, count(DISTINCT project || ' ' || trace_id || ' ' || span_id) AS keys FROM spans";
     succeed(spanql(place).args(["query", sql, "-o", "jsonl"])).trim().to_owned()
 }
 

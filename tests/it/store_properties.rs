@@ -152,7 +152,8 @@ impl Oracle {
                 cells.insert(columns::EVENT_ATTRIBUTES.into(), r#"[{"k":1}]"#.into());
             }
             let metadata = held.get(columns::METADATA).map(Cell::plain).unwrap_or_default();
-            for (key, value) in serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&metadata).unwrap_or_default()
+            for (key, value) in
+                serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&metadata).unwrap_or_default()
             {
                 let text = match value {
                     serde_json::Value::String(text) => text,

@@ -18,8 +18,8 @@ spans = duckdb.sql("SELECT * FROM read_parquet(%r, union_by_name=true)" % paths)
 one = duckdb.sql("""SELECT count(*), count(DISTINCT project || "context.trace_id"),
     sum("attributes.llm.token_count.total")::BIGINT, round(sum("attributes.llm.cost.total"), 6),
     epoch_ns(min(start_time)), epoch_ns(max(end_time)), sum("tree.depth")::BIGINT, count("attributes.input.value"),
-    sum(length("attributes.output.value"))::BIGINT FROM spans""").fetchone()
-two = duckdb.sql("SELECT count(*), sum(span_count)::BIGINT FROM read_parquet(%r)" % summaries).fetchone()
+    sum(length("attributes.output.value"))::BIGINT FROM spans""").fetchall()[0]
+two = duckdb.sql("SELECT count(*), sum(span_count)::BIGINT FROM read_parquet(%r)" % summaries).fetchall()[0]
 print(json.dumps(list(one) + list(two)))
 "#;
 
@@ -60,11 +60,9 @@ fn our_answer(place: &Path) -> Vec<serde_json::Value> {
         let line = succeed(spanql(place).args(["query", sql, "-o", "jsonl"]));
         serde_json::from_str(line.trim()).unwrap()
     };
-    let spans = ask(
-        "SELECT count(*) AS a, count(DISTINCT project || trace_id) AS b, sum(total_tokens) AS c, \
+    let spans = ask("SELECT count(*) AS a, count(DISTINCT project || trace_id) AS b, sum(total_tokens) AS c, \
          round(sum(cost), 6) AS d, CAST(min(start_time) AS BIGINT) AS e, CAST(max(end_time) AS BIGINT) AS f, \
-         sum(tree.depth) AS g, count(input) AS h, sum(length(output)) AS i FROM spans",
-    );
+         sum(tree.depth) AS g, count(input) AS h, sum(length(output)) AS i FROM spans");
     let traces = ask("SELECT count(*) AS a, sum(span_count) AS b FROM traces");
     let pick = |object: &serde_json::Value, names: &str| -> Vec<serde_json::Value> {
         names.chars().map(|name| object[name.to_string()].clone()).collect()

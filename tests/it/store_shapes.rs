@@ -20,7 +20,7 @@ const STATEMENTS: [&str; 18] = [
     "SELECT model, avg(eval.Correctness.score) FROM spans GROUP BY model ORDER BY 2 DESC",
     "SELECT attributes.k0001, count(*) FROM spans GROUP BY attributes.k0001",
     "SELECT count(*) FROM spans WHERE attributes.k2499 = 7 OR attributes.k2499 > '3'",
-    "SELECT sum(attributes.k2400), max(attributes.k2400) FROM spans WHERE attributes.k2400 IS NOT NULL",
+    "SELECT sum(TRY_CAST(attributes.k2400 AS DOUBLE)), max(attributes.k2400) FROM spans WHERE attributes.k2400 <> 1",
     "SELECT attributes.nowhere, annotation.Tone.label, eval.Nope.score FROM spans ORDER BY 1",
     "SELECT attributes.llm.input_messages.0.message.role, attributes.user.id FROM spans",
     "SELECT s.name, t.span_count FROM spans s JOIN traces t ON s.context.trace_id = t.trace_id AND s.project = t.project",
