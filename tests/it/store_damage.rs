@@ -210,6 +210,7 @@ async fn a_flipped_bit_never_changes_an_answer() {
             Some("manifest") => vec![4],
             _ => vec![],
         };
+        let mut errors = 0;
         for number in 0..80 {
             let (at, bit) = match number {
                 // The ends hold magic numbers and lengths.
@@ -223,12 +224,15 @@ async fn a_flipped_bit_never_changes_an_answer() {
             let context = format!("{path} with bit {bit} of byte {at} flipped");
             let statements: Vec<&str> = relevant.iter().map(|&number| STATEMENTS[number]).collect();
             for (&number, answer) in relevant.iter().zip(ask_all(&objects, &statements).await) {
+                errors += usize::from(answer.is_err());
                 whole.judge(number, answer, &path, false, &context);
             }
             if number % 8 == 0 || relevant.is_empty() {
-                whole.check_import(&objects, &path, false, &context).await;
+                // An import reads whole files. A manifest alone can say the same in other letters.
+                whole.check_import(&objects, &path, path != whole.manifest, &context).await;
             }
         }
+        assert!(relevant.is_empty() || errors >= 40, "{path}: only {errors} of 80 flips were found");
     }
 }
 

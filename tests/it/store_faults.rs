@@ -31,10 +31,13 @@ fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> RecordBat
     batch(&rows)
 }
 
-/// Two projects: one in a segment, and one in so many small ones that the next of them makes a commit join them all.
-async fn fill(store: &Store) {
+/// Segments after which the next one makes a commit join them all.
+const ALMOST_MANY: usize = 7;
+
+/// Two projects: one in a segment, the other in so many small ones.
+async fn fill(store: &Store, small: usize) {
     import(store, &[spans("a", 0..5, "old")]).await.unwrap();
-    for number in 0..7 {
+    for number in 0..small {
         import(store, &[spans("b", number..number + 1, "old")]).await.unwrap();
     }
 }
@@ -86,6 +89,9 @@ async fn check(outcome: Result<(), StoreError>, store: &Store, work: Work, old: 
             assert!(text.contains("injected"), "{context}: {text}");
         }
     }
+    if held == new {
+        return;
+    }
     work.run(store).await.unwrap_or_else(|error| panic!("again after {context}: {error}"));
     assert_same(&fingerprint(store).await, new, &format!("{context}, done again"));
 }
@@ -108,15 +114,15 @@ async fn fail_each_in_memory(base: &InMemory, work: Work, fault: Fault) -> usize
     panic!("{work:?} never came to an end");
 }
 
-async fn filled_memory() -> InMemory {
+async fn filled_memory(small: usize) -> InMemory {
     let base = Arc::new(InMemory::new());
-    fill(&store_on(Arc::clone(&base) as Arc<dyn ObjectStore>)).await;
+    fill(&store_on(Arc::clone(&base) as Arc<dyn ObjectStore>), small).await;
     base.fork()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_whose_writes_fail_leaves_the_old_or_the_new_content() {
-    let base = filled_memory().await;
+    let base = filled_memory(ALMOST_MANY).await;
     for fault in WRITES {
         let operations = fail_each_in_memory(&base, Work::Import, fault).await;
         assert!(operations > 10, "{operations} writes: the import joins segments, too");
@@ -125,8 +131,8 @@ async fn an_import_whose_writes_fail_leaves_the_old_or_the_new_content() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_whose_reads_fail_leaves_the_old_or_the_new_content() {
-    let base = filled_memory().await;
-    for fault in READS {
+    for (fault, small) in READS.into_iter().zip([ALMOST_MANY, 1]) {
+        let base = filled_memory(small).await;
         let operations = fail_each_in_memory(&base, Work::Import, fault).await;
         assert!(operations > 10, "{operations} reads");
     }
@@ -141,7 +147,7 @@ async fn a_first_import_whose_storage_fails_can_be_done_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_writers_whose_storage_fails_leave_the_old_or_the_new_content() {
-    let base = filled_memory().await;
+    let base = filled_memory(2).await;
     for work in [Work::Delete, Work::Compact, Work::Restore, Work::Vacuum] {
         for fault in [Fault::RefusedWrite, Fault::LostReply, Fault::RetriedWrite, Fault::FailedRead] {
             let operations = fail_each_in_memory(&base, work, fault).await;
@@ -154,7 +160,7 @@ async fn other_writers_whose_storage_fails_leave_the_old_or_the_new_content() {
 async fn an_import_into_a_directory_whose_file_system_fails_leaves_the_old_or_the_new_content() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().join("base");
-    fill(&store_in(&base, |files| files)).await;
+    fill(&store_in(&base, |files| files), 1).await;
     let old = fingerprint(&store_in(&base, |files| files)).await;
     let clean = dir.path().join("clean");
     copy_dir(&base, &clean);
@@ -185,7 +191,7 @@ async fn an_import_into_a_directory_whose_file_system_fails_leaves_the_old_or_th
 /// Two writers at the same storage, one of which loses the answer of its commit: nothing of either is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_does_not_harm_another_writer() {
-    let base = filled_memory().await;
+    let base = filled_memory(1).await;
     for fault in [Fault::LostReply, Fault::RetriedWrite] {
         // A new segment has three files; the write after them is the manifest.
         for at in 0..6 {

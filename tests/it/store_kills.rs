@@ -20,7 +20,7 @@ const WORKERS: usize = 2;
 fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     for trace in traces {
-        for span in 0..8 {
+        for span in 0..4 {
             let mut row = row(project, &format!("{project}-{trace}"), &format!("{trace}-{span}"));
             row.insert("name".into(), Cell::text(format!("{name} {span}")));
             row.insert("start_time".into(), Cell::Time(BASE_TIME + (trace * 1000) as i64 + span));
@@ -37,24 +37,21 @@ fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> Vec<Row> 
 
 /// A store with older values of some spans, and a project of so many small segments that the next one joins them.
 async fn fill(store: &Store) {
-    for project in ["a", "b"] {
-        import(store, &[batch(&spans(project, 0..12, "old"))]).await.unwrap();
-    }
+    import(store, &[batch(&spans("a", 0..8, "old"))]).await.unwrap();
     for number in 0..7 {
         import(store, &[batch(&spans("many", number..number + 1, "old"))]).await.unwrap();
     }
 }
 
-/// What is imported: three projects again, one more, spans that change, move, come new, and a new column.
+/// What is imported: two projects again, one more, spans that change, move, come new, and a new column.
 fn arrivals() -> Vec<Row> {
-    let mut rows = spans("a", 6..20, "new");
-    rows.extend(spans("b", 0..3, "new"));
-    rows.extend(spans("many", 40..44, "new"));
-    rows.extend(spans("c", 0..10, "new"));
+    let mut rows = spans("a", 4..12, "new");
+    rows.extend(spans("many", 40..42, "new"));
+    rows.extend(spans("c", 0..4, "new"));
     for row in rows.iter_mut().step_by(3) {
         row.insert("attributes.late".into(), Cell::text("late"));
     }
-    let mut early = row("b", "b-9", "early");
+    let mut early = row("a", "a-2", "early");
     early.insert("start_time".into(), Cell::Time(BASE_TIME - 5));
     rows.push(early);
     rows
@@ -80,8 +77,8 @@ async fn kill(dir: PathBuf, file: PathBuf, old: [String; 2], new: [String; 2], u
     for number in 0..KILLS / WORKERS {
         let mut child =
             spanql(&dir).arg("import").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Up to a little longer than the whole import takes.
-        let wait = usual.mul_f64(1.15 * random.below(10_000) as f64 / 10_000.0);
+        // Up to longer than an import takes beside another one.
+        let wait = usual.mul_f64(1.4 * random.below(10_000) as f64 / 10_000.0);
         std::thread::sleep(wait);
         child.kill().unwrap();
         let status = child.wait().unwrap();
@@ -90,7 +87,7 @@ async fn kill(dir: PathBuf, file: PathBuf, old: [String; 2], new: [String; 2], u
         let is_new = held == new[0];
         assert!(is_new || held == old[0], "kill {number} after {wait:?} left neither the old nor the new content");
         assert!(is_new || !status.success(), "kill {number}: the import said that it was done");
-        if number % 10 == 0 {
+        if number % 20 == 0 {
             assert_same(&dump(&store).await.unwrap(), if is_new { &new[1] } else { &old[1] }, "everything");
         }
         outcomes.finished += usize::from(status.success());
@@ -115,7 +112,7 @@ fn an_import_killed_at_any_moment_leaves_the_old_or_the_new_content() {
 
     let mut times = Vec::new();
     let clean = dir.path().join("clean");
-    for number in 0..5 {
+    for number in 0..3 {
         let place = if number == 0 { clean.clone() } else { dir.path().join(format!("timed-{number}")) };
         copy_dir(&base, &place);
         let began = Instant::now();
@@ -123,7 +120,7 @@ fn an_import_killed_at_any_moment_leaves_the_old_or_the_new_content() {
         times.push(began.elapsed());
     }
     times.sort();
-    let usual = times[2];
+    let usual = times[1];
     let contents = |place: &Path| {
         runtime.block_on(async {
             let store = open(place);
