@@ -1,5 +1,7 @@
 //! Integration tests, one module per subject.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 mod faulty;
 mod sql;
 mod store_damage;
