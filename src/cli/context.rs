@@ -83,9 +83,14 @@ impl Context {
             None => store.snapshot().await?,
         };
         if snapshot.manifest.version == 0 && self.at_version.is_none() {
-            self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
+            self.note_empty();
         }
         Ok((store, snapshot))
+    }
+
+    /// Says that there is nothing in the store.
+    pub(super) fn note_empty(&self) {
+        self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
     }
 
     /// Memory that queries may use, in bytes.

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 
 use super::args::StoreCommand;
 use super::context::Context;
+use crate::store::{Manifest, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
     match command {
@@ -62,11 +63,15 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
 }
 
 async fn versions(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
-    let (store, _) = context.snapshot().await?;
+    // No version is opened: this is what to look at when the newest one is damaged.
+    let store = Store::open(context.place())?;
     let versions = store.versions().await?;
+    if versions.is_empty() {
+        context.note_empty();
+    }
     let text = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
     let number = |values: Vec<Option<i64>>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
-    let whole = |pick: &dyn Fn(&crate::store::Manifest) -> i64| {
+    let whole = |pick: &dyn Fn(&Manifest) -> i64| {
         number(versions.iter().map(|version| version.manifest.as_ref().ok().map(pick)).collect())
     };
     let batch = RecordBatch::try_from_iter(vec![

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::is_not_null;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use super::indexed::fold_indexed;
 use super::merge::set_keys;
-use super::open_columns::{Unfolded, unfold, widen};
+use super::open_columns::{Unfolded, type_of, unfold, widen};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::names::is_open_name;
 
@@ -49,8 +51,19 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
     if let Some(rest) = batch.column_by_name(columns::REST) {
         let rest = widen(rest, &DataType::Utf8)?;
         for (name, array) in unfold(rest.as_string()) {
-            // A column of its own says the same or more.
-            prepared.entry(name).or_insert(array);
+            if name.starts_with(METADATA_PREFIX) || name == columns::REST {
+                continue;
+            }
+            // Whoever wrote the file decides what stands there: values that do not fit their column are left out.
+            let array = match columns::canonical(&name) {
+                Some(column) => widen(&array, &column.data_type)?,
+                None => array,
+            };
+            let array = match prepared.get(&name) {
+                Some(own) => filled(own, &array)?,
+                None => array,
+            };
+            prepared.insert(name, array);
         }
     }
     fold_indexed(&mut prepared)?;
@@ -64,6 +77,18 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
         prepared.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
     let arrays = prepared.into_values().collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("preparing spans"))
+}
+
+/// A column with its nulls filled from another, in a type that holds the values of both.
+fn filled(own: &ArrayRef, other: &ArrayRef) -> Result<ArrayRef> {
+    let united = match (type_of(own.as_ref()), type_of(other.as_ref())) {
+        (None, _) => return Ok(Arc::clone(other)),
+        (_, None) => return Ok(Arc::clone(own)),
+        (Some(a), Some(b)) => a.unite(b).data_type(),
+    };
+    let (own, other) = (widen(own, &united)?, widen(other, &united)?);
+    let failed = || StoreError::arrow("reading attributes.rest");
+    zip(&is_not_null(&own).map_err(failed())?, &own, &other).map_err(failed())
 }
 
 /// Adds a column for every scalar key of the metadata objects.

@@ -91,9 +91,10 @@ impl Store {
         }
         let _committer = self.committer.lock().await;
         for _ in 0..ATTEMPTS {
-            let newest = manifest::load_newest(&self.place).await?;
+            // Only its number is needed: a damaged newest version is a reason to restore an older one.
+            let newest = manifest::list_versions(&self.place).await?.last().map_or(0, |(newest, _)| *newest);
             let next = Manifest {
-                version: newest.version + 1,
+                version: newest + 1,
                 created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
                 operation: format!("restore {version}"),
                 ..old.clone()
@@ -208,6 +209,16 @@ impl Store {
                     done.bytes += meta.size;
                 }
             }
+        }
+        for (path, size) in self.place.staged_before(horizon)? {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::Place { place: path.display().to_string(), reason: error.to_string() });
+                }
+                _ => {}
+            }
+            done.files += 1;
+            done.bytes += size;
         }
         Ok(done)
     }

@@ -162,7 +162,7 @@ impl Store {
         &self.place
     }
 
-    /// Directory for temporary files: inside a local store that exists, else the system's.
+    /// Directory for temporary files: inside a local store that was written to, else the system's.
     pub fn spill_dir(&self) -> PathBuf {
         let inside = self.place.local.as_ref().map(|root| root.join("tmp"));
         inside.filter(|dir| dir.is_dir()).unwrap_or_else(std::env::temp_dir)

@@ -16,6 +16,9 @@ const LOCAL_DEFAULT: &str = ".spanql";
 /// Environment variables with these prefixes configure cloud storage.
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
 
+/// What a store's directory holds.
+const FOLDERS: [&str; 6] = ["manifest", "segments", "traces", "stats", "tombstones", "tmp"];
+
 /// A resolved place.
 #[derive(Clone)]
 pub struct Place {
@@ -110,8 +113,7 @@ impl Place {
     /// Creates the directories of a local store, readable by the owner only.
     pub(crate) fn create(&self) -> Result<()> {
         let Some(root) = &self.local else { return Ok(()) };
-        for dir in ["", "manifest", "segments", "traces", "stats", "tombstones", "tmp"] {
-            let dir = if dir.is_empty() { root.clone() } else { root.join(dir) };
+        for dir in std::iter::once(root.clone()).chain(FOLDERS.map(|folder| root.join(folder))) {
             create_private(&dir)
                 .map_err(|error| StoreError::Place { place: dir.display().to_string(), reason: error.to_string() })?;
         }
@@ -123,6 +125,37 @@ impl Place {
         let path = self.path(file);
         self.objects.put(&path, bytes.into()).await.map_err(|error| StoreError::storage(file, error))?;
         self.make_durable(file)
+    }
+
+    /// Files in the making on a local disk that were last written before a time, with their sizes.
+    ///
+    /// They are what an interrupted write leaves; a listing of the storage does not show them.
+    pub(crate) fn staged_before(&self, horizon: chrono::DateTime<chrono::Utc>) -> Result<Vec<(PathBuf, u64)>> {
+        let Some(root) = &self.local else { return Ok(Vec::new()) };
+        let mut staged = Vec::new();
+        for folder in FOLDERS.map(|folder| root.join(folder)) {
+            let mut list = || -> std::io::Result<()> {
+                for entry in std::fs::read_dir(&folder)? {
+                    let entry = entry?;
+                    if is_staged(&entry.file_name().to_string_lossy()) {
+                        let metadata = entry.metadata()?;
+                        if metadata.is_file() && chrono::DateTime::<chrono::Utc>::from(metadata.modified()?) < horizon {
+                            staged.push((entry.path(), metadata.len()));
+                        }
+                    }
+                }
+                Ok(())
+            };
+            match list() {
+                // A file may be complete, and a folder not there yet.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let place = folder.display().to_string();
+                    return Err(StoreError::Place { place, reason: error.to_string() });
+                }
+                _ => {}
+            }
+        }
+        Ok(staged)
     }
 
     /// Makes a file that was just written private and durable, together with its directory entry.
@@ -142,6 +175,12 @@ impl Place {
     }
 }
 
+/// Whether a name is that of a file in the making, `<name>#<number>`, which becomes `<name>` when it is complete.
+fn is_staged(name: &str) -> bool {
+    let number = name.rsplit_once('#').map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A directory with other files and no manifest is somebody else's.
 fn refuse_foreign(name: &str, dir: &Path) -> Result<()> {
     let wrong = |error: std::io::Error| StoreError::Place { place: name.to_owned(), reason: error.to_string() };
@@ -149,10 +188,9 @@ fn refuse_foreign(name: &str, dir: &Path) -> Result<()> {
         return Ok(());
     }
     // Directories of ours without a manifest are what an interrupted first write leaves.
-    let ours = ["segments", "traces", "stats", "tombstones", "tmp"];
     for entry in std::fs::read_dir(dir).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;
-        if !ours.iter().any(|known| entry.file_name() == *known) {
+        if !FOLDERS.iter().any(|known| entry.file_name() == *known) {
             let found = entry.file_name().to_string_lossy().into_owned();
             let reason =
                 format!("is not a spanql store: it holds {found:?} and no manifest/; name an empty or new directory");

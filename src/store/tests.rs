@@ -233,6 +233,17 @@ async fn numbers_that_meet_text_have_one_form_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_float_beside_an_integer_that_has_none_is_another_value() {
+    let store = Store::open("memory://").unwrap();
+    let integer: ArrayRef = Arc::new(Int64Array::from(vec![(1 << 53) + 1]));
+    let float: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![9_007_199_254_740_992.0]));
+    put(&store, &[arrival(&[("t", "a", None)], &[("attributes.x", integer)])]).await;
+    let counts = put(&store, &[arrival(&[("t", "a", None)], &[("attributes.x", float)])]).await;
+    assert_eq!(counts, Counts { updated: 1, ..Counts::default() });
+    assert_eq!(value(&dump(&store).await, "a", "attributes.x"), Some("9007199254740992"));
+}
+
+#[tokio::test]
 async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
     let store = Store::open("memory://").unwrap();
     let count = 3 * super::segment::GROUP_ROWS;

@@ -1,4 +1,17 @@
 //! Integration tests, one module per subject.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
+mod faulty;
 mod sql;
 mod store_sql;
+mod store_damage;
+mod store_damage_binary;
+mod store_faults;
+mod store_kills;
+mod store_processes;
+mod store_properties;
+mod store_readers;
+mod store_shapes;
+mod store_versions;
+mod support;

@@ -8,8 +8,10 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType};
 
 use super::super::error::Result;
+use super::super::open_columns::type_of;
 use super::{Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
+use crate::model::types::OpenType;
 
 impl Merged {
     /// Compares what the store held with what it will hold.
@@ -30,26 +32,7 @@ impl Merged {
             }
         }
         if !candidates.is_empty() {
-            let mut names: BTreeMap<String, DataType> = BTreeMap::new();
-            for batch in &self.rows.batches[stored..] {
-                for field in batch.schema_ref().fields() {
-                    let follows =
-                        field.name() == columns::EVENT_ATTRIBUTES || field.name().starts_with(METADATA_PREFIX);
-                    if !follows && field.name() != columns::METADATA_PATCH {
-                        names.insert(field.name().clone(), field.data_type().clone());
-                    }
-                }
-            }
-            for batch in &self.rows.batches {
-                for field in batch.schema_ref().fields() {
-                    if let Some(united) = names.get_mut(field.name())
-                        && united != field.data_type()
-                    {
-                        *united = wider(united, field.data_type());
-                    }
-                }
-            }
-            for (name, data_type) in names {
+            for (name, data_type) in self.arrived_types() {
                 let sources = self.sources(&name, &data_type)?;
                 let having = self.having(&name);
                 let picks = self.picks(&name, &data_type, candidates.iter().copied())?;
@@ -79,16 +62,34 @@ impl Merged {
         }
         Ok(())
     }
-}
 
-/// The type that holds the values of both: the Arrow side of `OpenType::unite`.
-///
-/// Int64 with Float64 gives Float64 here: where integers exceed 2^53 the caller's layout says Utf8.
-fn wider(a: &DataType, b: &DataType) -> DataType {
-    match (a, b) {
-        (a, b) if a == b => a.clone(),
-        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
-        _ => DataType::Utf8,
+    /// The columns that arrived, but for those that follow from others, in types that hold all values they meet.
+    fn arrived_types(&self) -> BTreeMap<String, DataType> {
+        let mut names: BTreeMap<&str, Option<OpenType>> = BTreeMap::new();
+        for batch in &self.rows.batches[self.rows.stored..] {
+            for field in batch.schema_ref().fields() {
+                let name = field.name().as_str();
+                let follows = name == columns::EVENT_ATTRIBUTES || name.starts_with(METADATA_PREFIX);
+                if !follows && name != columns::METADATA_PATCH {
+                    names.insert(name, None);
+                }
+            }
+        }
+        for batch in &self.rows.batches {
+            for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                if let Some(united) = names.get_mut(field.name().as_str())
+                    && columns::canonical(field.name()).is_none()
+                    && let Some(seen) = type_of(array.as_ref())
+                {
+                    *united = Some(united.map_or(seen, |united| united.unite(seen)));
+                }
+            }
+        }
+        let data_type = |name: &str, united: Option<OpenType>| match columns::canonical(name) {
+            Some(column) => column.data_type.clone(),
+            None => united.map_or(DataType::Utf8, OpenType::data_type),
+        };
+        names.into_iter().map(|(name, united)| (name.to_owned(), data_type(name, united))).collect()
     }
 }
 

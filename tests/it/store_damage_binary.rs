@@ -1,0 +1,127 @@
+//! Damaged files as a user meets them: exit code 1, a message that names the file, older versions still readable.
+
+use std::path::Path;
+
+use spanql::store::{Manifest, Store};
+
+use super::support::{BASE_TIME, Cell, Row, batch, copy_dir, fail, import, row, spanql, succeed};
+
+fn spans(traces: std::ops::Range<i64>) -> Vec<Row> {
+    traces
+        .map(|trace| {
+            let mut row = row("p", &format!("t{trace}"), &format!("s{trace}"));
+            row.insert("start_time".into(), Cell::Time(BASE_TIME + trace));
+            row
+        })
+        .collect()
+}
+
+/// A store of two imports and a deletion; gives its newest manifest.
+fn fill(place: &Path) -> Manifest {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Store::open(&place.display().to_string()).unwrap();
+        import(&store, &[batch(&spans(0..4))]).await.unwrap();
+        import(&store, &[batch(&spans(4..9))]).await.unwrap();
+        store.delete_spans("p", &["s1"]).await.unwrap();
+        Manifest::clone(&store.snapshot().await.unwrap().manifest)
+    })
+}
+
+const COUNT: &str = "SELECT count(name) AS named, count(DISTINCT span_id) AS n FROM spans";
+
+#[test]
+fn the_file_is_named_and_the_exit_code_is_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("base");
+    let manifest = fill(&base);
+    let segment = &manifest.segments[0];
+    let tombstones = format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id);
+    let spans_file = dir.path().join("spans.jsonl");
+    std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
+    let newest = format!("manifest/{:020}.json", manifest.version);
+    let traces = "SELECT * FROM traces";
+    let cases = [
+        (segment.spans_file(), Some(COUNT)),
+        (segment.traces_file(), Some(traces)),
+        (segment.traces_file(), None),
+        (segment.card_file(), Some("SELECT * FROM columns")),
+        (newest, Some(COUNT)),
+        (tombstones, None),
+    ];
+    for (number, (file, sql)) in cases.iter().enumerate() {
+        for damage in ["cut", "flip", "foreign", "missing"] {
+            if damage == "missing" && file.starts_with("manifest/") {
+                continue;
+            }
+            let place = dir.path().join(format!("{number}-{damage}"));
+            copy_dir(&base, &place);
+            let path = place.join(file);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            match damage {
+                "cut" => bytes.truncate(middle),
+                "flip" => bytes[middle] ^= 4,
+                _ => bytes = b"PAR1 this is not what was here PAR1".to_vec(),
+            }
+            if damage == "missing" {
+                std::fs::remove_file(&path).unwrap();
+            } else {
+                std::fs::write(&path, bytes).unwrap();
+            }
+            let message = match sql {
+                Some(sql) => fail(spanql(&place).args(["query", sql])),
+                None => fail(spanql(&place).arg("import").arg(&spans_file)),
+            };
+            assert!(message.starts_with("error: ") && message.contains(file), "{file} {damage}: {message}");
+            let json = match sql {
+                Some(sql) => fail(spanql(&place).args(["--errors", "json", "query", sql])),
+                None => fail(spanql(&place).args(["--errors", "json", "import"]).arg(&spans_file)),
+            };
+            let json: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+            assert!(json["message"].as_str().unwrap().contains(file), "{json}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_manifest_leaves_older_versions_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    let manifest = fill(&place);
+    assert_eq!(manifest.version, 3);
+    let newest = "manifest/00000000000000000003.json";
+    let path = place.join(newest);
+    let whole = std::fs::read(&path).unwrap();
+    let broken = [Vec::new(), whole[..whole.len() / 2].to_vec(), b"{}".to_vec(), whole.to_ascii_uppercase()];
+    for bytes in broken {
+        std::fs::write(&path, bytes).unwrap();
+        assert!(fail(spanql(&place).args(["query", COUNT])).contains(newest));
+        for (version, spans) in [("1", 4), ("2", 9)] {
+            let answer = succeed(spanql(&place).args(["--at-version", version, "query", COUNT, "-o", "jsonl"]));
+            assert_eq!(answer.trim(), format!("{{\"named\":0,\"n\":{spans}}}"));
+        }
+        // The message says to look at the versions, so that command must work on just this store.
+        let versions = succeed(spanql(&place).args(["store", "versions", "-o", "jsonl"]));
+        assert_eq!(versions.lines().count(), 3, "{versions}");
+        assert!(versions.lines().last().unwrap().contains("unreadable"), "{versions}");
+    }
+}
+
+#[test]
+fn an_older_version_can_be_restored_over_a_damaged_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    let manifest = fill(&place);
+    // A segment of the newest version only.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let older = runtime.block_on(async {
+        let store = Store::open(&place.display().to_string()).unwrap();
+        store.snapshot_at(2).await.unwrap().manifest
+    });
+    let fresh = manifest.segments.iter().find(|segment| !older.segments.contains(segment)).unwrap();
+    std::fs::write(place.join(fresh.spans_file()), b"gone").unwrap();
+    assert!(fail(spanql(&place).args(["query", "SELECT * FROM spans"])).contains(&fresh.spans_file()));
+    succeed(spanql(&place).args(["store", "restore", "2"]));
+    let answer = succeed(spanql(&place).args(["query", COUNT, "-o", "jsonl"]));
+    assert_eq!(answer.trim(), "{\"named\":0,\"n\":9}");
+}

@@ -1,0 +1,156 @@
+//! `SIGKILL` at any moment of an import leaves the old or the new content, and nothing that a vacuum cannot remove.
+
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use spanql::store::Store;
+
+use super::support::{
+    BASE_TIME, Cell, Random, Row, assert_same, batch, copy_dir, dump, dump_dir, files, fingerprint, import, json_lines,
+    row, spanql, succeed,
+};
+
+const KILLS: usize = 200;
+/// Stores that are killed side by side.
+const WORKERS: usize = 2;
+
+fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for trace in traces {
+        for span in 0..4 {
+            let mut row = row(project, &format!("{project}-{trace}"), &format!("{trace}-{span}"));
+            row.insert("name".into(), Cell::text(format!("{name} {span}")));
+            row.insert("start_time".into(), Cell::Time(BASE_TIME + (trace * 1000) as i64 + span));
+            row.insert("end_time".into(), Cell::Time(BASE_TIME + (trace * 1000) as i64 + 900));
+            row.insert("attributes.n".into(), Cell::Int(span));
+            if span > 0 {
+                row.insert("parent_id".into(), Cell::text(format!("{trace}-{}", span / 2)));
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// A store with older values of some spans, and a project of so many small segments that the next one joins them.
+async fn fill(store: &Store) {
+    import(store, &[batch(&spans("a", 0..8, "old"))]).await.unwrap();
+    for number in 0..7 {
+        import(store, &[batch(&spans("many", number..number + 1, "old"))]).await.unwrap();
+    }
+}
+
+/// What is imported: two projects again, one more, spans that change, move, come new, and a new column.
+fn arrivals() -> Vec<Row> {
+    let mut rows = spans("a", 4..12, "new");
+    rows.extend(spans("many", 40..42, "new"));
+    rows.extend(spans("c", 0..4, "new"));
+    for row in rows.iter_mut().step_by(3) {
+        row.insert("attributes.late".into(), Cell::text("late"));
+    }
+    let mut early = row("a", "a-2", "early");
+    early.insert("start_time".into(), Cell::Time(BASE_TIME - 5));
+    rows.push(early);
+    rows
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(&dir.display().to_string()).unwrap()
+}
+
+/// How many kills left the old content, and how many the new.
+#[derive(Debug, Default)]
+struct Outcomes {
+    old: usize,
+    new: usize,
+    finished: usize,
+}
+
+/// Kills imports into one store again and again; after one that got through, the old version is restored.
+async fn kill(dir: PathBuf, file: PathBuf, old: [String; 2], new: [String; 2], usual: Duration, seed: u64) -> Outcomes {
+    let mut random = Random(seed);
+    let mut outcomes = Outcomes::default();
+    let old_version = open(&dir).snapshot().await.unwrap().manifest.version;
+    for number in 0..KILLS / WORKERS {
+        let mut child =
+            spanql(&dir).arg("import").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Up to longer than an import takes beside another one.
+        let wait = usual.mul_f64(1.4 * random.below(10_000) as f64 / 10_000.0);
+        std::thread::sleep(wait);
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        let store = open(&dir);
+        let held = fingerprint(&store).await;
+        let is_new = held == new[0];
+        assert!(is_new || held == old[0], "kill {number} after {wait:?} left neither the old nor the new content");
+        assert!(is_new || !status.success(), "kill {number}: the import said that it was done");
+        if number % 20 == 0 {
+            assert_same(&dump(&store).await.unwrap(), if is_new { &new[1] } else { &old[1] }, "everything");
+        }
+        outcomes.finished += usize::from(status.success());
+        if is_new {
+            outcomes.new += 1;
+            store.restore(old_version).await.unwrap();
+        } else {
+            outcomes.old += 1;
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn an_import_killed_at_any_moment_leaves_the_old_or_the_new_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let base = dir.path().join("base");
+    runtime.block_on(fill(&open(&base)));
+    let file = dir.path().join("spans.jsonl");
+    std::fs::write(&file, json_lines(&arrivals())).unwrap();
+
+    let mut times = Vec::new();
+    let clean = dir.path().join("clean");
+    for number in 0..3 {
+        let place = if number == 0 { clean.clone() } else { dir.path().join(format!("timed-{number}")) };
+        copy_dir(&base, &place);
+        let began = Instant::now();
+        succeed(spanql(&place).arg("import").arg(&file));
+        times.push(began.elapsed());
+    }
+    times.sort();
+    let usual = times[1];
+    let contents = |place: &Path| {
+        runtime.block_on(async {
+            let store = open(place);
+            [fingerprint(&store).await, dump(&store).await.unwrap()]
+        })
+    };
+    let (old, new) = (contents(&base), contents(&clean));
+    assert_ne!(old[0], new[0]);
+
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|worker| {
+            let place = dir.path().join(format!("killed-{worker}"));
+            copy_dir(&base, &place);
+            let work = kill(place.clone(), file.clone(), old.clone(), new.clone(), usual, 7 + worker as u64);
+            (place, runtime.spawn(work))
+        })
+        .collect();
+    for (place, work) in workers {
+        let outcomes = runtime.block_on(work).unwrap();
+        println!("imports of about {usual:?}, killed: {outcomes:?}");
+        assert!(outcomes.old > 0, "every import was over before it was killed");
+
+        succeed(spanql(&place).arg("import").arg(&file));
+        assert_same(&runtime.block_on(dump_dir(&place)), &new[1], "completed by a further import");
+        succeed(spanql(&place).args(["store", "vacuum", "--older-than", "0s"]));
+        assert_same(&runtime.block_on(dump_dir(&place)), &new[1], "after a vacuum");
+        let manifest = runtime.block_on(open(&place).snapshot()).unwrap().manifest;
+        let mut needed: Vec<String> = manifest.files().collect();
+        needed.push(format!("manifest/{:020}.json", manifest.version));
+        needed.sort();
+        assert_eq!(files(&place), needed, "only what the newest version needs is left");
+    }
+}
