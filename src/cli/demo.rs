@@ -21,6 +21,9 @@ const QUESTIONS: [(&str, &str); 3] = [
     ("Which sessions cost most?", include_str!("../../queries/costly-sessions.sql")),
 ];
 
+/// Characters of a cell where no terminal limits a table's width.
+const MAX_CELL: usize = 60;
+
 pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
     // Removed when it goes out of scope.
     let temporary =
@@ -71,7 +74,11 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
     for (heading, sql) in QUESTIONS {
         context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
         for prepared in engine.prepare(sql, &Params::new()).await? {
-            query::show(context, &prepared, &target, context.options(&target)).await?;
+            let mut options = context.options(&target);
+            if options.width.is_none() {
+                options.max_cell = Some(MAX_CELL);
+            }
+            query::show(context, &prepared, &target, options).await?;
         }
     }
     Ok(())

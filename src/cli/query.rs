@@ -1,17 +1,20 @@
 //! `spanql query`: statements in, results out as they are made.
 
 use std::io::Read;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use futures::StreamExt;
 
 use super::args::QueryArguments;
-use super::context::{Context, Target};
+use super::context::{Context, Target, counted};
+use super::exit::Failure;
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Options, ResultWriter};
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
-    let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>()?;
+    let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
+    let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
     let statements = statements(&arguments)?;
     let target = context.target(arguments.output.as_deref())?;
     let options = Options {
@@ -29,6 +32,9 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
             Some(name) => ready.with_context(|| name.clone())?,
             None => ready?,
         });
+    }
+    if prepared.is_empty() {
+        return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
     }
     target.check_results(prepared.len())?;
     for statement in &prepared {
@@ -64,15 +70,18 @@ pub(super) async fn show(
     for note in statement.notes() {
         context.note(note);
     }
+    let began = Instant::now();
     let mut stream = statement.execute().await?;
     let mut writer = ResultWriter::new(target.open()?, target.format, statement.schema(), options)?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
         writer.write(&batch)?;
     }
-    for note in writer.finish()?.notes() {
+    let written = writer.finish()?;
+    for note in written.notes() {
         context.note(&note);
     }
+    context.detail(&format!("{} in {:.3} s", counted(written.rows, "row"), began.elapsed().as_secs_f64()));
     Ok(())
 }
 

@@ -140,6 +140,13 @@ impl Engine {
         registry.functions.insert(name.to_lowercase(), function);
     }
 
+    /// The names of the functions that FROM can call, sorted.
+    pub fn table_functions(&self) -> Vec<String> {
+        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let built_in = self.shared.context.state().table_functions().keys().cloned().collect::<BTreeSet<_>>();
+        registry.functions.keys().cloned().chain(built_in).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context

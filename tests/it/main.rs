@@ -1,0 +1,6 @@
+//! Integration tests, one module per subject.
+
+mod cli;
+mod readme;
+mod shell;
+mod surface;
