@@ -27,7 +27,7 @@ pub(super) struct Context {
     zone: Zone,
     pub(super) errors: ErrorFormat,
     pub(super) quiet: bool,
-    verbose: bool,
+    pub(super) verbose: bool,
 }
 
 /// Where a result goes, and how.
@@ -132,13 +132,6 @@ impl Context {
     /// Says what was done.
     pub(super) fn report(&self, text: &str) {
         if !self.quiet {
-            self.say(text);
-        }
-    }
-
-    /// Says what only `--verbose` wants to know.
-    pub(super) fn detail(&self, text: &str) {
-        if self.verbose {
             self.say(text);
         }
     }

@@ -14,15 +14,15 @@ use crate::engine::Params;
 use crate::sources::demo::Generator;
 use crate::store::Store;
 
+/// Columns of the demo's tables where there is no terminal.
+const PIPE_WIDTH: usize = 120;
+
 /// What the demo asks: a heading and a query.
 const QUESTIONS: [(&str, &str); 3] = [
     ("Which models fail, how often, and what do they cost?", include_str!("../../queries/models.sql")),
     ("Which traces took longest?", include_str!("../../queries/slowest-traces.sql")),
     ("Which sessions cost most?", include_str!("../../queries/costly-sessions.sql")),
 ];
-
-/// Characters of a cell where no terminal limits a table's width.
-const MAX_CELL: usize = 60;
 
 pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
     // Removed when it goes out of scope.
@@ -71,13 +71,11 @@ async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow
 async fn ask(context: &Context) -> anyhow::Result<()> {
     let engine = query::engine(context).await?;
     let target = context.target(Some("table"))?;
+    let mut options = context.options(&target);
+    options.width.get_or_insert(PIPE_WIDTH);
     for (heading, sql) in QUESTIONS {
         context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
         for prepared in engine.prepare(sql, &Params::new()).await? {
-            let mut options = context.options(&target);
-            if options.width.is_none() {
-                options.max_cell = Some(MAX_CELL);
-            }
             query::show(context, &prepared, &target, options).await?;
         }
     }

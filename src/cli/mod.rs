@@ -17,6 +17,9 @@ use args::{Arguments, Command, QueryArguments};
 use context::Context;
 use exit::Failure;
 
+/// Time to remove temporary files after Ctrl-C.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
+
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
 /// Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A pipe closed by its reader ends quietly with 0.
@@ -31,6 +34,7 @@ pub fn main() -> ExitCode {
         Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
     };
     let outcome = runtime.block_on(async {
+        tokio::spawn(leave_when_interrupted());
         tokio::select! {
             outcome = run(arguments.command, &context) => outcome,
             Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted.into()),
@@ -47,6 +51,14 @@ pub fn main() -> ExitCode {
             runtime.shutdown_background();
             code
         }
+    }
+}
+
+/// Leaves soon after Ctrl-C even when the work cannot be stopped, e.g. while the reader of a pipe does not read.
+async fn leave_when_interrupted() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        tokio::time::sleep(GRACE).await;
+        std::process::exit(exit::INTERRUPTED);
     }
 }
 

@@ -1,16 +1,18 @@
 //! `spanql query`: statements in, results out as they are made.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Schema;
 use futures::StreamExt;
 
 use super::args::QueryArguments;
 use super::context::{Context, Target, counted};
 use super::exit::Failure;
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
-use crate::output::{Options, ResultWriter};
+use crate::output::{Format, Options, ResultWriter, escape_terminal};
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
     let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
@@ -72,6 +74,13 @@ pub(super) async fn show(
     }
     let began = Instant::now();
     let mut stream = statement.execute().await?;
+    if target.format == Format::Table && is_plan(&statement.schema()) {
+        let mut out = target.open()?;
+        while let Some(batch) = stream.next().await {
+            write_plans(&mut out, &batch.map_err(|error| EngineError::from_datafusion(&error))?)?;
+        }
+        return Ok(out.flush()?);
+    }
     let mut writer = ResultWriter::new(target.open()?, target.format, statement.schema(), options)?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
@@ -81,7 +90,27 @@ pub(super) async fn show(
     for note in written.notes() {
         context.note(&note);
     }
-    context.detail(&format!("{} in {:.3} s", counted(written.rows, "row"), began.elapsed().as_secs_f64()));
+    if context.verbose {
+        let seconds = began.elapsed().as_secs_f64();
+        context.say(&format!("{} in {seconds:.3} s", counted(written.rows, "row")));
+    }
+    Ok(())
+}
+
+/// Whether a result is what EXPLAIN gives.
+fn is_plan(schema: &Schema) -> bool {
+    schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
+}
+
+/// Writes plans as the trees they are: a table would fold their lines.
+fn write_plans(out: &mut dyn Write, batch: &RecordBatch) -> anyhow::Result<()> {
+    let (kinds, plans) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+    for (kind, plan) in kinds.iter().zip(plans) {
+        writeln!(out, "{}", kind.unwrap_or_default())?;
+        for line in plan.unwrap_or_default().lines() {
+            writeln!(out, "  {}", escape_terminal(line))?;
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Arrivals: batches of spans as sources deliver them, checked and completed for a merge.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -7,8 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
+use super::indexed::fold_indexed;
 use super::merge::set_keys;
-use super::open_columns::Unfolded;
+use super::open_columns::{Unfolded, unfold, widen};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::names::is_open_name;
 
@@ -32,45 +34,58 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
             Some(_) => {}
         }
     }
-    let mut fields: Vec<Arc<Field>> = Vec::with_capacity(schema.fields().len() + 8);
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len() + 8);
+    let mut prepared: BTreeMap<String, ArrayRef> = BTreeMap::new();
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
         let name = field.name().as_str();
         if columns::DERIVED.contains(&name) || name.starts_with(METADATA_PREFIX) || name.starts_with("tree.") {
             return Err(StoreError::Arrival(format!("column {name} is computed, not delivered")));
         }
         check(name, array.data_type())?;
-        if array.null_count() < array.len() {
-            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-            arrays.push(Arc::clone(array));
+        if name == columns::REST {
+            continue;
+        }
+        prepared.insert(name.to_owned(), Arc::clone(array));
+    }
+    if let Some(rest) = batch.column_by_name(columns::REST) {
+        let rest = widen(rest, &DataType::Utf8)?;
+        for (name, array) in unfold(rest.as_string()) {
+            // A column of its own says the same or more.
+            prepared.entry(name).or_insert(array);
         }
     }
-    let (metadata, patches) = (text(batch, columns::METADATA), text(batch, columns::METADATA_PATCH));
-    if metadata.is_some() || patches.is_some() {
-        let value = |column: Option<&'_ StringArray>, row: usize| -> Option<String> {
-            column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
-        };
-        let mut unfolded = Unfolded::default();
-        for row in 0..batch.num_rows() {
-            let text = match (value(metadata, row), value(patches, row)) {
-                (whole, Some(patch)) => Some(set_keys(whole.as_deref(), &patch)),
-                (whole, None) => whole,
-            };
-            if let Some(text) = text {
-                unfolded.add_object(row, METADATA_PREFIX, &text);
-            }
-        }
-        for (name, array) in unfolded.finish(batch.num_rows()) {
-            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-            arrays.push(array);
-        }
-    }
+    fold_indexed(&mut prepared)?;
+    unfold_metadata(batch, &mut prepared);
     if let Some(events) = text(batch, columns::EVENTS) {
         let attributes: StringArray = events.iter().map(|value| value.and_then(event_attributes)).collect();
-        fields.push(Arc::new(Field::new(columns::EVENT_ATTRIBUTES, DataType::Utf8, true)));
-        arrays.push(Arc::new(attributes));
+        prepared.insert(columns::EVENT_ATTRIBUTES.to_owned(), Arc::new(attributes));
     }
+    prepared.retain(|_, array| array.null_count() < array.len() || array.is_empty());
+    let fields: Vec<Field> =
+        prepared.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    let arrays = prepared.into_values().collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("preparing spans"))
+}
+
+/// Adds a column for every scalar key of the metadata objects.
+fn unfold_metadata(batch: &RecordBatch, prepared: &mut BTreeMap<String, ArrayRef>) {
+    let (metadata, patches) = (text(batch, columns::METADATA), text(batch, columns::METADATA_PATCH));
+    if metadata.is_none() && patches.is_none() {
+        return;
+    }
+    let value = |column: Option<&'_ StringArray>, row: usize| -> Option<String> {
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
+    };
+    let mut unfolded = Unfolded::default();
+    for row in 0..batch.num_rows() {
+        let text = match (value(metadata, row), value(patches, row)) {
+            (whole, Some(patch)) => Some(set_keys(whole.as_deref(), &patch)),
+            (whole, None) => whole,
+        };
+        if let Some(text) = text {
+            unfolded.add_object(row, METADATA_PREFIX, &text);
+        }
+    }
+    prepared.extend(unfolded.finish(batch.num_rows()));
 }
 
 fn check(name: &str, data_type: &DataType) -> Result<()> {

@@ -7,6 +7,7 @@
 //!   traces/<id>.parquet                  one summary row per trace of the same segment
 //!   stats/<id>.json                      checksums of both, and facts about the columns
 //!   tombstones/<id>.json                 deleted spans
+//!   tmp/                                  what is being merged or sorted, never part of an answer
 //! ```
 //!
 //! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any
@@ -18,6 +19,7 @@ mod build;
 mod card;
 mod commit;
 mod error;
+mod indexed;
 mod layout;
 mod maintain;
 mod manifest;
@@ -161,10 +163,8 @@ impl Store {
 
     /// Directory for temporary files: inside a local store that exists, else the system's.
     pub fn spill_dir(&self) -> PathBuf {
-        match &self.place.local {
-            Some(root) if root.is_dir() => root.join("tmp"),
-            _ => std::env::temp_dir(),
-        }
+        let inside = self.place.local.as_ref().map(|root| root.join("tmp"));
+        inside.filter(|dir| dir.is_dir()).unwrap_or_else(std::env::temp_dir)
     }
 
     /// The newest version.

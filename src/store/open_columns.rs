@@ -12,6 +12,8 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
+use crate::model::columns::REST;
+use crate::model::names::is_open_name;
 use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
 /// The open type of an array's values; `None` when it has none.
@@ -111,13 +113,35 @@ impl Unfolded {
         let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return };
         for (key, raw) in object {
             if let Some(scalar) = Scalar::read(raw).filter(|_| !key.is_empty()) {
-                let seen = scalar.open_type();
-                let (united, values) =
-                    self.columns.entry(format!("{prefix}{key}")).or_insert_with(|| (seen, Vec::new()));
-                *united = united.unite(seen);
-                values.push((row, scalar));
+                self.add(row, format!("{prefix}{key}"), scalar);
             }
         }
+    }
+
+    /// Takes the keys of a JSON object that stands for columns: names of open families, others below `name`; lists
+    /// and objects are kept as JSON text. Text that is no object is kept as `<name>.value`.
+    ///
+    /// Rows must come in order, as for [`Unfolded::add_object`].
+    pub(crate) fn add_columns(&mut self, row: usize, name: &str, text: &str) {
+        let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
+            self.add(row, format!("{name}.value"), Scalar::Text(text.to_owned()));
+            return;
+        };
+        for (key, raw) in object {
+            let key = if is_open_name(&key) { key } else { format!("{name}.{key}") };
+            match Scalar::read(raw) {
+                Some(scalar) => self.add(row, key, scalar),
+                None if raw.get() == "null" => {}
+                None => self.add(row, key, Scalar::Text(raw.get().to_owned())),
+            }
+        }
+    }
+
+    fn add(&mut self, row: usize, name: String, scalar: Scalar) {
+        let seen = scalar.open_type();
+        let (united, values) = self.columns.entry(name).or_insert_with(|| (seen, Vec::new()));
+        *united = united.unite(seen);
+        values.push((row, scalar));
     }
 
     /// The columns, each `rows` long, in order of their names.
@@ -210,7 +234,7 @@ pub(crate) fn unfold(rest: &StringArray) -> Vec<(String, ArrayRef)> {
     let mut unfolded = Unfolded::default();
     for (row, text) in rest.iter().enumerate() {
         if let Some(text) = text {
-            unfolded.add_object(row, "", text);
+            unfolded.add_columns(row, REST, text);
         }
     }
     unfolded.finish(rest.len())

@@ -110,7 +110,7 @@ impl Place {
     /// Creates the directories of a local store, readable by the owner only.
     pub(crate) fn create(&self) -> Result<()> {
         let Some(root) = &self.local else { return Ok(()) };
-        for dir in ["", "manifest", "segments", "traces", "stats", "tombstones"] {
+        for dir in ["", "manifest", "segments", "traces", "stats", "tombstones", "tmp"] {
             let dir = if dir.is_empty() { root.clone() } else { root.join(dir) };
             create_private(&dir)
                 .map_err(|error| StoreError::Place { place: dir.display().to_string(), reason: error.to_string() })?;
@@ -149,7 +149,7 @@ fn refuse_foreign(name: &str, dir: &Path) -> Result<()> {
         return Ok(());
     }
     // Directories of ours without a manifest are what an interrupted first write leaves.
-    let ours = ["segments", "traces", "stats", "tombstones"];
+    let ours = ["segments", "traces", "stats", "tombstones", "tmp"];
     for entry in std::fs::read_dir(dir).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;
         if !ours.iter().any(|known| entry.file_name() == *known) {

@@ -22,7 +22,6 @@ pub(crate) struct Spill {
     file: Option<Arc<Mutex<File>>>,
     written: u64,
     in_memory: usize,
-    limit: usize,
 }
 
 /// Where one batch is.
@@ -33,20 +32,15 @@ pub(crate) enum Slot {
 }
 
 impl Spill {
-    /// Spills into `dir`, which need not exist before something is spilled.
+    /// Spills into an existing directory.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, file: None, written: 0, in_memory: 0, limit: IN_MEMORY }
-    }
-
-    /// Like [`Spill::new`], with everything on disk from the first batch on.
-    pub(crate) fn on_disk(dir: PathBuf) -> Self {
-        Self { limit: 0, ..Self::new(dir) }
+        Self { dir, file: None, written: 0, in_memory: 0 }
     }
 
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
         let size = batch.get_array_memory_size();
-        if self.in_memory + size <= self.limit {
+        if self.in_memory + size <= IN_MEMORY {
             self.in_memory += size;
             return Ok(Slot::Memory(batch));
         }
@@ -54,7 +48,6 @@ impl Spill {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
-                std::fs::create_dir_all(&self.dir).map_err(failed)?;
                 let file = Arc::new(Mutex::new(tempfile::tempfile_in(&self.dir).map_err(failed)?));
                 self.file = Some(Arc::clone(&file));
                 file

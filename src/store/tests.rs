@@ -252,3 +252,17 @@ async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
         4
     );
 }
+
+#[tokio::test]
+async fn an_exported_rest_column_is_taken_apart_again() {
+    let store = Store::open("memory://").unwrap();
+    let rest = texts(&[Some(r#"{"attributes.a":1,"odd":[1, 2],"attributes.b":"x"}"#), Some("plain")]);
+    let own = texts(&[Some("own"), None]);
+    let batch = arrival(&[("t", "a", Some(1)), ("t", "b", Some(2))], &[(columns::REST, rest), ("attributes.b", own)]);
+    put(&store, &[batch]).await;
+    let rows = dump(&store).await;
+    assert_eq!(value(&rows, "a", "attributes.a"), Some("1"));
+    assert_eq!(value(&rows, "a", "attributes.b"), Some("own"));
+    assert_eq!(value(&rows, "a", "attributes.rest.odd"), Some("[1, 2]"));
+    assert_eq!(value(&rows, "b", "attributes.rest.value"), Some("plain"));
+}

@@ -175,7 +175,7 @@ impl Gathered<'_> {
 
     fn finish(mut self) -> Result<Converted, ArrowError> {
         self.fill_in()?;
-        self.fold_metadata();
+        let single = self.fold_metadata();
         let mut fields = Vec::new();
         let mut columns = Vec::new();
         for (column, array) in CANONICAL.iter().zip(&self.fixed) {
@@ -191,6 +191,7 @@ impl Gathered<'_> {
             }
         }
         let mut batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        batch = metadata::set_apart(batch, &single)?;
         if !self.bad.is_empty() {
             let good: BooleanArray = (0..self.rows).map(|row| Some(!self.bad.contains_key(&row))).collect();
             batch = filter_record_batch(&batch, &good)?;
@@ -234,9 +235,10 @@ impl Gathered<'_> {
         Ok(())
     }
 
-    fn fold_metadata(&mut self) {
+    /// Returns which rows have metadata from single keys only.
+    fn fold_metadata(&mut self) -> BooleanArray {
         if self.metadata_keys.is_empty() {
-            return;
+            return vec![false; self.rows].into();
         }
         let before = self.fixed[PLACES.metadata].take();
         let before = before.as_ref().map(|array| array.as_string::<i32>());
@@ -253,13 +255,19 @@ impl Gathered<'_> {
             if keys.is_empty() { text.map(str::to_owned) } else { Some(metadata::fold(text, keys)) }
         };
         let folded: StringArray = (0..self.rows).map(fold_row).collect();
+        let single = (0..self.rows)
+            .map(|row| Some(folded.is_valid(row) && before.is_none_or(|texts| texts.is_null(row))))
+            .collect();
         self.fixed[PLACES.metadata] = Some(Arc::new(folded));
+        single
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use crate::model::columns::METADATA_PATCH;
 
     use arrow::array::*;
     use arrow::buffer::OffsetBuffer;
@@ -425,10 +433,8 @@ mod tests {
         assert_eq!(column(&converted, "attributes.retries").unwrap(), (DataType::Float64, some(["4.0", "0.5", "-"])));
         assert_eq!(column(&converted, "attributes.resource.a.b").unwrap(), (DataType::Int64, some(["7", "-", "-"])));
         assert_eq!(column(&converted, "attributes.resource").unwrap().1, some(["-", "{}", "-"]));
-        assert_eq!(
-            column(&converted, "attributes.metadata").unwrap().1,
-            some(["{\"z\": 0,\"key\":1}", "-", "{\"key\":2}"])
-        );
+        assert_eq!(column(&converted, "attributes.metadata").unwrap().1, some(["{\"z\": 0,\"key\":1}", "-", "-"]));
+        assert_eq!(column(&converted, METADATA_PATCH).unwrap().1, some(["-", "-", "{\"key\":2}"]));
         for absent in ["attributes.nothing", "attributes.resource.c", "latency_ms", "attributes.metadata.key"] {
             assert!(column(&converted, absent).is_none(), "{absent}");
         }

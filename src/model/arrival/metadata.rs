@@ -1,8 +1,34 @@
 //! The metadata object, put together from its own column and from columns that name one key each.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{not, nullif};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+
+use crate::model::columns::{METADATA, METADATA_PATCH};
 use crate::model::json;
+
+/// Sets the rows apart whose metadata came as single keys only: they add to what is known of a span, where a whole
+/// object replaces it.
+pub(super) fn set_apart(batch: RecordBatch, single: &BooleanArray) -> Result<RecordBatch, ArrowError> {
+    let Ok(index) = batch.schema_ref().index_of(METADATA) else { return Ok(batch) };
+    if single.true_count() == 0 {
+        return Ok(batch);
+    }
+    let mut arrays: Vec<ArrayRef> = batch.columns().to_vec();
+    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+    arrays.push(nullif(&arrays[index], &not(single)?)?);
+    fields.push(Arc::new(Field::new(METADATA_PATCH, DataType::Utf8, true)));
+    arrays[index] = nullif(&arrays[index], single)?;
+    if arrays[index].null_count() == batch.num_rows() {
+        arrays.remove(index);
+        fields.remove(index);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
 
 /// Folds single keys, each with its value as JSON text, into the text of a metadata column.
 ///

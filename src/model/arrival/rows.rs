@@ -63,6 +63,8 @@ pub struct ArrivalBuilder {
     repeated: bool,
     scratch: String,
     moved: BTreeSet<String>,
+    /// Rows of the current batch whose metadata came as single keys only.
+    single_keys: Vec<usize>,
 }
 
 impl ArrivalBuilder {
@@ -81,6 +83,7 @@ impl ArrivalBuilder {
             repeated: false,
             scratch: String::new(),
             moved: BTreeSet::new(),
+            single_keys: Vec::new(),
         }
     }
 
@@ -188,7 +191,12 @@ impl ArrivalBuilder {
             fields.push(Field::new(name, array.data_type().clone(), true));
             arrays.push(array);
         }
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map(Some)
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        let mut single = vec![false; rows];
+        for row in self.single_keys.drain(..).filter(|row| *row < rows) {
+            single[row] = true;
+        }
+        metadata::set_apart(batch, &single.into()).map(Some)
     }
 
     /// Reads the object at the cursor into cells; recursion is limited by [`MAX_DEPTH`].
@@ -260,8 +268,10 @@ impl ArrivalBuilder {
     /// Cells are taken from the last to the first, and a column that has its value takes no other: so the later of
     /// two wins, and a null erases nothing.
     fn put_fixed(&mut self, cells: &[(u32, Value<'_>)]) -> Result<(), Misfit> {
-        let Self { fixed, keys, scratch, origin, rows, .. } = self;
+        let Self { fixed, keys, scratch, origin, rows, single_keys, .. } = self;
         let (row, places) = (*rows, &*PLACES);
+        // A row that did not fit may have left its number.
+        single_keys.pop_if(|last| *last == row);
         let mut fallbacks = Vec::new();
         let mut metadata_keys = BTreeMap::new();
         for (node, value) in cells.iter().rev() {
@@ -296,6 +306,9 @@ impl ArrivalBuilder {
         }
         if !metadata_keys.is_empty() {
             let column = &mut fixed[places.metadata];
+            if column.text(row).is_none() {
+                single_keys.push(row);
+            }
             let folded = metadata::fold(column.text(row), metadata_keys);
             column.truncate(row);
             column.put(row, Value::Nested(&folded), scratch)?;
@@ -391,6 +404,7 @@ mod tests {
     use arrow::datatypes::DataType;
 
     use super::*;
+    use crate::model::columns::METADATA_PATCH;
 
     fn builder() -> ArrivalBuilder {
         ArrivalBuilder::new(Origin { source: "file", project: "default".to_owned(), force_project: false })
@@ -564,6 +578,16 @@ mod tests {
         let row = r#""attributes.metadata.b":"two","attributes.metadata":"{\"a\": 1,\"b\":2}","attributes":{"metadata.c.d":[1, 2]},"attributes.metadata.n":null"#;
         assert_eq!(cell(row, "attributes.metadata").as_deref(), Some("{\"a\": 1,\"b\":\"two\",\"c.d\":[1,2]}"));
         assert_eq!(cell(row, "attributes.metadata.b"), None);
+        assert_eq!(cell(row, METADATA_PATCH), None);
+    }
+
+    #[test]
+    fn single_metadata_keys_are_set_apart() {
+        let row = r#""attributes.metadata.b":"two","attributes":{"metadata":{}}"#;
+        assert_eq!(cell(row, METADATA_PATCH), None, "the object is there, if empty");
+        let row = r#""attributes.metadata.b":"two","metadata.n":1"#;
+        assert_eq!(cell(row, METADATA_PATCH).as_deref(), Some("{\"b\":\"two\",\"n\":1}"));
+        assert_eq!(cell(row, "attributes.metadata"), None);
     }
 
     #[test]

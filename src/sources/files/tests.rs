@@ -15,6 +15,8 @@ use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
+use crate::model::columns::METADATA_PATCH;
+
 use super::*;
 
 /// One span as it is written to every format.
@@ -438,7 +440,7 @@ fn projects_and_renamed_columns_are_reported() {
     }
     let csv = ",context.trace_id,context.span_id,attributes.metadata.tier\n0,t,s,5\n1,t,u,gold\n";
     let batch = read("a.csv", csv.as_bytes());
-    let metadata: Vec<_> = batch["attributes.metadata"].as_string::<i32>().iter().flatten().collect();
+    let metadata: Vec<_> = batch[METADATA_PATCH].as_string::<i32>().iter().flatten().collect();
     assert_eq!(metadata, ["{\"tier\":5}", "{\"tier\":\"gold\"}"]);
     assert_eq!(batch.num_columns(), 5);
 }
