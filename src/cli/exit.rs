@@ -57,7 +57,10 @@ impl Context {
 pub(super) fn end_of_parsing(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json(&std::env::args_os().collect::<Vec<_>>()) {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // The first paragraph is what is wrong; usage and tips follow.
+        let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = message.join(" ");
+        let message = message.trim_start_matches("error: ");
         let nearest = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
             .iter()
             .find_map(|kind| error.get(*kind));

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Measures peak memory and time of imports, and says whether they keep their limits.
+
+Each size is imported in two ways, each by a process of its own:
+
+  generate   spanql demo --spans N --keep STORE
+  file       spanql import spans.jsonl, after writing that file with `spanql query "SELECT * FROM spans" -o spans.jsonl`
+
+Limits, for each way: the largest size stays under --limit-gib, and needs at most --ratio times the memory of the smallest.
+Exit status 1 if one is broken. Two million spans need about 40 GB of disk below --dir and, with a release build, some ten minutes.
+
+usage: python3 benches/memory.py                          the real thing, by hand
+       python3 benches/memory.py --sizes 20000,80000      a small try
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MIB = 1 << 20
+
+
+def peak_of(pid, stop):
+    """The peak resident bytes of a process, read until `stop` is set or the process is gone."""
+    peak = 0
+    status = pathlib.Path(f"/proc/{pid}/status")
+    while True:
+        try:
+            for line in status.read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    peak = max(peak, int(line.split()[1]) * 1024)
+        except OSError:
+            return peak
+        if stop.wait(0.02):
+            return peak
+
+
+def run(command):
+    """Runs a command; gives its peak resident bytes and its seconds."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    found = []
+    stop = threading.Event()
+    watcher = threading.Thread(target=lambda: found.append(peak_of(process.pid, stop)))
+    watcher.start()
+    _, errors = process.communicate()
+    seconds = time.monotonic() - began
+    stop.set()
+    watcher.join()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{errors.decode(errors='replace')}")
+    return found[0], seconds
+
+
+def measure(binary, folder, spans):
+    """Yields (way, peak bytes, seconds) for one size, and leaves nothing behind."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="spanql-memory-") as place:
+        place = pathlib.Path(place)
+        made, export, again = place / "made", place / "spans.jsonl", place / "again"
+        yield "generate", *run([binary, "-q", "demo", "--spans", str(spans), "--keep", made])
+        run([binary, "-q", "--store", made, "query", "SELECT * FROM spans", "-o", export])
+        yield "file", *run([binary, "-q", "--store", again, "import", export])
+
+
+def sizes(text):
+    return sorted(int(part.replace("_", "")) for part in text.split(","))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, help="the binary (default: target/release/spanql of this repository)")
+    parser.add_argument("--sizes", type=sizes, default=[500_000, 2_000_000], help="numbers of spans (default: 500000,2000000)")
+    parser.add_argument("--dir", help="where to put files (default: the system's temporary directory)")
+    parser.add_argument("--limit-gib", type=float, default=1.2, help="peak memory of the largest size (default: 1.2)")
+    parser.add_argument("--ratio", type=float, default=1.3, help="its peak over that of the smallest (default: 1.3)")
+    options = parser.parse_args()
+    binary = options.bin or ROOT / "target" / "release" / "spanql"
+    if not binary.is_file():
+        sys.exit(f"{binary}: no such binary; run `cargo build --release`, or name one with --bin")
+
+    peaks = {}
+    print(f"{'way':<10}{'spans':>12}{'peak MiB':>12}{'seconds':>10}{'spans/s':>12}", flush=True)
+    for spans in options.sizes:
+        for way, peak, seconds in measure(binary, options.dir, spans):
+            peaks.setdefault(way, []).append(peak)
+            print(f"{way:<10}{spans:>12,}{peak / MIB:>12,.0f}{seconds:>10.1f}{spans / seconds:>12,.0f}", flush=True)
+
+    broken = False
+    print()
+    for way, of_way in peaks.items():
+        most, ratio = of_way[-1] / (1 << 30), of_way[-1] / of_way[0]
+        for what, value, limit in [("peak GiB", most, options.limit_gib), ("growth", ratio, options.ratio)]:
+            kept = value <= limit
+            broken |= not kept
+            print(f"{way:<10}{what:<10}{value:>6.2f}  limit {limit:.2f}  {'ok' if kept else 'BROKEN'}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
