@@ -11,10 +11,9 @@ use super::error::{Result, StoreError};
 use super::layout::OpenNames;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
-use super::segment::{
-    BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter, StoredSegment, Unit, has_type,
-};
+use super::segment::{BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter};
 use super::spill::Slot;
+use super::stored::{StoredSegment, Unit, has_type};
 use crate::model::columns;
 use crate::model::types::OpenType;
 

@@ -26,6 +26,9 @@ pub(crate) struct Card {
     pub(crate) traces: BlockSums,
     /// Columns that hold a value, with how many rows do and one example.
     pub(crate) columns: BTreeMap<String, ColumnFacts>,
+    /// The same for keys that live in `attributes.rest`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) rest: BTreeMap<String, ColumnFacts>,
 }
 
 /// Facts about one column of one segment.

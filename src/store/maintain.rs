@@ -11,7 +11,7 @@ use super::commit::blocking;
 use super::error::{Result, StoreError};
 use super::manifest::{self, Commit, Manifest, Segment};
 use super::pool::Pool;
-use super::segment::StoredSegment;
+use super::stored::StoredSegment;
 use super::{Committed, Counts, Store};
 
 /// A segment with fewer spans, and half the memory of a full one at most, is small.

@@ -31,6 +31,7 @@ mod pool;
 mod reader;
 mod segment;
 mod spill;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod tombstones;

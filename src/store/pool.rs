@@ -187,7 +187,7 @@ impl Pool {
 }
 
 fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut Vec<Slot>) -> Result<()> {
-    let (batches, size) = std::mem::take(buffer);
+    let (batches, _) = std::mem::take(buffer);
     // Small pieces of one schema are joined: thousands of tiny slots would cost more than the rows.
     let mut batches = batches.into_iter().peekable();
     while let Some(first) = batches.next() {
@@ -203,7 +203,6 @@ fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut V
         };
         part.push(spill.push(joined)?);
     }
-    let _ = size;
     Ok(())
 }
 

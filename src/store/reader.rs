@@ -17,7 +17,7 @@ use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
 use super::place::Place;
-use super::segment::{Unit, checked_spans, checked_traces, cut_units, root_mask};
+use super::stored::{Unit, checked_spans, checked_traces, cut_units, root_mask};
 
 /// Cards and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]

@@ -1,30 +1,28 @@
-//! Segments: writing the three files of one, and reading its rows back for a merge.
+//! Segments: writing the three files of one.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampNanosecondType};
+use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+use parquet::schema::types::ColumnPath;
 
-use super::card::{BlockSums, Card, CheckedFile, ColumnFacts};
+use super::card::{BlockSums, Card, ColumnFacts};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
 use super::open_columns::{type_of, unfold};
-use super::place::Place;
+use super::stored::StoredSegment;
 use crate::model::columns;
 use crate::model::types::OpenType;
 use crate::trace;
@@ -57,6 +55,7 @@ pub(crate) struct SegmentWriter {
     factory: ArrowRowGroupWriterFactory,
     summaries: ArrowWriter<Vec<u8>>,
     facts: BTreeMap<String, ColumnFacts>,
+    rest: BTreeMap<String, ColumnFacts>,
     segment: Segment,
 }
 
@@ -120,7 +119,16 @@ impl SegmentWriter {
         let summaries = ArrowWriter::try_new(Vec::new(), trace::traces_schema(), Some(properties("trace_id")))
             .map_err(StoreError::parquet(segment.traces_file()))?;
         let (writer, factory) = writer;
-        Ok(Self { project: project.to_owned(), schema, writer, factory, summaries, facts: BTreeMap::new(), segment })
+        Ok(Self {
+            project: project.to_owned(),
+            schema,
+            writer,
+            factory,
+            summaries,
+            facts: BTreeMap::new(),
+            rest: BTreeMap::new(),
+            segment,
+        })
     }
 
     /// About how many bytes the rows written so far take in memory.
@@ -161,6 +169,9 @@ impl SegmentWriter {
     /// Copies row groups of another segment as they are encoded; columns it does not have are null.
     pub(crate) fn copy(&mut self, source: &StoredSegment, groups: Range<usize>, summaries: &RecordBatch) -> Result<()> {
         let rows: u64 = groups.clone().map(|group| source.metadata.row_group(group).num_rows() as u64).sum();
+        if let Some(rest) = source.rest(groups.clone())? {
+            self.note_rest(&rest)?;
+        }
         for group in groups {
             self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
         }
@@ -229,21 +240,11 @@ impl SegmentWriter {
 
     fn note(&mut self, rows: &RecordBatch) -> Result<()> {
         for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-            let filled = array.len() - array.null_count();
-            if filled == 0 {
-                continue;
-            }
             let seen = if is_fixed(field.name()) { None } else { type_of(array.as_ref()) };
-            match self.facts.get_mut(field.name()) {
-                Some(facts) => {
-                    facts.filled += filled as u64;
-                    facts.open = facts.open.zip(seen).map(|(a, b)| a.unite(b)).or(facts.open).or(seen);
-                }
-                None => {
-                    let facts = ColumnFacts { open: seen, filled: filled as u64, example: example(array)? };
-                    self.facts.insert(field.name().clone(), facts);
-                }
-            }
+            add_facts(&mut self.facts, field.name(), seen, array)?;
+        }
+        if let Some(rest) = rows.column_by_name(columns::REST).and_then(|column| column.as_string_opt()) {
+            self.note_rest(rest)?;
         }
         let time = |name: &str| {
             let column = rows.column_by_name(name)?.as_primitive_opt::<TimestampNanosecondType>()?;
@@ -254,12 +255,20 @@ impl SegmentWriter {
         Ok(())
     }
 
+    fn note_rest(&mut self, rest: &StringArray) -> Result<()> {
+        for (name, array) in unfold(rest) {
+            add_facts(&mut self.rest, &name, type_of(array.as_ref()), &array)?;
+        }
+        Ok(())
+    }
+
     /// Completes the files.
     pub(crate) fn finish(mut self) -> Result<BuiltSegment> {
         let spans = self.writer.into_inner().map_err(StoreError::parquet(self.segment.spans_file()))?;
         let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
-        let card = Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts };
+        let card =
+            Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts, rest: self.rest };
         let card = card.to_bytes()?;
         self.segment.project = self.project;
         self.segment.bytes = spans.len() as u64;
@@ -267,6 +276,26 @@ impl SegmentWriter {
         self.segment.card_crc32 = crc32fast::hash(&card);
         Ok(BuiltSegment { segment: self.segment, spans: spans.into(), traces: traces.into(), card: card.into(), open })
     }
+}
+
+/// Adds what an array tells of a column to what is known of it.
+fn add_facts(
+    facts: &mut BTreeMap<String, ColumnFacts>,
+    name: &str,
+    seen: Option<OpenType>,
+    array: &ArrayRef,
+) -> Result<()> {
+    let filled = (array.len() - array.null_count()) as u64;
+    if filled == 0 {
+        return Ok(());
+    }
+    if let Some(known) = facts.get_mut(name) {
+        known.filled += filled;
+        known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
+    } else {
+        facts.insert(name.to_owned(), ColumnFacts { open: seen, filled, example: example(array)? });
+    }
+    Ok(())
 }
 
 fn is_fixed(name: &str) -> bool {
@@ -297,164 +326,4 @@ fn example(array: &ArrayRef) -> Result<String> {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     })
-}
-
-/// Rows and row groups that hold the same whole traces.
-#[derive(Debug, Clone)]
-pub(crate) struct Unit {
-    pub(crate) groups: Range<usize>,
-    pub(crate) traces: Range<usize>,
-}
-
-/// A stored segment, read whole and checked.
-pub(crate) struct StoredSegment {
-    pub(crate) segment: Segment,
-    pub(crate) card: Card,
-    pub(crate) schema: SchemaRef,
-    pub(crate) summaries: RecordBatch,
-    bytes: Bytes,
-    metadata: Arc<ParquetMetaData>,
-    reader: ArrowReaderMetadata,
-}
-
-impl StoredSegment {
-    /// Fetches all files of a segment.
-    pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
-        let card = Card::load(place, segment).await?;
-        let bytes = checked_spans(place, segment, &card).bytes().await?;
-        let summaries = load_summaries(place, segment, &card, None).await?;
-        let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
-        let reader = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
-        let metadata = Arc::clone(reader.metadata());
-        let schema = Arc::clone(reader.schema());
-        Ok(Self { segment: segment.clone(), card, schema, summaries, bytes, metadata, reader })
-    }
-
-    /// The ids of its traces, in order.
-    pub(crate) fn trace_ids(&self) -> Result<&StringArray> {
-        self.summaries
-            .column_by_name("trace_id")
-            .and_then(|column| column.as_string_opt::<i32>())
-            .ok_or_else(|| StoreError::damaged(self.segment.traces_file(), "no column trace_id"))
-    }
-
-    /// Start of a trace, ns.
-    pub(crate) fn trace_start(&self, trace: usize) -> Option<i64> {
-        let starts = self.summaries.column_by_name("start_time")?.as_primitive_opt::<TimestampNanosecondType>()?;
-        starts.is_valid(trace).then(|| starts.value(trace))
-    }
-
-    /// The segment cut into runs of row groups that hold whole traces.
-    pub(crate) fn units(&self) -> Result<Vec<Unit>> {
-        cut_units(&self.segment, &self.summaries, &self.metadata)
-    }
-
-    /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
-    pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
-        let damaged = |error: String| StoreError::damaged(self.segment.spans_file(), error);
-        let wanted: Vec<usize> = self
-            .schema
-            .fields()
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| !field.name().starts_with("tree.") && field.name() != columns::LATENCY_MS)
-            .filter(|(_, field)| self.card.columns.contains_key(field.name()))
-            .map(|(index, _)| index)
-            .collect();
-        let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.reader.clone())
-            .with_row_groups(unit.groups.clone().collect())
-            .with_projection(mask)
-            .with_batch_size(8192)
-            .build()
-            .map_err(|error| damaged(error.to_string()))?;
-        let batches = reader.map(|batch| {
-            let batch = batch.map_err(|error| damaged(error.to_string()))?;
-            unfold_rest(&batch)
-        });
-        batches.collect()
-    }
-}
-
-/// Cuts a segment where a row group and a trace start together.
-pub(crate) fn cut_units(segment: &Segment, summaries: &RecordBatch, footer: &ParquetMetaData) -> Result<Vec<Unit>> {
-    let damaged = || StoreError::damaged(segment.traces_file(), "span counts do not match the segment");
-    let counts = summaries.column_by_name("span_count").ok_or_else(damaged)?;
-    let counts = counts.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
-    let mut units: Vec<Unit> = Vec::new();
-    let (mut group, mut group_end) = (0, 0);
-    let (mut row, mut first_group, mut first_trace) = (0_i64, 0, 0);
-    for trace in 0..counts.len() {
-        row += counts.value(trace);
-        while group < footer.num_row_groups() && group_end < row {
-            group_end += footer.row_group(group).num_rows();
-            group += 1;
-        }
-        if row == group_end {
-            units.push(Unit { groups: first_group..group, traces: first_trace..trace + 1 });
-            (first_group, first_trace) = (group, trace + 1);
-        }
-    }
-    if first_trace != counts.len() || first_group != footer.num_row_groups() {
-        return Err(damaged());
-    }
-    Ok(units)
-}
-
-fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
-    let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
-    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
-    let mut arrays = batch.columns().to_vec();
-    fields.remove(index);
-    let rest = arrays.remove(index);
-    if let Some(rest) = rest.as_string_opt::<i32>() {
-        for (name, array) in unfold(rest) {
-            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-            arrays.push(array);
-        }
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
-}
-
-pub(crate) fn checked_spans(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
-    CheckedFile { place: place.clone(), file: segment.spans_file(), size: segment.bytes, sums: card.spans.clone() }
-}
-
-pub(crate) fn checked_traces(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
-    let size = segment.summary_bytes;
-    CheckedFile { place: place.clone(), file: segment.traces_file(), size, sums: card.traces.clone() }
-}
-
-/// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
-pub(crate) fn root_mask(schema: &SchemaDescriptor, names: &[&str]) -> ProjectionMask {
-    let fields = schema.root_schema().get_fields().iter().enumerate();
-    ProjectionMask::roots(schema, fields.filter(|(_, field)| names.contains(&field.name())).map(|(index, _)| index))
-}
-
-/// Reads the trace summaries of a segment: all columns, or the named ones.
-pub(crate) async fn load_summaries(
-    place: &Place,
-    segment: &Segment,
-    card: &Card,
-    wanted: Option<&[&str]>,
-) -> Result<RecordBatch> {
-    let bytes = checked_traces(place, segment, card).bytes().await?;
-    let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
-    let mask = match wanted {
-        None => ProjectionMask::all(),
-        Some(names) => root_mask(builder.parquet_schema(), names),
-    };
-    let reader = builder.with_projection(mask).with_batch_size(8192).build();
-    let mut reader = reader.map_err(|error| damaged(error.to_string()))?;
-    let schema = arrow::array::RecordBatchReader::schema(&reader);
-    let batches = reader.by_ref().collect::<std::result::Result<Vec<_>, _>>();
-    let batches = batches.map_err(|error| damaged(error.to_string()))?;
-    arrow::compute::concat_batches(&schema, &batches).map_err(|error| damaged(error.to_string()))
-}
-
-/// Whether a column of the spans file has this type, or is missing there.
-pub(crate) fn has_type(schema: &Schema, name: &str, data_type: &DataType) -> bool {
-    schema.field_with_name(name).map_or(true, |field| field.data_type() == data_type)
 }

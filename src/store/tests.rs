@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::util::display::array_value_to_string;
 
-use super::segment::StoredSegment;
+use super::stored::StoredSegment;
 use super::{Counts, Progress, Store};
 use crate::model::columns;
 
@@ -179,6 +179,10 @@ async fn keys_beyond_the_limit_live_in_one_column() {
     assert_eq!(value(&rows, "b", "attributes.k2400"), Some("2"));
     assert_eq!(value(&rows, "b", "attributes.k0001"), Some("2"));
     assert_eq!(value(&rows, "b", "attributes.k2499"), None);
+    let manifest = store.snapshot().await.unwrap().manifest;
+    let stored = StoredSegment::load(store.place(), &manifest.segments[0]).await.unwrap();
+    assert_eq!(stored.card.rest["attributes.k2400"].filled, 2);
+    assert_eq!(stored.card.rest["attributes.k2499"].example, "1");
 }
 
 #[tokio::test]

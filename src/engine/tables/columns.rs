@@ -73,7 +73,7 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
             continue;
         }
         *spans.entry(&segment.project).or_default() += segment.rows;
-        for (name, facts) in &card.columns {
+        for (name, facts) in card.columns.iter().chain(&card.rest) {
             let key = (segment.project.clone(), name.clone());
             let (filled, example) = found.entry(key).or_insert_with(|| (0, facts.example.clone()));
             *filled += facts.filled;
@@ -84,14 +84,18 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
     }
     let open: Vec<(String, DataType)> =
         snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
-    let order = model::spans_schema(&open);
+    let schema_of_spans = model::spans_schema(&open);
+    let mut order: Vec<(&str, &DataType)> =
+        schema_of_spans.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+    // Keys of the JSON column are read as text, like columns of their own.
+    order.extend(snapshot.manifest.rest.iter().map(|name| (name.as_str(), &DataType::Utf8)));
     let mut rows: Vec<[String; 4]> = Vec::new();
     let mut filled: Vec<f64> = Vec::new();
     for (project, total) in &spans {
-        for field in order.fields() {
-            let key = ((*project).to_owned(), field.name().clone());
+        for (name, data_type) in &order {
+            let key = ((*project).to_owned(), (*name).to_owned());
             if let Some((count, example)) = found.remove(&key) {
-                rows.push([key.0, key.1, sql_type(field.data_type()), example]);
+                rows.push([key.0, key.1, sql_type(data_type), example]);
                 filled.push(count as f64 / *total as f64);
             }
         }

@@ -1,0 +1,184 @@
+//! Stored segments: reading their rows and summaries back.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampNanosecondType};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::schema::types::SchemaDescriptor;
+
+use super::card::{Card, CheckedFile};
+use super::error::{Result, StoreError};
+use super::manifest::Segment;
+use super::open_columns::unfold;
+use super::place::Place;
+use crate::model::columns;
+
+/// Rows and row groups that hold the same whole traces.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    pub(crate) groups: Range<usize>,
+    pub(crate) traces: Range<usize>,
+}
+
+/// A stored segment, read whole and checked.
+pub(crate) struct StoredSegment {
+    pub(crate) segment: Segment,
+    pub(crate) card: Card,
+    pub(crate) schema: SchemaRef,
+    pub(crate) summaries: RecordBatch,
+    pub(super) bytes: Bytes,
+    pub(super) metadata: Arc<ParquetMetaData>,
+    reader: ArrowReaderMetadata,
+}
+
+impl StoredSegment {
+    /// Fetches all files of a segment.
+    pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
+        let card = Card::load(place, segment).await?;
+        let bytes = checked_spans(place, segment, &card).bytes().await?;
+        let summaries = load_summaries(place, segment, &card, None).await?;
+        let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let reader = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
+        let metadata = Arc::clone(reader.metadata());
+        let schema = Arc::clone(reader.schema());
+        Ok(Self { segment: segment.clone(), card, schema, summaries, bytes, metadata, reader })
+    }
+
+    /// The ids of its traces, in order.
+    pub(crate) fn trace_ids(&self) -> Result<&StringArray> {
+        self.summaries
+            .column_by_name("trace_id")
+            .and_then(|column| column.as_string_opt::<i32>())
+            .ok_or_else(|| StoreError::damaged(self.segment.traces_file(), "no column trace_id"))
+    }
+
+    /// Start of a trace, ns.
+    pub(crate) fn trace_start(&self, trace: usize) -> Option<i64> {
+        let starts = self.summaries.column_by_name("start_time")?.as_primitive_opt::<TimestampNanosecondType>()?;
+        starts.is_valid(trace).then(|| starts.value(trace))
+    }
+
+    /// The segment cut into runs of row groups that hold whole traces.
+    pub(crate) fn units(&self) -> Result<Vec<Unit>> {
+        cut_units(&self.segment, &self.summaries, &self.metadata)
+    }
+
+    /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
+    pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
+        let filled = |name: &str| self.card.columns.contains_key(name);
+        let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
+        self.read(unit.groups.clone(), wanted)?.iter().map(unfold_rest).collect()
+    }
+
+    /// The JSON column of keys beyond the limit, where the segment has it.
+    pub(crate) fn rest(&self, groups: Range<usize>) -> Result<Option<StringArray>> {
+        if !self.card.columns.contains_key(columns::REST) {
+            return Ok(None);
+        }
+        let batches = self.read(groups, |name| name == columns::REST)?;
+        let texts = batches.iter().filter_map(|batch| batch.column(0).as_string_opt::<i32>());
+        Ok(Some(texts.flat_map(|column| column.iter()).collect()))
+    }
+
+    fn read(&self, groups: Range<usize>, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {
+        let damaged = |error: &dyn std::fmt::Display| StoreError::damaged(self.segment.spans_file(), error);
+        let fields = self.schema.fields().iter().enumerate();
+        let wanted: Vec<usize> = fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
+        let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.reader.clone())
+            .with_row_groups(groups.collect())
+            .with_projection(mask)
+            .with_batch_size(8192)
+            .build()
+            .map_err(|error| damaged(&error))?;
+        reader.map(|batch| batch.map_err(|error| damaged(&error))).collect()
+    }
+}
+
+/// Cuts a segment where a row group and a trace start together.
+pub(crate) fn cut_units(segment: &Segment, summaries: &RecordBatch, footer: &ParquetMetaData) -> Result<Vec<Unit>> {
+    let damaged = || StoreError::damaged(segment.traces_file(), "span counts do not match the segment");
+    let counts = summaries.column_by_name("span_count").ok_or_else(damaged)?;
+    let counts = counts.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
+    let mut units: Vec<Unit> = Vec::new();
+    let (mut group, mut group_end) = (0, 0);
+    let (mut row, mut first_group, mut first_trace) = (0_i64, 0, 0);
+    for trace in 0..counts.len() {
+        row += counts.value(trace);
+        while group < footer.num_row_groups() && group_end < row {
+            group_end += footer.row_group(group).num_rows();
+            group += 1;
+        }
+        if row == group_end {
+            units.push(Unit { groups: first_group..group, traces: first_trace..trace + 1 });
+            (first_group, first_trace) = (group, trace + 1);
+        }
+    }
+    if first_trace != counts.len() || first_group != footer.num_row_groups() {
+        return Err(damaged());
+    }
+    Ok(units)
+}
+
+fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
+    let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
+    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+    let mut arrays = batch.columns().to_vec();
+    fields.remove(index);
+    let rest = arrays.remove(index);
+    if let Some(rest) = rest.as_string_opt::<i32>() {
+        for (name, array) in unfold(rest) {
+            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
+            arrays.push(array);
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
+}
+
+pub(crate) fn checked_spans(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
+    CheckedFile { place: place.clone(), file: segment.spans_file(), size: segment.bytes, sums: card.spans.clone() }
+}
+
+pub(crate) fn checked_traces(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
+    let size = segment.summary_bytes;
+    CheckedFile { place: place.clone(), file: segment.traces_file(), size, sums: card.traces.clone() }
+}
+
+/// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
+pub(crate) fn root_mask(schema: &SchemaDescriptor, names: &[&str]) -> ProjectionMask {
+    let fields = schema.root_schema().get_fields().iter().enumerate();
+    ProjectionMask::roots(schema, fields.filter(|(_, field)| names.contains(&field.name())).map(|(index, _)| index))
+}
+
+/// Reads the trace summaries of a segment: all columns, or the named ones.
+pub(crate) async fn load_summaries(
+    place: &Place,
+    segment: &Segment,
+    card: &Card,
+    wanted: Option<&[&str]>,
+) -> Result<RecordBatch> {
+    let bytes = checked_traces(place, segment, card).bytes().await?;
+    let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
+    let mask = match wanted {
+        None => ProjectionMask::all(),
+        Some(names) => root_mask(builder.parquet_schema(), names),
+    };
+    let reader = builder.with_projection(mask).with_batch_size(8192).build();
+    let mut reader = reader.map_err(|error| damaged(error.to_string()))?;
+    let schema = arrow::array::RecordBatchReader::schema(&reader);
+    let batches = reader.by_ref().collect::<std::result::Result<Vec<_>, _>>();
+    let batches = batches.map_err(|error| damaged(error.to_string()))?;
+    arrow::compute::concat_batches(&schema, &batches).map_err(|error| damaged(error.to_string()))
+}
+
+/// Whether a column of the spans file has this type, or is missing there.
+pub(crate) fn has_type(schema: &Schema, name: &str, data_type: &DataType) -> bool {
+    schema.field_with_name(name).map_or(true, |field| field.data_type() == data_type)
+}
