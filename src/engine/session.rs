@@ -143,8 +143,11 @@ impl Engine {
     /// The names of the functions that FROM can call, sorted.
     pub fn table_functions(&self) -> Vec<String> {
         let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let built_in = self.shared.context.state().table_functions().keys().cloned().collect::<BTreeSet<_>>();
-        registry.functions.keys().cloned().chain(built_in).collect::<BTreeSet<_>>().into_iter().collect()
+        let state = self.shared.context.state();
+        let mut names: Vec<String> = registry.functions.keys().chain(state.table_functions().keys()).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
