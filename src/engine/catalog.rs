@@ -171,6 +171,11 @@ impl Catalog<'_> {
         self.state.aggregate_functions().contains_key(name)
     }
 
+    /// Whether there is a scalar function of this (lower case) name.
+    pub(crate) fn is_scalar(&self, name: &str) -> bool {
+        self.state.scalar_functions().contains_key(name)
+    }
+
     /// The names of all functions.
     pub(crate) fn function_names(&self) -> Vec<String> {
         let scalar = self.state.scalar_functions().keys();

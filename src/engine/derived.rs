@@ -110,7 +110,7 @@ pub(crate) fn with_open_names(
         let expr = match read_open_name(name, &schema, rest) {
             Reading::Computed(expr) => expr,
             Reading::Absent(data_type) => {
-                notes.push(absent_note(name, &schema));
+                notes.push(absent_note(name, &schema, rest));
                 Expr::Literal(ScalarValue::try_from(&data_type)?, None)
             }
         };
@@ -122,8 +122,9 @@ pub(crate) fn with_open_names(
     Ok((Arc::new(ViewTable::new(plan, None)), notes))
 }
 
-fn absent_note(name: &str, schema: &Schema) -> String {
-    let near = nearest(name, schema.fields().iter().map(|field| field.name().as_str()));
+fn absent_note(name: &str, schema: &Schema, rest: &BTreeSet<String>) -> String {
+    let known = schema.fields().iter().map(|field| field.name().as_str());
+    let near = nearest(name, known.chain(rest.iter().map(String::as_str)));
     let note = format!("no span has {} (read as null)", as_typed(name));
     match near {
         Some(near) => format!("{note}; nearest: {}", as_typed(near)),

@@ -16,6 +16,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 /// [`GenericDialect`] in every respect but one: `a CONTAINS b` and `a NOT CONTAINS b` are `contains(a, b)` and
 /// `NOT contains(a, b)`, and bind like `LIKE`.
 ///
+/// `IS [NOT] DISTINCT FROM` is read here too: the generic parser takes everything behind it for its right side, so that
+/// `a IS DISTINCT FROM b AND c` would compare `a` with `b AND c`.
+///
 /// Every method is forwarded by hand: a method that is left out silently falls back to the trait's default, which
 /// loses syntax the generic dialect has.
 #[derive(Debug, Default)]
@@ -41,6 +44,15 @@ fn operator_length(parser: &Parser) -> Option<usize> {
     let ours =
         is_contains(&parser.peek_nth_token_ref(at).token) && begins_operand(&parser.peek_nth_token_ref(at + 1).token);
     ours.then_some(at + 1)
+}
+
+/// The tokens that `IS [NOT] DISTINCT FROM` takes at the parser's place, and whether there is a NOT.
+fn distinct_from(parser: &Parser) -> Option<(usize, bool)> {
+    let keyword = |at: usize, keyword: Keyword| matches!(&parser.peek_nth_token_ref(at).token, Token::Word(word) if word.keyword == keyword);
+    let negated = keyword(1, Keyword::NOT);
+    let at = 1 + usize::from(negated);
+    (keyword(0, Keyword::IS) && keyword(at, Keyword::DISTINCT) && keyword(at + 1, Keyword::FROM))
+        .then_some((at + 2, negated))
 }
 
 fn contains_call(left: Expr, right: Expr) -> Expr {
@@ -83,6 +95,16 @@ impl Dialect for SpanqlDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some((length, negated)) = distinct_from(parser) {
+            for _ in 0..length {
+                parser.advance_token();
+            }
+            let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+            return Some(right.map(|right| {
+                let (left, right) = (Box::new(expr.clone()), Box::new(right));
+                if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }
+            }));
+        }
         let Some(length) = operator_length(parser) else {
             return self.0.parse_infix(parser, expr, precedence);
         };
@@ -328,6 +350,7 @@ impl Dialect for SpanqlDialect {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, SelectItem, Statement};
     use datafusion::sql::sqlparser::dialect::GenericDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 
@@ -354,7 +377,8 @@ mod tests {
                 "SELECT a CONTAINS 'x' OR b NOT contains 'y' || 'z'",
                 "SELECT contains(a, 'x') OR NOT (contains(b, 'y' || 'z'))",
             ),
-            ("SELECT NOT a Contains 'x' = true", "SELECT NOT contains(a, 'x') = true"),
+            ("SELECT NOT a Contains 'x' AND b", "SELECT NOT contains(a, 'x') AND b"),
+            ("SELECT a IS NOT DISTINCT FROM b AND c", "SELECT a IS NOT DISTINCT FROM b AND c"),
             ("SELECT name contains FROM t", "SELECT name AS contains FROM t"),
             ("SELECT contains(a, 'x')", "SELECT contains(a, 'x')"),
             (
@@ -365,6 +389,26 @@ mod tests {
         ] {
             let statements = Parser::parse_sql(&SpanqlDialect::default(), sql).unwrap();
             assert_eq!(statements[0].to_string(), parsed, "{sql}");
+        }
+    }
+
+    #[test]
+    fn distinct_from_binds_tighter_than_and() {
+        for sql in [
+            "SELECT a IS DISTINCT FROM b AND c",
+            "SELECT x AND a IS NOT DISTINCT FROM b OR c",
+            "SELECT NOT a IS DISTINCT FROM b = 1 AND c",
+        ] {
+            let statements = Parser::parse_sql(&SpanqlDialect::default(), sql).unwrap();
+            let Statement::Query(query) = &statements[0] else { panic!("{sql}") };
+            let item = &query.body.as_select().unwrap().projection[0];
+            assert!(
+                matches!(
+                    item,
+                    SelectItem::UnnamedExpr(Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })
+                ),
+                "{sql}"
+            );
         }
     }
 }

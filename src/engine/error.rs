@@ -1,10 +1,11 @@
 //! Errors of the engine: what failed, where, why, and what to do.
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-use super::nearest::nearest;
+use super::nearest::{as_typed, nearest};
 
 /// Why a statement was refused or failed.
 ///
@@ -70,6 +71,11 @@ impl EngineError {
         self.suggestion.clone()
     }
 
+    /// The literal that an error about a literal begins with.
+    pub(crate) fn quoted_literal(&self) -> Option<&str> {
+        self.what.strip_prefix('\'')?.rsplit_once('\'').map(|(literal, _)| literal)
+    }
+
     fn text(&self) -> String {
         let mut text = self.what.clone();
         if let Some((line, column)) = self.position {
@@ -108,8 +114,12 @@ impl EngineError {
         let message = first_line(&root.message());
         match root {
             DataFusionError::SQL(..) => Self::syntax(&message),
-            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
-                Self::new("plan", "the statement cannot be planned").why(message)
+            DataFusionError::SchemaError(schema, _) => Self::schema(schema).unwrap_or_else(|| Self::plan(message)),
+            DataFusionError::Plan(_) => Self::plan(message),
+            DataFusionError::Diagnostic(_, inner) => Self::from_datafusion(inner),
+            DataFusionError::NotImplemented(_) if message.contains("OuterReferenceColumn") => {
+                Self::new("not-supported", "this subquery cannot read columns of the query around it")
+                    .help("write it as a join, or put unnest() into the items of a SELECT")
             }
             DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
             DataFusionError::ResourcesExhausted(_) => {
@@ -124,6 +134,38 @@ impl EngineError {
         }
     }
 
+    fn plan(why: String) -> Self {
+        if let Some((_, rest)) = why.split_once("column \"")
+            && let Some((column, rest)) = rest.split_once('"')
+            && rest.contains("must appear in the GROUP BY clause")
+        {
+            return Self::new("group-by", format!("{column} is neither grouped nor aggregated"))
+                .help("list it in GROUP BY, or put it into an aggregate such as max()");
+        }
+        if why.contains("failed to match any signature")
+            && let Some(function) = why.split('\'').nth(1)
+        {
+            let given = why.split("(DataType: ").nth(1).and_then(|rest| rest.split(')').next());
+            let error = Self::new("bad-argument", format!("{function} does not take these arguments"))
+                .help("cast them, as in x::double");
+            return match given {
+                Some(given) => error.why(format!("it was given {given}")),
+                None => error,
+            };
+        }
+        let why = why.split(". No function matches").next().unwrap_or_default();
+        Self::new("plan", "the statement cannot be planned").why(why)
+    }
+
+    fn schema(error: &SchemaError) -> Option<Self> {
+        let SchemaError::FieldNotFound { field, valid_fields } = error else { return None };
+        let near = nearest(&field.name, valid_fields.iter().map(|column| column.name.as_str()));
+        Some(
+            Self::new("unknown-column", format!("unknown column {}", as_typed(&field.name)))
+                .suggest(near.map(as_typed)),
+        )
+    }
+
     /// A syntax error from the parser's words, whose place (`… at Line: 1, Column: 8`) becomes a position.
     pub(crate) fn syntax(message: &str) -> Self {
         let message = message.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
@@ -136,6 +178,19 @@ impl EngineError {
         match (numbers.next(), numbers.next()) {
             (Some(line), Some(column)) => error.at(Location { line, column }),
             _ => error,
+        }
+    }
+
+    /// Says where the text ends, for an error that has no other place.
+    pub(crate) fn at_end(self, end: Location) -> Self {
+        let why = self
+            .why
+            .as_deref()
+            .and_then(|why| why.strip_suffix("found: EOF"))
+            .map(|why| format!("{why}found: the end"));
+        match (self.position, why) {
+            (None, Some(why)) => self.why(why).at(end),
+            _ => self,
         }
     }
 }

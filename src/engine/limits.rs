@@ -1,5 +1,8 @@
 //! Limits on statements, checked on the tokens: what comes after may then recurse without fear for the stack.
 
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
@@ -7,17 +10,21 @@ use super::error::EngineError;
 use super::lex::Lexeme;
 
 /// The longest text, in bytes, of all statements given at once.
-pub const MAX_SQL_BYTES: usize = 1_000_000;
+pub(crate) const MAX_SQL_BYTES: usize = 1_000_000;
 /// How deep parentheses, brackets, CASE and prefix operators may nest.
-pub const MAX_LEVELS: usize = 50;
+pub(crate) const MAX_LEVELS: usize = 50;
 /// How many terms AND and OR may join in a statement.
-pub const MAX_LOGICAL_TERMS: usize = 1_000;
+pub(crate) const MAX_LOGICAL_TERMS: usize = 1_000;
 /// How many statements may be given at once.
-pub const MAX_STATEMENTS: usize = 1_000;
+pub(crate) const MAX_STATEMENTS: usize = 1_000;
 /// How many operators may follow each other in one expression without parentheses; they nest to the left.
-pub const MAX_CHAIN: usize = 200;
-/// How many set operations, joins or pipe steps a statement may have.
-pub const MAX_STEPS: usize = 200;
+pub(crate) const MAX_CHAIN: usize = 200;
+/// How many set operations or pipe steps a statement may have.
+pub(crate) const MAX_STEPS: usize = 200;
+/// How many joins a statement may have; planning them takes more than quadratic time.
+pub(crate) const MAX_JOINS: usize = 50;
+/// How deep the operators of a plan may nest: they call each other on threads with ordinary stacks.
+pub(crate) const MAX_PLAN_DEPTH: usize = 120;
 
 fn exceeded(what: &str, limit: usize, place: Location, help: &str) -> EngineError {
     EngineError::new("limit", format!("the statement has too many {what}"))
@@ -46,6 +53,20 @@ pub(crate) fn check_statements(count: usize) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Checks how deep a plan nests.
+pub(crate) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> Result<(), EngineError> {
+    let mut open = vec![(plan, 1)];
+    while let Some((plan, depth)) = open.pop() {
+        if depth > MAX_PLAN_DEPTH {
+            return Err(EngineError::new("limit", "the plan of the statement nests too deep")
+                .why(format!("the limit is {MAX_PLAN_DEPTH} operators that read from each other"))
+                .help("split it into several statements"));
+        }
+        open.extend(plan.children().into_iter().map(|child| (child, depth + 1)));
+    }
+    Ok(())
+}
+
 /// One level of nesting, as far as it is open.
 #[derive(Default)]
 struct Level {
@@ -58,13 +79,15 @@ struct Level {
 /// Checks nesting, the length of operator chains, and the number of terms and steps of one statement without blanks.
 pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
     let mut levels = vec![Level::default()];
-    let (mut depth, mut prefixes, mut terms, mut steps) = (0_usize, 0_usize, 1_usize, 0_usize);
+    let (mut depth, mut prefixes, mut terms) = (0_usize, 0_usize, 1_usize);
+    let (mut steps, mut joins) = (0_usize, 0_usize);
     for (at, lexeme) in lexemes.iter().enumerate() {
         let token = &lexeme.token.token;
         let keyword = lexeme.keyword();
         let place = lexeme.start();
         let previous = at.checked_sub(1).map(|before| &lexemes[before]);
-        prefixes = if is_prefix(token, keyword) { prefixes + 1 } else { 0 };
+        let infix = previous.is_some_and(|before| ends_operand(before)) && matches!(token, Token::Minus | Token::Plus);
+        prefixes = if is_prefix(token, keyword) && !infix { prefixes + 1 } else { 0 };
         let mut level = levels.pop().unwrap_or_default();
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
@@ -106,7 +129,8 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                     terms += 1;
                     level.chain = 0;
                 }
-                Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS | Keyword::JOIN | Keyword::APPLY => steps += 1,
+                Keyword::UNION | Keyword::INTERSECT | Keyword::MINUS => steps += 1,
+                Keyword::JOIN | Keyword::APPLY => joins += 1,
                 Keyword::EXCEPT if previous.is_none_or(|star| star.token.token != Token::Mul) => steps += 1,
                 _ if ends_expression(keyword) => {
                     level = Level { cases: level.cases, angles: level.angles, ..Level::default() }
@@ -140,10 +164,30 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
             ));
         }
         if steps > MAX_STEPS {
-            return Err(exceeded("joins and set operations", MAX_STEPS, place, "split it into several statements"));
+            return Err(exceeded("set operations", MAX_STEPS, place, "split it into several statements"));
+        }
+        if joins > MAX_JOINS {
+            return Err(exceeded("joins", MAX_JOINS, place, "split it into several statements"));
         }
     }
     Ok(())
+}
+
+/// Whether an operand may end with this, so that a sign behind it joins two.
+fn ends_operand(lexeme: &Lexeme) -> bool {
+    match &lexeme.token.token {
+        Token::Word(_) => matches!(
+            lexeme.keyword(),
+            Keyword::NoKeyword | Keyword::END | Keyword::TRUE | Keyword::FALSE | Keyword::NULL
+        ),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::RParen
+        | Token::RBracket
+        | Token::RBrace => true,
+        _ => false,
+    }
 }
 
 /// Tokens that stand before their operand, so that a row of them nests.
@@ -171,10 +215,6 @@ fn is_prefix(token: &Token, keyword: Keyword) -> bool {
             | Keyword::ARRAY
             | Keyword::STRUCT
             | Keyword::MAP
-            | Keyword::FROM
-            | Keyword::TABLE
-            | Keyword::LATERAL
-            | Keyword::SELECT
             | Keyword::BINARY
     )
 }
@@ -282,8 +322,8 @@ mod tests {
             (format!("SELECT a{}", "[1]".repeat(n)), "operators in a row"),
             (format!("SELECT a{}", " IS NULL".repeat(n)), "operators in a row"),
             (format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_001].join(" AND ")), "terms joined by AND and OR"),
-            (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "joins and set operations"),
-            (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "joins and set operations"),
+            (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "set operations"),
+            (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "too many joins"),
             ("EXPLAIN ".repeat(n), "nests too deep"),
         ] {
             let error = check(&sql).unwrap_err();

@@ -8,6 +8,7 @@
 //!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
 //! ```
 
+mod balance;
 mod catalog;
 mod compare;
 mod derived;
@@ -21,13 +22,16 @@ mod limits;
 mod nearest;
 mod params;
 mod parse;
+mod planner;
 mod resolve;
 mod session;
 mod store;
 mod tables;
 
 pub use catalog::{Relation, TableFunction};
+pub use compare::compare_mixed_types;
 pub use error::EngineError;
+pub use nearest::{as_typed, nearest};
 pub use params::{Param, Params, parse_param};
 pub use session::{Engine, EngineConfig, Prepared};
 pub use store::StoreEngine;

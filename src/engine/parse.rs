@@ -3,7 +3,7 @@
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::parser::ParserError;
-use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use datafusion::sql::sqlparser::tokenizer::{Location, TokenWithSpan};
 
 use super::dialect::SpanqlDialect;
 use super::error::EngineError;
@@ -41,6 +41,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
     let joined = lexemes.iter().filter_map(|l| Some((l.start(), joined.get(&l.start())?.clone()))).collect();
     let lexemes = fold_equalities(lexemes);
     check_shape(&lexemes)?;
+    let end = lexemes.last().map_or(Location { line: 1, column: 1 }, |lexeme| lexeme.token.span.end);
     let tokens: Vec<TokenWithSpan> = lexemes.into_iter().map(|lexeme| lexeme.token).collect();
     let dialect = SpanqlDialect::default();
     let mut parser = DFParserBuilder::new(tokens)
@@ -48,7 +49,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
         .with_recursion_limit(PARSER_LEVELS)
         .build()
         .map_err(|error| EngineError::from_datafusion(&error))?;
-    let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error))?;
+    let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error).at_end(end))?;
     let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
     bind_params(&mut statement, params)?;
     Ok(Parsed { statement, texts, joined })

@@ -1,33 +1,31 @@
 //! The engine: relations in, statements planned, results out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
-use super::catalog::{CATALOG, Catalog, FunctionTable, Overlay, Registry, Relation, SCHEMA, TableFunction, TableKey};
-use super::compare::MixedComparison;
-use super::derived::with_open_names;
-use super::error::{EngineError, function_error, unknown_function};
+use super::balance::BalanceChains;
+use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
+use super::compare::{MixedComparison, MixedComparisonPlanner};
+use super::error::EngineError;
 use super::functions;
 use super::params::Params;
-use super::parse::{Parsed, parse};
-use super::resolve::resolve;
+use super::parse::parse;
+use super::planner::Planner;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -167,7 +165,7 @@ impl Engine {
         let text = sql.clone();
         let plans = self.planned(move |planner| {
             let parsed = parse(&text, &Params::new())?;
-            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.0)).collect::<Result<Vec<_>, EngineError>>()
+            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.plan)).collect::<Result<Vec<_>, EngineError>>()
         });
         match <[LogicalPlan; 1]>::try_from(plans.await?) {
             Ok([plan]) => Ok(Arc::new(ViewTable::new(plan, Some(sql)))),
@@ -238,126 +236,29 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     let mut rules = Analyzer::new().rules;
     // DataFusion's coercion casts the text and fails on the first odd one: ours must come first.
     rules.insert(0, Arc::new(MixedComparison));
+    rules.push(Arc::new(BalanceChains));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_analyzer_rules(rules)
+        .with_optimizer_rule(Arc::new(BalanceChains))
+        .with_physical_optimizer_rule(Arc::new(BalanceChains))
         .build();
     functions::register(&mut state)?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
     Ok(state)
-}
-
-/// What planning needs of the engine, as it was when planning began.
-struct Planner {
-    state: SessionState,
-    registry: Registry,
-    handle: Handle,
-}
-
-impl Planner {
-    /// The logical plan of a statement, the session it was made in, and notes.
-    fn logical(&self, parsed: &Parsed) -> Result<(LogicalPlan, SessionState, Vec<String>), EngineError> {
-        let catalog = Catalog { state: &self.state, registry: &self.registry, handle: &self.handle };
-        let resolved = resolve(parsed, &catalog)?;
-        let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
-        let plan =
-            self.handle.block_on(state.statement_to_plan(resolved.statement)).map_err(
-                |error| match unknown_function(&error.find_root().message()) {
-                    Some(name) => {
-                        let known = catalog.function_names();
-                        let unknown = function_error(name, known.iter().map(String::as_str));
-                        resolved.functions.get(name).map_or(unknown.clone(), |place| unknown.at(*place))
-                    }
-                    None => EngineError::from_datafusion(&error),
-                },
-            )?;
-        Ok((plan, state, notes))
-    }
-
-    /// The session with the tables that exist for one statement only.
-    fn statement_state(
-        &self,
-        catalog: &Catalog<'_>,
-        wanted: &BTreeMap<TableKey, BTreeSet<String>>,
-        function_tables: Vec<FunctionTable>,
-    ) -> Result<(SessionState, Vec<String>), EngineError> {
-        let mut tables: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
-        let mut rests: HashMap<TableKey, Arc<BTreeSet<String>>> = self.registry.spans.clone();
-        for made in function_tables {
-            rests.insert(made.key.clone(), made.rest);
-            tables.insert(made.key, made.provider);
-        }
-        let mut notes: Vec<String> = vec![];
-        for (key, names) in wanted {
-            let provider = match tables.get(key) {
-                Some(provider) => Arc::clone(provider),
-                None => match catalog.table(&key.path(2))? {
-                    Some(table) => table.provider,
-                    None => continue,
-                },
-            };
-            let rest = rests.get(key).cloned().unwrap_or_default();
-            let (table, absent) = with_open_names(&key.table, provider, &rest, names)
-                .map_err(|error| EngineError::from_datafusion(&error))?;
-            tables.insert(key.clone(), table);
-            for note in absent {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-        }
-        if tables.is_empty() {
-            return Ok((self.state.clone(), notes));
-        }
-        let overlay = Overlay::new(Arc::clone(self.state.catalog_list()), tables);
-        let state =
-            SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(overlay)).build();
-        Ok((state, notes))
-    }
-
-    fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
-        let (plan, state, notes) = self.logical(parsed)?;
-        let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
-        if !read_only {
-            return Ok(Prepared {
-                notes,
-                schema: Arc::clone(plan.schema().inner()),
-                state,
-                step: Step::Write { plan, allowed: allow_write },
-            });
-        }
-        let physical = self
-            .handle
-            .block_on(state.create_physical_plan(&plan))
-            .map_err(|error| EngineError::from_datafusion(&error))?;
-        Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
-    }
-}
-
-/// Whether running a plan changes nothing, neither data nor the session.
-fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
-    let mut read_only = true;
-    plan.apply_with_subqueries(|node| {
-        let writes = matches!(
-            node,
-            LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)
-        );
-        read_only &= !writes;
-        Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(read_only)
 }
 
 /// A statement ready to run.
 pub struct Prepared {
-    notes: Vec<String>,
-    schema: SchemaRef,
-    state: SessionState,
-    step: Step,
+    pub(super) notes: Vec<String>,
+    pub(super) schema: SchemaRef,
+    pub(super) state: SessionState,
+    pub(super) step: Step,
 }
 
-enum Step {
+pub(super) enum Step {
     Read(Arc<dyn ExecutionPlan>),
     Write { plan: LogicalPlan, allowed: bool },
 }

@@ -3,4 +3,5 @@
 mod cli;
 mod readme;
 mod shell;
+mod sql;
 mod surface;

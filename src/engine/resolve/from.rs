@@ -1,14 +1,16 @@
 //! FROM: tables, subqueries, joins.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join,
-    JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor, TableWithJoins,
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
+use super::super::limits::MAX_JOINS;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
@@ -16,7 +18,7 @@ use super::{Resolver, name_span, object_name, quoted};
 use crate::model::names::expand_alias;
 
 /// How many relations one FROM may list.
-const MAX_RELATIONS: usize = 200;
+const MAX_RELATIONS: usize = MAX_JOINS;
 
 impl Resolver<'_> {
     pub(super) fn from(&mut self, from: &mut [TableWithJoins], outer: &Scopes) -> Result<Level, EngineError> {
@@ -30,7 +32,30 @@ impl Resolver<'_> {
             let joined = self.table_with_joins(table, outer, &level)?;
             level.append(joined);
         }
-        Ok(level)
+        let mut seen = HashSet::new();
+        match level
+            .relations
+            .iter()
+            .find(|relation| !relation.qualifier.is_empty() && !seen.insert(&relation.qualifier))
+        {
+            Some(twice) => {
+                Err(EngineError::new("ambiguous-name", format!("two tables in FROM are called {}", twice.title()))
+                    .help("give one of them another alias"))
+            }
+            None => Ok(level),
+        }
+    }
+
+    /// Table functions are found by their lower case names.
+    fn lower_function(&mut self, name: &mut ObjectName) {
+        for part in &mut name.0 {
+            if let ObjectNamePart::Identifier(ident) = part
+                && ident.quote_style.is_none()
+            {
+                ident.value = ident.value.to_lowercase();
+                self.functions.entry(ident.value.clone()).or_insert(ident.span.start);
+            }
+        }
     }
 
     /// `before` are the relations to the left, which LATERAL ones may read.
@@ -56,14 +81,14 @@ impl Resolver<'_> {
                 self.table_reference(name, alias.as_ref()).map(Level::of)
             }
             TableFactor::Table { name, alias, args: Some(arguments), .. } => {
-                self.expression(&mut arguments.args, &within(outer, before))?;
                 if let Some(relation) = self.function_table(name, &arguments.args, alias)? {
                     if let TableFactor::Table { args, .. } = factor {
                         *args = None;
                     }
                     return Ok(Level::of(relation));
                 }
-                lower_name(name);
+                self.expression(&mut arguments.args, &within(outer, before))?;
+                self.lower_function(name);
                 Ok(Level::of(opaque(alias.as_ref(), name.0.last().and_then(|part| part.as_ident()))))
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {
@@ -72,6 +97,7 @@ impl Resolver<'_> {
                 let shape = self.query(subquery, &scopes, !renames)?;
                 let columns = Rc::new(shape.into_columns(alias.as_ref()));
                 // A name of its own keeps the subquery's columns apart from the output names around it.
+                let unnamed = alias.is_none();
                 let alias = alias.get_or_insert_with(|| {
                     self.unnamed += 1;
                     TableAlias {
@@ -81,7 +107,7 @@ impl Resolver<'_> {
                         at: None,
                     }
                 });
-                Ok(Level::of(Rel::new(vec![alias.name.value.clone()], columns)))
+                Ok(Level::of(Rel { unnamed, ..Rel::new(vec![alias.name.value.clone()], columns) }))
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let level = self.table_with_joins(table_with_joins, outer, before)?;
@@ -96,7 +122,7 @@ impl Resolver<'_> {
             }
             TableFactor::Function { name, args, alias, .. } => {
                 self.expression(args, &within(outer, before))?;
-                lower_name(name);
+                self.lower_function(name);
                 Ok(Level::of(opaque(alias.as_ref(), name.0.last().and_then(|part| part.as_ident()))))
             }
             TableFactor::TableFunction { expr, alias } => {
@@ -342,14 +368,4 @@ fn opaque(alias: Option<&TableAlias>, name: Option<&Ident>) -> Rel {
     let columns = Shape { opaque: true, ..Shape::default() }.into_columns(alias);
     let qualifier = alias.map(|alias| alias.name.value.clone()).or_else(|| name.map(|name| name.value.clone()));
     Rel::new(qualifier.into_iter().collect(), Rc::new(columns))
-}
-
-fn lower_name(name: &mut ObjectName) {
-    for part in &mut name.0 {
-        if let datafusion::sql::sqlparser::ast::ObjectNamePart::Identifier(ident) = part
-            && ident.quote_style.is_none()
-        {
-            ident.value = ident.value.to_lowercase();
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod names;
 mod query;
 mod scope;
 mod select;
+mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -38,6 +39,8 @@ pub(crate) struct Resolved {
     pub(crate) function_tables: Vec<FunctionTable>,
     /// Where each function was first called.
     pub(crate) functions: HashMap<String, Location>,
+    /// Where each text literal first stands.
+    pub(crate) literals: HashMap<String, Location>,
 }
 
 /// Resolves the names of a statement.
@@ -58,12 +61,13 @@ pub(crate) fn resolve(parsed: &Parsed, catalog: &Catalog<'_>) -> Result<Resolved
             unnamed: 0,
             function_tables: vec![],
             functions: HashMap::new(),
+            literals: HashMap::new(),
         };
         let mut statement = parsed.statement.clone();
         resolver.statement(&mut statement)?;
         if !resolver.again {
-            let Resolver { wanted, function_tables, functions, .. } = resolver;
-            return Ok(Resolved { statement, wanted, function_tables, functions });
+            let Resolver { wanted, function_tables, functions, literals, .. } = resolver;
+            return Ok(Resolved { statement, wanted, function_tables, functions, literals });
         }
         wanted = resolver.wanted;
     }
@@ -88,6 +92,7 @@ struct Resolver<'a> {
     unnamed: usize,
     function_tables: Vec<FunctionTable>,
     functions: HashMap<String, Location>,
+    literals: HashMap<String, Location>,
 }
 
 impl Resolver<'_> {

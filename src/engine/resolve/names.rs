@@ -3,15 +3,19 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Ident, ObjectNamePart, Query, SetExpr, Values, VisitMut, VisitorMut,
+    AccessExpr, Expr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
 use super::super::nearest::{as_typed, nearest};
 use super::scope::{Level, Match, Rel, Scopes};
+use super::unknown::{
+    ambiguous, known_names, qualified_name, qualified_names, relation_title, unknown_column, unknown_relation,
+};
 use super::{Resolver, quoted};
-use crate::model::names::{ALIASES, expand_alias, is_open_name};
+use crate::model::names::{expand_alias, is_open_name};
 
 /// A select item, resolved.
 #[derive(Debug, Clone)]
@@ -101,9 +105,22 @@ impl Resolver<'_> {
             return self.unqualified(last, scopes);
         }
         if let Some(relation) = relation_named(&reading.qualifier, scopes) {
-            return self.in_relation(&relation, &reading.name, span, scopes);
+            return self.in_relation(&relation, &reading.name, span);
         }
-        // `column.field` of a struct: the column is ours, the field DataFusion's.
+        // `relation.column.field` and `column.field` of a struct: the column is ours, the field DataFusion's.
+        for split in (1..reading.qualifier.len()).rev() {
+            let named = relation_named(&reading.qualifier[..split], scopes);
+            if let Some(relation) =
+                named.filter(|relation| relation.columns.find(&reading.qualifier[split]) != Match::None)
+            {
+                let Some(Column { expr, name }) = self.in_relation(&relation, &reading.qualifier[split], span)? else {
+                    continue;
+                };
+                let Expr::CompoundIdentifier(mut path) = expr else { continue };
+                path.extend(idents[split + 1..].iter().cloned());
+                return Ok(Some(Column { expr: field(path), name }));
+            }
+        }
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
         match self.unqualified(&idents[0], scopes) {
             Ok(Some(Column { expr, name })) => {
@@ -113,10 +130,10 @@ impl Resolver<'_> {
                     _ => return Ok(None),
                 };
                 path.extend(idents[1..].iter().cloned());
-                Ok(Some(Column { expr: Expr::CompoundIdentifier(path), name }))
+                Ok(Some(Column { expr: field(path), name }))
             }
             _ if anything_opaque => Ok(None),
-            _ => Err(self.unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
+            _ => Err(unknown_relation(&reading.qualifier, &reading.name, scopes, span)),
         }
     }
 
@@ -130,13 +147,7 @@ impl Resolver<'_> {
         Some(Column { expr: relation.column(&name, span), name })
     }
 
-    fn in_relation(
-        &mut self,
-        relation: &Rel,
-        name: &str,
-        span: Span,
-        scopes: &Scopes,
-    ) -> Result<Option<Column>, EngineError> {
+    fn in_relation(&mut self, relation: &Rel, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
         match relation.columns.find(name) {
             Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
             Match::Several(names) => return Err(ambiguous(name, &names, span)),
@@ -154,7 +165,7 @@ impl Resolver<'_> {
         }
         let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(span);
         let near = nearest(name, known_names(std::iter::once(relation)));
-        let error = error.why(format!("{} has no such column", relation_title(relation, scopes)));
+        let error = error.why(format!("{} has no such column", relation_title(relation)));
         Err(error.suggest(near.map(as_typed)))
     }
 
@@ -195,19 +206,6 @@ impl Resolver<'_> {
             self.again |= self.wanted.entry(table.clone()).or_default().insert(name.clone());
         }
         Column { expr: relation.column(&name, span), name }
-    }
-
-    fn unknown_relation(&self, qualifier: &[String], name: &str, scopes: &Scopes, span: Span) -> EngineError {
-        let typed = qualifier.join(".");
-        let known: Vec<String> = scopes.iter().flat_map(|level| &level.relations).map(Rel::title).collect();
-        let whole = format!("{typed}.{name}");
-        let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(&whole))).at_span(span);
-        let error = error.why(format!("no table or alias {typed} is in scope"));
-        let columns = known_names(scopes.iter().flat_map(|level| &level.relations));
-        match nearest(&typed, known.iter().map(String::as_str)) {
-            Some(near) => error.suggest(Some(format!("{near}.{name}"))),
-            None => error.suggest(nearest(&whole, columns).map(as_typed)),
-        }
     }
 }
 
@@ -259,6 +257,20 @@ impl Walker<'_, '_> {
         self.inside += usize::from(grouped);
     }
 
+    /// `user` and `current_role` are functions without parentheses to the parser, but may be columns.
+    fn bare_function(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
+        let Expr::Function(function) = expr else { return Ok(()) };
+        if !matches!(function.args, FunctionArguments::None) {
+            return Ok(());
+        }
+        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
+            && !self.resolver.catalog.is_scalar(&ident.value)
+        {
+            *expr = Expr::Identifier(ident.clone());
+        }
+        Ok(())
+    }
+
     /// `s.column['key']` has its names in a chain of accesses: those before the first subscript become one name.
     fn access(expr: &mut Expr) {
         let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
@@ -279,6 +291,11 @@ impl VisitorMut for Walker<'_, '_> {
     type Break = EngineError;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
+            && !self.resolver.literals.contains_key(text)
+        {
+            self.resolver.literals.insert(text.clone(), span.start);
+        }
         self.function(expr);
         Self::access(expr);
         ControlFlow::Continue(())
@@ -289,7 +306,7 @@ impl VisitorMut for Walker<'_, '_> {
             let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
             self.inside -= usize::from(aggregate || function.over.is_some());
         }
-        match self.name(expr) {
+        match self.bare_function(expr).and_then(|()| self.name(expr)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -310,6 +327,11 @@ impl VisitorMut for Walker<'_, '_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The field of a struct: in parentheses, so that it is not taken for a column, whose name needs no alias.
+fn field(path: Vec<Ident>) -> Expr {
+    Expr::Nested(Box::new(Expr::CompoundIdentifier(path)))
 }
 
 fn empty_query() -> Query {
@@ -378,61 +400,5 @@ fn in_level_by_alias(level: &Level, name: &str, target: &str, span: Span) -> Res
         [] => Ok(None),
         [relation] => Ok(Some(Column { expr: relation.column(target, span), name: target.to_owned() })),
         several => Err(ambiguous(name, &qualified_names(several.iter().copied(), name), span)),
-    }
-}
-
-fn qualified_name(relation: &Rel, name: &str) -> String {
-    let qualifier = relation.title();
-    if qualifier.is_empty() { as_typed(name) } else { format!("{qualifier}.{}", as_typed(name)) }
-}
-
-fn qualified_names<'a>(relations: impl Iterator<Item = &'a Rel>, name: &str) -> Vec<String> {
-    relations.map(|relation| qualified_name(relation, name)).collect()
-}
-
-fn ambiguous(name: &str, names: &[String], span: Span) -> EngineError {
-    EngineError::new("ambiguous-name", format!("{} is ambiguous", as_typed(name)))
-        .at_span(span)
-        .why(format!("it could be {}", names.join(" or ")))
-        .help("write which one is meant")
-}
-
-fn known_names<'a>(relations: impl Iterator<Item = &'a Rel>) -> Vec<&'a str> {
-    let mut names = vec![];
-    for relation in relations {
-        names.extend(relation.columns.shown.iter().map(String::as_str));
-        names.extend(ALIASES.iter().filter(|(_, column)| relation.columns.has(column)).map(|(alias, _)| *alias));
-    }
-    names
-}
-
-fn relation_title(relation: &Rel, scopes: &Scopes) -> String {
-    let title = relation.title();
-    let only = scopes.iter().map(|level| level.relations.len()).sum::<usize>() == 1;
-    if title.is_empty() || (only && title.starts_with("subquery_")) { "the subquery".to_owned() } else { title }
-}
-
-/// The error for a name that is nowhere in scope.
-pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
-    let name = ident.value.as_str();
-    let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(ident.span);
-    let known = known_names(scopes.iter().flat_map(|level| &level.relations));
-    let near = nearest(name, known.iter().copied());
-    let text = ident.quote_style == Some('"') && !name.contains('.');
-    let error = match (near, text) {
-        (Some(near), _) => error.suggest(Some(as_typed(near))),
-        (None, true) => error.help(format!("for text, write '{}' in single quotes", name.replace('\'', "''"))),
-        (None, false) => error,
-    };
-    let tables: Vec<String> = scopes
-        .last()
-        .into_iter()
-        .flat_map(|level| &level.relations)
-        .map(|relation| relation_title(relation, scopes))
-        .collect();
-    match tables.as_slice() {
-        [] => error.why("the statement reads no table"),
-        [one] => error.why(format!("{one} has no such column")),
-        several => error.why(format!("none of {} has it", several.join(", "))),
     }
 }

@@ -39,6 +39,22 @@ impl Shape {
     }
 }
 
+/// Takes the last select items away again.
+fn drop_last(body: &mut SetExpr, count: usize) {
+    match body {
+        SetExpr::Select(select) => {
+            let kept = select.projection.len().saturating_sub(count);
+            select.projection.truncate(kept);
+        }
+        SetExpr::Query(query) => drop_last(&mut query.body, count),
+        SetExpr::SetOperation { left, right, .. } => {
+            drop_last(left, count);
+            drop_last(right, count);
+        }
+        _ => {}
+    }
+}
+
 impl Resolver<'_> {
     /// Resolves a query.
     ///
@@ -99,9 +115,16 @@ impl Resolver<'_> {
             SetExpr::Select(select) => self.select(select, None, outer, pass_hidden),
             SetExpr::Query(query) => self.query(query, outer, pass_hidden),
             SetExpr::SetOperation { left, right, .. } => {
-                let mut shape = self.body(left, outer, false)?;
-                self.body(right, outer, false)?;
-                shape.open = None;
+                let mut shape = self.body(left, outer, pass_hidden)?;
+                let other = self.body(right, outer, pass_hidden)?;
+                // Both sides must have the same columns in the same places: either both pass all on, or neither.
+                if shape.open != other.open || shape.hidden != other.hidden {
+                    drop_last(left, shape.hidden.len());
+                    drop_last(right, other.hidden.len());
+                    shape.hidden.clear();
+                    shape.open = None;
+                }
+                shape.opaque |= other.opaque && shape.shown.is_empty();
                 Ok(shape)
             }
             SetExpr::Values(values) => {

@@ -74,11 +74,13 @@ pub(super) struct Rel {
     pub(super) columns: Rc<Columns>,
     /// Columns that a USING has merged into those of an earlier relation.
     pub(super) omitted: HashSet<String>,
+    /// Whether the qualifier was made up for a subquery without an alias.
+    pub(super) unnamed: bool,
 }
 
 impl Rel {
     pub(super) fn new(qualifier: Vec<String>, columns: Rc<Columns>) -> Self {
-        Self { qualifier, columns, omitted: HashSet::new() }
+        Self { qualifier, columns, omitted: HashSet::new(), unnamed: false }
     }
 
     /// How well a qualifier names this relation: 2 exactly, 1 but for its case, 0 not at all.
@@ -92,9 +94,9 @@ impl Rel {
         }
     }
 
-    /// The name a person would use for this relation.
+    /// The name a person would use for this relation; empty if it has none.
     pub(super) fn title(&self) -> String {
-        self.qualifier.join(".")
+        if self.unnamed { String::new() } else { self.qualifier.join(".") }
     }
 
     /// The expression that reads a column of this relation.

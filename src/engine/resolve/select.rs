@@ -16,7 +16,7 @@ use super::names::{Output, OutputUse};
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
 use super::{Resolver, quoted};
-use crate::model::names::expand_alias;
+use crate::model::names::{expand_alias, is_open_name};
 
 /// A select item on its way: its name is not unique yet.
 struct Item {
@@ -193,7 +193,7 @@ impl Resolver<'_> {
         if let ([relation], None) = (open.as_slice(), &items.open) {
             items.open = relation.columns.open.clone().map(|table| (table, (*relation).clone()));
         }
-        self.star_options(options, &mut list, scopes)?;
+        self.star_options(options, &mut list, !open.is_empty(), scopes)?;
         items.list.extend(list);
         Ok(())
     }
@@ -202,6 +202,7 @@ impl Resolver<'_> {
         &mut self,
         options: WildcardAdditionalOptions,
         list: &mut Vec<Item>,
+        open: bool,
         scopes: &Scopes,
     ) -> Result<(), EngineError> {
         let mut dropped: Vec<Ident> = vec![];
@@ -216,6 +217,12 @@ impl Resolver<'_> {
         };
         dropped.extend(excluded.into_iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident().cloned())));
         for ident in dropped {
+            // What no span has need not be left out.
+            let absent = expand_alias(&ident.value).unwrap_or_else(|| ident.value.clone());
+            if open && is_open_name(&absent) && list.iter().all(|item| item.name != absent && item.name != ident.value)
+            {
+                continue;
+            }
             let name = starred(list, &ident)?;
             if let Some(name) = name {
                 list.retain(|item| item.name != name);

@@ -1,0 +1,153 @@
+//! From a parsed statement to a plan.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::tokenizer::Location;
+use tokio::runtime::Handle;
+
+use super::catalog::{Catalog, FunctionTable, Overlay, Registry, TableKey};
+use super::derived::with_open_names;
+use super::error::{EngineError, function_error, unknown_function};
+use super::limits::check_plan;
+use super::parse::Parsed;
+use super::resolve::resolve;
+use super::session::{Prepared, Step};
+
+/// A statement's logical plan, and the session it was made in.
+pub(super) struct Planned {
+    pub(super) plan: LogicalPlan,
+    state: SessionState,
+    notes: Vec<String>,
+    places: Places,
+}
+
+/// Where things stand in the text, for errors that come when the text is gone.
+struct Places {
+    functions: HashMap<String, Location>,
+    literals: HashMap<String, Location>,
+}
+
+impl Places {
+    fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
+        if let Some(name) = unknown_function(&error.find_root().message()) {
+            let known = catalog.function_names();
+            let unknown = function_error(name, known.iter().map(String::as_str));
+            return match self.functions.get(name) {
+                Some(place) => unknown.at(*place),
+                None => unknown,
+            };
+        }
+        let error = EngineError::from_datafusion(error);
+        match error.quoted_literal().and_then(|text| self.literals.get(text)) {
+            Some(place) if error.position().is_none() => error.at(*place),
+            _ => error,
+        }
+    }
+}
+
+/// What planning needs of the engine, as it was when planning began.
+pub(super) struct Planner {
+    pub(super) state: SessionState,
+    pub(super) registry: Registry,
+    pub(super) handle: Handle,
+}
+
+impl Planner {
+    fn catalog(&self) -> Catalog<'_> {
+        Catalog { state: &self.state, registry: &self.registry, handle: &self.handle }
+    }
+
+    /// Resolves and plans a statement as far as to a logical plan.
+    pub(super) fn logical(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
+        let catalog = self.catalog();
+        let resolved = resolve(parsed, &catalog)?;
+        let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
+        let places = Places { functions: resolved.functions, literals: resolved.literals };
+        let plan = self
+            .handle
+            .block_on(state.statement_to_plan(resolved.statement))
+            .map_err(|error| places.planning_error(&error, &catalog))?;
+        Ok(Planned { plan, state, notes, places })
+    }
+
+    /// The session with the tables that exist for one statement only.
+    fn statement_state(
+        &self,
+        catalog: &Catalog<'_>,
+        wanted: &BTreeMap<TableKey, BTreeSet<String>>,
+        function_tables: Vec<FunctionTable>,
+    ) -> Result<(SessionState, Vec<String>), EngineError> {
+        let mut tables: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
+        let mut rests: HashMap<TableKey, Arc<BTreeSet<String>>> = self.registry.spans.clone();
+        for made in function_tables {
+            rests.insert(made.key.clone(), made.rest);
+            tables.insert(made.key, made.provider);
+        }
+        let mut notes: Vec<String> = vec![];
+        for (key, names) in wanted {
+            let provider = match tables.get(key) {
+                Some(provider) => Arc::clone(provider),
+                None => match catalog.table(&key.path(2))? {
+                    Some(table) => table.provider,
+                    None => continue,
+                },
+            };
+            let rest = rests.get(key).cloned().unwrap_or_default();
+            let (table, absent) = with_open_names(&key.table, provider, &rest, names)
+                .map_err(|error| EngineError::from_datafusion(&error))?;
+            tables.insert(key.clone(), table);
+            for note in absent {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        if tables.is_empty() {
+            return Ok((self.state.clone(), notes));
+        }
+        let overlay = Overlay::new(Arc::clone(self.state.catalog_list()), tables);
+        let state =
+            SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(overlay)).build();
+        Ok((state, notes))
+    }
+
+    /// Plans a statement down to what runs.
+    pub(super) fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
+        let Planned { plan, state, notes, places } = self.logical(parsed)?;
+        let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
+        if !read_only {
+            return Ok(Prepared {
+                notes,
+                schema: Arc::clone(plan.schema().inner()),
+                state,
+                step: Step::Write { plan, allowed: allow_write },
+            });
+        }
+        let physical = self
+            .handle
+            .block_on(state.create_physical_plan(&plan))
+            .map_err(|error| places.planning_error(&error, &self.catalog()))?;
+        check_plan(&physical)?;
+        Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
+    }
+}
+
+/// Whether running a plan changes nothing, neither data nor the session.
+fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
+    let mut read_only = true;
+    plan.apply_with_subqueries(|node| {
+        let writes = matches!(
+            node,
+            LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)
+        );
+        read_only &= !writes;
+        Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(read_only)
+}
