@@ -1,4 +1,60 @@
 //! An embedded query engine over exported LLM spans.
+//!
+//! Spans come in as record batches, from files or a generator; a [`store::Store`] merges them and keeps them in plain Parquet
+//! files; an [`engine::Engine`] answers SQL about the spans, traces and sessions of one version of the store.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use futures::TryStreamExt;
+//! use spanql::engine::{Params, StoreEngine};
+//! use spanql::output::{Format, Options, ResultWriter};
+//! use spanql::sources::demo::Generator;
+//! use spanql::store::{Progress, Store};
+//!
+//! // Also a directory, or a URL such as s3://bucket/prefix.
+//! let store = Store::open("memory://")?;
+//! let mut import = store.begin();
+//! for batch in Generator::new(42, 1_000) {
+//!     import.push(&batch)?;
+//! }
+//! store.commit(import, "import", &Progress::default()).await?;
+//!
+//! let engine = StoreEngine::default().open(store.snapshot().await?).await?;
+//! let sql = "SELECT kind, count(*) AS spans FROM spans WHERE tree.depth > 1 GROUP BY kind ORDER BY spans DESC LIMIT 1";
+//! let mut out = Vec::new();
+//! for statement in engine.prepare(sql, &Params::new()).await? {
+//!     let mut writer = ResultWriter::new(&mut out, Format::Csv, statement.schema(), Options::default())?;
+//!     let mut batches = statement.execute().await?;
+//!     while let Some(batch) = batches.try_next().await? {
+//!         writer.write(&batch)?;
+//!     }
+//!     writer.finish()?;
+//! }
+//! assert!(String::from_utf8(out)?.starts_with("kind,spans\nLLM,"));
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! A module uses those below it, never those above:
+//!
+//! ```text
+//! cli ─────────────────────────── one file a command: arguments, then one call
+//!  │
+//!  ├──▶ output ────────────────── result formats; what a terminal may see
+//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store
+//!  │     └──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
+//!  ├──▶ sources ───────────────── where spans come from: files, the generator
+//!  │
+//!  └──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
+//!        └──▶ model ───────────── what a span is: columns, names, types, arrivals
+//! ```
+//!
+//! Everything that reads input is strict about what it promises and lenient about what it meets: the text of a span is data
+//! written by strangers, and no shape of it may end in a panic.
 
 pub mod cli;
 pub mod engine;

@@ -75,6 +75,10 @@ fn file_format() -> impl TypedValueParser<Value = files::Format> {
     })
 }
 
+fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
+}
+
 /// A size in bytes, or a share of the machine's memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MemorySize {
@@ -198,7 +202,7 @@ pub(super) enum StoreCommand {
     /// Remove old versions and files that nothing needs
     Vacuum {
         /// Only what is older than this, e.g. 24h, 7d, 0s
-        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
         older_than: Duration,
     },
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Arguments, ColorChoice, MemorySize};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
-use crate::store::{Snapshot, Store, default_place};
+use crate::store::{Snapshot, Store, StoreError, default_place};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
@@ -79,9 +79,10 @@ impl Context {
     pub(super) async fn snapshot(&self) -> anyhow::Result<(Store, Snapshot)> {
         let store = Store::open(&self.place)?;
         let snapshot = match self.at_version {
-            Some(version) => store.snapshot_at(version).await?,
-            None => store.snapshot().await?,
-        };
+            Some(version) => store.snapshot_at(version).await,
+            None => store.snapshot().await,
+        }
+        .map_err(|error| self.explain(error))?;
         if snapshot.manifest.version == 0 && self.at_version.is_none() {
             self.note_empty();
         }
@@ -91,6 +92,20 @@ impl Context {
     /// Says that there is nothing in the store.
     pub(super) fn note_empty(&self) {
         self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
+    }
+
+    /// A refusal of cloud storage names a file inside the store, and the client's words only: says which store, and
+    /// where its keys come from.
+    pub(super) fn explain(&self, error: StoreError) -> anyhow::Error {
+        let remote = matches!(error, StoreError::Storage { .. }) && self.place.contains("://");
+        let error = anyhow::Error::new(error);
+        if !remote {
+            return error;
+        }
+        error.context(format!(
+            "{} cannot be reached with the AWS_…, GOOGLE_… or AZURE_… settings of the environment",
+            self.place
+        ))
     }
 
     /// Memory that queries may use, in bytes.
@@ -178,6 +193,11 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// A number of things in words: `1 span`, `2,000 spans`.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 impl Target {

@@ -1,10 +1,16 @@
 //! How a run ends: exit codes, and errors as people and machines read them.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use serde_json::json;
 
 use super::context::Context;
 use crate::engine::EngineError;
 use crate::output;
+use crate::sources::files::FileError;
+use crate::store::StoreError;
 
 /// Exit code of an interrupted run.
 pub(super) const INTERRUPTED: i32 = 130;
@@ -46,6 +52,38 @@ impl Context {
     }
 }
 
+/// Says what is wrong with the arguments, or prints the help or version that they ask for; gives the exit code.
+#[expect(clippy::print_stderr, reason = "there is no context yet to speak through")]
+pub(super) fn end_of_parsing(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && asks_for_json(&std::env::args_os().collect::<Vec<_>>()) {
+        let text = error.render().to_string();
+        // The first paragraph is what is wrong; usage and tips follow.
+        let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = message.join(" ");
+        let message = message.trim_start_matches("error: ");
+        let nearest = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
+            .iter()
+            .find_map(|kind| error.get(*kind));
+        let suggestion = match nearest {
+            Some(ContextValue::String(one)) => Some(one),
+            Some(ContextValue::Strings(several)) => several.first(),
+            _ => None,
+        };
+        let line = json!({"code": "usage", "message": message, "position": null, "suggestion": suggestion});
+        eprintln!("{line}");
+    } else {
+        // A reader of the help that has gone away has seen enough.
+        drop(error.print());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+}
+
+/// Whether `--errors json` is among arguments that could not be read as a whole.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--errors=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--errors" && pair[1] == "json")
+}
+
 /// The whole chain of causes, each said once.
 fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
@@ -62,12 +100,18 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn as_json(error: &anyhow::Error) -> String {
+    let code = match error.downcast_ref() {
+        Some(Failure::Usage(_)) => "usage",
+        _ if error.is::<StoreError>() => "store",
+        _ if error.is::<FileError>() => "file",
+        _ => "failed",
+    };
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let position = engine.and_then(EngineError::position);
-    serde_json::json!({
-        "code": engine.map_or("failed".to_owned(), |engine| engine.code().to_string()),
+    json!({
+        "code": engine.map_or(code, EngineError::code),
         "message": message(error),
-        "position": position.map(|(line, column)| serde_json::json!({"line": line, "column": column})),
+        "position": position.map(|(line, column)| json!({"line": line, "column": column})),
         "suggestion": engine.and_then(EngineError::suggestion),
     })
     .to_string()

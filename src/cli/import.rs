@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use indicatif::HumanCount;
 
 use super::args::ImportArguments;
-use super::context::Context;
+use super::context::{Context, counted};
 use crate::output::escape_terminal;
 use crate::sources::files::{FileReader, Input, ReadOptions, ReadReport, expand};
 use crate::store::{Committed, Import, Progress, Store};
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
     let (import, report) = read(context, &store, inputs, options).await?;
     let committed = commit(context, &store, import, "import").await?;
     say_report(context, &report);
-    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let files = counted(count as u64, "file");
     let what = summary(&committed, report.rows);
     let seconds = began.elapsed().as_secs_f64();
     context.report(&format!(
@@ -89,7 +89,7 @@ pub(super) async fn commit(
     let mut work = std::pin::pin!(store.commit(import, operation, &progress));
     let committed = loop {
         tokio::select! {
-            committed = &mut work => break committed?,
+            committed = &mut work => break committed.map_err(|error| context.explain(error))?,
             () = tokio::time::sleep(Duration::from_millis(100)) => {
                 let (done, planned) = progress.pieces();
                 bar.set_length(planned);
@@ -112,9 +112,9 @@ fn summary(committed: &Committed, rows: u64) -> String {
     }
     let repeated = rows.saturating_sub(spans + counts.deleted);
     if repeated > 0 {
-        parts.push(format!("{} rows repeated", HumanCount(repeated)));
+        parts.push(format!("{} repeated", counted(repeated, "row")));
     }
-    format!("{} spans: {}", HumanCount(spans), parts.join(", "))
+    format!("{}: {}", counted(spans, "span"), parts.join(", "))
 }
 
 fn say_report(context: &Context, report: &ReadReport) {
@@ -123,7 +123,8 @@ fn say_report(context: &Context, report: &ReadReport) {
         context.note(&format!("columns kept as attributes.<name>: {}", names.join(", ")));
     }
     if report.bad > 0 {
-        context.report(&format!("skipped {} rows that do not fit:", HumanCount(report.bad)));
+        let (rows, fit) = (counted(report.bad, "row"), if report.bad == 1 { "does" } else { "do" });
+        context.report(&format!("skipped {rows} that {fit} not fit:"));
         for bad in &report.first_bad {
             context.report(&format!("  {}:{}: {}", bad.file, bad.line, escape_terminal(&bad.reason)));
         }

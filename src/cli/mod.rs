@@ -24,7 +24,10 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
 ///
 /// Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A pipe closed by its reader ends quietly with 0.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::end_of_parsing(&error),
+    };
     let context = Context::new(&arguments);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -7,15 +7,16 @@ use anyhow::Context as _;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Schema;
 use futures::StreamExt;
-use indicatif::HumanCount;
 
 use super::args::QueryArguments;
-use super::context::{Context, Target};
+use super::context::{Context, Target, counted};
+use super::exit::Failure;
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Format, Options, ResultWriter, escape_terminal};
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
-    let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>()?;
+    let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
+    let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
     let statements = statements(&arguments)?;
     let target = context.target(arguments.output.as_deref())?;
     let options = Options {
@@ -33,6 +34,9 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
             Some(name) => ready.with_context(|| name.clone())?,
             None => ready?,
         });
+    }
+    if prepared.is_empty() {
+        return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
     }
     target.check_results(prepared.len())?;
     for statement in &prepared {
@@ -87,7 +91,8 @@ pub(super) async fn show(
         context.note(&note);
     }
     if context.verbose {
-        context.report(&format!("{} rows in {:.3} s", HumanCount(written.rows), began.elapsed().as_secs_f64()));
+        let seconds = began.elapsed().as_secs_f64();
+        context.say(&format!("{} in {seconds:.3} s", counted(written.rows, "row")));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytesize::ByteSize;
 
 use super::args::StoreCommand;
-use super::context::Context;
+use super::context::{Context, counted};
 use crate::store::{Manifest, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
@@ -24,16 +24,16 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
             let (before, after) = (done.segments_before, done.segments_after);
             context.report(&match before {
                 0 => "nothing to join".to_owned(),
-                _ => format!("joined {before} segments into {after}"),
+                _ => format!("joined {} into {after}", counted(before as u64, "segment")),
             });
             Ok(())
         }
         StoreCommand::Vacuum { older_than } => {
             let done = context.store_to_write()?.vacuum(older_than).await?;
             context.report(&format!(
-                "removed {} versions and {} files, {}",
-                done.versions,
-                done.files,
+                "removed {} and {}, {}",
+                counted(done.versions as u64, "version"),
+                counted(done.files as u64, "file"),
                 ByteSize(done.bytes)
             ));
             Ok(())

@@ -2,6 +2,7 @@
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
 use super::nearest::{as_typed, nearest};
@@ -94,10 +95,18 @@ impl EngineError {
     /// Puts an error of DataFusion into words for people: without internals, one line where possible.
     pub fn from_datafusion(error: &DataFusionError) -> Self {
         let root = error.find_root();
-        if let DataFusionError::External(inner) = root
-            && let Some(ours) = inner.downcast_ref::<Self>()
-        {
-            return ours.clone();
+        if let DataFusionError::External(inner) = root {
+            let ours = inner.downcast_ref::<Self>().cloned();
+            return ours
+                .unwrap_or_else(|| Self::new("execution", "the query failed").why(first_line(&inner.to_string())));
+        }
+        if let DataFusionError::ParquetError(parquet) = root {
+            let why = match &**parquet {
+                // What the storage below says, e.g. that a file is damaged.
+                ParquetError::External(inner) => inner.to_string(),
+                other => other.to_string(),
+            };
+            return Self::new("execution", "the query failed").why(first_line(&why));
         }
         if let DataFusionError::ArrowError(arrow, _) = root {
             return Self::new("execution", "the query failed").why(first_line(&arrow.to_string()));

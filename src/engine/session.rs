@@ -138,6 +138,16 @@ impl Engine {
         registry.functions.insert(name.to_lowercase(), function);
     }
 
+    /// The names of the functions that FROM can call, sorted.
+    pub fn table_functions(&self) -> Vec<String> {
+        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.shared.context.state();
+        let mut names: Vec<String> = registry.functions.keys().chain(state.table_functions().keys()).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context

@@ -69,6 +69,7 @@ impl Store {
         let known: Vec<u64> = manifest::list_versions(&self.place).await?.into_iter().map(|(n, _)| n).collect();
         if !known.contains(&version) {
             let known = match (known.first(), known.last()) {
+                (Some(first), Some(last)) if first == last => format!("version {first} only"),
                 (Some(first), Some(last)) => format!("versions {first} to {last}"),
                 _ => "no version yet".to_owned(),
             };

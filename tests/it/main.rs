@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
+mod cli;
 mod faulty;
+mod readme;
+mod shell;
 mod sql;
-mod store_sql;
 mod store_damage;
 mod store_damage_binary;
 mod store_faults;
@@ -13,5 +15,7 @@ mod store_processes;
 mod store_properties;
 mod store_readers;
 mod store_shapes;
+mod store_sql;
 mod store_versions;
 mod support;
+mod surface;

@@ -125,9 +125,8 @@ impl ArrivalBuilder {
         let mut scanner = Scanner::new(text);
         scanner.blanks();
         if scanner.byte() != Some(b'{') {
-            let what = if scanner.value(MAX_DEPTH).is_ok() { "not a JSON object" } else { "not JSON" };
             let shown = super::shown(Value::Nested(text.trim()));
-            return Err(Misfit::Row(format!("{shown} is {what}: every span is one object")));
+            return Err(Misfit::Row(format!("expected one JSON object for a span, found: {shown}")));
         }
         self.object(&mut scanner, ROOT, 1, &mut cells)?;
         scanner.end()?;
@@ -602,7 +601,7 @@ mod tests {
             (format!("{{{IDS},\"attributes.v\":\"x\"}} extra"), "not JSON: expected nothing more (byte 67)"),
             ("{\"context.trace_id\":\"\",\"context.span_id\":\"s\"}".to_owned(), "context.trace_id: missing or empty"),
             ("{\"context.trace_id\":\"t\"}".to_owned(), "context.span_id: missing or empty"),
-            ("[1]".to_owned(), "[1] is not a JSON object"),
+            ("[1]".to_owned(), "expected one JSON object for a span, found: [1]"),
             (format!("{{{IDS},\"attributes\":{}", "[".repeat(100_000)), "not JSON: nested too deep"),
             (format!("{{{IDS},\"attributes\":{}", "{\"a\":".repeat(100_000)), "not JSON: nested too deep"),
             ("{".to_owned(), "not JSON: the text ends too early"),

@@ -315,7 +315,11 @@ fn push_record(builder: &mut ArrivalBuilder, record: &csv::ByteRecord, keys: &[O
         let Some(key) = key else { continue };
         let range = record.range(at).unwrap_or_default();
         let Some(text) = text.get(range) else { return Err(Misfit::Row("not UTF-8".to_owned())) };
-        cells.push((*key, cell(text)));
+        // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
+        match cell(text) {
+            Value::Null => {}
+            value => cells.push((*key, value)),
+        }
     }
     builder.push_cells(&cells)
 }

@@ -446,6 +446,14 @@ fn projects_and_renamed_columns_are_reported() {
 }
 
 #[test]
+fn empty_metadata_cells_of_csv_are_no_keys() {
+    let csv = "context.trace_id,context.span_id,attributes.metadata.tier,attributes.metadata.seats\nt,s,,\nt,u,gold,\n";
+    let batch = read("a.csv", csv.as_bytes());
+    let metadata = batch[METADATA_PATCH].as_string::<i32>();
+    assert_eq!(metadata.iter().collect::<Vec<_>>(), [None, Some("{\"tier\":\"gold\"}")]);
+}
+
+#[test]
 fn bytes_read_reach_the_size_of_the_file() {
     let spans: Vec<String> = (0..1_000).map(row).collect();
     let text = spans.join("\n");
