@@ -98,6 +98,9 @@ pub(super) async fn commit(
         }
     };
     bar.finish_and_clear();
+    if let Some(reason) = &committed.not_joined {
+        context.note(&format!("small segments could not be joined yet: {reason}"));
+    }
     Ok(committed)
 }
 

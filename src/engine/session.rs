@@ -298,7 +298,7 @@ impl Prepared {
             Step::Write { allowed: false, .. } => {
                 return Err(EngineError::new("not-read-only", "the statement would write")
                     .why("only statements that read are allowed here")
-                    .help("use SELECT, EXPLAIN, DESCRIBE or SHOW, or allow writing"));
+                    .help("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
             }
             Step::Write { plan, allowed: true } => {
                 let context = SessionContext::new_with_state(self.state.clone());

@@ -27,12 +27,20 @@ const ATTEMPTS: usize = 50;
 pub(crate) type Deletions = HashMap<String, Deleted>;
 
 /// What a commit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The version that holds the result; the one before when nothing changed.
     pub version: u64,
     /// What happened to the spans.
     pub counts: Counts,
+    /// Why small segments could not be joined after the commit; the spans are whole all the same.
+    pub not_joined: Option<String>,
+}
+
+impl Committed {
+    pub(crate) fn unchanged(version: u64) -> Self {
+        Self { version, counts: Counts::default(), not_joined: None }
+    }
 }
 
 /// Segments that were written and are not in a manifest yet.
@@ -66,12 +74,12 @@ impl Store {
             let plan = plan(&self.segments, &base, &pool, &deletions).await?;
             let written = self.build(&pool, plan, &names, &tombstones, progress).await?;
             if written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty() {
-                return Ok(Committed { version: base.version, counts: written.counts });
+                return Ok(Committed { counts: written.counts, ..Committed::unchanged(base.version) });
             }
             let heads =
                 if deletions.is_empty() { base.tombstones.clone() } else { Some(tombstones.save(&self.place).await?) };
             match self.publish(&base, &written, &names, heads, &pool, operation).await? {
-                Some(version) => return Ok(Committed { version, counts: written.counts }),
+                Some(version) => return Ok(Committed { counts: written.counts, ..Committed::unchanged(version) }),
                 None => self.discard(&written.added).await,
             }
         }

@@ -12,7 +12,7 @@ use super::error::{Result, StoreError};
 use super::manifest::{self, Commit, Manifest, Segment};
 use super::pool::Pool;
 use super::stored::StoredSegment;
-use super::{Committed, Counts, Store};
+use super::{Committed, Store};
 
 /// A segment with fewer spans, and half the memory of a full one at most, is small.
 const SMALL_ROWS: u64 = 32 * 1024;
@@ -100,8 +100,10 @@ impl Store {
                 operation: format!("restore {version}"),
                 ..old.clone()
             };
-            if manifest::create(&self.place, &next).await? == Commit::Won {
-                return Ok(Committed { version: next.version, counts: Counts::default() });
+            let won = manifest::create(&self.place, &next).await? == Commit::Won;
+            // Storage that repeats a request whose answer got lost finds its own file.
+            if won || manifest::load(&self.place, next.version).await.is_ok_and(|winner| winner == next) {
+                return Ok(Committed::unchanged(next.version));
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
@@ -221,6 +223,7 @@ impl Store {
             done.files += 1;
             done.bytes += size;
         }
+        self.place.remove_empty_temporary_directories();
         Ok(done)
     }
 

@@ -165,7 +165,9 @@ impl Store {
     /// Directory for temporary files: inside a local store that was written to, else the system's.
     pub fn spill_dir(&self) -> PathBuf {
         let inside = self.place.local.as_ref().map(|root| root.join("tmp"));
-        inside.filter(|dir| dir.is_dir()).unwrap_or_else(std::env::temp_dir)
+        // A store may be readable only: a query must not fail for that.
+        let usable = |dir: &PathBuf| dir.is_dir() && tempfile::tempfile_in(dir).is_ok();
+        inside.filter(usable).unwrap_or_else(std::env::temp_dir)
     }
 
     /// The newest version.
@@ -198,10 +200,11 @@ impl Store {
         let projects = import.pool.projects.clone();
         if import.pool.rows == 0 {
             let version = manifest::load_newest(&self.place).await?.version;
-            return Ok(Committed { version, counts: Counts::default() });
+            return Ok(Committed::unchanged(version));
         }
-        let committed = self.merge(Arc::new(import.pool), commit::Deletions::new(), operation, progress).await?;
-        self.join_small(&projects).await?;
+        let mut committed = self.merge(Arc::new(import.pool), commit::Deletions::new(), operation, progress).await?;
+        // The spans are there whether or not segments can be joined now: the next commit tries again.
+        committed.not_joined = self.join_small(&projects).await.err().map(|error| error.to_string());
         Ok(committed)
     }
 
@@ -215,7 +218,7 @@ impl Store {
             spans.extend(self.segments.find_spans(segment, span_ids).await?);
         }
         if spans.is_empty() {
-            return Ok(Committed { version: base.version, counts: Counts::default() });
+            return Ok(Committed::unchanged(base.version));
         }
         let deletions = commit::Deletions::from([(project.to_owned(), spans)]);
         let pool = Arc::new(Pool::new(self.spill_dir()));

@@ -158,6 +158,17 @@ impl Place {
         Ok(staged)
     }
 
+    /// Removes the directories that queries which were killed left behind, once their files are gone.
+    pub(crate) fn remove_empty_temporary_directories(&self) {
+        let Some(entries) = self.local.as_ref().and_then(|root| std::fs::read_dir(root.join("tmp")).ok()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            // Only an empty directory can be removed this way, which is what is wanted.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+
     /// Makes a file that was just written private and durable, together with its directory entry.
     pub(crate) fn make_durable(&self, file: &str) -> Result<()> {
         let Some(root) = &self.local else { return Ok(()) };

@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -34,9 +35,59 @@ impl ReadText {
 static NUMBER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Number));
 static BOOLEAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Boolean));
 
+/// Name of the function that reads the text of a column as numbers and leaves any other column alone.
+pub(crate) const AS_NUMBER: &str = "as_number";
+
 /// All functions of this file.
 pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
-    [&NUMBER, &BOOLEAN].into_iter().map(|function| function.as_ref().clone())
+    let read = [&NUMBER, &BOOLEAN].into_iter().map(|function| function.as_ref().clone());
+    read.chain([ScalarUDF::from(AsNumber { signature: Signature::user_defined(Volatility::Immutable) })])
+}
+
+/// Text as Float64, null where it is no finite number; a value of any other type as it is.
+///
+/// An open column is text as soon as one span says so, and when no span has it: sums over it plan all the same.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AsNumber {
+    signature: Signature,
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+impl ScalarUDFImpl for AsNumber {
+    fn name(&self) -> &str {
+        AS_NUMBER
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let [data_type] = take_function_args(self.name(), types)?;
+        Ok(if is_text(data_type) { DataType::Float64 } else { data_type.clone() })
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [data_type] = take_function_args(self.name(), types)?;
+        Ok(vec![if is_text(data_type) { DataType::Utf8 } else { data_type.clone() }])
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let [value] = take_function_args(self.name(), args)?;
+        let simpler = if is_text(&info.get_data_type(&value)?) { text_to_number(value) } else { value };
+        Ok(ExprSimplifyResult::Simplified(simpler))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if is_text(args.arg_fields[0].data_type()) {
+            return NUMBER.invoke_with_args(args);
+        }
+        let [value] = take_function_args(self.name(), args.args)?;
+        Ok(value)
+    }
 }
 
 /// The number that a text is, as Float64; null where it is no finite number.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join,
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
+    BinaryOperator, Expr, FunctionArg, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
+    TableAlias, TableFactor, TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -14,7 +14,7 @@ use super::super::limits::MAX_JOINS;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
-use super::{Resolver, name_span, object_name, quoted};
+use super::{Resolver, call, name_span, object_name, quoted};
 use crate::model::names::expand_alias;
 
 /// How many relations one FROM may list.
@@ -320,7 +320,7 @@ fn common_columns(left: &Level, right: &Level) -> Vec<String> {
 fn merge(both: &mut Level, offset: usize, ident: &Ident, a: &Column, b: &Column, side: Side) {
     let expr = match side {
         Side::Right => b.expr.clone(),
-        Side::Either => coalesce(a.expr.clone(), b.expr.clone()),
+        Side::Either => call("coalesce", vec![a.expr.clone(), b.expr.clone()]),
         _ => a.expr.clone(),
     };
     let has = |relation: &Rel, name: &str| relation.columns.has(name) && !relation.omitted.contains(name);
@@ -343,24 +343,6 @@ fn merge(both: &mut Level, offset: usize, ident: &Ident, a: &Column, b: &Column,
     }
     let column = if a.name == b.name { a.name.clone() } else { String::new() };
     both.merged.push(Merged { names, relation, column, expr });
-}
-
-fn coalesce(a: Expr, b: Expr) -> Expr {
-    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("coalesce")]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![argument(a), argument(b)],
-            clauses: vec![],
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }
 
 /// A relation whose columns are known at most from its column list.

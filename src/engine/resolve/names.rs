@@ -3,19 +3,21 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value, ValueWithSpan, Values, VisitMut,
-    VisitorMut,
+    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value,
+    ValueWithSpan, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::derived::is_indexed;
 use super::super::error::EngineError;
+use super::super::functions::numbers::AS_NUMBER;
 use super::super::nearest::{as_typed, nearest};
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, qualified_name, qualified_names, relation_title, unknown_column, unknown_relation,
 };
-use super::{Resolver, quoted};
+use super::{Resolver, call, quoted};
+use crate::model::columns::canonical;
 use crate::model::names::{expand_alias, is_open_name};
 
 /// A select item, resolved.
@@ -264,6 +266,24 @@ impl Walker<'_, '_> {
         self.inside += usize::from(grouped);
     }
 
+    /// Aggregates over numbers read an open column that is text as numbers.
+    fn numeric_aggregate(expr: &mut Expr) {
+        let Expr::Function(function) = expr else { return };
+        let numeric = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)]
+            if NUMERIC_AGGREGATES.contains(&ident.value.as_str()));
+        if !numeric {
+            return;
+        }
+        if let FunctionArguments::List(list) = &mut function.args
+            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))) = list.args.first_mut()
+        {
+            as_number(arg);
+        }
+        for ordered in &mut function.within_group {
+            as_number(&mut ordered.expr);
+        }
+    }
+
     /// `user` and `current_role` are functions without parentheses to the parser, but may be columns.
     fn bare_function(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
         let Expr::Function(function) = expr else { return Ok(()) };
@@ -313,6 +333,7 @@ impl VisitorMut for Walker<'_, '_> {
             let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
             self.inside -= usize::from(aggregate || function.over.is_some());
         }
+        Self::numeric_aggregate(expr);
         match self.bare_function(expr).and_then(|()| self.name(expr)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -333,6 +354,45 @@ impl VisitorMut for Walker<'_, '_> {
             *query = resolved;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Aggregates that take numbers only.
+const NUMERIC_AGGREGATES: [&str; 19] = [
+    "sum",
+    "avg",
+    "mean",
+    "median",
+    "approx_median",
+    "approx_percentile_cont",
+    "approx_percentile_cont_with_weight",
+    "percentile_cont",
+    "quantile_cont",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "var",
+    "var_pop",
+    "var_samp",
+    "var_population",
+    "var_sample",
+    "corr",
+    "covar",
+];
+
+/// Wraps an open column, whose type depends on the spans there are.
+fn as_number(expr: &mut Expr) {
+    let name = match expr {
+        Expr::Identifier(ident) => &ident.value,
+        Expr::CompoundIdentifier(path) => match path.last() {
+            Some(ident) => &ident.value,
+            None => return,
+        },
+        _ => return,
+    };
+    if is_open_name(name) && canonical(name).is_none() {
+        let inner = std::mem::replace(expr, Expr::value(Value::Null));
+        *expr = call(AS_NUMBER, vec![inner]);
     }
 }
 

@@ -117,6 +117,10 @@ fn add_directory(directory: &Path, inputs: &mut Vec<Input>) -> Result<(), FileEr
             inputs.push(Input::file(path)?);
             continue;
         }
+        // The files of a store are not exports: they hold versions, and spans that are no more.
+        if path.join("manifest").is_dir() && path.join("segments").is_dir() {
+            continue;
+        }
         let mut below = Vec::new();
         for entry in fs::read_dir(&path).map_err(|source| io_error(&path, source))? {
             let entry = entry.map_err(|source| io_error(&path, source))?;
