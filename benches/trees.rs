@@ -25,7 +25,7 @@ fn spans() -> RecordBatch {
         let times = (0..SPANS).map(|n| ((n / TRACE * 1_000 + n % TRACE * 10 + offset) * 1_000_000) as i64);
         Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC"))
     };
-    let parent = |n: usize| (n % TRACE > 0).then(|| n / TRACE * TRACE + (n % TRACE) / 3);
+    let parent = |n: usize| (!n.is_multiple_of(TRACE)).then(|| n / TRACE * TRACE + (n % TRACE) / 3);
     let kind = |n: usize| ["AGENT", "CHAIN", "LLM", "TOOL"][n % 4].to_owned();
     let columns = [
         (columns::PROJECT, texts(&|_| Some("bench".into()))),

@@ -15,10 +15,10 @@ use super::nearest::{as_typed, nearest};
 pub struct EngineError {
     code: &'static str,
     what: String,
-    why: Option<String>,
-    help: Option<String>,
+    why: Option<Box<str>>,
+    help: Option<Box<str>>,
     position: Option<(u64, u64)>,
-    suggestion: Option<String>,
+    suggestion: Option<Box<str>>,
 }
 
 impl EngineError {
@@ -27,12 +27,12 @@ impl EngineError {
     }
 
     pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = Some(why.into());
+        self.why = Some(why.into().into());
         self
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into());
         self
     }
 
@@ -50,8 +50,8 @@ impl EngineError {
     /// Offers a name instead of the one that was typed.
     pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
         if let Some(suggestion) = suggestion.map(Into::into) {
-            self.help = Some(format!("did you mean {suggestion}?"));
-            self.suggestion = Some(suggestion);
+            self.help = Some(format!("did you mean {suggestion}?").into());
+            self.suggestion = Some(suggestion.into());
         }
         self
     }
@@ -68,7 +68,7 @@ impl EngineError {
 
     /// What could be written instead, where something near is known.
     pub fn suggestion(&self) -> Option<String> {
-        self.suggestion.clone()
+        self.suggestion.as_deref().map(str::to_owned)
     }
 
     /// The literal that an error about a literal begins with.

@@ -21,8 +21,7 @@ fn texts_of_select(sql: &str, lexemes: &[Lexeme], select: usize) -> Vec<String> 
     let mut depth = 0_usize;
     // The words before the current token, for `IS DISTINCT FROM`, `WITHIN GROUP` and `* EXCEPT`.
     let mut before = [&Token::EOF, &Token::EOF];
-    for at in skip_quantifier(lexemes, select + 1)..lexemes.len() {
-        let lexeme = &lexemes[at];
+    for lexeme in lexemes.iter().skip(skip_quantifier(lexemes, select + 1)) {
         let Some(text) = texts.last_mut() else { break };
         if lexeme.is_blank() {
             if !text.is_empty() && !text.ends_with(' ') {

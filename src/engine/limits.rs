@@ -86,7 +86,7 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
         let keyword = lexeme.keyword();
         let place = lexeme.start();
         let previous = at.checked_sub(1).map(|before| &lexemes[before]);
-        let infix = previous.is_some_and(|before| ends_operand(before)) && matches!(token, Token::Minus | Token::Plus);
+        let infix = previous.is_some_and(ends_operand) && matches!(token, Token::Minus | Token::Plus);
         prefixes = if is_prefix(token, keyword) && !infix { prefixes + 1 } else { 0 };
         let mut level = levels.pop().unwrap_or_default();
         match token {

@@ -105,8 +105,7 @@ fn write_unwrapped(value: Value<'_>, out: &mut String) -> bool {
 /// Appends valid JSON text, with `null` for its `NaN` and `Infinity` tokens if it has any.
 pub(crate) fn write_finite(json: &str, nonfinite: bool, out: &mut String) {
     let mut rest = json;
-    while nonfinite {
-        let Some(at) = rest.find(['"', 'N', 'I']) else { break };
+    while let Some(at) = rest.find(['"', 'N', 'I']).filter(|_| nonfinite) {
         if rest.as_bytes().get(at) == Some(&b'"') {
             let end = string_end(rest, at);
             out.push_str(rest.get(..end).unwrap_or(rest));

@@ -63,7 +63,7 @@ impl TryFrom<String> for BlockSums {
             let digits = std::str::from_utf8(chunk).map_err(|error| error.to_string())?;
             u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
         };
-        if bytes.len() % 8 != 0 {
+        if !bytes.len().is_multiple_of(8) {
             return Err("checksums are cut".into());
         }
         Ok(Self(bytes.chunks(8).map(parse).collect::<std::result::Result<_, _>>()?))

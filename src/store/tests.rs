@@ -82,7 +82,7 @@ async fn a_null_never_erases_and_the_later_value_wins() {
             ("attributes.metadata", texts(&[Some(r#"{"tier":"free","n":1}"#), None])),
         ],
     );
-    assert_eq!(put(&store, &[first.clone()]).await, Counts { new: 2, ..Counts::default() });
+    assert_eq!(put(&store, std::slice::from_ref(&first)).await, Counts { new: 2, ..Counts::default() });
     let second = arrival(
         &[("t1", "a", None), ("t1", "b", None)],
         &[
@@ -92,7 +92,7 @@ async fn a_null_never_erases_and_the_later_value_wins() {
             ("attributes.metadata", texts(&[Some(r#"{"n":2}"#), None])),
         ],
     );
-    assert_eq!(put(&store, &[second.clone()]).await, Counts { updated: 2, ..Counts::default() });
+    assert_eq!(put(&store, std::slice::from_ref(&second)).await, Counts { updated: 2, ..Counts::default() });
     let rows = dump(&store).await;
     assert_eq!(rows.len(), 2);
     assert_eq!(value(&rows, "a", "name"), Some("new"));
@@ -152,7 +152,7 @@ async fn a_late_span_moves_its_trace_and_leaves_the_others() {
 async fn deleted_spans_stay_deleted() {
     let store = Store::open("memory://").unwrap();
     let all = arrival(&[("t1", "a", Some(1)), ("t1", "b", Some(2)), ("t2", "c", Some(3))], &[]);
-    put(&store, &[all.clone()]).await;
+    put(&store, std::slice::from_ref(&all)).await;
     assert_eq!(store.delete_spans("p", &["b", "c", "nope"]).await.unwrap().counts.deleted, 2);
     assert_eq!(store.delete_spans("other", &["a"]).await.unwrap().counts.deleted, 0);
     let counts = put(&store, &[all]).await;

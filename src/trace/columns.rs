@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn small_traces_after_a_large_one_cost_no_more_for_it() {
         let half = MANY / 2;
-        let traces: Vec<Range<usize>> = [0..half].into_iter().chain((half..MANY).map(|n| n..n + 1)).collect();
+        let traces: Vec<Range<usize>> = std::iter::once(0..half).chain((half..MANY).map(|n| n..n + 1)).collect();
         let columns = many(|n| (n > 0 && n < half).then_some(n / 2), &traces);
         assert!(ints(&columns, "tree.right")[half..].iter().all(|&right| right == 2));
         assert_eq!(ints(&columns, "tree.right")[0], MANY as i32);

@@ -119,16 +119,13 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
 
 /// How many rows from the first make one batch.
 fn rows_to_cut(batch: &RecordBatch) -> usize {
-    let mut rows = batch.num_rows().min(MAX_ROWS);
-    let fixed: usize = batch.columns().iter().map(|array| average_bytes(array)).sum();
+    let rows = batch.num_rows().min(MAX_ROWS);
+    let fixed: usize = batch.columns().iter().map(average_bytes).sum();
     let mut bytes = 0;
     for row in 0..rows {
         bytes += fixed + batch.columns().iter().map(|array| text_bytes(array, row)).sum::<usize>();
         if bytes >= MAX_BYTES {
-            rows = row + 1;
-        }
-        if row + 1 >= rows {
-            break;
+            return row + 1;
         }
     }
     rows

@@ -86,7 +86,10 @@ fn add_matches(given: &str, inputs: &mut Vec<Input>) -> Result<(), FileError> {
         .map_err(|error| FileError::Pattern { path: given.to_owned(), reason: error.to_string() })?;
     let mut matched = Vec::new();
     for entry in matches {
-        matched.push(entry.map_err(|error| io_error(&error.path().to_owned(), error.into()))?);
+        matched.push(entry.map_err(|error| {
+            let path = error.path().to_owned();
+            io_error(&path, error.into())
+        })?);
     }
     if matched.is_empty() {
         return Err(missing());

@@ -548,6 +548,6 @@ fn same(value: &str, data_type: &DataType, got: &str) -> bool {
         // Lists and objects lose only blanks.
         serde_json::Value::String(text) => text == got || (as_json(&text).is_some() && as_json(&text) == as_json(got)),
         serde_json::Value::Number(_) => value.parse::<f64>() == got.parse::<f64>(),
-        value => value.to_string() == got,
+        value => as_json(got) == Some(value),
     }
 }

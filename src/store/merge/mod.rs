@@ -22,6 +22,9 @@ use crate::model::columns;
 
 pub(crate) use metadata::set_keys;
 
+/// One column of every batch, in one type.
+type Sources = Arc<Vec<ArrayRef>>;
+
 /// Where a row is: batch and row.
 type Place = (usize, usize);
 
@@ -89,7 +92,7 @@ pub(crate) struct Merged {
     tree: Vec<ArrayRef>,
     /// Metadata rows made by setting keys one by one, by span.
     patched: HashMap<usize, usize>,
-    cast: RefCell<HashMap<(String, DataType), Arc<Vec<ArrayRef>>>>,
+    cast: RefCell<HashMap<(String, DataType), Sources>>,
 }
 
 impl Rows {

@@ -58,7 +58,7 @@ impl AsyncDB for Database {
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, EngineError> {
         // `-- param name=value` lines before a statement give it parameters.
         let given = sql.lines().filter_map(|line| line.strip_prefix("-- param "));
-        let params = given.map(|text| spanql::engine::parse_param(text)).collect::<Result<Params, _>>()?;
+        let params = given.map(spanql::engine::parse_param).collect::<Result<Params, _>>()?;
         self.params = params;
         let rows = lines(&self.engine, sql, &self.params).await?;
         // EXPLAIN has several lines in a cell.
