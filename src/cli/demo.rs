@@ -49,18 +49,19 @@ async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow
     let began = Instant::now();
     let bar = context.progress("generating {pos}/{len} spans [{bar:30}]")?;
     bar.set_length(spans);
-    let mut import = store.begin();
+    let import = store.begin();
     let work = {
         let bar = bar.clone();
-        move || -> anyhow::Result<_> {
-            for batch in Generator::new(seed, spans) {
-                import.push(&batch)?;
-                bar.set_position(import.rows());
-            }
-            Ok(import)
+        move || {
+            import::feed(import, |send| {
+                Generator::new(seed, spans).try_for_each(|batch| {
+                    bar.inc(batch.num_rows() as u64);
+                    send(batch)
+                })
+            })
         }
     };
-    let import = tokio::task::spawn_blocking(work).await.context("generating stopped")??;
+    let (import, ()) = tokio::task::spawn_blocking(work).await.context("generating stopped")??;
     bar.finish_and_clear();
     let committed = import::commit(context, store, import, "demo").await?;
     let (seconds, place) = (began.elapsed().as_secs_f64(), context.place());

@@ -1,10 +1,10 @@
 //! `spanql import`: files into the store.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use arrow::array::RecordBatch;
 use indicatif::HumanCount;
 
 use super::args::ImportArguments;
@@ -50,31 +50,54 @@ async fn read(
     if let Some(total) = total {
         bar.set_length(total);
     }
-    let mut import = store.begin();
-    let rows = Arc::new(AtomicU64::new(0));
+    let import = store.begin();
     let work = {
-        let (bar, rows) = (bar.clone(), Arc::clone(&rows));
-        move || -> anyhow::Result<(Import, ReadReport)> {
-            let mut report = ReadReport::default();
-            let mut done = 0;
-            for input in inputs {
-                let mut reader = FileReader::open(input, &options)?;
-                while let Some(batch) = reader.next() {
-                    let batch = batch?;
-                    rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                    import.push(&batch)?;
-                    bar.set_position(done + reader.bytes_read());
-                    bar.set_message(format!("{} spans", HumanCount(rows.load(Ordering::Relaxed))));
+        let bar = bar.clone();
+        move || {
+            feed(import, |send| {
+                let mut report = ReadReport::default();
+                let (mut done, mut rows) = (0, 0);
+                for input in inputs {
+                    let mut reader = FileReader::open(input, &options)?;
+                    while let Some(batch) = reader.next() {
+                        let batch = batch?;
+                        rows += batch.num_rows() as u64;
+                        send(batch)?;
+                        bar.set_position(done + reader.bytes_read());
+                        bar.set_message(format!("{} spans", HumanCount(rows)));
+                    }
+                    done += reader.bytes_read();
+                    report.add(reader.report());
                 }
-                done += reader.bytes_read();
-                report.add(reader.report());
-            }
-            Ok((import, report))
+                Ok(report)
+            })
         }
     };
     let result = tokio::task::spawn_blocking(work).await.context("reading stopped")?;
     bar.finish_and_clear();
     result
+}
+
+/// Batches that wait between the thread that makes them and the one that puts them aside.
+const QUEUE: usize = 2;
+
+/// Runs what makes batches on a thread of its own, while this one takes them in.
+pub(super) fn feed<T: Send>(
+    mut import: Import,
+    make: impl FnOnce(&dyn Fn(RecordBatch) -> anyhow::Result<()>) -> anyhow::Result<T> + Send,
+) -> anyhow::Result<(Import, T)> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(QUEUE);
+        let maker =
+            scope.spawn(move || make(&|batch| sender.send(batch).context("the batches are not wanted any more")));
+        for batch in receiver {
+            import.push(&batch)?;
+        }
+        match maker.join() {
+            Ok(made) => Ok((import, made?)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Commits an import, watched by a progress bar.
