@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
 use indicatif::HumanCount;
 
@@ -24,18 +24,29 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         as_project: arguments.as_project,
         skip_bad: arguments.skip_bad,
     };
-    let (import, report) = read(context, &store, inputs, options).await?;
+    let (import, read) = read(context, &store, inputs, options).await?;
     let committed = commit(context, &store, import, "import").await?;
-    say_report(context, &report);
+    say_report(context, &read.report);
     let files = counted(count as u64, "file");
-    let what = summary(&committed, report.rows);
+    let what = summary(&committed, read.report.rows);
     let seconds = began.elapsed().as_secs_f64();
     context.report(&format!(
         "{what}, from {files} in {seconds:.1} s: {} version {}",
         context.place(),
         committed.version
     ));
-    Ok(())
+    match read.cut.as_slice() {
+        [] => Ok(()),
+        cut => Err(anyhow!("{}: the rows before this are in the store, the rest is not", cut.join("; "))),
+    }
+}
+
+/// What became of the files.
+#[derive(Default)]
+struct Read {
+    report: ReadReport,
+    /// Files that could not be read to their end, and why.
+    cut: Vec<String>,
 }
 
 /// Reads files on a thread of their own, watched by a progress bar.
@@ -44,7 +55,7 @@ async fn read(
     store: &Store,
     inputs: Vec<Input>,
     options: ReadOptions,
-) -> anyhow::Result<(Import, ReadReport)> {
+) -> anyhow::Result<(Import, Read)> {
     let total: Option<u64> = inputs.iter().map(Input::size).sum();
     let bar = context.progress("reading {bytes}/{total_bytes} ({bytes_per_sec}) {msg} [{bar:30}] {eta}")?;
     if let Some(total) = total {
@@ -55,21 +66,29 @@ async fn read(
         let bar = bar.clone();
         move || {
             feed(import, |send| {
-                let mut report = ReadReport::default();
+                let mut read = Read::default();
                 let (mut done, mut rows) = (0, 0);
                 for input in inputs {
                     let mut reader = FileReader::open(input, &options)?;
                     while let Some(batch) = reader.next() {
-                        let batch = batch?;
+                        let batch = match batch {
+                            Ok(batch) => batch,
+                            // What is left of the file cannot be read, but what was read is whole.
+                            Err(error) if options.skip_bad => {
+                                read.cut.push(error.to_string());
+                                break;
+                            }
+                            Err(error) => return Err(error.into()),
+                        };
                         rows += batch.num_rows() as u64;
                         send(batch)?;
                         bar.set_position(done + reader.bytes_read());
                         bar.set_message(format!("{} spans", HumanCount(rows)));
                     }
                     done += reader.bytes_read();
-                    report.add(reader.report());
+                    read.report.add(reader.report());
                 }
-                Ok(report)
+                Ok(read)
             })
         }
     };

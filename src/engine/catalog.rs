@@ -1,10 +1,11 @@
 //! Tables as statements see them, and the tables that exist for one statement only.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
@@ -30,7 +31,7 @@ pub enum Relation {
         /// The rows, in the columns of [`columns::spans_schema`].
         table: Arc<dyn TableProvider>,
         /// The names whose values lie in the JSON column [`columns::REST`], by their full names.
-        rest: Arc<BTreeSet<String>>,
+        rest: Arc<BTreeMap<String, DataType>>,
     },
     /// Any other table.
     Plain(Arc<dyn TableProvider>),
@@ -85,7 +86,7 @@ pub(crate) struct FunctionTable {
     pub(crate) key: TableKey,
     pub(crate) columns: Vec<String>,
     pub(crate) spans: bool,
-    pub(crate) rest: Arc<BTreeSet<String>>,
+    pub(crate) rest: Arc<BTreeMap<String, DataType>>,
     pub(crate) provider: Arc<dyn TableProvider>,
 }
 
@@ -93,7 +94,7 @@ pub(crate) struct FunctionTable {
 #[derive(Default, Clone)]
 pub(crate) struct Registry {
     /// The tables of spans, and the names in their `attributes.rest`.
-    pub(crate) spans: HashMap<TableKey, Arc<BTreeSet<String>>>,
+    pub(crate) spans: HashMap<TableKey, Arc<BTreeMap<String, DataType>>>,
     pub(crate) functions: HashMap<String, TableFunction>,
 }
 

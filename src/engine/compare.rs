@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::common::{Column, DFSchema, NullEquality, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, InList, InSubquery};
@@ -16,14 +16,14 @@ use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, not, try_cast,
+    Between, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, cast, not, try_cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::error::EngineError;
-use super::functions::numbers::{read_boolean, read_number, text_to_boolean, text_to_number};
+use super::functions::numbers::{read_boolean, read_number, text_among_integers, text_to_boolean, text_to_number};
 
 /// What a type is for comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,7 @@ fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
             (true, Ok(int), _) => literal(ScalarValue::Int64(Some(int))),
             (_, _, number) => literal(ScalarValue::Float64(number)),
         },
+        (Kind::Number, None) if other.is_integer() => Ok(text_among_integers(text)),
         (Kind::Number, None) => Ok(text_to_number(text)),
         (Kind::Boolean, Some(typed)) => literal(ScalarValue::Boolean(read_boolean(typed))),
         (Kind::Boolean, None) => Ok(text_to_boolean(text)),
@@ -108,6 +109,15 @@ fn pair(left: Expr, right: Expr, schema: &DFSchema) -> Result<Transformed<(Expr,
             Ok(Transformed::yes((left, right)))
         }
         _ => Ok(Transformed::no((left, right))),
+    }
+}
+
+/// Both sides of a comparison, what is compared with text as text.
+fn pair_as_text(left: Expr, right: Expr, schema: &DFSchema) -> (Expr, Expr) {
+    match (Kind::of(&type_of(&left, schema)), Kind::of(&type_of(&right, schema))) {
+        (Kind::Text, other) if other.is_read_from_text() => (left, cast(right, DataType::Utf8)),
+        (other, Kind::Text) if other.is_read_from_text() => (cast(left, DataType::Utf8), right),
+        _ => (left, right),
     }
 }
 
@@ -259,7 +269,12 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             null_equality,
             null_aware,
         }) => {
-            let on = on.into_iter().map(|(a, b)| Ok(pair(a, b, &schema)?.data)).collect::<Result<_>>()?;
+            let read = |(a, b)| match null_equality {
+                NullEquality::NullEqualsNothing => Ok(pair(a, b, &schema)?.data),
+                // EXCEPT and INTERSECT compare whole rows as UNION does: number and text as text.
+                NullEquality::NullEqualsNull => Ok(pair_as_text(a, b, &schema)),
+            };
+            let on = on.into_iter().map(read).collect::<Result<_>>()?;
             LogicalPlan::Join(Join {
                 on,
                 left,
@@ -335,15 +350,15 @@ mod tests {
 
     #[test]
     fn columns_of_text_are_read_row_by_row() {
-        assert_eq!(rewritten(col("text").lt(lit(5))), "text_to_number(text) < Int32(5)");
+        assert_eq!(rewritten(col("text").lt(lit(5))), "text_among_integers(text) < Int32(5)");
         assert_eq!(rewritten(col("text").eq(col("flag"))), "text_to_boolean(text) = flag");
         assert_eq!(
             rewritten(col("text").in_list(vec![lit("a"), lit(1), lit(2)], false)),
-            "text IN ([Utf8(\"a\")]) OR text_to_number(text) IN ([Int32(1), Int32(2)])"
+            "text IN ([Utf8(\"a\")]) OR text_among_integers(text) IN ([Int32(1), Int32(2)])"
         );
         assert_eq!(
             rewritten(col("text").not_between(lit(1), lit("b"))),
-            "NOT text_to_number(text) >= Int32(1) AND text <= Utf8(\"b\")"
+            "NOT text_among_integers(text) >= Int32(1) AND text <= Utf8(\"b\")"
         );
     }
 

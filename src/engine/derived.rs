@@ -1,6 +1,6 @@
 //! Columns of a table of spans that are not stored: read from `attributes.rest` or from a list, or null.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -67,11 +67,12 @@ pub(crate) enum Reading {
 }
 
 /// Decides how an open name is read from a table of spans with this schema.
-pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeSet<String>) -> Reading {
+pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Reading {
     let has = |column: &str| schema.field_with_name(column).is_ok();
     let column = |name: &str| Expr::Column(Column::new_unqualified(name));
-    if rest.contains(name) && has(columns::REST) {
-        return Reading::Computed(json_member(column(columns::REST), lit(name)));
+    if let Some(data_type) = rest.get(name).filter(|_| has(columns::REST)) {
+        let text = json_member(column(columns::REST), lit(name));
+        return Reading::Computed(if *data_type == DataType::Utf8 { text } else { try_cast(text, data_type.clone()) });
     }
     let derived = DERIVED_LISTS.iter().find(|(derived, parent, ..)| *derived == name && has(parent));
     if let Some((_, parent, path, numbers)) = derived {
@@ -105,7 +106,7 @@ fn indexed(name: &str) -> Option<(&'static str, &str)> {
 pub(crate) fn with_open_names(
     table: &str,
     provider: Arc<dyn TableProvider>,
-    rest: &BTreeSet<String>,
+    rest: &BTreeMap<String, DataType>,
     names: &BTreeSet<String>,
 ) -> Result<(Arc<dyn TableProvider>, Vec<String>)> {
     let schema = provider.schema();
@@ -138,9 +139,9 @@ pub(crate) fn with_open_names(
     Ok((Arc::new(ViewTable::new(plan, None)), notes))
 }
 
-fn absent_note(name: &str, schema: &Schema, rest: &BTreeSet<String>) -> String {
+fn absent_note(name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> String {
     let known = schema.fields().iter().map(|field| field.name().as_str());
-    let near = nearest(name, known.chain(rest.iter().map(String::as_str)));
+    let near = nearest(name, known.chain(rest.keys().map(String::as_str)));
     let note = format!("no span has {} (read as null)", as_typed(name));
     match near {
         Some(near) => format!("{note}; nearest: {}", as_typed(near)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
@@ -84,7 +85,7 @@ impl Planner {
         function_tables: Vec<FunctionTable>,
     ) -> Result<(SessionState, Vec<String>), EngineError> {
         let mut tables: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
-        let mut rests: HashMap<TableKey, Arc<BTreeSet<String>>> = self.registry.spans.clone();
+        let mut rests: HashMap<TableKey, Arc<BTreeMap<String, DataType>>> = self.registry.spans.clone();
         for made in function_tables {
             rests.insert(made.key.clone(), made.rest);
             tables.insert(made.key, made.provider);

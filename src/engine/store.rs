@@ -30,7 +30,8 @@ impl StoreEngine {
             target_partitions: None,
             allow_write: false,
         })?;
-        let rest = Arc::new(snapshot.manifest.rest.clone());
+        let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
+        let rest = Arc::new(rest.collect());
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));
         let spans = Arc::new(SegmentsTable::spans(snapshot.clone(), self.project.clone()));
         let traces = Arc::new(SegmentsTable::traces(snapshot, self.project));

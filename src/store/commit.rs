@@ -282,16 +282,19 @@ fn next_manifest(
     next.segments.extend(written.added.iter().cloned());
     next.segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
     for (name, seen) in &written.open {
-        if next.rest.contains(name) {
+        if next.rest.contains_key(name) {
             return None;
         }
         let united = next.columns.get(name).map_or(*seen, |known| known.unite(*seen));
         next.columns.insert(name.clone(), united);
     }
-    if names.rest.iter().any(|name| next.columns.contains_key(name)) {
+    if names.rest.keys().any(|name| next.columns.contains_key(name)) {
         return None;
     }
-    next.rest.extend(names.rest.iter().cloned());
+    for (name, seen) in &names.rest {
+        let united = next.rest.get(name).map_or(*seen, |known| known.unite(*seen));
+        next.rest.insert(name.clone(), united);
+    }
     let columns = next.columns.keys().filter(|name| *name != crate::model::columns::REST).count();
     (columns <= MAX_OPEN_COLUMNS).then_some(next)
 }

@@ -1,6 +1,6 @@
 //! Which open columns a segment has, and which keys go into the JSON column beyond the limit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::datatypes::DataType;
 
@@ -16,7 +16,7 @@ pub(crate) const MAX_OPEN_COLUMNS: usize = 2000;
 #[derive(Debug, Clone)]
 pub(crate) struct OpenNames {
     pub(crate) columns: BTreeMap<String, OpenType>,
-    pub(crate) rest: BTreeSet<String>,
+    pub(crate) rest: BTreeMap<String, OpenType>,
 }
 
 impl OpenNames {
@@ -25,15 +25,14 @@ impl OpenNames {
         let mut names = Self { columns: manifest.columns.clone(), rest: manifest.rest.clone() };
         names.columns.remove(columns::REST);
         for (name, seen) in arriving {
-            if names.rest.contains(name) || name == columns::REST {
+            if name == columns::REST {
                 continue;
             }
-            let united = names.columns.get(name).map(|known| known.unite(*seen));
-            if united.is_some() || names.columns.len() < MAX_OPEN_COLUMNS {
-                names.columns.insert(name.clone(), united.unwrap_or(*seen));
-            } else {
-                names.rest.insert(name.clone());
-            }
+            let is_column = names.columns.contains_key(name);
+            let room = names.columns.len() < MAX_OPEN_COLUMNS && !names.rest.contains_key(name);
+            let known = if is_column || room { &mut names.columns } else { &mut names.rest };
+            let united = known.get(name).map_or(*seen, |known| known.unite(*seen));
+            known.insert(name.clone(), united);
         }
         names
     }
@@ -46,7 +45,7 @@ impl OpenNames {
             if name == columns::REST {
                 continue;
             }
-            if self.rest.contains(name) {
+            if self.rest.contains_key(name) {
                 rest.push((name.clone(), seen.data_type()));
             } else {
                 fields.insert(name, seen.data_type());

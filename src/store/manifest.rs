@@ -3,7 +3,7 @@
 //! The file is `{"crc32": "<hex>", "manifest": {…}}`, where the checksum covers the text of the inner object as it
 //! stands in the file. A commit creates the next number if it is absent; whoever creates it first has won.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
@@ -32,8 +32,9 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Open columns over all segments, with their united types.
     pub columns: BTreeMap<String, OpenType>,
-    /// Keys beyond the limit on open columns: they live in the JSON column `attributes.rest`.
-    pub rest: BTreeSet<String>,
+    /// Keys beyond the limit on open columns, with their united types: they live in the JSON column
+    /// `attributes.rest`.
+    pub rest: BTreeMap<String, OpenType>,
     /// Id of the file that lists deleted spans.
     pub tombstones: Option<FileRef>,
     /// Id of the file that lists pulls.
@@ -117,7 +118,7 @@ impl Manifest {
             operation: String::new(),
             segments: Vec::new(),
             columns: BTreeMap::new(),
-            rest: BTreeSet::new(),
+            rest: BTreeMap::new(),
             tombstones: None,
             ledger: None,
         }

@@ -123,3 +123,20 @@ async fn a_trace_counts_in_every_session_that_it_names() {
     let one = "SELECT span_count FROM sessions WHERE session_id = 'one'";
     assert_eq!(ask(&store, one).await.0, "3");
 }
+
+#[tokio::test]
+async fn a_key_reads_the_same_on_either_side_of_the_limit() {
+    let half = |trace: &str, from: usize| {
+        let names: Vec<String> = (0..1300).map(|n| format!("attributes.k{:04}", from + 2 * n)).collect();
+        let values: Vec<ArrayRef> = (0..1300).map(|n| Arc::new(Int64Array::from(vec![n])) as ArrayRef).collect();
+        let extra: Vec<(&str, ArrayRef)> = names.iter().map(String::as_str).zip(values).collect();
+        spans(trace, 1, &extra)
+    };
+    let float: ArrayRef = Arc::new(Float64Array::from(vec![1299.0]));
+    let mixed = spans("c", 1, &[("attributes.k2598", float), ("attributes.k2599", texts(&[Some("1299")]))]);
+    let sql = "SELECT span_id, attributes.k2598 + 1, attributes.k2599, attributes.k2596 * 2 FROM spans ORDER BY 1";
+    let one = ask(&store(vec![half("a", 0), half("b", 1), mixed.clone()]).await, sql).await.0;
+    let other = ask(&store(vec![mixed, half("b", 1), half("a", 0)]).await, sql).await.0;
+    assert_eq!(one, "a-s0 1300.0 2596\nb-s0 1299\nc-s0 1300.0 1299");
+    assert_eq!(one, other);
+}

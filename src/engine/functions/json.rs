@@ -13,6 +13,8 @@ use datafusion::logical_expr::{
 };
 use serde_json::Value;
 
+use crate::model::types::float_text;
+
 /// What a function takes out of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Take {
@@ -111,7 +113,7 @@ impl ScalarUDFImpl for JsonFunction {
         let texts = array.as_string::<i32>();
         let path = path.unwrap_or_default();
         let taken: ArrayRef = match self.take {
-            Take::Member => Arc::new(each(texts, |value| value.get(path.as_str()).and_then(text))),
+            Take::Member => Arc::new(each(texts, |value| value.get(path.as_str()).and_then(member_text))),
             Take::Item => {
                 let steps: Vec<&str> = path.split('.').collect();
                 Arc::new(each(texts, |value| find(value, &steps).and_then(text)))
@@ -152,6 +154,14 @@ impl JsonFunction {
             lists.append(values.is_some());
         }
         Arc::new(lists.finish())
+    }
+}
+
+/// The text of a member; a number as it stands in a column of text, however it was written.
+fn member_text(value: &Value) -> Option<String> {
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) => Some(float_text(number)),
+        None => text(value),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array};
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -17,6 +17,8 @@ use datafusion::logical_expr::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Target {
     Number,
+    /// A number to be compared with integers: as exact as they are.
+    AmongIntegers,
     Boolean,
 }
 
@@ -33,6 +35,7 @@ impl ReadText {
 }
 
 static NUMBER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Number));
+static AMONG_INTEGERS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::AmongIntegers));
 static BOOLEAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target::Boolean));
 
 /// Name of the function that reads the text of a column as numbers and leaves any other column alone.
@@ -40,7 +43,7 @@ pub(crate) const AS_NUMBER: &str = "as_number";
 
 /// All functions of this file.
 pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
-    let read = [&NUMBER, &BOOLEAN].into_iter().map(|function| function.as_ref().clone());
+    let read = [&NUMBER, &AMONG_INTEGERS, &BOOLEAN].into_iter().map(|function| function.as_ref().clone());
     read.chain([ScalarUDF::from(AsNumber { signature: Signature::user_defined(Volatility::Immutable) })])
 }
 
@@ -95,6 +98,39 @@ pub(crate) fn text_to_number(text: Expr) -> Expr {
     NUMBER.call(vec![text])
 }
 
+/// The place of a number among the integers: itself if it is one, else half way to the next. Null where the text is no
+/// finite number.
+///
+/// A Float64 cannot tell integers beyond 2^53 apart, and ids and times are such integers.
+pub(crate) fn text_among_integers(text: Expr) -> Expr {
+    AMONG_INTEGERS.call(vec![text])
+}
+
+/// Digits and scale of a place among the integers: those of 64 bits, and a half.
+const PLACE: (u8, i8) = (21, 1);
+
+/// The place of a number among the integers, in tenths.
+fn place_among_integers(text: &str) -> Option<i128> {
+    const BEYOND: i128 = 99_999_999_999_999_999_999;
+    let number = read_number(text)?;
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) {
+        // An exponent: as exact as the number it gives.
+        let half = if number.fract() == 0.0 { 0 } else { 5 };
+        let whole = (number.trunc().abs() as i128).min(BEYOND);
+        return Some((whole * 10 + half) * if number < 0.0 { -1 } else { 1 });
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<i128>().unwrap_or(BEYOND).min(BEYOND) };
+    let half = if fraction.bytes().all(|digit| digit == b'0') { 0 } else { 5 };
+    Some(sign * (whole * 10 + half))
+}
+
 /// The boolean that a text is; null where it is neither `true` nor `false`.
 pub(crate) fn text_to_boolean(text: Expr) -> Expr {
     BOOLEAN.call(vec![text])
@@ -115,6 +151,7 @@ impl ScalarUDFImpl for ReadText {
     fn name(&self) -> &str {
         match self.target {
             Target::Number => "text_to_number",
+            Target::AmongIntegers => "text_among_integers",
             Target::Boolean => "text_to_boolean",
         }
     }
@@ -126,6 +163,7 @@ impl ScalarUDFImpl for ReadText {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.target {
             Target::Number => DataType::Float64,
+            Target::AmongIntegers => DataType::Decimal128(PLACE.0, PLACE.1),
             Target::Boolean => DataType::Boolean,
         })
     }
@@ -143,6 +181,10 @@ impl ScalarUDFImpl for ReadText {
         let texts = array.as_string::<i32>().iter();
         let read: ArrayRef = match self.target {
             Target::Number => Arc::new(texts.map(|text| read_number(text?)).collect::<Float64Array>()),
+            Target::AmongIntegers => {
+                let places = texts.map(|text| place_among_integers(text?)).collect::<Decimal128Array>();
+                Arc::new(places.with_precision_and_scale(PLACE.0, PLACE.1)?)
+            }
             Target::Boolean => Arc::new(texts.map(|text| read_boolean(text?)).collect::<BooleanArray>()),
         };
         Ok(if scalar {
@@ -172,6 +214,26 @@ mod tests {
             ("1_000", None),
         ] {
             assert_eq!(read_number(text), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn places_among_integers_are_exact() {
+        for (text, place) in [
+            ("9007199254740993", Some(90_071_992_547_409_930)),
+            (" -9223372036854775808 ", Some(-92_233_720_368_547_758_080)),
+            ("7.000", Some(70)),
+            ("-7.5", Some(-75)),
+            ("0.0000000001", Some(5)),
+            (".5", Some(5)),
+            ("+1e3", Some(10_000)),
+            ("1.5e0", Some(15)),
+            ("1e30", Some(999_999_999_999_999_999_990)),
+            ("123456789012345678901234567890", Some(999_999_999_999_999_999_990)),
+            ("abc", None),
+            ("", None),
+        ] {
+            assert_eq!(place_among_integers(text), place, "{text}");
         }
     }
 

@@ -85,10 +85,12 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
     let open: Vec<(String, DataType)> =
         snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
     let schema_of_spans = model::spans_schema(&open);
+    let rest: Vec<(&str, DataType)> =
+        snapshot.manifest.rest.iter().map(|(name, open)| (name.as_str(), open.data_type())).collect();
     let mut order: Vec<(&str, &DataType)> =
         schema_of_spans.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
-    // Keys of the JSON column are read as text, like columns of their own.
-    order.extend(snapshot.manifest.rest.iter().map(|name| (name.as_str(), &DataType::Utf8)));
+    // Keys of the JSON column are read like columns of their own.
+    order.extend(rest.iter().map(|(name, data_type)| (*name, data_type)));
     let mut rows: Vec<[String; 4]> = Vec::new();
     let mut filled: Vec<f64> = Vec::new();
     for (project, total) in &spans {

@@ -1,6 +1,6 @@
 //! Twelve spans in four traces, with everything the names in SQL can stand for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -81,8 +81,8 @@ fn table(batch: RecordBatch) -> Arc<MemTable> {
     Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap())
 }
 
-fn rest() -> Arc<BTreeSet<String>> {
-    Arc::new(["attributes.rare.key", "attributes.rare.number"].map(str::to_owned).into())
+fn rest() -> Arc<BTreeMap<String, DataType>> {
+    Arc::new(["attributes.rare.key", "attributes.rare.number"].map(|name| (name.to_owned(), DataType::Utf8)).into())
 }
 
 /// The table function `spans_of('trace')`.
