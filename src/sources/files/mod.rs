@@ -14,6 +14,7 @@ mod ipc;
 mod items;
 mod lines;
 mod open;
+mod quotes;
 mod reader;
 mod table;
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::expand::Input;
 use super::items::{Broken, Items};
 use super::lines::{Line, read_line};
 use super::open::{Format, Opened, Stream, open};
-use super::table::cell;
+use super::quotes::Quotes;
+use super::table::{cell, check_header};
 use crate::model::arrival::{ArrivalBuilder, Key, Misfit, Origin, convert_batch};
 use crate::model::json::Value;
 
@@ -54,6 +55,7 @@ pub struct ReadReport {
 }
 
 const BAD_KEPT: usize = 10;
+const CUT: &str = "the file ends inside a quoted cell";
 
 impl ReadReport {
     /// Adds the account of another file.
@@ -89,7 +91,7 @@ enum Body {
 enum Rows {
     Lines { stream: Stream, line: u64, buffer: Vec<u8> },
     List { stream: Stream, items: Items, buffer: Vec<u8> },
-    Csv { reader: csv::Reader<Stream>, record: csv::ByteRecord, keys: Vec<Option<Key>> },
+    Csv { reader: csv::Reader<Quotes<Stream>>, record: csv::ByteRecord, keys: Vec<Option<Key>> },
 }
 
 /// What reading one row came to.
@@ -117,13 +119,14 @@ impl FileReader {
         let forced = options.as_project.as_ref();
         let project = forced.or(options.project.as_ref()).map_or("default", String::as_str).to_owned();
         let origin = Origin { source: "file", project, force_project: forced.is_some() };
-        let damaged = |reason| FileError::Damaged { file: file.clone(), line: 1, reason };
+        let damaged_at = |(line, reason)| FileError::Damaged { file: file.clone(), line, reason };
+        let damaged = |reason| damaged_at((1, reason));
         let mut builder = Box::new(ArrivalBuilder::new(origin.clone()));
         let buffer = Vec::new();
         let body = match open(&input, options.format, &read)? {
             Opened::Lines(stream) => Body::Rows { rows: Rows::Lines { stream, line: 0, buffer }, builder },
             Opened::List(stream) => Body::Rows { rows: Rows::List { stream, items: Items::new(), buffer }, builder },
-            Opened::Csv(stream) => Body::Rows { rows: Rows::csv(stream, &mut builder).map_err(damaged)?, builder },
+            Opened::Csv(stream) => Body::Rows { rows: Rows::csv(stream, &mut builder).map_err(damaged_at)?, builder },
             Opened::Parquet(file) => Body::batches(Batches::parquet(file, &read).map_err(damaged)?),
             Opened::Arrow(stream) => Body::batches(Batches::arrow(stream).map_err(damaged)?),
         };
@@ -248,15 +251,17 @@ impl Body {
 }
 
 impl Rows {
-    fn csv(stream: Stream, builder: &mut ArrivalBuilder) -> Result<Self, String> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(stream);
-        let header = reader.byte_headers().map_err(|error| error.to_string())?;
-        let mut keys = Vec::with_capacity(header.len());
-        for name in header {
-            let name = std::str::from_utf8(name).map_err(|_| "the header is not UTF-8".to_owned())?;
-            // A column without a name is a row index that a data frame wrote.
-            keys.push((!name.is_empty()).then(|| builder.key(name)));
+    fn csv(stream: Stream, builder: &mut ArrivalBuilder) -> Result<Self, (u64, String)> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Quotes::new(stream));
+        let header = reader.byte_headers().map_err(|error| (1, error.to_string()))?.clone();
+        if let Some(line) = reader.get_ref().cut() {
+            return Err((line, CUT.to_owned()));
         }
+        let names: Result<Vec<&str>, _> = header.iter().map(std::str::from_utf8).collect();
+        let names = names.map_err(|_| (1, "the header is not UTF-8".to_owned()))?;
+        check_header(&names).map_err(|reason| (1, reason))?;
+        // A column without a name is a row index that a data frame wrote.
+        let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
         Ok(Self::Csv { reader, record: csv::ByteRecord::new(), keys })
     }
 
@@ -284,6 +289,9 @@ impl Rows {
                 let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
                 if !more.map_err(|error| (line, error.to_string()))? {
                     return Ok(Step::End);
+                }
+                if let Some(line) = reader.get_ref().cut() {
+                    return Err((line, CUT.to_owned()));
                 }
                 Ok(match push_record(builder, record, keys) {
                     Ok(()) => Step::Row,

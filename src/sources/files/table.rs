@@ -1,6 +1,29 @@
-//! CSV: what its cells, which are all text, stand for.
+//! CSV: what its header must have, and what its cells, which are all text, stand for.
 
+use std::collections::HashSet;
+
+use crate::model::columns::{SPAN_ID, TRACE_ID};
 use crate::model::json::Value;
+
+/// Checks that a header names the ids of a span, and nothing twice; the header of an empty file may name nothing.
+///
+/// Without the check, a file that is no export at all would pass as one without rows if it has but one line.
+pub(super) fn check_header(names: &[&str]) -> Result<(), String> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let ids = [(TRACE_ID, "trace_id"), (SPAN_ID, "span_id")];
+    let missing = ids.iter().filter(|(name, short)| !names.contains(name) && !names.contains(short));
+    let missing: Vec<String> = missing.map(|(name, short)| format!("no column {name} (or {short})")).collect();
+    if !missing.is_empty() {
+        return Err(format!("the header has {}", missing.join(" and ")));
+    }
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !name.is_empty() && !seen.insert(**name)) {
+        Some(name) => Err(format!("the header has the column {name:?} twice")),
+        None => Ok(()),
+    }
+}
 
 /// Reads a cell as the number, truth value or text it spells; an empty cell is null.
 ///

@@ -238,7 +238,7 @@ proptest! {
     #[test]
     fn garbage_is_an_error_or_bad_rows(
         bytes in prop::collection::vec(any::<u8>(), 0..300),
-        begin in prop::sample::select(vec!["", "{", "[", "[{", "PAR1", "ARROW1", "\u{1f}", "a,context.trace_id\n"]),
+        begin in prop::sample::select(vec!["", "{", "[", "[{", "PAR1", "ARROW1", "\u{1f}", "span_id,context.trace_id\n"]),
         format in prop::sample::select(vec![Format::Auto, Format::Json, Format::Jsonl, Format::Csv, Format::Parquet, Format::Arrow]),
     ) {
         let bytes = [begin.as_bytes(), &bytes].concat();
@@ -367,6 +367,76 @@ fn what_is_cut_off_is_an_error_after_its_rows() {
     let parquet = as_parquet(&as_batch(&[]));
     let (_, _, failed) = read_as("a.parquet", &parquet[..parquet.len() - 1], &options());
     assert!(failed.unwrap().contains("a.parquet:1: not a readable Parquet file: "));
+}
+
+#[test]
+fn a_csv_that_ends_inside_quotes_is_an_error_after_its_rows() {
+    let head = "context.trace_id,context.span_id,attributes.at,attributes.label\n";
+    let skipping = ReadOptions { skip_bad: true, ..options() };
+    for (rows, line) in [
+        ("t,a,0,x\nt,b,1,\"two\nlines\"\nt,c,2,\"cut\nhere, or\nthere", 5),
+        ("t,a,0,x\r\nt,b,1,y\r\n\r\nt,c,2,\"cut\r\n", 5),
+        ("t,a,0,x\nt,b,1,y\nt,c,2,\"", 4),
+        ("t,a,0,x\nt,b,1,y\nt,c,2,\"he said \"\"no\"\", and", 4),
+        // The cut record has too few cells, too: what matters is that the file was cut.
+        ("t,a,0,x\nt,b,1,y\n\"t", 4),
+    ] {
+        for options in [&options(), &skipping] {
+            let text = format!("{head}{rows}");
+            for (name, bytes) in [("a.csv", text.clone().into_bytes()), ("a.csv.gz", gzip(text.as_bytes()))] {
+                let (batches, report, failed) = read_as(name, &bytes, options);
+                let want = format!("{name}:{line}: the file ends inside a quoted cell");
+                assert!(failed.as_ref().is_some_and(|error| error.ends_with(&want)), "{rows:?}: {failed:?}");
+                assert_eq!((ats(&batches), report.bad), (vec![0, 1], 0), "{rows:?}");
+            }
+        }
+    }
+    let (_, _, failed) = read_as("a.csv", b"context.trace_id,\"context.span_id,attributes.at\nt,a,0\n", &options());
+    assert!(failed.unwrap().ends_with("a.csv:1: the file ends inside a quoted cell"));
+}
+
+#[test]
+fn quotes_that_csv_allows_are_no_cut() {
+    let head = "context.trace_id,context.span_id,attributes.label\n";
+    for (cell, want) in [
+        ("5\" disk", "5\" disk"),
+        ("5\"", "5\""),
+        (" \"x", " \"x"),
+        ("\"x\"", "x"),
+        ("\"x\"\"\"", "x\""),
+        ("\"x\"y\"", "xy\""),
+        ("\"\n\"", "\n"),
+    ] {
+        for end in ["", "\n", "\r\n", "\nt,u,z"] {
+            let batch = read("a.csv", format!("{head}t,s,{cell}{end}").as_bytes());
+            assert_eq!(batch["attributes.label"].as_string::<i32>().value(0), want, "{cell}{end:?}");
+        }
+    }
+}
+
+#[test]
+fn a_csv_header_without_ids_or_with_a_name_twice_is_an_error() {
+    let trace = "the header has no column context.trace_id (or trace_id)";
+    let span = "the header has no column context.span_id (or span_id)";
+    let both = "the header has no column context.trace_id (or trace_id) and no column context.span_id (or span_id)";
+    let forced = ReadOptions { format: Format::Csv, skip_bad: true, ..options() };
+    for (text, want) in [
+        ("context.span_id,name\n", trace),
+        ("trace_id,name\nt,n\n", span),
+        ("name,attributes.trace_id", both),
+        (row(0).as_str(), both),
+        ("trace_id,span_id,name,kind,name\n", "the header has the column \"name\" twice"),
+        ("trace_id,span_id,trace_id\nt,s,u\n", "the header has the column \"trace_id\" twice"),
+    ] {
+        let (batches, _, failed) = read_as("a.txt", text.as_bytes(), &forced);
+        assert!(failed.as_ref().is_some_and(|e| e.ends_with(&format!("a.txt:1: {want}"))), "{text:?}: {failed:?}");
+        assert_eq!(batches.len(), 0);
+    }
+    // Row indexes have no names, and a name of a column is not the same as its short form.
+    for text in ["", "\n\r\n", "trace_id,span_id\n", ",,trace_id,context.span_id,span_id\n0,0,t,s,s\n"] {
+        let (_, _, failed) = read_as("a.txt", text.as_bytes(), &forced);
+        assert_eq!(failed, None, "{text:?}");
+    }
 }
 
 #[test]
