@@ -27,16 +27,23 @@ pub(super) struct Quotes<R> {
     /// The line in which the current record began.
     record: u64,
     ended: bool,
+    last: u8,
+    crlf: bool,
 }
 
 impl<R> Quotes<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, place: Place::Record, line: 1, record: 1, ended: false }
+        Self { inner, place: Place::Record, line: 1, record: 1, ended: false, last: 0, crlf: false }
     }
 
     /// The line of the record that the file ends in, if it has ended, and inside quotes.
     pub(super) fn cut(&self) -> Option<u64> {
         (self.ended && self.place == Place::Quoted).then_some(self.record)
+    }
+
+    /// Whether lines end in CR and LF: then the reader starts each record at the LF before it, one line too early.
+    pub(super) fn crlf(&self) -> bool {
+        self.crlf
     }
 
     fn follow(&mut self, bytes: &[u8]) {
@@ -54,6 +61,8 @@ impl<R> Quotes<R> {
                 _ => Place::Plain,
             };
             self.line += u64::from(*byte == b'\n');
+            self.crlf |= *byte == b'\n' && self.last == b'\r' && place == Place::Record;
+            self.last = *byte;
         }
         self.place = place;
     }

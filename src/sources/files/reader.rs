@@ -287,6 +287,7 @@ impl Rows {
             Self::Csv { reader, record, keys } => {
                 let more = reader.read_byte_record(record);
                 let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
+                let line = line + u64::from(reader.get_ref().crlf());
                 if !more.map_err(|error| (line, error.to_string()))? {
                     return Ok(Step::End);
                 }

@@ -621,3 +621,13 @@ fn same(value: &str, data_type: &DataType, got: &str) -> bool {
         value => as_json(got) == Some(value),
     }
 }
+
+#[test]
+fn lines_of_csv_count_the_same_whatever_ends_them() {
+    for end in ["\n", "\r\n"] {
+        let rows = ["context.trace_id,context.span_id,start_time", "t,1,", "t,2,soon", "t,3,"];
+        let (_, _, failed) = read_as("a.csv", rows.join(end).as_bytes(), &ReadOptions::default());
+        let failed = failed.unwrap().to_string();
+        assert!(failed.contains("a.csv:3: start_time"), "{failed}");
+    }
+}
