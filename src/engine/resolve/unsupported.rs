@@ -1,14 +1,15 @@
 //! Clauses that the grammar knows and planning would pass over in silence: each is an error instead.
 //!
-//! The grammar is that of many databases. What planning itself refuses with a clear word is left to it.
+//! The grammar is that of many databases. What planning itself refuses with a clear word is left to it, except where
+//! the place in the text can be added here.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     ConnectByKind, Expr, ForClause, GroupByExpr, GroupByWithModifier, Join, LimitClause, LockType, OrderBy,
-    OrderByKind, PipeOperator, Query, Select, SetExpr, TableAlias, TableFactor, TableSampleKind, TableSampleModifier,
-    TableVersion, TableWithJoins, Visit, Visitor,
+    OrderByKind, PipeOperator, Query, Select, SetExpr, Spanned, TableAlias, TableFactor, TableSampleKind,
+    TableSampleModifier, TableVersion, TableWithJoins, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Location;
@@ -232,7 +233,10 @@ impl Visitor for Finder<'_> {
                 self.alias(alias.as_ref())?;
                 let settings = args.as_ref().is_some_and(|args| args.settings.is_some());
                 self.refuse(settings, "SETTINGS", &[Keyword::SETTINGS])?;
-                self.refuse(!with_hints.is_empty(), "a hint WITH (…) behind a table", &[])?;
+                if let Some(hint) = with_hints.first() {
+                    let error = EngineError::new("not-supported", "a hint WITH (…) behind a table is not supported");
+                    return ControlFlow::Break(error.at_span(hint.span()));
+                }
                 self.version(version.as_ref())?;
                 self.refuse(*with_ordinality, "WITH ORDINALITY", &[Keyword::WITH, Keyword::ORDINALITY])?;
                 self.refuse(!partitions.is_empty(), "PARTITION (…) behind a table", &[Keyword::PARTITION])?;
@@ -261,6 +265,8 @@ impl Visitor for Finder<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> Found {
+        let range = matches!(expr, Expr::Interval(interval) if interval.last_field.is_some());
+        self.refuse(range, "INTERVAL … TO …", &[Keyword::INTERVAL])?;
         self.refuse(matches!(expr, Expr::Collate { .. }), "COLLATE", &[Keyword::COLLATE])
     }
 }

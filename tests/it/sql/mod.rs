@@ -133,6 +133,17 @@ async fn a_missing_parameter_is_named() {
 }
 
 #[tokio::test]
+async fn a_clause_that_is_not_supported_has_a_code_and_a_place() {
+    let engine = fixture::engine().await;
+    let error = engine.prepare("SELECT name\nFROM spans FINAL", &Params::new()).await.unwrap_err();
+    assert_eq!((error.code(), error.position()), ("not-supported", Some((2, 12))));
+    // The place is said only where it is beyond doubt.
+    let twice = "SELECT 1 FROM spans FINAL WHERE EXISTS (SELECT 1 FROM spans FINAL)";
+    let error = engine.prepare(twice, &Params::new()).await.unwrap_err();
+    assert_eq!((error.code(), error.position()), ("not-supported", None));
+}
+
+#[tokio::test]
 async fn nothing_is_written_unless_allowed() {
     let engine = fixture::engine().await;
     for sql in [
