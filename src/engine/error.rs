@@ -112,6 +112,12 @@ impl EngineError {
             return Self::new("execution", "the query failed").why(first_line(&arrow.to_string()));
         }
         let message = first_line(&root.message());
+        let message = match root {
+            DataFusionError::NotImplemented(_) | DataFusionError::Plan(_) | DataFusionError::Internal(_) => {
+                without_debug(&message).to_owned()
+            }
+            _ => message,
+        };
         match root {
             DataFusionError::SQL(..) => Self::syntax(&message),
             DataFusionError::SchemaError(schema, _) => Self::schema(schema).unwrap_or_else(|| Self::plan(message)),
@@ -121,7 +127,7 @@ impl EngineError {
                 Self::new("not-supported", "this subquery cannot read columns of the query around it")
                     .help("write it as a join, or put unnest() into the items of a SELECT")
             }
-            DataFusionError::NotImplemented(_) => Self::new("not-supported", "this is not supported").why(message),
+            DataFusionError::NotImplemented(_) => Self::not_supported(&message),
             DataFusionError::ResourcesExhausted(_) => {
                 Self::new("memory", "the query needs more memory than it may use")
                     .why(message)
@@ -132,6 +138,17 @@ impl EngineError {
             }
             _ => Self::new("internal", "the query failed inside the engine").why(message),
         }
+    }
+
+    fn not_supported(message: &str) -> Self {
+        if let Some((before, node)) = message.rsplit_once(' ')
+            && before.starts_with("Unsupported ast node")
+        {
+            return Self::new("not-supported", format!("{} is not supported", spaced_upper(node)));
+        }
+        let acronym = message.chars().nth(1).is_some_and(|second| second.is_uppercase());
+        let why = if acronym { message.to_owned() } else { lower_first(message) };
+        Self::new("not-supported", "this is not supported").why(why)
     }
 
     fn plan(why: String) -> Self {
@@ -222,9 +239,61 @@ fn lower_first(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
+/// The message up to where it shows a syntax tree as Rust writes it: `Semi(On(BinaryOp { left: …` leaves `Semi`.
+fn without_debug(message: &str) -> &str {
+    let structs = message.match_indices(" { ").filter(|&(at, _)| {
+        let name = message[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let field = message[at + 3..].split(':').next().unwrap_or_default();
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !field.is_empty()
+            && field.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    });
+    let places = message.match_indices("Span(Location(").chain(message.match_indices("Location("));
+    let Some(at) = structs.chain(places).map(|(at, _)| at).min() else { return message };
+    let word = message[..at].rfind(' ').map_or(0, |blank| blank + 1);
+    let kept = message[word..at].find(['(', '[', '{']).map_or(at, |open| word + open);
+    message[..kept].trim_end_matches([' ', ':', ','])
+}
+
+/// `JsonTable` as `JSON TABLE`.
+fn spaced_upper(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_uppercase());
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn syntax_trees_are_cut_off() {
+        for (message, kept) in [
+            (
+                "Unsupported JOIN operator Semi(On(BinaryOp { left: Identifier(Ident { value: \"a\" }) }))",
+                "Unsupported JOIN operator Semi",
+            ),
+            (
+                "Unsupported ast node JsonTable { json_expr: Value(x) } in create_relation",
+                "Unsupported ast node JsonTable",
+            ),
+            ("x at [Word(Span(Location(1,8)..Location(1,9)))]", "x at"),
+            ("a text with { a: 1 } and {braces}", "a text with { a: 1 } and {braces}"),
+        ] {
+            assert_eq!(without_debug(message), kept);
+        }
+    }
+
+    #[test]
+    fn syntax_nodes_have_names() {
+        let error = DataFusionError::NotImplemented("Unsupported ast node in sqltorel: JsonAccess { value: x }".into());
+        assert_eq!(EngineError::from_datafusion(&error).to_string(), "JSON ACCESS is not supported");
+    }
 
     #[test]
     fn tells_what_where_why_and_what_to_do() {

@@ -21,6 +21,8 @@ pub(crate) const MAX_STATEMENTS: usize = 1_000;
 pub(crate) const MAX_CHAIN: usize = 200;
 /// How many set operations or pipe steps a statement may have.
 pub(crate) const MAX_STEPS: usize = 200;
+/// How many parts a dotted name may have; every way to cut it into a table and a column is looked at.
+pub(crate) const MAX_NAME_PARTS: usize = 200;
 /// How many joins a statement may have; planning them takes more than quadratic time.
 pub(crate) const MAX_JOINS: usize = 50;
 /// How deep the operators of a plan may nest: they call each other on threads with ordinary stacks.
@@ -49,6 +51,39 @@ pub(crate) fn check_statements(count: usize) -> Result<(), EngineError> {
         return Err(EngineError::new("limit", "too many statements at once")
             .why(format!("there are {count} and the limit is {MAX_STATEMENTS}"))
             .help("give them in parts"));
+    }
+    Ok(())
+}
+
+/// Checks how many parts the dotted names have.
+pub(crate) fn check_names(lexemes: &[Lexeme]) -> Result<(), EngineError> {
+    let (mut dots, mut open) = (0_usize, false);
+    let mut start = Location { line: 1, column: 1 };
+    for lexeme in lexemes.iter().filter(|lexeme| !lexeme.is_blank()) {
+        // A number may bring the dots before and behind it, as in `a.0.b`.
+        let (begins, inside, ends) = match &lexeme.token.token {
+            Token::Period => (true, 1, true),
+            Token::Number(text, _) => (text.starts_with('.'), text.matches('.').count(), text.ends_with('.')),
+            Token::Word(_) => (false, 0, false),
+            _ => {
+                (dots, open) = (0, false);
+                start = lexeme.start();
+                continue;
+            }
+        };
+        if !begins && !open {
+            dots = 0;
+        }
+        if dots == 0 && !begins {
+            start = lexeme.start();
+        }
+        dots += inside;
+        open = ends;
+        if dots >= MAX_NAME_PARTS {
+            return Err(EngineError::new("limit", "the name has too many parts")
+                .at(start)
+                .why(format!("the limit is {MAX_NAME_PARTS}")));
+        }
     }
     Ok(())
 }
@@ -305,6 +340,20 @@ mod tests {
         check(&format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_000].join(" OR "))).unwrap();
         check(&format!("SELECT {}", vec!["CASE WHEN a THEN -1 END"; 1_000].join(", "))).unwrap();
         check(&format!("SELECT {}", vec!["CAST(a AS ARRAY<INT>)"; 1_000].join(", "))).unwrap();
+    }
+
+    #[test]
+    fn names_of_many_parts_are_refused() {
+        let check = |sql: &str| check_names(&lex(sql).unwrap()).map_err(|error| error.to_string());
+        let many = vec!["a.b.0.c"; 1_000];
+        for separator in [", ", "+", " "] {
+            check(&format!("SELECT {}", many.join(separator))).unwrap();
+        }
+        for part in [".a", ".0", " . a", ".\"a\"", ".0.a"] {
+            check(&format!("SELECT x{}", part.repeat(199 / part.matches('.').count()))).unwrap();
+            let error = check(&format!("SELECT\n  x{} FROM t", part.repeat(200))).unwrap_err();
+            assert_eq!(error, "the name has too many parts at 2:3: the limit is 200", "{part}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Location, TokenWithSpan};
 
@@ -10,7 +11,7 @@ use super::error::EngineError;
 use super::fold::fold_equalities;
 use super::items::{ItemTexts, item_texts};
 use super::lex::{JoinedNames, Lexeme, join_dotted_names, lex, split_statements};
-use super::limits::{check_length, check_shape, check_statements};
+use super::limits::{check_length, check_names, check_shape, check_statements};
 use super::params::{Params, bind_params};
 
 /// The parser counts some levels of ours several times: a subquery in parentheses is a prefix, a query and a body.
@@ -22,14 +23,20 @@ pub(crate) struct Parsed {
     pub(crate) statement: Statement,
     pub(crate) texts: ItemTexts,
     pub(crate) joined: JoinedNames,
+    pub(crate) words: Words,
 }
+
+/// The tokens of a statement as keywords (`NoKeyword` for all others), and their places.
+pub(crate) type Words = Vec<(Keyword, Location)>;
 
 /// Parses all statements of a text, with the parameters put in.
 ///
 /// Must run on a thread with a large stack: what the limits let through may nest thousands of levels deep.
 pub(crate) fn parse(sql: &str, params: &Params) -> Result<Vec<Parsed>, EngineError> {
     check_length(sql)?;
-    let (lexemes, joined) = join_dotted_names(sql, lex(sql)?);
+    let lexemes = lex(sql)?;
+    check_names(&lexemes)?;
+    let (lexemes, joined) = join_dotted_names(sql, lexemes);
     let statements = split_statements(lexemes);
     check_statements(statements.len())?;
     statements.into_iter().map(|lexemes| parse_one(sql, lexemes, &joined, params)).collect()
@@ -42,6 +49,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
     let lexemes = fold_equalities(lexemes);
     check_shape(&lexemes)?;
     let end = lexemes.last().map_or(Location { line: 1, column: 1 }, |lexeme| lexeme.token.span.end);
+    let words = lexemes.iter().map(|lexeme| (lexeme.keyword(), lexeme.start())).collect();
     let tokens: Vec<TokenWithSpan> = lexemes.into_iter().map(|lexeme| lexeme.token).collect();
     let dialect = SpanqlDialect::default();
     let mut parser = DFParserBuilder::new(tokens)
@@ -52,7 +60,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
     let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error).at_end(end))?;
     let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
     bind_params(&mut statement, params)?;
-    Ok(Parsed { statement, texts, joined })
+    Ok(Parsed { statement, texts, joined, words })
 }
 
 fn syntax_error(error: &DataFusionError) -> EngineError {

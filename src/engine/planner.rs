@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
@@ -120,6 +122,11 @@ impl Planner {
 
     /// Plans a statement down to what runs.
     pub(super) fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
+        if !allow_write && is_write(&parsed.statement) {
+            // What is refused anyway needs no plan, and no complaint about its columns.
+            let schema = Arc::new(Schema::empty());
+            return Ok(Prepared { notes: vec![], schema, state: self.state.clone(), step: Step::Refused });
+        }
         let Planned { plan, state, notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
@@ -127,7 +134,7 @@ impl Planner {
                 notes,
                 schema: Arc::clone(plan.schema().inner()),
                 state,
-                step: Step::Write { plan, allowed: allow_write },
+                step: if allow_write { Step::Write(plan) } else { Step::Refused },
             });
         }
         let physical = self
@@ -151,4 +158,47 @@ fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
         Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(read_only)
+}
+
+/// Whether a statement is one of those that change data or tables, as far as its syntax tells.
+fn is_write(statement: &Statement) -> bool {
+    match statement {
+        Statement::Statement(statement) => is_sql_write(statement),
+        Statement::Explain(explain) => is_write(&explain.statement),
+        Statement::CopyTo(_) | Statement::CreateExternalTable(_) => true,
+        Statement::Reset(_) => false,
+    }
+}
+
+fn is_sql_write(statement: &SqlStatement) -> bool {
+    match statement {
+        SqlStatement::Explain { statement, .. } => is_sql_write(statement),
+        SqlStatement::Query(query) => {
+            let mut body = query.body.as_ref();
+            while let SetExpr::Query(inner) = body {
+                body = inner.body.as_ref();
+            }
+            matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
+        }
+        SqlStatement::Insert { .. }
+        | SqlStatement::Update { .. }
+        | SqlStatement::Delete { .. }
+        | SqlStatement::Merge { .. }
+        | SqlStatement::Truncate { .. }
+        | SqlStatement::Copy { .. }
+        | SqlStatement::CreateTable { .. }
+        | SqlStatement::CreateView { .. }
+        | SqlStatement::CreateIndex { .. }
+        | SqlStatement::CreateSchema { .. }
+        | SqlStatement::CreateDatabase { .. }
+        | SqlStatement::CreateFunction { .. }
+        | SqlStatement::AlterTable { .. }
+        | SqlStatement::AlterView { .. }
+        | SqlStatement::AlterSchema { .. }
+        | SqlStatement::AlterIndex { .. }
+        | SqlStatement::RenameTable { .. }
+        | SqlStatement::Drop { .. }
+        | SqlStatement::DropFunction { .. } => true,
+        _ => false,
+    }
 }

@@ -260,7 +260,9 @@ pub struct Prepared {
 
 pub(super) enum Step {
     Read(Arc<dyn ExecutionPlan>),
-    Write { plan: LogicalPlan, allowed: bool },
+    Write(LogicalPlan),
+    /// Would write, which this engine does not allow.
+    Refused,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -295,12 +297,12 @@ impl Prepared {
     pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
         let started = match &self.step {
             Step::Read(plan) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
-            Step::Write { allowed: false, .. } => {
+            Step::Refused => {
                 return Err(EngineError::new("not-read-only", "the statement would write")
                     .why("only statements that read are allowed here")
                     .help("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
             }
-            Step::Write { plan, allowed: true } => {
+            Step::Write(plan) => {
                 let context = SessionContext::new_with_state(self.state.clone());
                 match context.execute_logical_plan(plan.clone()).await {
                     Ok(frame) => frame.execute_stream().await,

@@ -10,6 +10,7 @@ mod query;
 mod scope;
 mod select;
 mod unknown;
+mod unsupported;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -51,6 +52,7 @@ pub(crate) struct Resolved {
 /// An open name found nowhere is asked of its table, and the statement resolved again: with the name there, a `*` in
 /// between passes it on.
 pub(crate) fn resolve(parsed: &Parsed, catalog: &Catalog<'_>) -> Result<Resolved, EngineError> {
+    unsupported::check(&parsed.statement, &parsed.words)?;
     let mut wanted = BTreeMap::new();
     loop {
         let mut resolver = Resolver {

@@ -37,6 +37,8 @@ async fn endless_statements_are_refused() {
         ("casts", format!("SELECT 1{}", "::int".repeat(n))),
         ("subscripts", format!("SELECT name{} FROM spans", "[1]".repeat(n))),
         ("dots", format!("SELECT a{} FROM spans", ".b".repeat(n))),
+        ("dots of a root", format!("SELECT attributes{} FROM spans", ".a".repeat(n))),
+        ("dots of numbers", format!("SELECT attributes{} FROM spans", ".0".repeat(n))),
         ("EXPLAIN", "EXPLAIN ".repeat(n)),
         ("joins", format!("SELECT 1 FROM {}", vec!["spans"; 5_000].join(" NATURAL JOIN "))),
         ("tables", format!("SELECT 1 FROM {}", vec!["spans"; 5_000].join(", "))),

@@ -133,6 +133,17 @@ async fn a_missing_parameter_is_named() {
 }
 
 #[tokio::test]
+async fn a_clause_that_is_not_supported_has_a_code_and_a_place() {
+    let engine = fixture::engine().await;
+    let error = engine.prepare("SELECT name\nFROM spans FINAL", &Params::new()).await.unwrap_err();
+    assert_eq!((error.code(), error.position()), ("not-supported", Some((2, 12))));
+    // The place is said only where it is beyond doubt.
+    let twice = "SELECT 1 FROM spans FINAL WHERE EXISTS (SELECT 1 FROM spans FINAL)";
+    let error = engine.prepare(twice, &Params::new()).await.unwrap_err();
+    assert_eq!((error.code(), error.position()), ("not-supported", None));
+}
+
+#[tokio::test]
 async fn nothing_is_written_unless_allowed() {
     let engine = fixture::engine().await;
     for sql in [
@@ -140,6 +151,11 @@ async fn nothing_is_written_unless_allowed() {
         "CREATE VIEW v AS SELECT 1 AS a",
         "DROP TABLE traces",
         "INSERT INTO traces (name) VALUES ('x')",
+        "INSERT INTO spans VALUES (1)",
+        "EXPLAIN INSERT INTO nowhere VALUES (1)",
+        "WITH x AS (SELECT 1 AS a) INSERT INTO spans SELECT a FROM x",
+        "UPDATE spans SET nope = 1",
+        "DELETE FROM spans WHERE nope = 1",
         "COPY (SELECT 1) TO '/tmp/spanql-must-not-exist.csv'",
         "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/spanql-must-not-exist.csv'",
         "SET datafusion.execution.batch_size = 1",
