@@ -13,9 +13,9 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member};
-use super::nearest::{as_typed, nearest};
 use crate::model::columns::{self, Content};
 use crate::model::names::absent_type;
+use crate::model::nearest::{as_typed, nearest};
 
 /// Lists that are computed from a parent list: name, parent, path in each element, whether the values are numbers.
 ///

@@ -5,7 +5,7 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-use super::nearest::{as_typed, nearest};
+use crate::model::nearest::{as_typed, nearest};
 
 /// Why a statement was refused or failed.
 ///

@@ -4,5 +4,6 @@ pub mod arrival;
 pub mod columns;
 pub mod json;
 pub mod names;
+pub mod nearest;
 pub mod time;
 pub mod types;

@@ -1,4 +1,9 @@
 //! Where spans come from.
 
 pub mod demo;
+mod error;
 pub mod files;
+mod remote;
+
+pub use error::SourceError;
+pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream, Window};

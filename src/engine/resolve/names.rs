@@ -11,7 +11,6 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::super::derived::is_indexed;
 use super::super::error::EngineError;
 use super::super::functions::numbers::AS_NUMBER;
-use super::super::nearest::{as_typed, nearest};
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, qualified_name, qualified_names, relation_title, unknown_column, unknown_relation,
@@ -19,6 +18,7 @@ use super::unknown::{
 use super::{Resolver, call, quoted};
 use crate::model::columns::canonical;
 use crate::model::names::{expand_alias, is_open_name};
+use crate::model::nearest::{as_typed, nearest};
 
 /// A select item, resolved.
 #[derive(Debug, Clone)]

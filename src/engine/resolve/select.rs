@@ -11,12 +11,12 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::{Catalog, TableKey};
 use super::super::error::EngineError;
-use super::super::nearest::{as_typed, nearest};
 use super::names::{Output, OutputUse};
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
 use super::{Resolver, quoted};
 use crate::model::names::{expand_alias, is_open_name};
+use crate::model::nearest::{as_typed, nearest};
 
 /// A select item on its way: its name is not unique yet.
 struct Item {

@@ -4,9 +4,9 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
-use super::super::nearest::{as_typed, nearest};
 use super::scope::{Rel, Scopes};
 use crate::model::names::ALIASES;
+use crate::model::nearest::{as_typed, nearest};
 
 pub(super) fn qualified_name(relation: &Rel, name: &str) -> String {
     let qualifier = relation.title();

@@ -1,0 +1,194 @@
+//! What every remote place of spans has in common: a request, a stream of spans, and how it ended.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+
+use super::error::SourceError;
+
+/// Times from `start` to before `end`, in nanoseconds since the epoch, of a span's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first time inside, ns.
+    pub start: i64,
+    /// The first time after it, ns.
+    pub end: i64,
+}
+
+impl Window {
+    /// Whether no time lies inside.
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+}
+
+/// Which spans of a remote project are wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportRequest {
+    /// The project as the remote knows it.
+    pub project: String,
+    /// Spans that start inside.
+    pub window: Window,
+    /// Names of the columns wanted, in canonical spelling; all of them if not set. The columns that identify a span
+    /// and its start time come in any case.
+    pub columns: Option<Vec<String>>,
+    /// How many spans will be read at most; a remote that sends them by pages need not be asked for more.
+    pub limit: Option<u64>,
+    /// The share of traces wanted, above 0 and at most 1: whole traces, the same ones every time.
+    pub sample_rate: Option<f64>,
+}
+
+impl ExportRequest {
+    /// Everything in a window of a project.
+    pub fn new(project: impl Into<String>, window: Window) -> Self {
+        Self { project: project.into(), window, columns: None, limit: None, sample_rate: None }
+    }
+}
+
+/// A project of a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The remote's id.
+    pub id: String,
+    /// The name people gave it.
+    pub name: String,
+    /// The id of the space it is in, where the remote has spaces.
+    pub space: Option<String>,
+    /// When it was made, as the remote says it.
+    pub created: Option<String>,
+}
+
+/// A remote place that holds spans.
+#[async_trait]
+pub trait SpanSource: fmt::Debug + Send + Sync {
+    /// The word for it in the column `source` and in SQL: `arize`, `phoenix` or `opik`.
+    fn name(&self) -> &'static str;
+
+    /// The projects that the key can see, sorted by name.
+    async fn projects(&self) -> Result<Vec<Project>, SourceError>;
+
+    /// The columns of a project's spans as far as the remote tells them: names and types as on the wire.
+    ///
+    /// Columns that are missing here may still come in a stream.
+    async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError>;
+
+    /// How many spans a request would give, where the remote says so; transfers none.
+    async fn count(&self, request: &ExportRequest) -> Result<Option<u64>, SourceError>;
+
+    /// Starts a request. Dropping the stream cancels it.
+    async fn open(&self, request: &ExportRequest) -> Result<SpanStream, SourceError>;
+
+    /// What would be sent for a request, in the remote's own words: pairs of a name and a value, without keys.
+    fn describe(&self, request: &ExportRequest) -> Vec<(&'static str, String)>;
+}
+
+/// How much came so far, for whoever watches from elsewhere.
+#[derive(Debug, Default)]
+pub struct Received {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Received {
+    /// Adds what one message brought: rows as the remote counts them, and bytes on the wire.
+    pub fn add(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Rows so far, before any is cut away here.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Bytes so far, about as many as came over the wire.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything the remote announced came, or it announced nothing and ended well.
+    Complete,
+    /// It ended well, but with another number of rows than were announced.
+    Miscounted {
+        /// Rows announced.
+        announced: u64,
+        /// Rows that came.
+        received: u64,
+    },
+    /// It was not read to its end: an error, a limit, or nobody read on.
+    Cut,
+}
+
+/// Spans as they arrive: batches in the form that [`convert_batch`](crate::model::arrival::convert_batch) gives,
+/// cut to the window that was asked for.
+///
+/// The first error ends it. Dropping it cancels the request.
+pub struct SpanStream {
+    announced: Option<u64>,
+    received: Arc<Received>,
+    batches: BoxStream<'static, Result<RecordBatch, SourceError>>,
+    ended: bool,
+}
+
+impl SpanStream {
+    /// A stream of arrivals; whatever makes them counts what it received in `received`.
+    pub fn new(
+        announced: Option<u64>,
+        received: Arc<Received>,
+        batches: impl Stream<Item = Result<RecordBatch, SourceError>> + Send + 'static,
+    ) -> Self {
+        Self { announced, received, batches: batches.boxed(), ended: false }
+    }
+
+    /// Rows the remote announced for the whole request.
+    pub fn announced(&self) -> Option<u64> {
+        self.announced
+    }
+
+    /// What came so far.
+    pub fn received(&self) -> &Arc<Received> {
+        &self.received
+    }
+
+    /// How it ended, or that it has not.
+    pub fn ending(&self) -> Ending {
+        match (self.ended, self.announced, self.received.rows()) {
+            (false, ..) => Ending::Cut,
+            (true, Some(announced), received) if announced != received => Ending::Miscounted { announced, received },
+            (true, ..) => Ending::Complete,
+        }
+    }
+}
+
+impl fmt::Debug for SpanStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpanStream")
+            .field("announced", &self.announced)
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream for SpanStream {
+    type Item = Result<RecordBatch, SourceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.batches.poll_next_unpin(cx);
+        if let Poll::Ready(None) = next {
+            self.ended = true;
+        }
+        next
+    }
+}
