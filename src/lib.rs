@@ -57,6 +57,7 @@
 //! written by strangers, and no shape of it may end in a panic.
 
 pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod model;
 pub mod output;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
@@ -95,16 +95,30 @@ pub trait SpanSource: fmt::Debug + Send + Sync {
 pub struct Received {
     rows: AtomicU64,
     bytes: AtomicU64,
+    unfit: Mutex<Option<(u64, String)>>,
 }
 
 impl Received {
-    /// Adds what one message brought: rows as the remote counts them, and bytes on the wire.
+    /// Adds what one message brought: rows that are spans, and bytes on the wire.
     pub fn add(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Rows so far, before any is cut away here.
+    /// Adds rows that are no spans; the reason of the first is kept.
+    pub fn add_unfit(&self, rows: u64, reason: impl FnOnce() -> String) {
+        if rows > 0 {
+            let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+            unfit.get_or_insert_with(|| (0, reason())).0 += rows;
+        }
+    }
+
+    /// How many rows were no spans, and why the first was none.
+    pub fn unfit(&self) -> Option<(u64, String)> {
+        self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rows so far, before any is cut away here, without those that are no spans.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }

@@ -1,0 +1,100 @@
+//! What the process was started with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::ConfigError;
+
+/// Variables and directories that settings are looked for in.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    variables: Variables,
+    /// The user's home, where the vendors' tools keep their files.
+    pub home: Option<PathBuf>,
+    /// The user's directory for settings, which holds `spanql/config.toml`.
+    pub config: Option<PathBuf>,
+    /// The working directory, which may hold a `.env`.
+    pub working: Option<PathBuf>,
+}
+
+/// Variables by name; their values may be keys.
+#[derive(Clone, Default)]
+pub(super) struct Variables(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Variables {
+    /// A variable that is set to something.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl Environment {
+    /// That of this process.
+    pub fn of_process() -> Self {
+        // Settings are text: a variable that is none cannot be one.
+        let text =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self {
+            variables: text.collect(),
+            home: dirs::home_dir(),
+            config: dirs::config_dir(),
+            working: std::env::current_dir().ok(),
+        }
+    }
+
+    /// One with these variables and no directories.
+    pub fn with(variables: &[(&str, &str)]) -> Self {
+        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { variables: pairs.collect(), ..Self::default() }
+    }
+
+    /// A variable that is set to something.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name)
+    }
+
+    pub(super) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// The variables that the working directory's `.env` sets; none without one.
+    pub(super) fn dot_env(&self) -> Result<Variables, ConfigError> {
+        let Some(file) = self.working.as_ref().map(|dir| dir.join(".env")) else { return Ok(Variables::default()) };
+        let wrong = |error: dotenvy::Error| match error {
+            // The line may hold a key.
+            dotenvy::Error::LineParse(_, at) => ConfigError::File {
+                file: file.display().to_string(),
+                reason: format!("a line is not NAME=value (at byte {at} of it)"),
+            },
+            error => ConfigError::File { file: file.display().to_string(), reason: error.to_string() },
+        };
+        match dotenvy::from_path_iter(&file) {
+            Ok(pairs) => pairs.collect::<Result<_, _>>().map_err(wrong),
+            Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Variables::default()),
+            Err(error) => Err(wrong(error)),
+        }
+    }
+
+    /// A value in which `${NAME}` stands for a variable.
+    pub(super) fn expanded(&self, place: &str, value: &str) -> Result<String, ConfigError> {
+        let Some(name) = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+            return Ok(value.to_owned());
+        };
+        self.get(name).map(str::to_owned).ok_or_else(|| ConfigError::Value {
+            place: place.to_owned(),
+            reason: format!("it names the variable {name}, which is not set"),
+        })
+    }
+}

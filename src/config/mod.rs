@@ -1,0 +1,38 @@
+//! Settings: where they come from, and which one counts.
+//!
+//! A setting is looked for in the environment, then in a profile of `config.toml`, then in the files of the vendors' own
+//! tools, then in `.env` in the working directory; the first hit counts. A `.env` may lie in anybody's directory: a
+//! host from it is used only with a key from the same file, so that no directory can send a key somewhere else.
+
+mod arize;
+mod environment;
+mod file;
+mod secret;
+
+pub use arize::{ArizeSettings, FlightEndpoint};
+pub use environment::Environment;
+pub use secret::Secret;
+
+/// Why settings cannot be used. Never holds a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A file of settings cannot be read.
+    #[error("{file}: {reason}")]
+    File {
+        /// Its path.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting cannot be what it is.
+    #[error("{place}: {reason}")]
+    Value {
+        /// The setting, and where it stands.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that is needed is not there.
+    #[error("{0}")]
+    Missing(String),
+}

@@ -1,0 +1,53 @@
+//! Keys: values that are sent, and never shown.
+
+use std::fmt;
+
+/// What stands where a key would.
+const HIDDEN: &str = "<key>";
+
+/// A key. Its `Debug` form does not show it, and it has no `Display` form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a key; blanks and line ends around it are not part of it.
+    pub fn new(key: &str) -> Self {
+        Self(key.trim().to_owned())
+    }
+
+    /// The key itself, to be sent.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A text in which the key does not occur: remotes sometimes repeat what they were sent.
+    pub fn redact(&self, text: &str) -> String {
+        // A key this short is a placeholder, and would tear holes into words.
+        if self.0.len() < 4 { text.to_owned() } else { text.replace(&self.0, HIDDEN) }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn is_never_shown() {
+        let key = Secret::new(" ak-12345\n");
+        assert_eq!(key.expose(), "ak-12345");
+        assert_eq!(format!("{key:?}"), "<key>");
+        assert_eq!(key.redact("bad key ak-12345!"), "bad key <key>!");
+        assert_eq!(Secret::new("a").redact("a man"), "a man");
+    }
+}

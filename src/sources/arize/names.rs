@@ -1,0 +1,185 @@
+//! From the names or ids that people give to what Flight needs: the id of a space and the name of a project.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::Arize;
+use super::rest::{NO_HOST, Rest, Space};
+use crate::model::nearest::nearest;
+use crate::sources::error::SourceError;
+use crate::sources::remote::Project;
+
+/// How many names a message lists.
+const LISTED: usize = 8;
+
+/// What Flight needs, and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The space's id.
+    pub space: String,
+    /// The project's name.
+    pub project: String,
+    /// What the reader should know about how they were found.
+    pub note: Option<String>,
+}
+
+/// Whether a text is an id and no name: base64 of text with a colon.
+fn is_id(text: &str) -> bool {
+    BASE64_STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).is_some_and(|id| id.contains(':'))
+}
+
+impl Arize {
+    /// The id of the space, looked up once if it was given by name, or not at all.
+    pub(super) async fn space(&self) -> Result<&str, SourceError> {
+        let find = || async {
+            match (&self.named, &self.rest) {
+                (Some(space), None) => Ok(space.clone()),
+                (Some(space), Some(_)) if is_id(space) => Ok(space.clone()),
+                (Some(name), Some(rest)) => Ok(named_space(name, &rest.spaces().await?)?.id.clone()),
+                (None, None) => Err(no_space(&[])),
+                (None, Some(rest)) => match rest.spaces().await?.as_slice() {
+                    [only] => Ok(only.id.clone()),
+                    several => Err(no_space(several)),
+                },
+            }
+        };
+        self.space.get_or_try_init(find).await.map(String::as_str)
+    }
+
+    pub(super) fn rest(&self) -> Result<&Rest, SourceError> {
+        self.rest.as_ref().ok_or_else(|| SourceError::Setting(NO_HOST.to_owned()))
+    }
+
+    /// Finds a project by its name or id, in the source's space.
+    ///
+    /// Without a REST host the name and the space are taken as typed, and a note says so.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] with the nearest name; [`SourceError::Denied`] for a space that is refused, which is
+    /// never exchanged for another.
+    pub async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+        let space = self.space().await?.to_owned();
+        let Some(rest) = &self.rest else {
+            let note = format!("{NO_HOST} to look names up; the space and the project are used as typed");
+            return Ok(Resolved { space, project: project.to_owned(), note: Some(note) });
+        };
+        let projects = self.projects_of(rest, &space).await?;
+        let project = known_project(project, &space, &projects)?.name.clone();
+        let note =
+            (self.named.is_none()).then(|| format!("no space is named: {space} is the only one that the key can see"));
+        Ok(Resolved { space, project, note })
+    }
+
+    /// The projects that the key can see: in the source's space if one is named, else in all.
+    pub async fn list_projects(&self) -> Result<Vec<Project>, SourceError> {
+        let rest = self.rest()?;
+        match self.named {
+            Some(_) => self.projects_of(rest, self.space().await?).await,
+            None => rest.projects(None).await,
+        }
+    }
+
+    /// The spaces that the key can see.
+    pub async fn list_spaces(&self) -> Result<Vec<Space>, SourceError> {
+        self.rest()?.spaces().await
+    }
+
+    pub(super) async fn projects_of(&self, rest: &Rest, space: &str) -> Result<Vec<Project>, SourceError> {
+        match rest.projects(Some(space)).await {
+            Err(refusal @ (SourceError::Denied { .. } | SourceError::NotFound { .. })) => {
+                Err(refused_space(rest, space, refusal).await)
+            }
+            listed => listed,
+        }
+    }
+}
+
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let count = names.len();
+    let mut shown: Vec<&str> = names.take(LISTED).collect();
+    if count > LISTED {
+        shown.push("…");
+    }
+    shown.join(", ")
+}
+
+fn no_space(known: &[Space]) -> SourceError {
+    let help = "name one with --space or ARIZE_SPACE_ID";
+    SourceError::Setting(match known {
+        [] => format!("no space of Arize is named: {help}"),
+        spaces => {
+            format!("no space of Arize is named: {help}; there are {}", listed(spaces.iter().map(|s| s.name.as_str())))
+        }
+    })
+}
+
+fn named_space<'a>(name: &str, spaces: &'a [Space]) -> Result<&'a Space, SourceError> {
+    let same: Vec<&Space> = spaces.iter().filter(|space| space.name == name).collect();
+    match same.as_slice() {
+        [one] => Ok(one),
+        [] => Err(SourceError::NotFound {
+            what: format!(
+                "the key sees no space {name}; it sees {}",
+                match spaces {
+                    [] => "none".to_owned(),
+                    spaces => listed(spaces.iter().map(|space| space.name.as_str())),
+                }
+            ),
+            suggestion: nearest(name, spaces.iter().map(|space| space.name.as_str())).map(str::to_owned),
+        }),
+        several => Err(SourceError::Setting(format!(
+            "{} spaces are called {name}: name one by its id, {}",
+            several.len(),
+            listed(several.iter().map(|space| space.id.as_str()))
+        ))),
+    }
+}
+
+fn known_project<'a>(typed: &str, space: &str, projects: &'a [Project]) -> Result<&'a Project, SourceError> {
+    // A name may look like an id; the exact name wins.
+    let found = projects.iter().find(|project| project.name == typed);
+    let found = found.or_else(|| projects.iter().find(|project| is_id(typed) && project.id == typed));
+    found.ok_or_else(|| SourceError::NotFound {
+        what: format!(
+            "the space {space} has no project {typed}; it has {}",
+            match projects {
+                [] => "none".to_owned(),
+                projects => listed(projects.iter().map(|project| project.name.as_str())),
+            }
+        ),
+        suggestion: nearest(typed, projects.iter().map(|project| project.name.as_str())).map(str::to_owned),
+    })
+}
+
+/// A space that is refused may be one of another organisation: says what the key can see without it.
+async fn refused_space(rest: &Rest, space: &str, refusal: SourceError) -> SourceError {
+    let Ok(projects) = rest.projects(None).await else { return refusal };
+    let mut spaces: Vec<&str> = projects.iter().filter_map(|project| project.space.as_deref()).collect();
+    spaces.sort_unstable();
+    spaces.dedup();
+    if spaces.is_empty() {
+        return refusal;
+    }
+    SourceError::Denied {
+        endpoint: rest.url().to_owned(),
+        reason: format!(
+            "the space {space} is refused ({refusal}), but the key sees projects in {}: check --space and ARIZE_SPACE_ID",
+            listed(spaces.iter().copied())
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_id;
+
+    #[test]
+    fn ids_are_told_from_names() {
+        for id in ["TW9kZWw6Nzp4eXo=", "U3BhY2U6MTphYmM=", "YTpi"] {
+            assert!(is_id(id), "{id}");
+        }
+        for name in ["TW9kZWw6Nzp4eXo", "checkout", "demo", "", "a:b", "////"] {
+            assert!(!is_id(name), "{name}");
+        }
+    }
+}

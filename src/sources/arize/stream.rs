@@ -1,0 +1,124 @@
+//! From FlightInfo to spans: the stream of DoGet, converted batch by batch.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_flight::{FlightInfo, Ticket};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+use super::connection::Connection;
+use super::status::from_flight;
+use crate::model::arrival::{Origin, convert_batch};
+use crate::model::columns;
+use crate::sources::error::SourceError;
+use crate::sources::remote::{Received, SpanStream, Window};
+
+/// The rows that a server announces; `None` when it does not know.
+pub(super) fn announced(info: &FlightInfo) -> Option<u64> {
+    u64::try_from(info.total_records).ok()
+}
+
+/// The schema that a server announces, which may be none.
+pub(super) fn announced_schema(info: &FlightInfo) -> Option<SchemaRef> {
+    if info.schema.is_empty() {
+        return None;
+    }
+    info.clone().try_decode_schema().ok().map(Arc::new)
+}
+
+/// The ticket to redeem; `None` when there is nothing.
+fn ticket(connection: &Connection, info: &FlightInfo) -> Result<Option<Ticket>, SourceError> {
+    if info.total_records == 0 {
+        return Ok(None);
+    }
+    let ticket = info.endpoint.first().and_then(|endpoint| endpoint.ticket.clone());
+    ticket.map(Some).ok_or_else(|| SourceError::Protocol {
+        endpoint: connection.name().to_owned(),
+        reason: format!("{} rows are announced, and no ticket to get them with", info.total_records),
+    })
+}
+
+/// The schema in the first message of a stream that is not read any further; `None` when there is nothing to read.
+pub(super) async fn first_schema(connection: &Connection, info: FlightInfo) -> Result<Option<SchemaRef>, SourceError> {
+    let Some(ticket) = ticket(connection, &info)? else { return Ok(None) };
+    let mut batches = std::pin::pin!(batches(connection, ticket, Arc::default()));
+    match batches.next().await {
+        Some(batch) => Ok(Some(batch?.schema())),
+        None => Ok(None),
+    }
+}
+
+/// The spans of what a server announced; they are asked for when the stream is first read.
+pub(super) fn open(
+    connection: &Connection,
+    info: &FlightInfo,
+    origin: Origin,
+    window: Window,
+) -> Result<SpanStream, SourceError> {
+    let received = Arc::new(Received::default());
+    let announced = announced(info);
+    let Some(ticket) = ticket(connection, info)? else {
+        return Ok(SpanStream::new(announced, received, stream::empty()));
+    };
+    let endpoint = connection.name().to_owned();
+    let spans = {
+        let received = Arc::clone(&received);
+        batches(connection, ticket, Arc::clone(&received))
+            .and_then(move |batch| futures::future::ready(arrival(&endpoint, &batch, &origin, window, &received)))
+            .try_filter(|batch| futures::future::ready(batch.num_rows() > 0))
+    };
+    Ok(SpanStream::new(announced, received, spans))
+}
+
+/// The batches that a ticket stands for, their bytes counted; a server that falls silent is an error.
+fn batches(
+    connection: &Connection,
+    ticket: Ticket,
+    received: Arc<Received>,
+) -> impl Stream<Item = Result<RecordBatch, SourceError>> + Send + 'static {
+    let connection = connection.clone();
+    let begin = async move {
+        let data = connection.get(ticket).await?.map_err(FlightError::from).inspect_ok(move |message| {
+            received.add(0, (message.data_header.len() + message.data_body.len()) as u64);
+        });
+        let batches = FlightRecordBatchStream::new_from_flight_data(data);
+        Ok(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
+            let Ok(next) = tokio::time::timeout(connection.timeout, batches.next()).await else {
+                return Err(connection.silent());
+            };
+            match next {
+                None => Ok(None),
+                Some(Ok(batch)) => Ok(Some((batch, (batches, connection)))),
+                Some(Err(error)) => Err(from_flight(connection.name(), connection.key(), &error)),
+            }
+        }))
+    };
+    stream::once(begin).try_flatten()
+}
+
+/// A batch as an arrival, without the rows outside the window.
+fn arrival(
+    endpoint: &str,
+    batch: &RecordBatch,
+    origin: &Origin,
+    window: Window,
+    received: &Received,
+) -> Result<RecordBatch, SourceError> {
+    let wrong = |reason: String| SourceError::Protocol { endpoint: endpoint.to_owned(), reason };
+    let converted = convert_batch(batch, origin).map_err(|error| wrong(format!("a batch cannot be read: {error}")))?;
+    if let Some((_, misfit)) = converted.bad.first() {
+        received.add_unfit(converted.bad.len() as u64, || misfit.to_string());
+    }
+    received.add(converted.batch.num_rows() as u64, 0);
+    let Some(start) = converted.batch.column_by_name(columns::START_TIME) else { return Ok(converted.batch) };
+    let inside = |time: Option<i64>| {
+        // A span without a start cannot be said to lie outside.
+        Some(time.is_none_or(|time| window.start <= time && time < window.end))
+    };
+    let keep: BooleanArray = start.as_primitive::<TimestampNanosecondType>().iter().map(inside).collect();
+    filter_record_batch(&converted.batch, &keep).map_err(|error| wrong(error.to_string()))
+}
