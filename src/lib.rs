@@ -61,6 +61,7 @@ pub mod config;
 pub mod engine;
 pub mod model;
 pub mod output;
+pub mod pull;
 pub mod sources;
 pub mod store;
 pub mod trace;

@@ -79,6 +79,29 @@ fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
 }
 
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("write a time such as 30s, 2m or 1h".to_owned()),
+    }
+}
+
+/// A time in nanoseconds since the epoch.
+fn time(text: &str) -> Result<i64, String> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit());
+    match crate::model::time::parse(text) {
+        Ok(time) if !number => Ok(time),
+        _ => Err("write a time such as 2026-11-01 or 2026-11-01T12:00:00+01:00".to_owned()),
+    }
+}
+
+fn sample_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
+        _ => Err("a sample rate lies above 0 and at most at 1".to_owned()),
+    }
+}
+
 /// A size in bytes, or a share of the machine's memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MemorySize {
@@ -108,7 +131,16 @@ impl std::str::FromStr for MemorySize {
 pub(super) enum Command {
     /// Import export files into the store
     Import(ImportArguments),
-    /// Ask the store with SQL
+    /// Pull spans from a remote into the store
+    ///
+    /// The window is cut into slices that land one by one. What a broken pull brought stays, and the same command goes
+    /// on where it stopped. The table `pulls` says what was asked, announced and received.
+    Pull(PullArguments),
+    /// List the projects of a remote
+    Projects(RemoteListing),
+    /// List the spaces of a remote
+    Spaces(RemoteListing),
+    /// Ask the store, and remotes live, with SQL
     Query(QueryArguments),
     /// Look after the store: versions, size, compaction
     Store {
@@ -139,6 +171,96 @@ pub(super) struct ImportArguments {
     /// Leave out rows that do not fit and report them, instead of stopping
     #[arg(long)]
     pub(super) skip_bad: bool,
+}
+
+/// A remote that spans are pulled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Remote {
+    /// Arize AX, over Arrow Flight
+    Arize,
+}
+
+/// How remotes are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Remote options")]
+pub(super) struct RemoteOptions {
+    /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
+    #[arg(long, value_name = "S")]
+    pub(super) space: Option<String>,
+    /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Give up when the remote says nothing for so long
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = timeout)]
+    pub(super) timeout: Duration,
+}
+
+/// Which time is asked for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Window")]
+pub(super) struct WindowOptions {
+    /// The last N days before --end-time, else before now [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(super) days: Option<u32>,
+    /// From this time on, ISO 8601; UTC without an offset. Overrides --days
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub(super) start_time: Option<i64>,
+    /// Up to this time, and not at it
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub(super) end_time: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PullArguments {
+    /// Where to pull from
+    #[arg(value_name = "SOURCE")]
+    pub(super) source: Remote,
+    /// The project, by name or id
+    #[arg(value_name = "PROJECT")]
+    pub(super) remote_project: String,
+    #[command(flatten)]
+    pub(super) window: WindowOptions,
+    /// Pull what is new since the last pull, and what earlier ones lack
+    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
+    pub(super) new: bool,
+    /// Pull what is new again and again, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
+    pub(super) follow: bool,
+    /// Pull at most N spans: a sample, and the store remembers that it is one
+    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+    /// Only print how many spans there are
+    #[arg(long)]
+    pub(super) count: bool,
+    /// Pull this share of the traces, whole ones, the same ones every time; above 0 and at most 1
+    #[arg(long, value_name = "RATE", value_parser = sample_rate)]
+    pub(super) sample_rate: Option<f64>,
+    /// Pull these columns only, by names or short names, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// Project in the store, if not the remote's name
+    #[arg(long = "as", value_name = "P")]
+    pub(super) as_project: Option<String>,
+    /// Slices to fetch side by side
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) jobs: u16,
+    /// Exit with code 4 if not everything that was asked for has landed
+    #[arg(long)]
+    pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoteListing {
+    /// The remote [default: every one that has a key]
+    #[arg(value_name = "SOURCE")]
+    pub(super) source: Option<Remote>,
+    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
 }
 
 #[derive(Debug, Args)]

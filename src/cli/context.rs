@@ -134,6 +134,16 @@ impl Context {
         }
     }
 
+    /// Says something that is wrong with what was done.
+    pub(super) fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
+    /// Writes a line of data to stdout.
+    pub(super) fn print(&self, line: &str) -> anyhow::Result<()> {
+        Ok(writeln!(std::io::stdout(), "{line}")?)
+    }
+
     /// Says what was done.
     pub(super) fn report(&self, text: &str) {
         if !self.quiet {

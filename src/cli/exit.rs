@@ -7,8 +7,12 @@ use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 
 use super::context::Context;
+use super::remote;
+use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::output;
+use crate::pull::PullError;
+use crate::sources::SourceError;
 use crate::sources::files::FileError;
 use crate::store::StoreError;
 
@@ -24,6 +28,8 @@ pub(super) enum Failure {
     Interrupted,
     #[error("{0}")]
     Usage(String),
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 /// The form of errors on stderr.
@@ -104,17 +110,26 @@ fn as_json(error: &anyhow::Error) -> String {
         Some(Failure::Usage(_)) => "usage",
         _ if error.is::<StoreError>() => "store",
         _ if error.is::<FileError>() => "file",
+        _ if error.is::<ConfigError>() => "setting",
         _ => "failed",
     };
+    let remote = error.chain().find_map(source_error);
+    let code = remote.map_or(code, remote::code);
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let position = engine.and_then(EngineError::position);
     json!({
         "code": engine.map_or(code, EngineError::code),
         "message": message(error),
         "position": position.map(|(line, column)| json!({"line": line, "column": column})),
-        "suggestion": engine.and_then(EngineError::suggestion),
+        "suggestion": engine.and_then(EngineError::suggestion).or(remote.and_then(SourceError::suggestion).map(str::to_owned)),
     })
     .to_string()
+}
+
+/// The remote's error, alone or as that of a pull.
+fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
+    let of_pull = cause.downcast_ref::<PullError>().and_then(PullError::source_error);
+    of_pull.or_else(|| cause.downcast_ref::<SourceError>())
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

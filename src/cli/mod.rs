@@ -5,7 +5,9 @@ mod context;
 mod demo;
 mod exit;
 mod import;
+mod pull;
 mod query;
+mod remote;
 mod store;
 
 use std::io::IsTerminal;
@@ -65,6 +67,9 @@ async fn leave_when_interrupted() {
 async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> {
     match command {
         Some(Command::Import(arguments)) => import::run(context, arguments).await,
+        Some(Command::Pull(arguments)) => pull::run(context, arguments).await,
+        Some(Command::Projects(arguments)) => remote::projects(context, arguments).await,
+        Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,

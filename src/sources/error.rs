@@ -64,6 +64,11 @@ impl SourceError {
         matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. })
     }
 
+    /// The error as the cause of itself.
+    pub(crate) fn itself(&self) -> Option<&Self> {
+        Some(self)
+    }
+
     /// The name that was probably meant.
     pub fn suggestion(&self) -> Option<&str> {
         match self {

@@ -14,10 +14,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A remote that wants to be left alone for longer is not waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Makes a request again while its error may pass, and as the remote asks for it; gives the last error.
-pub async fn retrying<T, Call>(request: impl FnMut() -> Call) -> Result<T, SourceError>
+/// Does something again while its error may pass, and as the remote asks for it; gives the last error.
+///
+/// `cause` finds the remote's error in that of the work; other errors do not pass.
+pub async fn retrying<T, E, Work>(
+    work: impl FnMut() -> Work,
+    cause: impl Fn(&E) -> Option<&SourceError>,
+) -> Result<T, E>
 where
-    Call: Future<Output = Result<T, SourceError>>,
+    Work: Future<Output = Result<T, E>>,
 {
     // Scattered, so that clients do not come back all at once.
     let pauses = ExponentialBuilder::default()
@@ -25,15 +30,55 @@ where
         .with_max_delay(LONGEST_PAUSE)
         .with_max_times(ATTEMPTS - 1)
         .with_jitter();
-    request.retry(pauses).when(SourceError::is_transient).adjust(pause_after).await
+    let may_pass = |error: &E| cause(error).is_some_and(SourceError::is_transient);
+    work.retry(pauses).when(may_pass).adjust(|error, planned| pause_after(cause(error), planned)).await
 }
 
 /// The pause after an error: as long as the remote asks for, if that is bearable.
-fn pause_after(error: &SourceError, planned: Option<Duration>) -> Option<Duration> {
+fn pause_after(error: Option<&SourceError>, planned: Option<Duration>) -> Option<Duration> {
     match error {
-        SourceError::Unavailable { retry_after: Some(wanted), .. } => {
+        Some(SourceError::Unavailable { retry_after: Some(wanted), .. }) => {
             planned.filter(|_| *wanted <= LONGEST_WAIT).map(|_| *wanted)
         }
         _ => planned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::{ATTEMPTS, retrying};
+    use crate::sources::SourceError;
+
+    fn unavailable(retry_after: Option<Duration>) -> SourceError {
+        SourceError::Unavailable { endpoint: "e".into(), reason: "r".into(), retry_after }
+    }
+
+    async fn attempts(fail: usize, error: SourceError) -> (usize, bool) {
+        let made = Cell::new(0);
+        let work = || async {
+            made.set(made.get() + 1);
+            if made.get() <= fail { Err(error.clone()) } else { Ok(()) }
+        };
+        let done = retrying(work, SourceError::itself).await;
+        (made.get(), done.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_pass_is_tried_again() {
+        let refused = SourceError::Refused { endpoint: "e".into(), reason: "r".into() };
+        assert_eq!(attempts(1, refused).await, (1, false));
+        assert_eq!(attempts(2, unavailable(None)).await, (3, true));
+        assert_eq!(attempts(99, unavailable(None)).await, (ATTEMPTS, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_remote_is_left_alone_as_long_as_it_asks_for() {
+        let began = tokio::time::Instant::now();
+        assert_eq!(attempts(1, unavailable(Some(Duration::from_secs(30)))).await, (2, true));
+        assert_eq!(began.elapsed().as_secs(), 30);
+        assert_eq!(attempts(1, unavailable(Some(Duration::from_secs(3600)))).await, (1, false));
     }
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::columns::on_the_wire;
-use crate::sources::remote::{ExportRequest, Window};
+use crate::model::window::Window;
+use crate::sources::remote::ExportRequest;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -73,7 +74,8 @@ fn rfc3339(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::Command;
-    use crate::sources::remote::{ExportRequest, Window};
+    use crate::model::window::Window;
+use crate::sources::remote::ExportRequest;
 
     #[test]
     fn says_what_the_vendors_client_says() {

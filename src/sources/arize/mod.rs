@@ -18,9 +18,10 @@ use tokio::sync::OnceCell;
 
 use crate::config::ArizeSettings;
 use crate::model::arrival::Origin;
+use crate::model::window::Window;
 
 use super::error::SourceError;
-use super::remote::{ExportRequest, Project, SpanSource, SpanStream, Window};
+use super::remote::{ExportRequest, Project, SpanSource, SpanStream};
 use command::Command;
 use connection::Connection;
 pub use names::Resolved;

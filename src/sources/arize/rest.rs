@@ -144,7 +144,7 @@ impl Rest {
             if !cursor.is_empty() {
                 query.push(("cursor", &cursor));
             }
-            let page: Page = retrying(|| self.get(path, &query)).await?;
+            let page: Page = retrying(|| self.get(path, &query), SourceError::itself).await?;
             let (more, pagination) = take(page);
             entries.extend(more);
             match pagination.and_then(|pagination| pagination.next_cursor).filter(|next| !next.is_empty()) {

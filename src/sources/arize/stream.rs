@@ -14,8 +14,9 @@ use super::connection::Connection;
 use super::status::from_flight;
 use crate::model::arrival::{Origin, convert_batch};
 use crate::model::columns;
+use crate::model::window::Window;
 use crate::sources::error::SourceError;
-use crate::sources::remote::{Received, SpanStream, Window};
+use crate::sources::remote::{Received, SpanStream};
 
 /// The rows that a server announces; `None` when it does not know.
 pub(super) fn announced(info: &FlightInfo) -> Option<u64> {

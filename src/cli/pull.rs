@@ -1,0 +1,270 @@
+//! `spanql pull`: from a remote into the store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use indicatif::{HumanBytes, HumanCount};
+
+use super::args::{PullArguments, WindowOptions};
+use super::context::{Context, counted};
+use super::exit::Failure;
+use super::remote;
+use crate::model::columns;
+use crate::model::names::{expand_alias, is_open_name};
+use crate::model::nearest::nearest;
+use crate::model::window::Window;
+use crate::output::escape_terminal;
+use crate::pull::{Order, Outcome, Planned, SLICE_ROWS, Watch, plan, plan_new, pull};
+use crate::sources::arize::{self, Arize};
+use crate::sources::{ExportRequest, SourceError, SpanSource};
+use crate::store::{PullKey, Store, Wanted};
+
+const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 24 * 3600 * SECOND;
+const DEFAULT_DAYS: u32 = 30;
+/// Between two looks of --follow.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How often the progress bar is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
+    if context.project.is_some() {
+        let help =
+            "--project names what is asked in the store: use --as to name the project that spans are pulled into";
+        return Err(Failure::Usage(help.into()).into());
+    }
+    let wanted = Wanted { columns: columns_of(&arguments.columns)?, sample_rate: arguments.sample_rate, filter: None };
+    let window = window(&arguments.window, now())?;
+    let store = Arc::new(context.store_to_write()?);
+    let source = remote::arize(&arguments.remote)?;
+    let found = source.resolve(&arguments.remote_project).await?;
+    if let Some(note) = &found.note {
+        context.note(&escape_terminal(note));
+    }
+    if arguments.count {
+        return count(context, &source, &found.project, window, &wanted).await;
+    }
+    let order = Order {
+        key: PullKey {
+            source: arize::NAME.to_owned(),
+            remote: source.endpoint().to_owned(),
+            space: Some(found.space),
+            into: arguments.as_project.unwrap_or_else(|| found.project.clone()),
+            project: found.project,
+        },
+        wanted,
+        limit: arguments.limit,
+        jobs: usize::from(arguments.jobs),
+        slice_rows: SLICE_ROWS,
+        record_empty: !arguments.follow,
+    };
+    let puller = Puller { context, store, source: Arc::new(source), order };
+    if arguments.follow {
+        return puller.follow(window).await;
+    }
+    let outcome = if arguments.new { puller.new_spans(window).await? } else { puller.window(window).await? };
+    if arguments.require_complete && (!outcome.short.is_empty() || arguments.limit.is_some()) {
+        let why =
+            if arguments.limit.is_some() { "a sample was asked for" } else { "not everything that was announced came" };
+        return Err(Failure::Incomplete(why.to_owned()).into());
+    }
+    Ok(())
+}
+
+fn now() -> i64 {
+    // Windows end on whole seconds: that is what remotes take.
+    Utc::now().timestamp().saturating_mul(SECOND)
+}
+
+/// The window that the options mean, by default the last days.
+fn window(options: &WindowOptions, now: i64) -> anyhow::Result<Window> {
+    let end = options.end_time.unwrap_or(now);
+    let days = i64::from(options.days.unwrap_or(DEFAULT_DAYS));
+    let start = options.start_time.unwrap_or_else(|| end.saturating_sub(days.saturating_mul(DAY)));
+    let window = Window { start, end };
+    if window.is_empty() {
+        let text = format!("the window is empty: it would begin at {} and end before {}", time(start), time(end));
+        return Err(Failure::Usage(text).into());
+    }
+    Ok(window)
+}
+
+fn time(ns: i64) -> String {
+    DateTime::from_timestamp_nanos(ns).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Columns by their canonical names.
+fn columns_of(typed: &[String]) -> anyhow::Result<Option<Vec<String>>> {
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    for name in typed.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        let full = expand_alias(name).unwrap_or_else(|| name.to_owned());
+        if columns::canonical(&full).is_none() && !is_open_name(&full) {
+            let known = columns::CANONICAL.iter().map(|column| column.name);
+            let help = nearest(&full, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(Failure::Usage(format!("--columns: there is no column {name}{help}")).into());
+        }
+        if !names.contains(&full) {
+            names.push(full);
+        }
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+async fn count(
+    context: &Context,
+    source: &Arize,
+    project: &str,
+    window: Window,
+    wanted: &Wanted,
+) -> anyhow::Result<()> {
+    let request = ExportRequest {
+        columns: wanted.columns.clone(),
+        sample_rate: wanted.sample_rate,
+        ..ExportRequest::new(project, window)
+    };
+    let count = source.count(&request).await?.ok_or_else(|| SourceError::Protocol {
+        endpoint: source.endpoint().to_owned(),
+        reason: "it does not say how many spans there are".to_owned(),
+    })?;
+    context.print(&count.to_string())
+}
+
+/// Pulls by one order into one store.
+struct Puller<'a> {
+    context: &'a Context,
+    store: Arc<Store>,
+    source: Arc<dyn SpanSource>,
+    order: Order,
+}
+
+impl Puller<'_> {
+    /// Pulls a window, or what an interrupted pull of it has left.
+    async fn window(&self, window: Window) -> anyhow::Result<Outcome> {
+        let ledger = self.store.ledger().await?;
+        let planned = plan(&ledger, &self.order, window, Utc::now().timestamp_millis());
+        if let Some(started) = planned.resumes {
+            let slices = planned.pull.slices.iter().map(|slice| slice.parts).sum();
+            let started = time(started.saturating_mul(1_000_000));
+            self.context
+                .note(&format!("going on with the pull of {started}: {} landed then", counted(slices, "slice")));
+        }
+        let began = Instant::now();
+        let outcome = self.pull(planned).await?;
+        self.say(window, &outcome, began);
+        Ok(outcome)
+    }
+
+    /// Pulls what is new, and what earlier pulls lack.
+    async fn new_spans(&self, otherwise: Window) -> anyhow::Result<Outcome> {
+        let mut all = Outcome { announced: Some(0), ..Outcome::default() };
+        let ledger = self.store.ledger().await?;
+        for planned in plan_new(&ledger, &self.order, now(), otherwise) {
+            let (window, began) = (planned.pull.window, Instant::now());
+            let outcome = self.pull(planned).await?;
+            if outcome.received > 0 || self.order.record_empty {
+                self.say(window, &outcome, began);
+            }
+            all.short.extend(outcome.short);
+        }
+        Ok(all)
+    }
+
+    async fn follow(&self, otherwise: Window) -> anyhow::Result<()> {
+        self.context.note(&format!("pulling what is new every {} s; Ctrl-C ends it", PAUSE.as_secs()));
+        loop {
+            self.new_spans(otherwise).await?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Pulls, watched by a progress bar.
+    async fn pull(&self, planned: Planned) -> anyhow::Result<Outcome> {
+        let bar = self.context.progress("pulling {msg} [{bar:30}] {elapsed}")?;
+        let watch = Arc::new(Watch::default());
+        let began = Instant::now();
+        let work = pull(&self.store, &self.source, &self.order, planned.pull, &watch);
+        let mut work = std::pin::pin!(work);
+        let mut ticks = tokio::time::interval(TICK);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                _ = ticks.tick() => {
+                    let rate = watch.rows() as f64 / began.elapsed().as_secs_f64().max(0.1);
+                    let of = watch.announced().map(|total| format!("/{}", HumanCount(total))).unwrap_or_default();
+                    bar.set_length(watch.announced().unwrap_or_default().max(watch.rows()));
+                    bar.set_position(watch.rows());
+                    bar.set_message(format!(
+                        "{}{of} spans ({}/s, {}), {} landed",
+                        HumanCount(watch.rows()),
+                        HumanCount(rate as u64),
+                        HumanBytes(watch.bytes()),
+                        counted(watch.landed(), "slice")
+                    ));
+                }
+            }
+        };
+        bar.finish_and_clear();
+        let landed = watch.landed();
+        outcome.map_err(|error| {
+            let error = anyhow::Error::new(error);
+            match landed {
+                0 => error,
+                slices => error.context(format!(
+                    "the pull broke off; {} landed, and the same command goes on from there",
+                    counted(slices, "slice")
+                )),
+            }
+        })
+    }
+
+    /// The one line at the end, and what is wrong.
+    fn say(&self, window: Window, outcome: &Outcome, began: Instant) {
+        let (context, key) = (self.context, &self.order.key);
+        let project = escape_terminal(&key.project);
+        let asked = format!("{project} from {} to {}", time(window.start), time(window.end));
+        if outcome.received == 0 && outcome.announced.is_none_or(|announced| announced == 0) {
+            let columns = self.order.wanted.sample_rate.map(|rate| format!(", sample rate {rate}")).unwrap_or_default();
+            context.report(&format!(
+                "no spans: {asked}{columns}; a wider window may hold some: --days N or --start-time T"
+            ));
+            return;
+        }
+        let number = |number: u64| HumanCount(number).to_string();
+        context.report(&format!(
+            "asked {asked}: announced {}, received {}, stored {} ({} new, {} updated) in {:.1} s: {} version {}",
+            outcome.announced.map_or("?".to_owned(), number),
+            number(outcome.received),
+            number(outcome.stored),
+            number(outcome.new),
+            number(outcome.updated),
+            began.elapsed().as_secs_f64(),
+            context.place(),
+            outcome.version
+        ));
+        if let Some((rows, reason)) = &outcome.unfit {
+            let rows = counted(*rows, "row");
+            context.warn(&format!(
+                "{rows} from the remote are no spans and were left out; the first: {}",
+                escape_terminal(reason)
+            ));
+        }
+        if self.order.limit.is_some() {
+            context.note("this is a sample; the same pull without --limit brings the rest");
+        } else if let Some(first) = outcome.short.first() {
+            context.warn(&format!(
+                "announced and received differ in {}, first from {} to {}: run the same pull again",
+                counted(outcome.short.len() as u64, "slice"),
+                time(first.start),
+                time(first.end)
+            ));
+        }
+        if let Some(why) = &outcome.not_joined {
+            context.note(&format!("small segments could not be joined: {}", escape_terminal(why)));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What commands that call remotes share, and the listings `projects` and `spaces`.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
+use super::args::{Remote, RemoteListing, RemoteOptions};
+use super::context::Context;
+use crate::config::{ArizeSettings, Environment};
+use crate::sources::SourceError;
+use crate::sources::arize::{self, Arize};
+
+/// Names the profile of settings.
+const PROFILE: &str = "SPANQL_PROFILE";
+
+/// Arize by the settings of the user.
+pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
+    let environment = Environment::of_process();
+    let profile = options.profile.as_deref().or(environment.get(PROFILE));
+    let settings = ArizeSettings::find(&environment, profile)?;
+    Ok(Arize::new(&settings, options.space.as_deref(), options.timeout)?)
+}
+
+/// `spanql projects`.
+pub(super) async fn projects(context: &Context, arguments: RemoteListing) -> anyhow::Result<()> {
+    let Remote::Arize = arguments.source.unwrap_or(Remote::Arize);
+    let projects = arize(&arguments.remote)?.list_projects().await?;
+    if projects.is_empty() {
+        context.note("there are no projects that the key can see");
+    }
+    let columns = [
+        ("source", projects.iter().map(|_| Some(arize::NAME.to_owned())).collect()),
+        ("name", projects.iter().map(|project| Some(project.name.clone())).collect()),
+        ("id", projects.iter().map(|project| Some(project.id.clone())).collect()),
+        ("space", projects.iter().map(|project| project.space.clone()).collect()),
+        ("created_at", projects.iter().map(|project| project.created.clone()).collect()),
+    ];
+    write(context, &arguments, columns)
+}
+
+/// `spanql spaces`.
+pub(super) async fn spaces(context: &Context, arguments: RemoteListing) -> anyhow::Result<()> {
+    let Remote::Arize = arguments.source.unwrap_or(Remote::Arize);
+    let spaces = arize(&arguments.remote)?.list_spaces().await?;
+    if spaces.is_empty() {
+        context.note("there are no spaces that the key can see");
+    }
+    let columns = [
+        ("source", spaces.iter().map(|_| Some(arize::NAME.to_owned())).collect()),
+        ("name", spaces.iter().map(|space| Some(space.name.clone())).collect()),
+        ("id", spaces.iter().map(|space| Some(space.id.clone())).collect()),
+        ("created_at", spaces.iter().map(|space| space.created.clone()).collect()),
+    ];
+    write(context, &arguments, columns)
+}
+
+fn write<const N: usize>(
+    context: &Context,
+    arguments: &RemoteListing,
+    columns: [(&str, Vec<Option<String>>); N],
+) -> anyhow::Result<()> {
+    let columns = columns.map(|(name, values)| (name, Arc::new(StringArray::from(values)) as ArrayRef, true));
+    context.write(arguments.output.as_deref(), &RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
+/// The names of a remote's endpoints in errors are for machines, too.
+pub(super) fn code(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Setting(_) => "setting",
+        SourceError::Unreachable { .. } => "remote-unreachable",
+        SourceError::Unavailable { .. } => "remote-unavailable",
+        SourceError::Denied { .. } => "remote-denied",
+        SourceError::Refused { .. } => "remote-refused",
+        SourceError::NotFound { .. } => "not-found",
+        SourceError::Protocol { .. } => "remote-protocol",
+    }
+}

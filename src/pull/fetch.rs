@@ -1,0 +1,272 @@
+//! One pull: slices fetched side by side, and merged one after the other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{RecordBatch, StringArray};
+use futures::StreamExt;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::slices::{Next, Slices};
+use super::{Order, Outcome, PullError, Watch};
+use crate::model::columns;
+use crate::model::window::Window;
+use crate::sources::{ExportRequest, Received, SourceError, SpanSource, SpanStream, retrying};
+use crate::store::{Import, Progress, Pull, Slice, Store, StoreError};
+
+/// A pull under way.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    store: Arc<Store>,
+    source: Arc<dyn SpanSource>,
+    order: Order,
+    pull: Pull,
+    watch: Arc<Watch>,
+    slices: Arc<Mutex<Slices>>,
+    /// Slices on their way, from the first call to the commit: each holds memory or disk.
+    places: Arc<Semaphore>,
+    /// Something failed: no more slices are begun.
+    stopped: Arc<AtomicBool>,
+    /// The slices changed, or whether more are wanted.
+    changed: Arc<Notify>,
+}
+
+/// Rows that are no spans, and why the first is none.
+type Unfit = Option<(u64, String)>;
+
+/// A slice that came, with its place among those on their way.
+struct Fetched {
+    slice: Slice,
+    import: Import,
+    unfit: Unfit,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What one attempt brought, taken back from the watch unless it is kept.
+struct Counted<'a> {
+    watch: &'a Watch,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Counted<'_> {
+    fn came(&mut self, received: &Received) {
+        let (rows, bytes) = (received.rows(), received.bytes());
+        self.watch.came(rows - self.rows, bytes - self.bytes);
+        (self.rows, self.bytes) = (rows, bytes);
+    }
+
+    fn keep(&mut self) {
+        (self.rows, self.bytes) = (0, 0);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.watch.lost(self.rows, self.bytes);
+    }
+}
+
+impl Run {
+    pub(super) fn new(
+        store: &Arc<Store>,
+        source: &Arc<dyn SpanSource>,
+        order: &Order,
+        pull: Pull,
+        watch: &Arc<Watch>,
+    ) -> Self {
+        // A sample is the beginning of one stream: where it is cut is up to the remote.
+        let (rows, jobs) = if order.limit.is_some() { (u64::MAX, 1) } else { (order.slice_rows, order.jobs.max(1)) };
+        Self {
+            store: Arc::clone(store),
+            source: Arc::clone(source),
+            order: order.clone(),
+            slices: Arc::new(Mutex::new(Slices::new(pull.remaining(), rows))),
+            pull,
+            watch: Arc::clone(watch),
+            places: Arc::new(Semaphore::new(jobs)),
+            stopped: Arc::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Outcome, PullError> {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut fetchers = JoinSet::new();
+        for _ in 0..self.places.available_permits() {
+            fetchers.spawn(self.clone().fetch_all(sender.clone()));
+        }
+        drop(sender);
+        let (outcome, landed) = self.commit_all(receiver).await;
+        let mut failed = landed.err();
+        if failed.is_some() {
+            fetchers.abort_all();
+        }
+        while let Some(fetcher) = fetchers.join_next().await {
+            let error = match fetcher {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error,
+                Err(ended) if ended.is_cancelled() => continue,
+                Err(panic) => PullError::Internal(panic.to_string()),
+            };
+            failed.get_or_insert(error);
+        }
+        let known = !self.pull.slices.is_empty() || self.watch.landed() > 0;
+        if known {
+            self.pull.error = failed.as_ref().map(ToString::to_string);
+            self.pull.finished = Some(chrono::Utc::now().timestamp_millis());
+            let recorded = self.store.record_pull(&self.pull).await;
+            if failed.is_none() {
+                recorded?;
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(outcome),
+        }
+    }
+
+    fn slices(&self) -> MutexGuard<'_, Slices> {
+        self.slices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches slice after slice until none is left, or something failed.
+    async fn fetch_all(self, sender: mpsc::Sender<Fetched>) -> Result<(), PullError> {
+        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+            let Some(window) = self.next().await else { break };
+            let fetched = self.fetch(window).await;
+            self.slices().done();
+            if fetched.is_err() {
+                self.stopped.store(true, Ordering::Relaxed);
+            }
+            self.changed.notify_waiters();
+            let Some((slice, import, unfit)) = fetched? else { continue };
+            if sender.send(Fetched { slice, import, unfit, _place: place }).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next slice; waits while one that is being asked for may still be cut into several.
+    async fn next(&self) -> Option<Window> {
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if self.stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            match self.slices().next() {
+                Next::Slice(window) => return Some(window),
+                Next::None => return None,
+                Next::Wait => {}
+            }
+            changed.await;
+        }
+    }
+
+    /// Fetches a slice, again while that can help; `None` when it was cut into smaller ones.
+    async fn fetch(&self, window: Window) -> Result<Option<(Slice, Import, Unfit)>, PullError> {
+        let request = ExportRequest {
+            columns: self.order.wanted.columns.clone(),
+            sample_rate: self.order.wanted.sample_rate,
+            limit: self.order.limit,
+            ..ExportRequest::new(&self.order.key.project, window)
+        };
+        let attempt = || async {
+            let mut stream = self.source.open(&request).await?;
+            self.announce(stream.announced());
+            if self.slices().cut(window, stream.announced()) {
+                return Ok(None);
+            }
+            let received = Arc::clone(stream.received());
+            let mut counted = Counted { watch: &self.watch, rows: 0, bytes: 0 };
+            let import = self.read(&mut stream, &mut counted).await?;
+            counted.keep();
+            // Of a sample, the part of the last batch that was not wanted does not count.
+            let rows = if self.order.limit.is_some() { import.rows() } else { received.rows() };
+            Ok(Some((Slice::new(window, stream.announced(), rows), import, received.unfit())))
+        };
+        retrying(attempt, PullError::source_error).await
+    }
+
+    /// The first number that is announced is that of everything, when the pull is one window.
+    fn announce(&self, announced: Option<u64>) {
+        let Some(announced) = announced.filter(|_| self.pull.remaining().len() == 1) else { return };
+        let known = &self.watch.announced;
+        let _ = known.compare_exchange(0, announced.saturating_add(1), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Reads a stream to its end, or the limit.
+    async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<Import, PullError> {
+        let mut import = self.store.begin();
+        let mut left = self.order.limit;
+        while let Some(batch) = stream.next().await {
+            counted.came(stream.received());
+            let mut batch = self.renamed(batch?)?;
+            if let Some(left) = &mut left {
+                batch = batch.slice(0, batch.num_rows().min(usize::try_from(*left).unwrap_or(usize::MAX)));
+                *left -= batch.num_rows() as u64;
+            }
+            // Grouping by trace, and writing to the disk, would hold up the other streams.
+            let pushed = tokio::task::spawn_blocking(move || import.push(&batch).map(|()| import));
+            import = pushed.await.map_err(|panic| PullError::Internal(panic.to_string()))??;
+            if left == Some(0) {
+                break;
+            }
+        }
+        counted.came(stream.received());
+        Ok(import)
+    }
+
+    /// The batch with the project of the store.
+    fn renamed(&self, batch: RecordBatch) -> Result<RecordBatch, SourceError> {
+        let Ok(at) = batch.schema().index_of(columns::PROJECT) else { return Ok(batch) };
+        let mut arrays = batch.columns().to_vec();
+        let name = self.order.key.into.as_str();
+        arrays[at] = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, batch.num_rows())));
+        RecordBatch::try_new(batch.schema(), arrays).map_err(|error| SourceError::Protocol {
+            endpoint: self.order.key.remote.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Merges slices as they come.
+    async fn commit_all(&self, mut receiver: mpsc::Receiver<Fetched>) -> (Outcome, Result<(), PullError>) {
+        let mut outcome = Outcome { announced: Some(0), ..Outcome::default() };
+        while let Some(fetched) = receiver.recv().await {
+            match self.commit(fetched, &mut outcome).await {
+                Ok(()) => {}
+                Err(error) => return (outcome, Err(error.into())),
+            }
+        }
+        (outcome, Ok(()))
+    }
+
+    async fn commit(&self, fetched: Fetched, outcome: &mut Outcome) -> Result<(), StoreError> {
+        let Fetched { slice, import, unfit, _place } = fetched;
+        outcome.announced = outcome.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
+        outcome.received += slice.received;
+        if slice.is_short() && self.order.limit.is_none() {
+            outcome.short.push(slice.window);
+        }
+        if let Some((rows, reason)) = unfit {
+            outcome.unfit.get_or_insert((0, reason)).0 += rows;
+        }
+        if slice.received == 0 && !slice.is_short() && !self.order.record_empty {
+            return Ok(());
+        }
+        let committed = self.store.commit_pulled(import, &self.pull, vec![slice], &Progress::default()).await?;
+        let counts = committed.counts;
+        outcome.stored += counts.new + counts.updated + counts.same;
+        outcome.new += counts.new;
+        outcome.updated += counts.updated;
+        outcome.version = committed.version;
+        outcome.not_joined = committed.not_joined.or(outcome.not_joined.take());
+        self.watch.landed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

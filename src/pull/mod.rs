@@ -1,0 +1,141 @@
+//! Pulling: from a remote into the store, slice by slice, each recorded when it has landed.
+//!
+//! A window is cut into slices on whole seconds, about as many spans each. Several are fetched side by side, while one
+//! after the other is merged: every commit holds the spans of a slice and its line in the ledger, so whatever stops a
+//! pull leaves whole slices and a ledger that says which ones.
+
+mod fetch;
+mod plan;
+mod slices;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sources::{SourceError, SpanSource, Window};
+use crate::store::{Pull, PullKey, Store, StoreError, Wanted};
+
+pub use plan::{Planned, plan, plan_new};
+
+/// Why a pull stopped. What has landed before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The remote could not give a slice.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// The store could not take one.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A task ended abnormally.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// What to pull, and how.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// From which project of the remote into which of the store.
+    pub key: PullKey,
+    /// What is wanted of each span, and of which traces.
+    pub wanted: Wanted,
+    /// At most so many spans.
+    pub limit: Option<u64>,
+    /// Slices that are fetched side by side, at least 1.
+    pub jobs: usize,
+    /// Spans that a slice should have, about.
+    pub slice_rows: u64,
+    /// Whether a slice is recorded that has no spans: it says that nothing is missing there.
+    pub record_empty: bool,
+}
+
+/// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little.
+pub const SLICE_ROWS: u64 = 150_000;
+
+/// How far a pull is, for whoever watches it.
+#[derive(Debug, Default)]
+pub struct Watch {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    /// Rows announced for everything that is pulled, plus 1; 0 while nobody knows.
+    announced: AtomicU64,
+    landed: AtomicU64,
+}
+
+impl PullError {
+    /// The remote's error, if it was one.
+    pub fn source_error(&self) -> Option<&SourceError> {
+        match self {
+            Self::Source(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Watch {
+    /// Spans that came over the wire.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came over the wire.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Spans announced for the whole pull, once known.
+    pub fn announced(&self) -> Option<u64> {
+        self.announced.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Slices that landed.
+    pub fn landed(&self) -> u64 {
+        self.landed.load(Ordering::Relaxed)
+    }
+
+    fn came(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes back what came for an attempt that failed.
+    fn lost(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_sub(rows, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a pull did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Spans announced for what was asked for now; `None` when the remote did not say it of every slice.
+    pub announced: Option<u64>,
+    /// Spans that came.
+    pub received: u64,
+    /// Those of them that the store has now: others were repeated, deleted before, or outside the window.
+    pub stored: u64,
+    /// Spans that are new to the store.
+    pub new: u64,
+    /// Spans that the store had with other values.
+    pub updated: u64,
+    /// Slices of which another number of spans came than was announced.
+    pub short: Vec<Window>,
+    /// Rows that are no spans, and why the first is none.
+    pub unfit: Option<(u64, String)>,
+    /// The store's version afterwards.
+    pub version: u64,
+    /// Why small segments could not be joined; the spans are whole all the same.
+    pub not_joined: Option<String>,
+}
+
+/// Pulls the times that a pull still lacks.
+///
+/// # Errors
+/// The first error that did not pass by trying again. Slices that had been fetched then have landed.
+pub async fn pull(
+    store: &Arc<Store>,
+    source: &Arc<dyn SpanSource>,
+    order: &Order,
+    pull: Pull,
+    watch: &Arc<Watch>,
+) -> Result<Outcome, PullError> {
+    fetch::Run::new(store, source, order, pull, watch).run().await
+}

@@ -1,0 +1,145 @@
+//! Cutting windows into slices of about as many spans each.
+
+use crate::model::window::Window;
+
+const SECOND: i64 = 1_000_000_000;
+/// Where the remote does not say how many spans there are, no slice is longer.
+const LONGEST_UNKNOWN: i64 = 24 * 3600 * SECOND;
+/// Parts that a slice is cut into at once: each costs a request to find out how many spans it has.
+const MOST_PARTS: u64 = 64;
+
+/// A slice may have so many times the spans that were wanted before it is cut.
+const TOLERATED: u64 = 2;
+
+/// Times still to be asked for.
+#[derive(Debug)]
+pub(super) struct Slices {
+    /// Latest first: the end of the list is next.
+    waiting: Vec<Window>,
+    /// Slices that are being asked for, and may be cut.
+    asked: usize,
+    /// Spans that a slice should have.
+    rows: u64,
+}
+
+/// What there is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Ask for this.
+    Slice(Window),
+    /// Nothing now, but a slice that is being asked for may be cut.
+    Wait,
+    /// Nothing any more.
+    None,
+}
+
+impl Slices {
+    pub(super) fn new(mut windows: Vec<Window>, rows: u64) -> Self {
+        windows.reverse();
+        Self { waiting: windows, asked: 0, rows: rows.max(1) }
+    }
+
+    /// The next slice to ask for; [`done`](Self::done) says that it needs no more care.
+    pub(super) fn next(&mut self) -> Next {
+        match self.waiting.pop() {
+            Some(window) => {
+                self.asked += 1;
+                Next::Slice(window)
+            }
+            None if self.asked > 0 => Next::Wait,
+            None => Next::None,
+        }
+    }
+
+    /// A slice was cut, fetched or given up.
+    pub(super) fn done(&mut self) {
+        self.asked -= 1;
+    }
+
+    /// Cuts a slice for which too many spans are announced, if it can be cut; its parts wait then.
+    pub(super) fn cut(&mut self, slice: Window, announced: Option<u64>) -> bool {
+        let parts = match announced {
+            Some(announced) if announced > self.rows.saturating_mul(TOLERATED) => announced.div_ceil(self.rows),
+            Some(_) => 1,
+            None if self.rows == u64::MAX => 1,
+            None => slice.length().div_ceil(LONGEST_UNKNOWN.unsigned_abs()),
+        };
+        let cuts = cuts(slice, parts.min(MOST_PARTS));
+        let cut = cuts.len() > 1;
+        if cut {
+            self.waiting.extend(cuts.into_iter().rev());
+        }
+        cut
+    }
+}
+
+/// A window in so many parts of about the same length, cut on whole seconds; fewer where there are not enough.
+fn cuts(window: Window, parts: u64) -> Vec<Window> {
+    let first = window.start.div_euclid(SECOND) + 1;
+    let last = window.end.saturating_sub(1).div_euclid(SECOND);
+    let parts = i128::from(parts.max(1));
+    let length = i128::from(window.end) - i128::from(window.start);
+    let mut cut = Vec::new();
+    let mut start = window.start;
+    for part in 1..parts {
+        let at = i128::from(window.start) + length * part / parts;
+        let at = i64::try_from(at / i128::from(SECOND)).unwrap_or(last).clamp(first, last.max(first)) * SECOND;
+        if at > start && at < window.end {
+            cut.push(Window { start, end: at });
+            start = at;
+        }
+    }
+    cut.push(Window { start, end: window.end });
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cuts_cover_a_window_without_overlap(
+            start in -5_000_000_000_i64..5_000_000_000, length in 1_i64..100_000_000_000, parts in 1_u64..80,
+        ) {
+            let window = Window { start, end: start + length };
+            let cut = cuts(window, parts);
+            prop_assert!(cut.len() as u64 <= parts);
+            prop_assert_eq!((cut[0].start, cut[cut.len() - 1].end), (window.start, window.end));
+            for pair in cut.windows(2) {
+                prop_assert_eq!(pair[0].end, pair[1].start);
+                prop_assert_eq!(pair[0].end % SECOND, 0);
+            }
+            prop_assert!(cut.iter().all(|part| !part.is_empty()));
+            let seconds = (window.end - 1).div_euclid(SECOND) - window.start.div_euclid(SECOND);
+            prop_assert!(cut.len() as u64 >= parts.min(1 + seconds as u64 / 2), "{} of {parts}", cut.len());
+        }
+    }
+
+    #[test]
+    fn slices_come_in_order_and_full_ones_are_cut() {
+        let seconds = |start: i64, end: i64| Window { start: start * SECOND, end: end * SECOND };
+        let mut slices = Slices::new(vec![seconds(0, 100), seconds(200, 300)], 10);
+        assert_eq!(slices.next(), Next::Slice(seconds(0, 100)));
+        assert!(slices.cut(seconds(0, 100), Some(40)));
+        for (start, end) in [(0, 25), (25, 50), (50, 75), (75, 100), (200, 300)] {
+            assert_eq!(slices.next(), Next::Slice(seconds(start, end)));
+        }
+        assert_eq!(slices.next(), Next::Wait);
+        assert!(!slices.cut(seconds(0, 100), Some(20)));
+        // A second cannot be cut, however full it is.
+        assert!(!slices.cut(seconds(0, 1), Some(1_000_000)));
+        // Nothing is known: by days.
+        assert!(slices.cut(seconds(0, 3 * 86_400), None));
+        assert_eq!(slices.next(), Next::Slice(seconds(0, 86_400)));
+        for _ in 0..7 {
+            slices.done();
+        }
+        assert_eq!([slices.next(), slices.next(), slices.next()].map(|next| next == Next::Wait), [false, false, true]);
+        slices.done();
+        slices.done();
+        assert_eq!(slices.next(), Next::None);
+    }
+}
