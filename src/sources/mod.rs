@@ -5,5 +5,6 @@ mod error;
 pub mod files;
 mod remote;
 
+pub use crate::model::window::Window;
 pub use error::SourceError;
-pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream, Window};
+pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
