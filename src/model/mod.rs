@@ -7,3 +7,4 @@ pub mod names;
 pub mod nearest;
 pub mod time;
 pub mod types;
+pub mod window;

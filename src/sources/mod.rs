@@ -7,6 +7,7 @@ pub mod files;
 mod remote;
 mod retry;
 
+pub use crate::model::window::Window;
 pub use error::SourceError;
-pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream, Window};
+pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
 pub use retry::retrying;

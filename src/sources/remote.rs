@@ -13,22 +13,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
-
-/// Times from `start` to before `end`, in nanoseconds since the epoch, of a span's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The first time inside, ns.
-    pub start: i64,
-    /// The first time after it, ns.
-    pub end: i64,
-}
-
-impl Window {
-    /// Whether no time lies inside.
-    pub fn is_empty(&self) -> bool {
-        self.start >= self.end
-    }
-}
+use crate::model::window::Window;
 
 /// Which spans of a remote project are wanted.
 #[derive(Debug, Clone, PartialEq)]

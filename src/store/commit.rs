@@ -9,6 +9,7 @@ use object_store::ObjectStoreExt;
 use super::build::{Built, build_new, rebuild};
 use super::error::{Result, StoreError};
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
+use super::ledger::{self, Record};
 use super::manifest::{self, Commit, FileRef, Manifest, Segment};
 use super::merge::{Counts, Deleted};
 use super::plan::{Plan, Work, plan, plan_new};
@@ -52,12 +53,21 @@ struct Written {
     counts: Counts,
 }
 
+/// What a commit changes beside segments.
+struct Change<'a> {
+    operation: &'a str,
+    tombstones: Option<FileRef>,
+    /// Whoever wins a race writes the next ledger, so this is applied to the newest one at every attempt.
+    record: Option<&'a Record<'a>>,
+}
+
 impl Store {
-    /// Merges the spans of a pool, and deletions, and commits the result.
+    /// Merges the spans of a pool, and deletions, and commits the result together with a record of the ledger.
     pub(crate) async fn merge(
         &self,
         pool: Arc<Pool>,
         deletions: Deletions,
+        record: Option<&Record<'_>>,
         operation: &str,
         progress: &Progress,
     ) -> Result<Committed> {
@@ -73,12 +83,14 @@ impl Store {
             let names = OpenNames::of(&base, &pool.columns);
             let plan = plan(&self.segments, &base, &pool, &deletions).await?;
             let written = self.build(&pool, plan, &names, &tombstones, progress).await?;
-            if written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty() {
+            let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
+            if same_spans && record.is_none() {
                 return Ok(Committed { counts: written.counts, ..Committed::unchanged(base.version) });
             }
-            let heads =
+            let tombstones =
                 if deletions.is_empty() { base.tombstones.clone() } else { Some(tombstones.save(&self.place).await?) };
-            match self.publish(&base, &written, &names, heads, &pool, operation).await? {
+            let change = Change { operation, tombstones, record };
+            match self.publish(&base, &written, &names, &pool, &change).await? {
                 Some(version) => return Ok(Committed { counts: written.counts, ..Committed::unchanged(version) }),
                 None => self.discard(&written.added).await,
             }
@@ -94,7 +106,8 @@ impl Store {
         let mut written = self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = Pool::new(self.spill_dir());
-        let done = self.publish(base, &written, &names, base.tombstones.clone(), &empty, operation).await?;
+        let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
+        let done = self.publish(base, &written, &names, &empty, &change).await?;
         if done.is_none() {
             self.discard(&written.added).await;
         }
@@ -196,22 +209,29 @@ impl Store {
         base: &Manifest,
         written: &Written,
         names: &OpenNames,
-        tombstones: Option<FileRef>,
         pool: &Pool,
-        operation: &str,
+        change: &Change<'_>,
     ) -> Result<Option<u64>> {
         let _committer = self.committer.lock().await;
         let mut newest = base.clone();
         for _ in 0..ATTEMPTS {
-            let Some(next) = next_manifest(&newest, written, names, tombstones.clone(), operation) else {
+            let Some(mut next) = next_manifest(&newest, written, names, change) else {
                 return Ok(None);
             };
+            if let Some(record) = change.record {
+                next.ledger = Some(record.save_after(&self.place, &newest, written.counts).await?);
+            }
             if manifest::create(&self.place, &next).await? == Commit::Won {
                 return Ok(Some(next.version));
             }
-            // Storage that repeats a request whose answer got lost finds its own file.
-            if manifest::load(&self.place, next.version).await.is_ok_and(|winner| winner == next) {
-                return Ok(Some(next.version));
+            if let Ok(winner) = manifest::load(&self.place, next.version).await {
+                // Storage that repeats a request whose answer got lost finds its own file.
+                if winner == next {
+                    return Ok(Some(next.version));
+                }
+                if let Some(unused) = next.ledger.filter(|ledger| winner.ledger.as_ref() != Some(ledger)) {
+                    self.discard_file(&unused.file(ledger::FOLDER)).await;
+                }
             }
             newest = manifest::load_newest(&self.place).await?;
             if self.conflicts(base, &newest, written, pool).await? {
@@ -259,25 +279,23 @@ impl Store {
         let live = |segment: &&Segment| newest.segments.iter().any(|known| known.id == segment.id);
         for segment in segments.iter().filter(|segment| !live(segment)) {
             for file in [segment.spans_file(), segment.traces_file(), segment.card_file()] {
-                let _ = self.place.objects.delete(&self.place.path(&file)).await;
+                self.discard_file(&file).await;
             }
         }
+    }
+
+    async fn discard_file(&self, file: &str) {
+        let _ = self.place.objects.delete(&self.place.path(file)).await;
     }
 }
 
 /// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
-fn next_manifest(
-    newest: &Manifest,
-    written: &Written,
-    names: &OpenNames,
-    tombstones: Option<FileRef>,
-    operation: &str,
-) -> Option<Manifest> {
+fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change: &Change<'_>) -> Option<Manifest> {
     let mut next = newest.clone();
     next.version += 1;
     next.created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    next.operation = operation.to_owned();
-    next.tombstones = tombstones;
+    next.operation = change.operation.to_owned();
+    next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
     next.segments.extend(written.added.iter().cloned());
     next.segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));

@@ -192,7 +192,7 @@ impl Store {
             done.bytes += self.remove(&file).await?;
             done.versions += 1;
         }
-        for folder in ["segments", "traces", "stats", "tombstones", "tmp"] {
+        for folder in ["segments", "traces", "stats", "tombstones", "ledger", "tmp"] {
             let files: Vec<_> = self
                 .place
                 .objects

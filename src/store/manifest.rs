@@ -50,6 +50,13 @@ pub struct FileRef {
     pub crc32: u32,
 }
 
+impl FileRef {
+    /// Its path, in the given folder of the store.
+    pub(crate) fn file(&self, folder: &str) -> String {
+        format!("{folder}/{}.json", self.id)
+    }
+}
+
 /// One segment: spans of one project, whole traces only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
@@ -137,8 +144,8 @@ impl Manifest {
     /// Every file this version needs, as paths inside the store.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
         let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.card_file()]);
-        let tombstones = self.tombstones.iter().map(|file| format!("tombstones/{}.json", file.id));
-        let ledger = self.ledger.iter().map(|file| format!("ledger/{}.json", file.id));
+        let tombstones = self.tombstones.iter().map(|reference| reference.file(super::tombstones::FOLDER));
+        let ledger = self.ledger.iter().map(|reference| reference.file(super::ledger::FOLDER));
         segments.chain(tombstones).chain(ledger)
     }
 

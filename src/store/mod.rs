@@ -7,6 +7,7 @@
 //!   traces/<id>.parquet                  one summary row per trace of the same segment
 //!   stats/<id>.json                      checksums of both, and facts about the columns
 //!   tombstones/<id>.json                 deleted spans
+//!   ledger/<id>.json                     pulls: what was asked for, announced and received
 //!   tmp/                                  what is being merged or sorted, never part of an answer
 //! ```
 //!
@@ -19,8 +20,10 @@ mod build;
 mod card;
 mod commit;
 mod error;
+mod heads;
 mod indexed;
 mod layout;
+mod ledger;
 mod maintain;
 mod manifest;
 mod merge;
@@ -44,6 +47,7 @@ use arrow::array::RecordBatch;
 
 pub use commit::Committed;
 pub use error::{Result, StoreError};
+pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
 pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
@@ -202,10 +206,46 @@ impl Store {
             let version = manifest::load_newest(&self.place).await?.version;
             return Ok(Committed::unchanged(version));
         }
-        let mut committed = self.merge(Arc::new(import.pool), commit::Deletions::new(), operation, progress).await?;
+        let mut committed =
+            self.merge(Arc::new(import.pool), commit::Deletions::new(), None, operation, progress).await?;
         // The spans are there whether or not segments can be joined now: the next commit tries again.
         committed.not_joined = self.join_small(&projects).await.err().map(|error| error.to_string());
         Ok(committed)
+    }
+
+    /// Merges the spans of slices of a pull, and records in the same commit that they landed.
+    ///
+    /// The ledger knows the pull by its id: a new one is written down with the slices it has, of a known one only
+    /// `error` and `finished` are taken over. Slices that were recorded before are not counted again, so a commit
+    /// that failed may be repeated. Of several slices, the last one has the counts of the whole commit.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; unless the answer of the storage was lost, neither spans nor slices are in the store then.
+    pub async fn commit_pulled(
+        &self,
+        import: Import,
+        pull: &Pull,
+        slices: Vec<Slice>,
+        progress: &Progress,
+    ) -> Result<Committed> {
+        let projects = import.pool.projects.clone();
+        let record = ledger::Record { pull, slices };
+        let mut committed =
+            self.merge(Arc::new(import.pool), commit::Deletions::new(), Some(&record), "pull", progress).await?;
+        committed.not_joined = self.join_small(&projects).await.err().map(|error| error.to_string());
+        Ok(committed)
+    }
+
+    /// Records a pull without any spans: that it began, or that and how it ended.
+    ///
+    /// The ledger knows it by its id, as for [`commit_pulled`](Self::commit_pulled).
+    pub async fn record_pull(&self, pull: &Pull) -> Result<Committed> {
+        self.commit_pulled(self.begin(), pull, Vec::new(), &Progress::default()).await
+    }
+
+    /// The pull ledger of the newest version.
+    pub async fn ledger(&self) -> Result<Ledger> {
+        self.snapshot().await?.ledger().await
     }
 
     /// Deletes spans of a project by their ids, and keeps them deleted when they arrive again.
@@ -222,11 +262,19 @@ impl Store {
         }
         let deletions = commit::Deletions::from([(project.to_owned(), spans)]);
         let pool = Arc::new(Pool::new(self.spill_dir()));
-        self.merge(pool, deletions, "delete", &Progress::default()).await
+        self.merge(pool, deletions, None, "delete", &Progress::default()).await
     }
 }
 
 impl Snapshot {
+    /// The pull ledger of the version: what was pulled into it, and what is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when its file cannot be read.
+    pub async fn ledger(&self) -> Result<Ledger> {
+        Ledger::load(&self.segments.place, &self.manifest).await
+    }
+
     /// Facts about the columns of each segment.
     pub(crate) async fn cards(&self) -> Result<Vec<(&Segment, Arc<card::Card>)>> {
         let mut cards = Vec::with_capacity(self.manifest.segments.len());

@@ -17,7 +17,7 @@ const LOCAL_DEFAULT: &str = ".spanql";
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
 
 /// What a store's directory holds.
-const FOLDERS: [&str; 6] = ["manifest", "segments", "traces", "stats", "tombstones", "tmp"];
+const FOLDERS: [&str; 7] = ["manifest", "segments", "traces", "stats", "tombstones", "ledger", "tmp"];
 
 /// A resolved place.
 #[derive(Clone)]

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Result, StoreError};
+use super::error::Result;
+use super::heads;
 use super::manifest::{FileRef, Manifest};
 use super::merge::Deleted;
 use super::place::Place;
-use super::segment::new_id;
+
+/// The folder of their files.
+pub(crate) const FOLDER: &str = "tombstones";
 
 /// All deleted spans of a store: trace ids to span ids, by project.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,22 +19,14 @@ pub(crate) struct Tombstones(BTreeMap<String, BTreeMap<String, BTreeSet<String>>
 
 impl Tombstones {
     pub(crate) async fn load(place: &Place, manifest: &Manifest) -> Result<Self> {
-        let Some(reference) = &manifest.tombstones else { return Ok(Self::default()) };
-        let file = file_of(reference);
-        let get = async { place.objects.get(&place.path(&file)).await?.bytes().await };
-        let bytes = get.await.map_err(|error| StoreError::storage(&file, error))?;
-        if crc32fast::hash(&bytes) != reference.crc32 {
-            return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
+        match &manifest.tombstones {
+            Some(reference) => heads::load(place, FOLDER, reference).await,
+            None => Ok(Self::default()),
         }
-        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
     }
 
     pub(crate) async fn save(&self, place: &Place) -> Result<FileRef> {
-        let bytes = serde_json::to_vec(self)
-            .map_err(|error| StoreError::Internal(format!("tombstones do not encode: {error}")))?;
-        let reference = FileRef { id: new_id(), crc32: crc32fast::hash(&bytes) };
-        place.put(&file_of(&reference), bytes.into()).await?;
-        Ok(reference)
+        heads::save(place, FOLDER, self).await
     }
 
     pub(crate) fn add(&mut self, project: &str, trace_id: String, span_id: String) {
@@ -45,8 +39,4 @@ impl Tombstones {
         let pairs = traces.iter().flat_map(|(trace, spans)| spans.iter().map(|span| (trace.clone(), span.clone())));
         Some(pairs.collect())
     }
-}
-
-pub(crate) fn file_of(reference: &FileRef) -> String {
-    format!("tombstones/{}.json", reference.id)
 }

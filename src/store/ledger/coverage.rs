@@ -1,0 +1,65 @@
+//! Which times a store holds everything of, and which it was meant to.
+
+use super::{Ledger, Pull, PullKey, Wanted};
+use crate::model::window::{Window, united, without};
+
+/// How long after its start a pull can be taken up again, ms: later, spans may have changed since its first slices.
+const RESUMABLE_FOR: i64 = 24 * 3_600_000;
+
+impl Ledger {
+    /// The times of which the store got all that is wanted of this key, sorted and apart from each other.
+    ///
+    /// A pull that asked for more than is wanted counts, one that took a sample or had a limit does not (but for the
+    /// same sample), and neither does a slice that came short.
+    pub fn covered(&self, key: &PullKey, wanted: &Wanted) -> Vec<Window> {
+        self.covered_since(0, key, wanted)
+    }
+
+    /// The same, by pulls from the numbered one on.
+    pub(super) fn covered_since(&self, first: usize, key: &PullKey, wanted: &Wanted) -> Vec<Window> {
+        let pulls = self.pulls.iter().skip(first);
+        let pulls = pulls.filter(|pull| pull.key == *key && pull.limit.is_none() && pull.wanted.includes(wanted));
+        united(pulls.flat_map(Pull::landed))
+    }
+
+    /// The times of which this was wanted of this key, all of it or a sample, and not all of it is there; sorted and
+    /// apart from each other.
+    ///
+    /// Where a slice came short, only the same or a later pull can make up for it: the remote had more to give than
+    /// an earlier one got.
+    pub fn missing(&self, key: &PullKey, wanted: &Wanted) -> Vec<Window> {
+        let wanted = wanted.unsampled();
+        let asked = |pull: &Pull| pull.key == *key && pull.wanted.unsampled().is_same(&wanted);
+        let numbers = (0..self.pulls.len()).filter(|number| asked(&self.pulls[*number]));
+        united(numbers.flat_map(|number| self.gap(number)))
+    }
+
+    /// What the numbered pull asked for that is not there.
+    pub(super) fn gap(&self, number: usize) -> Vec<Window> {
+        let pull = &self.pulls[number];
+        let wanted = pull.wanted.unsampled();
+        let never = without(&[pull.window], &self.covered(&pull.key, &wanted));
+        let short: Vec<Window> =
+            pull.slices.iter().filter(|slice| slice.is_short()).map(|slice| slice.window).collect();
+        if short.is_empty() {
+            return never;
+        }
+        united(never.into_iter().chain(without(&short, &self.covered_since(number, &pull.key, &wanted))))
+    }
+
+    /// The latest pull of this key that wanted the same without a limit, if something of it is missing and it was
+    /// started in the last 24 hours.
+    ///
+    /// [`Pull::remaining`] says what to ask for.
+    pub fn resumable(&self, key: &PullKey, wanted: &Wanted, now_ms: i64) -> Option<&Pull> {
+        let same = |pull: &&Pull| pull.key == *key && pull.limit.is_none() && pull.wanted.is_same(wanted);
+        let latest = self.pulls.iter().rev().find(same)?;
+        let recent = latest.started > now_ms.saturating_sub(RESUMABLE_FOR);
+        (recent && !latest.remaining().is_empty()).then_some(latest)
+    }
+
+    /// The end of the latest time of which the store got all that is wanted of this key, ns since the epoch.
+    pub fn frontier(&self, key: &PullKey, wanted: &Wanted) -> Option<i64> {
+        self.covered(key, wanted).last().map(|window| window.end)
+    }
+}

@@ -1,0 +1,203 @@
+//! What is missing of what was pulled, in words.
+
+use std::fmt;
+
+use chrono::DateTime;
+use indicatif::HumanCount;
+
+use super::{Ledger, PullKey, Slice};
+use crate::model::time::NANOS;
+use crate::model::window::{Window, united};
+
+/// What a project of the store lacks of what was pulled into it from one remote.
+///
+/// Shows as one line for people, which holds names as they came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// From where to where it was pulled.
+    pub key: PullKey,
+    /// The times of which something is missing, by any pull; sorted and apart from each other.
+    pub windows: Vec<Window>,
+    /// When the latest pull that lacks something was started, ms since the epoch, UTC.
+    pub started: i64,
+    /// The times that pull asked for.
+    pub asked: Window,
+    /// Those of them of which something is missing, sorted and apart from each other.
+    pub missing: Vec<Window>,
+    /// Why that pull lacks something.
+    pub why: Why,
+    /// How many earlier pulls of the key lack something too.
+    pub earlier: usize,
+}
+
+/// Why something is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Why {
+    /// Only a part of the spans was asked for.
+    Sample {
+        /// At most so many spans.
+        limit: Option<u64>,
+        /// This share of the traces.
+        rate: Option<f64>,
+    },
+    /// Another number of spans came than was announced for the times that are missing.
+    Short {
+        /// Spans announced.
+        announced: u64,
+        /// Spans that came.
+        received: u64,
+    },
+    /// The pull ended before everything had landed.
+    BrokenOff,
+    /// The pull is running, or was killed.
+    NotEnded,
+}
+
+impl Ledger {
+    /// What was asked for and is not in the store, latest pull first: one entry for each key.
+    ///
+    /// `into` names one project of the store. A later pull that brings what an earlier one lacks takes it off the
+    /// list; a pull with a filter or of some columns lacks nothing when it brought what it asked for.
+    pub fn incomplete(&self, into: Option<&str>) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        for (number, pull) in self.pulls.iter().enumerate().rev() {
+            if into.is_some_and(|into| pull.key.into != into) {
+                continue;
+            }
+            let missing = self.gap(number);
+            if missing.is_empty() {
+                continue;
+            }
+            match gaps.iter_mut().find(|gap| gap.key == pull.key) {
+                Some(gap) => {
+                    gap.windows = united(gap.windows.drain(..).chain(missing));
+                    gap.earlier += 1;
+                }
+                None => gaps.push(Gap {
+                    key: pull.key.clone(),
+                    windows: missing.clone(),
+                    started: pull.started,
+                    asked: pull.window,
+                    why: self.why(number, &missing),
+                    missing,
+                    earlier: 0,
+                }),
+            }
+        }
+        gaps
+    }
+
+    fn why(&self, number: usize, missing: &[Window]) -> Why {
+        let pull = &self.pulls[number];
+        // A slice that came short is missing as a whole, or has been made up for in part.
+        let lacks = |slice: &&Slice| slice.is_short() && missing.iter().any(|window| overlap(window, &slice.window));
+        let short: Vec<&Slice> = pull.slices.iter().filter(lacks).collect();
+        let only_short = united(short.iter().map(|slice| slice.window));
+        if pull.is_sample() {
+            Why::Sample { limit: pull.limit, rate: pull.wanted.share() }
+        } else if missing.iter().all(|window| only_short.iter().any(|short| short.contains(window))) {
+            let sum = |number: fn(&Slice) -> u64| short.iter().map(|slice| number(slice)).fold(0, u64::saturating_add);
+            Why::Short { announced: sum(|slice| slice.announced.unwrap_or_default()), received: sum(|s| s.received) }
+        } else if pull.error.is_some() || pull.finished.is_some() {
+            Why::BrokenOff
+        } else {
+            Why::NotEnded
+        }
+    }
+}
+
+fn overlap(a: &Window, b: &Window) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PullKey { source, project, into, .. } = &self.key;
+        if project == into {
+            write!(f, "project {into} of {source}: ")?;
+        } else {
+            write!(f, "project {into} ({project} of {source}): ")?;
+        }
+        match &self.why {
+            Why::Sample { limit, rate } => {
+                f.write_str("holds a sample (")?;
+                match (limit, rate) {
+                    (Some(limit), None) => write!(f, "limit {}", HumanCount(*limit))?,
+                    (Some(limit), Some(rate)) => write!(f, "limit {}, sample rate {rate}", HumanCount(*limit))?,
+                    (None, Some(rate)) => write!(f, "sample rate {rate}")?,
+                    (None, None) => f.write_str("a part of the spans")?,
+                }
+                write!(f, ") of {}; a pull of all of it completes it", Span(hull(&self.missing, self.asked)))?;
+            }
+            Why::Short { announced, received } => {
+                if received < announced {
+                    let lost = HumanCount(announced - received);
+                    write!(f, "{lost} of {} announced spans did not come ", HumanCount(*announced))?;
+                } else {
+                    let (received, announced) = (HumanCount(*received), HumanCount(*announced));
+                    write!(f, "{received} spans came where {announced} were announced ")?;
+                }
+                write!(f, "({}); run the same pull again", Span(hull(&self.missing, self.asked)))?;
+            }
+            why @ (Why::BrokenOff | Why::NotEnded) => {
+                let started = DateTime::from_timestamp_nanos(self.started.saturating_mul(NANOS / 1000));
+                let started = started.format("%Y-%m-%d %H:%M UTC");
+                let ended = if *why == Why::BrokenOff { "broke off" } else { "has not ended" };
+                let (amount, one) = amount_of(&self.missing, self.asked);
+                let verb = if one { "is" } else { "are" };
+                write!(f, "{amount} {verb} missing (pull of {started} {ended}); run the same pull again")?;
+            }
+        }
+        match self.earlier {
+            0 => Ok(()),
+            1 => f.write_str(" (1 earlier pull lacks something, too)"),
+            more => write!(f, " ({more} earlier pulls lack something, too)"),
+        }
+    }
+}
+
+/// The window from the first to the last of some.
+fn hull(windows: &[Window], otherwise: Window) -> Window {
+    match (windows.first(), windows.last()) {
+        (Some(first), Some(last)) => Window { start: first.start, end: last.end },
+        _ => otherwise,
+    }
+}
+
+/// How much of a window is missing, `3 of 30 days`, and whether that is one of something.
+fn amount_of(missing: &[Window], asked: Window) -> (String, bool) {
+    const UNITS: [(&str, u64); 4] = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+    let nanos = |seconds: u64| seconds * NANOS.unsigned_abs();
+    // Two of a unit at least, so that a part of it can be said.
+    let unit = |length: u64, least: u64| {
+        UNITS.into_iter().find(|(_, seconds)| length >= nanos(least * seconds)).unwrap_or(("second", 1))
+    };
+    let count = |length: u64, seconds: u64| length.div_ceil(nanos(seconds));
+    let lacking = missing.iter().map(Window::length).fold(0, u64::saturating_add);
+    let (of_unit, of_seconds) = unit(asked.length(), 2);
+    let of = count(asked.length(), of_seconds);
+    let plural = |number: u64| if number == 1 { "" } else { "s" };
+    let text = if lacking >= nanos(of_seconds) || of_seconds == 1 {
+        format!("{} of {of} {of_unit}{}", count(lacking, of_seconds), plural(of))
+    } else {
+        let (unit, seconds) = unit(lacking, 1);
+        let number = count(lacking, seconds);
+        format!("{number} {unit}{} of {of} {of_unit}{}", plural(number), plural(of))
+    };
+    let one = text.starts_with("1 ");
+    (text, one)
+}
+
+/// A window as people write it: the date once when both ends have the same.
+struct Span(Window);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [start, end] = [self.0.start, self.0.end].map(DateTime::from_timestamp_nanos);
+        let whole = |nanos: i64| nanos.rem_euclid(60 * NANOS) == 0;
+        let clock = if whole(self.0.start) && whole(self.0.end) { "%H:%MZ" } else { "%H:%M:%SZ" };
+        let date = format!("%Y-%m-%dT{clock}");
+        let end_format = if start.date_naive() == end.date_naive() { clock } else { date.as_str() };
+        write!(f, "{} to {}", start.format(&date), end.format(end_format))
+    }
+}

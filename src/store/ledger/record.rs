@@ -1,0 +1,156 @@
+//! Writing pulls down, and forgetting those that say nothing any more.
+
+use super::{Ledger, Pull, Slice, now};
+use crate::model::window::without;
+use crate::store::error::Result;
+use crate::store::manifest::{FileRef, Manifest};
+use crate::store::merge::Counts;
+use crate::store::place::Place;
+
+/// Pulls that are kept, unless more of them are incomplete.
+pub(super) const KEPT: usize = 1_000;
+
+/// What a commit has to write into the ledger: a pull, and slices of it that land with the commit.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) pull: &'a Pull,
+    pub(crate) slices: Vec<Slice>,
+}
+
+impl Record<'_> {
+    /// Writes the ledger that follows that of a manifest.
+    pub(crate) async fn save_after(&self, place: &Place, newest: &Manifest, counts: Counts) -> Result<FileRef> {
+        let mut ledger = Ledger::load(place, newest).await?;
+        ledger.record(self.pull, &self.landed(counts));
+        ledger.save(place).await
+    }
+
+    /// The slices with what the commit did: the last one has all of its counts.
+    fn landed(&self, counts: Counts) -> Vec<Slice> {
+        let landed = now();
+        let mut slices: Vec<Slice> = self.slices.iter().map(|slice| Slice { landed, ..slice.clone() }).collect();
+        if let Some(last) = slices.last_mut() {
+            last.stored = counts.new + counts.updated + counts.same;
+            last.new = counts.new;
+            last.updated = counts.updated;
+        }
+        slices
+    }
+}
+
+impl Ledger {
+    /// Writes down a pull, how it ended if it has, and slices of it.
+    ///
+    /// A pull that is known by its id keeps what it asked for and its slices. Doing it twice changes nothing more.
+    pub(crate) fn record(&mut self, pull: &Pull, slices: &[Slice]) {
+        let known = match self.pulls.iter().position(|known| known.id == pull.id) {
+            Some(number) => number,
+            None => {
+                let number = self.pulls.partition_point(|known| known.started <= pull.started);
+                self.pulls.insert(number, pull.clone());
+                number
+            }
+        };
+        let known = &mut self.pulls[known];
+        known.error.clone_from(&pull.error);
+        known.finished = pull.finished;
+        for slice in slices {
+            known.add(slice);
+        }
+        if known.remaining().is_empty() {
+            known.join_slices();
+        }
+        self.forget();
+    }
+
+    /// Forgets pulls beyond the number that is kept: those that later ones replace, then complete ones; oldest first.
+    fn forget(&mut self) {
+        while self.pulls.len() > KEPT {
+            let numbers = 0..self.pulls.len();
+            let replaced = numbers.clone().find(|number| self.is_replaced(*number));
+            let Some(number) = replaced.or_else(|| numbers.clone().find(|number| self.is_spare(*number))) else {
+                return;
+            };
+            self.pulls.remove(number);
+        }
+    }
+
+    /// Whether later pulls got all that this one got, and nothing that it asked for is missing.
+    fn is_replaced(&self, number: usize) -> bool {
+        let pull = &self.pulls[number];
+        let later = self.covered_since(number + 1, &pull.key, &pull.wanted);
+        let own = if pull.limit.is_none() { pull.landed() } else { Vec::new() };
+        without(&own, &later).is_empty() && self.gap(number).is_empty()
+    }
+
+    /// Whether nothing that this pull asked for is missing, and without it nothing would seem to be.
+    fn is_spare(&self, number: usize) -> bool {
+        if !self.gap(number).is_empty() {
+            return false;
+        }
+        let pull = &self.pulls[number];
+        let leans = |other: &usize| {
+            let other = &self.pulls[*other];
+            let (a, b) = (other.window, pull.window);
+            let clean = other.remaining().is_empty() && !other.is_sample() && !other.slices.iter().any(Slice::is_short);
+            other.key == pull.key && !clean && a.start < b.end && b.start < a.end
+        };
+        let leaning: Vec<usize> = (0..self.pulls.len()).filter(|other| *other != number).filter(leans).collect();
+        if leaning.is_empty() {
+            return true;
+        }
+        let mut without_it = self.clone();
+        without_it.pulls.remove(number);
+        leaning.iter().all(|&other| without_it.gap(other - usize::from(other > number)) == self.gap(other))
+    }
+}
+
+impl Pull {
+    /// Adds a slice; one that was recorded already is not counted again.
+    ///
+    /// A slice is asked for again when it came short, or when nobody knows whether its commit was made. What is new in
+    /// the store is new once, so that adds up; what was announced and received is what it was the last time.
+    fn add(&mut self, slice: &Slice) {
+        let repeated = |known: &&mut Slice| match known.is_short() {
+            true => known.window == slice.window,
+            false => known.window.contains(&slice.window),
+        };
+        let Some(known) = self.slices.iter_mut().find(repeated) else {
+            self.slices.push(slice.clone());
+            return;
+        };
+        known.new = known.new.saturating_add(slice.new);
+        known.updated = known.updated.saturating_add(slice.updated);
+        if known.is_short() {
+            let (new, updated) = (known.new, known.updated);
+            *known = Slice { new, updated, ..slice.clone() };
+        }
+    }
+
+    /// Joins slices that touch each other; those that came short stay apart.
+    fn join_slices(&mut self) {
+        let (mut joined, mut whole): (Vec<Slice>, Vec<Slice>) = self.slices.drain(..).partition(Slice::is_short);
+        whole.sort_by_key(|slice| slice.window);
+        for slice in whole {
+            match joined.last_mut().filter(|last| !last.is_short() && slice.window.start <= last.window.end) {
+                Some(last) => last.join(&slice),
+                None => joined.push(slice),
+            }
+        }
+        self.slices = joined;
+    }
+}
+
+impl Slice {
+    fn join(&mut self, next: &Self) {
+        self.window.end = self.window.end.max(next.window.end);
+        // What remotes announce may be any number.
+        self.announced = self.announced.zip(next.announced).map(|(a, b)| a.saturating_add(b));
+        self.received = self.received.saturating_add(next.received);
+        self.stored = self.stored.saturating_add(next.stored);
+        self.new = self.new.saturating_add(next.new);
+        self.updated = self.updated.saturating_add(next.updated);
+        self.landed = self.landed.max(next.landed);
+        self.parts = self.parts.saturating_add(next.parts);
+    }
+}

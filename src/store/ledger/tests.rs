@@ -1,0 +1,366 @@
+//! The ledger's answers against a model that looks at every second, and its words.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::record::KEPT;
+use super::{Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
+use crate::model::time::NANOS;
+use crate::model::window::Window;
+
+const END: i64 = 24;
+/// 2026-11-18T10:00:00Z.
+const TEN: i64 = 1_795_000_000_000_000_000 - 1_795_000_000_000_000_000 % (86_400 * NANOS) + 36_000 * NANOS;
+const DAY: i64 = 86_400 * NANOS;
+
+fn key(project: &str) -> PullKey {
+    PullKey {
+        source: "arize".into(),
+        remote: "flight.example.com".into(),
+        space: Some("space".into()),
+        project: project.into(),
+        into: project.into(),
+    }
+}
+
+fn window(start: i64, end: i64) -> Window {
+    Window { start, end }
+}
+
+fn pull(id: &str, started: i64, window: Window, slices: &[(i64, i64)]) -> Pull {
+    let slices =
+        slices.iter().map(|(start, end)| Slice::new(Window { start: *start, end: *end }, Some(5), 5)).collect();
+    Pull { id: id.into(), started, slices, ..Pull::new(key("checkout"), window) }
+}
+
+fn seconds(windows: &[Window]) -> Vec<i64> {
+    (0..END).filter(|second| inside(windows, *second)).collect()
+}
+
+fn inside(windows: &[Window], second: i64) -> bool {
+    windows.iter().any(|window| window.start <= second && second < window.end)
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    (0..END, 0..10_i64).prop_map(|(start, length)| window(start, (start + length).min(END)))
+}
+
+fn slices() -> impl Strategy<Value = Slice> {
+    (windows(), prop_oneof![4 => Just(Some(5)), 2 => Just(None), 2 => Just(Some(7))])
+        .prop_map(|(window, announced)| Slice::new(window, announced, 5))
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let columns = prop_oneof![
+        6 => Just(None),
+        1 => Just(Some(vec!["a".to_owned()])),
+        1 => Just(Some(vec!["a".to_owned(), "b".to_owned()])),
+        1 => Just(Some(vec!["b".to_owned(), "a".to_owned()])),
+    ];
+    let filter = prop_oneof![4 => Just(None), 1 => Just(Some("x".to_owned())), 1 => Just(Some("y".to_owned()))];
+    let rate = prop_oneof![6 => Just(None), 1 => Just(Some(1.0)), 1 => Just(Some(0.5)), 1 => Just(Some(0.1))];
+    (filter, columns, rate).prop_map(|(filter, columns, sample_rate)| Wanted { filter, columns, sample_rate })
+}
+
+fn pulls() -> impl Strategy<Value = Vec<Pull>> {
+    let limit = prop_oneof![5 => Just(None), 1 => Just(Some(100))];
+    let one = (0..2, windows(), wanted(), limit, vec(slices(), 0..5));
+    vec(one, 0..8).prop_map(|pulls| {
+        let numbered = pulls.into_iter().enumerate();
+        let pull = |(number, (project, window, wanted, limit, slices))| Pull {
+            id: format!("{number}"),
+            started: number as i64,
+            wanted,
+            limit,
+            slices,
+            ..Pull::new(key(if project == 0 { "checkout" } else { "search" }), window)
+        };
+        numbered.map(pull).collect()
+    })
+}
+
+/// What the rules say of one second.
+struct Naive<'a>(&'a [Pull]);
+
+impl Naive<'_> {
+    fn gives(own: &Wanted, wanted: &Wanted) -> bool {
+        let rate = |wanted: &Wanted| wanted.sample_rate.unwrap_or(1.0);
+        let filter = own.filter.is_none() || own.filter == wanted.filter;
+        let columns = match (&own.columns, &wanted.columns) {
+            (Some(own), Some(wanted)) => wanted.iter().filter(|column| own.contains(column)).count() == wanted.len(),
+            (own, _) => own.is_none(),
+        };
+        filter && columns && (rate(own) == 1.0 || rate(own) == rate(wanted))
+    }
+
+    fn landed(pull: &Pull, second: i64) -> bool {
+        pull.slices
+            .iter()
+            .any(|slice| inside(&[slice.window], second) && slice.announced.is_none_or(|n| n == slice.received))
+    }
+
+    fn covered(&self, first: usize, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
+        self.0[first..].iter().any(|pull| {
+            pull.key == *key && pull.limit.is_none() && Self::gives(&pull.wanted, wanted) && Self::landed(pull, second)
+        })
+    }
+
+    fn lacks(&self, number: usize, second: i64) -> bool {
+        let pull = &self.0[number];
+        let all = Wanted { sample_rate: None, ..pull.wanted.clone() };
+        let asked = inside(&[pull.window], second);
+        let short =
+            |slice: &Slice| slice.announced.is_some_and(|n| n != slice.received) && inside(&[slice.window], second);
+        (asked && !self.covered(0, &pull.key, &all, second))
+            || (pull.slices.iter().any(short) && !self.covered(number, &pull.key, &all, second))
+    }
+
+    fn missing(&self, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
+        let all = |wanted: &Wanted| Wanted { sample_rate: None, ..wanted.clone() };
+        self.0.iter().enumerate().any(|(number, pull)| {
+            let (own, wanted) = (all(&pull.wanted), all(wanted));
+            pull.key == *key && Self::gives(&own, &wanted) && Self::gives(&wanted, &own) && self.lacks(number, second)
+        })
+    }
+}
+
+proptest! {
+    #[test]
+    fn answers_are_what_every_second_says(pulls in pulls(), wanted in wanted()) {
+        let naive = Naive(&pulls);
+        let ledger = Ledger { pulls: pulls.clone() };
+        for key in [key("checkout"), key("search")] {
+            let covered: Vec<i64> = (0..END).filter(|second| naive.covered(0, &key, &wanted, *second)).collect();
+            prop_assert_eq!(seconds(&ledger.covered(&key, &wanted)), covered.clone());
+            prop_assert_eq!(ledger.frontier(&key, &wanted), covered.last().map(|last| last + 1));
+            let missing: Vec<i64> = (0..END).filter(|second| naive.missing(&key, &wanted, *second)).collect();
+            prop_assert_eq!(seconds(&ledger.missing(&key, &wanted)), missing);
+        }
+        let gaps = ledger.incomplete(None);
+        for key in [key("checkout"), key("search")] {
+            let of_key: Vec<usize> = (0..pulls.len()).filter(|number| pulls[*number].key == key).collect();
+            let lacking: Vec<i64> =
+                (0..END).filter(|second| of_key.iter().any(|number| naive.lacks(*number, *second))).collect();
+            let found: Vec<_> = gaps.iter().filter(|gap| gap.key == key).collect();
+            prop_assert_eq!(found.len(), usize::from(!lacking.is_empty()));
+            prop_assert_eq!(seconds(found.first().map_or(&[], |gap| &gap.windows)), lacking);
+            prop_assert_eq!(ledger.incomplete(Some(&key.into)).len(), found.len());
+        }
+        for pull in &pulls {
+            let all = (pull.window.start..pull.window.end).all(|second| Naive::landed(pull, second));
+            prop_assert_eq!(pull.remaining().is_empty(), all);
+            prop_assert_eq!(pull.status() == Status::Complete, all && !pull.is_sample());
+        }
+    }
+
+    #[test]
+    fn recording_changes_no_answer(pulls in pulls(), order in any::<u64>(), wanted in wanted()) {
+        let direct = Ledger { pulls: pulls.clone() };
+        let mut recorded = Ledger::default();
+        // Pulls are recorded side by side, and every third slice twice, as when nobody knows whether it was.
+        let mut waiting: Vec<(usize, usize)> =
+            pulls.iter().enumerate().flat_map(|(p, pull)| (0..pull.slices.len()).map(move |s| (p, s))).collect();
+        for pull in &pulls {
+            recorded.record(&Pull { slices: vec![], ..pull.clone() }, &[]);
+        }
+        let mut random = order;
+        while !waiting.is_empty() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (p, _) = waiting[(random >> 33) as usize % waiting.len()];
+            // The slices of one pull keep their order.
+            let at = waiting.iter().position(|next| next.0 == p).unwrap();
+            let (p, s) = waiting.remove(at);
+            for _ in 0..=usize::from(random % 3 == 0) {
+                recorded.record(&Pull { slices: vec![], ..pulls[p].clone() }, &pulls[p].slices[s..=s]);
+            }
+        }
+        for key in [key("checkout"), key("search")] {
+            prop_assert_eq!(recorded.covered(&key, &wanted), direct.covered(&key, &wanted));
+        }
+        prop_assert_eq!(recorded.pulls.len(), pulls.len());
+        for (recorded, direct) in recorded.pulls.iter().zip(&direct.pulls) {
+            prop_assert_eq!(recorded.landed(), direct.landed());
+            prop_assert_eq!(recorded.status(), direct.status());
+        }
+        let text = serde_json::to_string(&recorded).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), recorded);
+    }
+}
+
+#[test]
+fn slices_of_a_complete_pull_become_one() {
+    let mut ledger = Ledger::default();
+    let whole = pull("a", 1, window(0, 30), &[]);
+    let slice = |start, end, announced| Slice {
+        stored: 5,
+        new: 4,
+        updated: 1,
+        landed: start,
+        ..Slice::new(window(start, end), announced, 5)
+    };
+    ledger.record(&whole, &[slice(20, 30, Some(5)), slice(0, 10, Some(5))]);
+    assert_eq!(ledger.pulls[0].slices.len(), 2);
+    assert_eq!(ledger.pulls[0].remaining(), [window(10, 20)]);
+    ledger.record(&whole, &[slice(10, 20, Some(8))]);
+    assert_eq!(ledger.pulls[0].status(), Status::Incomplete, "a short slice does not count");
+    assert_eq!(ledger.pulls[0].slices.len(), 3);
+    // Asked for again: nothing is new this time but what did not come before.
+    let again = Slice { new: 3, updated: 0, stored: 8, received: 8, ..slice(10, 20, Some(8)) };
+    ledger.record(&Pull { finished: Some(9), ..whole.clone() }, &[again]);
+    let pull = &ledger.pulls[0];
+    assert_eq!(pull.status(), Status::Complete);
+    let one = Slice {
+        window: window(0, 30),
+        announced: Some(18),
+        received: 18,
+        stored: 18,
+        new: 15,
+        updated: 3,
+        landed: 20,
+        parts: 3,
+    };
+    assert_eq!((pull.slices.as_slice(), pull.finished), ([one.clone()].as_slice(), Some(9)));
+    // A commit of which nobody knew that it was made is made again.
+    ledger.record(&Pull { finished: Some(9), ..whole }, &[Slice { new: 0, updated: 0, ..slice(20, 30, Some(5)) }]);
+    assert_eq!(ledger.pulls[0].slices, [one]);
+}
+
+#[test]
+fn a_broken_pull_is_taken_up_again_within_a_day() {
+    let hour = 3_600_000;
+    let filtered = Wanted { filter: Some("x".into()), ..Wanted::default() };
+    let everything = Wanted::default();
+    let mut ledger = Ledger { pulls: vec![pull("a", 0, window(0, 30), &[(0, 10)])] };
+    let find = |ledger: &Ledger, wanted: &Wanted, now: i64| {
+        ledger.resumable(&key("checkout"), wanted, now).map(|pull| pull.id.clone())
+    };
+    assert_eq!(find(&ledger, &everything, 23 * hour).as_deref(), Some("a"));
+    assert_eq!(find(&ledger, &everything, 24 * hour), None, "too old");
+    assert_eq!(find(&ledger, &filtered, hour), None, "another filter");
+    assert_eq!(ledger.resumable(&key("search"), &everything, hour), None, "another project");
+    ledger.pulls.push(Pull { wanted: filtered.clone(), ..pull("b", 1, window(0, 30), &[]) });
+    ledger.pulls.push(Pull { limit: Some(3), ..pull("c", 2, window(0, 30), &[]) });
+    assert_eq!(find(&ledger, &everything, hour).as_deref(), Some("a"));
+    assert_eq!(find(&ledger, &filtered, hour).as_deref(), Some("b"));
+    ledger.pulls.push(pull("d", 3, window(0, 9), &[(0, 10)]));
+    assert_eq!(find(&ledger, &everything, hour), None, "the latest one is complete");
+}
+
+fn line(ledger: &Ledger) -> String {
+    let gaps = ledger.incomplete(None);
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    gaps[0].to_string()
+}
+
+#[test]
+fn what_is_missing_is_said_in_a_line() {
+    // 2026-11-20T14:02:00Z
+    let started = (TEN / NANOS + 2 * 86_400 + 4 * 3_600 + 120) * 1000;
+    let month = window(TEN - 30 * DAY, TEN);
+    let mut broken = pull("a", started, month, &[(TEN - 27 * DAY, TEN - 9 * DAY), (TEN - 9 * DAY, TEN)]);
+    let of = |pull: &Pull| line(&Ledger { pulls: vec![pull.clone()] });
+    assert_eq!(
+        of(&broken),
+        "project checkout of arize: 3 of 30 days are missing (pull of 2026-11-20 14:02 UTC has not ended); run the \
+         same pull again"
+    );
+    broken.error = Some("reset".into());
+    broken.slices[0].window.start = TEN - 30 * DAY + 40 * 60 * NANOS;
+    broken.key.project = "Checkout Service".into();
+    assert_eq!(
+        of(&broken),
+        "project checkout (Checkout Service of arize): 40 minutes of 30 days are missing (pull of 2026-11-20 14:02 \
+         UTC broke off); run the same pull again"
+    );
+    let mut short = pull("b", started, window(TEN, TEN + 2 * 3_600 * NANOS), &[]);
+    short.slices = vec![
+        Slice::new(window(TEN, TEN + 3_600 * NANOS), Some(5_000), 4_988),
+        Slice::new(window(TEN + 3_600 * NANOS, TEN + 7_200 * NANOS), Some(3), 3),
+    ];
+    assert_eq!(
+        of(&short),
+        "project checkout of arize: 12 of 5,000 announced spans did not come (2026-11-18T10:00Z to 11:00Z); run the \
+         same pull again"
+    );
+    short.slices[0].received = 5_001;
+    short.slices[0].window.start += NANOS;
+    short.window.start += NANOS;
+    assert_eq!(
+        of(&short),
+        "project checkout of arize: 5,001 spans came where 5,000 were announced (2026-11-18T10:00:01Z to 11:00:00Z); \
+         run the same pull again"
+    );
+    let sample = Pull { limit: Some(1_000), ..pull("c", started, window(TEN - DAY, TEN), &[(TEN - DAY, TEN)]) };
+    let text = "project checkout of arize: holds a sample (limit 1,000) of 2026-11-17T10:00Z to 2026-11-18T10:00Z; a \
+                pull of all of it completes it";
+    assert_eq!(of(&sample), text);
+    let mut both = Ledger { pulls: vec![broken, sample] };
+    both.pulls[0].key = key("checkout");
+    let rate = Wanted { sample_rate: Some(0.25), ..Wanted::default() };
+    both.pulls.push(Pull { wanted: rate, ..pull("d", started, month, &[]) });
+    assert_eq!(both.incomplete(None)[0].why, Why::Sample { limit: None, rate: Some(0.25) });
+    assert!(line(&both).contains("(sample rate 0.25) of 2026-10-19T10:00Z to "), "{}", line(&both));
+    both.pulls.push(pull("e", started, month, &[(month.start, month.end)]));
+    assert_eq!(both.incomplete(None), [], "a later pull of all of it takes them off the list");
+}
+
+#[test]
+fn a_short_slice_after_a_whole_one_is_missing() {
+    let mut short = pull("b", 2, window(0, 10), &[]);
+    short.slices = vec![Slice::new(window(0, 5), Some(9), 8), Slice::new(window(5, 10), Some(1), 1)];
+    let mut ledger = Ledger { pulls: vec![pull("a", 1, window(0, 10), &[(0, 10)]), short] };
+    let everything = Wanted::default();
+    assert_eq!(ledger.missing(&key("checkout"), &everything), [window(0, 5)]);
+    ledger.pulls.push(pull("c", 3, window(0, 3), &[(0, 3)]));
+    assert_eq!(ledger.missing(&key("checkout"), &everything), [window(3, 5)]);
+    ledger.pulls[1].slices.push(Slice::new(window(3, 5), None, 8));
+    assert_eq!(ledger.missing(&key("checkout"), &everything), []);
+    assert_eq!(ledger.pulls[1].status(), Status::Incomplete);
+}
+
+#[test]
+fn numbers_of_a_remote_do_not_overflow() {
+    let mut huge = pull("a", i64::MAX, window(i64::MIN, i64::MAX), &[]);
+    huge.slices = vec![Slice::new(window(i64::MIN, 0), Some(u64::MAX), u64::MAX); 2];
+    huge.slices.push(Slice::new(window(0, i64::MAX), Some(u64::MAX), 1));
+    assert_eq!((huge.announced(), huge.received()), (Some(u64::MAX), u64::MAX));
+    let mut ledger = Ledger::default();
+    ledger.record(&huge, &[Slice::new(window(0, i64::MAX), Some(u64::MAX), u64::MAX)]);
+    assert_eq!(ledger.pulls[0].status(), Status::Complete);
+    huge.slices.clear();
+    assert!(line(&Ledger { pulls: vec![huge] }).contains("days are missing"));
+}
+
+#[test]
+fn pulls_that_say_nothing_any_more_are_forgotten() {
+    let count = KEPT as i64;
+    let day = |number: i64| pull(&format!("day {number}"), number, window(number, number + 1), &[(number, number + 1)]);
+    let mut ledger = Ledger { pulls: (0..count).map(day).collect() };
+    // Broken off at first, and made up for by the pull of the day.
+    ledger.pulls[3] = pull("broken", 3, window(3, 5), &[(3, 4)]);
+    // Nothing made up for this one.
+    ledger.pulls[0] = pull("lost", 0, window(-2, 1), &[(0, 1)]);
+    let ids = |ledger: &Ledger, count: usize| -> Vec<String> {
+        ledger.pulls.iter().take(count).map(|pull| pull.id.clone()).collect()
+    };
+    ledger.record(&pull("again", count, window(6, 8), &[(6, 8)]), &[]);
+    assert_eq!(ids(&ledger, 8), ["lost", "day 1", "day 2", "broken", "day 4", "day 5", "day 7", "day 8"]);
+    assert_eq!(ledger.pulls.len(), KEPT);
+    ledger.record(&day(count + 1), &[]);
+    assert_eq!(ids(&ledger, 4), ["lost", "day 1", "day 2", "broken"], "day 7 is covered by `again`, too");
+    for number in 2..5 {
+        ledger.record(&day(count + number), &[]);
+    }
+    // The day after the break is what takes it off the list, so the broken pull goes first.
+    assert_eq!(ids(&ledger, 3), ["lost", "day 4", "day 5"]);
+    assert_eq!(ledger.missing(&key("checkout"), &Wanted::default()), [window(-2, 0)]);
+    assert_eq!(ledger.pulls.len(), KEPT);
+}
+
+#[test]
+fn incomplete_pulls_are_never_forgotten() {
+    let broken = |number: i64| pull(&format!("{number}"), number, window(number, number + 2), &[]);
+    let mut ledger = Ledger { pulls: (0..KEPT as i64).map(broken).collect() };
+    ledger.record(&broken(KEPT as i64), &[]);
+    assert_eq!(ledger.pulls.len(), KEPT + 1);
+}
