@@ -5,6 +5,8 @@ use std::io;
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
+use crate::trace::TraceError;
+
 /// Why a result could not be written, or an option of its output not be understood.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +39,9 @@ pub enum Error {
     /// A column is of a kind that the format cannot hold, or its data is broken.
     #[error("could not encode the result")]
     Arrow(#[source] ArrowError),
+    /// The spans are not those of a trace that can be put together.
+    #[error("could not put the trace together")]
+    Trace(#[source] TraceError),
     /// A column is of a kind that Parquet cannot hold.
     #[error("could not encode the result as Parquet")]
     Parquet(#[source] ParquetError),
@@ -65,6 +70,12 @@ impl From<ArrowError> for Error {
             ArrowError::IoError(_, error) => Self::Io(error),
             other => Self::Arrow(other),
         }
+    }
+}
+
+impl From<TraceError> for Error {
+    fn from(error: TraceError) -> Self {
+        Self::Trace(error)
     }
 }
 

@@ -10,9 +10,13 @@
 //!                    └─ parquet, arrow  files
 //! ```
 //!
+//! One trace and one session, for people: view ─ clip, color, sanitize
+//!
 //! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
 
 mod buffer;
+mod clip;
+mod color;
 mod cut;
 mod delimited;
 mod encode;
@@ -30,6 +34,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod time;
+mod view;
 mod writer;
 mod written;
 mod zone;
@@ -38,6 +43,7 @@ pub use error::Error;
 pub use fence::Fence;
 pub use format::Format;
 pub use sanitize::escape_terminal;
+pub use view::{ViewOptions, write_session, write_trace};
 pub use writer::{Options, ResultWriter};
 pub use written::Written;
 pub use zone::Zone;

@@ -5,12 +5,12 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use chrono_tz::Tz;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::buffer::Buffer;
+use super::clip::{Clip, clip};
+use super::color::{BOLD, DIM, PLAIN};
 use super::encode::{Encoder, Style, is_number};
 use super::layout::{Slot, fit};
-use super::sanitize::{is_hidden, is_plain, push_escape};
 use super::{Error, Fence};
 
 /// Widths are fixed when this many rows are held, or this much text.
@@ -18,9 +18,6 @@ const HELD_ROWS: usize = 10_000;
 const HELD_TEXT: usize = 32 << 20;
 
 const NULL: &str = "NULL";
-const BOLD: &[u8] = b"\x1b[1m";
-const DIM: &[u8] = b"\x1b[2m";
-const PLAIN: &[u8] = b"\x1b[0m";
 
 /// How a table is to look.
 pub(super) struct Look {
@@ -71,15 +68,6 @@ struct Cell {
     end: usize,
     clip: Clip,
     null: bool,
-}
-
-/// What became of a text that was clipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Clip {
-    /// Terminal columns of what is left.
-    width: usize,
-    /// Whether there was more.
-    cut: bool,
 }
 
 impl<W: Write> TableWriter<W> {
@@ -155,7 +143,7 @@ impl<W: Write> TableWriter<W> {
                         let at = row * columns + index;
                         let start = if at == 0 { 0 } else { held.cells[at - 1].end };
                         let cell = &held.cells[at];
-                        let color = if cell.null { DIM } else { b"" };
+                        let color = if cell.null { DIM } else { "" };
                         self.cell(index, width, &held.text[start..cell.end], cell.clip, color);
                     }
                 }
@@ -211,7 +199,7 @@ impl<W: Write> TableWriter<W> {
     }
 
     /// Writes one cell and the frame right of it.
-    fn cell(&mut self, index: usize, width: usize, text: &str, clipped: Clip, color: &[u8]) {
+    fn cell(&mut self, index: usize, width: usize, text: &str, clipped: Clip, color: &str) {
         let column = &mut self.columns[index];
         let mut short = String::new();
         let mut shown = (text, clipped.width);
@@ -223,16 +211,16 @@ impl<W: Write> TableWriter<W> {
         }
         let right = column.right;
         let bytes = &mut self.out.bytes;
-        let color = if self.look.color { color } else { b"" };
+        let color = if self.look.color { color } else { "" };
         let blanks = width.saturating_sub(shown.1);
         bytes.push(b' ');
         if right {
             bytes.resize(bytes.len() + blanks, b' ');
         }
-        bytes.extend_from_slice(color);
+        bytes.extend_from_slice(color.as_bytes());
         bytes.extend_from_slice(shown.0.as_bytes());
         if !color.is_empty() {
-            bytes.extend_from_slice(PLAIN);
+            bytes.extend_from_slice(PLAIN.as_bytes());
         }
         if !right {
             bytes.resize(bytes.len() + blanks, b' ');
@@ -250,45 +238,4 @@ impl Held {
         self.rows = 0;
         self
     }
-}
-
-/// Appends as much of a text as fits `limit` terminal columns, on one line and with hidden characters visible.
-///
-/// Line breaks become `↵`. Stops reading where the limit is reached, so a long text costs no more than a short one.
-fn clip(text: &str, limit: usize, out: &mut String) -> Clip {
-    if text.len() <= limit && is_plain(text) {
-        out.push_str(text);
-        return Clip { width: text.len(), cut: false };
-    }
-    let start = out.len();
-    let mut used = 0;
-    let mut cut = false;
-    let mut escape = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\r' && chars.peek() == Some(&'\n') {
-            continue;
-        }
-        escape.clear();
-        match c {
-            '\n' => escape.push('↵'),
-            c if is_hidden(c) => push_escape(c, &mut escape),
-            c => escape.push(c),
-        }
-        let width = if escape.len() == c.len_utf8() { c.width().unwrap_or(0) } else { escape.width() };
-        if used + width > limit {
-            cut = true;
-            break;
-        }
-        used += width;
-        out.push_str(&escape);
-    }
-    // Some sequences are wider or narrower than their characters one by one.
-    let mut width = out[start..].width();
-    while width > limit {
-        cut = true;
-        out.pop();
-        width = out[start..].width();
-    }
-    Clip { width, cut }
 }

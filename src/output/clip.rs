@@ -1,0 +1,92 @@
+//! Text by strangers cut to a number of terminal columns.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::sanitize::{is_hidden, is_plain, push_escape};
+
+/// What became of a text that was clipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Clip {
+    /// Terminal columns of what is left.
+    pub(super) width: usize,
+    /// Whether there was more.
+    pub(super) cut: bool,
+}
+
+/// Appends as much of a text as fits `limit` terminal columns, on one line and with hidden characters visible.
+///
+/// Line breaks become `↵`. Stops reading where the limit is reached, so a long text costs no more than a short one.
+pub(super) fn clip(text: &str, limit: usize, out: &mut String) -> Clip {
+    if text.len() <= limit && is_plain(text) {
+        out.push_str(text);
+        return Clip { width: text.len(), cut: false };
+    }
+    let start = out.len();
+    let mut used = 0;
+    let mut cut = false;
+    let mut escape = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\r' && chars.peek() == Some(&'\n') {
+            continue;
+        }
+        escape.clear();
+        match c {
+            '\n' => escape.push('↵'),
+            c if is_hidden(c) => push_escape(c, &mut escape),
+            c => escape.push(c),
+        }
+        let width = if escape.len() == c.len_utf8() { c.width().unwrap_or(0) } else { escape.width() };
+        if used + width > limit {
+            cut = true;
+            break;
+        }
+        used += width;
+        out.push_str(&escape);
+    }
+    // Some sequences are wider or narrower than their characters one by one.
+    let mut width = out[start..].width();
+    while width > limit {
+        cut = true;
+        out.pop();
+        width = out[start..].width();
+    }
+    Clip { width, cut }
+}
+
+/// Appends a text as [`clip`] does, with `…` as the last of its columns if there was more; gives the columns used.
+pub(super) fn shorten(text: &str, limit: usize, out: &mut String) -> usize {
+    let start = out.len();
+    let whole = clip(text, limit, out);
+    if !whole.cut {
+        return whole.width;
+    }
+    out.truncate(start);
+    let Some(limit) = limit.checked_sub(1) else { return 0 };
+    let part = clip(text, limit, out);
+    out.push('…');
+    part.width + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortens_to_columns() {
+        let shown = |text: &str, limit| {
+            let mut out = String::new();
+            let width = shorten(text, limit, &mut out);
+            assert_eq!(width, out.width());
+            out
+        };
+        assert_eq!(shown("plain", 5), "plain");
+        assert_eq!(shown("plain", 4), "pla…");
+        assert_eq!(shown("日本語", 5), "日本…");
+        assert_eq!(shown("日本語", 4), "日…");
+        assert_eq!(shown("a\r\nb\u{1b}[0m", 30), "a↵b\\u{1b}[0m");
+        assert_eq!(shown("a\u{1b}[0m", 5), "a…");
+        assert_eq!(shown("ab", 1), "…");
+        assert_eq!(shown("ab", 0), "");
+    }
+}

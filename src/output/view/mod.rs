@@ -1,0 +1,61 @@
+//! One trace as a tree and one session as a conversation, for a terminal.
+//!
+//! ```text
+//! trace.rs     a trace: facts, then one line a span
+//!   spans.rs     spans of a trace in tree order, read from batches
+//!   branches.rs  the lines that join a span to its parent
+//!   layout.rs    which columns there are, and how wide
+//!   bar.rs       a span's place on the time axis
+//! session.rs   a session: facts, then its turns
+//!   said.rs      what a person would call the text of an input or output
+//!   wrap.rs      text folded to a width
+//! line.rs      a line that never grows beyond its width
+//! cells.rs     columns of batches by name
+//! units.rs     times, counts and costs in words
+//! ```
+//!
+//! The views stand beside the result formats, and above the module that knows what a trace is, because every character that
+//! they take from a span has to pass the sanitising that is here.
+
+mod bar;
+mod branches;
+mod cells;
+mod layout;
+mod line;
+#[cfg(test)]
+mod properties;
+mod said;
+mod session;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod units;
+mod wrap;
+
+pub use session::write_session;
+pub use trace::write_trace;
+
+use super::Zone;
+
+/// Columns of a view where no terminal says how many it has.
+const PIPE_WIDTH: usize = 120;
+
+/// How a trace or a session is to look. The default is 120 columns wide, in UTC, without colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ViewOptions {
+    /// Terminal columns that no line exceeds; `None`: 120.
+    pub width: Option<usize>,
+    /// Whether terminal colours may be used.
+    pub color: bool,
+    /// Zone of timestamps.
+    pub zone: Zone,
+    /// Whether the whole is enclosed in a [`Fence`](super::Fence).
+    pub fence: bool,
+}
+
+impl ViewOptions {
+    fn columns(&self) -> usize {
+        self.width.unwrap_or(PIPE_WIDTH)
+    }
+}

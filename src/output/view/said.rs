@@ -1,0 +1,205 @@
+//! What a person would call the text of an input or output: the words in it, without the JSON around them.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Objects inside objects that are looked through for text.
+const LEVELS: usize = 6;
+
+/// Whose words are looked for in a list of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// What the user said last.
+    Input,
+    /// What was said last.
+    Output,
+}
+
+/// The words in a recorded input or output; the text as it is where it is no JSON or nothing in it is known.
+///
+/// Known are a JSON string, an object with `messages`, `choices` or `content`, an object with a single key, and a list of
+/// messages: the last one, of the user where the input is asked for. JSON that was cut off is read as far as it goes.
+pub(super) fn said(text: &str, side: Side) -> Cow<'_, str> {
+    if !text.trim_start().starts_with(['{', '[', '"']) {
+        return Cow::Borrowed(text);
+    }
+    let parsed = serde_json::from_str(text).ok().or_else(|| parse_cut(text));
+    match parsed.and_then(|value| words(&value, side, LEVELS)) {
+        Some(words) if !words.trim().is_empty() => Cow::Owned(words),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+fn words(value: &Value, side: Side, levels: usize) -> Option<String> {
+    let levels = levels.checked_sub(1)?;
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if items.iter().all(Value::is_array) => words(items.last()?, side, levels),
+        Value::Array(items) => of_messages(items, side, levels),
+        Value::Object(members) => {
+            let known = ["messages", "choices", "message", "kwargs", "content"];
+            let known = known.iter().filter_map(|key| members.get(*key)).find_map(|value| words(value, side, levels));
+            let only = || members.values().next().filter(|_| members.len() == 1);
+            known.or_else(|| words(only()?, side, levels))
+        }
+        _ => None,
+    }
+}
+
+/// The words of the last message that has any, of the user if those are wanted and there are any.
+fn of_messages(items: &[Value], side: Side, levels: usize) -> Option<String> {
+    let is_message = |item: &Value| role(item).is_some() || item.get("message").is_some();
+    if !items.iter().any(is_message) {
+        return parts(items);
+    }
+    let last = |wanted: &dyn Fn(&Value) -> bool| {
+        items.iter().rev().filter(|item| wanted(item)).find_map(|item| words(item, side, levels))
+    };
+    let by_user = |item: &Value| role(item).is_some_and(|role| matches!(role, "user" | "human" | "HumanMessage"));
+    let users = if side == Side::Input { last(&by_user) } else { None };
+    users.or_else(|| last(&|_| true))
+}
+
+/// Who speaks, in the shapes that clients and frameworks write.
+fn role(message: &Value) -> Option<&str> {
+    [message.get("role"), message.get("message").and_then(|inner| inner.get("role"))]
+        .into_iter()
+        .chain([message.get("kwargs").and_then(|inner| inner.get("type")), message.get("type")])
+        .flatten()
+        .find_map(Value::as_str)
+}
+
+/// The texts of a message that comes in parts.
+fn parts(items: &[Value]) -> Option<String> {
+    let text = |part: &Value| part.as_str().or_else(|| part.get("text")?.as_str()).map(str::to_owned);
+    let texts: Vec<String> = items.iter().filter_map(text).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// Reads JSON whose end is missing: what is open is closed, else the last element is left out.
+fn parse_cut(text: &str) -> Option<Value> {
+    let mut open: Vec<char> = Vec::new();
+    let mut in_string = false;
+    // Where the escape that the text may end in began.
+    let mut escape: Option<usize> = None;
+    // The end of the last element that is whole, and how many brackets were open there.
+    let mut whole = (0, 0);
+    for (at, c) in text.char_indices() {
+        if in_string {
+            match escape {
+                Some(began) if at == began + 1 && c == 'u' => {}
+                Some(began) if at == began + 1 || at == began + 5 => escape = None,
+                Some(_) => {}
+                None if c == '\\' => escape = Some(at),
+                None if c == '"' => in_string = false,
+                None => {}
+            }
+            continue;
+        }
+        match c {
+            '"' => in_string = true,
+            '{' => open.push('}'),
+            '[' => open.push(']'),
+            '}' | ']' => _ = open.pop(),
+            ',' => whole = (at, open.len()),
+            _ => {}
+        }
+        if matches!(c, '{' | '[') {
+            whole = (at + 1, open.len());
+        }
+    }
+    let closed = |end: usize, quote: bool, depth: usize| {
+        let mut text = text.get(..end)?.to_owned();
+        text.push_str(if quote { "\"" } else { "" });
+        text.extend(open.iter().take(depth).rev());
+        serde_json::from_str(&text).ok()
+    };
+    let end = escape.filter(|_| in_string).unwrap_or(text.len());
+    closed(end, in_string, open.len()).or_else(|| closed(whole.0, false, whole.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_in_known_shapes() {
+        let cases = [
+            ("plain text", "plain text", "plain text"),
+            (r#""quoted \"text\"""#, "quoted \"text\"", "quoted \"text\""),
+            (r#"{"query": "why?"}"#, "why?", "why?"),
+            (r#"{"input": {"question": "why?"}}"#, "why?", "why?"),
+            (r#"{"a": 1, "b": "c"}"#, r#"{"a": 1, "b": "c"}"#, r#"{"a": 1, "b": "c"}"#),
+            (
+                r#"{"messages":[{"role":"system","content":"be kind"},{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}],"model":"m"}"#,
+                "hi",
+                "hello",
+            ),
+            (
+                r#"[{"role":"user","content":[{"type":"text","text":"one"},{"type":"image"},{"text":"two"}]}]"#,
+                "one\ntwo",
+                "one\ntwo",
+            ),
+            (r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"done"}}],"id":"x"}"#, "done", "done"),
+            (
+                r#"{"messages":[[{"lc":1,"kwargs":{"content":"hey","type":"human"}},{"kwargs":{"content":"yes","type":"ai"}}]]}"#,
+                "hey",
+                "yes",
+            ),
+            (r#"[{"message.role":"x"}]"#, r#"[{"message.role":"x"}]"#, r#"[{"message.role":"x"}]"#),
+            (
+                r#"{"role":"assistant","content":"","tool_calls":[]}"#,
+                r#"{"role":"assistant","content":"","tool_calls":[]}"#,
+                r#"{"role":"assistant","content":"","tool_calls":[]}"#,
+            ),
+            ("{broken", "{broken", "{broken"),
+            ("[]", "[]", "[]"),
+        ];
+        for (text, input, output) in cases {
+            assert_eq!(said(text, Side::Input), input, "{text}");
+            assert_eq!(said(text, Side::Output), output, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_is_read_as_far_as_it_goes() {
+        let text =
+            r#"{"messages":[{"role":"user","content":"say \"hi\" and é\n"},{"role":"user","content":"more"}],"n":12}"#;
+        let at = |part: &str| text.find(part).unwrap();
+        let cases = [
+            (at(" and"), "say \"hi\""),
+            (at("\"hi") + 1, "say \""),
+            (at("\"hi"), "say "),
+            (at("é"), "say \"hi\" and "),
+            (at("\"content\":\"more") + 4, "say \"hi\" and é\n"),
+            (at("more") + 2, "mo"),
+            (at("12") + 1, "more"),
+            (at("],\"n"), "more"),
+        ];
+        for (end, words) in cases {
+            assert_eq!(said(&text[..end], Side::Input), words, "{}", &text[..end]);
+        }
+        assert_eq!(said("{\"text\":\"a\\u00", Side::Input), "a");
+        assert_eq!(said("{\"text\":\"a\\u00e9b", Side::Input), "aéb");
+    }
+
+    #[test]
+    fn deep_nesting_is_left_as_it_is() {
+        let deep = "[".repeat(100_000);
+        assert_eq!(said(&deep, Side::Input), deep);
+        let objects = format!("{}1{}", "{\"a\":".repeat(50), "}".repeat(50));
+        assert_eq!(said(&objects, Side::Output), objects);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_text(text in "[\\[\\]{}:,\"\\\\u0 a]{0,40}", json in "\\{\"messages\": \\[[{}\":,a-c]{0,20}") {
+            for text in [text, json] {
+                prop_assert!(text.is_empty() || !said(&text, Side::Input).is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The spans of one trace in tree order, read from batches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampNanosecondArray, UInt64Array,
+};
+use arrow::compute::{concat, take};
+use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimestampNanosecondType};
+
+use super::super::Error;
+use super::cells::{column, converted, float, int, text};
+use crate::model::columns::{self, TREE};
+use crate::trace;
+
+/// The columns that a tree is drawn from, besides `tree.*`: none of them is long.
+const SHORT: [&str; 17] = [
+    columns::PROJECT,
+    columns::TRACE_ID,
+    columns::SPAN_ID,
+    columns::PARENT_ID,
+    columns::NAME,
+    columns::KIND,
+    columns::START_TIME,
+    columns::END_TIME,
+    columns::LATENCY_MS,
+    columns::STATUS_CODE,
+    columns::MODEL,
+    columns::PROMPT_TOKENS,
+    columns::COMPLETION_TOKENS,
+    columns::TOTAL_TOKENS,
+    columns::COST,
+    columns::SESSION_ID,
+    columns::USER_ID,
+];
+
+/// Where a failed span may say what went wrong.
+const FAILURE: [&str; 3] = [columns::STATUS_MESSAGE, "attributes.exception.type", "attributes.exception.message"];
+/// Characters of a failure that are kept: more than any terminal shows.
+const FAILURE_CHARS: usize = 1_000;
+
+/// What a line shows of a span.
+#[derive(Debug)]
+pub(super) struct Span<'a> {
+    pub(super) left: i32,
+    pub(super) right: i32,
+    pub(super) name: Option<&'a str>,
+    pub(super) kind: Option<&'a str>,
+    pub(super) model: Option<&'a str>,
+    pub(super) start: Option<i64>,
+    pub(super) end: Option<i64>,
+    pub(super) latency_ms: Option<f64>,
+    pub(super) prompt: Option<i64>,
+    pub(super) completion: Option<i64>,
+    pub(super) total: Option<i64>,
+    pub(super) cost: Option<f64>,
+    pub(super) is_error: bool,
+    /// What a failed span says about it.
+    pub(super) failure: Option<&'a str>,
+    pub(super) is_critical: bool,
+    pub(super) is_orphan: bool,
+    pub(super) is_on_cycle: bool,
+}
+
+/// The short columns of a trace, and what its failed spans say.
+#[derive(Debug)]
+pub(super) struct Columns {
+    batch: RecordBatch,
+    /// By row.
+    failures: HashMap<usize, String>,
+}
+
+impl Columns {
+    /// Reads the rows of one trace; long columns are looked at where a span failed, and nowhere else.
+    ///
+    /// Where the `tree.*` columns are not all there, they are computed from ids and times.
+    pub(super) fn read(batches: &[RecordBatch]) -> Result<Self, Error> {
+        let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
+        let short = columns::CANONICAL.iter().filter(|column| SHORT.contains(&column.name));
+        for wanted in short.chain(TREE.iter()) {
+            let parts: Vec<_> =
+                batches.iter().map(|batch| column(batch, wanted.name, &wanted.data_type)).collect::<Result<_, _>>()?;
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            arrays.push(concat(&parts)?);
+            fields.push(Field::new(wanted.name, wanted.data_type.clone(), true));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let mut batch = RecordBatch::try_new(schema.clone(), arrays.clone())?;
+        let has_tree = |batch: &RecordBatch| TREE.iter().all(|column| batch.column_by_name(column.name).is_some());
+        let holes = |name| batch.column_by_name(name).is_none_or(|column| column.null_count() > 0);
+        if !batches.iter().all(has_tree) || holes("tree.left") || holes("tree.right") {
+            let rows = 0..batch.num_rows();
+            let tree = trace::tree_columns(
+                &trace::TreeInput {
+                    span_id: texts(&batch, columns::SPAN_ID),
+                    parent_id: texts(&batch, columns::PARENT_ID),
+                    start_time: times(&batch, columns::START_TIME),
+                    end_time: times(&batch, columns::END_TIME),
+                },
+                std::slice::from_ref(&rows),
+            )?;
+            let first = arrays.len() - tree.len();
+            arrays.splice(first.., tree);
+            batch = RecordBatch::try_new(schema, arrays)?;
+        }
+        let failures = failures(batches)?;
+        Ok(Self { batch, failures })
+    }
+
+    /// The trace's row of the table `traces`.
+    pub(super) fn summary(&self) -> Result<RecordBatch, Error> {
+        let rows = 0..self.batch.num_rows();
+        Ok(trace::summarize(&self.batch, std::slice::from_ref(&rows))?)
+    }
+
+    /// The spans in tree order.
+    pub(super) fn spans(&self) -> Vec<Span<'_>> {
+        let batch = &self.batch;
+        let (name, kind) = (texts(batch, columns::NAME), texts(batch, columns::KIND));
+        let (model, status) = (texts(batch, columns::MODEL), texts(batch, columns::STATUS_CODE));
+        let (start, end) = (times(batch, columns::START_TIME), times(batch, columns::END_TIME));
+        let (latency, cost) = (floats(batch, columns::LATENCY_MS), floats(batch, columns::COST));
+        let prompt = ints(batch, columns::PROMPT_TOKENS);
+        let completion = ints(batch, columns::COMPLETION_TOKENS);
+        let total = ints(batch, columns::TOTAL_TOKENS);
+        let (left, right) = (numbers(batch, "tree.left"), numbers(batch, "tree.right"));
+        let flag = |name| {
+            let flags: &BooleanArray = batch[name].as_boolean();
+            move |row: usize| flags.is_valid(row) && flags.value(row)
+        };
+        let (critical, orphan, cycle) = (flag("tree.critical"), flag("tree.orphan"), flag("tree.cycle"));
+        let time = |times: &TimestampNanosecondArray, row: usize| times.is_valid(row).then(|| times.value(row));
+
+        let mut order: Vec<usize> = (0..batch.num_rows()).collect();
+        order.sort_by_key(|&row| left.value(row));
+        let span = |row: usize| {
+            let (start, end) = (time(start, row), time(end, row));
+            let elapsed = || Some(trace::elapsed_ms(start?, end?));
+            Span {
+                left: left.value(row),
+                right: right.value(row),
+                name: text(name, row),
+                kind: text(kind, row),
+                model: text(model, row),
+                start,
+                end,
+                latency_ms: float(latency, row).or_else(elapsed),
+                prompt: int(prompt, row),
+                completion: int(completion, row),
+                total: int(total, row),
+                cost: float(cost, row),
+                is_error: text(status, row) == Some("ERROR"),
+                failure: self.failures.get(&row).map(String::as_str),
+                is_critical: critical(row),
+                is_orphan: orphan(row),
+                is_on_cycle: cycle(row),
+            }
+        };
+        order.into_iter().map(span).collect()
+    }
+}
+
+/// What failed spans say about it, by row over all batches.
+fn failures(batches: &[RecordBatch]) -> Result<HashMap<usize, String>, Error> {
+    let mut failures = HashMap::new();
+    let mut before = 0;
+    for batch in batches {
+        let status = column(batch, columns::STATUS_CODE, &DataType::Utf8)?;
+        let status: &StringArray = status.as_string();
+        let failed = (0..batch.num_rows()).filter(|&row| text(status, row) == Some("ERROR"));
+        let failed: UInt64Array = failed.map(|row| row as u64).collect();
+        let said = |name: &str| match batch.column_by_name(name) {
+            Some(column) => converted(&take(column, &failed, None)?, &DataType::Utf8),
+            None => converted(&arrow::array::new_null_array(&DataType::Utf8, failed.len()), &DataType::Utf8),
+        };
+        let said = FAILURE.iter().map(|name| said(name)).collect::<Result<Vec<_>, _>>()?;
+        for (place, row) in failed.values().iter().enumerate() {
+            let [message, kind, exception] = [0, 1, 2].map(|at| text(said[at].as_string(), place));
+            if let Some(failure) = failure(message, kind, exception) {
+                failures.insert(before + *row as usize, failure);
+            }
+        }
+        before += batch.num_rows();
+    }
+    Ok(failures)
+}
+
+/// The message of a failure, with the type of the exception before it where it does not say that itself.
+fn failure(message: Option<&str>, kind: Option<&str>, exception: Option<&str>) -> Option<String> {
+    let message = message.or(exception).map(|message| first_chars(message.trim()));
+    let kind = kind.map(first_chars);
+    match (kind, message) {
+        (Some(kind), Some(message)) if message.contains(kind) => Some(message.to_owned()),
+        (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    }
+}
+
+fn first_chars(text: &str) -> &str {
+    text.char_indices().nth(FAILURE_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+// The columns are there, in these types: `Columns::read` made them.
+
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
+    batch[name].as_string()
+}
+
+fn times<'a>(batch: &'a RecordBatch, name: &str) -> &'a TimestampNanosecondArray {
+    batch[name].as_primitive::<TimestampNanosecondType>()
+}
+
+fn floats<'a>(batch: &'a RecordBatch, name: &str) -> &'a Float64Array {
+    batch[name].as_primitive::<Float64Type>()
+}
+
+fn ints<'a>(batch: &'a RecordBatch, name: &str) -> &'a Int64Array {
+    batch[name].as_primitive::<Int64Type>()
+}
+
+fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> &'a Int32Array {
+    batch[name].as_primitive::<Int32Type>()
+}
