@@ -19,9 +19,10 @@ fn on_disk(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::Tem
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    let here = Some(dir.path().to_owned());
-    let environment =
-        Environment { home: here.clone(), config: here.clone(), working: here, ..Environment::with(variables) };
+    let mut environment = Environment::with(variables);
+    for place in [&mut environment.home, &mut environment.config, &mut environment.working] {
+        *place = Some(dir.path().to_owned());
+    }
     (dir, environment)
 }
 
