@@ -36,6 +36,9 @@ fn any_row(count: usize) -> impl Strategy<Value = Row> {
     })
 }
 
+/// Input, output, start and end of a turn.
+type Said = (Option<String>, Option<String>, i64, i64);
+
 fn check(shown: &str, width: usize) -> Result<(), TestCaseError> {
     for line in shown.lines() {
         prop_assert!(line.width() <= width, "{} > {width}: {line:?}", line.width());
@@ -57,10 +60,10 @@ proptest! {
 
     #[test]
     fn conversations_fit_and_hide_nothing(turns in vec((option::of(any_text()), option::of(any_text()), any::<i64>(), any::<i64>()), 1..5), width in 1usize..200) {
-        let texts = |of: &dyn Fn(&(Option<String>, Option<String>, i64, i64)) -> Option<String>| -> ArrayRef {
+        let texts = |of: &dyn Fn(&Said) -> Option<String>| -> ArrayRef {
             Arc::new(turns.iter().map(of).collect::<StringArray>())
         };
-        let times = |of: &dyn Fn(&(Option<String>, Option<String>, i64, i64)) -> i64| -> ArrayRef {
+        let times = |of: &dyn Fn(&Said) -> i64| -> ArrayRef {
             Arc::new(turns.iter().map(|turn| Some(BASE ^ of(turn))).collect::<TimestampNanosecondArray>())
         };
         let rows = batch(vec![

@@ -203,7 +203,7 @@ fn session() -> RecordBatch {
 fn the_same_tree_whatever_the_order_and_the_batches() {
     let whole = with_tree(&spans(&everything()));
     let expected = tree(&[spans(&everything())], wide(100));
-    assert_eq!(tree(&[whole.clone()], wide(100)), expected);
+    assert_eq!(tree(std::slice::from_ref(&whole), wide(100)), expected);
     let rows = whole.num_rows() as u32;
     let mixed = take_record_batch(&whole, &UInt32Array::from_iter_values((0..rows).map(|row| row * 7 % rows))).unwrap();
     let parts = [mixed.slice(0, 3), mixed.slice(3, 0), mixed.slice(3, mixed.num_rows() - 3)];
