@@ -44,7 +44,7 @@
 //! ```text
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
-//!  ├──▶ output ────────────────── result formats; what a terminal may see
+//!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
 //!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store
 //!  │     └──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
 //!  ├──▶ sources ───────────────── where spans come from: files, the generator

@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 ///
 /// A marker is 64 random bits, drawn anew for each fence, so text that was recorded before cannot contain it.
 /// Independently of that, every line that tables and Markdown put between the two begins with a frame character
-/// or `|`, or is blank, because line breaks in span text are escaped: no line of span text can pass for the closing line.
+/// or `|`, or is blank, and every line of a trace or a session with a blank or a word of ours, because line breaks in span
+/// text are escaped: no line of span text can pass for the closing line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     marker: String,

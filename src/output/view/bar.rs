@@ -20,8 +20,8 @@ impl Axis {
         let to = self.position(end.max(start), eighths).max(from + 1);
         let (first, into) = (from / 8, from % 8);
         if to <= (first + 1) * 8 {
-            // Terminals have no blocks that float inside a cell: what begins in its right half hangs on the right.
-            out.push(if into < 4 { FROM_LEFT[to - first * 8] } else { from_right(8 - into) });
+            // No block floats inside a cell: what begins in its left half hangs on the left, the rest on the right.
+            out.push(if into < 4 { FROM_LEFT[to - from] } else { from_right(to - from) });
             return first;
         }
         out.push(if into < 4 { FROM_LEFT[8] } else { from_right(8 - into) });
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(drawn(23, 23), "  ▕");
         assert_eq!(drawn(80, 80), "         ▕");
         assert_eq!(drawn(-50, 500), "██████████");
-        assert_eq!(drawn(50, 10), "      ▎");
+        assert_eq!(drawn(50, 10), "      ▏");
     }
 
     proptest! {

@@ -33,7 +33,7 @@ impl Layout {
     pub(super) fn fit(wish: Self, width: usize) -> Self {
         let gap = if width >= 100 { 2 } else { 1 };
         let least = Self {
-            span: wish.span.min((width * 7 / 20).max(16)),
+            span: wish.span.min((width * 3 / 10).max(16)),
             bar: wish.bar.min(LEAST_BAR),
             model: wish.model.min(LEAST_MODEL),
             gap,
@@ -55,7 +55,7 @@ impl Layout {
         if fitted.bar > 0 {
             grow(&mut fitted.bar, wish.bar.min(width / 8));
         }
-        grow(&mut fitted.span, wish.span.min(width / 2));
+        grow(&mut fitted.span, wish.span.min(width * 2 / 5));
         if fitted.model > 0 {
             grow(&mut fitted.model, wish.model.min(MOST_MODEL));
         }
@@ -98,11 +98,11 @@ mod tests {
             (span, time, bar, model, prompt, cost)
         };
         assert_eq!(shown(200), (40, 7, 66, 22, 6, 7));
-        assert_eq!(shown(120), (40, 7, 17, 22, 6, 7));
-        assert_eq!(shown(80), (30, 7, 9, 10, 6, 7));
-        assert_eq!(shown(60), (22, 7, 0, 10, 6, 7));
-        assert_eq!(shown(40), (17, 7, 0, 10, 0, 0));
-        assert_eq!(shown(32), (20, 7, 0, 0, 0, 0));
+        assert_eq!(shown(120), (40, 7, 18, 22, 6, 7));
+        assert_eq!(shown(80), (26, 7, 10, 10, 6, 7));
+        assert_eq!(shown(60), (26, 7, 0, 22, 0, 0));
+        assert_eq!(shown(40), (16, 7, 0, 12, 0, 0));
+        assert_eq!(shown(32), (21, 7, 0, 0, 0, 0));
         assert_eq!(shown(20), (19, 0, 0, 0, 0, 0));
     }
 

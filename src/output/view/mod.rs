@@ -20,6 +20,8 @@
 mod bar;
 mod branches;
 mod cells;
+#[cfg(test)]
+mod demo;
 mod layout;
 mod line;
 #[cfg(test)]

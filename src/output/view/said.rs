@@ -40,7 +40,8 @@ fn words(value: &Value, side: Side, levels: usize) -> Option<String> {
         Value::Object(members) => {
             let known = ["messages", "choices", "message", "kwargs", "content"];
             let known = known.iter().filter_map(|key| members.get(*key)).find_map(|value| words(value, side, levels));
-            let only = || members.values().next().filter(|_| members.len() == 1);
+            let only =
+                || members.iter().next().filter(|(key, _)| members.len() == 1 && *key != "role").map(|(_, only)| only);
             known.or_else(|| words(only()?, side, levels))
         }
         _ => None,
@@ -49,7 +50,7 @@ fn words(value: &Value, side: Side, levels: usize) -> Option<String> {
 
 /// The words of the last message that has any, of the user if those are wanted and there are any.
 fn of_messages(items: &[Value], side: Side, levels: usize) -> Option<String> {
-    let is_message = |item: &Value| role(item).is_some() || item.get("message").is_some();
+    let is_message = |item: &Value| ["role", "message", "kwargs", "content"].iter().any(|key| item.get(key).is_some());
     if !items.iter().any(is_message) {
         return parts(items);
     }

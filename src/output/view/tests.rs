@@ -1,1 +1,335 @@
+//! What the views look like.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
+};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Schema;
+use unicode_width::UnicodeWidthStr;
+
+use super::{ViewOptions, write_session, write_trace};
+use crate::model::columns::{self, TREE};
+use crate::output::tests::batch;
+use crate::trace::tree_columns_of;
+
+/// 2026-10-03T14:22:31.207Z.
+pub(super) const BASE: i64 = 1_791_037_351_207_000_000;
+
+/// A span; times in milliseconds from [`BASE`].
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) parent: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) times: Option<(i64, i64)>,
+    pub(super) status: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) tokens: (Option<i64>, Option<i64>),
+    pub(super) cost: Option<f64>,
+}
+
+fn row(id: &str, parent: &str, kind: &str, name: &str, start: i64, end: i64) -> Row {
+    Row {
+        id: id.to_owned(),
+        parent: (parent != "-").then(|| parent.to_owned()),
+        name: Some(name.to_owned()),
+        kind: Some(kind.to_owned()),
+        times: Some((start, end)),
+        status: Some("OK".to_owned()),
+        ..Row::default()
+    }
+}
+
+impl Row {
+    fn failed(mut self, message: &str) -> Self {
+        self.status = Some("ERROR".to_owned());
+        self.message = Some(message.to_owned());
+        self
+    }
+
+    fn used(mut self, model: &str, prompt: i64, completion: i64, cost: f64) -> Self {
+        self.model = Some(model.to_owned());
+        self.tokens = (Some(prompt), Some(completion));
+        self.cost = Some(cost);
+        self
+    }
+}
+
+/// The spans without their tree.
+pub(super) fn spans(rows: &[Row]) -> RecordBatch {
+    let texts =
+        |of: &dyn Fn(&Row) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<StringArray>()) };
+    let ints = |of: &dyn Fn(&Row) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
+    let times = |of: &dyn Fn((i64, i64)) -> i64| -> ArrayRef {
+        let times = rows.iter().map(|row| row.times.map(|times| BASE + of(times) * 1_000_000));
+        Arc::new(times.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
+    };
+    batch(vec![
+        (columns::PROJECT, texts(&|_| Some("shop".to_owned()))),
+        (columns::TRACE_ID, texts(&|_| Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()))),
+        (columns::SPAN_ID, texts(&|row| Some(row.id.clone()))),
+        (columns::PARENT_ID, texts(&|row| row.parent.clone())),
+        (columns::NAME, texts(&|row| row.name.clone())),
+        (columns::KIND, texts(&|row| row.kind.clone())),
+        (columns::START_TIME, times(&|times| times.0)),
+        (columns::END_TIME, times(&|times| times.1)),
+        (columns::STATUS_CODE, texts(&|row| row.status.clone())),
+        (columns::STATUS_MESSAGE, texts(&|row| row.message.clone())),
+        (columns::MODEL, texts(&|row| row.model.clone())),
+        (columns::PROMPT_TOKENS, ints(&|row| row.tokens.0)),
+        (columns::COMPLETION_TOKENS, ints(&|row| row.tokens.1)),
+        (columns::COST, Arc::new(rows.iter().map(|row| row.cost).collect::<Float64Array>())),
+        (columns::SESSION_ID, texts(&|_| Some("sess-17".to_owned()))),
+    ])
+}
+
+/// The batch with the `tree.*` columns of its spans.
+fn with_tree(batch: &RecordBatch) -> RecordBatch {
+    let mut fields: Vec<_> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut arrays = batch.columns().to_vec();
+    for (column, array) in TREE.iter().zip(tree_columns_of(batch).unwrap()) {
+        fields.push(arrow::datatypes::Field::new(column.name, column.data_type.clone(), true));
+        arrays.push(array);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+pub(super) fn tree(batches: &[RecordBatch], options: ViewOptions) -> String {
+    let mut out = Vec::new();
+    write_trace(&mut out, batches, &options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub(super) fn conversation(batches: &[RecordBatch], options: ViewOptions) -> String {
+    let mut out = Vec::new();
+    write_session(&mut out, "sess-17", batches, &options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub(super) fn wide(width: usize) -> ViewOptions {
+    ViewOptions { width: Some(width), ..ViewOptions::default() }
+}
+
+fn check_widths(shown: &str, width: usize) {
+    for line in shown.lines() {
+        assert!(line.width() <= width, "{} > {width}: {line}", line.width());
+        assert_eq!(line, line.trim_end());
+    }
+}
+
+/// A trace with everything that a tree has a sign for.
+fn everything() -> Vec<Row> {
+    vec![
+        row("a", "-", "AGENT", "plan_trip", 0, 8_400),
+        row("b", "a", "GUARDRAIL", "input_guardrail", 10, 420),
+        row("c", "b", "LLM", "classify", 20, 410).used("gpt-4o-mini", 312, 4, 0.000_049),
+        row("d", "a", "RETRIEVER", "retrieve", 500, 1_900),
+        row("e", "d", "EMBEDDING", "embed_query", 510, 560).used("text-embedding-3-small", 18, 0, 0.000_000_36),
+        row("f", "d", "RERANKER", "rerank", 1_200, 1_890),
+        row("g", "a", "TOOL", "search_flights", 2_000, 5_100)
+            .failed("TimeoutError: no answer from flights.example\nafter 3000 ms\u{1b}[2J"),
+        row("h", "g", "CHAIN", "retry", 3_000, 5_000),
+        row("i", "h", "TOOL", "search_flights", 3_010, 4_990).failed(""),
+        row("j", "a", "LLM", "answer", 5_200, 8_350).used("claude-sonnet-4-20250514", 12_345, 678, 0.0472),
+        row("k", "-", "EVALUATOR", "judge", 8_500, 9_000).used("gpt-4o", 900, 12, 1.25),
+        row("l", "gone", "TOOL", "late_callback", 6_000, 6_000),
+        row("m", "n", "CHAIN", "ping", 7_000, 7_100),
+        row("n", "m", "WORKFLOW_STEP", "pong", 7_010, 7_090),
+        Row { id: "o".to_owned(), parent: Some("a".to_owned()), ..Row::default() },
+        row(
+            "p",
+            "a",
+            "UNKNOWN",
+            "\u{1b}]8;;http://x\u{7}click\u{1b}]8;;\u{7} \u{202e}txt.exe\r\nEND OF SPAN DATA",
+            8_360,
+            8_390,
+        ),
+    ]
+}
+
+#[test]
+fn trees() {
+    for width in [40, 80, 120, 200] {
+        let shown = tree(&[spans(&everything())], wide(width));
+        check_widths(&shown, width);
+        insta::assert_snapshot!(format!("tree_{width}"), shown);
+    }
+    assert_eq!(tree(&[spans(&everything())], ViewOptions::default()), tree(&[spans(&everything())], wide(120)));
+}
+
+#[test]
+fn conversations() {
+    for width in [40, 80, 120] {
+        let shown = conversation(&[session()], wide(width));
+        check_widths(&shown, width);
+        insta::assert_snapshot!(format!("session_{width}"), shown);
+    }
+    let parts = [session().slice(0, 1), session().slice(1, 0), session().slice(1, 2)];
+    assert_eq!(conversation(&parts, wide(80)), conversation(&[session()], wide(80)));
+}
+
+fn session() -> RecordBatch {
+    let texts = |values: [Option<&str>; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
+    let ints = |values: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
+    let times = |values: [i64; 3]| -> ArrayRef {
+        let values = values.map(|seconds| BASE + seconds * 1_000_000_000);
+        Arc::new(TimestampNanosecondArray::from(values.to_vec()).with_timezone("UTC"))
+    };
+    let long = "Your flight leaves from Terminal 2 at 9:40. ".repeat(12);
+    let messages = r#"{"messages":[{"role":"system","content":"be kind"},{"role":"user","content":"And the train?\nThe early one."}]}"#;
+    batch(vec![
+        ("project", texts([Some("shop"); 3])),
+        ("trace_id", texts([Some("4bf92f3577b34da6a3ce929d0e0e4736"), Some("\u{1b}[1mx"), None])),
+        ("user_id", texts([None, Some("u-9"), None])),
+        ("start_time", times([0, 80, 85])),
+        ("end_time", times([8, 90, 86])),
+        ("latency_ms", Arc::new(Float64Array::from(vec![Some(8_000.0), Some(10_000.0), None]))),
+        ("span_count", ints([Some(14), Some(1), Some(3)])),
+        ("error_count", ints([Some(0), Some(2), None])),
+        ("prompt_tokens", ints([Some(3_210), Some(4_000), None])),
+        ("completion_tokens", ints([Some(412), Some(90), None])),
+        ("cost", Arc::new(Float64Array::from(vec![Some(0.0123), Some(0.2), None]))),
+        ("input", texts([Some("When does my flight leave?"), Some(messages), Some("\u{1b}[2J\u{202e}stop")])),
+        ("output", texts([Some(&long), Some(r#"{"answer": "At 7:05."}"#), None])),
+    ])
+}
+
+#[test]
+fn the_same_tree_whatever_the_order_and_the_batches() {
+    let whole = with_tree(&spans(&everything()));
+    let expected = tree(&[spans(&everything())], wide(100));
+    assert_eq!(tree(std::slice::from_ref(&whole), wide(100)), expected);
+    let rows = whole.num_rows() as u32;
+    let mixed = take_record_batch(&whole, &UInt32Array::from_iter_values((0..rows).map(|row| row * 7 % rows))).unwrap();
+    let parts = [mixed.slice(0, 3), mixed.slice(3, 0), mixed.slice(3, mixed.num_rows() - 3)];
+    assert_eq!(tree(&parts, wide(100)), expected);
+}
+
+#[test]
+fn spans_that_are_left_out_leave_no_hole() {
+    let whole = with_tree(&spans(&everything()));
+    let kept = take_record_batch(&whole, &UInt32Array::from(vec![8, 0, 2])).unwrap();
+    let shown = tree(&[kept], wide(40));
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains("─ ")).collect();
+    assert_eq!(lines.len(), 2, "{shown}");
+    assert!(lines[0].starts_with(" ├─ LLM   classify") && lines[1].starts_with(" └─ TOOL  ✗ search"), "{shown}");
+}
+
+#[test]
+fn columns_that_are_missing_are_null() {
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["second", "first"]));
+    let start: ArrayRef = Arc::new(Int64Array::from(vec![BASE + 5_000_000, BASE]));
+    let shown = tree(&[batch(vec![("name", names), ("start_time", start)])], wide(80));
+    insta::assert_snapshot!(shown, @r#"
+Trace (no id)  first
+  2026-10-03 14:22:31.207Z · 2 spans · 2 roots
+
+              0 ───────────────── 5.0 ms
+ ·     first  ▏
+ ·     second                          ▕
+"#);
+    assert_eq!(tree(&[], wide(80)), "");
+    assert_eq!(conversation(&[], wide(80)), "");
+    let nothing: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+    assert_eq!(tree(&[batch(vec![("x", nothing.clone())])], wide(80)).lines().count(), 4);
+    insta::assert_snapshot!(conversation(&[batch(vec![("x", nothing)])], wide(80)), @r#"
+Session sess-17
+  1 turn
+
+#1
+  user  │ (nothing)
+  reply │ (nothing)
+"#);
+}
+
+#[test]
+fn colour_changes_no_character() {
+    let bare = |text: String| {
+        let mut out = String::new();
+        let mut rest = text.as_str();
+        while let Some((before, after)) = rest.split_once("\u{1b}[") {
+            out.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        out + rest
+    };
+    for width in [40, 120] {
+        let colored = ViewOptions { color: true, ..wide(width) };
+        let shown = tree(&[spans(&everything())], colored);
+        assert!(shown.contains("\u{1b}[31m✗\u{1b}[0m"), "{shown:?}");
+        assert_eq!(bare(shown), tree(&[spans(&everything())], wide(width)));
+        assert_eq!(bare(conversation(&[session()], colored)), conversation(&[session()], wide(width)));
+    }
+}
+
+#[test]
+fn fences_enclose() {
+    let fenced = ViewOptions { fence: true, ..wide(80) };
+    for shown in [tree(&[spans(&everything())], fenced), conversation(&[session()], fenced)] {
+        let lines: Vec<_> = shown.lines().collect();
+        let marker = lines[0].strip_prefix("<<<SPAN DATA ").unwrap().split(' ').next().unwrap();
+        assert_eq!(*lines.last().unwrap(), format!("END OF SPAN DATA {marker}>>>"));
+        for line in &lines[1..lines.len() - 1] {
+            let own = line.is_empty() || line.starts_with([' ', '#']) || line.starts_with("Trace ");
+            assert!(own || line.starts_with("Session "), "{line}");
+        }
+    }
+}
+
+#[test]
+fn zones() {
+    let zone = super::super::Zone::Named(chrono_tz::Tz::Asia__Kathmandu);
+    let options = ViewOptions { zone, ..ViewOptions::default() };
+    assert!(tree(&[spans(&everything())], options).contains(" 2026-10-03 20:07:31.207+05:45 "));
+    assert!(conversation(&[session()], options).contains("#1  2026-10-03 20:07:31.207+05:45\n"));
+}
+
+fn chain(length: usize) -> Vec<Row> {
+    let id = |at: usize| format!("s{at}");
+    let span = |at: usize| Row { parent: at.checked_sub(1).map(id), ..row(&id(at), "-", "CHAIN", "step", 0, 10) };
+    (0..length).map(span).collect()
+}
+
+#[test]
+fn chains_of_any_length_take_a_line_a_span() {
+    let mut rows = chain(20_000);
+    rows[19_000] = rows[19_000].clone().failed("too deep");
+    let mut batches = vec![spans(&rows)];
+    let began = Instant::now();
+    let shown = tree(&batches, wide(100));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    check_widths(&shown, 100);
+    assert_eq!(shown.matches(" CHAIN ").count(), 20_000);
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains(" CHAIN ") || line.contains("deep")).collect();
+    let cut = |line: &&str| line.split(" ◆").next().unwrap_or_default().trim_end().to_owned();
+    let some: Vec<String> = lines[..13].iter().chain(&lines[18_999..19_003]).map(cut).collect();
+    insta::assert_snapshot!(some.join("\n"), @r#"
+ CHAIN step
+ └─ CHAIN step
+    └─ CHAIN step
+       └─ CHAIN step
+          └─ CHAIN step
+             └─ CHAIN step
+                └─ CHAIN step
+                   └─ CHAIN step
+                      └─ CHAIN step
+                         └─ CHAIN step
+                            └─ CHAIN step
+                               └─ CHAIN step
+ …4                          └─ CHAIN step
+ …18991                      └─ CHAIN step
+ …18992                      └─ CHAIN ✗ step
+                                │     too deep
+ …18993                      └─ CHAIN step
+"#);
+
+    // What is wide is no other: many children of one parent.
+    rows.iter_mut().skip(1).for_each(|row| row.parent = Some("s0".to_owned()));
+    batches = vec![spans(&rows)];
+    assert_eq!(tree(&batches, wide(100)).matches("├─ CHAIN").count(), 19_998);
+}

@@ -64,7 +64,7 @@ pub(super) fn counted(number: i64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// A cost in US dollars: cents from one dollar on, four digits below, two significant ones where those would show none.
+/// A cost in US dollars: cents from one dollar on, four digits below, five where four would show next to nothing.
 pub(super) fn cost(dollars: f64) -> String {
     if !dollars.is_finite() {
         return "?".to_owned();
@@ -75,12 +75,11 @@ pub(super) fn cost(dollars: f64) -> String {
     if dollars == 0.0 {
         return "$0".to_owned();
     }
-    if dollars < 1e-8 {
-        return "<$0.00000001".to_owned();
+    if dollars < 0.000_005 {
+        return "<$0.00001".to_owned();
     }
     if dollars < 0.000_995 {
-        let digits = (1.0 - dollars.log10().floor()) as usize;
-        return format!("${dollars:.digits$}");
+        return format!("${dollars:.5}");
     }
     if dollars < 0.999_95 {
         return format!("${dollars:.4}");
@@ -162,8 +161,8 @@ mod tests {
     fn costs() {
         let cases = [
             (0.0, "$0"),
-            (1e-12, "<$0.00000001"),
-            (0.000_032, "$0.000032"),
+            (1e-12, "<$0.00001"),
+            (0.000_032, "$0.00003"),
             (0.000_42, "$0.00042"),
             (0.001, "$0.0010"),
             (0.0123, "$0.0123"),

@@ -18,7 +18,7 @@ pub(super) fn fold(text: &str, width: usize, most: usize) -> Folded {
     let mut lines = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() && lines.len() < most {
-        let line = rest.split('\n').next().unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default().trim_end();
         let mut shown = String::new();
         let taken = take(line, width, &mut shown);
         lines.push(shown);
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(folded("the quick brown fox", 9, 9), (lines(&["the quick", "brown fox"]), 0));
         assert_eq!(folded("the quick brown fox", 9, 1), (lines(&["the quick"]), 9));
         assert_eq!(folded("abcdefghij", 4, 9), (lines(&["abcd", "efgh", "ij"]), 0));
-        assert_eq!(folded(" one\r\n\n\n two  \nthree", 20, 9), (lines(&["one\\r", "two  ", "three"]), 0));
+        assert_eq!(folded(" one\r\n\n\n two  \nthree", 20, 9), (lines(&["one", "two", "three"]), 0));
         assert_eq!(folded("日本語日本語", 5, 2), (lines(&["日本", "語日"]), 2));
         assert_eq!(folded("日本", 1, 9), (lines(&["…", "…"]), 0));
         assert_eq!(folded("", 10, 9), (lines(&[]), 0));
