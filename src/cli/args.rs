@@ -290,6 +290,9 @@ pub(super) struct QueryArguments {
     /// In tables and Markdown, mark span text as quoted data for agents
     #[arg(long)]
     pub(super) fence: bool,
+    /// End with exit code 4 when the answer rests on a pull that is not complete
+    #[arg(long)]
+    pub(super) require_complete: bool,
 }
 
 impl QueryArguments {
@@ -304,6 +307,7 @@ impl QueryArguments {
             max_cell: None,
             csv_safe: false,
             fence: false,
+            require_complete: false,
         }
     }
 }

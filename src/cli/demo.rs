@@ -70,7 +70,7 @@ async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow
 }
 
 async fn ask(context: &Context) -> anyhow::Result<()> {
-    let engine = query::engine(context).await?;
+    let (engine, _) = query::engine(context).await?;
     let target = context.target(Some("table"))?;
     let mut options = context.options(&target);
     options.width.get_or_insert(PIPE_WIDTH);

@@ -21,6 +21,9 @@ pub(super) const INTERRUPTED: i32 = 130;
 /// Exit code of wrong usage.
 const USAGE: u8 = 2;
 
+/// Exit code of an answer that rests on incomplete data, where a complete one was required.
+const INCOMPLETE: u8 = 4;
+
 /// Ends that are no failure of the work itself.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -53,6 +56,7 @@ impl Context {
         }
         match error.downcast_ref() {
             Some(Failure::Usage(_)) => ExitCode::from(USAGE),
+            Some(Failure::Incomplete(_)) => ExitCode::from(INCOMPLETE),
             _ => ExitCode::FAILURE,
         }
     }
@@ -108,6 +112,7 @@ fn message(error: &anyhow::Error) -> String {
 fn as_json(error: &anyhow::Error) -> String {
     let code = match error.downcast_ref() {
         Some(Failure::Usage(_)) => "usage",
+        Some(Failure::Incomplete(_)) => "incomplete",
         _ if error.is::<StoreError>() => "store",
         _ if error.is::<FileError>() => "file",
         _ if error.is::<ConfigError>() => "setting",

@@ -5,6 +5,7 @@ mod context;
 mod demo;
 mod exit;
 mod import;
+mod incomplete;
 mod pull;
 mod query;
 mod remote;
@@ -24,7 +25,8 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
-/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A pipe closed by its reader ends quietly with 0.
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 4 the answer rests on incomplete data and a complete one was
+/// required, 130 interrupted. A pipe closed by its reader ends quietly with 0.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

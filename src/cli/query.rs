@@ -11,8 +11,10 @@ use futures::StreamExt;
 use super::args::QueryArguments;
 use super::context::{Context, Target, counted};
 use super::exit::Failure;
+use super::incomplete;
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Format, Options, ResultWriter, escape_terminal};
+use crate::store::Snapshot;
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
     let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
@@ -26,7 +28,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         fence: arguments.fence,
         ..context.options(&target)
     };
-    let engine = engine(context).await?;
+    let (engine, snapshot) = engine(context).await?;
     let mut prepared = Vec::new();
     for (name, sql) in &statements {
         let ready = engine.prepare(sql, &params).await;
@@ -42,11 +44,14 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     for statement in &prepared {
         show(context, statement, &target, options).await?;
     }
+    if prepared.iter().any(Prepared::reads_spans) {
+        incomplete::check(context, &snapshot, arguments.require_complete).await?;
+    }
     Ok(())
 }
 
-/// The engine over the store that the arguments name.
-pub(super) async fn engine(context: &Context) -> anyhow::Result<Engine> {
+/// The engine over the store that the arguments name, and the version it reads.
+pub(super) async fn engine(context: &Context) -> anyhow::Result<(Engine, Snapshot)> {
     let (store, snapshot) = context.snapshot().await?;
     if let Some(project) = &context.project
         && !snapshot.manifest.segments.is_empty()
@@ -59,7 +64,7 @@ pub(super) async fn engine(context: &Context) -> anyhow::Result<Engine> {
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),
     };
-    Ok(settings.open(snapshot).await?)
+    Ok((settings.open(snapshot.clone()).await?, snapshot))
 }
 
 /// Runs one statement and writes its result.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
+use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -21,6 +22,7 @@ use super::limits::check_plan;
 use super::parse::Parsed;
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
+use super::tables::SegmentsTable;
 
 /// A statement's logical plan, and the session it was made in.
 pub(super) struct Planned {
@@ -125,14 +127,17 @@ impl Planner {
         if !allow_write && is_write(&parsed.statement) {
             // What is refused anyway needs no plan, and no complaint about its columns.
             let schema = Arc::new(Schema::empty());
-            return Ok(Prepared { notes: vec![], schema, state: self.state.clone(), step: Step::Refused });
+            let state = self.state.clone();
+            return Ok(Prepared { notes: vec![], schema, reads_spans: false, state, step: Step::Refused });
         }
         let Planned { plan, state, notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
+        let reads_spans = reads_segments(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
             return Ok(Prepared {
                 notes,
                 schema: Arc::clone(plan.schema().inner()),
+                reads_spans,
                 state,
                 step: if allow_write { Step::Write(plan) } else { Step::Refused },
             });
@@ -142,7 +147,7 @@ impl Planner {
             .block_on(state.create_physical_plan(&plan))
             .map_err(|error| places.planning_error(&error, &self.catalog()))?;
         check_plan(&physical)?;
-        Ok(Prepared { notes, schema: physical.schema(), state, step: Step::Read(physical) })
+        Ok(Prepared { notes, schema: physical.schema(), reads_spans, state, step: Step::Read(physical) })
     }
 }
 
@@ -158,6 +163,26 @@ fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
         Ok(if writes { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(read_only)
+}
+
+/// Whether running a plan reads the files of a store, before anything is optimized away: an answer that needs no file
+/// because none can match rests on them, too.
+fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
+    let mut reads = false;
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::Explain(_) => return Ok(TreeNodeRecursion::Jump),
+            LogicalPlan::TableScan(scan) => {
+                reads |= match scan.source.get_logical_plan() {
+                    Some(view) => reads_segments(&view)?,
+                    None => source_as_provider(&scan.source)?.is::<SegmentsTable>(),
+                };
+            }
+            _ => {}
+        }
+        Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(reads)
 }
 
 /// Whether a statement is one of those that change data or tables, as far as its syntax tells.

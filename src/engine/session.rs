@@ -254,6 +254,7 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
 pub struct Prepared {
     pub(super) notes: Vec<String>,
     pub(super) schema: SchemaRef,
+    pub(super) reads_spans: bool,
     pub(super) state: SessionState,
     pub(super) step: Step,
 }
@@ -285,6 +286,13 @@ impl Prepared {
     /// Whether the statement changes nothing: no DDL, DML, COPY or SET, not even under EXPLAIN.
     pub fn is_read_only(&self) -> bool {
         matches!(self.step, Step::Read(_))
+    }
+
+    /// Whether the statement reads spans or traces of a store, so that its answer rests on what was pulled into it.
+    ///
+    /// Views, WITH queries and subqueries count; what EXPLAIN only plans does not, and neither do live tables.
+    pub fn reads_spans(&self) -> bool {
+        self.reads_spans
     }
 
     /// Starts the statement. Rows come as they are made; dropping the stream cancels it.

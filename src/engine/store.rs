@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::tables::{ColumnsTable, SESSIONS_SQL, SegmentsTable};
+use super::tables::{ColumnsTable, PullsTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
 use crate::store::Snapshot;
 
-/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions` and `columns`.
+/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns` and
+/// `pulls`.
 #[derive(Debug, Clone, Default)]
 pub struct StoreEngine {
     /// Bytes that queries may use before they spill.
@@ -33,11 +34,13 @@ impl StoreEngine {
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
         let rest = Arc::new(rest.collect());
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));
+        let pulls = Arc::new(PullsTable::new(snapshot.clone(), self.project.clone()));
         let spans = Arc::new(SegmentsTable::spans(snapshot.clone(), self.project.clone()));
         let traces = Arc::new(SegmentsTable::traces(snapshot, self.project));
         engine.register("spans", Relation::Spans { table: spans, rest }).await?;
         engine.register("traces", Relation::Plain(traces)).await?;
         engine.register("columns", Relation::Plain(columns)).await?;
+        engine.register("pulls", Relation::Plain(pulls)).await?;
         engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
         Ok(engine)
     }
