@@ -42,12 +42,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 
+pub(crate) use arrival::complete;
 pub use commit::Committed;
 pub use error::{Result, StoreError};
 pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
-pub(crate) use open_columns::floats_to_text;
+pub(crate) use open_columns::{floats_to_text, type_of, widen};
 pub use place::{Place, default_place};
 pub(crate) use reader::{Segments, Which};
 
