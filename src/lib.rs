@@ -45,9 +45,9 @@
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
 //!  ├──▶ output ────────────────── result formats; what a terminal may see
-//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store
-//!  │     └──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
-//!  ├──▶ sources ───────────────── where spans come from: files, the generator
+//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
+//!  │     ├──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
+//!  │     └──▶ sources ─────────── where spans come from: files, the generator, remotes
 //!  │
 //!  └──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
 //!        └──▶ model ───────────── what a span is: columns, names, types, arrivals
