@@ -45,9 +45,12 @@
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
 //!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
-//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store
-//!  │     └──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
-//!  ├──▶ sources ───────────────── where spans come from: files, the generator
+//!  ├──▶ serve ─────────────────── a store as a server that clients of Arize can read
+//!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
+//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
+//!  │     ├──▶ store ───────────── versions of immutable files, the one way to change them, the pull ledger
+//!  │     └──▶ sources ─────────── where spans come from: files, the generator, remotes
+//!  ├──▶ config ────────────────── settings: environment, profiles, keys that are never shown
 //!  │
 //!  └──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
 //!        └──▶ model ───────────── what a span is: columns, names, types, arrivals

@@ -1,5 +1,6 @@
 //! Tables as statements see them, and the tables that exist for one statement only.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use tokio::runtime::Handle;
 
 use super::error::EngineError;
+use super::remote::RemoteTable;
 use crate::model::columns;
 
 /// The catalog that holds everything.
@@ -103,6 +105,8 @@ pub(crate) struct Catalog<'a> {
     pub(crate) state: &'a SessionState,
     pub(crate) registry: &'a Registry,
     pub(crate) handle: &'a Handle,
+    /// The remote tables that were looked up: a statement sees each as it was the first time.
+    pub(crate) remotes: RefCell<HashMap<TableKey, Arc<dyn TableProvider>>>,
 }
 
 /// The name among some that is meant: the exact one, else the one that differs by case only.
@@ -132,14 +136,34 @@ impl Catalog<'_> {
         else {
             return Ok(None);
         };
-        let found =
-            self.handle.block_on(provider.table(&table)).map_err(|error| EngineError::from_datafusion(&error))?;
+        let key = TableKey { schema, table };
+        let found = self.found(&key, provider.as_ref())?;
         Ok(found.map(|provider| {
             let columns = column_names(provider.as_ref());
-            let key = TableKey { schema, table };
             let live = key.schema != SCHEMA && key.schema != INFORMATION_SCHEMA && holds_spans(&columns);
             TableInfo { spans: live || self.registry.spans.contains_key(&key), key, columns, provider }
         }))
+    }
+
+    fn found(
+        &self,
+        key: &TableKey,
+        schema: &dyn SchemaProvider,
+    ) -> Result<Option<Arc<dyn TableProvider>>, EngineError> {
+        if let Some(remote) = self.remotes.borrow().get(key) {
+            return Ok(Some(Arc::clone(remote)));
+        }
+        let found = self.handle.block_on(schema.table(&key.table));
+        let found = found.map_err(|error| EngineError::from_datafusion(&error))?;
+        if let Some(table) = found.as_ref().filter(|table| table.is::<RemoteTable>()) {
+            self.remotes.borrow_mut().insert(key.clone(), Arc::clone(table));
+        }
+        Ok(found)
+    }
+
+    /// Whether a table that was looked up is read from a remote.
+    pub(crate) fn is_remote(&self, key: &TableKey) -> bool {
+        self.remotes.borrow().contains_key(key)
     }
 
     fn schema(&self, typed: &str) -> Option<(String, Arc<dyn SchemaProvider>)> {

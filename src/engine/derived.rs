@@ -127,7 +127,8 @@ pub(crate) fn with_open_names(
         let expr = match read_open_name(name, &schema, rest) {
             Reading::Computed(expr) => expr,
             Reading::Absent(data_type) => {
-                notes.push(absent_note(name, &schema, rest));
+                let note = format!("no span has {} (read as null)", as_typed(name));
+                notes.push(absent_name(note, name, &schema, rest));
                 Expr::Literal(ScalarValue::try_from(&data_type)?, None)
             }
         };
@@ -139,10 +140,10 @@ pub(crate) fn with_open_names(
     Ok((Arc::new(ViewTable::new(plan, None)), notes))
 }
 
-fn absent_note(name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> String {
+/// A note about a name that a table of this schema lacks, with the nearest one it has.
+pub(crate) fn absent_name(note: String, name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> String {
     let known = schema.fields().iter().map(|field| field.name().as_str());
     let near = nearest(name, known.chain(rest.keys().map(String::as_str)));
-    let note = format!("no span has {} (read as null)", as_typed(name));
     match near {
         Some(near) => format!("{note}; nearest: {}", as_typed(near)),
         None => note,

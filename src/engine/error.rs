@@ -6,6 +6,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
 use crate::model::nearest::{as_typed, nearest};
+use crate::sources::SourceError;
 
 /// Why a statement was refused or failed.
 ///
@@ -97,7 +98,9 @@ impl EngineError {
         let root = error.find_root();
         if let DataFusionError::External(inner) = root {
             let ours = inner.downcast_ref::<Self>().cloned();
+            let remote = || inner.downcast_ref::<SourceError>().map(Self::from);
             return ours
+                .or_else(remote)
                 .unwrap_or_else(|| Self::new("execution", "the query failed").why(first_line(&inner.to_string())));
         }
         if let DataFusionError::ParquetError(parquet) = root {
@@ -208,6 +211,34 @@ impl EngineError {
         match (self.position, why) {
             (None, Some(why)) => self.why(why).at(end),
             _ => self,
+        }
+    }
+}
+
+impl From<&SourceError> for EngineError {
+    fn from(error: &SourceError) -> Self {
+        match error {
+            SourceError::Setting(what) => Self::new("remote-setting", what),
+            SourceError::Unreachable { endpoint, reason } => {
+                Self::new("remote-unreachable", format!("{endpoint} cannot be reached")).why(reason)
+            }
+            SourceError::Unavailable { endpoint, reason, retry_after } => {
+                let error = Self::new("remote-unavailable", format!("{endpoint} cannot answer now")).why(reason);
+                match retry_after {
+                    Some(wait) => error.help(format!("ask again in {} s", wait.as_secs_f64().ceil())),
+                    None => error.help("ask again later"),
+                }
+            }
+            SourceError::Denied { endpoint, reason } => {
+                Self::new("remote-denied", format!("{endpoint} denies access")).why(reason)
+            }
+            SourceError::Refused { endpoint, reason } => {
+                Self::new("remote-refused", format!("{endpoint} refuses the request")).why(reason)
+            }
+            SourceError::NotFound { what, suggestion } => Self::new("not-found", what).suggest(suggestion.as_ref()),
+            SourceError::Protocol { endpoint, reason } => {
+                Self::new("remote-protocol", format!("{endpoint} does not keep to the protocol")).why(reason)
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! From a parsed statement to a plan.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
@@ -20,6 +21,7 @@ use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
 use super::parse::Parsed;
+use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
 use super::tables::SegmentsTable;
@@ -65,7 +67,7 @@ pub(super) struct Planner {
 
 impl Planner {
     fn catalog(&self) -> Catalog<'_> {
-        Catalog { state: &self.state, registry: &self.registry, handle: &self.handle }
+        Catalog { state: &self.state, registry: &self.registry, handle: &self.handle, remotes: RefCell::default() }
     }
 
     /// Resolves and plans a statement as far as to a logical plan.
@@ -104,14 +106,22 @@ impl Planner {
                 },
             };
             let rest = rests.get(key).cloned().unwrap_or_default();
+            let (provider, mut new) = match provider.downcast_ref::<RemoteTable>() {
+                Some(remote) => remote.with_hoped_for(names),
+                None => (provider, vec![]),
+            };
             let (table, absent) = with_open_names(&key.table, provider, &rest, names)
                 .map_err(|error| EngineError::from_datafusion(&error))?;
             tables.insert(key.clone(), table);
-            for note in absent {
+            new.extend(absent);
+            for note in new {
                 if !notes.contains(&note) {
                     notes.push(note);
                 }
             }
+        }
+        for (key, table) in catalog.remotes.borrow().iter() {
+            tables.entry(key.clone()).or_insert_with(|| Arc::clone(table));
         }
         if tables.is_empty() {
             return Ok((self.state.clone(), notes));
@@ -130,7 +140,7 @@ impl Planner {
             let state = self.state.clone();
             return Ok(Prepared { notes: vec![], schema, reads_spans: false, state, step: Step::Refused });
         }
-        let Planned { plan, state, notes, places } = self.logical(parsed)?;
+        let Planned { plan, state, mut notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         let reads_spans = reads_segments(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
@@ -139,7 +149,7 @@ impl Planner {
                 schema: Arc::clone(plan.schema().inner()),
                 reads_spans,
                 state,
-                step: if allow_write { Step::Write(plan) } else { Step::Refused },
+                step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
             });
         }
         let physical = self
@@ -147,6 +157,7 @@ impl Planner {
             .block_on(state.create_physical_plan(&plan))
             .map_err(|error| places.planning_error(&error, &self.catalog()))?;
         check_plan(&physical)?;
+        notes.extend(remote::notes(&physical));
         Ok(Prepared { notes, schema: physical.schema(), reads_spans, state, step: Step::Read(physical) })
     }
 }

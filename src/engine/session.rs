@@ -1,7 +1,7 @@
 //! The engine: relations in, statements planned, results out.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -26,6 +26,8 @@ use super::functions;
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
+use super::remote::{self, Remark, RemoteSchema};
+use crate::sources::SpanSource;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -130,6 +132,19 @@ impl Engine {
             None => registry.spans.remove(&key),
         };
         Ok(())
+    }
+
+    /// Makes the projects of a remote tables, as `FROM arize."my-project"` with the source's name for the schema.
+    ///
+    /// Nothing is asked of the remote before a statement names one: then planning asks for the project's columns (and
+    /// remembers them for ten minutes), and running it for spans. Only bounds on `start_time` and a LIMIT narrow what is
+    /// sent; without a lower bound the last 30 days are read, and a note says so.
+    pub fn register_source(&self, source: Arc<dyn SpanSource>) {
+        if let Some(catalog) = self.shared.context.catalog(CATALOG) {
+            let name = source.name();
+            // The in-memory catalog takes any schema.
+            drop(catalog.register_schema(name, Arc::new(RemoteSchema::new(source))));
+        }
     }
 
     /// Gives a table function a name, to be used as `FROM name(…)`; one of the same name is replaced.
@@ -261,7 +276,8 @@ pub struct Prepared {
 
 pub(super) enum Step {
     Read(Arc<dyn ExecutionPlan>),
-    Write(LogicalPlan),
+    /// What is written, and the plan that did it last, once it has one.
+    Write(LogicalPlan, Mutex<Option<Arc<dyn ExecutionPlan>>>),
     /// Would write, which this engine does not allow.
     Refused,
 }
@@ -304,20 +320,42 @@ impl Prepared {
     /// When the statement writes and the engine does not allow that, or it cannot be started.
     pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
         let started = match &self.step {
-            Step::Read(plan) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
+            Step::Read(plan) => {
+                remote::forget(plan);
+                execute_stream(Arc::clone(plan), self.state.task_ctx())
+            }
             Step::Refused => {
                 return Err(EngineError::new("not-read-only", "the statement would write")
                     .why("only statements that read are allowed here")
                     .help("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
             }
-            Step::Write(plan) => {
-                let context = SessionContext::new_with_state(self.state.clone());
-                match context.execute_logical_plan(plan.clone()).await {
-                    Ok(frame) => frame.execute_stream().await,
-                    Err(error) => Err(error),
-                }
-            }
+            Step::Write(plan, written) => self.write(plan, written).await,
         };
         started.map_err(|error| EngineError::from_datafusion(&error))
+    }
+    async fn write(
+        &self,
+        plan: &LogicalPlan,
+        written: &Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    ) -> Result<SendableRecordBatchStream, DataFusionError> {
+        let context = SessionContext::new_with_state(self.state.clone());
+        let frame = context.execute_logical_plan(plan.clone()).await?;
+        let task = Arc::new(frame.task_ctx());
+        let physical = frame.create_physical_plan().await?;
+        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&physical));
+        execute_stream(physical, task)
+    }
+
+    /// What is known only after the rows were read: that a remote sent fewer than it announced, or columns that a `*`
+    /// left out. Complete once the stream of the last [`execute`](Self::execute) has ended.
+    pub fn remarks(&self) -> Vec<Remark> {
+        match &self.step {
+            Step::Read(plan) => remote::remarks(plan),
+            Step::Write(_, written) => {
+                let written = written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.as_ref().map(remote::remarks).unwrap_or_default()
+            }
+            Step::Refused => vec![],
+        }
     }
 }

@@ -15,6 +15,7 @@
 //! Both ways share the rules for names (`keys`) and values (`fixed`), so that the same span written as JSON and as
 //! Parquet becomes the same row.
 
+mod announced;
 mod arrays;
 mod batch;
 mod cells;
@@ -24,6 +25,7 @@ mod metadata;
 mod open;
 mod rows;
 
+pub use announced::announced_columns;
 pub use batch::{Converted, convert_batch};
 pub(crate) use rows::MAX_ROW_BYTES;
 pub use rows::{ArrivalBuilder, Key};

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use super::indexed::fold_indexed;
-use super::merge::set_keys;
+use super::merge::{latency_ms, set_keys};
 use super::open_columns::{Unfolded, type_of, unfold, widen};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::names::is_open_name;
@@ -79,6 +79,33 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("preparing spans"))
 }
 
+/// Completes an arrival whose spans no store holds: rows as a store that took nothing else would give them, but for
+/// the columns `tree.*`.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
+    let prepared = prepare(batch)?;
+    let mut columns: BTreeMap<String, ArrayRef> = BTreeMap::new();
+    for (field, array) in prepared.schema_ref().fields().iter().zip(prepared.columns()) {
+        columns.insert(field.name().clone(), Arc::clone(array));
+    }
+    if columns.remove(columns::METADATA_PATCH).is_some()
+        && let Some(metadata) = whole_metadata(batch)
+    {
+        columns.insert(columns::METADATA.to_owned(), Arc::new(metadata));
+    }
+    let time = |name: &str| columns.get(name).and_then(|array| array.as_primitive_opt());
+    if let (Some(start), Some(end)) = (time(columns::START_TIME), time(columns::END_TIME)) {
+        let latency = latency_ms(start, end);
+        columns.insert(columns::LATENCY_MS.to_owned(), Arc::new(latency));
+    }
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_values().collect())
+        .map_err(StoreError::arrow("completing spans"))
+}
+
 /// A column with its nulls filled from another, in a type that holds the values of both.
 fn filled(own: &ArrayRef, other: &ArrayRef) -> Result<ArrayRef> {
     let united = match (type_of(own.as_ref()), type_of(other.as_ref())) {
@@ -91,23 +118,24 @@ fn filled(own: &ArrayRef, other: &ArrayRef) -> Result<ArrayRef> {
     zip(&is_not_null(&own).map_err(failed())?, &own, &other).map_err(failed())
 }
 
+/// The metadata objects, keys that came one by one set in them; `None` where the batch has no metadata.
+fn whole_metadata(batch: &RecordBatch) -> Option<StringArray> {
+    let (metadata, patches) = (text(batch, columns::METADATA), text(batch, columns::METADATA_PATCH));
+    let Some(patches) = patches else { return metadata.cloned() };
+    let whole = |row: usize| -> Option<String> {
+        let object = metadata.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
+        if patches.is_valid(row) { Some(set_keys(object, patches.value(row))) } else { object.map(str::to_owned) }
+    };
+    Some((0..batch.num_rows()).map(whole).collect())
+}
+
 /// Adds a column for every scalar key of the metadata objects.
 fn unfold_metadata(batch: &RecordBatch, prepared: &mut BTreeMap<String, ArrayRef>) {
-    let (metadata, patches) = (text(batch, columns::METADATA), text(batch, columns::METADATA_PATCH));
-    if metadata.is_none() && patches.is_none() {
-        return;
-    }
-    let value = |column: Option<&'_ StringArray>, row: usize| -> Option<String> {
-        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
-    };
+    let Some(metadata) = whole_metadata(batch) else { return };
     let mut unfolded = Unfolded::default();
-    for row in 0..batch.num_rows() {
-        let text = match (value(metadata, row), value(patches, row)) {
-            (whole, Some(patch)) => Some(set_keys(whole.as_deref(), &patch)),
-            (whole, None) => whole,
-        };
+    for (row, text) in metadata.iter().enumerate() {
         if let Some(text) = text {
-            unfolded.add_object(row, METADATA_PREFIX, &text);
+            unfolded.add_object(row, METADATA_PREFIX, text);
         }
     }
     prepared.extend(unfolded.finish(batch.num_rows()));

@@ -45,13 +45,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 
+pub(crate) use arrival::complete;
 pub use commit::Committed;
 pub use error::{Result, StoreError};
 pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
 pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
-pub(crate) use open_columns::floats_to_text;
+pub(crate) use open_columns::{floats_to_text, type_of, widen};
 pub use place::{Place, default_place};
 pub(crate) use reader::{Segments, Which};
 

@@ -9,6 +9,7 @@
 
 mod cli;
 mod faulty;
+mod live;
 mod readme;
 mod shell;
 mod sql;

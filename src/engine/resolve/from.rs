@@ -160,7 +160,12 @@ impl Resolver<'_> {
                 columns,
             ));
         }
-        let Some(table) = self.catalog.table(&parts)? else { return Err(self.unknown_table(name, &parts)) };
+        let found = self.catalog.table(&parts).map_err(|error| match error.code() {
+            // Other errors of a remote are about the remote, not about a place in the text.
+            "not-found" => error.at_span(span),
+            _ => error,
+        })?;
+        let Some(table) = found else { return Err(self.unknown_table(name, &parts)) };
         self.count_tables(1)?;
         let path = table.key.path(parts.len());
         *name = object_name(&path, span);

@@ -8,12 +8,14 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::catalog::TableKey;
 use super::super::derived::is_indexed;
 use super::super::error::EngineError;
 use super::super::functions::numbers::AS_NUMBER;
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
-    ambiguous, known_names, qualified_name, qualified_names, relation_title, unknown_column, unknown_relation,
+    ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
+    unknown_relation,
 };
 use super::{Resolver, call, quoted};
 use crate::model::columns::canonical;
@@ -167,6 +169,9 @@ impl Resolver<'_> {
         if relation.columns.opaque {
             return Ok(None);
         }
+        if let Some(table) = self.remote_without(&target, std::iter::once(relation)) {
+            return Err(only_in_a_store(&target, table, span));
+        }
         let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(span);
         let near = nearest(name, known_names(std::iter::once(relation)));
         let error = error.why(format!("{} has no such column", relation_title(relation)));
@@ -206,7 +211,16 @@ impl Resolver<'_> {
                 }
             }
         }
-        Err(unknown_column(ident, scopes))
+        match self.remote_without(&target, scopes.iter().flat_map(|level| &level.relations)) {
+            Some(table) => Err(only_in_a_store(&target, table, span)),
+            None => Err(unknown_column(ident, scopes)),
+        }
+    }
+
+    /// The first table read live among some relations, for a name of a column that such tables lack.
+    fn remote_without<'a>(&self, name: &str, relations: impl Iterator<Item = &'a Rel>) -> Option<&'a TableKey> {
+        let mut tables = relations.filter_map(|relation| relation.columns.open.as_ref());
+        tables.find(|table| name.starts_with("tree.") && self.catalog.is_remote(table))
     }
 
     /// Asks the table behind a relation for a name that is more than a column of it.

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::catalog::TableKey;
 use super::super::error::EngineError;
 use super::scope::{Rel, Scopes};
 use crate::model::names::ALIASES;
@@ -60,6 +61,14 @@ pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
         [one] => error.why(format!("{one} has no such column")),
         several => error.why(format!("none of {} has it", several.join(", "))),
     }
+}
+
+/// The error for a column that only spans in a store have, read from a table that is none.
+pub(super) fn only_in_a_store(name: &str, table: &TableKey, span: Span) -> EngineError {
+    EngineError::new("unknown-column", format!("unknown column {}", as_typed(name)))
+        .at_span(span)
+        .why(format!("it is computed when spans enter a store, and {}.{} is read live", table.schema, table.table))
+        .help("pull the project first")
 }
 
 /// The error for a qualifier that is no relation in scope.

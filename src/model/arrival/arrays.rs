@@ -23,6 +23,15 @@ use crate::model::types::{OpenType, float_text};
 /// Rows that do not fit, with the first reason for each.
 pub(super) type Bad = BTreeMap<usize, Misfit>;
 
+/// The type of an array's values without dictionary or run-length encoding around them.
+pub(super) fn plain_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => plain_type(values),
+        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
+        plain => plain,
+    }
+}
+
 /// The array without dictionary or run-length encoding around its values.
 pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let plain_values = match array.data_type() {
@@ -36,7 +45,7 @@ pub(super) fn plain(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     plain(&plain_values)
 }
 
-fn is_nested(data_type: &DataType) -> bool {
+pub(super) fn is_nested(data_type: &DataType) -> bool {
     use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView, Map, Struct};
     matches!(
         data_type,
@@ -178,6 +187,26 @@ fn by_row(index: usize, texts: &StringArray, nested: bool, bad: &mut Bad) -> Res
     column.finish(texts.len())
 }
 
+/// The open type that values of this type become in a column, unless they are integers too big for it.
+pub(super) fn open_type_of(name: &str, data_type: &DataType) -> OpenType {
+    match plain_type(data_type) {
+        DataType::Boolean => OpenType::Boolean,
+        plain if plain.is_integer() => OpenType::Int64,
+        DataType::Decimal32(_, 0)
+        | DataType::Decimal64(_, 0)
+        | DataType::Decimal128(_, 0)
+        | DataType::Decimal256(_, 0) => OpenType::Int64,
+        DataType::Timestamp(..) if is_updated_at(name) => OpenType::Int64,
+        plain if plain.is_floating() || plain.is_decimal() => OpenType::Float64,
+        _ => OpenType::Utf8,
+    }
+}
+
+/// Whether a column holds when an annotation changed, in milliseconds.
+fn is_updated_at(name: &str) -> bool {
+    name.starts_with("annotation.") && name.ends_with(".updated_at")
+}
+
 /// The array as an open column: Boolean, Int64, Float64 or Utf8; `None` when it has no value.
 pub(super) fn open(name: &str, array: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
     let data_type = array.data_type();
@@ -197,7 +226,7 @@ pub(super) fn open(name: &str, array: &ArrayRef) -> Result<Option<ArrayRef>, Arr
             if integers.null_count() == array.null_count() { integers } else { Arc::new(texts(array)?) }
         }
         data_type if data_type.is_decimal() => Arc::new(finite(array)?),
-        DataType::Timestamp(..) if name.starts_with("annotation.") && name.ends_with(".updated_at") => {
+        DataType::Timestamp(..) if is_updated_at(name) => {
             cast(&cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None))?, &DataType::Int64)?
         }
         _ => Arc::new(texts(array)?),

@@ -21,6 +21,7 @@ use super::error::{Result, StoreError};
 use crate::model::columns;
 
 pub(crate) use metadata::set_keys;
+pub(crate) use spans::latency_ms;
 
 /// One column of every batch, in one type.
 type Sources = Arc<Vec<ArrayRef>>;

@@ -3,9 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array, new_null_array,
+};
 use arrow::compute::{interleave, take};
-use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
 use super::super::open_columns::{fold, widen};
@@ -184,16 +186,11 @@ impl Merged {
         let time = columns::timestamp_type();
         let start = self.gather(columns::START_TIME, &time, spans)?;
         let end = self.gather(columns::END_TIME, &time, spans)?;
-        let pairs = start
-            .as_primitive::<TimestampNanosecondType>()
-            .iter()
-            .zip(end.as_primitive::<TimestampNanosecondType>().iter());
-        let latency: Float64Array = pairs
-            .map(|(start, end)| {
-                let (start, end) = (start?, end?);
-                Some(trace::elapsed_ms(start, end))
-            })
-            .collect();
-        Ok(Arc::new(latency))
+        Ok(Arc::new(latency_ms(start.as_primitive(), end.as_primitive())))
     }
+}
+
+/// The time from start to end in milliseconds; null where either is.
+pub(crate) fn latency_ms(start: &TimestampNanosecondArray, end: &TimestampNanosecondArray) -> Float64Array {
+    start.iter().zip(end).map(|(start, end)| Some(trace::elapsed_ms(start?, end?))).collect()
 }

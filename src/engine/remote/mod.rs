@@ -1,0 +1,68 @@
+//! Live tables: `SELECT … FROM arize."my-project"` over a [`SpanSource`](crate::sources::SpanSource).
+//!
+//! ```text
+//! schema     any table name, lazily ──▶ announcements: what the remote says of a project, kept for ten minutes
+//!   │
+//! table      filters ──▶ window, projection ──▶ columns: decides the request, reads nothing
+//!   │
+//! scan       sends the request when it is run ──▶ fit: rows complete, in the types that were promised
+//!   │
+//! outcome    what is known only after the rows were read
+//! ```
+
+mod announcements;
+mod fit;
+mod outcome;
+mod scan;
+mod schema;
+mod table;
+mod window;
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+
+pub use outcome::Remark;
+pub(super) use schema::RemoteSchema;
+pub(super) use table::RemoteTable;
+
+use scan::RemoteScanExec;
+
+/// What the reader should know before a plan's remote scans are run, each once.
+pub(super) fn notes(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
+    let mut notes: Vec<String> = vec![];
+    for note in scans(plan).into_iter().filter_map(RemoteScanExec::note) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// What was learnt while a plan's remote scans ran, each once.
+pub(super) fn remarks(plan: &Arc<dyn ExecutionPlan>) -> Vec<Remark> {
+    let mut remarks: Vec<Remark> = vec![];
+    for remark in scans(plan).into_iter().flat_map(RemoteScanExec::remarks) {
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+    }
+    remarks
+}
+
+/// Forgets what was learnt when a plan's remote scans ran before.
+pub(super) fn forget(plan: &Arc<dyn ExecutionPlan>) {
+    for scan in scans(plan) {
+        scan.forget();
+    }
+}
+
+fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<&RemoteScanExec> {
+    let mut scans = vec![];
+    let mut open = vec![plan];
+    while let Some(plan) = open.pop() {
+        scans.extend(plan.downcast_ref::<RemoteScanExec>());
+        open.extend(plan.children().into_iter().rev());
+    }
+    scans
+}

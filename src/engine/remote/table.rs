@@ -1,0 +1,188 @@
+//! A remote project as a table: what a query asks of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+
+use super::announcements::Announced;
+use super::scan::RemoteScanExec;
+use super::window::Bounds;
+use crate::engine::derived::{Reading, absent_name, read_open_name};
+use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
+use crate::model::nearest::as_typed;
+use crate::sources::{ExportRequest, SpanSource};
+
+/// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
+///
+/// Bounds on the start time narrow what is asked for; every filter is checked again on what comes.
+#[derive(Debug)]
+pub(crate) struct RemoteTable {
+    source: Arc<dyn SpanSource>,
+    project: String,
+    announced: Announced,
+    schema: SchemaRef,
+    /// The first column that nobody announced: a statement names it all the same.
+    hoped_from: usize,
+}
+
+impl RemoteTable {
+    pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
+        let canonical = CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
+        // Keys that share one column of JSON are read key by key: see [`requested`].
+        let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
+        let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
+        let schema = Arc::new(Schema::new(canonical.chain(open).collect::<Vec<_>>()));
+        let hoped_from = schema.fields().len();
+        Self { source, project: project.to_owned(), announced, schema, hoped_from }
+    }
+
+    fn title(&self) -> String {
+        title(self.source.as_ref(), &self.project)
+    }
+
+    /// The table with columns for open names that nobody announced and nothing computes, and a note for each that is
+    /// not known to come: the remote is asked for them all the same.
+    pub(crate) fn with_hoped_for(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
+        let mut notes = vec![];
+        for name in names.iter().filter(|name| self.schema.index_of(name).is_err()) {
+            let Reading::Absent(data_type) = read_open_name(name, &self.schema, &BTreeMap::new()) else { continue };
+            fields.push(Arc::new(Field::new(name, data_type, true)));
+            // Which keys the metadata has nobody can announce.
+            if !name.starts_with(METADATA_PREFIX) || !self.announced.contains_key(columns::METADATA) {
+                let text = format!("{} does not announce {} (asked for all the same)", self.title(), as_typed(name));
+                notes.push(absent_name(text, name, &self.schema, &BTreeMap::new()));
+            }
+        }
+        let table = Self {
+            source: Arc::clone(&self.source),
+            project: self.project.clone(),
+            announced: Arc::clone(&self.announced),
+            schema: Arc::new(Schema::new(fields)),
+            hoped_from: self.hoped_from,
+        };
+        (Arc::new(table), notes)
+    }
+
+    fn request_columns(&self, projection: &[usize]) -> Vec<String> {
+        let fields = self.schema.fields();
+        requested(projection.iter().filter_map(|&index| fields.get(index)).map(|field| field.name().as_str()), |name| {
+            self.announced.contains_key(name)
+        })
+    }
+}
+
+/// What a table of a source is called in messages.
+pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
+    format!("{}.{project}", source.name())
+}
+
+/// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
+/// in time, canonical columns in their order, then others by name.
+fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut names: BTreeSet<&str> = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME].into();
+    for name in wanted {
+        match name {
+            // The table itself says where its spans come from.
+            columns::PROJECT | columns::SOURCE => {}
+            columns::LATENCY_MS => names.extend([columns::START_TIME, columns::END_TIME]),
+            columns::EVENT_ATTRIBUTES => names.extend([columns::EVENTS]),
+            name if name.starts_with(METADATA_PREFIX) => {
+                names.extend([columns::METADATA]);
+                names.extend(announced(name).then_some(name));
+            }
+            name => {
+                names.insert(name);
+                // It may be one of the keys that share a column.
+                let shared = columns::canonical(name).is_none() && !announced(name) && announced(columns::REST);
+                names.extend(shared.then_some(columns::REST));
+            }
+        }
+    }
+    let canonical = CANONICAL.iter().map(|column| column.name).filter(|name| names.contains(name));
+    let open = names.iter().copied().filter(|name| columns::canonical(name).is_none());
+    canonical.chain(open).map(str::to_owned).collect()
+}
+
+#[async_trait]
+impl TableProvider for RemoteTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize>;
+        let projection = match projection {
+            Some(projection) => projection,
+            None => {
+                all = (0..self.schema.fields().len()).collect();
+                &all
+            }
+        };
+        let schema = Arc::new(self.schema.project(projection)?);
+        let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+        let Some(chosen) = Bounds::of(filters).window(now) else { return Ok(Arc::new(EmptyExec::new(schema))) };
+        let mut request = ExportRequest::new(&self.project, chosen.window);
+        // Who wants every column there is should hear of those that nobody announced.
+        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
+        request.columns = (!everything).then(|| self.request_columns(projection));
+        request.limit = limit.map(|limit| limit as u64);
+        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
+        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
+        Ok(Arc::new(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns_for(wanted: &[&str], announced: &[&str]) -> String {
+        requested(wanted.iter().copied(), |name| announced.contains(&name)).join(" ")
+    }
+
+    const IDS: &str = "context.trace_id context.span_id";
+
+    #[test]
+    fn only_what_is_needed_is_asked_for() {
+        for (wanted, announced, expected) in [
+            (&[][..], &[][..], format!("{IDS} start_time")),
+            (&["project", "source", "name"], &[], format!("{IDS} name start_time")),
+            (&["latency_ms"], &[], format!("{IDS} start_time end_time")),
+            (&["event.attributes"], &[], format!("{IDS} start_time events")),
+            (&["attributes.metadata.a"], &[], format!("{IDS} start_time attributes.metadata")),
+            (
+                &["attributes.metadata.a"],
+                &["attributes.metadata.a"],
+                format!("{IDS} start_time attributes.metadata attributes.metadata.a"),
+            ),
+            (&["eval.x.label", "attributes.b"], &[], format!("{IDS} start_time attributes.b eval.x.label")),
+            (&["attributes.b"], &["attributes.rest"], format!("{IDS} start_time attributes.b attributes.rest")),
+            (&["attributes.b"], &["attributes.rest", "attributes.b"], format!("{IDS} start_time attributes.b")),
+        ] {
+            assert_eq!(columns_for(wanted, announced), expected, "{wanted:?}");
+        }
+    }
+}

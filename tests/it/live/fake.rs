@@ -1,0 +1,213 @@
+//! A remote in memory that remembers what it was asked, and misbehaves on demand.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Schema, SchemaRef, TimestampNanosecondType};
+use futures::Stream;
+use spanql::engine::{Engine, EngineConfig};
+use spanql::model::arrival::{Origin, convert_batch};
+use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
+
+/// What happened to a fake remote.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    requests: Mutex<Vec<ExportRequest>>,
+    schemas: AtomicUsize,
+    batches: AtomicUsize,
+    finished: AtomicUsize,
+    cancelled: AtomicUsize,
+}
+
+impl Log {
+    pub(super) fn requests(&self) -> Vec<ExportRequest> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// The one request there was.
+    pub(super) fn request(&self) -> ExportRequest {
+        let requests = self.requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        requests[0].clone()
+    }
+
+    pub(super) fn schemas(&self) -> usize {
+        self.schemas.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn batches(&self) -> usize {
+        self.batches.load(Ordering::SeqCst)
+    }
+
+    /// Streams read to their end, and streams dropped before it.
+    pub(super) fn streams(&self) -> (usize, usize) {
+        (self.finished.load(Ordering::SeqCst), self.cancelled.load(Ordering::SeqCst))
+    }
+}
+
+/// One project whose batches are those of the wire.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fake {
+    pub(super) announced: Option<Schema>,
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) schema_error: Arc<Mutex<Option<SourceError>>>,
+    pub(super) open_error: Option<SourceError>,
+    /// After so many batches comes this.
+    pub(super) fails: Option<(usize, SourceError)>,
+    /// How many rows more than there are it announces.
+    pub(super) announces_more: Option<i64>,
+    pub(super) ignores_columns: bool,
+    /// How long it takes to answer for the schema.
+    pub(super) slow: Duration,
+    pub(super) log: Arc<Log>,
+}
+
+pub(super) const PROJECT: &str = "my-project";
+
+impl Fake {
+    pub(super) fn of(batches: Vec<RecordBatch>) -> Self {
+        Self { batches, ..Self::default() }
+    }
+
+    /// An engine with this remote only, and what will happen to it.
+    pub(super) fn engine(self) -> (Engine, Arc<Log>) {
+        let config = EngineConfig { target_partitions: Some(4), allow_write: true, ..EngineConfig::default() };
+        let engine = Engine::new(config).unwrap();
+        let log = Arc::clone(&self.log);
+        engine.register_source(Arc::new(self));
+        (engine, log)
+    }
+
+    fn rows(&self, request: &ExportRequest) -> Vec<RecordBatch> {
+        let origin = Origin { source: "arize", project: request.project.clone(), force_project: true };
+        let convert = |batch| convert_batch(batch, &origin).unwrap().batch;
+        self.batches.iter().map(convert).map(|batch| self.cut(&batch, request)).collect()
+    }
+
+    fn cut(&self, batch: &RecordBatch, request: &ExportRequest) -> RecordBatch {
+        let times = batch.column_by_name("start_time").unwrap().as_primitive::<TimestampNanosecondType>();
+        let inside = |time: Option<i64>| time.is_some_and(|t| (request.window.start..request.window.end).contains(&t));
+        let keep: BooleanArray = times.iter().map(|time| Some(inside(time))).collect();
+        let batch = filter_record_batch(batch, &keep).unwrap();
+        let always = ["project", "source", "context.trace_id", "context.span_id", "start_time"];
+        let wanted = |name: &str| {
+            request.columns.as_ref().is_none_or(|names| {
+                always.contains(&name) || name.contains('\u{1}') || names.iter().any(|wanted| wanted == name)
+            })
+        };
+        let schema = batch.schema();
+        let kept: Vec<usize> = (0..batch.num_columns())
+            .filter(|&index| self.ignores_columns || wanted(schema.field(index).name()))
+            .collect();
+        batch.project(&kept).unwrap()
+    }
+}
+
+#[async_trait::async_trait]
+impl SpanSource for Fake {
+    fn name(&self) -> &'static str {
+        "arize"
+    }
+
+    async fn projects(&self) -> Result<Vec<Project>, SourceError> {
+        Ok(vec![Project { id: "1".into(), name: PROJECT.into(), space: None, created: None }])
+    }
+
+    async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError> {
+        self.log.schemas.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(self.slow).await;
+        if let Some(error) = self.schema_error.lock().unwrap().clone() {
+            return Err(error);
+        }
+        if !project.starts_with(PROJECT) {
+            let what = format!("there is no project {project} in arize");
+            return Err(SourceError::NotFound { what, suggestion: Some(PROJECT.into()) });
+        }
+        if let Some(announced) = &self.announced {
+            return Ok(Arc::new(announced.clone()));
+        }
+        let mut fields = BTreeMap::new();
+        for batch in &self.batches {
+            for field in batch.schema_ref().fields() {
+                fields.insert(field.name().clone(), Arc::clone(field));
+            }
+        }
+        Ok(Arc::new(Schema::new(fields.into_values().collect::<Vec<_>>())))
+    }
+
+    async fn count(&self, _: &ExportRequest) -> Result<Option<u64>, SourceError> {
+        Ok(None)
+    }
+
+    async fn open(&self, request: &ExportRequest) -> Result<SpanStream, SourceError> {
+        self.log.requests.lock().unwrap().push(request.clone());
+        if let Some(error) = &self.open_error {
+            return Err(error.clone());
+        }
+        let batches = self.rows(request);
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let announced = self.announces_more.map(|more| rows.saturating_add_signed(more as isize) as u64);
+        let received = Arc::new(Received::default());
+        let mut items: Vec<Result<RecordBatch, SourceError>> = batches.into_iter().map(Ok).collect();
+        if let Some((after, error)) = &self.fails {
+            items.truncate(*after);
+            items.push(Err(error.clone()));
+        }
+        let stream = Wire {
+            items: items.into_iter(),
+            received: Arc::clone(&received),
+            log: Arc::clone(&self.log),
+            ended: false,
+            ready: false,
+        };
+        Ok(SpanStream::new(announced, received, stream))
+    }
+
+    fn describe(&self, request: &ExportRequest) -> Vec<(&'static str, String)> {
+        vec![("modelId", request.project.clone())]
+    }
+}
+
+/// Gives a batch at every second poll, as a wire does.
+struct Wire {
+    items: std::vec::IntoIter<Result<RecordBatch, SourceError>>,
+    received: Arc<Received>,
+    log: Arc<Log>,
+    ended: bool,
+    ready: bool,
+}
+
+impl Stream for Wire {
+    type Item = Result<RecordBatch, SourceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.ready = !self.ready;
+        if self.ready {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let item = self.items.next();
+        match &item {
+            Some(Ok(batch)) => {
+                self.log.batches.fetch_add(1, Ordering::SeqCst);
+                self.received.add(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+            }
+            Some(Err(_)) => {}
+            None => self.ended = true,
+        }
+        Poll::Ready(item)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let counter = if self.ended { &self.log.finished } else { &self.log.cancelled };
+        counter.fetch_add(1, Ordering::SeqCst);
+    }
+}
