@@ -44,6 +44,7 @@
 //! ```text
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
+//!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ output ────────────────── result formats; what a terminal may see
 //!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store
 //!  │     └──▶ store ───────────── versions of immutable files, and the one way to change them: a merge
@@ -60,6 +61,7 @@ pub mod cli;
 pub mod engine;
 pub mod model;
 pub mod output;
+pub mod serve;
 pub mod sources;
 pub mod store;
 pub mod trace;

@@ -10,6 +10,8 @@
 mod cli;
 mod faulty;
 mod readme;
+mod serve_flight;
+mod serve_support;
 mod shell;
 mod sql;
 mod store_damage;
