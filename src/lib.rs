@@ -45,7 +45,7 @@
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
 //!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
-//!  ├──▶ serve ─────────────────── a store as a server that clients of Arize can read
+//!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
 //!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
 //!  │     ├──▶ store ───────────── versions of immutable files, the one way to change them, the pull ledger
@@ -65,6 +65,7 @@ pub mod engine;
 pub mod model;
 pub mod output;
 pub mod pull;
+pub mod serve;
 pub mod sources;
 pub mod store;
 pub mod trace;

@@ -30,6 +30,7 @@ mod tables;
 
 pub use catalog::{Relation, TableFunction};
 pub use compare::compare_mixed_types;
+pub(crate) use derived::with_open_names;
 pub use error::EngineError;
 pub use params::{Param, Params, parse_param};
 pub use remote::Remark;

@@ -11,6 +11,8 @@ mod cli;
 mod faulty;
 mod live;
 mod readme;
+mod serve_flight;
+mod serve_support;
 mod shell;
 mod sql;
 mod store_damage;

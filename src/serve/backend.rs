@@ -1,0 +1,242 @@
+//! What every request starts from: a version of the store, its projects, and queries over one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::prelude::{DataFrame, SessionContext};
+
+use super::ids::project_id;
+use super::refusal::Refusal;
+use super::settings::{Log, Settings};
+use crate::engine::{EngineError, StoreEngine, with_open_names};
+use crate::model::columns::START_TIME;
+use crate::model::nearest::nearest;
+use crate::sources::Window;
+use crate::store::{Segment, Snapshot, Store, StoreError};
+
+/// Bytes of rows that a query hands on at a time.
+const BATCH_BYTES: u64 = 4 << 20;
+/// Rows that a query hands on at a time, however small or big they are.
+const BATCH_ROWS: std::ops::RangeInclusive<u64> = 16..=8_192;
+/// Files that a query reads at the same time: more would only hold more of them in memory, as one client takes the rows.
+const PARTITIONS: usize = 4;
+/// Names that an error lists.
+const NAMES_SHOWN: usize = 5;
+
+/// The store that is served, and what all requests share.
+pub(super) struct Backend {
+    store: Arc<Store>,
+    only: Option<String>,
+    /// The memory and the disk of all queries.
+    runtime: Arc<RuntimeEnv>,
+    log: Option<Log>,
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backend").field("store", &self.store).field("only", &self.only).finish_non_exhaustive()
+    }
+}
+
+impl Backend {
+    pub(super) fn new(store: Arc<Store>, settings: &Settings) -> Result<Self, EngineError> {
+        let dir: PathBuf = store.spill_dir();
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir]));
+        let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk);
+        if let Some(limit) = settings.memory_limit {
+            runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit)));
+        }
+        let runtime = runtime.build_arc().map_err(|error| EngineError::from_datafusion(&error))?;
+        Ok(Self { store, only: settings.project.clone(), runtime, log: settings.log.clone() })
+    }
+
+    /// The newest version.
+    pub(super) async fn newest(&self) -> Result<View<'_>, StoreError> {
+        Ok(View { backend: self, snapshot: self.store.snapshot().await? })
+    }
+
+    /// A version that another request has seen.
+    pub(super) async fn version(&self, version: u64) -> Result<View<'_>, Refusal> {
+        match self.store.snapshot_at(version).await {
+            Ok(snapshot) => Ok(View { backend: self, snapshot }),
+            Err(StoreError::NoVersion { .. }) => Err(Refusal::gone(format!(
+                "version {version} of the store, in which the spans were counted, has been removed since: ask again"
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells the log, if there is one, of a request.
+    pub(super) fn log(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &self.log {
+            log(&line());
+        }
+    }
+}
+
+/// One version of the store, as far as it is served.
+pub(super) struct View<'a> {
+    backend: &'a Backend,
+    snapshot: Snapshot,
+}
+
+impl View<'_> {
+    /// The number of the version.
+    pub(super) fn version(&self) -> u64 {
+        self.snapshot.manifest.version
+    }
+
+    /// The names of the projects, sorted.
+    pub(super) fn projects(&self) -> BTreeSet<&str> {
+        let served = |segment: &&Segment| self.backend.only.as_ref().is_none_or(|only| segment.project == *only);
+        self.snapshot.manifest.segments.iter().filter(served).map(|segment| segment.project.as_str()).collect()
+    }
+
+    /// Opens the project of a name.
+    pub(super) async fn project(&self, name: &str) -> Result<Project, Refusal> {
+        if !self.projects().contains(name) {
+            return Err(Refusal::not_found(self.no_project(name)));
+        }
+        self.open(name).await
+    }
+
+    /// Opens the project of an id.
+    pub(super) async fn project_by_id(&self, id: &str) -> Result<Project, Refusal> {
+        match self.projects().into_iter().find(|name| project_id(name) == id) {
+            Some(name) => self.open(name).await,
+            None => Err(Refusal::not_found(format!("no project has the id {id:?}: GET /v2/projects lists them"))),
+        }
+    }
+
+    fn no_project(&self, name: &str) -> String {
+        let known = self.projects();
+        if known.is_empty() {
+            return format!("there is no project {name:?}: no spans are served");
+        }
+        if let Some(near) = nearest(name, known.iter().copied()) {
+            return format!("there is no project {name:?}: did you mean {near:?}?");
+        }
+        let mut shown: Vec<String> = known.iter().take(NAMES_SHOWN).map(|name| format!("{name:?}")).collect();
+        if known.len() > NAMES_SHOWN {
+            shown.push(format!("{} more", known.len() - NAMES_SHOWN));
+        }
+        format!("there is no project {name:?}, but {}", shown.join(", "))
+    }
+
+    async fn open(&self, name: &str) -> Result<Project, Refusal> {
+        let manifest = &self.snapshot.manifest;
+        let mut held = BTreeSet::new();
+        for (_, card) in self.snapshot.cards().await?.iter().filter(|(segment, _)| segment.project == name) {
+            held.extend(card.columns.keys().cloned());
+        }
+        let segments = manifest.segments.iter().filter(|segment| segment.project == name);
+        let (rows, bytes) = segments.fold((0, 0), |(rows, bytes), segment| {
+            (rows + segment.rows, bytes + segment.memory_bytes.max(segment.bytes))
+        });
+        let row_bytes = bytes / rows.max(1);
+        let engine = StoreEngine { memory_limit: None, temp_dir: None, project: Some(name.to_owned()) };
+        let engine = engine.open(self.snapshot.clone()).await?;
+        let state = engine.context().state();
+        let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end());
+        let config = state.config().clone();
+        let partitions = config.target_partitions().min(PARTITIONS);
+        let config = config
+            .with_batch_size(batch_rows as usize)
+            .with_target_partitions(partitions)
+            // Its tables are in the catalog there is: a new one would be empty.
+            .with_create_default_catalog_and_schema(false);
+        let state = SessionStateBuilder::new_from_existing(state)
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.backend.runtime))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        Ok(Project {
+            name: name.to_owned(),
+            version: manifest.version,
+            held,
+            rest: manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type())).collect(),
+            row_bytes,
+            spans: context.table_provider("spans").await?,
+            traces: context.table_provider("traces").await?,
+            context,
+        })
+    }
+}
+
+/// One project in one version of the store.
+pub(super) struct Project {
+    pub(super) name: String,
+    pub(super) version: u64,
+    /// The columns in which any of its spans has a value.
+    held: BTreeSet<String>,
+    /// The names whose values lie in `attributes.rest`.
+    rest: BTreeMap<String, DataType>,
+    /// About how many bytes a span takes.
+    pub(super) row_bytes: u64,
+    context: SessionContext,
+    spans: Arc<dyn TableProvider>,
+    traces: Arc<dyn TableProvider>,
+}
+
+impl Project {
+    /// The columns of `spans`, those of other projects too.
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.spans.schema()
+    }
+
+    /// Whether any span of this project has a value in a column.
+    pub(super) fn holds(&self, column: &str) -> bool {
+        self.held.contains(column)
+    }
+
+    /// The spans.
+    pub(super) fn spans_table(&self) -> Arc<dyn TableProvider> {
+        Arc::clone(&self.spans)
+    }
+
+    /// The spans, with columns for names of open families that are not stored under these names.
+    pub(super) fn spans_table_with(&self, names: &BTreeSet<String>) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+        let (table, _) = with_open_names("spans", self.spans_table(), &self.rest, names)?;
+        Ok(table)
+    }
+
+    /// A query over a table of this project.
+    pub(super) fn read(&self, table: Arc<dyn TableProvider>) -> Result<DataFrame, DataFusionError> {
+        self.context.read_table(table)
+    }
+
+    /// A query over the spans.
+    pub(super) fn spans(&self) -> Result<DataFrame, DataFusionError> {
+        self.read(self.spans_table())
+    }
+
+    /// The summaries of the traces.
+    pub(super) fn traces(&self) -> Result<DataFrame, DataFusionError> {
+        self.context.read_table(Arc::clone(&self.traces))
+    }
+}
+
+/// A column by its exact name.
+pub(super) fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// A time, ns since the epoch, as the columns of times have it.
+pub(super) fn time(nanos: i64) -> Expr {
+    lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
+}
+
+/// Whether a span starts inside a window.
+pub(super) fn starts_in(window: Window) -> Expr {
+    column(START_TIME).gt_eq(time(window.start)).and(column(START_TIME).lt(time(window.end)))
+}

@@ -1,0 +1,281 @@
+//! The Flight service: GetFlightInfo says how many spans there are, DoGet sends them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_descriptor::DescriptorType;
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, Result as ActionResult, SchemaResult,
+};
+use async_trait::async_trait;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::DataFrame;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::backend::{Backend, Project, column, starts_in};
+use super::batches::pieces;
+use super::columns::Selection;
+use super::command::{Export, Ticket};
+use super::functions::sampled;
+use super::log::window_text;
+use super::refusal::Refusal;
+use super::settings::Token;
+use super::shutdown::Shutdown;
+use crate::model::columns::TRACE_ID;
+
+/// The metadata that carries a client's key.
+const KEY: &str = "auth-token-bin";
+/// The biggest request that is read; a filter may name many ids.
+const MAX_REQUEST: usize = 16 << 20;
+
+/// The service with its checks: every call shows the key, whatever it asks for.
+pub(super) fn service(
+    backend: Arc<Backend>,
+    token: Option<Token>,
+    shutdown: Shutdown,
+) -> tonic::service::interceptor::InterceptedService<
+    FlightServiceServer<Flight>,
+    impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone,
+> {
+    let server = FlightServiceServer::new(Flight { backend, shutdown })
+        .max_decoding_message_size(MAX_REQUEST)
+        // A message holds one row at least, and a row may be of any size.
+        .max_encoding_message_size(usize::MAX);
+    tonic::service::interceptor::InterceptedService::new(server, move |request: Request<()>| {
+        check_key(token.as_ref(), &request).map(|()| request)
+    })
+}
+
+#[expect(clippy::result_large_err, reason = "an interceptor returns the status itself")]
+fn check_key(token: Option<&Token>, request: &Request<()>) -> Result<(), Status> {
+    let Some(token) = token else { return Ok(()) };
+    let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
+    if shown.is_some_and(|shown| token.matches(&shown)) { Ok(()) } else { Err(Refusal::key().into()) }
+}
+
+/// Answers the calls of Flight.
+#[derive(Debug)]
+pub(super) struct Flight {
+    backend: Arc<Backend>,
+    shutdown: Shutdown,
+}
+
+impl Flight {
+    async fn count(&self, export: Export, descriptor: FlightDescriptor) -> Result<(FlightInfo, u64), Refusal> {
+        let view = self.backend.newest().await?;
+        let project = view.project(&export.project).await?;
+        let selection = select(&project, &export)?;
+        let rows = match export.window().is_empty() {
+            true => 0,
+            false => wanted(project.spans()?, &export)?.count().await? as u64,
+        };
+        let total = i64::try_from(rows).unwrap_or(i64::MAX);
+        let mut info = FlightInfo::new().with_descriptor(descriptor).with_total_records(total);
+        info = info
+            .try_with_schema(&selection.schema)
+            .map_err(|error| Refusal::internal(format!("the schema does not encode: {error}")))?;
+        if rows > 0 {
+            let ticket = Ticket { version: project.version, export }.to_bytes()?;
+            info = info.with_endpoint(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)));
+        }
+        Ok((info, rows))
+    }
+
+    async fn open(&self, ticket: Ticket) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
+        let view = self.backend.version(ticket.version).await?;
+        let project = view.project(&ticket.export.project).await?;
+        let selection = select(&project, &ticket.export)?;
+        let spans = wanted(project.read(Arc::clone(&selection.table))?, &ticket.export)?;
+        let stream = spans.select(selection.exprs.clone())?.execute_stream().await?;
+        Ok((selection, stream))
+    }
+}
+
+fn select(project: &Project, export: &Export) -> Result<Selection, Refusal> {
+    match &export.columns {
+        Some(names) => Selection::named(project, names),
+        None => Ok(Selection::all(project)),
+    }
+}
+
+/// The spans of the window and the sample.
+fn wanted(spans: DataFrame, export: &Export) -> Result<DataFrame, Refusal> {
+    let mut condition = starts_in(export.window());
+    if let Some(rate) = export.rate.filter(|rate| *rate < 1.0) {
+        condition = condition.and(sampled(column(TRACE_ID), rate));
+    }
+    Ok(spans.filter(condition)?)
+}
+
+/// Tells the log how a transfer ended, also when the client goes away in the middle.
+struct Transfer {
+    backend: Arc<Backend>,
+    export: Export,
+    began: Instant,
+    rows: AtomicU64,
+    complete: AtomicBool,
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        let end = if self.complete.load(Ordering::Relaxed) { "" } else { " (cut)" };
+        let rows = self.rows.load(Ordering::Relaxed);
+        log(&self.backend, "DoGet", &self.export, self.began, &format!("{rows} rows{end}"));
+    }
+}
+
+fn log(backend: &Backend, call: &str, export: &Export, began: Instant, outcome: &str) {
+    backend.log(|| {
+        let milliseconds = began.elapsed().as_millis();
+        format!("Flight {call} {:?} {}: {outcome}, {milliseconds} ms", export.project, window_text(export.window()))
+    });
+}
+
+/// Cuts what a query gives into messages.
+fn messages(
+    stream: SendableRecordBatchStream,
+    selection: &Selection,
+    transfer: Transfer,
+    shutdown: Shutdown,
+) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+    let (schema, chunk) = (Arc::clone(&selection.schema), transfer.export.chunk);
+    let batches = stream
+        .map_err(Refusal::from)
+        .and_then(move |batch| {
+            let sent = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+            std::future::ready(sent.map_err(|error| Refusal::internal(format!("the answer does not fit: {error}"))))
+        })
+        .map_ok(move |batch| futures::stream::iter(pieces(&batch, chunk)).map(Ok::<_, Refusal>))
+        .try_flatten();
+    let counted = futures::stream::unfold((batches.boxed(), transfer, false), move |(mut batches, transfer, ended)| {
+        let shutdown = shutdown.clone();
+        async move {
+            if ended {
+                return None;
+            }
+            let next = tokio::select! {
+                next = batches.next() => next,
+                () = shutdown.deadline() => Some(Err(Refusal::ending())),
+            };
+            match next {
+                None => {
+                    transfer.complete.store(true, Ordering::Relaxed);
+                    None
+                }
+                Some(Ok(batch)) => {
+                    transfer.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    Some((Ok(batch), (batches, transfer, false)))
+                }
+                Some(Err(refusal)) => Some((Err(flight_error(refusal)), (batches, transfer, true))),
+            }
+        }
+    });
+    FlightDataEncoderBuilder::new()
+        .with_schema(Arc::clone(&selection.schema))
+        // Batches are cut by what their rows take; the encoder would count all that their buffers hold.
+        .with_max_flight_data_size(usize::MAX)
+        .build(counted)
+        .map_err(Status::from)
+}
+
+fn flight_error(refusal: Refusal) -> FlightError {
+    FlightError::Tonic(Box::new(refusal.into()))
+}
+
+#[expect(clippy::result_large_err, reason = "the service returns the status itself")]
+fn refuse<T>(call: &str, instead: &str) -> Result<T, Status> {
+    Err(Status::unimplemented(format!("{call} is not served: {instead}")))
+}
+
+const READ: &str = "spans are read with GetFlightInfo and DoGet";
+
+#[async_trait]
+impl FlightService for Flight {
+    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
+    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
+    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
+    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoActionStream = BoxStream<'static, Result<ActionResult, Status>>;
+    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
+
+    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        let began = Instant::now();
+        let descriptor = request.into_inner();
+        if descriptor.r#type() != DescriptorType::Cmd {
+            return Err(Refusal::invalid("the descriptor must be a command").into());
+        }
+        let export = Export::parse(&descriptor.cmd)?;
+        let counted = self.count(export.clone(), descriptor).await;
+        let outcome = match &counted {
+            Ok((_, rows)) => format!("{rows} rows"),
+            Err(refusal) => refusal.message.clone(),
+        };
+        log(&self.backend, "GetFlightInfo", &export, began, &outcome);
+        Ok(Response::new(counted?.0))
+    }
+
+    async fn do_get(&self, request: Request<arrow_flight::Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+        let began = Instant::now();
+        let ticket = Ticket::parse(&request.into_inner().ticket)?;
+        let export = ticket.export.clone();
+        let (selection, stream) = match self.open(ticket).await {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                log(&self.backend, "DoGet", &export, began, &refusal.message);
+                return Err(refusal.into());
+            }
+        };
+        let transfer = Transfer {
+            backend: Arc::clone(&self.backend),
+            export,
+            began,
+            rows: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+        };
+        Ok(Response::new(messages(stream, &selection, transfer, self.shutdown.clone()).boxed()))
+    }
+
+    async fn handshake(
+        &self,
+        _: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        refuse("Handshake", "send the key as auth-token-bin with every call")
+    }
+
+    async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+        refuse("ListFlights", "GET /v2/projects on the HTTP port lists the projects")
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        refuse("PollFlightInfo", READ)
+    }
+
+    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        refuse("GetSchema", "GetFlightInfo announces the schema")
+    }
+
+    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+        refuse("DoPut", "this server only reads")
+    }
+
+    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+        refuse("DoExchange", READ)
+    }
+
+    async fn do_action(&self, _: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        refuse("DoAction", READ)
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
+        refuse("ListActions", READ)
+    }
+}

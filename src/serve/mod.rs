@@ -1,0 +1,51 @@
+//! A server that clients of Arize read spans from: Flight for exports, HTTP for listings.
+//!
+//! ```text
+//! Flight  command ── checked ── counted: FlightInfo with a ticket ── DoGet: query ── pieces ── messages
+//! HTTP    request ── checked ── ids of one page: query ── their spans: query ── nested JSON
+//!                       │
+//!                    backend: the newest version of the store, one project of it, one engine a request
+//! ```
+//!
+//! Nothing that a client sends becomes text of a query, and no file is opened that a client names.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use std::sync::Arc;
+//! use spanql::serve::{Server, Settings};
+//! use spanql::store::Store;
+//!
+//! let store = Arc::new(Store::open("memory://")?);
+//! let bound = Server::bind(store, Settings::default()).await?;
+//! let flight_port = bound.ready().flight_port;
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let server = tokio::spawn(bound.run(async { drop(stopped.await) }));
+//! tokio::net::TcpStream::connect(("127.0.0.1", flight_port)).await?;
+//! drop(stop);
+//! server.await??;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+
+mod backend;
+mod batches;
+mod columns;
+mod command;
+mod error;
+mod filter;
+mod flight;
+mod functions;
+mod http;
+mod ids;
+mod log;
+mod refusal;
+mod server;
+mod settings;
+mod shutdown;
+mod tls;
+
+pub use error::ServeError;
+pub use server::{Bound, Ready, ReadyProject, Server};
+pub use settings::{Log, Settings, TlsFiles, Token};

@@ -1,0 +1,179 @@
+//! A server from its start to its end.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::net::{TcpListener, lookup_host};
+use tonic::transport::server::TcpIncoming;
+
+use super::backend::Backend;
+use super::error::ServeError;
+use super::ids::{project_id, space_id};
+use super::settings::{Settings, Token};
+use super::shutdown::{self, GRACE, Shutdown};
+use super::tls::{Tls, TlsListener};
+use super::{flight, http};
+use crate::store::Store;
+
+/// Serves a store to clients of Arize.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that listens, and answers once it runs.
+pub struct Bound {
+    backend: Arc<Backend>,
+    token: Option<Token>,
+    tls: Option<Tls>,
+    flight: TcpListener,
+    http: TcpListener,
+    ready: Ready,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("ready", &self.ready).finish_non_exhaustive()
+    }
+}
+
+/// Where a server is reached, and what it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ready {
+    /// The address of Flight, `grpc://…` or `grpc+tls://…`.
+    pub flight: String,
+    /// The address of HTTP, `http://…` or `https://…`.
+    pub http: String,
+    /// The port of Flight.
+    pub flight_port: u16,
+    /// The port of HTTP.
+    pub http_port: u16,
+    /// The id of the one space.
+    pub space_id: String,
+    /// The projects at the start, by name; later ones are served too.
+    pub projects: Vec<ReadyProject>,
+}
+
+/// A project that is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadyProject {
+    /// Its id over HTTP.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Server {
+    /// Listens on both ports. Clients that connect are answered once [`Bound::run`] is called.
+    ///
+    /// # Errors
+    /// When there is no token and others than this machine could connect, a port is taken, certificate or key cannot
+    /// be used, or the store cannot be read.
+    pub async fn bind(store: Arc<Store>, settings: Settings) -> Result<Bound, ServeError> {
+        let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
+        let backend = Backend::new(store, &settings)?;
+        let names: Vec<String> = backend.newest().await?.projects().into_iter().map(str::to_owned).collect();
+        let flight = listen(&settings, settings.flight_port).await?;
+        let http = listen(&settings, settings.http_port).await?;
+        let port = |listener: &TcpListener| {
+            let address = format!("{}:0", settings.host);
+            listener.local_addr().map(|local| local.port()).map_err(|source| ServeError::Bind { address, source })
+        };
+        let (flight_port, http_port) = (port(&flight)?, port(&http)?);
+        let host = match settings.host.parse() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => settings.host.clone(),
+        };
+        let (grpc, web) = if tls.is_some() { ("grpc+tls", "https") } else { ("grpc", "http") };
+        let ready = Ready {
+            flight: format!("{grpc}://{host}:{flight_port}"),
+            http: format!("{web}://{host}:{http_port}"),
+            flight_port,
+            http_port,
+            space_id: space_id(),
+            projects: names.into_iter().map(|name| ReadyProject { id: project_id(&name), name }).collect(),
+        };
+        Ok(Bound { backend: Arc::new(backend), token: settings.token, tls, flight, http, ready })
+    }
+}
+
+async fn listen(settings: &Settings, port: u16) -> Result<TcpListener, ServeError> {
+    let address = format!("{}:{port}", settings.host);
+    let failed = |source| ServeError::Bind { address: address.clone(), source };
+    let found: Vec<SocketAddr> = lookup_host((settings.host.as_str(), port)).await.map_err(failed)?.collect();
+    if settings.token.is_none() && !found.iter().all(|address| address.ip().is_loopback()) {
+        return Err(ServeError::Unprotected { host: settings.host.clone() });
+    }
+    TcpListener::bind(found.as_slice()).await.map_err(failed)
+}
+
+impl Bound {
+    /// Where the server is reached.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Answers until `shutdown` resolves; transfers that are under way then have two more seconds.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+        let (trigger, signal) = shutdown::channel();
+        let (flight_tls, http_tls) = match self.tls {
+            Some(tls) => (Some(tls.flight), Some(tls.http)),
+            None => (None, None),
+        };
+        let flight =
+            serve_flight(self.flight, flight_tls, Arc::clone(&self.backend), self.token.clone(), signal.clone());
+        let http = serve_http(self.http, http_tls, http::router(self.backend, self.token), signal);
+        let servers = async { tokio::try_join!(flight, http).map(|_| ()) };
+        tokio::pin!(servers);
+        tokio::select! {
+            ended = &mut servers => return ended,
+            () = shutdown => trigger.begin(),
+        }
+        let ended = tokio::time::timeout(GRACE, servers).await;
+        trigger.finish();
+        ended.unwrap_or(Ok(()))
+    }
+}
+
+async fn serve_flight(
+    listener: TcpListener,
+    tls: Option<tonic::transport::ServerTlsConfig>,
+    backend: Arc<Backend>,
+    token: Option<Token>,
+    signal: Shutdown,
+) -> Result<(), ServeError> {
+    let stopped = |error: tonic::transport::Error| {
+        let mut reason = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            reason += &format!(": {cause}");
+            source = cause.source();
+        }
+        ServeError::Stopped { transport: "Flight", reason }
+    };
+    let mut server = tonic::transport::Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).map_err(stopped)?;
+    }
+    let service = flight::service(backend, token, signal.clone());
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    server.serve_with_incoming_shutdown(service, incoming, signal.begun()).await.map_err(stopped)
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: axum::Router,
+    signal: Shutdown,
+) -> Result<(), ServeError> {
+    let stopped = |error: std::io::Error| ServeError::Stopped { transport: "HTTP", reason: error.to_string() };
+    match tls {
+        Some(config) => {
+            let listener = TlsListener::new(listener, config).map_err(stopped)?;
+            axum::serve(listener, router).with_graceful_shutdown(signal.begun()).await.map_err(stopped)
+        }
+        None => axum::serve(listener, router).with_graceful_shutdown(signal.begun()).await.map_err(stopped),
+    }
+}

@@ -1,0 +1,110 @@
+//! What a server is told before it starts.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+/// A key that clients must show. Its text appears in no `Debug` form.
+#[derive(Clone)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// A key; `None` for blank text, which protects nothing.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (!text.trim().is_empty()).then(|| Self(text.into()))
+    }
+
+    /// Whether a client shows this key; takes equally long wherever the two differ.
+    pub(super) fn matches(&self, shown: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(shown).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// The PEM files of a certificate chain and its private key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate, then those that lead to its root.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Takes a line about each request.
+pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where and how a server answers.
+#[derive(Clone)]
+pub struct Settings {
+    /// The address or name to listen on.
+    pub host: String,
+    /// The port of Flight; 0 for any free one.
+    pub flight_port: u16,
+    /// The port of HTTP; 0 for any free one.
+    pub http_port: u16,
+    /// The key that clients must show; without one, any key is accepted, and only loopback addresses are listened on.
+    pub token: Option<Token>,
+    /// Certificate and key for both ports; without them, plaintext.
+    pub tls: Option<TlsFiles>,
+    /// The one project that is served; all of them if not set.
+    pub project: Option<String>,
+    /// Bytes that the queries of all requests together may use before they spill to disk.
+    pub memory_limit: Option<usize>,
+    /// Is told of each request; the text may hold names by strangers.
+    pub log: Option<Log>,
+}
+
+impl Default for Settings {
+    /// Plaintext on free ports of 127.0.0.1, for everyone on this machine.
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            flight_port: 0,
+            http_port: 0,
+            token: None,
+            tls: None,
+            project: None,
+            memory_limit: None,
+            log: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("host", &self.host)
+            .field("flight_port", &self.flight_port)
+            .field("http_port", &self.http_port)
+            .field("token", &self.token)
+            .field("tls", &self.tls)
+            .field("project", &self.project)
+            .field("memory_limit", &self.memory_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, Token};
+
+    #[test]
+    fn a_token_matches_itself_only_and_is_not_shown() {
+        let token = Token::new("s3cret-key").unwrap();
+        assert!(token.matches(b"s3cret-key"));
+        for other in [&b""[..], b"s3cret-keY", b"s3cret-ke", b"s3cret-key "] {
+            assert!(!token.matches(other));
+        }
+        assert!(Token::new("  ").is_none());
+        let settings = Settings { token: Some(token), ..Settings::default() };
+        assert!(!format!("{settings:?}").contains("s3cret"), "{settings:?}");
+    }
+}
