@@ -195,6 +195,12 @@ pub(super) struct RemoteOptions {
     pub(super) timeout: Duration,
 }
 
+impl Default for RemoteOptions {
+    fn default() -> Self {
+        Self { space: None, profile: None, timeout: crate::sources::arize::DEFAULT_TIMEOUT }
+    }
+}
+
 /// Which time is asked for.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Window")]
@@ -293,6 +299,8 @@ pub(super) struct QueryArguments {
     /// End with exit code 4 when the answer rests on a pull that is not complete
     #[arg(long)]
     pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
 }
 
 impl QueryArguments {
@@ -308,6 +316,7 @@ impl QueryArguments {
             csv_safe: false,
             fence: false,
             require_complete: false,
+            remote: RemoteOptions::default(),
         }
     }
 }
