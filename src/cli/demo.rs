@@ -24,7 +24,7 @@ use crate::pull::{Order, SLICE_ROWS};
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
 use crate::sources::demo::Generator;
-use crate::store::{PullKey, Store, Wanted};
+use crate::store::{PullKey, Segment, Snapshot, Store, Wanted};
 
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;
@@ -93,10 +93,7 @@ async fn generate(context: &Context, store: &Store, spans: u64, seed: u64) -> an
 
 /// Serves a store as Arize would, and pulls everything out of it into another one.
 async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> anyhow::Result<()> {
-    let starts = remote.snapshot().await?.manifest.segments.iter().filter_map(|s| s.min_start.zip(s.max_start)).fold(
-        Window { start: i64::MAX, end: i64::MIN },
-        |window, (first, last)| Window { start: window.start.min(first), end: window.end.max(last.saturating_add(1)) },
-    );
+    let window = hours_around(&remote.snapshot().await?);
     let key = key_of_this_run();
     let server = Server::bind(remote, Settings { token: Token::new(&key), ..Settings::default() }).await?;
     let ready = server.ready().clone();
@@ -132,7 +129,7 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
             record_empty: true,
         };
         let (store, source) = (Arc::clone(&store), Arc::new(source.clone()));
-        Puller { context, store, source, order }.window(starts).await?;
+        Puller { context, store, source, order }.window(window).await?;
     }
     drop(stop);
     Ok(serving.await.context("the server stopped")??)
@@ -179,6 +176,15 @@ async fn first_text(engine: &Engine, sql: &str) -> anyhow::Result<Option<String>
     let batches = rows(engine, sql, "").await?;
     let column = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0));
     Ok(column.and_then(|column| column.as_string_opt::<i32>()).map(|texts| texts.value(0).to_owned()))
+}
+
+/// The whole hours in which all spans start.
+fn hours_around(snapshot: &Snapshot) -> Window {
+    const HOUR: i64 = 3600 * 1_000_000_000;
+    let starts = |time: fn(&Segment) -> Option<i64>| snapshot.manifest.segments.iter().filter_map(time);
+    let first = starts(|segment| segment.min_start).min().unwrap_or_default();
+    let last = starts(|segment| segment.max_start).max().unwrap_or_default();
+    Window { start: first.div_euclid(HOUR) * HOUR, end: (last.div_euclid(HOUR) + 1) * HOUR }
 }
 
 /// A key that nobody knows: others on this machine can reach the server, too.
