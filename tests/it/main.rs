@@ -9,6 +9,7 @@
 
 mod cli;
 mod faulty;
+mod pulls;
 mod readme;
 mod shell;
 mod sql;
@@ -16,6 +17,7 @@ mod store_damage;
 mod store_damage_binary;
 mod store_faults;
 mod store_kills;
+mod store_ledger;
 mod store_processes;
 mod store_properties;
 mod store_readers;
