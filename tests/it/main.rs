@@ -10,6 +10,7 @@
 mod cli;
 mod faulty;
 mod live;
+mod pulls;
 mod readme;
 mod serve_flight;
 mod serve_support;
@@ -19,6 +20,7 @@ mod store_damage;
 mod store_damage_binary;
 mod store_faults;
 mod store_kills;
+mod store_ledger;
 mod store_processes;
 mod store_properties;
 mod store_readers;
