@@ -106,7 +106,7 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
     let settings = ArizeSettings {
         key: Secret::new(&key),
         flight: FlightEndpoint { host: HOST.to_owned(), port: ready.flight_port, tls: false },
-        api: None,
+        api: Some(ready.http),
         space: Some(ready.space_id),
         verify: true,
         ca_file: None,
