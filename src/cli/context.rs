@@ -91,15 +91,19 @@ impl Context {
             None => store.snapshot().await,
         }
         .map_err(|error| self.explain(error))?;
+        Ok((store, snapshot))
+    }
+
+    /// Says that there is nothing in the store, unless that is what was asked for.
+    pub(super) fn note_if_empty(&self, snapshot: &Snapshot) {
         if snapshot.manifest.version == 0 && self.at_version.is_none() {
             self.note_empty();
         }
-        Ok((store, snapshot))
     }
 
     /// Says that there is nothing in the store.
     pub(super) fn note_empty(&self) {
-        self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
+        self.note(&format!("{} holds no spans yet: `spanql pull` or `spanql import` fills it", self.place));
     }
 
     /// A refusal of cloud storage names a file inside the store, and the client's words only: says which store, and

@@ -42,6 +42,10 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
     }
     target.check_results(prepared.len())?;
+    let of_store = prepared.iter().any(Prepared::reads_spans);
+    if of_store {
+        context.note_if_empty(&snapshot);
+    }
     let mut missing = None;
     for statement in &prepared {
         show(context, statement, &target, options).await?;
@@ -50,7 +54,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     if let Some(missing) = missing.filter(|_| arguments.require_complete) {
         return Err(Failure::Incomplete(missing).into());
     }
-    if prepared.iter().any(Prepared::reads_spans) {
+    if of_store {
         incomplete::check(context, &snapshot, arguments.require_complete).await?;
     }
     Ok(())
@@ -95,7 +99,7 @@ pub(super) async fn show(
     options: Options,
 ) -> anyhow::Result<()> {
     for note in statement.notes() {
-        context.note(note);
+        context.note(&escape_terminal(note));
     }
     let began = Instant::now();
     let mut stream = statement.execute().await?;
