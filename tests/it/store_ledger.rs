@@ -83,7 +83,7 @@ async fn slices_are_recorded_with_their_spans() {
     assert_eq!(store.ledger().await.unwrap(), Ledger::default());
     let pull = Pull::new(key("checkout"), seconds(0, 30));
     store.record_pull(&pull).await.unwrap();
-    assert_eq!(store.ledger().await.unwrap().pulls, [pull.clone()]);
+    assert_eq!(store.ledger().await.unwrap().pulls, std::slice::from_ref(&pull));
 
     let first = land(&store, &pull, &[seconds(0, 10)]).await.unwrap();
     assert_eq!((first.version, first.counts), (2, Counts { new: 10, ..Counts::default() }));
