@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
 use crate::output::Zone;
+use crate::serve::Token;
 use crate::sources::files;
 
 /// Query exported LLM spans with SQL.
@@ -127,6 +128,10 @@ impl std::str::FromStr for MemorySize {
     }
 }
 
+fn token(text: &str) -> Result<Token, String> {
+    Token::new(text).ok_or_else(|| "a blank token protects nothing".to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Import export files into the store
@@ -149,6 +154,8 @@ pub(super) enum Command {
     },
     /// Try spanql on generated spans
     Demo(DemoArguments),
+    /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
+    Serve(ServeArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -193,6 +200,12 @@ pub(super) struct RemoteOptions {
     /// Give up when the remote says nothing for so long
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = timeout)]
     pub(super) timeout: Duration,
+}
+
+impl Default for RemoteOptions {
+    fn default() -> Self {
+        Self { space: None, profile: None, timeout: crate::sources::arize::DEFAULT_TIMEOUT }
+    }
 }
 
 /// Which time is asked for.
@@ -293,6 +306,8 @@ pub(super) struct QueryArguments {
     /// End with exit code 4 when the answer rests on a pull that is not complete
     #[arg(long)]
     pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
 }
 
 impl QueryArguments {
@@ -308,6 +323,7 @@ impl QueryArguments {
             csv_safe: false,
             fence: false,
             require_complete: false,
+            remote: RemoteOptions::default(),
         }
     }
 }
@@ -351,4 +367,26 @@ pub(super) struct DemoArguments {
     /// Keep the store in this directory, which must not hold one yet
     #[arg(long, value_name = "DIR")]
     pub(super) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// Address or name to listen on
+    #[arg(long, value_name = "H", default_value = "127.0.0.1")]
+    pub(super) host: String,
+    /// Port of Flight; 0 for any free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) flight_port: u16,
+    /// Port of HTTP; 0 for any free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) http_port: u16,
+    /// API key that clients must show; needed where other machines can connect
+    #[arg(long, value_name = "T", env = "SPANQL_SERVE_TOKEN", hide_env_values = true, value_parser = token)]
+    pub(super) token: Option<Token>,
+    /// Certificate chain in PEM form: both ports then speak TLS
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
 }

@@ -75,6 +75,14 @@ impl Context {
         Ok(Store::open(&self.place)?)
     }
 
+    /// Opens the store to answer from its newest version, whichever that is when somebody asks.
+    pub(super) fn store_to_serve(&self) -> anyhow::Result<Store> {
+        if self.at_version.is_some() {
+            return Err(Failure::Usage("--at-version: a server answers from the newest version only".into()).into());
+        }
+        Ok(Store::open(&self.place)?)
+    }
+
     /// Opens the store and the version to read.
     pub(super) async fn snapshot(&self) -> anyhow::Result<(Store, Snapshot)> {
         let store = Store::open(&self.place)?;
@@ -83,15 +91,19 @@ impl Context {
             None => store.snapshot().await,
         }
         .map_err(|error| self.explain(error))?;
+        Ok((store, snapshot))
+    }
+
+    /// Says that there is nothing in the store, unless that is what was asked for.
+    pub(super) fn note_if_empty(&self, snapshot: &Snapshot) {
         if snapshot.manifest.version == 0 && self.at_version.is_none() {
             self.note_empty();
         }
-        Ok((store, snapshot))
     }
 
     /// Says that there is nothing in the store.
     pub(super) fn note_empty(&self) {
-        self.note(&format!("{} holds no spans yet: `spanql import FILE…` fills it", self.place));
+        self.note(&format!("{} holds no spans yet: `spanql pull` or `spanql import` fills it", self.place));
     }
 
     /// A refusal of cloud storage names a file inside the store, and the client's words only: says which store, and
@@ -122,9 +134,14 @@ impl Context {
     }
 
     /// Writes a line to stderr.
-    #[expect(clippy::print_stderr, reason = "the one place where messages leave the process")]
     pub(super) fn say(&self, line: &str) {
-        eprintln!("{line}");
+        self.speaker()(line);
+    }
+
+    /// What writes a line to stderr, for work that outlives the command's own call.
+    #[expect(clippy::print_stderr, reason = "the one place where messages leave the process")]
+    pub(super) fn speaker(&self) -> fn(&str) {
+        |line| eprintln!("{line}")
     }
 
     /// Says something that is good to know and no error.

@@ -1,18 +1,30 @@
-//! `spanql demo`: generated spans in a store, and a few questions to them.
+//! `spanql demo`: the whole tour. Generated spans are served over Flight, pulled into a store, and asked about.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use arrow::array::{AsArray, RecordBatch};
+use futures::TryStreamExt;
 use indicatif::HumanCount;
 
 use super::args::DemoArguments;
 use super::context::Context;
 use super::exit::Failure;
+use super::pull::Puller;
 use super::{import, query};
-use crate::engine::Params;
+use crate::config::{ArizeSettings, FlightEndpoint, Secret};
+use crate::engine::{Engine, EngineError, Param, Params};
+use crate::model::window::Window;
+use crate::output::{ViewOptions, write_session, write_trace};
+use crate::pull::{Order, SLICE_ROWS};
+use crate::serve::{Server, Settings, Token};
+use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
 use crate::sources::demo::Generator;
-use crate::store::Store;
+use crate::store::{PullKey, Segment, Snapshot, Store, Wanted};
 
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;
@@ -24,18 +36,28 @@ const QUESTIONS: [(&str, &str); 3] = [
     ("Which sessions cost most?", include_str!("../../queries/costly-sessions.sql")),
 ];
 
+/// A trace that is worth a look: an error, a few levels, and not too long for a screen.
+const A_TRACE: &str = "SELECT trace_id FROM traces ORDER BY error_count > 0 AND max_depth > 2 AND span_count BETWEEN 8 AND 20 DESC, \
+     start_time DESC, trace_id LIMIT 1";
+/// A session of a few turns.
+const A_SESSION: &str = "SELECT session_id FROM sessions ORDER BY trace_count BETWEEN 2 AND 4 DESC, cost DESC NULLS LAST, session_id LIMIT 1";
+/// Where the demo serves.
+const HOST: &str = "127.0.0.1";
+
 pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
     // Removed when it goes out of scope.
     let temporary =
         tempfile::Builder::new().prefix("spanql-demo").tempdir().context("cannot make a temporary directory")?;
     let place: PathBuf = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("store"));
     let context = context.with_place(&place);
-    let store = Store::open(&place.display().to_string())?;
+    let store = Arc::new(Store::open(&place.display().to_string())?);
     if store.snapshot().await?.manifest.version > 0 {
         let place = place.display();
         return Err(Failure::Usage(format!("--keep {place}: there is a store already; name a new directory")).into());
     }
-    fill(&context, &store, arguments.spans, arguments.seed).await?;
+    let remote = Arc::new(Store::open(&temporary.path().join("remote").display().to_string())?);
+    generate(&context, &remote, arguments.spans, arguments.seed).await?;
+    pull_all(&context, remote, store).await?;
     ask(&context).await?;
     if arguments.keep.is_some() {
         say_next(&context, &place);
@@ -45,7 +67,7 @@ pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::
     Ok(())
 }
 
-async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow::Result<()> {
+async fn generate(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow::Result<()> {
     let began = Instant::now();
     let bar = context.progress("generating {pos}/{len} spans [{bar:30}]")?;
     bar.set_length(spans);
@@ -64,9 +86,53 @@ async fn fill(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow
     let (import, ()) = tokio::task::spawn_blocking(work).await.context("generating stopped")??;
     bar.finish_and_clear();
     let committed = import::commit(context, store, import, "demo").await?;
-    let (seconds, place) = (began.elapsed().as_secs_f64(), context.place());
-    context.report(&format!("{} spans in {seconds:.1} s, kept in {place}", HumanCount(committed.counts.new)));
+    let (spans, seconds) = (HumanCount(committed.counts.new), began.elapsed().as_secs_f64());
+    context.report(&format!("generated {spans} spans of two made-up applications in {seconds:.1} s"));
     Ok(())
+}
+
+/// Serves a store as Arize would, and pulls everything out of it into another one.
+async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> anyhow::Result<()> {
+    let window = hours_around(&remote.snapshot().await?);
+    let key = key_of_this_run();
+    let server = Server::bind(remote, Settings { token: Token::new(&key), ..Settings::default() }).await?;
+    let ready = server.ready().clone();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // It ends when told to, or when this command does.
+    let serving = tokio::spawn(server.run(async {
+        stopped.await.ok();
+    }));
+    context.report(&format!("serving them at {} (Arrow Flight), and pulling them from there", ready.flight));
+    let settings = ArizeSettings {
+        key: Secret::new(&key),
+        flight: FlightEndpoint { host: HOST.to_owned(), port: ready.flight_port, tls: false },
+        api: Some(ready.http),
+        space: Some(ready.space_id),
+        verify: true,
+        ca_file: None,
+    };
+    let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
+    for project in ready.projects {
+        let found = source.resolve(&project.name).await?;
+        let order = Order {
+            key: PullKey {
+                source: arize::NAME.to_owned(),
+                remote: source.endpoint().to_owned(),
+                space: Some(found.space),
+                into: found.project.clone(),
+                project: found.project,
+            },
+            wanted: Wanted::default(),
+            limit: None,
+            jobs: 2,
+            slice_rows: SLICE_ROWS,
+            record_empty: true,
+        };
+        let (store, source) = (Arc::clone(&store), Arc::new(source.clone()));
+        Puller { context, store, source, order }.window(window).await?;
+    }
+    drop(stop);
+    Ok(serving.await.context("the server stopped")??)
 }
 
 async fn ask(context: &Context) -> anyhow::Result<()> {
@@ -80,7 +146,51 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
             query::show(context, &prepared, &target, options).await?;
         }
     }
+    let view = ViewOptions { width: options.width, color: options.color, zone: options.zone, fence: false };
+    if let Some(trace) = first_text(&engine, A_TRACE).await? {
+        context.report("\nWhat happened in one trace?\n");
+        let spans = rows(&engine, "SELECT * FROM spans WHERE trace_id = $id", &trace).await?;
+        write_trace(&mut std::io::stdout().lock(), &spans, &view)?;
+    }
+    if let Some(session) = first_text(&engine, A_SESSION).await? {
+        context.report("\nAnd what was said in one session?\n");
+        let traces = rows(&engine, "SELECT * FROM traces WHERE session_id = $id ORDER BY start_time", &session).await?;
+        write_session(&mut std::io::stdout().lock(), &session, &traces, &view)?;
+    }
     Ok(())
+}
+
+/// All rows of a statement about one id.
+async fn rows(engine: &Engine, sql: &str, id: &str) -> anyhow::Result<Vec<RecordBatch>> {
+    let params = Params::from([("id".to_owned(), Param::Text(id.to_owned()))]);
+    let mut batches = Vec::new();
+    for prepared in engine.prepare(sql, &params).await? {
+        let found: Result<Vec<_>, _> = prepared.execute().await?.try_collect().await;
+        batches.extend(found.map_err(|error| EngineError::from_datafusion(&error))?);
+    }
+    Ok(batches)
+}
+
+/// The first value of a statement's first row, if it is text.
+async fn first_text(engine: &Engine, sql: &str) -> anyhow::Result<Option<String>> {
+    let batches = rows(engine, sql, "").await?;
+    let column = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0));
+    Ok(column.and_then(|column| column.as_string_opt::<i32>()).map(|texts| texts.value(0).to_owned()))
+}
+
+/// The whole hours in which all spans start.
+fn hours_around(snapshot: &Snapshot) -> Window {
+    const HOUR: i64 = 3600 * 1_000_000_000;
+    let starts = |time: fn(&Segment) -> Option<i64>| snapshot.manifest.segments.iter().filter_map(time);
+    let first = starts(|segment| segment.min_start).min().unwrap_or_default();
+    let last = starts(|segment| segment.max_start).max().unwrap_or_default();
+    Window { start: first.div_euclid(HOUR) * HOUR, end: (last.div_euclid(HOUR) + 1) * HOUR }
+}
+
+/// A key that nobody knows: others on this machine can reach the server, too.
+fn key_of_this_run() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// A query without its header of comments.

@@ -9,6 +9,7 @@ mod incomplete;
 mod pull;
 mod query;
 mod remote;
+mod serve;
 mod store;
 
 use std::io::IsTerminal;
@@ -75,6 +76,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,
+        Some(Command::Serve(arguments)) => serve::run(context, arguments).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut std::io::stdout());
             Ok(())

@@ -139,16 +139,16 @@ async fn count(
 }
 
 /// Pulls by one order into one store.
-struct Puller<'a> {
-    context: &'a Context,
-    store: Arc<Store>,
-    source: Arc<dyn SpanSource>,
-    order: Order,
+pub(super) struct Puller<'a> {
+    pub(super) context: &'a Context,
+    pub(super) store: Arc<Store>,
+    pub(super) source: Arc<dyn SpanSource>,
+    pub(super) order: Order,
 }
 
 impl Puller<'_> {
     /// Pulls a window, or what an interrupted pull of it has left.
-    async fn window(&self, window: Window) -> anyhow::Result<Outcome> {
+    pub(super) async fn window(&self, window: Window) -> anyhow::Result<Outcome> {
         let ledger = self.store.ledger().await?;
         let planned = plan(&ledger, &self.order, window, Utc::now().timestamp_millis());
         if let Some(started) = planned.resumes {

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::args::QueryArguments;
 use super::context::{Context, Target, counted};
 use super::exit::Failure;
-use super::incomplete;
+use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Format, Options, ResultWriter, escape_terminal};
 use crate::store::Snapshot;
@@ -29,6 +29,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         ..context.options(&target)
     };
     let (engine, snapshot) = engine(context).await?;
+    engine.register_source(remote::live(&arguments.remote));
     let mut prepared = Vec::new();
     for (name, sql) in &statements {
         let ready = engine.prepare(sql, &params).await;
@@ -41,13 +42,36 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
     }
     target.check_results(prepared.len())?;
+    let of_store = prepared.iter().any(Prepared::reads_spans);
+    if of_store {
+        context.note_if_empty(&snapshot);
+    }
+    let mut missing = None;
     for statement in &prepared {
         show(context, statement, &target, options).await?;
+        missing = missing.or(say_remarks(context, statement));
     }
-    if prepared.iter().any(Prepared::reads_spans) {
+    if let Some(missing) = missing.filter(|_| arguments.require_complete) {
+        return Err(Failure::Incomplete(missing).into());
+    }
+    if of_store {
         incomplete::check(context, &snapshot, arguments.require_complete).await?;
     }
     Ok(())
+}
+
+/// Says what became known while a statement ran; gives what is missing of its answer.
+fn say_remarks(context: &Context, statement: &Prepared) -> Option<String> {
+    let mut missing = None;
+    for remark in statement.remarks() {
+        if !remark.incomplete {
+            context.note(&escape_terminal(&remark.text));
+        } else if !context.quiet {
+            context.say(&format!("incomplete: {}", escape_terminal(&remark.text)));
+        }
+        missing = missing.or(Some(remark.text).filter(|_| remark.incomplete));
+    }
+    missing
 }
 
 /// The engine over the store that the arguments name, and the version it reads.
@@ -75,7 +99,7 @@ pub(super) async fn show(
     options: Options,
 ) -> anyhow::Result<()> {
     for note in statement.notes() {
-        context.note(note);
+        context.note(&escape_terminal(note));
     }
     let began = Instant::now();
     let mut stream = statement.execute().await?;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
 
 use super::args::{Remote, RemoteListing, RemoteOptions};
 use super::context::Context;
 use crate::config::{ArizeSettings, Environment};
-use crate::sources::SourceError;
 use crate::sources::arize::{self, Arize};
+use crate::sources::{ExportRequest, Project, SourceError, SpanSource, SpanStream};
 
 /// Names the profile of settings.
 const PROFILE: &str = "SPANQL_PROFILE";
@@ -19,6 +21,54 @@ pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
     let profile = options.profile.as_deref().or(environment.get(PROFILE));
     let settings = ArizeSettings::find(&environment, profile)?;
     Ok(Arize::new(&settings, options.space.as_deref(), options.timeout)?)
+}
+
+/// Arize as tables of SQL; what is missing to reach it is said when a statement names one.
+pub(super) fn live(options: &RemoteOptions) -> Arc<dyn SpanSource> {
+    match arize(options) {
+        Ok(arize) => Arc::new(arize),
+        Err(error) => Arc::new(Unset { name: arize::NAME, reason: format!("{error:#}") }),
+    }
+}
+
+/// A remote that cannot be called, because its settings are missing or wrong.
+#[derive(Debug)]
+struct Unset {
+    name: &'static str,
+    reason: String,
+}
+
+impl Unset {
+    fn error<T>(&self) -> Result<T, SourceError> {
+        Err(SourceError::Setting(self.reason.clone()))
+    }
+}
+
+#[async_trait]
+impl SpanSource for Unset {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn projects(&self) -> Result<Vec<Project>, SourceError> {
+        self.error()
+    }
+
+    async fn schema(&self, _: &str) -> Result<SchemaRef, SourceError> {
+        self.error()
+    }
+
+    async fn count(&self, _: &ExportRequest) -> Result<Option<u64>, SourceError> {
+        self.error()
+    }
+
+    async fn open(&self, _: &ExportRequest) -> Result<SpanStream, SourceError> {
+        self.error()
+    }
+
+    fn describe(&self, _: &ExportRequest) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// `spanql projects`.

@@ -43,6 +43,7 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
 
 async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
     let (store, snapshot) = context.snapshot().await?;
+    context.note_if_empty(&snapshot);
     let manifest = &snapshot.manifest;
     let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
     let bytes: u64 = manifest.segments.iter().map(|segment| segment.bytes + segment.summary_bytes).sum();

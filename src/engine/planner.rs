@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -158,7 +159,13 @@ impl Planner {
             .map_err(|error| places.planning_error(&error, &self.catalog()))?;
         check_plan(&physical)?;
         notes.extend(remote::notes(&physical));
-        Ok(Prepared { notes, schema: physical.schema(), reads_spans, state, step: Step::Read(physical) })
+        Ok(Prepared {
+            notes,
+            schema: physical.schema(),
+            reads_spans,
+            state,
+            step: Step::Read(physical, AtomicBool::new(false)),
+        })
     }
 }
 

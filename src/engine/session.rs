@@ -1,6 +1,7 @@
 //! The engine: relations in, statements planned, results out.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -26,7 +27,7 @@ use super::functions;
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
-use super::remote::{self, Remark, RemoteSchema};
+use super::remote::{self, Remark, RemoteSchema, StraightFromRemote};
 use crate::sources::SpanSource;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
@@ -258,6 +259,7 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_default_features()
         .with_analyzer_rules(rules)
         .with_optimizer_rule(Arc::new(BalanceChains))
+        .with_physical_optimizer_rule(Arc::new(StraightFromRemote))
         .with_physical_optimizer_rule(Arc::new(BalanceChains))
         .build();
     functions::register(&mut state)?;
@@ -275,7 +277,8 @@ pub struct Prepared {
 }
 
 pub(super) enum Step {
-    Read(Arc<dyn ExecutionPlan>),
+    /// The plan, and whether it was started.
+    Read(Arc<dyn ExecutionPlan>, AtomicBool),
     /// What is written, and the plan that did it last, once it has one.
     Write(LogicalPlan, Mutex<Option<Arc<dyn ExecutionPlan>>>),
     /// Would write, which this engine does not allow.
@@ -301,7 +304,7 @@ impl Prepared {
 
     /// Whether the statement changes nothing: no DDL, DML, COPY or SET, not even under EXPLAIN.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.step, Step::Read(_))
+        matches!(self.step, Step::Read(..))
     }
 
     /// Whether the statement reads spans or traces of a store, so that its answer rests on what was pulled into it.
@@ -317,13 +320,15 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// When the statement writes and the engine does not allow that, or it cannot be started.
+    /// When the statement writes and the engine does not allow that, it cannot be started, or it reads and was started
+    /// before.
     pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
         let started = match &self.step {
-            Step::Read(plan) => {
-                remote::forget(plan);
-                execute_stream(Arc::clone(plan), self.state.task_ctx())
+            // Operators of a plan hand their input out once, and some panic when they are asked again.
+            Step::Read(_, started) if started.swap(true, Ordering::Relaxed) => {
+                return Err(EngineError::new("already-run", "the statement has run already").help("prepare it again"));
             }
+            Step::Read(plan, _) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
             Step::Refused => {
                 return Err(EngineError::new("not-read-only", "the statement would write")
                     .why("only statements that read are allowed here")
@@ -347,10 +352,10 @@ impl Prepared {
     }
 
     /// What is known only after the rows were read: that a remote sent fewer than it announced, or columns that a `*`
-    /// left out. Complete once the stream of the last [`execute`](Self::execute) has ended.
+    /// left out. Complete once the stream of [`execute`](Self::execute) has ended.
     pub fn remarks(&self) -> Vec<Remark> {
         match &self.step {
-            Step::Read(plan) => remote::remarks(plan),
+            Step::Read(plan, _) => remote::remarks(plan),
             Step::Write(_, written) => {
                 let written = written.lock().unwrap_or_else(PoisonError::into_inner);
                 written.as_ref().map(remote::remarks).unwrap_or_default()

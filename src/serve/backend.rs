@@ -91,11 +91,6 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The number of the version.
-    pub(super) fn version(&self) -> u64 {
-        self.snapshot.manifest.version
-    }
-
     /// The names of the projects, sorted.
     pub(super) fn projects(&self) -> BTreeSet<&str> {
         let served = |segment: &&Segment| self.backend.only.as_ref().is_none_or(|only| segment.project == *only);

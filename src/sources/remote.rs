@@ -23,7 +23,7 @@ pub struct ExportRequest {
     /// Spans that start inside.
     pub window: Window,
     /// Names of the columns wanted, in canonical spelling; all of them if not set. The columns that identify a span
-    /// and its start time come in any case.
+    /// and its start time come in any case. Names that the remote knows no column of are no error: they do not come.
     pub columns: Option<Vec<String>>,
     /// How many spans will be read at most; a remote that sends them by pages need not be asked for more.
     pub limit: Option<u64>,
@@ -62,7 +62,7 @@ pub trait SpanSource: fmt::Debug + Send + Sync {
 
     /// The columns of a project's spans as far as the remote tells them: names and types as on the wire.
     ///
-    /// Columns that are missing here may still come in a stream.
+    /// Columns that are missing here may still come in a stream. Planning waits for it: it answers or fails soon.
     async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError>;
 
     /// How many spans a request would give, where the remote says so; transfers none.

@@ -229,7 +229,7 @@ impl Store {
                 if winner == next {
                     return Ok(Some(next.version));
                 }
-                if let Some(unused) = next.ledger.filter(|ledger| winner.ledger.as_ref() != Some(ledger)) {
+                if let (Some(_), Some(unused)) = (change.record, &next.ledger) {
                     self.discard_file(&unused.file(ledger::FOLDER)).await;
                 }
             }

@@ -3,9 +3,12 @@
 //! Blocks fenced as `sh` are run as they are and must succeed. In blocks fenced as `console`, a line that begins with
 //! `$ ` is a command, and what follows is what a terminal shows; a line `…` stands for any number of lines.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use super::shell::{Done, Shell, difference, settled};
+use super::support::spanql;
 
 /// Commands that build or test: they are what runs this test, or need a network.
 const NOT_RUN: [&str; 4] =
@@ -58,7 +61,9 @@ fn at_a_terminal(command: &str) -> String {
             None => unquoted.push(c),
         }
     }
-    let answers = [" query ", " store info", " store versions"].iter().any(|part| unquoted.contains(part));
+    let answers = [" query ", " store info", " store versions", " projects", " spaces"]
+        .iter()
+        .any(|part| unquoted.contains(part));
     let elsewhere = [" -o", "|", ">"].iter().any(|part| unquoted.contains(part));
     if answers && !elsewhere { format!("{command} -o table") } else { command.to_owned() }
 }
@@ -94,9 +99,47 @@ fn is_open(command: &str) -> bool {
     command.ends_with('\\') || command.matches('"').count() % 2 == 1
 }
 
+/// A server of generated spans, which stands for Arize.
+struct Remote(Child);
+
+impl Remote {
+    /// Starts it, and sets the variables that lead to it.
+    fn start(shell: &mut Shell) -> Self {
+        const KEY: &str = "key-of-the-readme";
+        let served = shell.dir().join("home").join("served");
+        let made = shell.run(&format!("spanql -q demo --keep {} > /dev/null", served.display()));
+        assert_eq!(made.status, 0, "{}", made.stderr);
+        let mut command = spanql(&served);
+        let mut child =
+            command.arg("serve").env("SPANQL_SERVE_TOKEN", KEY).stdout(Stdio::piped()).spawn().expect("serve starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is piped"))
+            .read_line(&mut line)
+            .expect("it says where it is");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+        let text = |name: &str| ready[name].as_str().map_or_else(|| ready[name].to_string(), str::to_owned);
+        shell.set("ARIZE_API_KEY", KEY);
+        shell.set("ARIZE_SPACE_ID", text("space_id"));
+        for (service, port, scheme) in [("API", "http_port", "http"), ("FLIGHT", "flight_port", "grpc")] {
+            shell.set(&format!("ARIZE_{service}_HOST"), "127.0.0.1");
+            shell.set(&format!("ARIZE_{service}_PORT"), text(port));
+            shell.set(&format!("ARIZE_{service}_SCHEME"), scheme);
+        }
+        Self(child)
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 #[test]
 fn every_command_runs_and_says_what_is_shown() {
-    let shell = Shell::new();
+    let mut shell = Shell::new();
+    let _remote = Remote::start(&mut shell);
     let mut wrong = Vec::new();
     let text = readme();
     for (language, line, lines) in blocks(&text) {

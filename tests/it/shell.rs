@@ -6,8 +6,23 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Variables that would make the binary behave as its caller likes instead of as documented.
-const PERSONAL: [&str; 8] =
-    ["SPANQL_STORE", "XDG_DATA_HOME", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"];
+const PERSONAL: [&str; 13] = [
+    "SPANQL_STORE",
+    "SPANQL_PROFILE",
+    "SPANQL_SERVE_TOKEN",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "RUST_BACKTRACE",
+];
+/// With this, variables begin that say how Arize is reached.
+const OF_ARIZE: &str = "ARIZE_";
 
 /// Set to 1, files of expected results are written anew instead of being compared.
 const UPDATE: &str = "UPDATE_EXPECTED";
@@ -15,6 +30,7 @@ const UPDATE: &str = "UPDATE_EXPECTED";
 /// A directory of its own, in which commands run one after another.
 pub(crate) struct Shell {
     dir: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// How a command ended, with its text as it is compared: see [`Shell::run`].
@@ -26,7 +42,17 @@ pub(crate) struct Done {
 
 impl Shell {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Sets a variable for all commands from now on.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.push((name.to_owned(), value.into()));
     }
 
     /// Runs a script; a pipeline fails with the last of its commands that fails.
@@ -43,6 +69,11 @@ impl Shell {
         for variable in PERSONAL {
             command.env_remove(variable);
         }
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for variable in inherited.filter(|name| name.starts_with(OF_ARIZE)) {
+            command.env_remove(variable);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let output = command.output().expect("bash runs");
         let text = |bytes: Vec<u8>| self.settled(&String::from_utf8(bytes).expect("output is UTF-8"));
         Done {

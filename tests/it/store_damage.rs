@@ -8,8 +8,9 @@ use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use spanql::store::{Place, Segment, Store};
+use spanql::store::{Place, Progress, Pull, Segment, Store};
 
+use super::store_ledger::{key, seconds};
 use super::support::{
     ALL_COLUMNS, ALL_SESSIONS, ALL_SPANS, ALL_TRACES, BASE_TIME, Cell, Random, Row, ask_text, batch, dump, engine,
     import, row,
@@ -18,7 +19,7 @@ use super::support::{
 const COUNT: &str = "SELECT count(*), min(start_time), count(attributes.n) FROM spans";
 const ONE: &str = "SELECT context.span_id, tree.depth FROM spans WHERE context.trace_id = 'big-3' ORDER BY 1";
 /// Each reads other parts of the files.
-const STATEMENTS: [&str; 6] = [ALL_SPANS, ALL_TRACES, ALL_SESSIONS, ALL_COLUMNS, COUNT, ONE];
+const STATEMENTS: [&str; 7] = [ALL_SPANS, ALL_TRACES, ALL_SESSIONS, ALL_COLUMNS, COUNT, ONE, "SELECT * FROM pulls"];
 
 /// Every object of a store by its path.
 type Objects = BTreeMap<String, Bytes>;
@@ -71,6 +72,7 @@ struct Whole {
     objects: Objects,
     segments: Vec<Segment>,
     tombstones: String,
+    ledger: String,
     manifest: String,
     answers: Vec<String>,
     /// Everything, after the import that touches every segment.
@@ -84,6 +86,7 @@ impl Whole {
         let store = store_on(&memory);
         import(&store, &[batch(&spans("small", 0..4, 20))]).await.unwrap();
         import(&store, &[batch(&spans("big", 0..12, 25_000))]).await.unwrap();
+        store.record_pull(&Pull::new(key("big"), seconds(0, 60))).await.unwrap();
         store.delete_spans("small", &["small-2-1"]).await.unwrap();
         // Versions that are gone leave only files that the newest version needs.
         store.vacuum(std::time::Duration::ZERO).await.unwrap();
@@ -94,6 +97,7 @@ impl Whole {
         }
         let manifest = store.snapshot().await.unwrap().manifest;
         let tombstones = objects.keys().find(|path| path.starts_with("tombstones/")).unwrap().clone();
+        let ledger = objects.keys().find(|path| path.starts_with("ledger/")).unwrap().clone();
         let mut answers = Vec::new();
         for answer in ask_all(&objects, &STATEMENTS).await {
             answers.push(answer.unwrap());
@@ -102,6 +106,7 @@ impl Whole {
         Self {
             segments: manifest.segments.clone(),
             tombstones,
+            ledger,
             manifest: format!("manifest/{:020}.json", manifest.version),
             answers,
             touched: dump(&store).await.unwrap(),
@@ -121,7 +126,8 @@ impl Whole {
     /// The files of the larger segment and those of the store: of every kind one.
     fn kinds(&self) -> Vec<String> {
         let big = self.segments.iter().find(|segment| segment.project == "big").unwrap();
-        vec![self.manifest.clone(), big.spans_file(), big.traces_file(), big.card_file(), self.tombstones.clone()]
+        let of_store = [&self.manifest, &self.tombstones, &self.ledger].map(String::clone);
+        [big.spans_file(), big.traces_file(), big.card_file()].into_iter().chain(of_store).collect()
     }
 
     /// The statements that cannot be answered without reading the file.
@@ -131,6 +137,7 @@ impl Whole {
             Some("segments") => vec![0],
             Some("traces") => vec![1, 2],
             Some("stats") => vec![0, 1, 2, 3],
+            Some("ledger") => vec![6],
             _ => Vec::new(),
         }
     }
@@ -155,10 +162,19 @@ impl Whole {
         }
     }
 
-    /// An import that reads the file either fails and names it, or gives what it gives to a whole store.
+    /// A write that reads the file either fails and names it, or gives what it gives to a whole store.
     async fn check_import(&self, objects: &Objects, path: &str, gone: bool, context: &str) {
         let store = store_on(&memory(objects).await);
-        match import(&store, &[batch(&touching())]).await {
+        let outcome = if path == self.ledger {
+            // Only a pull reads it.
+            let mut import = store.begin();
+            import.push(&batch(&touching())).unwrap();
+            let pull = Pull::new(key("big"), seconds(0, 60));
+            store.commit_pulled(import, &pull, vec![], &Progress::default()).await
+        } else {
+            import(&store, &[batch(&touching())]).await
+        };
+        match outcome {
             Ok(_) => {
                 assert!(!gone, "{context}: an import did not miss the file");
                 assert!(dump(&store).await.as_ref() == Ok(&self.touched), "{context}: wrong content after an import");
@@ -207,6 +223,7 @@ async fn a_flipped_bit_never_changes_an_answer() {
             Some("segments") => vec![0, 4, 5],
             Some("traces") => vec![1],
             Some("stats") => vec![3, 5],
+            Some("ledger") => vec![6],
             Some("manifest") => vec![4],
             _ => vec![],
         };

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use spanql::store::{Manifest, Store};
+use spanql::store::{Manifest, Progress, Pull, Store};
 
+use super::store_ledger::{key, seconds};
 use super::support::{BASE_TIME, Cell, Row, batch, copy_dir, fail, import, row, spanql, succeed};
 
 fn spans(traces: std::ops::Range<i64>) -> Vec<Row> {
@@ -16,12 +17,16 @@ fn spans(traces: std::ops::Range<i64>) -> Vec<Row> {
         .collect()
 }
 
-/// A store of two imports and a deletion; gives its newest manifest.
+/// A store of an import, a pull and a deletion; gives its newest manifest.
 fn fill(place: &Path) -> Manifest {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let store = Store::open(&place.display().to_string()).unwrap();
         import(&store, &[batch(&spans(0..4))]).await.unwrap();
-        import(&store, &[batch(&spans(4..9))]).await.unwrap();
+        let mut pulled = store.begin();
+        pulled.push(&batch(&spans(4..9))).unwrap();
+        // Of a window in which nothing can be missing.
+        let pull = Pull::new(key("p"), seconds(0, 0));
+        store.commit_pulled(pulled, &pull, vec![], &Progress::default()).await.unwrap();
         store.delete_spans("p", &["s1"]).await.unwrap();
         Manifest::clone(&store.snapshot().await.unwrap().manifest)
     })
@@ -36,6 +41,7 @@ fn the_file_is_named_and_the_exit_code_is_1() {
     let manifest = fill(&base);
     let segment = &manifest.segments[0];
     let tombstones = format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id);
+    let ledger = format!("ledger/{}.json", manifest.ledger.as_ref().unwrap().id);
     let spans_file = dir.path().join("spans.jsonl");
     std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
     let newest = format!("manifest/{:020}.json", manifest.version);
@@ -47,6 +53,7 @@ fn the_file_is_named_and_the_exit_code_is_1() {
         (segment.card_file(), Some("SELECT * FROM columns")),
         (newest, Some(COUNT)),
         (tombstones, None),
+        (ledger, Some("SELECT * FROM pulls")),
     ];
     for (number, (file, sql)) in cases.iter().enumerate() {
         for damage in ["cut", "flip", "foreign", "missing"] {

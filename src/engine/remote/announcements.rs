@@ -88,3 +88,81 @@ impl Announcements {
         Err(fetch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use arrow::datatypes::{Field, Schema, SchemaRef};
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::sources::{ExportRequest, Project, SpanStream};
+
+    /// Counts the questions and the answers.
+    #[derive(Debug, Default)]
+    struct Slow {
+        asked: AtomicUsize,
+        answered: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl SpanSource for Slow {
+        fn name(&self) -> &'static str {
+            "arize"
+        }
+
+        async fn projects(&self) -> Result<Vec<Project>, SourceError> {
+            Ok(vec![])
+        }
+
+        async fn schema(&self, _: &str) -> Result<SchemaRef, SourceError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.answered.fetch_add(1, Ordering::SeqCst);
+            Ok(Arc::new(Schema::new(vec![Field::new("name", DataType::LargeUtf8, true)])))
+        }
+
+        async fn count(&self, _: &ExportRequest) -> Result<Option<u64>, SourceError> {
+            Ok(None)
+        }
+
+        async fn open(&self, _: &ExportRequest) -> Result<SpanStream, SourceError> {
+            Err(SourceError::Setting("not here".to_owned()))
+        }
+
+        fn describe(&self, _: &ExportRequest) -> Vec<(&'static str, String)> {
+            vec![]
+        }
+    }
+
+    fn counts(source: &Slow) -> (usize, usize) {
+        (source.asked.load(Ordering::SeqCst), source.answered.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn what_is_old_is_asked_again() {
+        let source = Arc::new(Slow::default());
+        let announcements = Announcements::new(Arc::clone(&source) as _, Duration::from_millis(200));
+        for _ in 0..3 {
+            let announced = announcements.of("p").await.unwrap();
+            assert_eq!(announced.get("name"), Some(&DataType::Utf8));
+        }
+        assert_eq!(counts(&source), (1, 1));
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        announcements.of("p").await.unwrap();
+        assert_eq!(counts(&source), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_question_nobody_waits_for_is_dropped() {
+        let source = Arc::new(Slow::default());
+        let announcements = Announcements::new(Arc::clone(&source) as _, Duration::from_secs(60));
+        let given_up = tokio::time::timeout(Duration::from_millis(1), announcements.of("p")).await;
+        assert!(given_up.is_err());
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        assert_eq!(counts(&source), (1, 0));
+        announcements.of("p").await.unwrap();
+        assert_eq!(counts(&source), (2, 1));
+    }
+}

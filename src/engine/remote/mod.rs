@@ -15,6 +15,7 @@ mod fit;
 mod outcome;
 mod scan;
 mod schema;
+mod straight;
 mod table;
 mod window;
 
@@ -24,6 +25,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 pub use outcome::Remark;
 pub(super) use schema::RemoteSchema;
+pub(super) use straight::StraightFromRemote;
 pub(super) use table::RemoteTable;
 
 use scan::RemoteScanExec;
@@ -48,13 +50,6 @@ pub(super) fn remarks(plan: &Arc<dyn ExecutionPlan>) -> Vec<Remark> {
         }
     }
     remarks
-}
-
-/// Forgets what was learnt when a plan's remote scans ran before.
-pub(super) fn forget(plan: &Arc<dyn ExecutionPlan>) {
-    for scan in scans(plan) {
-        scan.forget();
-    }
 }
 
 fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<&RemoteScanExec> {

@@ -81,10 +81,6 @@ impl RemoteScanExec {
         self.outcome.remarks(&self.title(), &self.hoped)
     }
 
-    pub(super) fn forget(&self) {
-        self.outcome.forget();
-    }
-
     /// The request in words: what is asked of the source, then what the source makes of it.
     fn described(&self) -> Vec<(&'static str, String)> {
         let ExportRequest { project, window, columns, limit, .. } = &self.request;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
@@ -74,9 +74,8 @@ impl RemoteTable {
 
     fn request_columns(&self, projection: &[usize]) -> Vec<String> {
         let fields = self.schema.fields();
-        requested(projection.iter().filter_map(|&index| fields.get(index)).map(|field| field.name().as_str()), |name| {
-            self.announced.contains_key(name)
-        })
+        let wanted = projection.iter().filter_map(|&index| fields.get(index)).map(|field| field.name().as_str());
+        requested(wanted, &self.announced)
     }
 }
 
@@ -87,7 +86,8 @@ pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.
-fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: impl Fn(&str) -> bool) -> Vec<String> {
+fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: &'a BTreeMap<String, DataType>) -> Vec<String> {
+    let is_announced = |name: &str| announced.contains_key(name);
     let mut names: BTreeSet<&str> = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME].into();
     for name in wanted {
         match name {
@@ -95,14 +95,19 @@ fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: impl Fn(&str)
             columns::PROJECT | columns::SOURCE => {}
             columns::LATENCY_MS => names.extend([columns::START_TIME, columns::END_TIME]),
             columns::EVENT_ATTRIBUTES => names.extend([columns::EVENTS]),
+            columns::METADATA => {
+                names.insert(name);
+                // Keys that come on their own belong to the whole.
+                names.extend(announced.keys().filter(|key| key.starts_with(METADATA_PREFIX)).map(String::as_str));
+            }
             name if name.starts_with(METADATA_PREFIX) => {
-                names.extend([columns::METADATA]);
-                names.extend(announced(name).then_some(name));
+                names.insert(columns::METADATA);
+                names.extend(is_announced(name).then_some(name));
             }
             name => {
                 names.insert(name);
                 // It may be one of the keys that share a column.
-                let shared = columns::canonical(name).is_none() && !announced(name) && announced(columns::REST);
+                let shared = columns::canonical(name).is_none() && !is_announced(name) && is_announced(columns::REST);
                 names.extend(shared.then_some(columns::REST));
             }
         }
@@ -160,7 +165,8 @@ mod tests {
     use super::*;
 
     fn columns_for(wanted: &[&str], announced: &[&str]) -> String {
-        requested(wanted.iter().copied(), |name| announced.contains(&name)).join(" ")
+        let announced = announced.iter().map(|name| ((*name).to_owned(), DataType::Utf8)).collect();
+        requested(wanted.iter().copied(), &announced).join(" ")
     }
 
     const IDS: &str = "context.trace_id context.span_id";
@@ -176,6 +182,11 @@ mod tests {
             (
                 &["attributes.metadata.a"],
                 &["attributes.metadata.a"],
+                format!("{IDS} start_time attributes.metadata attributes.metadata.a"),
+            ),
+            (
+                &["attributes.metadata"],
+                &["attributes.metadata.a", "attributes.b"],
                 format!("{IDS} start_time attributes.metadata attributes.metadata.a"),
             ),
             (&["eval.x.label", "attributes.b"], &[], format!("{IDS} start_time attributes.b eval.x.label")),

@@ -1,13 +1,103 @@
-//! The HTTP side.
+//! The HTTP side: projects and spaces, and spans and traces by pages.
+
+mod cells;
+mod cursor;
+mod fetch;
+mod listing;
+mod problem;
+mod query;
+mod shape;
+mod spans;
+mod traces;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
 
+use self::problem::Problem;
 use super::backend::Backend;
+use super::refusal::Refusal;
 use super::settings::Token;
 
-/// All routes.
-pub(super) fn router(_backend: Arc<Backend>, _token: Option<Token>) -> Router {
+/// The biggest body that is read.
+const MAX_BODY: usize = 1 << 20;
+
+/// What the log says of a response beside its status.
+#[derive(Debug, Clone)]
+struct Noted(String);
+
+/// All routes. Every one of them, also one that is not there, wants the key.
+pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
     Router::new()
+        .route("/v2/projects", get(listing::projects))
+        .route("/v2/spaces", get(listing::spaces))
+        .route("/v2/spans", post(spans::list))
+        .route("/v2/traces", post(traces::list))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this server only reads: the method is not served here")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(token.map(Arc::new), check_key))
+        .layer(from_fn_with_state(Arc::clone(&backend), log))
+        .with_state(backend)
+}
+
+async fn check_key(State(token): State<Option<Arc<Token>>>, request: Request, next: Next) -> Response {
+    let Some(token) = token else { return next.run(request).await };
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+    if shown.is_some_and(|shown| token.matches(shown)) {
+        next.run(request).await
+    } else {
+        Problem::from(Refusal::key()).into_response()
+    }
+}
+
+/// The key behind the word `Bearer`, in any case.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, key) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())
+}
+
+async fn log(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    backend.log(|| {
+        let note = response.extensions().get::<Noted>().map(|Noted(note)| format!(" {note}")).unwrap_or_default();
+        let (status, milliseconds) = (response.status().as_u16(), began.elapsed().as_millis());
+        format!("HTTP {method} {path}{note}: {status}, {milliseconds} ms")
+    });
+    response
+}
+
+/// Whether there is more than this page, and how to ask for it.
+#[derive(Debug, Serialize)]
+struct Pagination {
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl Pagination {
+    fn new(next_cursor: Option<String>) -> Self {
+        Self { has_more: next_cursor.is_some(), next_cursor }
+    }
+}
+
+/// A JSON answer, with what the log says of it.
+fn answer(body: &impl Serialize, note: String) -> Result<Response, Problem> {
+    let text =
+        serde_json::to_vec(body).map_err(|error| Refusal::internal(format!("the answer does not encode: {error}")))?;
+    let mut response = text.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.extensions_mut().insert(Noted(note));
+    Ok(response)
 }

@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef, TimestampNanosecondType};
 use futures::Stream;
 use spanql::engine::{Engine, EngineConfig};
-use spanql::model::arrival::{Origin, convert_batch};
+use spanql::model::arrival::{Origin, announced_columns, convert_batch};
 use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
 
 /// What happened to a fake remote.
@@ -86,25 +86,28 @@ impl Fake {
 
     fn rows(&self, request: &ExportRequest) -> Vec<RecordBatch> {
         let origin = Origin { source: "arize", project: request.project.clone(), force_project: true };
-        let convert = |batch| convert_batch(batch, &origin).unwrap().batch;
-        self.batches.iter().map(convert).map(|batch| self.cut(&batch, request)).collect()
+        let convert = |batch: &RecordBatch| {
+            let batch = self.cut(batch, request);
+            convert_batch(&batch, &origin).unwrap().batch
+        };
+        self.batches.iter().map(convert).collect()
     }
 
+    /// The rows inside the window, and the columns of the wire that make those that are wanted.
     fn cut(&self, batch: &RecordBatch, request: &ExportRequest) -> RecordBatch {
         let times = batch.column_by_name("start_time").unwrap().as_primitive::<TimestampNanosecondType>();
         let inside = |time: Option<i64>| time.is_some_and(|t| (request.window.start..request.window.end).contains(&t));
         let keep: BooleanArray = times.iter().map(|time| Some(inside(time))).collect();
         let batch = filter_record_batch(batch, &keep).unwrap();
-        let always = ["project", "source", "context.trace_id", "context.span_id", "start_time"];
-        let wanted = |name: &str| {
-            request.columns.as_ref().is_none_or(|names| {
-                always.contains(&name) || name.contains('\u{1}') || names.iter().any(|wanted| wanted == name)
-            })
-        };
+        let always = ["context.trace_id", "context.span_id", "start_time"];
         let schema = batch.schema();
-        let kept: Vec<usize> = (0..batch.num_columns())
-            .filter(|&index| self.ignores_columns || wanted(schema.field(index).name()))
-            .collect();
+        let wanted = |index: usize| {
+            let field = schema.field(index).clone();
+            let Some(names) = request.columns.as_ref().filter(|_| !self.ignores_columns) else { return true };
+            let made = announced_columns(&Schema::new(vec![field]));
+            made.keys().any(|name| always.contains(&name.as_str()) || names.contains(name))
+        };
+        let kept: Vec<usize> = (0..batch.num_columns()).filter(|&index| wanted(index)).collect();
         batch.project(&kept).unwrap()
     }
 }

@@ -5,6 +5,8 @@ mod pushdown;
 mod rows;
 mod trouble;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use spanql::engine::{Engine, EngineError, Params, Remark};
@@ -30,9 +32,23 @@ fn span(trace: &str, id: &str, second: i64, cells: &[(&str, Cell)]) -> Row {
     span
 }
 
+/// Now, ns.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
+}
+
 /// Batches of so many plain spans each, a second apart.
 fn plain(batches: usize, rows: usize) -> Vec<RecordBatch> {
-    let span = |number: usize| span(&format!("t{}", number / 2), &format!("s{number}"), number as i64, &[]);
+    plain_from(0, batches, rows)
+}
+
+/// As [`plain`], from an hour ago.
+fn recent(batches: usize, rows: usize) -> Vec<RecordBatch> {
+    plain_from((now() - BASE_TIME) / SECOND - 3_600, batches, rows)
+}
+
+fn plain_from(second: i64, batches: usize, rows: usize) -> Vec<RecordBatch> {
+    let span = |number: usize| span(&format!("t{}", number / 2), &format!("s{number}"), second + number as i64, &[]);
     (0..batches).map(|at| batch(&(at * rows..(at + 1) * rows).map(span).collect::<Vec<_>>())).collect()
 }
 

@@ -88,7 +88,7 @@ async fn lists_are_read_by_what_is_in_them() {
          FROM arize.\"my-project\" WHERE {FROM} AND attributes.llm.input_messages.roles CONTAINS 'assis'"
     );
     let answer = ask(&engine, &sql).await.unwrap();
-    assert_eq!(answer.rows, [r#"["user","assistant"]|hi"#]);
+    assert_eq!(answer.rows, ["[user, assistant]|hi"]);
     assert!(answer.notes.is_empty(), "{answer:?}");
     let columns = log.request().columns.unwrap();
     assert_eq!(columns, ["context.trace_id", "context.span_id", "start_time", "attributes.llm.input_messages"]);

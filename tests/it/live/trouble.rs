@@ -9,7 +9,7 @@ use spanql::engine::Params;
 use spanql::sources::SourceError;
 
 use super::fake::Fake;
-use super::{FROM, ask, plain, refused};
+use super::{FROM, ask, plain, recent, refused};
 
 const COUNT: &str = "SELECT count(*) FROM arize.\"my-project\" WHERE start_time >= '2026-01-01'";
 
@@ -60,7 +60,8 @@ async fn each_error_has_its_code_wherever_it_comes() {
         assert!(log.requests().is_empty());
 
         let (engine, _) = Fake { open_error: Some(error.clone()), ..Fake::of(plain(1, 2)) }.engine();
-        assert_eq!(refused(&engine, COUNT).await, refusal, "{code}");
+        let opening = refused(&engine, COUNT).await;
+        assert_eq!((opening.code(), opening.suggestion()), (code, refusal.suggestion()), "{opening}");
 
         // Through the exchange between partitions, where errors are shared.
         let (engine, log) = Fake { fails: Some((3, error.clone())), ..Fake::of(plain(9, 5)) }.engine();
@@ -75,8 +76,9 @@ async fn each_error_has_its_code_wherever_it_comes() {
 #[tokio::test]
 async fn what_came_before_an_error_is_given() {
     let lost = SourceError::Unreachable { endpoint: endpoint(), reason: "connection lost".into() };
-    let (engine, _) = Fake { fails: Some((2, lost)), ..Fake::of(plain(9, 5)) }.engine();
-    let sql = "SELECT name FROM arize.\"my-project\" WHERE start_time < '2026-01-20'";
+    // Without a filter, which would gather rows first.
+    let (engine, _) = Fake { fails: Some((2, lost)), ..Fake::of(recent(9, 5)) }.engine();
+    let sql = "SELECT name FROM arize.\"my-project\"";
     let prepared = engine.prepare(sql, &Params::new()).await.unwrap().remove(0);
     let mut stream = prepared.execute().await.unwrap();
     let mut rows = 0;
@@ -105,17 +107,16 @@ async fn a_wrong_announcement_is_remarked_upon() {
 }
 
 #[tokio::test]
-async fn remarks_are_of_the_last_run() {
+async fn a_statement_runs_once() {
     let (engine, _) = Fake { announces_more: Some(1), ..Fake::of(plain(1, 2)) }.engine();
     let prepared = engine.prepare(COUNT, &Params::new()).await.unwrap().remove(0);
-    for _ in 0..2 {
-        let mut stream = prepared.execute().await.unwrap();
-        assert!(prepared.remarks().is_empty());
-        while let Some(batch) = stream.next().await {
-            batch.unwrap();
-        }
-        assert_eq!(prepared.remarks().len(), 1);
+    assert!(prepared.remarks().is_empty());
+    let mut stream = prepared.execute().await.unwrap();
+    while let Some(batch) = stream.next().await {
+        batch.unwrap();
     }
+    assert_eq!(prepared.remarks().len(), 1);
+    assert_eq!(prepared.execute().await.err().unwrap().code(), "already-run");
 }
 
 #[tokio::test]

@@ -1,0 +1,98 @@
+//! `spanql serve`: the store as a server for clients of Arize.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::args::ServeArguments;
+use super::context::Context;
+use super::exit::Failure;
+use crate::output::escape_terminal;
+use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
+
+pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
+    let store = context.store_to_serve()?;
+    let settings = Settings {
+        host: arguments.host,
+        flight_port: arguments.flight_port,
+        http_port: arguments.http_port,
+        token: arguments.token,
+        tls: arguments.tls_cert.zip(arguments.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
+        project: context.project.clone(),
+        memory_limit: Some(context.memory_bytes()),
+        log: context.verbose.then(|| logger(context)),
+    };
+    // Before the ready line, so that whoever reads it may end the server from then on.
+    let terminated = terminated()?;
+    let bound = Server::bind(Arc::new(store), settings).await.map_err(|error| match error {
+        ServeError::Unprotected { host } => {
+            let fix = "give --token or SPANQL_SERVE_TOKEN, or listen on 127.0.0.1";
+            Failure::Usage(format!("--host {host}: other machines can connect, and there is no token: {fix}")).into()
+        }
+        ServeError::Store(error) => context.explain(error),
+        error => anyhow::Error::new(error),
+    })?;
+    if bound.ready().projects.is_empty() {
+        match &context.project {
+            Some(project) => context.note(&format!("the store holds no project {}", escape_terminal(project))),
+            None => context.note_empty(),
+        }
+    }
+    let line = ascii(&serde_json::to_string(bound.ready()).context("the ready line does not encode")?);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush())?;
+    drop(out);
+    Ok(bound.run(terminated).await?)
+}
+
+/// Writes a line for each request to stderr.
+fn logger(context: &Context) -> Log {
+    let say = context.speaker();
+    Arc::new(move |line| say(&escape_terminal(line)))
+}
+
+/// JSON with every character beyond ASCII escaped: a terminal shows project names, and those are by strangers.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\x7f' {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// Resolves when the process is asked to end.
+#[cfg(unix)]
+fn terminated() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        terminate.recv().await;
+    })
+}
+
+#[cfg(not(unix))]
+fn terminated() -> std::io::Result<impl Future<Output = ()> + Send> {
+    Ok(std::future::pending())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ascii;
+
+    #[test]
+    fn the_ready_line_is_plain_and_says_the_same() {
+        let json = serde_json::to_string("ä\u{202e}😀\u{7f}\n\"x").unwrap();
+        let plain = ascii(&json);
+        assert!(plain.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{plain}");
+        assert_eq!(serde_json::from_str::<String>(&plain).unwrap(), "ä\u{202e}😀\u{7f}\n\"x");
+    }
+}
