@@ -64,12 +64,16 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return puller.follow(window).await;
     }
     let outcome = if arguments.new { puller.new_spans(window).await? } else { puller.window(window).await? };
-    if arguments.require_complete && (!outcome.short.is_empty() || arguments.limit.is_some()) {
-        let why =
-            if arguments.limit.is_some() { "a sample was asked for" } else { "not everything that was announced came" };
-        return Err(Failure::Incomplete(why.to_owned()).into());
+    let sampled = arguments.limit.is_some() || arguments.sample_rate.is_some_and(|rate| rate < 1.0);
+    let lacks = [
+        (sampled, "a sample was asked for"),
+        (!outcome.short.is_empty(), "not everything that was announced came"),
+        (outcome.unfit.is_some(), "not everything that came are spans"),
+    ];
+    match lacks.iter().find(|(lacks, _)| *lacks && arguments.require_complete) {
+        Some((_, why)) => Err(Failure::Incomplete((*why).to_owned()).into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn now() -> i64 {
@@ -170,6 +174,7 @@ impl Puller<'_> {
                 self.say(window, &outcome, began);
             }
             all.short.extend(outcome.short);
+            all.unfit = all.unfit.or(outcome.unfit);
         }
         Ok(all)
     }

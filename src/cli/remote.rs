@@ -118,6 +118,8 @@ pub(super) fn code(error: &SourceError) -> &'static str {
     match error {
         SourceError::Setting(_) => "setting",
         SourceError::Unreachable { .. } => "remote-unreachable",
+        SourceError::Silent { .. } => "remote-silent",
+        SourceError::Untrusted { .. } => "remote-untrusted",
         SourceError::Unavailable { .. } => "remote-unavailable",
         SourceError::Denied { .. } => "remote-denied",
         SourceError::Refused { .. } => "remote-refused",

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
 /// What stands where a key would.
 const HIDDEN: &str = "<key>";
 
@@ -25,10 +28,15 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// A text in which the key does not occur: remotes sometimes repeat what they were sent.
+    /// A text in which the key does not occur, neither as it is nor as it goes over the wire: remotes sometimes repeat
+    /// what they were sent.
     pub fn redact(&self, text: &str) -> String {
         // A key this short is a placeholder, and would tear holes into words.
-        if self.0.len() < 4 { text.to_owned() } else { text.replace(&self.0, HIDDEN) }
+        if self.0.len() < 4 {
+            return text.to_owned();
+        }
+        let wire = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|encoding| encoding.encode(&self.0));
+        wire.iter().fold(text.replace(&self.0, HIDDEN), |text, wire| text.replace(wire, HIDDEN))
     }
 }
 
@@ -48,6 +56,7 @@ mod tests {
         assert_eq!(key.expose(), "ak-12345");
         assert_eq!(format!("{key:?}"), "<key>");
         assert_eq!(key.redact("bad key ak-12345!"), "bad key <key>!");
+        assert_eq!(key.redact("auth-token-bin: YWstMTIzNDU="), "auth-token-bin: <key>=");
         assert_eq!(Secret::new("a").redact("a man"), "a man");
     }
 }

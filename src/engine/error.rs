@@ -222,6 +222,12 @@ impl From<&SourceError> for EngineError {
             SourceError::Unreachable { endpoint, reason } => {
                 Self::new("remote-unreachable", format!("{endpoint} cannot be reached")).why(reason)
             }
+            SourceError::Silent { endpoint, reason } => {
+                Self::new("remote-silent", format!("{endpoint} does not answer")).why(reason)
+            }
+            SourceError::Untrusted { endpoint, reason } => {
+                Self::new("remote-untrusted", format!("{endpoint} cannot be trusted")).why(reason)
+            }
             SourceError::Unavailable { endpoint, reason, retry_after } => {
                 let error = Self::new("remote-unavailable", format!("{endpoint} cannot answer now")).why(reason);
                 match retry_after {

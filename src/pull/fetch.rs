@@ -50,6 +50,16 @@ struct Counted<'a> {
     bytes: u64,
 }
 
+/// A slice that is being asked for. Others wait for its end, so it ends whatever happens.
+struct Asked<'a>(&'a Run);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.slices().done();
+        self.0.changed.notify_waiters();
+    }
+}
+
 impl Counted<'_> {
     fn came(&mut self, received: &Received) {
         let (rows, bytes) = (received.rows(), received.bytes());
@@ -135,12 +145,12 @@ impl Run {
     async fn fetch_all(self, sender: mpsc::Sender<Fetched>) -> Result<(), PullError> {
         while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
             let Some(window) = self.next().await else { break };
+            let asked = Asked(&self);
             let fetched = self.fetch(window).await;
-            self.slices().done();
             if fetched.is_err() {
                 self.stopped.store(true, Ordering::Relaxed);
             }
-            self.changed.notify_waiters();
+            drop(asked);
             let Some((slice, import, unfit)) = fetched? else { continue };
             if sender.send(Fetched { slice, import, unfit, _place: place }).await.is_err() {
                 break;

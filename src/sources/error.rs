@@ -1,17 +1,36 @@
 //! What can go wrong with a remote, always naming it.
 
+use std::error::Error;
+use std::time::Duration;
+
 /// An error of a remote source. No variant ever holds a key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SourceError {
     /// A setting is missing or cannot be used.
     #[error("{0}")]
     Setting(String),
-    /// No connection, or it broke, or an answer took too long.
+    /// No connection, or it broke.
     #[error("{endpoint}: {reason}")]
     Unreachable {
         /// What was called.
         endpoint: String,
         /// Why it cannot be reached.
+        reason: String,
+    },
+    /// The remote said nothing for as long as one was willing to wait.
+    #[error("{endpoint}: {reason}")]
+    Silent {
+        /// What was called.
+        endpoint: String,
+        /// For how long.
+        reason: String,
+    },
+    /// Encryption cannot be agreed on: a certificate that is not trusted, or no encryption on one side.
+    #[error("{endpoint}: {reason}")]
+    Untrusted {
+        /// What was called.
+        endpoint: String,
+        /// Why, and what to check.
         reason: String,
     },
     /// The remote answered that it cannot do it now.
@@ -22,7 +41,7 @@ pub enum SourceError {
         /// What it said.
         reason: String,
         /// After how long it may be asked again, where it says so.
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     },
     /// The remote does not accept the key, or the key may not do this.
     #[error("{endpoint}: {reason}")]
@@ -62,6 +81,33 @@ impl SourceError {
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. })
+    }
+
+    /// The error of an endpoint that said nothing for so long.
+    pub(crate) fn silent(endpoint: impl Into<String>, waited: Duration) -> Self {
+        let reason = format!("no answer for {} s; --timeout gives it longer", waited.as_secs_f64());
+        Self::Silent { endpoint: endpoint.into(), reason }
+    }
+
+    /// The error of an endpoint with which encryption cannot be agreed on, if that is among the causes of an error.
+    pub(crate) fn untrusted(endpoint: &str, error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        let tls = loop {
+            let cause = next?;
+            // An I/O error shows what it wraps, and is not caused by it.
+            let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let wrapped = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match wrapped.or_else(|| cause.downcast_ref()) {
+                Some(tls) => break tls,
+                None => next = cause.source(),
+            }
+        };
+        let help = match tls {
+            rustls::Error::InvalidCertificate(_) => "; ARIZE_SSL_CA_CERT names the certificates to trust",
+            rustls::Error::InvalidMessage(_) => "; does it expect an unencrypted connection?",
+            _ => "",
+        };
+        Some(Self::Untrusted { endpoint: endpoint.to_owned(), reason: format!("{tls}{help}") })
     }
 
     /// The error as the cause of itself.

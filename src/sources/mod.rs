@@ -4,6 +4,7 @@ pub mod arize;
 pub mod demo;
 mod error;
 pub mod files;
+mod messages;
 mod remote;
 mod retry;
 

@@ -84,13 +84,13 @@ pub struct Received {
 }
 
 impl Received {
-    /// Adds what one message brought: rows that are spans, and bytes on the wire.
+    /// Adds what one message brought: rows, and bytes on the wire.
     pub fn add(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Adds rows that are no spans; the reason of the first is kept.
+    /// Says of rows that they are no spans; the reason of the first is kept.
     pub fn add_unfit(&self, rows: u64, reason: impl FnOnce() -> String) {
         if rows > 0 {
             let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Received {
         self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Rows so far, before any is cut away here, without those that are no spans.
+    /// Rows so far, before any is cut away here, also those that are no spans.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }

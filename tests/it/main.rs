@@ -10,6 +10,12 @@
 mod cli;
 mod faulty;
 mod live;
+mod pull_cuts;
+mod pull_faults;
+mod pull_proxy;
+mod pull_rogue;
+mod pull_streams;
+mod pull_support;
 mod pulls;
 mod readme;
 mod serve_flight;

@@ -27,6 +27,8 @@ struct Seen {
     /// Columns nobody announced that came.
     filled: BTreeSet<String>,
     rows: u64,
+    /// Rows that were no spans, and why the first of them was none.
+    unfit: Option<(u64, String)>,
 }
 
 /// What the runs of one scan have seen.
@@ -48,9 +50,13 @@ impl Outcome {
         seen.left_out.extend(left_out);
     }
 
-    /// Notes how a stream ended that was read to its end.
-    pub(super) fn ended(&self, ending: Ending) {
-        self.lock().endings.push(ending);
+    /// Notes how a stream ended that was read to its end, and which of its rows were no spans.
+    pub(super) fn ended(&self, ending: Ending, unfit: Option<(u64, String)>) {
+        let mut seen = self.lock();
+        seen.endings.push(ending);
+        if let Some((rows, why)) = unfit {
+            seen.unfit.get_or_insert((0, why)).0 += rows;
+        }
     }
 
     /// What to say of a scan of the table with this title that hoped for these columns.
@@ -66,6 +72,11 @@ impl Outcome {
                     false => remark(text),
                 });
             }
+        }
+        if let Some((rows, why)) = &seen.unfit {
+            let (rows, are) =
+                (grouped(*rows), if *rows == 1 { "row that is no span" } else { "rows that are no spans" });
+            remarks.push(remark(format!("{title} sent {rows} {are}; the first: {why}")));
         }
         if !seen.left_out.is_empty() {
             remarks.push(remark(format!(
@@ -118,10 +129,10 @@ mod tests {
     #[test]
     fn only_missing_rows_make_an_answer_incomplete() {
         let outcome = Outcome::default();
-        outcome.ended(Ending::Complete);
+        outcome.ended(Ending::Complete, None);
         assert!(texts(&outcome, &[]).is_empty());
-        outcome.ended(Ending::Miscounted { announced: 5_000, received: 4_990 });
-        outcome.ended(Ending::Miscounted { announced: 1, received: 1_234_567 });
+        outcome.ended(Ending::Miscounted { announced: 5_000, received: 4_990 }, None);
+        outcome.ended(Ending::Miscounted { announced: 1, received: 1_234_567 }, None);
         assert_eq!(
             texts(&outcome, &[]),
             [
@@ -137,9 +148,18 @@ mod tests {
         outcome.batch(3, vec!["eval.b.label".to_owned()], vec![]);
         let hoped = ["attributes.a c", "eval.b.label"];
         assert!(texts(&outcome, &hoped).is_empty());
-        outcome.ended(Ending::Complete);
+        outcome.ended(Ending::Complete, None);
         let said = ("no span of arize.p that was read has attributes.\"a c\"".to_owned(), false);
         assert_eq!(texts(&outcome, &hoped), [said]);
+    }
+
+    #[test]
+    fn rows_that_are_no_spans_are_said() {
+        let outcome = Outcome::default();
+        outcome.ended(Ending::Complete, Some((2, "no trace id".to_owned())));
+        outcome.ended(Ending::Complete, Some((1, "no span id".to_owned())));
+        let said = ("arize.p sent 3 rows that are no spans; the first: no trace id".to_owned(), false);
+        assert_eq!(texts(&outcome, &[]), [said]);
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl Reading {
             let batch = match next {
                 Some(batch) => batch.map_err(|error| EngineError::from(&error))?,
                 None => {
-                    self.scan.outcome.ended(stream.ending());
+                    self.scan.outcome.ended(stream.ending(), stream.received().unfit());
                     break;
                 }
             };

@@ -122,10 +122,7 @@ impl Connection {
 
     /// The error of a server that says nothing any more.
     pub(super) fn silent(&self) -> SourceError {
-        SourceError::Unreachable {
-            endpoint: self.name.to_string(),
-            reason: format!("no answer for {} s", self.timeout.as_secs_f64()),
-        }
+        SourceError::silent(&*self.name, self.timeout)
     }
 }
 

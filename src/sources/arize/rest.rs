@@ -38,6 +38,8 @@ pub(super) struct Rest {
     url: String,
     key: Secret,
     client: Client,
+    /// How long a request may take.
+    timeout: Duration,
 }
 
 #[derive(Deserialize)]
@@ -82,10 +84,11 @@ impl Rest {
             .map_err(|_| wrong("the API key holds characters that no header can".to_owned()))?;
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+        let timeout = timeout.min(TIMEOUT);
         let mut client = Client::builder()
             .user_agent(concat!("spanql/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            .timeout(timeout.min(TIMEOUT))
+            .timeout(timeout)
             // A redirect would carry the key to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
             .danger_accept_invalid_certs(!settings.verify);
@@ -99,7 +102,7 @@ impl Rest {
             }
         }
         let client = client.build().map_err(|error| wrong(error.to_string()))?;
-        Ok(Some(Self { url, key: settings.key.clone(), client }))
+        Ok(Some(Self { url, key: settings.key.clone(), client, timeout }))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -176,6 +179,12 @@ impl Rest {
     }
 
     fn unreachable(&self, path: &str, error: &reqwest::Error) -> SourceError {
+        if error.is_timeout() {
+            return SourceError::silent(self.endpoint(path), self.timeout);
+        }
+        if let Some(error) = SourceError::untrusted(&self.endpoint(path), error) {
+            return error;
+        }
         let mut reason = String::new();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
@@ -186,7 +195,7 @@ impl Rest {
             cause = error.source();
         }
         if reason.is_empty() {
-            reason = if error.is_timeout() { "no answer in time".to_owned() } else { "the request failed".to_owned() };
+            reason = "the request failed".to_owned();
         }
         SourceError::Unreachable { endpoint: self.endpoint(path), reason: self.key.redact(&reason) }
     }

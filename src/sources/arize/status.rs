@@ -15,6 +15,9 @@ pub(super) fn from_status(endpoint: &str, key: &Secret, status: &Status) -> Sour
     let said = if said.is_empty() { format!("{:?}", status.code()) } else { said };
     // A status that was made here has a cause; one that came over the wire has none.
     if status.source().is_some() {
+        if let Some(error) = SourceError::untrusted(&endpoint, status) {
+            return error;
+        }
         return SourceError::Unreachable { endpoint, reason: format!("the connection broke: {}", causes(status, key)) };
     }
     match status.code() {
@@ -23,7 +26,7 @@ pub(super) fn from_status(endpoint: &str, key: &Secret, status: &Status) -> Sour
             endpoint,
             reason: format!("the key may not read this: {said}; check the space and the key's rights"),
         },
-        Code::NotFound => SourceError::NotFound { what: said, suggestion: None },
+        Code::NotFound => SourceError::NotFound { what: format!("{endpoint}: {said}"), suggestion: None },
         Code::Unavailable | Code::Aborted | Code::DeadlineExceeded => {
             SourceError::Unavailable { endpoint, reason: format!("not available: {said}"), retry_after: None }
         }
@@ -54,6 +57,8 @@ fn broke(said: &str) -> bool {
         "unexpected eof",
         "stream closed",
         "rst_stream",
+        // What comes instead of the end when a proxy gives up.
+        "missing grpc-status",
     ]
     .iter()
     .any(|sign| said.contains(sign))
@@ -72,7 +77,8 @@ pub(super) fn from_flight(endpoint: &str, key: &Secret, error: &FlightError) -> 
 
 /// The error of a connection that could not be made.
 pub(super) fn from_transport(endpoint: &str, key: &Secret, error: &tonic::transport::Error) -> SourceError {
-    SourceError::Unreachable { endpoint: endpoint.to_owned(), reason: causes(error, key) }
+    SourceError::untrusted(endpoint, error)
+        .unwrap_or_else(|| SourceError::Unreachable { endpoint: endpoint.to_owned(), reason: causes(error, key) })
 }
 
 /// All causes of an error, outermost first, without those that only repeat the one before.

@@ -1,5 +1,6 @@
 //! From FlightInfo to spans: the stream of DoGet, converted batch by batch.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -8,7 +9,7 @@ use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::{FlightInfo, Ticket};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 
 use super::connection::Connection;
 use super::status::from_flight;
@@ -16,6 +17,7 @@ use crate::model::arrival::{Origin, convert_batch};
 use crate::model::columns;
 use crate::model::window::Window;
 use crate::sources::error::SourceError;
+use crate::sources::messages::check_buffers;
 use crate::sources::remote::{Received, SpanStream};
 
 /// The rows that a server announces; `None` when it does not know.
@@ -28,7 +30,9 @@ pub(super) fn announced_schema(info: &FlightInfo) -> Option<SchemaRef> {
     if info.schema.is_empty() {
         return None;
     }
-    info.clone().try_decode_schema().ok().map(Arc::new)
+    // What cannot be read is as good as nothing: the stream has a schema of its own.
+    let decoded = std::panic::catch_unwind(|| info.clone().try_decode_schema());
+    decoded.ok()?.ok().map(Arc::new)
 }
 
 /// The ticket to redeem; `None` when there is nothing.
@@ -39,7 +43,10 @@ fn ticket(connection: &Connection, info: &FlightInfo) -> Result<Option<Ticket>, 
     let ticket = info.endpoint.first().and_then(|endpoint| endpoint.ticket.clone());
     ticket.map(Some).ok_or_else(|| SourceError::Protocol {
         endpoint: connection.name().to_owned(),
-        reason: format!("{} rows are announced, and no ticket to get them with", info.total_records),
+        reason: match announced(info) {
+            Some(rows) => format!("{rows} rows are announced, and there is no ticket to get them with"),
+            None => "there is no ticket to get the rows with".to_owned(),
+        },
     })
 }
 
@@ -83,15 +90,20 @@ fn batches(
 ) -> impl Stream<Item = Result<RecordBatch, SourceError>> + Send + 'static {
     let connection = connection.clone();
     let begin = async move {
-        let data = connection.get(ticket).await?.map_err(FlightError::from).inspect_ok(move |message| {
+        let data = connection.get(ticket).await?.map_err(FlightError::from).and_then(move |message| {
             received.add(0, (message.data_header.len() + message.data_body.len()) as u64);
+            let checked = check_buffers(&message.data_header, &message.data_body).map_err(FlightError::DecodeError);
+            futures::future::ready(checked.map(|()| message))
         });
         let batches = FlightRecordBatchStream::new_from_flight_data(data);
         Ok(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
-            let Ok(next) = tokio::time::timeout(connection.timeout, batches.next()).await else {
+            // Bytes that nobody vouches for: should their reader panic, that is an error of the stream.
+            let next = AssertUnwindSafe(batches.next()).catch_unwind();
+            let Ok(next) = tokio::time::timeout(connection.timeout, next).await else {
                 return Err(connection.silent());
             };
-            match next {
+            let no_sense = |_| Some(Err(FlightError::DecodeError("its content makes no sense".to_owned())));
+            match next.unwrap_or_else(no_sense) {
                 None => Ok(None),
                 Some(Ok(batch)) => Ok(Some((batch, (batches, connection)))),
                 Some(Err(error)) => Err(from_flight(connection.name(), connection.key(), &error)),
@@ -114,7 +126,7 @@ fn arrival(
     if let Some((_, misfit)) = converted.bad.first() {
         received.add_unfit(converted.bad.len() as u64, || misfit.to_string());
     }
-    received.add(converted.batch.num_rows() as u64, 0);
+    received.add(batch.num_rows() as u64, 0);
     let Some(start) = converted.batch.column_by_name(columns::START_TIME) else { return Ok(converted.batch) };
     let inside = |time: Option<i64>| {
         // A span without a start cannot be said to lie outside.

@@ -9,9 +9,10 @@ use std::io::{self, BufRead, Read};
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::ipc::reader::StreamDecoder;
-use arrow::ipc::{Message, root_as_message};
+use arrow::ipc::root_as_message;
 
 use super::open::Stream;
+use crate::sources::messages::check_buffers;
 
 /// The word at both ends of an IPC file.
 pub(super) const MAGIC: &[u8] = b"ARROW1";
@@ -19,8 +20,6 @@ pub(super) const MAGIC: &[u8] = b"ARROW1";
 pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Room that is made at once, before any of it has been read.
 const TRUSTED: usize = 16 << 20;
-/// No buffer of a batch that fits 32-bit offsets unpacks to more.
-const MAX_UNPACKED: i64 = 1 << 32;
 
 /// The batches of an IPC file or stream.
 pub(super) struct Messages {
@@ -53,7 +52,7 @@ impl Messages {
             let message = root_as_message(&metadata).map_err(|error| format!("a broken message: {error}"))?;
             let length = usize::try_from(message.bodyLength()).map_err(|_| "a broken message length".to_owned())?;
             let body = take(&mut self.stream, length)?;
-            check_unpacked(message, &body)?;
+            check_buffers(&metadata, &body)?;
             for part in [head.bytes, metadata, body] {
                 let mut part = Buffer::from_vec(part);
                 if let Some(batch) = self.decoder.decode(&mut part).map_err(|error| error.to_string())? {
@@ -121,17 +120,4 @@ fn up_to(stream: &mut Stream, length: usize) -> io::Result<Vec<u8>> {
 fn take(stream: &mut Stream, length: usize) -> Result<Vec<u8>, String> {
     let bytes = up_to(stream, length).map_err(|error| error.to_string())?;
     if bytes.len() == length { Ok(bytes) } else { Err("it ends too early".to_owned()) }
-}
-
-/// Compressed buffers begin with their size when unpacked, which the decoder allocates unseen.
-fn check_unpacked(message: Message<'_>, body: &[u8]) -> Result<(), String> {
-    let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
-    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(()) };
-    for buffer in batch.buffers().into_iter().flatten().filter(|buffer| buffer.length() > 0) {
-        let size = usize::try_from(buffer.offset()).ok().and_then(|at| body.get(at..)?.first_chunk::<8>());
-        if size.is_none_or(|size| i64::from_le_bytes(*size) > MAX_UNPACKED) {
-            return Err("a broken compressed buffer".to_owned());
-        }
-    }
-    Ok(())
 }

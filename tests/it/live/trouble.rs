@@ -23,6 +23,8 @@ fn errors() -> Vec<(&'static str, SourceError)> {
     vec![
         ("remote-setting", SourceError::Setting("no key".into())),
         ("remote-unreachable", SourceError::Unreachable { endpoint: endpoint.clone(), reason: reason.clone() }),
+        ("remote-silent", SourceError::Silent { endpoint: endpoint.clone(), reason: reason.clone() }),
+        ("remote-untrusted", SourceError::Untrusted { endpoint: endpoint.clone(), reason: reason.clone() }),
         (
             "remote-unavailable",
             SourceError::Unavailable { endpoint: endpoint.clone(), reason: reason.clone(), retry_after },
