@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return puller.follow(window).await;
     }
     let outcome = if arguments.new { puller.new_spans(window).await? } else { puller.window(window).await? };
-    let sampled = arguments.limit.is_some() || arguments.sample_rate.is_some_and(|rate| rate < 1.0);
+    let sampled = outcome.limited || arguments.sample_rate.is_some_and(|rate| rate < 1.0);
     let lacks = [
         (sampled, "a sample was asked for"),
         (!outcome.short.is_empty(), "not everything that was announced came"),
@@ -258,7 +258,7 @@ impl Puller<'_> {
                 escape_terminal(reason)
             ));
         }
-        if self.order.limit.is_some() {
+        if outcome.limited {
             context.note("this is a sample; the same pull without --limit brings the rest");
         } else if let Some(first) = outcome.short.first() {
             context.warn(&format!(

@@ -60,6 +60,9 @@ pub const METADATA_PREFIX: &str = "attributes.metadata.";
 /// Name of the JSON column that takes keys beyond the limit on open columns.
 pub const REST: &str = "attributes.rest";
 
+/// Name of the open column of people's notes: JSON text of a list, kept in the form of the canonical lists.
+pub const NOTES: &str = "annotation.notes";
+
 /// How the text of a canonical Utf8 column is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::slices::{Next, Slices};
 use super::{Order, Outcome, PullError, Watch};
 use crate::model::columns;
-use crate::model::window::Window;
+use crate::model::window::{Window, without};
 use crate::sources::{ExportRequest, Received, SourceError, SpanSource, SpanStream, retrying};
 use crate::store::{Import, Progress, Pull, Slice, Store, StoreError};
 
@@ -78,6 +78,11 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// Now, in milliseconds since the epoch.
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
 impl Run {
     pub(super) fn new(
         store: &Arc<Store>,
@@ -108,7 +113,8 @@ impl Run {
             fetchers.spawn(self.clone().fetch_all(sender.clone()));
         }
         drop(sender);
-        let (outcome, landed) = self.commit_all(receiver).await;
+        let mut outcome = Outcome { announced: Some(0), ..Outcome::default() };
+        let landed = self.commit_all(receiver, &mut outcome).await;
         let mut failed = landed.err();
         if failed.is_some() {
             fetchers.abort_all();
@@ -123,12 +129,13 @@ impl Run {
             failed.get_or_insert(error);
         }
         let known = !self.pull.slices.is_empty() || self.watch.landed() > 0;
-        if known {
+        // The last slice that landed says by itself that the pull has ended.
+        if known && self.pull.finished.is_none() {
             self.pull.error = failed.as_ref().map(ToString::to_string);
-            self.pull.finished = Some(chrono::Utc::now().timestamp_millis());
+            self.pull.finished = Some(now());
             let recorded = self.store.record_pull(&self.pull).await;
             if failed.is_none() {
-                recorded?;
+                outcome.version = recorded?.version;
             }
         }
         match failed {
@@ -245,28 +252,42 @@ impl Run {
     }
 
     /// Merges slices as they come.
-    async fn commit_all(&self, mut receiver: mpsc::Receiver<Fetched>) -> (Outcome, Result<(), PullError>) {
-        let mut outcome = Outcome { announced: Some(0), ..Outcome::default() };
+    async fn commit_all(
+        &mut self,
+        mut receiver: mpsc::Receiver<Fetched>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PullError> {
+        let mut missing = self.pull.remaining();
         while let Some(fetched) = receiver.recv().await {
-            match self.commit(fetched, &mut outcome).await {
-                Ok(()) => {}
-                Err(error) => return (outcome, Err(error.into())),
+            missing = without(&missing, &[fetched.slice.window]);
+            if missing.is_empty() {
+                self.pull.finished = Some(now());
+            }
+            if let Err(error) = self.commit(fetched, outcome).await {
+                self.pull.finished = None;
+                return Err(error.into());
             }
         }
-        (outcome, Ok(()))
+        Ok(())
     }
 
-    async fn commit(&self, fetched: Fetched, outcome: &mut Outcome) -> Result<(), StoreError> {
+    async fn commit(&mut self, fetched: Fetched, outcome: &mut Outcome) -> Result<(), StoreError> {
         let Fetched { slice, import, unfit, _place } = fetched;
         outcome.announced = outcome.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
         outcome.received += slice.received;
-        if slice.is_short() && self.order.limit.is_none() {
+        outcome.limited = self.order.limit.is_some_and(|limit| slice.received >= limit);
+        if !outcome.limited {
+            // A limit that was not reached has left nothing out.
+            self.pull.limit = None;
+        }
+        if slice.is_short() && !outcome.limited {
             outcome.short.push(slice.window);
         }
         if let Some((rows, reason)) = unfit {
             outcome.unfit.get_or_insert((0, reason)).0 += rows;
         }
-        if slice.received == 0 && !slice.is_short() && !self.order.record_empty {
+        let nothing_at_all = slice.received == 0 && self.pull.finished.is_some() && self.watch.landed() == 0;
+        if nothing_at_all && !slice.is_short() && !self.order.record_empty {
             return Ok(());
         }
         let committed = self.store.commit_pulled(import, &self.pull, vec![slice], &Progress::default()).await?;

@@ -43,7 +43,7 @@ pub struct Order {
     pub jobs: usize,
     /// Spans that a slice should have, about.
     pub slice_rows: u64,
-    /// Whether a slice is recorded that has no spans: it says that nothing is missing there.
+    /// Whether a pull is recorded that brought no spans: that says that nothing is missing.
     pub record_empty: bool,
 }
 
@@ -118,6 +118,8 @@ pub struct Outcome {
     pub updated: u64,
     /// Slices of which another number of spans came than was announced.
     pub short: Vec<Window>,
+    /// Whether the limit was reached: there may be more.
+    pub limited: bool,
     /// Rows that are no spans, and why the first is none.
     pub unfit: Option<(u64, String)>,
     /// The store's version afterwards.

@@ -11,15 +11,13 @@ use super::backend::{Project, column};
 use super::functions::{Elements, elements, text_list_type};
 use super::refusal::Refusal;
 use crate::model::columns::{
-    self, Content, END_TIME, EVENT_ATTRIBUTES, METADATA_PREFIX, PROJECT, SOURCE, START_TIME, timestamp_type,
+    self, Content, END_TIME, EVENT_ATTRIBUTES, METADATA_PREFIX, NOTES, PROJECT, SOURCE, START_TIME, timestamp_type,
 };
 use crate::model::names::is_open_name;
 use crate::model::nearest::nearest;
 
 /// The column by which clients sort; always sent.
 pub(super) const TIME: &str = "time";
-/// Notes of people: a list of JSON texts.
-const NOTES: &str = "annotation.notes";
 /// Prefix of the columns that describe a span's place in its trace.
 const TREE: &str = "tree.";
 

@@ -18,6 +18,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::backend::{Backend, Project, column, starts_in};
@@ -36,29 +38,29 @@ const KEY: &str = "auth-token-bin";
 /// The biggest request that is read; a filter may name many ids.
 const MAX_REQUEST: usize = 16 << 20;
 
-/// The service with its checks: every call shows the key, whatever it asks for.
+/// The service with its check: every call shows the key, whatever it asks for.
 pub(super) fn service(
     backend: Arc<Backend>,
     token: Option<Token>,
     shutdown: Shutdown,
-) -> tonic::service::interceptor::InterceptedService<
-    FlightServiceServer<Flight>,
-    impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone,
-> {
+) -> InterceptedService<FlightServiceServer<Flight>, KeyCheck> {
     let server = FlightServiceServer::new(Flight { backend, shutdown })
         .max_decoding_message_size(MAX_REQUEST)
         // A message holds one row at least, and a row may be of any size.
         .max_encoding_message_size(usize::MAX);
-    tonic::service::interceptor::InterceptedService::new(server, move |request: Request<()>| {
-        check_key(token.as_ref(), &request).map(|()| request)
-    })
+    InterceptedService::new(server, KeyCheck(token))
 }
 
-#[expect(clippy::result_large_err, reason = "an interceptor returns the status itself")]
-fn check_key(token: Option<&Token>, request: &Request<()>) -> Result<(), Status> {
-    let Some(token) = token else { return Ok(()) };
-    let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
-    if shown.is_some_and(|shown| token.matches(&shown)) { Ok(()) } else { Err(Refusal::key().into()) }
+/// Lets calls through that show the key; without a key, all of them.
+#[derive(Debug, Clone)]
+pub(super) struct KeyCheck(Option<Token>);
+
+impl Interceptor for KeyCheck {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        let Some(token) = &self.0 else { return Ok(request) };
+        let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
+        if shown.is_some_and(|shown| token.matches(&shown)) { Ok(request) } else { Err(Refusal::key().into()) }
+    }
 }
 
 /// Answers the calls of Flight.
@@ -190,7 +192,6 @@ fn flight_error(refusal: Refusal) -> FlightError {
     FlightError::Tonic(Box::new(refusal.into()))
 }
 
-#[expect(clippy::result_large_err, reason = "the service returns the status itself")]
 fn refuse<T>(call: &str, instead: &str) -> Result<T, Status> {
     Err(Status::unimplemented(format!("{call} is not served: {instead}")))
 }

@@ -15,8 +15,8 @@ use arrow::util::display::array_value_to_string;
 use super::Misfit;
 use super::fixed::{Fixed, Rule, whole};
 use super::open::integer_type;
-use crate::model::columns::{CANONICAL, timestamp_type};
-use crate::model::json::Value;
+use crate::model::columns::{CANONICAL, NOTES, timestamp_type};
+use crate::model::json::{self, Value};
 use crate::model::time::{self, TimeError};
 use crate::model::types::{OpenType, float_text};
 
@@ -228,6 +228,11 @@ pub(super) fn open(name: &str, array: &ArrayRef) -> Result<Option<ArrayRef>, Arr
         data_type if data_type.is_decimal() => Arc::new(finite(array)?),
         DataType::Timestamp(..) if is_updated_at(name) => {
             cast(&cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None))?, &DataType::Int64)?
+        }
+        // Notes come as a list of JSON texts as well as of objects, and are the same notes.
+        _ if name == NOTES => {
+            let canonical = |text: &str| json::compact_list(text).unwrap_or_else(|| text.to_owned());
+            Arc::new(texts(array)?.iter().map(|text| text.map(canonical)).collect::<StringArray>())
         }
         _ => Arc::new(texts(array)?),
     };

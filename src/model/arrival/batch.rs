@@ -481,6 +481,21 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_the_same_as_texts_and_as_objects() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("{\"text\": \"a\"}"), None, Some("plain")]);
+        lists.append_null();
+        lists.append_value([Some("[1]")]);
+        let lists: ArrayRef = Arc::new(lists.finish());
+        let notes = some(["[{\"text\": \"a\"},null,\"plain\"]", "-", "[[1]]"]);
+        assert_eq!(cells(Arc::clone(&lists), "annotation.notes"), notes);
+        let wrapped = some(["[\"{\\\"text\\\": \\\"a\\\"}\",null,\"plain\"]", "-", "[\"[1]\"]"]);
+        assert_eq!(cells(lists, "annotation.other.text"), wrapped, "other lists of texts stay lists of texts");
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("[{\"text\": \"a\"}]"), None, Some("no list")]));
+        assert_eq!(cells(texts, "annotation.notes"), some(["[{\"text\": \"a\"}]", "-", "no list"]));
+    }
+
+    #[test]
     fn fallbacks_sources_and_projects() {
         let text = |values: [Option<&str>; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
         let converted = convert(vec![

@@ -5,6 +5,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
+use crate::model::columns::NOTES;
 use crate::model::json::{self, Value};
 use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
@@ -93,7 +94,14 @@ impl Open {
             (Values::Float(values), Scalar::Int(value)) => values.push(value as f64),
             (Values::Float(values), Scalar::Float(value)) => values.push(value),
             (Values::Text(texts), scalar) => {
+                let start = texts.data.len();
                 write_text(scalar, &mut texts.data);
+                if self.name == NOTES
+                    && let Some(list) = texts.data.get(start..).and_then(json::compact_list)
+                {
+                    texts.data.truncate(start);
+                    texts.data.push_str(&list);
+                }
                 if !texts.close() {
                     return self.cells.truncate(row);
                 }

@@ -75,7 +75,7 @@ fn rfc3339(ns: i64) -> String {
 mod tests {
     use super::Command;
     use crate::model::window::Window;
-use crate::sources::remote::ExportRequest;
+    use crate::sources::remote::ExportRequest;
 
     #[test]
     fn says_what_the_vendors_client_says() {

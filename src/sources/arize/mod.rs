@@ -3,6 +3,7 @@
 mod columns;
 mod command;
 mod connection;
+mod lists;
 mod names;
 mod rest;
 mod status;

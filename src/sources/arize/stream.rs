@@ -12,6 +12,7 @@ use arrow_flight::{FlightInfo, Ticket};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 
 use super::connection::Connection;
+use super::lists::joined;
 use super::status::from_flight;
 use crate::model::arrival::{Origin, convert_batch};
 use crate::model::columns;
@@ -122,7 +123,8 @@ fn arrival(
     received: &Received,
 ) -> Result<RecordBatch, SourceError> {
     let wrong = |reason: String| SourceError::Protocol { endpoint: endpoint.to_owned(), reason };
-    let converted = convert_batch(batch, origin).map_err(|error| wrong(format!("a batch cannot be read: {error}")))?;
+    let unreadable = |error| wrong(format!("a batch cannot be read: {error}"));
+    let converted = joined(batch).and_then(|batch| convert_batch(&batch, origin)).map_err(unreadable)?;
     if let Some((_, misfit)) = converted.bad.first() {
         received.add_unfit(converted.bad.len() as u64, || misfit.to_string());
     }

@@ -230,3 +230,16 @@ fn ever_new_keys_neither_pile_up_nor_change_values() {
     assert_eq!(found, 120_000);
     assert!(builder.keys.len() < 2 * MAX_KEYS);
 }
+
+#[test]
+fn notes_are_the_same_as_texts_and_as_objects() {
+    for (notes, want) in [
+        (r#"[{"text": "a"}, null]"#, r#"[{"text": "a"},null]"#),
+        (r#"["{\"text\": \"a\"}", "plain"]"#, r#"[{"text": "a"},"plain"]"#),
+        (r#""[{\"text\": \"a\"}]""#, r#"[{"text": "a"}]"#),
+        (r#""no list""#, "no list"),
+    ] {
+        let row = format!("\"annotation.notes\":{notes}");
+        assert_eq!(cell(&row, "annotation.notes").as_deref(), Some(want), "{notes}");
+    }
+}
