@@ -15,10 +15,7 @@ pub(super) fn from_status(endpoint: &str, key: &Secret, status: &Status) -> Sour
     let said = if said.is_empty() { format!("{:?}", status.code()) } else { said };
     // A status that was made here has a cause; one that came over the wire has none.
     if status.source().is_some() {
-        if let Some(error) = SourceError::untrusted(&endpoint, status) {
-            return error;
-        }
-        return SourceError::Unreachable { endpoint, reason: format!("the connection broke: {}", causes(status, key)) };
+        return unreachable(endpoint, "the connection broke: ", causes(status, key), status);
     }
     match status.code() {
         Code::Unauthenticated => SourceError::Denied { endpoint, reason: format!("the key is not accepted: {said}") },
@@ -77,8 +74,20 @@ pub(super) fn from_flight(endpoint: &str, key: &Secret, error: &FlightError) -> 
 
 /// The error of a connection that could not be made.
 pub(super) fn from_transport(endpoint: &str, key: &Secret, error: &tonic::transport::Error) -> SourceError {
-    SourceError::untrusted(endpoint, error)
-        .unwrap_or_else(|| SourceError::Unreachable { endpoint: endpoint.to_owned(), reason: causes(error, key) })
+    unreachable(endpoint.to_owned(), "", causes(error, key), error)
+}
+
+/// The error of a connection that failed for these causes, said in words.
+fn unreachable(endpoint: String, what: &str, causes: String, error: &(dyn std::error::Error + 'static)) -> SourceError {
+    if let Some(error) = SourceError::untrusted(&endpoint, error) {
+        return error;
+    }
+    // So the first bytes of TLS read, to whom they are not explained.
+    if causes.contains("frame with invalid size") {
+        let reason = format!("{causes}; does it expect TLS? ARIZE_FLIGHT_SCHEME=grpc+tls");
+        return SourceError::Untrusted { endpoint, reason };
+    }
+    SourceError::Unreachable { endpoint, reason: format!("{what}{causes}") }
 }
 
 /// All causes of an error, outermost first, without those that only repeat the one before.
