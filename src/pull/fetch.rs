@@ -26,6 +26,8 @@ pub(super) struct Run {
     slices: Arc<Mutex<Slices>>,
     /// Slices on their way, from the first call to the commit: each holds memory or disk.
     places: Arc<Semaphore>,
+    /// The remote had something to give: a pull that breaks now lacks something, even if nothing landed.
+    begun: Arc<AtomicBool>,
     /// Something failed: no more slices are begun.
     stopped: Arc<AtomicBool>,
     /// The slices changed, or whether more are wanted.
@@ -101,6 +103,7 @@ impl Run {
             pull,
             watch: Arc::clone(watch),
             places: Arc::new(Semaphore::new(jobs)),
+            begun: Arc::default(),
             stopped: Arc::default(),
             changed: Arc::default(),
         }
@@ -128,7 +131,8 @@ impl Run {
             };
             failed.get_or_insert(error);
         }
-        let known = !self.pull.slices.is_empty() || self.watch.landed() > 0;
+        let lacks = failed.is_some() && self.begun.load(Ordering::Relaxed);
+        let known = !self.pull.slices.is_empty() || self.watch.landed() > 0 || lacks;
         // The last slice that landed says by itself that the pull has ended.
         if known && self.pull.finished.is_none() {
             self.pull.error = failed.as_ref().map(ToString::to_string);
@@ -195,6 +199,7 @@ impl Run {
         };
         let attempt = || async {
             let mut stream = self.source.open(&request).await?;
+            self.begun.fetch_or(stream.announced() != Some(0), Ordering::Relaxed);
             self.announce(stream.announced());
             if self.slices().cut(window, stream.announced()) {
                 return Ok(None);
