@@ -44,11 +44,11 @@ pub fn plan(ledger: &Ledger, order: &Order, window: Window, now_ms: i64) -> Plan
 
 /// Plans what is new since the last pulls, and what they lack; `otherwise` when nothing was pulled yet.
 pub fn plan_new(ledger: &Ledger, order: &Order, now: i64, otherwise: Window) -> Vec<Planned> {
-    let Some(frontier) = ledger.frontier(&order.key, &order.wanted) else {
-        return vec![plan(ledger, order, otherwise, now / MILLIS)];
-    };
     let mut windows = ledger.missing(&order.key, &order.wanted);
-    windows.push(Window { start: frontier.min(now) - OVERLAP, end: now });
+    windows.push(match ledger.frontier(&order.key, &order.wanted) {
+        Some(frontier) => Window { start: frontier.min(now) - OVERLAP, end: now },
+        None => otherwise,
+    });
     united(windows).into_iter().map(|window| Planned { pull: new(order, window), resumes: None }).collect()
 }
 

@@ -114,7 +114,10 @@ async fn new_spans_and_what_is_lacking_come_by_new() {
         row.insert("start_time".to_owned(), Cell::Time(hour(1) + n as i64 * 600 * SECOND));
     }
     rogue.set(move |call| match call.window().start >= hour(2) && call.window().start < hour(3) {
-        true => Answer::Status(tonic::Status::internal("lost")),
+        true => {
+            let lost = End::Status(tonic::Status::internal("lost"));
+            Answer::Play(Play::of(&call.spans_of(&wire(&more))).ending(lost))
+        }
         false => Answer::Play(Play::of(&call.spans_of(&wire(&more)))),
     });
     let hourly = puller.clone().sliced(6, 1);
