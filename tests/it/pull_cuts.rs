@@ -13,7 +13,7 @@ use super::support::{self, BASE_TIME, Random, assert_same, fingerprint};
 
 const PULLS: u64 = 100;
 /// Most of their time is spent between attempts.
-const AT_ONCE: usize = 25;
+const AT_ONCE: usize = 50;
 const SPANS: usize = 90;
 /// Seconds between spans.
 const STEP: i64 = 7;

@@ -1,7 +1,7 @@
 //! A proxy that breaks connections.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    target: u16,
+    target: AtomicU16,
     /// What becomes of the next connections, and of all after them.
     ways: Mutex<(VecDeque<Way>, Way)>,
     connections: AtomicUsize,
@@ -44,8 +44,11 @@ impl Proxy {
     pub(crate) async fn start_at(port: u16, target: u16, way: Way) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared =
-            Arc::new(Shared { target, ways: Mutex::new((VecDeque::new(), way)), connections: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            target: target.into(),
+            ways: Mutex::new((VecDeque::new(), way)),
+            connections: AtomicUsize::new(0),
+        });
         let accepting = tokio::spawn(accept_all(listener, Arc::clone(&shared)));
         Self { port, shared, accepting }
     }
@@ -53,6 +56,11 @@ impl Proxy {
     /// What becomes of the next connections, and of all after them. Those that there are stay as they are.
     pub(crate) fn set(&self, next: impl IntoIterator<Item = Way>, then: Way) {
         *self.shared.ways.lock().unwrap() = (next.into_iter().collect(), then);
+    }
+
+    /// Passes the next connections on to another port.
+    pub(crate) fn aim(&self, target: u16) {
+        self.shared.target.store(target, Ordering::Relaxed);
     }
 
     /// Connections so far.
@@ -77,7 +85,7 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
             let mut ways = shared.ways.lock().unwrap();
             ways.0.pop_front().unwrap_or(ways.1)
         };
-        let target = shared.target;
+        let target = shared.target.load(Ordering::Relaxed);
         connections.spawn(async move {
             // A peer that goes away ends the connection, which is no error here.
             let _ = carry(client, target, way).await;

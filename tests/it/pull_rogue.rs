@@ -135,7 +135,7 @@ struct Stage {
     gets: AtomicUsize,
     /// Streams by ticket; each is redeemed once.
     plays: Mutex<Vec<Option<Play>>>,
-    /// What any DoGet is answered with instead: the bytes of a body, without anything that says how it ended.
+    /// What the next DoGet is answered with instead: the bytes of a body, without anything that says how it ended.
     raw: Mutex<Option<Vec<u8>>>,
 }
 
@@ -172,7 +172,7 @@ impl Rogue {
         *self.stage.raw.lock().unwrap() = None;
     }
 
-    /// Answers every DoGet with the bytes of a body that just ends.
+    /// Answers the next DoGet with the bytes of a body that just ends.
     pub(crate) fn set_raw(&self, body: Vec<u8>) {
         *self.stage.raw.lock().unwrap() = Some(body);
     }
@@ -312,8 +312,9 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let raw = self.stage.raw.lock().unwrap().clone();
-        match raw.filter(|_| request.uri().path().ends_with("/DoGet")) {
+        let of_stream = request.uri().path().ends_with("/DoGet");
+        let raw = if of_stream { self.stage.raw.lock().unwrap().take() } else { None };
+        match raw {
             None => self.flight.call(request),
             Some(bytes) => {
                 self.stage.gets.fetch_add(1, Ordering::Relaxed);

@@ -3,23 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use spanql::model::arrival::{Origin, convert_batch};
 use spanql::serve::Settings;
 use spanql::sources::Window;
 use spanql::store::Store;
 
-use super::pull_support::{PROJECT, Puller, SECOND, empty, plaintext, remote};
+use super::pull_support::{PROJECT, Puller, SECOND, empty, plaintext, remote, wire};
 use super::pull_tls::{Authority, encrypted};
 use super::serve_support::Running;
-use super::support::{
-    self, ALL_SESSIONS, ALL_TRACES, BASE_TIME, Cell, Row, ask_text, assert_same, batch, demo, import, row,
-};
+use super::support::{self, ALL_SESSIONS, BASE_TIME, Cell, Row, ask_text, assert_same, batch, demo, import, row};
 
 const SPANS: &str = "SELECT * EXCEPT (source) FROM spans ORDER BY project, context.trace_id, context.span_id";
+
+const TRACES: &str = "SELECT * EXCEPT (source) FROM traces ORDER BY project, trace_id";
 
 async fn everything(store: &Store) -> String {
     let engine = support::engine(store.snapshot().await.unwrap()).await;
     let mut text = String::new();
-    for sql in [SPANS, ALL_TRACES, ALL_SESSIONS] {
+    for sql in [SPANS, TRACES, ALL_SESSIONS] {
         text.push_str(&ask_text(&engine, sql).await.unwrap());
     }
     text
@@ -59,7 +60,7 @@ async fn round_trip(from: Arc<Store>, authority: Option<&Authority>, slice_rows:
 async fn generated_spans_with_tls_and_without() {
     let store = empty();
     import(&store, &demo(7, 700)).await.unwrap();
-    let authority = Authority::new();
+    let authority = Authority::new("own");
     round_trip(Arc::clone(&store), Some(&authority), 150, "TLS").await;
     round_trip(store, None, 10_000, "plaintext").await;
 }
@@ -136,7 +137,8 @@ fn rich() -> Vec<Row> {
         set(
             "annotation.notes",
             Cell::text(
-                ["[\"{\\\"text\\\": \\\"a note\\\"}\",\"plain\"]", "[]", "[{\"text\":1}]", "just text"][n as usize % 4],
+                ["[\"{\\\"text\\\": \\\"a note\\\"}\",\"plain\"]", "[]", "[{\"text\":1}]", "[\"\", null, 5]"]
+                    [n as usize % 4],
             ),
         );
         rows.push(row);
@@ -147,7 +149,10 @@ fn rich() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_column() {
     let store = empty();
-    import(&store, &[batch(&rich())]).await.unwrap();
+    let origin = Origin { source: "file", project: PROJECT.to_owned(), force_project: false };
+    let converted = convert_batch(&wire(&rich()), &origin).unwrap();
+    assert!(converted.bad.is_empty() && converted.moved.is_empty(), "{:?}", converted.moved);
+    import(&store, &[converted.batch]).await.unwrap();
     round_trip(store, None, 7, "rich").await;
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use spanql::serve::{Settings, TlsFiles};
 use spanql::store::Store;
 use tempfile::TempDir;
@@ -20,8 +20,9 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let dir = TempDir::new().unwrap();
@@ -61,7 +62,7 @@ async fn served() -> Arc<Store> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_trusted_servers_are_shown_the_key() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("own"), Authority::new("strange"));
     let store = served().await;
     let expired = |params: &mut CertificateParams| {
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
@@ -94,9 +95,7 @@ async fn only_trusted_servers_are_shown_the_key() {
         );
         assert_eq!(proxy.connections(), 1, "{what}: it was tried again");
         // The same with a server that can be trusted.
-        let port = proxy.port;
-        drop(proxy);
-        let _proxy = Proxy::start_at(port, good.ready.flight_port, Way::Through).await;
+        proxy.aim(good.ready.flight_port);
         user.pull(&["--require-complete"]).await.succeeded(what);
         assert_same(&user.dump().await, &expected, what);
     }
@@ -127,7 +126,7 @@ async fn only_trusted_servers_are_shown_the_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_wants_encryption_is_recognised() {
-    let authority = Authority::new();
+    let authority = Authority::new("own");
     let server = Running::start(&served().await, authority.settings("127.0.0.1", |_| {})).await;
     let user = User::of_port(server.ready.flight_port);
     let ran = user.pull(&[]).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float32Array, Int32Array, LargeListBuilder, LargeStringArray,
-    LargeStringBuilder, ListArray, NullArray, RecordBatch, StringArray, StringViewArray, StructArray,
+    ArrayRef, BooleanArray, DictionaryArray, Float32Array, GenericListBuilder, Int32Array, LargeStringArray,
+    LargeStringBuilder, ListArray, NullArray, OffsetSizeTrait, RecordBatch, StringArray, StringViewArray, StructArray,
     TimestampMicrosecondArray, TimestampMillisecondArray, UInt32Array,
 };
 use arrow::buffer::OffsetBuffer;
@@ -13,7 +13,7 @@ use arrow_flight::FlightData;
 use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
 use futures::TryStreamExt;
 
-use super::pull_rogue::{Answer, Play, Rogue};
+use super::pull_rogue::{Answer, End, Play, Rogue, messages};
 use super::pull_support::{User, rows, wire};
 use super::support::BASE_TIME;
 
@@ -33,16 +33,22 @@ fn structs() -> ArrayRef {
     Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([2, 1]), Arc::new(messages), None))
 }
 
-fn large_lists() -> ArrayRef {
-    let mut lists = LargeListBuilder::new(LargeStringBuilder::new());
+/// Texts in lists with offsets of one size or the other.
+fn lists<Offset: OffsetSizeTrait>() -> ArrayRef {
+    let mut lists = GenericListBuilder::<Offset, _>::new(LargeStringBuilder::new());
     lists.values().append_value("{\"tool.json_schema\": \"{}\"}");
     lists.append(true);
     lists.append(false);
     Arc::new(lists.finish())
 }
 
-fn batch() -> RecordBatch {
-    let dictionary: DictionaryArray<Int32Type> = [Some("ask"), Some("ask")].into_iter().collect();
+/// Two spans, with names by a dictionary or with large lists: encoders do not manage both.
+fn batch(dictionary: bool) -> RecordBatch {
+    let names: DictionaryArray<Int32Type> = [Some("ask"), Some("ask")].into_iter().collect();
+    let (names, tools): (ArrayRef, ArrayRef) = match dictionary {
+        true => (Arc::new(names), lists::<i32>()),
+        false => (text(&[Some("ask"), Some("ask")]), lists::<i64>()),
+    };
     let metadata =
         StructArray::from(vec![(Arc::new(Field::new("tier", DataType::Utf8, true)), text(&[Some("free"), None]))]);
     let start = BASE_TIME / 1_000_000;
@@ -51,7 +57,7 @@ fn batch() -> RecordBatch {
         ("context.trace_id", text(&[Some("t1"), Some("t1")])),
         ("context.span_id", Arc::new(LargeStringArray::from(vec!["s1", "s2"]))),
         ("parent_id", text(&[Some(""), Some("s1")])),
-        ("name", Arc::new(dictionary)),
+        ("name", names),
         ("start_time", Arc::new(TimestampMillisecondArray::from(vec![start, start + 1]).with_timezone("UTC"))),
         ("end_time", Arc::new(TimestampMicrosecondArray::from(vec![BASE_TIME / 1_000 + 7, BASE_TIME / 1_000 + 1_500]))),
         (
@@ -59,7 +65,7 @@ fn batch() -> RecordBatch {
             Arc::new(StringViewArray::from(vec![Some("a text that is too long to be inlined"), None])),
         ),
         ("attributes.llm.input_messages", structs()),
-        ("attributes.llm.tools", large_lists()),
+        ("attributes.llm.tools", tools),
         ("attributes.llm.token_count.total", Arc::new(UInt32Array::from(vec![Some(7), None]))),
         ("attributes.llm.cost.total", Arc::new(Float32Array::from(vec![Some(0.5), None]))),
         ("attributes.llm.model_name", Arc::new(NullArray::new(2))),
@@ -75,18 +81,21 @@ fn batch() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
 
-async fn messages(dictionaries: DictionaryHandling) -> Vec<FlightData> {
+async fn encoded(dictionaries: DictionaryHandling) -> Vec<FlightData> {
     let encoder = FlightDataEncoderBuilder::new().with_dictionary_handling(dictionaries);
-    encoder.build(futures::stream::iter([Ok(batch())])).try_collect().await.unwrap()
+    encoder.build(futures::stream::iter([Ok(batch(true))])).try_collect().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_arrow_type_becomes_the_canonical_one() {
-    for (what, dictionaries) in
-        [("hydrated", DictionaryHandling::Hydrate), ("dictionaries", DictionaryHandling::Resend)]
-    {
-        let data = messages(dictionaries).await;
-        let rogue = Rogue::start(move |_| Answer::Play(Play { data: data.clone(), ..Play::of(&[batch()]) })).await;
+    let forms = [
+        ("hydrated", encoded(DictionaryHandling::Hydrate).await),
+        ("dictionaries", encoded(DictionaryHandling::Resend).await),
+        ("large lists", messages(&[batch(false)])),
+    ];
+    for (what, data) in forms {
+        let play = move || Play { announced: 2, schema: None, ticket: true, data: data.clone(), end: End::Well };
+        let rogue = Rogue::start(move |_| Answer::Play(play())).await;
         let user = User::of_port(rogue.port);
         user.pull(&["--require-complete"]).await.succeeded(what);
         let sql = "SELECT project, source, trace_id, span_id, parent_id, name, start_time, end_time, latency_ms, input,
@@ -103,14 +112,14 @@ async fn any_arrow_type_becomes_the_canonical_one() {
                 "latency_ms": 0.007, "input": "a text that is too long to be inlined",
                 "messages": "[{\"message.role\":\"system\",\"message.content\":\"be kind\"},{\"message.role\":\"user\",\"message.content\":\"hi \\\"you\\\"\"}]",
                 "tools": "[{\"tool.json_schema\": \"{}\"}]", "total_tokens": 7, "cost": 0.5, "model": null, "tier": "free",
-                "retried": true, "tries": 3, "score": 0.25, "depth": 0
+                "retried": true, "tries": 3, "score": 0.25, "depth": 1
             }),
             serde_json::json!({
                 "project": "checkout", "source": "arize", "trace_id": "t1", "span_id": "s2", "parent_id": "s1", "name": "ask",
                 "start_time": "2026-01-01T00:00:00.001000000Z", "end_time": "2026-01-01T00:00:00.001500000Z",
                 "latency_ms": 0.5, "input": null, "messages": "[{\"message.role\":\"user\"}]", "tools": null,
                 "total_tokens": null, "cost": null, "model": null, "tier": null, "retried": null, "tries": null,
-                "score": null, "depth": 1
+                "score": null, "depth": 2
             }),
         ];
         assert_eq!(got, expected, "{what}");
