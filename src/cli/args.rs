@@ -231,8 +231,6 @@ pub(super) struct PullArguments {
     /// The project, by name or id
     #[arg(value_name = "PROJECT")]
     pub(super) remote_project: String,
-    #[command(flatten)]
-    pub(super) window: WindowOptions,
     /// Pull what is new since the last pull, and what earlier ones lack
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
     pub(super) new: bool,
@@ -260,6 +258,8 @@ pub(super) struct PullArguments {
     /// Exit with code 4 if not everything that was asked for has landed
     #[arg(long)]
     pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) window: WindowOptions,
     #[command(flatten)]
     pub(super) remote: RemoteOptions,
 }

@@ -29,7 +29,8 @@ fn on_disk(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::Tem
 #[test]
 fn hosts_are_derived_as_by_the_vendors_tools() {
     let https = |host: &str| Some(format!("https://{host}"));
-    let cases: [(&[(&str, &str)], &str, Option<String>); 9] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<String>);
+    let cases: [Case<'_>; 9] = [
         (&[], "grpc+tls://flight.arize.com:443", https("api.arize.com")),
         (
             &[("ARIZE_REGION", "eu-west-1a")],
