@@ -43,10 +43,11 @@ async fn start(user: &User) -> Child {
         assert!(began.elapsed() < Duration::from_secs(60), "slices do not land");
         let ledger = store.ledger().await.unwrap();
         if ledger.pulls.first().is_some_and(|pull| pull.parts() == LANDED as u64) {
-            return child;
+            break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    child
 }
 
 fn signal(child: &Child, name: &str) {

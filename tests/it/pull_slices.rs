@@ -166,7 +166,7 @@ async fn new_brings_what_a_first_pull_that_came_short_lacks() {
 async fn a_pull_that_broke_before_anything_landed_is_recorded_when_there_was_something() {
     let batch = wire(&rows(SPANS, 60));
     let rogue = Rogue::start(move |_| {
-        Answer::Play(Play::of(&[batch.clone()]).ending(End::Status(tonic::Status::internal("lost"))))
+        Answer::Play(Play::of(std::slice::from_ref(&batch)).ending(End::Status(tonic::Status::internal("lost"))))
     })
     .await;
     let store = empty();

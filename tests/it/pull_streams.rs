@@ -93,7 +93,7 @@ fn broken() -> Vec<(&'static str, Play, &'static str)> {
     no_schema.remove(0);
     let stream = "the stream is not what Flight sends";
     vec![
-        ("a second schema", play().then(messages(&[other.clone()])), stream),
+        ("a second schema", play().then(messages(std::slice::from_ref(&other))), stream),
         ("a batch of another schema", play().then(messages(&[other]).split_off(1)), stream),
         ("a batch of fewer columns", play().then(messages(&[narrow]).split_off(1)), stream),
         ("half a batch", play().then(torn.split_off(1)), stream),
@@ -180,6 +180,10 @@ async fn a_stream_needs_neither_a_schema_nor_a_number_in_advance() {
     assert_same(&user.dump().await, &expected, "-1");
     assert_eq!(user.pulls("announced").await, ["null"]);
     assert_eq!(user.pulls("status").await, ["complete"]);
+    let live = "SELECT max(name) AS name, count(*) AS n FROM arize.checkout WHERE start_time >= '2026-01-01'";
+    let live = user.run(&["query", live]).await;
+    live.succeeded("live");
+    assert_eq!(live.stdout, "{\"name\":\"step 4\",\"n\":60}\n");
     let count = user.run(&["pull", "arize", PROJECT, "--count"]).await;
     count.failed("--count", &["it does not say how many spans there are"]);
 }
