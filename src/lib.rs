@@ -1,7 +1,9 @@
 //! An embedded query engine over exported LLM spans.
 //!
-//! Spans come in as record batches, from files or a generator; a [`store::Store`] merges them and keeps them in plain Parquet
-//! files; an [`engine::Engine`] answers SQL about the spans, traces and sessions of one version of the store.
+//! Spans come in as record batches, from files, a generator or a remote ([`sources::SpanSource`]); a [`store::Store`] merges
+//! them and keeps them in plain Parquet files; an [`engine::Engine`] answers SQL about the spans, traces and sessions of one
+//! version of the store, and about remotes as they are. [`pull::pull`] copies from a remote into a store, and
+//! [`serve::Server`] is a remote itself.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
 use crate::output::Zone;
@@ -52,9 +52,9 @@ pub(super) struct Global {
     /// No progress and no notes
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more about what is done
-    #[arg(short, long, global = true)]
-    pub(super) verbose: bool,
+    /// Say more about what is done; -vv is the same
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -231,22 +231,23 @@ pub(super) struct PullArguments {
     /// The project, by name or id
     #[arg(value_name = "PROJECT")]
     pub(super) remote_project: String,
-    /// Pull what is new since the last pull, and what earlier ones lack
+    /// Pull what is new since the last pull (from 12 hours before on, for spans that came late), and what earlier
+    /// pulls lack
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
     pub(super) new: bool,
     /// Pull what is new again and again, until Ctrl-C
-    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
+    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count", "require_complete"])]
     pub(super) follow: bool,
     /// Pull at most N spans: a sample, and the store remembers that it is one
     #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
     /// Only print how many spans there are
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["as_project", "jobs", "require_complete"])]
     pub(super) count: bool,
     /// Pull this share of the traces, whole ones, the same ones every time; above 0 and at most 1
     #[arg(long, value_name = "RATE", value_parser = sample_rate)]
     pub(super) sample_rate: Option<f64>,
-    /// Pull these columns only, by names or short names, separated by commas
+    /// Pull these columns only, by names or short names, separated by commas; and those that make ids, times and trees
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// Project in the store, if not the remote's name

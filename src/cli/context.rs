@@ -53,7 +53,7 @@ impl Context {
             zone: global.tz,
             errors: global.errors,
             quiet: global.quiet,
-            verbose: global.verbose,
+            verbose: global.verbose > 0,
         }
     }
 

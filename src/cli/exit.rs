@@ -132,7 +132,7 @@ fn as_json(error: &anyhow::Error) -> String {
 }
 
 /// The remote's error, alone or as that of a pull.
-fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
+pub(super) fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
     let of_pull = cause.downcast_ref::<PullError>().and_then(PullError::source_error);
     of_pull.or_else(|| cause.downcast_ref::<SourceError>())
 }

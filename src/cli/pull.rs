@@ -8,14 +8,14 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::args::{PullArguments, WindowOptions};
 use super::context::{Context, counted};
-use super::exit::Failure;
+use super::exit::{Failure, source_error};
 use super::remote;
 use crate::model::columns;
 use crate::model::names::{expand_alias, is_open_name};
 use crate::model::nearest::nearest;
 use crate::model::window::Window;
 use crate::output::escape_terminal;
-use crate::pull::{Order, Outcome, Planned, SLICE_ROWS, Watch, plan, plan_new, pull};
+use crate::pull::{LATE, LATE_BRIEFLY, Order, Outcome, Planned, SLICE_ROWS, Watch, plan, plan_new, pull};
 use crate::sources::arize::{self, Arize};
 use crate::sources::{ExportRequest, SourceError, SpanSource};
 use crate::store::{PullKey, Store, Wanted};
@@ -25,6 +25,8 @@ const DAY: i64 = 24 * 3600 * SECOND;
 const DEFAULT_DAYS: u32 = 30;
 /// Between two looks of --follow.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks of --follow that reach back for spans that came late.
+const FAR_LOOKS: Duration = Duration::from_secs(3600);
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -61,14 +63,14 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     };
     let puller = Puller { context, store, source: Arc::new(source), order };
     if arguments.follow {
-        return puller.follow(window).await;
+        return puller.follow().await;
     }
-    let outcome = if arguments.new { puller.new_spans(window).await? } else { puller.window(window).await? };
+    let outcome = if arguments.new { puller.new_spans(window, LATE).await? } else { puller.window(window).await? };
     let sampled = outcome.limited || arguments.sample_rate.is_some_and(|rate| rate < 1.0);
     let lacks = [
         (sampled, "a sample was asked for"),
         (!outcome.short.is_empty(), "not everything that was announced came"),
-        (outcome.unfit.is_some(), "not everything that came are spans"),
+        (outcome.unfit.is_some(), "some of what came are no spans"),
     ];
     match lacks.iter().find(|(lacks, _)| *lacks && arguments.require_complete) {
         Some((_, why)) => Err(Failure::Incomplete((*why).to_owned()).into()),
@@ -84,14 +86,24 @@ fn now() -> i64 {
 /// The window that the options mean, by default the last days.
 fn window(options: &WindowOptions, now: i64) -> anyhow::Result<Window> {
     let end = options.end_time.unwrap_or(now);
-    let days = i64::from(options.days.unwrap_or(DEFAULT_DAYS));
-    let start = options.start_time.unwrap_or_else(|| end.saturating_sub(days.saturating_mul(DAY)));
-    let window = Window { start, end };
+    let last_days = last_days(options.days.unwrap_or(DEFAULT_DAYS), end);
+    let window = Window { start: options.start_time.unwrap_or(last_days.start), end };
     if window.is_empty() {
-        let text = format!("the window is empty: it would begin at {} and end before {}", time(start), time(end));
+        let text =
+            format!("the window is empty: it would begin at {} and end before {}", time(window.start), time(end));
         return Err(Failure::Usage(text).into());
     }
     Ok(window)
+}
+
+fn last_days(days: u32, end: i64) -> Window {
+    Window { start: end.saturating_sub(i64::from(days).saturating_mul(DAY)), end }
+}
+
+/// Whether a remote that cannot be reached now may be later.
+fn passes(error: &anyhow::Error) -> bool {
+    let remote = error.chain().find_map(source_error);
+    remote.is_some_and(|error| error.is_transient() || matches!(error, SourceError::Silent { .. }))
 }
 
 fn time(ns: i64) -> String {
@@ -164,10 +176,10 @@ impl Puller<'_> {
     }
 
     /// Pulls what is new, and what earlier pulls lack.
-    async fn new_spans(&self, otherwise: Window) -> anyhow::Result<Outcome> {
+    async fn new_spans(&self, otherwise: Window, late: i64) -> anyhow::Result<Outcome> {
         let mut all = Outcome { announced: Some(0), ..Outcome::default() };
         let ledger = self.store.ledger().await?;
-        for planned in plan_new(&ledger, &self.order, now(), otherwise) {
+        for planned in plan_new(&ledger, &self.order, now(), late, otherwise) {
             let (window, began) = (planned.pull.window, Instant::now());
             let outcome = self.pull(planned).await?;
             if outcome.received > 0 || self.order.record_empty {
@@ -179,10 +191,22 @@ impl Puller<'_> {
         Ok(all)
     }
 
-    async fn follow(&self, otherwise: Window) -> anyhow::Result<()> {
+    /// Looks for what is new again and again; an outage of the remote is waited out.
+    async fn follow(&self) -> anyhow::Result<()> {
         self.context.note(&format!("pulling what is new every {} s; Ctrl-C ends it", PAUSE.as_secs()));
+        let mut looked_far = None;
         loop {
-            self.new_spans(otherwise).await?;
+            let far = looked_far.is_none_or(|then: Instant| then.elapsed() >= FAR_LOOKS);
+            let late = if far { LATE } else { LATE_BRIEFLY };
+            match self.new_spans(last_days(DEFAULT_DAYS, now()), late).await {
+                Ok(_) if far => looked_far = Some(Instant::now()),
+                Ok(_) => {}
+                Err(error) if passes(&error) => {
+                    let error = format!("{error:#}; trying again in {} s", PAUSE.as_secs());
+                    self.context.warn(&escape_terminal(&error));
+                }
+                Err(error) => return Err(error),
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -11,6 +11,8 @@ use super::{ConfigError, file};
 const API_HOST: &str = "api.arize.com";
 const FLIGHT_HOST: &str = "flight.arize.com";
 const FLIGHT_PORT: u16 = 443;
+/// With this, the names of variables begin.
+const PREFIX: &str = "ARIZE_";
 /// Regions by their names, and the short names that `ax` takes for some.
 const REGIONS: [(&str, &str); 7] = [
     ("us-central-1a", "us-central-1a"),
@@ -59,7 +61,7 @@ impl std::fmt::Display for FlightEndpoint {
 
 /// Settings as one place gives them.
 #[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct Given {
     api_key: Option<String>,
     /// Only `api-key` is understood; other methods have no key.
@@ -126,7 +128,32 @@ fn wrong(place: &str, reason: &str) -> ConfigError {
     ConfigError::Value { place: place.to_owned(), reason: reason.to_owned() }
 }
 
+/// Whether a host, which may carry a port, is one of Arize's own.
+fn is_vendors(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    host == "arize.com" || host.ends_with(".arize.com")
+}
+
 impl Given {
+    /// The names of all settings.
+    pub(super) const NAMES: [&str; 15] = [
+        "api_key",
+        "auth_method",
+        "space",
+        "region",
+        "single_host",
+        "single_port",
+        "base_domain",
+        "api_host",
+        "api_scheme",
+        "api_port",
+        "flight_host",
+        "flight_scheme",
+        "flight_port",
+        "request_verify",
+        "ssl_ca_cert",
+    ];
+
     fn of_variables(variables: &Variables) -> Self {
         let text = |name: &str| variables.get(name).map(str::to_owned);
         let port = |name: &str| text(name).map(Port::Text);
@@ -151,20 +178,18 @@ impl Given {
 
     /// These settings, and the other's where these say nothing.
     ///
-    /// A region, a single host and a base domain name all hosts at once, so the first place that has one of them
-    /// counts alone, and hosts of its own for a place count before what a later place says of all.
+    /// How a host is reached, and whether its certificate is checked, belongs to the host: the first place that names
+    /// one counts alone for all of that.
     pub(super) fn or(self, other: Self) -> Self {
-        let named = self.names_all_hosts() || self.api_host.is_some() || self.flight_host.is_some();
-        let all = |theirs: Option<String>| if named { None } else { theirs };
-        let ports = if named { None } else { other.single_port };
+        let other = if self.names_a_host() { other.without_hosts() } else { other };
         Self {
             api_key: self.api_key.or(other.api_key),
             auth_method: self.auth_method.or(other.auth_method),
             space: self.space.or(other.space),
-            region: self.region.or_else(|| all(other.region)),
-            single_host: self.single_host.or_else(|| all(other.single_host)),
-            single_port: self.single_port.or(ports),
-            base_domain: self.base_domain.or_else(|| all(other.base_domain)),
+            region: self.region.or(other.region),
+            single_host: self.single_host.or(other.single_host),
+            single_port: self.single_port.or(other.single_port),
+            base_domain: self.base_domain.or(other.base_domain),
             api_host: self.api_host.or(other.api_host),
             api_scheme: self.api_scheme.or(other.api_scheme),
             api_port: self.api_port.or(other.api_port),
@@ -174,6 +199,15 @@ impl Given {
             request_verify: self.request_verify.or(other.request_verify),
             ssl_ca_cert: self.ssl_ca_cert.or(other.ssl_ca_cert),
         }
+    }
+
+    /// Whether requests go where this place says.
+    pub(super) fn names_a_host(&self) -> bool {
+        self.names_all_hosts() || self.api_host.is_some() || self.flight_host.is_some()
+    }
+
+    pub(super) fn has_key(&self) -> bool {
+        self.api_key.is_some()
     }
 
     fn names_all_hosts(&self) -> bool {
@@ -242,7 +276,12 @@ impl Given {
         let mut flight_port = port(&self.flight_port, "flight_port")?.or(single_port);
         let mut api_port = port(&self.api_port, "api_port")?.or(single_port);
         // A key that was given for one host is not sent to the vendor's own.
-        let only_flight = self.flight_host.is_some() && self.api_host.is_none() && !self.names_all_hosts();
+        let own = |host: &Option<String>| host.as_ref().is_some_and(|host| !is_vendors(host));
+        let only_flight = own(&self.flight_host) && self.api_host.is_none() && !self.names_all_hosts();
+        if own(&self.api_host) && self.flight_host.is_none() && !self.names_all_hosts() {
+            let what = "a host for the REST API of Arize is set (api_host) and none for Flight: set ARIZE_FLIGHT_HOST";
+            return Err(ConfigError::Missing(what.to_owned()));
+        }
         let (flight_host, api_host) = if let Some(region) = &self.region {
             let known = REGIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)).map(|(_, region)| region);
             let region = known.ok_or_else(|| {
@@ -292,10 +331,16 @@ impl ArizeSettings {
     /// # Errors
     /// When a file cannot be read, a value cannot be what it is, or there is no key.
     pub fn find(environment: &Environment, profile: Option<&str>) -> Result<Self, ConfigError> {
-        let variables = Given::of_variables(environment.variables());
-        let found = variables.or(file::own(environment, profile)?).or(file::ax(environment)?);
-        let dot_env = Given::of_variables(&environment.dot_env()?);
-        let dot_env = if found.api_key.is_none() { dot_env } else { dot_env.without_hosts() };
+        let found = Given::of_variables(environment.variables()).or(file::own(environment, profile)?);
+        // What cannot be read is an error where something of it would count.
+        let enough = found.has_key() && found.names_a_host();
+        let unread = |error| if enough { Ok(Given::default()) } else { Err(error) };
+        let found = found.or(file::ax(environment).or_else(unread)?);
+        let dot_env = Given::of_variables(&environment.dot_env(PREFIX).or_else(|error| match found.has_key() {
+            true => Ok(Variables::default()),
+            false => Err(error),
+        })?);
+        let dot_env = if found.has_key() { dot_env.without_hosts() } else { dot_env };
         found.or(dot_env).settle()
     }
 }

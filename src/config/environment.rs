@@ -69,22 +69,35 @@ impl Environment {
         &self.variables
     }
 
-    /// The variables that the working directory's `.env` sets; none without one.
-    pub(super) fn dot_env(&self) -> Result<Variables, ConfigError> {
+    /// The variables with a prefix that the working directory's `.env` sets; none without one.
+    ///
+    /// Other lines are not looked at. Nothing is put in for `$`: the file may be anybody's, and would get to see
+    /// variables of this process.
+    pub(super) fn dot_env(&self, prefix: &str) -> Result<Variables, ConfigError> {
         let Some(file) = self.working.as_ref().map(|dir| dir.join(".env")) else { return Ok(Variables::default()) };
-        let wrong = |error: dotenvy::Error| match error {
-            // The line may hold a key.
-            dotenvy::Error::LineParse(_, at) => ConfigError::File {
-                file: file.display().to_string(),
-                reason: format!("a line is not NAME=value (at byte {at} of it)"),
-            },
-            error => ConfigError::File { file: file.display().to_string(), reason: error.to_string() },
+        let wrong = |reason: String| ConfigError::File { file: file.display().to_string(), reason };
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Variables::default()),
+            Err(error) => return Err(wrong(error.to_string())),
         };
-        match dotenvy::from_path_iter(&file) {
-            Ok(pairs) => pairs.collect::<Result<_, _>>().map_err(wrong),
-            Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Variables::default()),
-            Err(error) => Err(wrong(error)),
+        let mut pairs = Vec::new();
+        for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
+            let name = line.strip_prefix("export ").map_or(line, str::trim_start);
+            if !name.starts_with(prefix) {
+                continue;
+            }
+            if line.contains('$') {
+                return Err(wrong(format!(
+                    "line {number}: a value with $ is not read from here; set the variable itself"
+                )));
+            }
+            for pair in dotenvy::from_read_iter(line.as_bytes()) {
+                // The line may hold a key, so it is not shown.
+                pairs.push(pair.map_err(|_| wrong(format!("line {number} is not NAME=value")))?);
+            }
         }
+        Ok(pairs.into_iter().collect())
     }
 
     /// A value in which `${NAME}` stands for a variable.

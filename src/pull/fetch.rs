@@ -12,7 +12,7 @@ use super::slices::{Next, Slices};
 use super::{Order, Outcome, PullError, Watch};
 use crate::model::columns;
 use crate::model::window::{Window, without};
-use crate::sources::{ExportRequest, Received, SourceError, SpanSource, SpanStream, retrying};
+use crate::sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
 use crate::store::{Import, Progress, Pull, Slice, Store, StoreError};
 
 /// A pull under way.
@@ -78,6 +78,13 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.watch.lost(self.rows, self.bytes);
     }
+}
+
+/// The columns, and those without which a store would take every span for a root.
+fn with_tree_columns(wanted: &[String]) -> Vec<String> {
+    let needed = [columns::PARENT_ID, columns::END_TIME].map(str::to_owned);
+    let more = needed.into_iter().filter(|name| !wanted.contains(name));
+    wanted.iter().cloned().chain(more).collect()
 }
 
 /// Now, in milliseconds since the epoch.
@@ -192,7 +199,7 @@ impl Run {
     /// Fetches a slice, again while that can help; `None` when it was cut into smaller ones.
     async fn fetch(&self, window: Window) -> Result<Option<(Slice, Import, Unfit)>, PullError> {
         let request = ExportRequest {
-            columns: self.order.wanted.columns.clone(),
+            columns: self.order.wanted.columns.as_deref().map(with_tree_columns),
             sample_rate: self.order.wanted.sample_rate,
             limit: self.order.limit,
             ..ExportRequest::new(&self.order.key.project, window)
@@ -209,10 +216,11 @@ impl Run {
             let import = self.read(&mut stream, &mut counted).await?;
             counted.keep();
             // Of a sample, the part of the last batch that was not wanted does not count.
-            let rows = if self.order.limit.is_some() { import.rows() } else { received.rows() };
+            let limited = self.order.limit.is_some_and(|limit| import.rows() >= limit);
+            let rows = if limited { import.rows() } else { received.rows() };
             Ok(Some((Slice::new(window, stream.announced(), rows), import, received.unfit())))
         };
-        retrying(attempt, PullError::source_error).await
+        retrying(PATIENT, attempt, PullError::source_error).await
     }
 
     /// The first number that is announced is that of everything, when the pull is one window.
@@ -280,7 +288,7 @@ impl Run {
         let Fetched { slice, import, unfit, _place } = fetched;
         outcome.announced = outcome.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
         outcome.received += slice.received;
-        outcome.limited = self.order.limit.is_some_and(|limit| slice.received >= limit);
+        outcome.limited = self.order.limit.is_some_and(|limit| import.rows() >= limit);
         if !outcome.limited {
             // A limit that was not reached has left nothing out.
             self.pull.limit = None;

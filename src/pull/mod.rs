@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::sources::{SourceError, SpanSource, Window};
 use crate::store::{Pull, PullKey, Store, StoreError, Wanted};
 
-pub use plan::{Planned, plan, plan_new};
+pub use plan::{LATE, LATE_BRIEFLY, Planned, plan, plan_new};
 
 /// Why a pull stopped. What has landed before stays.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,69 @@ pub struct Outcome {
 }
 
 /// Pulls the times that a pull still lacks.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use std::sync::Arc;
+/// use spanql::config::{ArizeSettings, FlightEndpoint, Secret};
+/// use spanql::model::window::Window;
+/// use spanql::pull::{Order, SLICE_ROWS, Watch, plan, pull};
+/// use spanql::serve::{Server, Settings};
+/// use spanql::sources::SpanSource;
+/// use spanql::sources::arize::{Arize, DEFAULT_TIMEOUT, NAME};
+/// use spanql::sources::demo::Generator;
+/// use spanql::store::{Progress, PullKey, Status, Store, Wanted};
+///
+/// // A server on this machine stands for Arize.
+/// let served = Arc::new(Store::open("memory://")?);
+/// let mut import = served.begin();
+/// for batch in Generator::new(1, 200) {
+///     import.push(&batch)?;
+/// }
+/// let spans = served.commit(import, "import", &Progress::default()).await?.counts.new;
+/// let server = Server::bind(served, Settings::default()).await?;
+/// let ready = server.ready().clone();
+/// tokio::spawn(server.run(std::future::pending()));
+///
+/// let settings = ArizeSettings {
+///     key: Secret::new("any"),
+///     flight: FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false },
+///     api: Some(ready.http),
+///     space: Some(ready.space_id),
+///     verify: true,
+///     ca_file: None,
+/// };
+/// let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
+/// let store = Arc::new(Store::open("memory://")?);
+/// let mut stored = 0;
+/// for project in ready.projects {
+///     let found = source.resolve(&project.name).await?;
+///     let order = Order {
+///         key: PullKey {
+///             source: NAME.into(),
+///             remote: source.endpoint().into(),
+///             space: Some(found.space),
+///             project: found.project.clone(),
+///             into: found.project,
+///         },
+///         wanted: Wanted::default(),
+///         limit: None,
+///         jobs: 2,
+///         slice_rows: SLICE_ROWS,
+///         record_empty: true,
+///     };
+///     let year = Window { start: 1_767_225_600_000_000_000, end: 1_798_761_600_000_000_000 };
+///     let planned = plan(&store.ledger().await?, &order, year, 0);
+///     let remote: Arc<dyn SpanSource> = Arc::new(source.clone());
+///     stored += pull(&store, &remote, &order, planned.pull, &Arc::new(Watch::default())).await?.stored;
+/// }
+/// assert_eq!(stored, spans);
+/// assert!(store.ledger().await?.pulls.iter().all(|pull| pull.status() == Status::Complete));
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 ///
 /// # Errors
 /// The first error that did not pass by trying again. Slices that had been fetched then have landed.

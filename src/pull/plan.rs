@@ -4,8 +4,14 @@ use super::Order;
 use crate::model::window::{Window, united};
 use crate::store::{Ledger, Pull, Slice};
 
-/// Spans come late, and evaluations later: what is younger than this when it lands may still change, ns.
-const OVERLAP: i64 = 10 * 60 * 1_000_000_000;
+const MINUTE: i64 = 60 * 1_000_000_000;
+/// What was younger than this when it landed is asked for again when a pull is taken up, ns.
+const UNSETTLED: i64 = 10 * MINUTE;
+/// How far what is new reaches back before what is there: a span comes when it ends, under the time when it started, and
+/// a remote may take hours to list it.
+pub const LATE: i64 = 12 * 60 * MINUTE;
+/// The same for looks that follow each other closely.
+pub const LATE_BRIEFLY: i64 = 10 * MINUTE;
 const MILLIS: i64 = 1_000_000;
 
 /// A pull to make.
@@ -35,18 +41,21 @@ pub fn plan(ledger: &Ledger, order: &Order, window: Window, now_ms: i64) -> Plan
         return Planned { pull, resumes: None };
     }
     let settled = |slice: &&Slice| {
-        !slice.is_short() && slice.window.end <= slice.landed.saturating_mul(MILLIS).saturating_sub(OVERLAP)
+        !slice.is_short() && slice.window.end <= slice.landed.saturating_mul(MILLIS).saturating_sub(UNSETTLED)
     };
+    // Where the window has moved on, the beginning that the broken pull lacks is still asked for.
+    pull.window.start = broken.window.start;
     pull.slices = broken.slices.iter().filter(settled).cloned().collect();
     let resumes = (!pull.slices.is_empty()).then_some(broken.started);
     Planned { pull, resumes }
 }
 
-/// Plans what is new since the last pulls, and what they lack; `otherwise` when nothing was pulled yet.
-pub fn plan_new(ledger: &Ledger, order: &Order, now: i64, otherwise: Window) -> Vec<Planned> {
+/// Plans what is new since the last pulls and `late` ns before, and what they lack; `otherwise` when nothing was pulled
+/// yet.
+pub fn plan_new(ledger: &Ledger, order: &Order, now: i64, late: i64, otherwise: Window) -> Vec<Planned> {
     let mut windows = ledger.missing(&order.key, &order.wanted);
     windows.push(match ledger.frontier(&order.key, &order.wanted) {
-        Some(frontier) => Window { start: frontier.min(now) - OVERLAP, end: now },
+        Some(frontier) => Window { start: frontier.min(now).saturating_sub(late), end: now },
         None => otherwise,
     });
     united(windows).into_iter().map(|window| Planned { pull: new(order, window), resumes: None }).collect()

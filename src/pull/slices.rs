@@ -8,6 +8,9 @@ const LONGEST_UNKNOWN: i64 = 24 * 3600 * SECOND;
 /// Parts that a slice is cut into at once: each costs a request to find out how many spans it has.
 const MOST_PARTS: u64 = 64;
 
+/// Parts that are announced to have so many times the spans of the whole show that numbers are not those of windows. A
+/// few times may be new spans, or a part that was asked for again.
+const MANIFOLD: u64 = 8;
 /// A slice may have so many times the spans that were wanted before it is cut.
 const TOLERATED: u64 = 2;
 
@@ -20,6 +23,10 @@ pub(super) struct Slices {
     asked: usize,
     /// Spans that a slice should have.
     rows: u64,
+    /// What was announced for slices that were cut, and the sum of what was announced for their parts.
+    cut: Vec<(Window, u64, u64)>,
+    /// Whether parts were announced to have more than the whole: then numbers say nothing about windows.
+    distrusted: bool,
 }
 
 /// What there is to do.
@@ -36,7 +43,7 @@ pub(super) enum Next {
 impl Slices {
     pub(super) fn new(mut windows: Vec<Window>, rows: u64) -> Self {
         windows.reverse();
-        Self { waiting: windows, asked: 0, rows: rows.max(1) }
+        Self { waiting: windows, asked: 0, rows: rows.max(1), cut: Vec::new(), distrusted: false }
     }
 
     /// The next slice to ask for; [`done`](Self::done) says that it needs no more care.
@@ -58,7 +65,7 @@ impl Slices {
 
     /// Cuts a slice for which too many spans are announced, if it can be cut; its parts wait then.
     pub(super) fn cut(&mut self, slice: Window, announced: Option<u64>) -> bool {
-        let parts = match announced {
+        let parts = match announced.filter(|announced| self.trusts(slice, *announced)) {
             Some(announced) if announced > self.rows.saturating_mul(TOLERATED) => announced.div_ceil(self.rows),
             Some(_) => 1,
             None if self.rows == u64::MAX => 1,
@@ -67,9 +74,22 @@ impl Slices {
         let cuts = cuts(slice, parts.min(MOST_PARTS));
         let cut = cuts.len() > 1;
         if cut {
+            self.cut.extend(announced.map(|announced| (slice, announced, 0)));
             self.waiting.extend(cuts.into_iter().rev());
         }
         cut
+    }
+}
+
+impl Slices {
+    /// Whether what is announced for a slice fits to what was announced for the one that it is a part of.
+    fn trusts(&mut self, slice: Window, announced: u64) -> bool {
+        let whole = self.cut.iter_mut().rev().find(|(whole, ..)| whole.contains(&slice));
+        if let Some((_, whole, sum)) = whole {
+            *sum = sum.saturating_add(announced);
+            self.distrusted |= *sum / MANIFOLD > *whole;
+        }
+        !self.distrusted
     }
 }
 
@@ -83,7 +103,7 @@ fn cuts(window: Window, parts: u64) -> Vec<Window> {
     let mut start = window.start;
     for part in 1..parts {
         let at = i128::from(window.start) + length * part / parts;
-        let at = i64::try_from(at / i128::from(SECOND)).unwrap_or(last).clamp(first, last.max(first)) * SECOND;
+        let at = i64::try_from(at.div_euclid(i128::from(SECOND))).unwrap_or(last).clamp(first, last.max(first)) * SECOND;
         if at > start && at < window.end {
             cut.push(Window { start, end: at });
             start = at;
@@ -113,8 +133,8 @@ mod tests {
                 prop_assert_eq!(pair[0].end % SECOND, 0);
             }
             prop_assert!(cut.iter().all(|part| !part.is_empty()));
-            let seconds = (window.end - 1).div_euclid(SECOND) - window.start.div_euclid(SECOND);
-            prop_assert!(cut.len() as u64 >= parts.min(1 + seconds as u64 / 2), "{} of {parts}", cut.len());
+            // Parts of a second or more can all be had.
+            prop_assert!(length / SECOND < parts as i64 || cut.len() as u64 == parts, "{} of {parts}", cut.len());
         }
     }
 
@@ -141,5 +161,17 @@ mod tests {
         slices.done();
         slices.done();
         assert_eq!(slices.next(), Next::None);
+    }
+
+    #[test]
+    fn a_number_that_is_the_same_for_every_window_is_not_followed_to_the_second() {
+        let mut slices = Slices::new(vec![Window { start: 0, end: 30 * LONGEST_UNKNOWN }], 10);
+        let mut asked = 0;
+        while let Next::Slice(window) = slices.next() {
+            asked += 1;
+            slices.cut(window, Some(400_000));
+            slices.done();
+        }
+        assert!(asked < 500, "{asked}");
     }
 }

@@ -2,6 +2,8 @@
 
 use arrow::ipc::root_as_message;
 
+/// Rows that a batch may have whatever its size.
+const MAX_EMPTY_ROWS: i64 = 1 << 20;
 /// No buffer of a batch that fits 32-bit offsets unpacks to more.
 const MAX_UNPACKED: i64 = 1 << 32;
 
@@ -15,6 +17,13 @@ pub(super) fn check_buffers(header: &[u8], body: &[u8]) -> Result<(), String> {
     let message = root_as_message(header).map_err(|error| format!("a broken message: {error}"))?;
     let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
     let Some(batch) = batch else { return Ok(()) };
+    // Columns without buffers, such as those of nulls, take no bytes however many rows they claim to have; but each span
+    // has ids.
+    let most = i64::try_from(body.len()).unwrap_or(i64::MAX).max(MAX_EMPTY_ROWS);
+    let nodes = batch.nodes().into_iter().flatten().map(|node| node.length());
+    if nodes.chain([batch.length()]).any(|rows| !(0..=most).contains(&rows)) {
+        return Err("more rows than its bytes can hold".to_owned());
+    }
     for buffer in batch.buffers().into_iter().flatten().filter(|buffer| buffer.length() != 0) {
         let place = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
         let bytes = place.and_then(|(at, length)| body.get(at..at.checked_add(length)?));

@@ -11,4 +11,4 @@ mod retry;
 pub use crate::model::window::Window;
 pub use error::SourceError;
 pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
-pub use retry::retrying;
+pub use retry::{BRIEF, PATIENT, retrying};

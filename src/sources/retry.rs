@@ -6,18 +6,22 @@ use backon::{ExponentialBuilder, Retryable};
 
 use super::error::SourceError;
 
-/// How often a request is made at most.
-const ATTEMPTS: usize = 5;
+/// How often a request is made at most where nobody waits at a prompt.
+pub const PATIENT: usize = 5;
+/// How often a request is made at most where somebody does.
+pub const BRIEF: usize = 2;
 /// The first pause; each one after is about twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A remote that wants to be left alone for longer is not waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Does something again while its error may pass, and as the remote asks for it; gives the last error.
+/// Does something again while its error may pass, and as the remote asks for it, up to `attempts` times in all; gives
+/// the last error.
 ///
 /// `cause` finds the remote's error in that of the work; other errors do not pass.
 pub async fn retrying<T, E, Work>(
+    attempts: usize,
     work: impl FnMut() -> Work,
     cause: impl Fn(&E) -> Option<&SourceError>,
 ) -> Result<T, E>
@@ -28,7 +32,7 @@ where
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(ATTEMPTS - 1)
+        .with_max_times(attempts.saturating_sub(1))
         .with_jitter();
     let may_pass = |error: &E| cause(error).is_some_and(SourceError::is_transient);
     work.retry(pauses).when(may_pass).adjust(|error, planned| pause_after(cause(error), planned)).await
@@ -49,7 +53,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{ATTEMPTS, FIRST_PAUSE, retrying};
+    use super::{FIRST_PAUSE, PATIENT, retrying};
     use crate::sources::SourceError;
 
     fn unavailable(retry_after: Option<Duration>) -> SourceError {
@@ -62,7 +66,7 @@ mod tests {
             made.set(made.get() + 1);
             if made.get() <= fail { Err(error.clone()) } else { Ok(()) }
         };
-        let done = retrying(work, SourceError::itself).await;
+        let done = retrying(PATIENT, work, SourceError::itself).await;
         (made.get(), done.is_ok())
     }
 
@@ -74,7 +78,7 @@ mod tests {
         let refused = SourceError::Refused { endpoint: "e".into(), reason: "r".into() };
         assert_eq!(attempts(1, refused).await, (1, false));
         assert_eq!(attempts(2, unavailable(NOW)).await, (3, true));
-        assert_eq!(attempts(99, unavailable(NOW)).await, (ATTEMPTS, false));
+        assert_eq!(attempts(99, unavailable(NOW)).await, (PATIENT, false));
     }
 
     #[tokio::test]

@@ -115,7 +115,7 @@ async fn no_debug_form_shows_the_key() {
     let rogue = Rogue::start(|call| Answer::Status(Status::unauthenticated(echo(call)))).await;
     let variables = plaintext(rogue.port);
     let environment = Environment::with(&[("ARIZE_API_KEY", KEY)]);
-    let settings = settings(&[("ARIZE_API_HOST", "127.0.0.1")]);
+    let settings = settings(&[("ARIZE_API_HOST", "127.0.0.1"), ("ARIZE_FLIGHT_HOST", "127.0.0.1")]);
     let arize: Arize = remote(&variables);
     let with_rest = Arize::new(&settings, None, std::time::Duration::from_secs(1)).unwrap();
     let request = ExportRequest::new(PROJECT, day());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use spanql::pull::{Outcome, Planned, Watch, plan_new, pull};
+use spanql::pull::{LATE_BRIEFLY, Outcome, Planned, Watch, plan_new, pull};
 use spanql::sources::Window;
 use spanql::store::{Status, Store};
 
@@ -33,7 +33,7 @@ async fn held(store: &Store) -> u64 {
 async fn pull_new(puller: &Puller, store: &Arc<Store>, now: i64) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let ledger = store.ledger().await.unwrap();
-    for Planned { pull: planned, .. } in plan_new(&ledger, &puller.order, now, day()) {
+    for Planned { pull: planned, .. } in plan_new(&ledger, &puller.order, now, LATE_BRIEFLY, day()) {
         outcomes.push(pull(store, &puller.source, &puller.order, planned, &Arc::new(Watch::default())).await.unwrap());
     }
     outcomes
@@ -154,7 +154,7 @@ async fn new_brings_what_a_first_pull_that_came_short_lacks() {
     // The window that is asked for otherwise lies elsewhere.
     let later = Window { start: day().end + 86_400 * SECOND, end: day().end + 2 * 86_400 * SECOND };
     let ledger = store.ledger().await.unwrap();
-    for planned in plan_new(&ledger, &puller.order, later.end, later) {
+    for planned in plan_new(&ledger, &puller.order, later.end, LATE_BRIEFLY, later) {
         pull(&store, &puller.source, &puller.order, planned.pull, &Arc::new(Watch::default())).await.unwrap();
     }
     assert_eq!(held(&store).await, 60);

@@ -147,7 +147,7 @@ async fn rows_that_are_no_spans_are_left_out_and_said() {
     assert_eq!(user.pulls("status").await, ["complete"]);
     let strict = user.pull(&["--require-complete"]).await;
     assert_eq!(strict.code, Some(4), "{strict:?}");
-    strict.says("--require-complete", &["error: not everything that came are spans"]);
+    strict.says("--require-complete", &["error: some of what came are no spans"]);
     let live = user.run(&["query", "SELECT count(*) AS n FROM arize.checkout WHERE start_time >= '2026-01-01'"]).await;
     live.succeeded("live");
     assert_eq!(live.stdout, "{\"n\":10}\n");

@@ -50,9 +50,9 @@ fn hosts_are_derived_as_by_the_vendors_tools() {
             None,
         ),
         (
-            &[("ARIZE_API_HOST", "a.example:81"), ("ARIZE_API_SCHEME", "http")],
+            &[("ARIZE_API_HOST", "api.arize.com:81"), ("ARIZE_API_SCHEME", "http")],
             "grpc+tls://flight.arize.com:443",
-            Some("http://a.example:81".into()),
+            Some("http://api.arize.com:81".into()),
         ),
         (&[("ARIZE_API_PORT", "0"), ("ARIZE_REGION", "")], "grpc+tls://flight.arize.com:443", https("api.arize.com")),
         (
@@ -69,7 +69,8 @@ fn hosts_are_derived_as_by_the_vendors_tools() {
 #[test]
 fn what_cannot_be_is_said() {
     let key = ("ARIZE_API_KEY", "ak-secret");
-    let cases: [(&[(&str, &str)], &str); 6] = [
+    let cases: [(&[(&str, &str)], &str); 7] = [
+        (&[key, ("ARIZE_API_HOST", "arize.corp.example")], "set ARIZE_FLIGHT_HOST"),
         (&[], "set ARIZE_API_KEY"),
         (&[key, ("ARIZE_REGION", "mars-1")], "there is no mars-1"),
         (&[key, ("ARIZE_REGION", "us"), ("ARIZE_BASE_DOMAIN", "a.example")], "region and base_domain are both set"),
@@ -109,10 +110,10 @@ fn the_first_place_that_has_a_setting_counts() {
     let work = ArizeSettings::find(&environment, None).unwrap();
     assert_eq!(work.key.expose(), "ak-work");
     assert_eq!(work.flight.to_string(), "grpc+tls://flight.us-east-1b.arize.com:443");
-    assert!(!work.verify);
+    assert!(work.verify, "what was set for another host does not count");
     let home = ArizeSettings::find(&environment, Some("home")).unwrap();
     assert_eq!((home.key.expose(), home.space.as_deref()), ("ak-home", Some("Home")));
-    assert_eq!(home.flight.to_string(), "grpc+tls://ax.example:444");
+    assert_eq!((home.flight.to_string().as_str(), home.verify), ("grpc+tls://ax.example:444", false));
     let error = ArizeSettings::find(&environment, Some("play")).unwrap_err().to_string();
     assert!(error.ends_with("has no profile play; it has home, work"), "{error}");
     let (_dir, environment) = on_disk(&files[1..], &[("ARIZE_SPACE_ID", "S")]);
@@ -130,6 +131,23 @@ fn a_directory_cannot_send_a_key_elsewhere() {
     let (_dir, environment) = on_disk(&[(".env", dot_env)], &[]);
     let here = ArizeSettings::find(&environment, None).unwrap();
     assert_eq!((here.key.expose(), here.flight.host.as_str()), ("ak-here", "evil.example"));
+    let (_dir, environment) = on_disk(&[(".env", "OTHER=hello world\nexport ARIZE_API_KEY=ak-here\n")], &[]);
+    assert_eq!(ArizeSettings::find(&environment, None).unwrap().key.expose(), "ak-here");
+}
+
+#[test]
+fn what_is_not_needed_need_not_be_readable() {
+    let broken =
+        [(".env", "ARIZE_SPACE_ID='S\n"), (".arize/profiles/default.toml", "[auth]\napi_key = \"${NO_SUCH}\"\n")];
+    let enough = [("ARIZE_API_KEY", "ak-mine"), ("ARIZE_REGION", "us")];
+    let (_dir, environment) = on_disk(&broken, &enough);
+    assert_eq!(ArizeSettings::find(&environment, None).unwrap().key.expose(), "ak-mine");
+    let (_dir, environment) = on_disk(&broken[1..], &enough[..1]);
+    assert!(ArizeSettings::find(&environment, None).is_err(), "the profile may name the host");
+    let unknown =
+        [(".arize/profiles/default.toml", "[auth]\nauth_method = \"oauth\"\nrefresh = \"r\"\napi_key = \"ak-ax\"\n")];
+    let (_dir, environment) = on_disk(&unknown, &[]);
+    assert_eq!(ArizeSettings::find(&environment, None).unwrap().key.expose(), "ak-ax");
 }
 
 #[test]
@@ -139,6 +157,10 @@ fn broken_files_are_named_and_their_lines_not_shown() {
         ("spanql/config.toml", "[profiles.default.arize]\napi_kay = \"ak-secret\"\n"),
         (".arize/profiles/default.toml", "[auth]\napi_key = \"ak-secret\n"),
         (".env", "ARIZE_API_KEY='ak-secret\n"),
+        (".env", "ARIZE_API_KEY=${HOME}ak-secret\n"),
+        ("spanql/config.toml", "[profiles.default]\narize = \"ak-secret\"\n"),
+        ("spanql/config.toml", "[profiles.default.arize]\nregion = \"us\"\nsingle_port = [\"ak-secret\"]\n"),
+        (".arize/profiles/default.toml", "auth = \"ak-secret\"\n"),
         ("spanql/config.toml", "[profiles.default.arize]\napi_key = \"${NO_SUCH}\"\n"),
     ];
     for file in files {

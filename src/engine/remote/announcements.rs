@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
 use crate::model::arrival::announced_columns;
-use crate::sources::{SourceError, SpanSource};
+use crate::sources::{BRIEF, SourceError, SpanSource, retrying};
 
 /// The columns that a remote announces for a project, with their types.
 pub(super) type Announced = Arc<BTreeMap<String, DataType>>;
@@ -80,7 +80,11 @@ impl Announcements {
             _ => {}
         }
         let (source, name) = (Arc::clone(&self.source), project.to_owned());
-        let ask = async move { source.schema(&name).await.map(|schema| Arc::new(announced_columns(&schema))) };
+        let ask = async move {
+            retrying(BRIEF, || source.schema(&name), SourceError::itself)
+                .await
+                .map(|schema| Arc::new(announced_columns(&schema)))
+        };
         let fetch = ask.boxed().shared();
         if let Some(asked) = fetch.downgrade() {
             projects.insert(project.to_owned(), Entry::Asked(asked));

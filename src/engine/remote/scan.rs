@@ -26,7 +26,7 @@ use super::window::Start;
 use crate::engine::EngineError;
 use crate::model::columns::METADATA_PREFIX;
 use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource, SpanStream};
+use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, retrying};
 use crate::store::complete;
 
 /// Reads the spans of a request, in one partition.
@@ -206,7 +206,8 @@ impl Reading {
             let stream = match &mut self.stream {
                 Some(stream) => stream,
                 None => {
-                    let opened = self.scan.source.open(&self.scan.request).await;
+                    let open = || self.scan.source.open(&self.scan.request);
+                    let opened = retrying(BRIEF, open, SourceError::itself).await;
                     self.stream.insert(opened.map_err(|error| EngineError::from(&error))?)
                 }
             };

@@ -10,6 +10,7 @@ mod shape;
 mod spans;
 mod traces;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,13 +52,31 @@ pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
 }
 
 async fn check_key(State(token): State<Option<Arc<Token>>>, request: Request, next: Next) -> Response {
-    let Some(token) = token else { return next.run(request).await };
+    let Some(token) = token else {
+        // A web page can have its own name lead to this machine, and would read along.
+        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).is_none_or(is_of_machine);
+        return match named {
+            true => next.run(request).await,
+            false => Problem::new(StatusCode::FORBIDDEN, "without a token, only localhost and addresses are answered")
+                .into_response(),
+        };
+    };
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
     if shown.is_some_and(|shown| token.matches(shown)) {
         next.run(request).await
     } else {
         Problem::from(Refusal::key()).into_response()
     }
+}
+
+/// Whether a Host header, which may have a port, names an address or `localhost`: no page on the web can be called so.
+fn is_of_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 /// The key behind the word `Bearer`, in any case.
@@ -100,4 +119,19 @@ fn answer(body: &impl Serialize, note: String) -> Result<Response, Problem> {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.extensions_mut().insert(Noted(note));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_machine;
+
+    #[test]
+    fn only_names_that_no_page_has_are_of_this_machine() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.1:8051", "[::1]:8051", "[::1]"] {
+            assert!(is_of_machine(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8051", "localhost.evil.example", "", "127.0.0.1.evil.example:1"] {
+            assert!(!is_of_machine(host), "{host}");
+        }
+    }
 }

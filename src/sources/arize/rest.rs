@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::config::{ArizeSettings, Secret};
 use crate::sources::error::SourceError;
 use crate::sources::remote::Project;
-use crate::sources::retry::retrying;
+use crate::sources::retry::{PATIENT, retrying};
 
 /// What is said where only the Flight server is known.
 pub(super) const NO_HOST: &str = "no REST host of Arize is known beside the Flight host: set ARIZE_API_HOST";
@@ -18,6 +18,8 @@ pub(super) const NO_HOST: &str = "no REST host of Arize is known beside the Flig
 const PAGE: &str = "100";
 /// Pages that are read before something must be wrong.
 const MAX_PAGES: usize = 1000;
+/// Bytes of an answer that are read before something must be wrong.
+const MAX_BODY: usize = 64 << 20;
 /// A listing takes no longer than this, whatever patience a stream of spans is given.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -75,6 +77,18 @@ struct Problem {
     detail: String,
 }
 
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = url::Url::parse(url).ok().and_then(|url| {
+        url.host().map(|host| match host {
+            url::Host::Domain(name) => name == "localhost",
+            url::Host::Ipv4(address) => address.is_loopback(),
+            url::Host::Ipv6(address) => address.is_loopback(),
+        })
+    });
+    host.unwrap_or(false)
+}
+
 impl Rest {
     /// `None` when no REST host is known.
     pub(super) fn new(settings: &ArizeSettings, timeout: Duration) -> Result<Option<Self>, SourceError> {
@@ -100,6 +114,10 @@ impl Rest {
             for certificate in certificates {
                 client = client.add_root_certificate(certificate);
             }
+        }
+        if is_loopback(&url) {
+            // A proxy is for the way out; this machine would not be reached through it.
+            client = client.no_proxy();
         }
         let client = client.build().map_err(|error| wrong(error.to_string()))?;
         Ok(Some(Self { url, key: settings.key.clone(), client, timeout }))
@@ -147,12 +165,13 @@ impl Rest {
             if !cursor.is_empty() {
                 query.push(("cursor", &cursor));
             }
-            let page: Page = retrying(|| self.get(path, &query), SourceError::itself).await?;
+            let page: Page = retrying(PATIENT, || self.get(path, &query), SourceError::itself).await?;
             let (more, pagination) = take(page);
             entries.extend(more);
             match pagination.and_then(|pagination| pagination.next_cursor).filter(|next| !next.is_empty()) {
+                None => return Ok(entries),
                 Some(next) if next != cursor => cursor = next,
-                _ => return Ok(entries),
+                Some(_) => return Err(self.wrong(path, "a page leads to itself".to_owned())),
             }
         }
         Err(self.wrong(path, format!("after {MAX_PAGES} pages there is still no end")))
@@ -165,9 +184,21 @@ impl Rest {
         if !status.is_success() {
             return Err(self.refused(path, status, response).await);
         }
-        let body = response.bytes().await.map_err(|error| self.unreachable(path, &error))?;
+        let body = self.body(path, response).await?;
         serde_json::from_slice(&body)
             .map_err(|error| self.wrong(path, format!("the answer is not what the API gives: {error}")))
+    }
+
+    /// The body of an answer, which has no business being long.
+    async fn body(&self, path: &str, mut response: Response) -> Result<Vec<u8>, SourceError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(path, &error))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(self.wrong(path, format!("the answer is longer than {} MiB", MAX_BODY >> 20)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 
     fn endpoint(&self, path: &str) -> String {
@@ -204,7 +235,8 @@ impl Rest {
         let endpoint = self.endpoint(path);
         let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let retry_after = after.map(Duration::from_secs);
-        let body = response.bytes().await.unwrap_or_default();
+        // Without a body, the status says what there is to say.
+        let body = self.body(path, response).await.unwrap_or_default();
         let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
         let said = [problem.title, problem.detail].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         let said =

@@ -1,6 +1,7 @@
 //! Which times a store holds everything of, and which it was meant to.
 
 use super::{Ledger, Pull, PullKey, Wanted};
+use crate::model::time::NANOS;
 use crate::model::window::{Window, united, without};
 
 /// How long after its start a pull can be taken up again, ms: later, spans may have changed since its first slices.
@@ -59,7 +60,12 @@ impl Ledger {
     }
 
     /// The end of the latest time of which the store got all that is wanted of this key, ns since the epoch.
+    ///
+    /// A slice that reaches into the future holds nothing from there: it counts up to when it landed.
     pub fn frontier(&self, key: &PullKey, wanted: &Wanted) -> Option<i64> {
-        self.covered(key, wanted).last().map(|window| window.end)
+        let pulls = self.pulls.iter();
+        let pulls = pulls.filter(|pull| pull.key == *key && pull.limit.is_none() && pull.wanted.includes(wanted));
+        let whole = pulls.flat_map(|pull| &pull.slices).filter(|slice| !slice.is_short() && !slice.window.is_empty());
+        whole.map(|slice| slice.window.end.min(slice.landed.saturating_mul(NANOS / 1000))).max()
     }
 }

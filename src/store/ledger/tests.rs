@@ -47,7 +47,7 @@ fn windows() -> impl Strategy<Value = Window> {
 
 fn slices() -> impl Strategy<Value = Slice> {
     (windows(), prop_oneof![4 => Just(Some(5)), 2 => Just(None), 2 => Just(Some(7))])
-        .prop_map(|(window, announced)| Slice::new(window, announced, 5))
+        .prop_map(|(window, announced)| Slice { landed: END, ..Slice::new(window, announced, 5) })
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -355,6 +355,14 @@ fn pulls_that_say_nothing_any_more_are_forgotten() {
     assert_eq!(ids(&ledger, 3), ["lost", "day 4", "day 5"]);
     assert_eq!(ledger.missing(&key("checkout"), &Wanted::default()), [window(-2, 0)]);
     assert_eq!(ledger.pulls.len(), KEPT);
+}
+
+#[test]
+fn what_lies_in_the_future_is_not_there_yet() {
+    let landed_at_ten = Slice { landed: 10_000, ..Slice::new(window(0, 60 * NANOS), Some(5), 5) };
+    let pull = Pull { slices: vec![landed_at_ten], ..pull("a", 0, window(0, 60 * NANOS), &[]) };
+    let ledger = Ledger { pulls: vec![pull] };
+    assert_eq!(ledger.frontier(&key("checkout"), &Wanted::default()), Some(10 * NANOS));
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(crate) struct Merged {
     /// Metadata rows made by setting keys one by one, by span.
     patched: HashMap<usize, usize>,
     cast: RefCell<HashMap<(String, DataType), Sources>>,
+    /// Which batches have a column, by its name.
+    present: RefCell<HashMap<String, Arc<Vec<bool>>>>,
 }
 
 impl Rows {
@@ -186,6 +188,7 @@ impl Rows {
             tree: Vec::new(),
             patched: HashMap::new(),
             cast: RefCell::default(),
+            present: RefCell::default(),
         };
         merged.patch_metadata()?;
         merged.grow_tree()?;

@@ -73,8 +73,15 @@ impl Merged {
     }
 
     /// The batches that have a column.
-    pub(super) fn having(&self, name: &str) -> Vec<bool> {
-        self.rows.batches.iter().map(|batch| batch.column_by_name(name).is_some()).collect()
+    pub(super) fn having(&self, name: &str) -> Arc<Vec<bool>> {
+        if let Some(known) = self.present.borrow().get(name) {
+            return Arc::clone(known);
+        }
+        // Finding a column by its name takes time, and there are many names and many small batches.
+        let having = self.rows.batches.iter().map(|batch| batch.column_by_name(name).is_some()).collect();
+        let having = Arc::new(having);
+        self.present.borrow_mut().insert(name.to_owned(), Arc::clone(&having));
+        having
     }
 
     /// Which row gives each span's value of a column; past the last batch where none does.
