@@ -3,7 +3,7 @@
 
 Each size is imported in two ways, each by a process of its own:
 
-  generate   spanql demo --spans N --keep STORE
+  demo       spanql demo --spans N --keep STORE: generated into one store, served, and pulled into another
   file       spanql import spans.jsonl, after writing that file with `spanql query "SELECT * FROM spans" -o spans.jsonl`
 
 Limits, for each way: the largest size stays under --limit-gib, and needs at most --ratio times the memory of the smallest.
@@ -46,7 +46,7 @@ def measure(binary, folder, spans):
     with tempfile.TemporaryDirectory(dir=folder, prefix="spanql-memory-") as place:
         place = pathlib.Path(place)
         made, export, again = place / "made", place / "spans.jsonl", place / "again"
-        yield "generate", *run([binary, "-q", "demo", "--spans", str(spans), "--keep", made])
+        yield "demo", *run([binary, "-q", "demo", "--spans", str(spans), "--keep", made])
         run([binary, "-q", "--store", made, "query", "SELECT * FROM spans", "-o", export])
         yield "file", *run([binary, "-q", "--store", again, "import", export])
 

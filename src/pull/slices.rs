@@ -103,7 +103,8 @@ fn cuts(window: Window, parts: u64) -> Vec<Window> {
     let mut start = window.start;
     for part in 1..parts {
         let at = i128::from(window.start) + length * part / parts;
-        let at = i64::try_from(at.div_euclid(i128::from(SECOND))).unwrap_or(last).clamp(first, last.max(first)) * SECOND;
+        let at =
+            i64::try_from(at.div_euclid(i128::from(SECOND))).unwrap_or(last).clamp(first, last.max(first)) * SECOND;
         if at > start && at < window.end {
             cut.push(Window { start, end: at });
             start = at;
