@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
@@ -232,7 +232,7 @@ pub(super) struct PullArguments {
     #[arg(value_name = "PROJECT")]
     pub(super) remote_project: String,
     /// Pull what is new since the last pull (from 12 hours before on, for spans that came late), and what earlier
-    /// pulls lack
+    /// pulls lack of what they asked for
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
     pub(super) new: bool,
     /// Pull what is new again and again, until Ctrl-C
@@ -251,7 +251,7 @@ pub(super) struct PullArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// Project in the store, if not the remote's name
-    #[arg(long = "as", value_name = "P")]
+    #[arg(long = "as", value_name = "P", value_parser = NonEmptyStringValueParser::new())]
     pub(super) as_project: Option<String>,
     /// Slices to fetch side by side
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]

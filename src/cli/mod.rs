@@ -38,6 +38,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
     };
+    let pulling = matches!(arguments.command, Some(Command::Pull(_)));
     let outcome = runtime.block_on(async {
         tokio::spawn(leave_when_interrupted());
         tokio::select! {
@@ -48,6 +49,9 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {
+            if pulling {
+                context.note("interrupted; what has landed stays, and the same command goes on from there");
+            }
             // Work on other threads is not waited for: everything it has not committed is temporary.
             std::process::exit(exit::INTERRUPTED)
         }

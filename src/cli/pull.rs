@@ -127,6 +127,9 @@ fn columns_of(typed: &[String]) -> anyhow::Result<Option<Vec<String>>> {
             names.push(full);
         }
     }
+    if names.is_empty() {
+        return Err(Failure::Usage("--columns names no column".into()).into());
+    }
     names.sort();
     Ok(Some(names))
 }

@@ -9,11 +9,13 @@ use anyhow::Context as _;
 use super::args::ServeArguments;
 use super::context::Context;
 use super::exit::Failure;
+use super::incomplete;
 use crate::output::escape_terminal;
 use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
 
 pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
     let store = context.store_to_serve()?;
+    let snapshot = store.snapshot().await.map_err(|error| context.explain(error))?;
     let settings = Settings {
         host: arguments.host,
         flight_port: arguments.flight_port,
@@ -34,6 +36,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         ServeError::Store(error) => context.explain(error),
         error => anyhow::Error::new(error),
     })?;
+    incomplete::check(context, &snapshot, false).await?;
     if bound.ready().projects.is_empty() {
         match &context.project {
             Some(project) => context.note(&format!("the store holds no project {}", escape_terminal(project))),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{RecordBatch, StringArray};
 use futures::StreamExt;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::slices::{Next, Slices};
@@ -14,6 +14,9 @@ use crate::model::columns;
 use crate::model::window::{Window, without};
 use crate::sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
 use crate::store::{Import, Progress, Pull, Slice, Store, StoreError};
+
+/// Bytes of all slices together that wait in memory; more of them wait on disk.
+const WAITING: usize = 48 << 20;
 
 /// A pull under way.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(super) struct Run {
     places: Arc<Semaphore>,
     /// The remote had something to give: a pull that breaks now lacks something, even if nothing landed.
     begun: Arc<AtomicBool>,
+    /// The ledger knows of the pull, so whatever stops it, killing included, it shows as one that has not ended.
+    recorded: Arc<OnceCell<()>>,
     /// Something failed: no more slices are begun.
     stopped: Arc<AtomicBool>,
     /// The slices changed, or whether more are wanted.
@@ -111,6 +116,7 @@ impl Run {
             watch: Arc::clone(watch),
             places: Arc::new(Semaphore::new(jobs)),
             begun: Arc::default(),
+            recorded: Arc::default(),
             stopped: Arc::default(),
             changed: Arc::default(),
         }
@@ -206,7 +212,14 @@ impl Run {
         };
         let attempt = || async {
             let mut stream = self.source.open(&request).await?;
-            self.begun.fetch_or(stream.announced() != Some(0), Ordering::Relaxed);
+            if stream.announced() != Some(0) {
+                self.begun.store(true, Ordering::Relaxed);
+                // Whether a limit makes a sample of it is known only at the end.
+                if self.order.limit.is_none() {
+                    let record = || async { self.store.record_pull(&self.pull).await.map(drop) };
+                    self.recorded.get_or_try_init(record).await?;
+                }
+            }
             self.announce(stream.announced());
             if self.slices().cut(window, stream.announced()) {
                 return Ok(None);
@@ -232,7 +245,7 @@ impl Run {
 
     /// Reads a stream to its end, or the limit.
     async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<Import, PullError> {
-        let mut import = self.store.begin();
+        let mut import = self.store.begin_with_memory(WAITING / self.order.jobs.max(1));
         let mut left = self.order.limit;
         while let Some(batch) = stream.next().await {
             counted.came(stream.received());

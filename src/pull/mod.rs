@@ -47,8 +47,9 @@ pub struct Order {
     pub record_empty: bool,
 }
 
-/// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little.
-pub const SLICE_ROWS: u64 = 150_000;
+/// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
+/// so that a commit builds one at a time.
+pub const SLICE_ROWS: u64 = 50_000;
 
 /// How far a pull is, for whoever watches it.
 #[derive(Debug, Default)]

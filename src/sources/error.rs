@@ -103,6 +103,9 @@ impl SourceError {
             }
         };
         let help = match tls {
+            rustls::Error::InvalidCertificate(wrong) if format!("{wrong:?}").contains("CaUsedAsEndEntity") => {
+                "; the server shows a certificate that is made to sign others: it needs one with basicConstraints=CA:FALSE"
+            }
             rustls::Error::InvalidCertificate(_) => "; ARIZE_SSL_CA_CERT names the certificates to trust",
             rustls::Error::InvalidMessage(_) => "; does it expect an unencrypted connection?",
             _ => "",

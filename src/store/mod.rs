@@ -195,6 +195,11 @@ impl Store {
         Import { pool: Pool::new(self.spill_dir()) }
     }
 
+    /// Starts taking spans, of which at most so many bytes wait in memory: for several imports at once.
+    pub fn begin_with_memory(&self, bytes: usize) -> Import {
+        Import { pool: Pool::with_memory(self.spill_dir(), bytes) }
+    }
+
     /// Merges what was taken into the store and commits it as a new version, which is visible all at once.
     ///
     /// Nothing is committed when nothing changes. Small segments that pile up are joined afterwards.

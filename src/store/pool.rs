@@ -10,7 +10,7 @@ use indexmap::{Equivalent, IndexMap};
 
 use super::error::{Result, StoreError};
 use super::open_columns::type_of;
-use super::spill::{Slot, Spill};
+use super::spill::{IN_MEMORY, Slot, Spill};
 use crate::model::columns;
 use crate::model::types::OpenType;
 
@@ -68,8 +68,13 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(spill_dir: PathBuf) -> Self {
+        Self::with_memory(spill_dir, IN_MEMORY)
+    }
+
+    /// A pool that keeps fewer or more bytes of what waits in memory.
+    pub(crate) fn with_memory(spill_dir: PathBuf, in_memory: usize) -> Self {
         Self {
-            spill: Spill::new(spill_dir.clone()),
+            spill: Spill::new(spill_dir.clone(), in_memory),
             spill_dir,
             batches: Vec::new(),
             projects: Vec::new(),
@@ -145,7 +150,7 @@ impl Pool {
     ///
     /// `assign` gives each trace (by its index) a partition, or `u32::MAX` to leave its rows out.
     pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
-        let mut spill = Spill::new(self.spill_dir.clone());
+        let mut spill = Spill::new(self.spill_dir.clone(), IN_MEMORY);
         let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
         let mut buffers: Vec<(Vec<RecordBatch>, usize)> = vec![(Vec::new(), 0); count];
         let mut buffered = 0;

@@ -12,8 +12,8 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::error::{Result, StoreError};
 
-/// Batches kept in memory before the first one goes to disk.
-const IN_MEMORY: usize = 64 << 20;
+/// Bytes of batches kept in memory before the first one goes to disk.
+pub(crate) const IN_MEMORY: usize = 64 << 20;
 
 /// A store of record batches of any schemas.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub(crate) struct Spill {
     dir: PathBuf,
     file: Option<Arc<Mutex<File>>>,
     written: u64,
-    in_memory: usize,
+    /// Bytes that may still be kept in memory.
+    room: usize,
 }
 
 /// Where one batch is.
@@ -32,16 +33,16 @@ pub(crate) enum Slot {
 }
 
 impl Spill {
-    /// Spills into an existing directory.
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, file: None, written: 0, in_memory: 0 }
+    /// Spills into an existing directory what goes beyond so many bytes.
+    pub(crate) fn new(dir: PathBuf, in_memory: usize) -> Self {
+        Self { dir, file: None, written: 0, room: in_memory }
     }
 
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
         let size = batch.get_array_memory_size();
-        if self.in_memory + size <= IN_MEMORY {
-            self.in_memory += size;
+        if size <= self.room {
+            self.room -= size;
             return Ok(Slot::Memory(batch));
         }
         let failed = |source| StoreError::Spill { dir: self.dir.clone(), source };

@@ -1,11 +1,13 @@
 //! The connection to a Flight server: address, encryption, key, patience.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, Ticket};
 use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Streaming};
@@ -21,6 +23,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that may be under way before they are read, for one stream and for all.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// A file of certificates to trust, which must hold one.
+pub(super) fn certificates(file: &Path) -> Result<Vec<u8>, SourceError> {
+    let wrong = |reason: &dyn std::fmt::Display| SourceError::Setting(format!("{}: {reason}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
+    match rustls::pki_types::CertificateDer::pem_slice_iter(&pem).next() {
+        Some(Ok(_)) => Ok(pem),
+        _ => Err(wrong(&"it holds no certificate in PEM form")),
+    }
+}
 
 /// A connection that is made when it is first needed, and made again when it broke.
 #[derive(Clone)]
@@ -56,8 +68,7 @@ impl Connection {
                 // As the vendor's client does, for servers on one's own machine.
                 endpoint.tls_config_with_verifier(tls, Arc::new(TrustAll::default()))
             } else if let Some(file) = &settings.ca_file {
-                let pem = std::fs::read(file)
-                    .map_err(|error| SourceError::Setting(format!("{}: {error}", file.display())))?;
+                let pem = certificates(file)?;
                 endpoint.tls_config(tls.ca_certificate(Certificate::from_pem(pem)))
             } else {
                 endpoint.tls_config(tls.with_native_roots())

@@ -7,6 +7,7 @@ use reqwest::{Certificate, Client, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::connection::certificates;
 use crate::config::{ArizeSettings, Secret};
 use crate::sources::error::SourceError;
 use crate::sources::remote::Project;
@@ -108,7 +109,7 @@ impl Rest {
             .danger_accept_invalid_certs(!settings.verify);
         if let Some(file) = settings.ca_file.as_ref().filter(|_| settings.verify) {
             let wrong = |error: &dyn std::fmt::Display| wrong(format!("{}: {error}", file.display()));
-            let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
+            let pem = certificates(file)?;
             let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
             client = client.tls_built_in_root_certs(false);
             for certificate in certificates {

@@ -1,6 +1,6 @@
 //! Which times a store holds everything of, and which it was meant to.
 
-use super::{Ledger, Pull, PullKey, Wanted};
+use super::{Ledger, Pull, PullKey, Slice, Wanted};
 use crate::model::time::NANOS;
 use crate::model::window::{Window, united, without};
 
@@ -40,12 +40,23 @@ impl Ledger {
         let pull = &self.pulls[number];
         let wanted = pull.wanted.unsampled();
         let never = without(&[pull.window], &self.covered(&pull.key, &wanted));
-        let short: Vec<Window> =
-            pull.slices.iter().filter(|slice| slice.is_short()).map(|slice| slice.window).collect();
+        // A limit cuts a slice short on purpose.
+        let short = |slice: &&Slice| pull.limit.is_none() && slice.is_short();
+        let short: Vec<Window> = pull.slices.iter().filter(short).map(|slice| slice.window).collect();
         if short.is_empty() {
             return never;
         }
         united(never.into_iter().chain(without(&short, &self.covered_since(number, &pull.key, &wanted))))
+    }
+
+    /// The times of which the numbered pull brought some columns only, and no pull brought all.
+    pub(super) fn columns_gap(&self, number: usize) -> Vec<Window> {
+        let pull = &self.pulls[number];
+        if pull.wanted.columns.is_none() {
+            return Vec::new();
+        }
+        let whole = Wanted { columns: None, ..pull.wanted.unsampled() };
+        without(&[pull.window], &self.covered(&pull.key, &whole))
     }
 
     /// The latest pull of this key that wanted the same without a limit, if something of it is missing and it was

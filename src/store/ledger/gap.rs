@@ -9,6 +9,9 @@ use super::{Ledger, PullKey, Slice};
 use crate::model::time::NANOS;
 use crate::model::window::{Window, united};
 
+/// Columns that a line names.
+const COLUMNS_SHOWN: usize = 5;
+
 /// What a project of the store lacks of what was pulled into it from one remote.
 ///
 /// Shows as one line for people, which holds names as they came.
@@ -40,6 +43,8 @@ pub enum Why {
         /// This share of the traces.
         rate: Option<f64>,
     },
+    /// Only these columns were asked for.
+    Columns(Vec<String>),
     /// Another number of spans came than was announced for the times that are missing.
     Short {
         /// Spans announced.
@@ -57,14 +62,18 @@ impl Ledger {
     /// What was asked for and is not in the store, latest pull first: one entry for each key.
     ///
     /// `into` names one project of the store. A later pull that brings what an earlier one lacks takes it off the
-    /// list; a pull with a filter or of some columns lacks nothing when it brought what it asked for.
+    /// list; a pull with a filter lacks nothing when it brought what it asked for.
     pub fn incomplete(&self, into: Option<&str>) -> Vec<Gap> {
         let mut gaps: Vec<Gap> = Vec::new();
         for (number, pull) in self.pulls.iter().enumerate().rev() {
             if into.is_some_and(|into| pull.key.into != into) {
                 continue;
             }
-            let missing = self.gap(number);
+            let (mut missing, mut why) = (self.gap(number), None);
+            if missing.is_empty() {
+                missing = self.columns_gap(number);
+                why = pull.wanted.columns.clone().map(Why::Columns);
+            }
             if missing.is_empty() {
                 continue;
             }
@@ -78,7 +87,7 @@ impl Ledger {
                     windows: missing.clone(),
                     started: pull.started,
                     asked: pull.window,
-                    why: self.why(number, &missing),
+                    why: why.unwrap_or_else(|| self.why(number, &missing)),
                     missing,
                     earlier: 0,
                 }),
@@ -128,6 +137,12 @@ impl fmt::Display for Gap {
                     (None, None) => f.write_str("a part of the spans")?,
                 }
                 write!(f, ") of {}; a pull of all of it completes it", Span(hull(&self.missing, self.asked)))?;
+            }
+            Why::Columns(names) => {
+                let more = if names.len() > COLUMNS_SHOWN { ", …" } else { "" };
+                let names = names.iter().take(COLUMNS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let span = Span(hull(&self.missing, self.asked));
+                write!(f, "holds only {names}{more} of {span}; a pull without --columns completes it")?;
             }
             Why::Short { announced, received } => {
                 if received < announced {

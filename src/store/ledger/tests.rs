@@ -366,6 +366,30 @@ fn what_lies_in_the_future_is_not_there_yet() {
 }
 
 #[test]
+fn some_columns_are_not_everything() {
+    let wanted = Wanted { columns: Some(vec!["name".into()]), ..Wanted::default() };
+    let some = Pull { wanted, ..pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]) };
+    let ledger = Ledger { pulls: vec![some.clone()] };
+    let gaps: Vec<String> = ledger.incomplete(None).iter().map(ToString::to_string).collect();
+    let said = "project checkout of arize: holds only name of 1970-01-01T00:00Z to 00:01Z; a pull without --columns \
+                completes it";
+    assert_eq!(gaps, [said]);
+    // It brought what it asked for, so there is nothing that the same pull would bring.
+    assert!(ledger.missing(&some.key, &some.wanted).is_empty());
+    let whole = pull("b", 1, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
+    assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
+}
+
+#[test]
+fn a_sample_of_what_is_there_lacks_nothing() {
+    let whole = pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
+    let cut_short = Slice::new(window(0, 60 * NANOS), Some(500), 5);
+    let sample = Pull { limit: Some(5), slices: vec![cut_short], ..pull("b", 1, window(0, 60 * NANOS), &[]) };
+    assert!(Ledger { pulls: vec![whole, sample.clone()] }.incomplete(None).is_empty());
+    assert_eq!(Ledger { pulls: vec![sample] }.incomplete(None).len(), 1);
+}
+
+#[test]
 fn incomplete_pulls_are_never_forgotten() {
     let broken = |number: i64| pull(&format!("{number}"), number, window(number, number + 2), &[]);
     let mut ledger = Ledger { pulls: (0..KEPT as i64).map(broken).collect() };
