@@ -112,7 +112,19 @@ impl Naive<'_> {
         let short =
             |slice: &Slice| slice.announced.is_some_and(|n| n != slice.received) && inside(&[slice.window], second);
         (asked && !self.covered(0, &pull.key, &all, second))
-            || (pull.slices.iter().any(short) && !self.covered(number, &pull.key, &all, second))
+            || (pull.limit.is_none() && pull.slices.iter().any(short) && !self.covered(number, &pull.key, &all, second))
+    }
+
+    /// What the answer to "what is incomplete" counts: where a pull brought what it asked for, the columns it did not
+    /// ask for.
+    fn is_incomplete(&self, number: usize, second: i64) -> bool {
+        if (0..END).any(|any| self.lacks(number, any)) {
+            return self.lacks(number, second);
+        }
+        let pull = &self.0[number];
+        let whole = Wanted { columns: None, sample_rate: None, ..pull.wanted.clone() };
+        let asked = inside(&[pull.window], second);
+        pull.wanted.columns.is_some() && asked && !self.covered(0, &pull.key, &whole, second)
     }
 
     fn missing(&self, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
@@ -140,7 +152,7 @@ proptest! {
         for key in [key("checkout"), key("search")] {
             let of_key: Vec<usize> = (0..pulls.len()).filter(|number| pulls[*number].key == key).collect();
             let lacking: Vec<i64> =
-                (0..END).filter(|second| of_key.iter().any(|number| naive.lacks(*number, *second))).collect();
+                (0..END).filter(|second| of_key.iter().any(|number| naive.is_incomplete(*number, *second))).collect();
             let found: Vec<_> = gaps.iter().filter(|gap| gap.key == key).collect();
             prop_assert_eq!(found.len(), usize::from(!lacking.is_empty()));
             prop_assert_eq!(seconds(found.first().map_or(&[], |gap| &gap.windows)), lacking);
