@@ -64,10 +64,12 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod filter;
 pub mod model;
 pub mod output;
 pub mod pull;
 pub mod serve;
 pub mod sources;
 pub mod store;
+mod syntax;
 pub mod trace;

@@ -13,49 +13,10 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member};
-use crate::model::columns::{self, Content};
+use crate::model::columns;
+use crate::model::derived::{derived_list, indexed};
 use crate::model::names::absent_type;
 use crate::model::nearest::{as_typed, nearest};
-
-/// Lists that are computed from a parent list: name, parent, path in each element, whether the values are numbers.
-///
-/// `*` in a path goes through all elements of a list inside.
-const DERIVED_LISTS: [(&str, &str, &str, bool); 14] = [
-    ("attributes.llm.input_messages.roles", "attributes.llm.input_messages", "message.role", false),
-    ("attributes.llm.input_messages.contents", "attributes.llm.input_messages", "message.content", false),
-    (
-        "attributes.llm.input_messages.tool_calls.function.names",
-        "attributes.llm.input_messages",
-        "message.tool_calls.*.tool_call.function.name",
-        false,
-    ),
-    (
-        "attributes.llm.input_messages.tool_calls.function.arguments",
-        "attributes.llm.input_messages",
-        "message.tool_calls.*.tool_call.function.arguments",
-        false,
-    ),
-    ("attributes.llm.output_messages.roles", "attributes.llm.output_messages", "message.role", false),
-    ("attributes.llm.output_messages.contents", "attributes.llm.output_messages", "message.content", false),
-    (
-        "attributes.llm.output_messages.tool_calls.function.names",
-        "attributes.llm.output_messages",
-        "message.tool_calls.*.tool_call.function.name",
-        false,
-    ),
-    (
-        "attributes.llm.output_messages.tool_calls.function.arguments",
-        "attributes.llm.output_messages",
-        "message.tool_calls.*.tool_call.function.arguments",
-        false,
-    ),
-    ("attributes.retrieval.documents.ids", "attributes.retrieval.documents", "document.id", false),
-    ("attributes.retrieval.documents.scores", "attributes.retrieval.documents", "document.score", true),
-    ("attributes.retrieval.documents.contents", "attributes.retrieval.documents", "document.content", false),
-    ("attributes.retrieval.documents.metadatas", "attributes.retrieval.documents", "document.metadata", false),
-    ("attributes.embedding.embeddings.texts", "attributes.embedding.embeddings", "embedding.text", false),
-    ("attributes.embedding.texts", "attributes.embedding.embeddings", "embedding.text", false),
-];
 
 /// How a name that a table has no column of is read.
 #[derive(Debug, Clone)]
@@ -74,10 +35,9 @@ pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeMap<String
         let text = json_member(column(columns::REST), lit(name));
         return Reading::Computed(if *data_type == DataType::Utf8 { text } else { try_cast(text, data_type.clone()) });
     }
-    let derived = DERIVED_LISTS.iter().find(|(derived, parent, ..)| *derived == name && has(parent));
-    if let Some((_, parent, path, numbers)) = derived {
-        let list = if *numbers { json_list_numbers } else { json_list_texts };
-        return Reading::Computed(list(column(parent), lit(*path)));
+    if let Some(list) = derived_list(name).filter(|list| has(list.parent)) {
+        let read = if list.numbers { json_list_numbers } else { json_list_texts };
+        return Reading::Computed(read(column(list.parent), lit(list.path)));
     }
     if let Some((parent, path)) = indexed(name)
         && has(parent)
@@ -85,21 +45,6 @@ pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeMap<String
         return Reading::Computed(json_list_item(column(parent), lit(path)));
     }
     Reading::Absent(absent_type(name))
-}
-
-/// Whether a name is a place in a canonical list: `attributes.llm.input_messages.0.message.role`.
-pub(crate) fn is_indexed(name: &str) -> bool {
-    indexed(name).is_some()
-}
-
-/// Takes `attributes.llm.input_messages.0.message.role` apart into the list's column and the path in it.
-fn indexed(name: &str) -> Option<(&'static str, &str)> {
-    let lists = columns::CANONICAL.iter().filter(|column| column.content == Content::JsonList);
-    lists.map(|column| column.name).find_map(|list| {
-        let path = name.strip_prefix(list)?.strip_prefix('.')?;
-        let index = path.split('.').next()?;
-        (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some((list, path))
-    })
 }
 
 /// A table with further columns behind its own, and a note for each that no span has.
@@ -147,27 +92,5 @@ pub(crate) fn absent_name(note: String, name: &str, schema: &Schema, rest: &BTre
     match near {
         Some(near) => format!("{note}; nearest: {}", as_typed(near)),
         None => note,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parents_are_canonical_lists() {
-        for (name, parent, ..) in DERIVED_LISTS {
-            assert_eq!(columns::canonical(parent).map(|column| column.content), Some(Content::JsonList), "{name}");
-        }
-    }
-
-    #[test]
-    fn index_behind_a_list() {
-        assert_eq!(
-            indexed("attributes.llm.input_messages.0.message.role"),
-            Some(("attributes.llm.input_messages", "0.message.role"))
-        );
-        assert_eq!(indexed("attributes.llm.input_messages.roles"), None);
-        assert_eq!(indexed("attributes.other.0.x"), None);
     }
 }

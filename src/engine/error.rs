@@ -3,8 +3,9 @@
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::sql::sqlparser::tokenizer::{Location, Span};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, TokenizerError};
 
+use crate::filter::FilterError;
 use crate::model::nearest::{as_typed, nearest};
 use crate::sources::SourceError;
 
@@ -54,6 +55,12 @@ impl EngineError {
             self.help = Some(format!("did you mean {suggestion}?").into());
             self.suggestion = Some(suggestion.into());
         }
+        self
+    }
+
+    /// As [`suggest`](Self::suggest), where the text says so already.
+    fn suggesting(mut self, suggestion: &str) -> Self {
+        self.suggestion = Some(suggestion.into());
         self
     }
 
@@ -211,6 +218,22 @@ impl EngineError {
         match (self.position, why) {
             (None, Some(why)) => self.why(why).at(end),
             _ => self,
+        }
+    }
+}
+
+impl From<TokenizerError> for EngineError {
+    fn from(error: TokenizerError) -> Self {
+        Self::new("syntax", "the statement cannot be read").why(error.message).at(error.location)
+    }
+}
+
+impl From<FilterError> for EngineError {
+    fn from(error: FilterError) -> Self {
+        let filter = Self::new(error.code(), error.in_one_line());
+        match error.suggestion() {
+            Some(suggestion) => filter.suggesting(suggestion),
+            None => filter,
         }
     }
 }

@@ -6,13 +6,11 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Location, TokenWithSpan};
 
-use super::dialect::SpanqlDialect;
 use super::error::EngineError;
-use super::fold::fold_equalities;
 use super::items::{ItemTexts, item_texts};
-use super::lex::{JoinedNames, Lexeme, join_dotted_names, lex, split_statements};
 use super::limits::{check_length, check_names, check_shape, check_statements};
 use super::params::{Params, bind_params};
+use crate::syntax::{JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex, split_statements};
 
 /// The parser counts some levels of ours several times: a subquery in parentheses is a prefix, a query and a body.
 const PARSER_LEVELS: usize = 400;

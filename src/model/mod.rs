@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod columns;
+pub mod derived;
 pub mod json;
 pub mod names;
 pub mod nearest;

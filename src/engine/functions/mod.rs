@@ -1,18 +1,18 @@
 //! The scalar functions that spanql adds to DataFusion's.
 
-pub(crate) mod contains;
 pub(crate) mod json;
 pub(crate) mod numbers;
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::ScalarUDF;
+
+use crate::filter;
 
 /// Adds the functions of this module and those over JSON text; an own one takes the place of a function of the same
 /// name.
 pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     datafusion_functions_json::register_all(registry)?;
-    for function in [ScalarUDF::from(contains::Contains::new())].into_iter().chain(json::all()).chain(numbers::all()) {
+    for function in [filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(numbers::all()) {
         registry.register_udf(function.into())?;
     }
     Ok(())

@@ -9,7 +9,6 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
-use super::super::derived::is_indexed;
 use super::super::error::EngineError;
 use super::super::functions::numbers::AS_NUMBER;
 use super::scope::{Level, Match, Rel, Scopes};
@@ -19,6 +18,7 @@ use super::unknown::{
 };
 use super::{Resolver, call, quoted};
 use crate::model::columns::canonical;
+use crate::model::derived::indexed;
 use crate::model::names::{expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
 
@@ -154,7 +154,7 @@ impl Resolver<'_> {
 
     fn in_relation(&mut self, relation: &Rel, name: &str, span: Span) -> Result<Option<Column>, EngineError> {
         match relation.columns.find(name) {
-            Match::One(found) if is_indexed(&found) => return Ok(Some(self.want(relation, found, span))),
+            Match::One(found) if indexed(&found).is_some() => return Ok(Some(self.want(relation, found, span))),
             Match::One(found) => return Ok(Some(Column { expr: relation.column(&found, span), name: found })),
             Match::Several(names) => return Err(ambiguous(name, &names, span)),
             Match::None => {}
@@ -183,7 +183,7 @@ impl Resolver<'_> {
         let target = expand_alias(name);
         for level in scopes.iter().rev() {
             if let Some(column) = in_level(level, name, span)? {
-                if is_indexed(&column.name) {
+                if indexed(&column.name).is_some() {
                     for relation in level.relations.iter().filter(|relation| relation.columns.has(&column.name)) {
                         self.want(relation, column.name.clone(), span);
                     }

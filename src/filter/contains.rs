@@ -1,26 +1,35 @@
 //! `contains(a, b)`: whether a text has another one in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
-use datafusion::arrow::compute::kernels::comparison::contains;
+use datafusion::arrow::compute::kernels::comparison;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 
 /// Case-sensitive, literal substring test; of a value that is no text, its text; of a list, in any element.
 ///
 /// Null when either side is null. A null element of a list holds nothing.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Contains {
+struct Contains {
     signature: Signature,
 }
 
-impl Contains {
-    pub(crate) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
-    }
+static CONTAINS: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(Contains { signature: Signature::user_defined(Volatility::Immutable) })));
+
+/// The function itself, to be registered.
+pub(crate) fn contains_udf() -> &'static Arc<ScalarUDF> {
+    &CONTAINS
+}
+
+/// Whether a text, or any element of a list, has this text in it.
+pub(crate) fn contains(text: Expr, part: Expr) -> Expr {
+    CONTAINS.call(vec![text, part])
 }
 
 impl ScalarUDFImpl for Contains {
@@ -52,14 +61,14 @@ impl ScalarUDFImpl for Contains {
         if let (ColumnarValue::Array(array), ColumnarValue::Scalar(part)) = (&text, &part)
             && array.data_type() == &DataType::Utf8
         {
-            let found = contains(array.as_string::<i32>(), &part.to_scalar()?)?;
+            let found = comparison::contains(array.as_string::<i32>(), &part.to_scalar()?)?;
             return Ok(ColumnarValue::Array(Arc::new(found)));
         }
         let arrays = ColumnarValue::values_to_arrays(&[text, part])?;
         let parts = arrays[1].as_string::<i32>();
         let found = match arrays[0].data_type() {
             DataType::List(_) => any_element(&arrays[0], parts),
-            _ => contains(arrays[0].as_string::<i32>(), parts)?,
+            _ => comparison::contains(arrays[0].as_string::<i32>(), parts)?,
         };
         Ok(ColumnarValue::Array(Arc::new(found)))
     }

@@ -221,7 +221,7 @@ fn chain(lexemes: &[Lexeme], at: usize) -> Vec<Term> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::lex::lex;
+    use crate::syntax::lex;
 
     fn folded(sql: &str) -> String {
         let lexemes = lex(sql).unwrap().into_iter().filter(|lexeme| !lexeme.is_blank()).collect();

@@ -5,10 +5,9 @@ use std::ops::Range;
 
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
 use super::dialect::SpanqlDialect;
-use super::error::EngineError;
 use crate::model::names::DOTTED_ROOTS;
 
 /// A token and the bytes of the text it was read from.
@@ -40,11 +39,9 @@ impl Lexeme {
 pub(crate) type JoinedNames = HashMap<Location, Vec<String>>;
 
 /// Reads the whole text, blanks and comments included; the tokens cover it without gaps.
-pub(crate) fn lex(sql: &str) -> Result<Vec<Lexeme>, EngineError> {
+pub(crate) fn lex(sql: &str) -> Result<Vec<Lexeme>, TokenizerError> {
     let dialect = SpanqlDialect::default();
-    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|error| {
-        EngineError::new("syntax", "the statement cannot be read").why(error.message.clone()).at(error.location)
-    })?;
+    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location()?;
     let starts = byte_offsets(sql, tokens.iter().map(|token| token.span.start));
     let ends = starts.iter().copied().skip(1).chain([sql.len()]);
     Ok(tokens

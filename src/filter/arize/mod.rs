@@ -1,0 +1,7 @@
+//! The filter language of Arize: SQL conditions over the columns of a span, with CONTAINS.
+
+mod print;
+mod read;
+
+pub use print::{narrow, print};
+pub use read::parse;

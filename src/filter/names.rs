@@ -1,0 +1,107 @@
+//! The names that a filter may use, and what columns they mean.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::{DataType, Schema};
+
+use super::error::FilterError;
+use crate::model::derived::{derived_list, indexed};
+use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
+use crate::model::nearest::{as_typed, nearest};
+
+/// What a name of an open family means that no span has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Null, with a note: in SQL, where a saved query must not break before the first span has the name.
+    Null,
+    /// An error with the nearest name: where a person typed the filter.
+    Error,
+    /// Null, without a note: where nobody can know all names, as of a remote.
+    Silent,
+}
+
+/// The columns that a filter may name.
+#[derive(Debug, Clone)]
+pub struct Names<'a> {
+    schema: &'a Schema,
+    rest: &'a BTreeMap<String, DataType>,
+    unknown: Unknown,
+}
+
+/// A name, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Named {
+    /// The canonical name.
+    pub(crate) column: String,
+    /// The type of its values; that of a list's elements for a list.
+    pub(crate) data_type: DataType,
+    /// Whether it is a list that is computed from a parent list.
+    pub(crate) list: bool,
+    /// That no span has it.
+    pub(crate) note: Option<String>,
+}
+
+impl<'a> Names<'a> {
+    /// The columns of a table: those of its schema, and the names whose values lie in `attributes.rest`.
+    pub fn new(schema: &'a Schema, rest: &'a BTreeMap<String, DataType>, unknown: Unknown) -> Self {
+        Self { schema, rest, unknown }
+    }
+
+    /// What a name means. Aliases ignore case, and so do names without a dot.
+    ///
+    /// # Errors
+    /// When it means no column, without a place.
+    pub(crate) fn find(&self, typed: &str) -> Result<Named, FilterError> {
+        let target = expand_alias(typed).unwrap_or_else(|| typed.to_owned());
+        for name in [typed, &target] {
+            if let Some(named) = self.known(name) {
+                return Ok(named);
+            }
+        }
+        if !typed.contains('.')
+            && let Some(field) = self.schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(typed))
+            && let Some(named) = self.known(field.name())
+        {
+            return Ok(named);
+        }
+        let open = is_open_name(&target);
+        if !open || self.unknown == Unknown::Error {
+            let what = if open { "no span has" } else { "unknown column" };
+            let error = FilterError::new("unknown-column", format!("{what} {}", as_typed(typed)));
+            let error = if open { error.help("--allow-unknown reads it as null") } else { error };
+            return Err(error.suggest(self.nearest(&target).map(as_typed)));
+        }
+        let note = (self.unknown == Unknown::Null).then(|| {
+            let near = self.nearest(&target).map(|near| format!("; nearest: {}", as_typed(near)));
+            format!("no span has {} (read as null){}", as_typed(&target), near.unwrap_or_default())
+        });
+        Ok(Named { data_type: absent_type(&target), column: target, list: false, note })
+    }
+
+    /// A name that is a column, or computed from one.
+    fn known(&self, name: &str) -> Option<Named> {
+        let named = |data_type: DataType, list| Named { column: name.to_owned(), data_type, list, note: None };
+        if let Ok(field) = self.schema.field_with_name(name) {
+            return Some(match field.data_type() {
+                DataType::List(item) => named(item.data_type().clone(), true),
+                other => named(other.clone(), false),
+            });
+        }
+        if let Some(data_type) = self.rest.get(name) {
+            return Some(named(data_type.clone(), false));
+        }
+        let has = |column: &str| self.schema.field_with_name(column).is_ok();
+        if let Some(list) = derived_list(name).filter(|list| has(list.parent)) {
+            let item = if list.numbers { DataType::Float64 } else { DataType::Utf8 };
+            return Some(named(item, true));
+        }
+        indexed(name).filter(|(list, _)| has(list)).map(|_| named(DataType::Utf8, false))
+    }
+
+    /// The nearest name there is.
+    fn nearest(&self, typed: &str) -> Option<&str> {
+        let known = self.schema.fields().iter().map(|field| field.name().as_str());
+        let aliases = ALIASES.iter().filter(|(_, column)| self.schema.field_with_name(column).is_ok());
+        nearest(typed, known.chain(self.rest.keys().map(String::as_str)).chain(aliases.map(|(alias, _)| *alias)))
+    }
+}

@@ -1,0 +1,1 @@
+//! The simple filters of Phoenix: parameters of its span search.

@@ -1,0 +1,96 @@
+//! Columns that are computed from a canonical list when they are named.
+
+use super::columns::{CANONICAL, Content};
+
+/// A list that is computed from a parent list: one value (or several) of each element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DerivedList {
+    /// Its name.
+    pub name: &'static str,
+    /// The canonical list it is computed from.
+    pub parent: &'static str,
+    /// The path in each element; `*` goes through all elements of a list inside.
+    pub path: &'static str,
+    /// Whether the values are numbers; else text.
+    pub numbers: bool,
+}
+
+const fn texts(name: &'static str, parent: &'static str, path: &'static str) -> DerivedList {
+    DerivedList { name, parent, path, numbers: false }
+}
+
+const fn numbers(name: &'static str, parent: &'static str, path: &'static str) -> DerivedList {
+    DerivedList { name, parent, path, numbers: true }
+}
+
+/// The lists that are computed from a parent list.
+pub const DERIVED_LISTS: [DerivedList; 14] = [
+    texts("attributes.llm.input_messages.roles", "attributes.llm.input_messages", "message.role"),
+    texts("attributes.llm.input_messages.contents", "attributes.llm.input_messages", "message.content"),
+    texts(
+        "attributes.llm.input_messages.tool_calls.function.names",
+        "attributes.llm.input_messages",
+        "message.tool_calls.*.tool_call.function.name",
+    ),
+    texts(
+        "attributes.llm.input_messages.tool_calls.function.arguments",
+        "attributes.llm.input_messages",
+        "message.tool_calls.*.tool_call.function.arguments",
+    ),
+    texts("attributes.llm.output_messages.roles", "attributes.llm.output_messages", "message.role"),
+    texts("attributes.llm.output_messages.contents", "attributes.llm.output_messages", "message.content"),
+    texts(
+        "attributes.llm.output_messages.tool_calls.function.names",
+        "attributes.llm.output_messages",
+        "message.tool_calls.*.tool_call.function.name",
+    ),
+    texts(
+        "attributes.llm.output_messages.tool_calls.function.arguments",
+        "attributes.llm.output_messages",
+        "message.tool_calls.*.tool_call.function.arguments",
+    ),
+    texts("attributes.retrieval.documents.ids", "attributes.retrieval.documents", "document.id"),
+    numbers("attributes.retrieval.documents.scores", "attributes.retrieval.documents", "document.score"),
+    texts("attributes.retrieval.documents.contents", "attributes.retrieval.documents", "document.content"),
+    texts("attributes.retrieval.documents.metadatas", "attributes.retrieval.documents", "document.metadata"),
+    texts("attributes.embedding.embeddings.texts", "attributes.embedding.embeddings", "embedding.text"),
+    texts("attributes.embedding.texts", "attributes.embedding.embeddings", "embedding.text"),
+];
+
+/// The derived list of this name.
+pub fn derived_list(name: &str) -> Option<&'static DerivedList> {
+    DERIVED_LISTS.iter().find(|list| list.name == name)
+}
+
+/// Takes `attributes.llm.input_messages.0.message.role` apart into the list's column and the path in it.
+pub fn indexed(name: &str) -> Option<(&'static str, &str)> {
+    let lists = CANONICAL.iter().filter(|column| column.content == Content::JsonList);
+    lists.map(|column| column.name).find_map(|list| {
+        let path = name.strip_prefix(list)?.strip_prefix('.')?;
+        let index = path.split('.').next()?;
+        (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some((list, path))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::columns::canonical;
+
+    #[test]
+    fn parents_are_canonical_lists() {
+        for list in DERIVED_LISTS {
+            assert_eq!(canonical(list.parent).map(|column| column.content), Some(Content::JsonList), "{}", list.name);
+        }
+    }
+
+    #[test]
+    fn index_behind_a_list() {
+        assert_eq!(
+            indexed("attributes.llm.input_messages.0.message.role"),
+            Some(("attributes.llm.input_messages", "0.message.role"))
+        );
+        assert_eq!(indexed("attributes.llm.input_messages.roles"), None);
+        assert_eq!(indexed("attributes.other.0.x"), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! What SQL and the filter language are written in: the dialect, tokens with their places, dotted names as one name.
+
+mod dialect;
+mod fold;
+mod lex;
+
+pub(crate) use dialect::SpanqlDialect;
+pub(crate) use fold::fold_equalities;
+pub(crate) use lex::{JoinedNames, Lexeme, join_dotted_names, lex, split_statements};
