@@ -6,3 +6,4 @@ mod read;
 
 pub use print::{narrow, print};
 pub use read::parse;
+pub(crate) use read::parse_upto;
