@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::error::FilterError;
+use super::error::{FilterError, short};
 use crate::model::derived::{derived_list, indexed};
 use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
@@ -68,7 +68,7 @@ impl<'a> Names<'a> {
         if !open || self.unknown == Unknown::Error {
             let what = if open { "no span has" } else { "unknown column" };
             let code = if open { "unknown-name" } else { "unknown-column" };
-            let error = FilterError::new(code, format!("{what} {}", as_typed(typed)));
+            let error = FilterError::new(code, format!("{what} {}", short(&as_typed(typed))));
             return Err(error.suggest(self.nearest(&target).map(as_typed)));
         }
         let note = (self.unknown == Unknown::Null).then(|| {
