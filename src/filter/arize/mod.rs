@@ -1,5 +1,6 @@
 //! The filter language of Arize: SQL conditions over the columns of a span, with CONTAINS.
 
+mod check;
 mod print;
 mod read;
 
