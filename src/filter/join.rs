@@ -23,6 +23,21 @@ pub(super) fn terms(expr: Expr, joined_by: Operator) -> Vec<Expr> {
     terms
 }
 
+/// The terms that an operator joins, in order, as they stand in the condition.
+pub(super) fn terms_in(expr: &Expr, joined_by: Operator) -> Vec<&Expr> {
+    let (mut terms, mut open) = (vec![], vec![expr]);
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if *op == joined_by => {
+                open.push(right);
+                open.push(left);
+            }
+            other => terms.push(other),
+        }
+    }
+    terms
+}
+
 /// All of the conditions; true when there are none.
 pub fn all_of(conditions: Vec<Expr>) -> Expr {
     balanced(conditions, Operator::And).unwrap_or_else(|| truth(true))
@@ -64,6 +79,7 @@ mod tests {
         let each: Vec<Expr> = (0..1_000).map(|i| col("a").eq(lit(i))).collect();
         assert_eq!(conjuncts(all_of(each.clone())), each);
         assert_eq!(terms(any_of(each.clone()), Operator::Or), each);
+        assert!(terms_in(&any_of(each.clone()), Operator::Or).into_iter().eq(&each));
         assert_eq!(all_of(vec![]), lit(true));
         assert_eq!(any_of(vec![]), lit(false));
         assert_eq!(conjuncts(any_of(each.clone())).len(), 1);

@@ -17,6 +17,7 @@ mod join;
 mod names;
 pub mod opik;
 pub mod phoenix;
+mod simple;
 pub mod sql;
 
 use std::collections::BTreeSet;

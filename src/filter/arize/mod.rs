@@ -1,8 +1,10 @@
 //! The filter language of Arize: SQL conditions over the columns of a span, with CONTAINS.
 
 mod check;
+mod narrow;
 mod print;
 mod read;
 
-pub use print::{narrow, print};
+pub use narrow::narrow;
+pub use print::print;
 pub use read::parse;

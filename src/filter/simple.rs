@@ -1,0 +1,198 @@
+//! Conditions on one column, in the forms that a reader of a language and DataFusion's optimizer leave them in.
+
+use datafusion::arrow::datatypes::{DataType, Schema, TimeUnit};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{Cast, InList, ScalarFunction, TryCast};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+/// What kind of values a column has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    Float,
+    Boolean,
+    Time,
+}
+
+impl Kind {
+    fn of(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
+            DataType::Boolean => Self::Boolean,
+            DataType::Timestamp(..) => Self::Time,
+            DataType::Float32 | DataType::Float64 => Self::Float,
+            DataType::Dictionary(_, values) => return Self::of(values),
+            other if other.is_integer() => Self::Integer,
+            _ => return None,
+        })
+    }
+}
+
+/// A column of a schema, by its canonical name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Operand<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Kind,
+}
+
+impl<'a> Operand<'a> {
+    /// The column that an expression is, whatever table it is said to be of; a cast that changes no value is none.
+    pub(super) fn of(expr: &'a Expr, schema: &Schema) -> Option<Self> {
+        match expr {
+            Expr::Column(column) => {
+                let field = schema.field_with_name(&column.name).ok()?;
+                Some(Self { name: &column.name, kind: Kind::of(field.data_type())? })
+            }
+            Expr::Alias(alias) => Self::of(&alias.expr, schema),
+            Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+                let column = Self::of(expr, schema)?;
+                let keeps = match (column.kind, field.data_type()) {
+                    (Kind::Text, to) => Kind::of(to) == Some(Kind::Text),
+                    (Kind::Integer, DataType::Int64) => true,
+                    // Integers that a float cannot hold are told apart by whoever compares.
+                    (Kind::Integer | Kind::Float, DataType::Float64) => true,
+                    (Kind::Boolean, to) => *to == DataType::Boolean,
+                    _ => false,
+                };
+                keeps.then_some(column)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A literal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Value<'a> {
+    Null,
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    /// Nanoseconds since the epoch.
+    Time(i64),
+}
+
+impl<'a> Value<'a> {
+    /// The literal that an expression is.
+    pub(super) fn of(expr: &'a Expr) -> Option<Self> {
+        match expr {
+            Expr::Literal(value, _) => Self::scalar(value),
+            Expr::Alias(alias) => Self::of(&alias.expr),
+            Expr::Negative(number) => match Self::of(number)? {
+                Self::Integer(number) => number.checked_neg().map(Self::Integer),
+                Self::Float(number) => Some(Self::Float(-number)),
+                Self::Null => Some(Self::Null),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn scalar(value: &'a ScalarValue) -> Option<Self> {
+        use ScalarValue::{
+            Boolean, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, TimestampMicrosecond,
+            TimestampMillisecond, TimestampNanosecond, TimestampSecond, UInt8, UInt16, UInt32, UInt64,
+        };
+        if value.is_null() {
+            return Some(Self::Null);
+        }
+        if let Some(text) = value.try_as_str() {
+            return text.map(Self::Text);
+        }
+        let time = |value: i64, unit| {
+            let factor = match unit {
+                TimeUnit::Second => 1_000_000_000,
+                TimeUnit::Millisecond => 1_000_000,
+                TimeUnit::Microsecond => 1_000,
+                TimeUnit::Nanosecond => 1,
+            };
+            value.checked_mul(factor).map(Self::Time)
+        };
+        match value {
+            Boolean(Some(value)) => Some(Self::Boolean(*value)),
+            Int8(Some(value)) => Some(Self::Integer((*value).into())),
+            Int16(Some(value)) => Some(Self::Integer((*value).into())),
+            Int32(Some(value)) => Some(Self::Integer((*value).into())),
+            Int64(Some(value)) => Some(Self::Integer(*value)),
+            UInt8(Some(value)) => Some(Self::Integer((*value).into())),
+            UInt16(Some(value)) => Some(Self::Integer((*value).into())),
+            UInt32(Some(value)) => Some(Self::Integer((*value).into())),
+            UInt64(Some(value)) => i64::try_from(*value).ok().map(Self::Integer),
+            Float32(Some(value)) => Some(Self::Float((*value).into())),
+            Float64(Some(value)) => Some(Self::Float(*value)),
+            TimestampSecond(Some(value), _) => time(*value, TimeUnit::Second),
+            TimestampMillisecond(Some(value), _) => time(*value, TimeUnit::Millisecond),
+            TimestampMicrosecond(Some(value), _) => time(*value, TimeUnit::Microsecond),
+            TimestampNanosecond(Some(value), _) => time(*value, TimeUnit::Nanosecond),
+            Dictionary(_, value) => Self::scalar(value),
+            _ => None,
+        }
+    }
+}
+
+/// A condition on one column.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Simple<'a> {
+    /// The same for every row: true, false or unknown.
+    Constant(Option<bool>),
+    /// One of `= != < <= > >=`, the column on the left.
+    Compare(Operand<'a>, Operator, Value<'a>),
+    /// In a list, or not in it.
+    In { column: Operand<'a>, values: Vec<Value<'a>>, negated: bool },
+    /// The column's text, or that of any element, has this in it.
+    Contains(Operand<'a>, Value<'a>),
+    /// Is null, or is not.
+    Null { column: Operand<'a>, negated: bool },
+}
+
+impl<'a> Simple<'a> {
+    /// The condition on one column that an expression is.
+    pub(super) fn of(expr: &'a Expr, schema: &Schema) -> Option<Self> {
+        let flag = |expr, wanted| match Operand::of(expr, schema) {
+            Some(column) if column.kind == Kind::Boolean => {
+                Some(Self::Compare(column, Operator::Eq, Value::Boolean(wanted)))
+            }
+            _ => None,
+        };
+        match expr {
+            Expr::Literal(ScalarValue::Boolean(value), _) => Some(Self::Constant(*value)),
+            Expr::Literal(ScalarValue::Null, _) => Some(Self::Constant(None)),
+            Expr::Column(_) => flag(expr, true),
+            Expr::Not(inner) => flag(inner, false),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let (column, op, value) = match Value::of(left) {
+                    Some(value) => (right, op.swap()?, value),
+                    None => (left, *op, Value::of(right)?),
+                };
+                use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+                let column = Operand::of(column, schema)?;
+                matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq).then_some(Self::Compare(column, op, value))
+            }
+            Expr::InList(InList { expr, list, negated }) => {
+                let values = list.iter().map(Value::of).collect::<Option<_>>()?;
+                Some(Self::In { column: Operand::of(expr, schema)?, values, negated: *negated })
+            }
+            Expr::IsNull(inner) | Expr::IsUnknown(inner) => {
+                Some(Self::Null { column: Operand::of(inner, schema)?, negated: false })
+            }
+            Expr::IsNotNull(inner) | Expr::IsNotUnknown(inner) => {
+                Some(Self::Null { column: Operand::of(inner, schema)?, negated: true })
+            }
+            Expr::ScalarFunction(call) => {
+                let (text, part) = contains_call(call)?;
+                Some(Self::Contains(Operand::of(text, schema)?, Value::of(part)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The text and the part of it that a call of `contains` is about.
+pub(super) fn contains_call(call: &ScalarFunction) -> Option<(&Expr, &Expr)> {
+    match call.args.as_slice() {
+        [text, part] if call.func.name() == "contains" => Some((text, part)),
+        _ => None,
+    }
+}
