@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::DataType;
 
 use crate::engine::RowFilter;
-use crate::filter::sql;
 use crate::sources::{SourceError, SpanSource, Window};
 use crate::store::{Pull, PullKey, Store, StoreError, Wanted};
 
@@ -77,7 +76,7 @@ impl Order {
     /// The remote is told of it as far as its language goes, and every span that comes is checked here.
     #[must_use]
     pub fn only(mut self, filter: RowFilter) -> Self {
-        self.wanted.filter = Some(sql(filter.condition()));
+        self.wanted.filter = Some(filter.condition().to_string());
         self.filter = Some(Arc::new(filter));
         self
     }

@@ -1,6 +1,6 @@
 //! What every remote place of spans has in common: a request, a stream of spans, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,8 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
-use crate::model::columns;
+use crate::filter;
+use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::window::Window;
 
 /// Which spans of a remote project are wanted.
@@ -54,9 +55,18 @@ impl ExportRequest {
         }
     }
 
-    /// The columns that filters may name when they are said to the remote: the canonical ones, and those announced.
+    /// The columns that filters may name when they are said to the remote: the canonical ones, those announced, and
+    /// keys of announced metadata.
     pub(crate) fn schema(&self) -> Schema {
-        remote_schema(&self.announced)
+        let schema = remote_schema(&self.announced);
+        if !self.announced.contains_key(columns::METADATA) {
+            return schema;
+        }
+        // Nobody announces the keys of the metadata.
+        let named: BTreeSet<String> = self.filters.iter().flat_map(filter::columns).collect();
+        let keys = named.iter().filter(|name| name.starts_with(METADATA_PREFIX) && schema.index_of(name).is_err());
+        let keys = keys.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+        Schema::new(schema.fields().iter().cloned().chain(keys).collect::<Vec<_>>())
     }
 }
 
