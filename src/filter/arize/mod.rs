@@ -8,3 +8,4 @@ mod read;
 pub use narrow::narrow;
 pub use print::print;
 pub use read::parse;
+pub(crate) use read::parse_upto;

@@ -1,9 +1,18 @@
 //! Opik's query language (OQL), and the JSON filter list of its REST API.
 
+mod chars;
+mod columns;
+mod list;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use read::compile;
 
 /// What a filter of Opik selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
