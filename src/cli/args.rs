@@ -7,6 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueP
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
+use super::filters::FilterOptions;
 use crate::output::Zone;
 use crate::serve::Token;
 use crate::sources::files;
@@ -259,6 +260,8 @@ pub(super) struct PullArguments {
     /// Exit with code 4 if not everything that was asked for has landed
     #[arg(long)]
     pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) filters: FilterOptions,
     #[command(flatten)]
     pub(super) window: WindowOptions,
     #[command(flatten)]

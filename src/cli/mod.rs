@@ -4,6 +4,7 @@ mod args;
 mod context;
 mod demo;
 mod exit;
+mod filters;
 mod import;
 mod incomplete;
 mod pull;

@@ -84,6 +84,6 @@ impl<T> Said<T> {
 }
 
 /// Runs something that nests as deep as the limits let it, whatever stack the caller has.
-fn with_stack<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(16 << 20, 64 << 20, work)
 }

@@ -26,7 +26,7 @@ use datafusion::physical_plan::ExecutionPlan;
 pub use outcome::Remark;
 pub(super) use schema::RemoteSchema;
 pub(super) use straight::StraightFromRemote;
-pub(super) use table::RemoteTable;
+pub(super) use table::{RemoteTable, requested};
 
 use scan::RemoteScanExec;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, Result};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -18,11 +19,12 @@ use super::window::Bounds;
 use crate::engine::derived::{Reading, absent_name, read_open_name};
 use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
 use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource};
+use crate::sources::{ExportRequest, SpanSource, remote_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
-/// Bounds on the start time narrow what is asked for; every filter is checked again on what comes.
+/// Bounds on the start time become the window, and the remote is told of all other filters; every filter is checked
+/// again on what comes.
 #[derive(Debug)]
 pub(crate) struct RemoteTable {
     source: Arc<dyn SpanSource>,
@@ -35,11 +37,7 @@ pub(crate) struct RemoteTable {
 
 impl RemoteTable {
     pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
-        let canonical = CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
-        // Keys that share one column of JSON are read key by key: see [`requested`].
-        let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
-        let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
-        let schema = Arc::new(Schema::new(canonical.chain(open).collect::<Vec<_>>()));
+        let schema = Arc::new(remote_schema(&announced));
         let hoped_from = schema.fields().len();
         Self { source, project: project.to_owned(), announced, schema, hoped_from }
     }
@@ -84,6 +82,17 @@ impl RemoteTable {
     }
 }
 
+/// The filter over columns without a table.
+fn unqualified(filter: Expr) -> Result<Expr> {
+    let bare = |expr| match expr {
+        Expr::Column(Column { relation: Some(_), name, .. }) => {
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    filter.transform(bare).data()
+}
+
 /// What a table of a source is called in messages.
 pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
     format!("{}.{project}", source.name())
@@ -91,7 +100,10 @@ pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.
-fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: &'a BTreeMap<String, DataType>) -> Vec<String> {
+pub(crate) fn requested<'a>(
+    wanted: impl Iterator<Item = &'a str>,
+    announced: &'a BTreeMap<String, DataType>,
+) -> Vec<String> {
     let is_announced = |name: &str| announced.contains_key(name);
     let mut names: BTreeSet<&str> = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME].into();
     for name in wanted {
@@ -159,6 +171,8 @@ impl TableProvider for RemoteTable {
         let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
         request.columns = (!everything).then(|| self.request_columns(projection));
         request.limit = limit.map(|limit| limit as u64);
+        request.filters = filters.iter().cloned().map(unqualified).collect::<Result<_>>()?;
+        request.announced = Arc::clone(&self.announced);
         let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
         let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
         Ok(Arc::new(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped)))
