@@ -47,6 +47,17 @@ impl<'a> Names<'a> {
         Self { schema, rest, unknown }
     }
 
+    /// The names of all columns, and those whose values lie in `attributes.rest`.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        let known = self.schema.fields().iter().map(|field| field.name().as_str());
+        known.chain(self.rest.keys().map(String::as_str))
+    }
+
+    /// What a name means that no span has.
+    pub(crate) fn unknown(&self) -> Unknown {
+        self.unknown
+    }
+
     /// What a name means. Aliases ignore case, and so do names without a dot.
     ///
     /// # Errors
