@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use tokio::runtime::Handle;
 
 use super::error::EngineError;
+use super::filtered::{self, Filtered};
 use super::remote::RemoteTable;
 use crate::model::columns;
 
@@ -88,8 +89,16 @@ pub(crate) struct FunctionTable {
     pub(crate) key: TableKey,
     pub(crate) columns: Vec<String>,
     pub(crate) spans: bool,
-    pub(crate) rest: Arc<BTreeMap<String, DataType>>,
-    pub(crate) provider: Arc<dyn TableProvider>,
+    pub(crate) rows: FunctionRows,
+}
+
+/// Where the rows of a table function come from.
+#[derive(Debug)]
+pub(crate) enum FunctionRows {
+    /// A table, and the names in its `attributes.rest`.
+    Table(Arc<dyn TableProvider>, Arc<BTreeMap<String, DataType>>),
+    /// Another table, filtered.
+    Filtered(Filtered),
 }
 
 /// What the engine was told beyond what DataFusion's session knows.
@@ -207,6 +216,7 @@ impl Catalog<'_> {
         let grouped = self.state.aggregate_functions().keys().chain(self.state.window_functions().keys());
         let tables = self.state.table_functions().keys().chain(self.registry.functions.keys());
         let mut names: Vec<String> = scalar.chain(grouped).chain(tables).cloned().collect();
+        names.extend(filtered::FUNCTIONS.map(str::to_owned));
         names.sort();
         names.dedup();
         names
@@ -220,7 +230,10 @@ impl Catalog<'_> {
         span: Span,
     ) -> Result<Option<FunctionTable>, EngineError> {
         let name = name.to_lowercase();
-        let Some(function) = self.registry.functions.get(&name) else { return Ok(None) };
+        let registered = self.registry.functions.get(&name);
+        if registered.is_none() && !filtered::FUNCTIONS.contains(&name.as_str()) {
+            return Ok(None);
+        }
         let values =
             args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(
                 |i| {
@@ -230,15 +243,22 @@ impl Catalog<'_> {
                         .help("give a text, a number or a parameter")
                 },
             )?;
+        let texts: Vec<String> = values.iter().map(literal_text).collect();
+        let key = TableKey::public(format!("{name}({})", texts.join(", ")));
+        let Some(function) = registered else {
+            let made = filtered::call(self, &name, &values).map_err(|error| error.at_span(span))?;
+            return Ok(made.map(|made| {
+                let columns = made.schema().fields().iter().map(|field| field.name().clone()).collect();
+                FunctionTable { key, columns, spans: made.holds_spans(), rows: FunctionRows::Filtered(made) }
+            }));
+        };
         let (provider, rest, spans) = match function(&values).map_err(|error| error.at_span(span))? {
             Relation::Spans { table, rest } => (table, rest, true),
             Relation::Plain(table) => (table, Arc::default(), false),
             Relation::View(_) => return Err(EngineError::new("internal", format!("{name} gave a view")).at_span(span)),
         };
-        let texts: Vec<String> = values.iter().map(literal_text).collect();
-        let key = TableKey::public(format!("{name}({})", texts.join(", ")));
         let columns = column_names(provider.as_ref());
-        Ok(Some(FunctionTable { key, columns, spans, rest, provider }))
+        Ok(Some(FunctionTable { key, columns, spans, rows: FunctionRows::Table(provider, rest) }))
     }
 }
 

@@ -58,12 +58,6 @@ impl EngineError {
         self
     }
 
-    /// As [`suggest`](Self::suggest), where the text says so already.
-    fn suggesting(mut self, suggestion: &str) -> Self {
-        self.suggestion = Some(suggestion.into());
-        self
-    }
-
     /// A short name of the kind of error in kebab case, stable for machines.
     pub fn code(&self) -> &'static str {
         self.code
@@ -230,11 +224,13 @@ impl From<TokenizerError> for EngineError {
 
 impl From<FilterError> for EngineError {
     fn from(error: FilterError) -> Self {
-        let filter = Self::new(error.code(), error.in_one_line());
-        match error.suggestion() {
-            Some(suggestion) => filter.suggesting(suggestion),
+        let place = error.position().map(|(line, column)| format!("at {line}:{column} in it: ")).unwrap_or_default();
+        let filter = Self::new(error.code(), "the filter is refused").why(format!("{place}{}", error.what()));
+        let filter = match error.advice() {
+            Some(advice) => filter.help(advice),
             None => filter,
-        }
+        };
+        Self { suggestion: error.suggestion().map(Into::into), ..filter }
     }
 }
 

@@ -13,6 +13,7 @@ mod catalog;
 mod compare;
 mod derived;
 mod error;
+mod filtered;
 mod functions;
 mod items;
 mod limits;

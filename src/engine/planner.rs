@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
-use super::catalog::{Catalog, FunctionTable, Overlay, Registry, TableKey};
+use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, TableKey};
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
@@ -93,12 +93,25 @@ impl Planner {
     ) -> Result<(SessionState, Vec<String>), EngineError> {
         let mut tables: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
         let mut rests: HashMap<TableKey, Arc<BTreeMap<String, DataType>>> = self.registry.spans.clone();
-        for made in function_tables {
-            rests.insert(made.key.clone(), made.rest);
-            tables.insert(made.key, made.provider);
-        }
         let mut notes: Vec<String> = vec![];
-        for (key, names) in wanted {
+        let mut settled: BTreeSet<&TableKey> = BTreeSet::new();
+        for made in function_tables {
+            match made.rows {
+                FunctionRows::Table(provider, rest) => {
+                    rests.insert(made.key.clone(), rest);
+                    tables.insert(made.key, provider);
+                }
+                FunctionRows::Filtered(filtered) => {
+                    let names = wanted.get_key_value(&made.key);
+                    settled.extend(names.map(|(key, _)| key));
+                    let names = names.map(|(_, names)| names.clone()).unwrap_or_default();
+                    let built = filtered.build(&names).map_err(|error| EngineError::from_datafusion(&error))?;
+                    tables.insert(made.key, built.0);
+                    add_new(&mut notes, built.1);
+                }
+            }
+        }
+        for (key, names) in wanted.iter().filter(|(key, _)| !settled.contains(key)) {
             let provider = match tables.get(key) {
                 Some(provider) => Arc::clone(provider),
                 None => match catalog.table(&key.path(2))? {
@@ -115,11 +128,7 @@ impl Planner {
                 .map_err(|error| EngineError::from_datafusion(&error))?;
             tables.insert(key.clone(), table);
             new.extend(absent);
-            for note in new {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
+            add_new(&mut notes, new);
         }
         for (key, table) in catalog.remotes.borrow().iter() {
             tables.entry(key.clone()).or_insert_with(|| Arc::clone(table));
@@ -166,6 +175,14 @@ impl Planner {
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
         })
+    }
+}
+
+fn add_new(notes: &mut Vec<String>, more: Vec<String>) {
+    for note in more {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use super::balance::BalanceChains;
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
 use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::error::EngineError;
+use super::filtered;
 use super::functions;
 use super::params::Params;
 use super::parse::parse;
@@ -159,6 +160,7 @@ impl Engine {
         let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
         let state = self.shared.context.state();
         let mut names: Vec<String> = registry.functions.keys().chain(state.table_functions().keys()).cloned().collect();
+        names.extend(filtered::FUNCTIONS.map(str::to_owned));
         names.sort();
         names.dedup();
         names

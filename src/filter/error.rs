@@ -72,6 +72,16 @@ impl FilterError {
         self.0.suggestion.as_deref()
     }
 
+    /// What is wrong, without the place and without a full stop.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     /// The error in one line, without the filter's text.
     pub fn in_one_line(&self) -> String {
         let place = self.position().map(|(line, column)| format!(", {line}:{column}")).unwrap_or_default();

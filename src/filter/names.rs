@@ -67,8 +67,8 @@ impl<'a> Names<'a> {
         let open = is_open_name(&target);
         if !open || self.unknown == Unknown::Error {
             let what = if open { "no span has" } else { "unknown column" };
-            let error = FilterError::new("unknown-column", format!("{what} {}", as_typed(typed)));
-            let error = if open { error.help("--allow-unknown reads it as null") } else { error };
+            let code = if open { "unknown-name" } else { "unknown-column" };
+            let error = FilterError::new(code, format!("{what} {}", as_typed(typed)));
             return Err(error.suggest(self.nearest(&target).map(as_typed)));
         }
         let note = (self.unknown == Unknown::Null).then(|| {

@@ -19,6 +19,7 @@ use super::ids::project_id;
 use super::refusal::Refusal;
 use super::settings::{Log, Settings};
 use crate::engine::{EngineError, StoreEngine, with_open_names};
+use crate::filter::Filter;
 use crate::model::columns::START_TIME;
 use crate::model::nearest::nearest;
 use crate::sources::Window;
@@ -201,6 +202,9 @@ impl Project {
 
     /// The spans, with columns for names of open families that are not stored under these names.
     pub(super) fn spans_table_with(&self, names: &BTreeSet<String>) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+        if names.is_empty() {
+            return Ok(self.spans_table());
+        }
         let (table, _) = with_open_names("spans", self.spans_table(), &self.rest, names)?;
         Ok(table)
     }
@@ -213,6 +217,19 @@ impl Project {
     /// A query over the spans.
     pub(super) fn spans(&self) -> Result<DataFrame, DataFusionError> {
         self.read(self.spans_table())
+    }
+
+    /// A query over the spans, with the columns that a filter reads.
+    pub(super) fn spans_for(&self, filter: Option<&Filter>) -> Result<DataFrame, DataFusionError> {
+        match filter {
+            Some(filter) => self.read(self.spans_table_with(&filter.columns())?),
+            None => self.spans(),
+        }
+    }
+
+    /// The names whose values lie in `attributes.rest`.
+    pub(super) fn rest(&self) -> &BTreeMap<String, DataType> {
+        &self.rest
     }
 
     /// The summaries of the traces.

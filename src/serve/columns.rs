@@ -36,7 +36,9 @@ impl Selection {
     ///
     /// Single keys of metadata are left out, because the metadata holds them. Keys beyond the limit on open columns are
     /// in `attributes.rest`, as JSON text of an object by their full names.
-    pub(super) fn all(project: &Project) -> Self {
+    ///
+    /// The table it is read from has the columns of `read` as well.
+    pub(super) fn all(project: &Project, read: BTreeSet<String>) -> Result<Self, Refusal> {
         let schema = project.schema();
         let sent = |name: &&str| {
             is_served(name)
@@ -44,15 +46,15 @@ impl Selection {
         };
         let names: Vec<String> =
             schema.fields().iter().map(|field| field.name().as_str()).filter(sent).map(str::to_owned).collect();
-        Self::of(project.spans_table(), &names)
+        Ok(Self::of(project.spans_table_with(&read)?, &names))
     }
 
     /// The columns of these names, and the time. A name of an open family that no span has is a column of nulls;
-    /// any other unknown name is left out.
+    /// any other unknown name is left out. The table it is read from has the columns of `read` as well.
     ///
     /// # Errors
     /// When none of the names is known.
-    pub(super) fn named(project: &Project, names: &[String]) -> Result<Self, Refusal> {
+    pub(super) fn named(project: &Project, names: &[String], read: BTreeSet<String>) -> Result<Self, Refusal> {
         let schema = project.schema();
         let known = |name: &str| is_served(name) && (schema.index_of(name).is_ok() || is_open_name(name));
         let mut chosen: Vec<String> = Vec::new();
@@ -70,8 +72,8 @@ impl Selection {
                 near.unwrap_or_default()
             )));
         }
-        let open_names: BTreeSet<String> =
-            chosen.iter().filter(|name| is_open_name(name) && columns::canonical(name).is_none()).cloned().collect();
+        let open_names = chosen.iter().filter(|name| is_open_name(name) && columns::canonical(name).is_none());
+        let open_names = open_names.cloned().chain(read).collect();
         Ok(Self::of(project.spans_table_with(&open_names)?, &chosen))
     }
 

@@ -29,6 +29,9 @@ pub(super) struct Export {
     pub(super) chunk: usize,
     /// The share of traces wanted, above 0 and at most 1.
     pub(super) rate: Option<f64>,
+    /// The text of the filter.
+    #[serde(default)]
+    pub(super) filter: Option<String>,
 }
 
 /// A request, and the version of the store that its spans were counted in.
@@ -84,7 +87,6 @@ impl Export {
         if command.similarity_search_params.is_some_and(|params| !params.is_null()) {
             return Err(Refusal::invalid("similaritySearchParams: spans cannot be searched by similarity"));
         }
-        filter::check(command.filter_expression.as_deref())?;
         let export = Self {
             project,
             start: instant("startTime", command.start_time.as_deref())?,
@@ -92,6 +94,7 @@ impl Export {
             columns: command.projected_columns.filter(|columns| !columns.is_empty()),
             chunk: chunk(command.stream_chunk_size.as_ref())?,
             rate: command.sample_rate.as_ref().and_then(|rate| rate_of(rate).transpose()).transpose()?,
+            filter: filter::text(command.filter_expression),
         };
         export.check()?;
         Ok(export)

@@ -26,11 +26,13 @@ use super::backend::{Backend, Project, column, starts_in};
 use super::batches::pieces;
 use super::columns::Selection;
 use super::command::{Export, Ticket};
+use super::filter;
 use super::functions::sampled;
 use super::log::window_text;
 use super::refusal::Refusal;
 use super::settings::Token;
 use super::shutdown::Shutdown;
+use crate::filter::Filter;
 use crate::model::columns::TRACE_ID;
 
 /// The metadata that carries a client's key.
@@ -74,10 +76,11 @@ impl Flight {
     async fn count(&self, export: Export, descriptor: FlightDescriptor) -> Result<(FlightInfo, u64), Refusal> {
         let view = self.backend.newest().await?;
         let project = view.project(&export.project).await?;
-        let selection = select(&project, &export)?;
+        let filter = filter::read(&project, export.filter.as_deref())?;
+        let selection = select(&project, &export, filter.as_ref())?;
         let rows = match export.window().is_empty() {
             true => 0,
-            false => wanted(project.spans()?, &export)?.count().await? as u64,
+            false => wanted(project.spans_for(filter.as_ref())?, &export, filter.as_ref())?.count().await? as u64,
         };
         let total = i64::try_from(rows).unwrap_or(i64::MAX);
         let mut info = FlightInfo::new().with_descriptor(descriptor).with_total_records(total);
@@ -94,27 +97,29 @@ impl Flight {
     async fn open(&self, ticket: Ticket) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
         let view = self.backend.version(ticket.version).await?;
         let project = view.project(&ticket.export.project).await?;
-        let selection = select(&project, &ticket.export)?;
-        let spans = wanted(project.read(Arc::clone(&selection.table))?, &ticket.export)?;
+        let filter = filter::read(&project, ticket.export.filter.as_deref())?;
+        let selection = select(&project, &ticket.export, filter.as_ref())?;
+        let spans = wanted(project.read(Arc::clone(&selection.table))?, &ticket.export, filter.as_ref())?;
         let stream = spans.select(selection.exprs.clone())?.execute_stream().await?;
         Ok((selection, stream))
     }
 }
 
-fn select(project: &Project, export: &Export) -> Result<Selection, Refusal> {
+fn select(project: &Project, export: &Export, filter: Option<&Filter>) -> Result<Selection, Refusal> {
+    let read = filter.map(Filter::columns).unwrap_or_default();
     match &export.columns {
-        Some(names) => Selection::named(project, names),
-        None => Ok(Selection::all(project)),
+        Some(names) => Selection::named(project, names, read),
+        None => Selection::all(project, read),
     }
 }
 
-/// The spans of the window and the sample.
-fn wanted(spans: DataFrame, export: &Export) -> Result<DataFrame, Refusal> {
+/// The spans of the window and the sample that match.
+fn wanted(spans: DataFrame, export: &Export, filter: Option<&Filter>) -> Result<DataFrame, Refusal> {
     let mut condition = starts_in(export.window());
     if let Some(rate) = export.rate.filter(|rate| *rate < 1.0) {
         condition = condition.and(sampled(column(TRACE_ID), rate));
     }
-    Ok(spans.filter(condition)?)
+    filter::matching(spans.filter(condition)?, filter)
 }
 
 /// Tells the log how a transfer ended, also when the client goes away in the middle.

@@ -1,5 +1,6 @@
 //! The filter language of Arize: SQL conditions over the columns of a span, with CONTAINS.
 
+mod check;
 mod narrow;
 mod print;
 mod read;
@@ -7,3 +8,4 @@ mod read;
 pub use narrow::narrow;
 pub use print::print;
 pub use read::parse;
+pub(crate) use read::parse_upto;

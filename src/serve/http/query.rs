@@ -68,6 +68,8 @@ pub(super) struct PageRequest<T> {
     pub(super) project_id: String,
     pub(super) window: Window,
     pub(super) columns: Columns,
+    /// The text of the filter.
+    pub(super) filter: Option<String>,
     /// The most characters of a text in attributes.
     pub(super) cut: Option<usize>,
     pub(super) limit: usize,
@@ -92,7 +94,6 @@ impl<T: Serialize + serde::de::DeserializeOwned> PageRequest<T> {
         if body.filter.as_ref().is_some_and(|filter| filter.trim().is_empty()) {
             return Err(Refusal::invalid("filter is blank: leave it out instead").into());
         }
-        filter::check(body.filter.as_deref())?;
         let cut = body.truncate_string_length.map(positive).transpose()?;
         let of = cursor::fingerprint(&(what, &body))?;
         let place: Option<Place<T>> = cursor::read(of, page.cursor.as_deref())?;
@@ -104,6 +105,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> PageRequest<T> {
             project_id: body.project_id.ok_or_else(|| Refusal::invalid("project_id is missing"))?,
             window,
             columns: columns(body.included_columns, body.excluded_columns)?,
+            filter: filter::text(body.filter),
             cut,
             limit,
             after: place.map(|place| place.after),

@@ -16,6 +16,7 @@ use super::query::{PageQuery, PageRequest};
 use super::{Pagination, answer};
 use crate::model::columns::{SPAN_ID, START_TIME, TRACE_ID};
 use crate::serve::backend::{Backend, Project, column, starts_in, time};
+use crate::serve::filter;
 use crate::serve::log::window_text;
 use crate::serve::refusal::Refusal;
 
@@ -72,10 +73,12 @@ pub(super) async fn list(
 
 /// The keys of a page, and one more if there is more.
 async fn newest(project: &Project, request: &PageRequest<After>) -> Result<Vec<Key>, Refusal> {
+    let filter = filter::read(project, request.filter.as_deref())?;
     if request.window.is_empty() {
         return Ok(Vec::new());
     }
-    let mut spans = project.spans()?.filter(starts_in(request.window))?;
+    let spans = project.spans_for(filter.as_ref())?.filter(starts_in(request.window))?;
+    let mut spans = filter::matching(spans, filter.as_ref())?;
     if let Some(after) = &request.after {
         spans = spans.filter(comes_after(after))?;
     }

@@ -21,6 +21,7 @@ use super::shape::instant;
 use super::{Pagination, answer};
 use crate::model::columns::{SPAN_ID, START_TIME, TRACE_ID};
 use crate::serve::backend::{Backend, Project, column, starts_in, time};
+use crate::serve::filter;
 use crate::serve::log::window_text;
 use crate::serve::refusal::Refusal;
 
@@ -123,11 +124,12 @@ fn first_few(waiting: &VecDeque<(Found, Vec<Key>, bool)>, spans: usize) -> usize
 
 /// The traces of a page, and one more if there is more.
 async fn newest(project: &Project, request: &PageRequest<After>) -> Result<Vec<Found>, Refusal> {
+    let filter = filter::read(project, request.filter.as_deref())?;
     if request.window.is_empty() {
         return Ok(Vec::new());
     }
-    let hits = project.spans()?.filter(starts_in(request.window))?;
-    let hits = hits.select([column(TRACE_ID).alias("hit")])?.distinct()?;
+    let hits = project.spans_for(filter.as_ref())?.filter(starts_in(request.window))?;
+    let hits = filter::matching(hits, filter.as_ref())?.select([column(TRACE_ID).alias("hit")])?.distinct()?;
     let roots = project.spans()?.select([
         column(TRACE_ID).alias("root_trace"),
         column(SPAN_ID).alias("root_span"),

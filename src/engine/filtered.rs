@@ -1,0 +1,290 @@
+//! The table functions that take a filter: `spans_where`, `traces_where`, `oql`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, ScalarValue, TableReference};
+use datafusion::datasource::ViewTable;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
+
+use super::catalog::{Catalog, TableInfo};
+use super::compare::compare_mixed_types;
+use super::derived::with_open_names;
+use super::error::EngineError;
+use super::remote::RemoteTable;
+use crate::filter::opik::{self, AnySpan, Entity};
+use crate::filter::{self, Names, Unknown, arize};
+use crate::model::columns::{PROJECT, SPAN_ID, TRACE_ID};
+
+/// The names of the functions, sorted.
+pub(crate) const FUNCTIONS: [&str; 3] = ["oql", "spans_where", "traces_where"];
+
+/// What a trace's summary and its root span are called while traces are filtered.
+const TRACES: &str = "traces";
+const ROOT: &str = "root";
+const SESSIONS: &str = "sessions";
+
+/// A table, filtered: built when it is known which open names are read from it.
+#[derive(Debug, Clone)]
+pub(crate) struct Filtered {
+    table: Table,
+    selects: Selects,
+}
+
+/// A table of spans, and the names in its `attributes.rest`.
+#[derive(Debug, Clone)]
+struct Table {
+    name: String,
+    provider: Arc<dyn TableProvider>,
+    rest: Arc<BTreeMap<String, DataType>>,
+}
+
+#[derive(Debug, Clone)]
+enum Selects {
+    /// The spans for which it is true.
+    Spans(Expr),
+    /// All spans of the traces with such a span.
+    SpansOfTraces(Expr),
+    /// The rows of `traces`, by their root spans and what is said of any of their spans.
+    Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
+    /// The rows of `sessions`.
+    Sessions { sessions: Arc<dyn TableProvider>, condition: Expr },
+}
+
+impl Filtered {
+    /// The columns it shows.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        match &self.selects {
+            Selects::Spans(_) | Selects::SpansOfTraces(_) => self.table.provider.schema(),
+            Selects::Traces { summaries, .. } => summaries.schema(),
+            Selects::Sessions { sessions, .. } => sessions.schema(),
+        }
+    }
+
+    /// Whether its rows are spans.
+    pub(crate) fn holds_spans(&self) -> bool {
+        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_))
+    }
+
+    /// The table, with columns for these open names, and what the reader should know of names.
+    pub(crate) fn build(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        match &self.selects {
+            Selects::Spans(condition) => {
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let rows = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
+                Ok((view(rows.project(self.shown(names))?)?, notes))
+            }
+            Selects::SpansOfTraces(condition) => {
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                if let Some(remote) = spans.downcast_ref::<RemoteTable>() {
+                    return Ok((remote.traces_where(condition.clone())?, notes));
+                }
+                let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
+                let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias("matching")?.build()?;
+                let ids = (
+                    vec![named(&self.table.name, PROJECT), named(&self.table.name, TRACE_ID)],
+                    vec![named("matching", PROJECT), named("matching", TRACE_ID)],
+                );
+                let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
+                Ok((view(rows.project(self.shown(names))?)?, notes))
+            }
+            Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
+            Selects::Sessions { sessions, condition } => {
+                let rows = scan(SESSIONS, sessions)?;
+                let condition = compare_mixed_types(condition.clone(), rows.schema())?.data;
+                Ok((view(rows.filter(condition)?)?, vec![]))
+            }
+        }
+    }
+
+    fn shown(&self, names: &BTreeSet<String>) -> Vec<Expr> {
+        let schema = self.table.provider.schema();
+        let own = schema.fields().iter().map(|field| column(field.name()));
+        own.chain(names.iter().filter(|name| schema.index_of(name).is_err()).map(|name| column(name))).collect()
+    }
+
+    fn traces(
+        &self,
+        summaries: &Arc<dyn TableProvider>,
+        condition: &Expr,
+        any_span: &[AnySpan],
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let any = any_span.iter().flat_map(|any| filter::columns(&any.expr));
+        let (spans, notes) = self.table.with(filter::columns(condition).into_iter().chain(any))?;
+        // The root of a trace is a top span.
+        let roots = self.table.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
+        let ids = |left: &str, right: [&str; 2]| {
+            let left: Vec<Column> = [PROJECT, "trace_id"].map(|name| named(left, name)).into();
+            let right: Vec<Column> = [PROJECT, TRACE_ID].map(|name| named(right[0], name)).into();
+            (left, right)
+        };
+        let (mut left, mut right) = ids(TRACES, [ROOT, ROOT]);
+        left.push(named(TRACES, "root_span_id"));
+        right.push(named(ROOT, SPAN_ID));
+        let mut rows = scan(TRACES, summaries)?.join(roots, JoinType::Left, (left, right), None)?;
+        // Columns without a table are the root's.
+        let condition = condition.clone().transform_up(|expr| {
+            Ok(match expr {
+                Expr::Column(Column { relation: None, name, .. }) => Transformed::yes(Expr::Column(named(ROOT, &name))),
+                other => Transformed::no(other),
+            })
+        })?;
+        let condition = compare_mixed_types(condition.data, rows.schema())?.data;
+        rows = rows.filter(condition)?;
+        for AnySpan { expr, negated } in any_span {
+            let matching = self.table.scan(&spans)?.filter(typed(expr.clone(), &spans)?)?;
+            let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias("matching")?.build()?;
+            let join = if *negated { JoinType::LeftAnti } else { JoinType::LeftSemi };
+            rows = rows.join(matching, join, ids(TRACES, ["matching", ""]), None)?;
+        }
+        let schema = summaries.schema();
+        let shown = schema.fields().iter().map(|field| Expr::Column(named(TRACES, field.name())));
+        Ok((view(rows.project(shown.collect::<Vec<_>>())?)?, notes))
+    }
+}
+
+impl Table {
+    /// The table with columns for these names, as far as they are none of its own.
+    fn with(&self, names: impl Iterator<Item = String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let names: BTreeSet<String> = names.collect();
+        let (provider, mut notes) = match self.provider.downcast_ref::<RemoteTable>() {
+            Some(remote) => remote.with_hoped_for(&names),
+            None => (Arc::clone(&self.provider), vec![]),
+        };
+        let schema = provider.schema();
+        let asked = |name: &&String| schema.index_of(name).is_err() || crate::model::derived::indexed(name).is_some();
+        if !names.iter().any(|name| asked(&name)) {
+            return Ok((provider, notes));
+        }
+        let (view, absent) = with_open_names(&self.name, provider, &self.rest, &names)?;
+        notes.extend(absent);
+        Ok((view, notes))
+    }
+
+    fn scan(&self, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
+        scan(&self.name, provider)
+    }
+}
+
+fn scan(name: &str, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
+    // The name is taken whole: a dot in it is no schema.
+    LogicalPlanBuilder::scan(TableReference::bare(name), provider_as_source(Arc::clone(provider)), None)
+}
+
+/// A condition whose text is compared with numbers as SQL does.
+fn typed(condition: Expr, table: &Arc<dyn TableProvider>) -> DataFusionResult<Expr> {
+    let schema = datafusion::common::DFSchema::try_from(table.schema())?;
+    Ok(compare_mixed_types(condition, &schema)?.data)
+}
+
+fn view(rows: LogicalPlanBuilder) -> DataFusionResult<Arc<dyn TableProvider>> {
+    Ok(Arc::new(ViewTable::new(rows.build()?, None)))
+}
+
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+fn named(relation: &str, name: &str) -> Column {
+    Column::new(Some(TableReference::bare(relation)), name)
+}
+
+/// Calls one of the functions; `None` if it is none of them.
+pub(crate) fn call(
+    catalog: &Catalog<'_>,
+    function: &str,
+    arguments: &[ScalarValue],
+) -> Result<Option<Filtered>, EngineError> {
+    if !FUNCTIONS.contains(&function) {
+        return Ok(None);
+    }
+    let mut texts = vec![];
+    for (i, argument) in arguments.iter().enumerate() {
+        match argument {
+            ScalarValue::Utf8(Some(text)) => texts.push(text.as_str()),
+            _ => return Err(bad_argument(format!("argument {} of {function} is no text", i + 1))),
+        }
+    }
+    let usage = match function {
+        "oql" => "oql('<filter>' [, 'spans'|'traces'|'threads'] [, '<table of spans>'])",
+        "spans_where" => "spans_where('<filter>' [, '<table of spans>'])",
+        _ => "traces_where('<filter>' [, '<table of spans>'])",
+    };
+    let wrong = || bad_argument(format!("{function} takes other arguments")).help(format!("write {usage}"));
+    let (text, entity, table) = match (function, texts.as_slice()) {
+        ("oql", [text]) => (*text, Entity::Spans, None),
+        ("oql", [text, second]) => match second.parse() {
+            Ok(entity) => (*text, entity, None),
+            Err(()) => (*text, Entity::Spans, Some(*second)),
+        },
+        ("oql", [text, entity, table]) => (*text, entity.parse().map_err(|()| wrong())?, Some(*table)),
+        (_, [text]) => (*text, Entity::Spans, None),
+        (_, [text, table]) => (*text, Entity::Spans, Some(*table)),
+        _ => return Err(wrong()),
+    };
+    let table = spans_table(catalog, table.unwrap_or("spans"))?;
+    let remote = table.provider.is::<RemoteTable>();
+    let schema = table.provider.schema();
+    let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
+    let selects = match function {
+        "spans_where" => Selects::Spans(arize::parse(text, &names)?.expr),
+        "traces_where" => Selects::SpansOfTraces(arize::parse(text, &names)?.expr),
+        _ => {
+            let oql = opik::parse(text, entity, &names)?;
+            if remote && entity != Entity::Spans {
+                return Err(EngineError::new("not-supported", format!("{} has no {entity}", table.name))
+                    .why("they are made of spans when these enter a store")
+                    .help("pull the project first, or ask for 'spans'"));
+            }
+            match entity {
+                Entity::Spans => Selects::Spans(oql.expr),
+                Entity::Traces => {
+                    Selects::Traces { summaries: beside(catalog, TRACES)?, condition: oql.expr, any_span: oql.any_span }
+                }
+                Entity::Threads => Selects::Sessions { sessions: beside(catalog, SESSIONS)?, condition: oql.expr },
+            }
+        }
+    };
+    Ok(Some(Filtered { table, selects }))
+}
+
+fn bad_argument(what: String) -> EngineError {
+    EngineError::new("bad-argument", what)
+}
+
+/// A table that stands beside `spans` in a store.
+fn beside(catalog: &Catalog<'_>, name: &str) -> Result<Arc<dyn TableProvider>, EngineError> {
+    match catalog.table(&[name.to_owned()])? {
+        Some(TableInfo { provider, .. }) => Ok(provider),
+        None => Err(EngineError::new("unknown-table", format!("there is no table {name} here"))),
+    }
+}
+
+/// A table of spans by the name that was typed: `spans`, `arize.my-project`, `arize."my.project"`.
+fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, EngineError> {
+    let unquoted = |part: &str| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => part.to_owned(),
+    };
+    let parts: Vec<String> = match typed.split_once('.') {
+        Some((schema, table)) => vec![unquoted(schema), unquoted(table)],
+        None => vec![unquoted(typed)],
+    };
+    let Some(TableInfo { key, spans, provider, .. }) = catalog.table(&parts)? else {
+        let known = catalog.table_names();
+        let near = crate::model::nearest::nearest(typed, known.iter().map(String::as_str));
+        return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
+    };
+    if !spans {
+        return Err(bad_argument(format!("{typed} is no table of spans"))
+            .help("name spans, or a live table such as arize.my-project"));
+    }
+    let rest = catalog.registry.spans.get(&key).cloned().unwrap_or_default();
+    let name = if catalog.is_remote(&key) { format!("{}.{}", key.schema, key.table) } else { key.table };
+    Ok(Table { name, provider, rest })
+}
