@@ -83,7 +83,7 @@ impl<'a> Operand<'a> {
     /// A literal as it is compared with the column.
     pub(super) fn meets<'v>(&self, value: Value<'v>) -> Value<'v> {
         match value {
-            Value::Integer(number) if self.as_float || self.kind == Kind::Float => Value::Float(number as f64),
+            Value::Integer(number) if self.as_float => Value::Float(number as f64),
             value => value,
         }
     }
@@ -203,8 +203,7 @@ impl<'a> Simple<'a> {
                 };
                 use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
                 let column = Operand::of(column, schema)?;
-                matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
-                    .then(|| Self::Compare(column, op, column.meets(value)))
+                matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq).then(|| Self::Compare(column, op, column.meets(value)))
             }
             Expr::InList(InList { expr, list, negated }) => {
                 let column = Operand::of(expr, schema)?;
@@ -224,6 +223,17 @@ impl<'a> Simple<'a> {
             _ => None,
         }
     }
+}
+
+/// What JSON has besides text and numbers.
+pub(super) const WORDS: [&str; 3] = ["true", "false", "null"];
+
+/// Whether a text is no text of anything else: in a column of texts there may be numbers, booleans and JSON as well.
+pub(super) fn is_only_text(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
+        && !text.starts_with(['[', '{', '"'])
+        && text.trim().parse::<f64>().is_err()
+        && !WORDS.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 /// The text and the part of it that a call of `contains` is about.

@@ -46,7 +46,8 @@ pub fn print(expr: &Expr) -> Result<String, FilterError> {
 pub(super) fn name(column: &str) -> String {
     let dotted = column.split_once('.').is_some_and(|(root, _)| DOTTED_ROOTS.contains(&root));
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let bare = column.starts_with(|c: char| c.is_ascii_lowercase()) && column.chars().all(plain) && !is_reserved(column);
+    let bare =
+        column.starts_with(|c: char| c.is_ascii_lowercase()) && column.chars().all(plain) && !is_reserved(column);
     if dotted {
         as_typed(column)
     } else if bare {
@@ -213,14 +214,9 @@ fn write_binary(out: &mut String, expr: &Expr, binary: &BinaryExpr) -> Written {
         | Operator::RegexNotIMatch => (Bond::Atom, Bond::Atom),
         _ => return Err(unsayable(op)),
     };
-    if op.is_comparison_operator() {
-        write_side(out, left, right, before)?;
-        push(out, format_args!(" {op} "));
-        return write_side(out, right, left, after);
-    }
-    write(out, left, before)?;
+    write_side(out, left, right, before)?;
     push(out, format_args!(" {op} "));
-    write(out, right, after)
+    write_side(out, right, left, after)
 }
 
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use datafusion::logical_expr::{Between, Expr, Operator};
 
 use crate::filter::join::terms_in;
-use crate::filter::simple::{Kind, Operand, Simple, Value};
+use crate::filter::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::filter::{MAX_BYTES, with_stack};
 use crate::model::columns::{self, Content, canonical};
 use crate::model::derived::{derived_list, indexed};
@@ -98,7 +98,8 @@ fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
         Expr::Between(Between { expr, negated: false, low, high }) => {
             let column = Operand::of(expr, schema)?;
             let bounds = [(Operator::GtEq, low), (Operator::LtEq, high)];
-            let sides = bounds.into_iter().filter_map(|(op, bound)| compare(column, op, column.meets(Value::of(bound)?)));
+            let sides =
+                bounds.into_iter().filter_map(|(op, bound)| compare(column, op, column.meets(Value::of(bound)?)));
             return all(sides.collect());
         }
         other => Simple::of(other, schema)?,
@@ -230,7 +231,8 @@ fn contains(column: Operand<'_>, part: &str) -> Option<Ask> {
     let part = match text_of(column)? {
         Text::Plain { .. } => part,
         // Blanks at an end may stand between the tokens of JSON.
-        Text::Open => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part) && !WORDS.iter().any(|word| is_in(word, part)))?,
+        Text::Open => Some(part.trim_matches(' '))
+            .filter(|part| is_within_json_text(part) && !WORDS.iter().any(|word| is_in(word, part)))?,
         // NaN, which some write, is null here.
         Text::Json => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part) && !is_in("null", part))?,
     };
@@ -243,19 +245,8 @@ fn is_within_json_text(part: &str) -> bool {
         && part.bytes().any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E'))
 }
 
-/// What JSON has besides text and numbers.
-const WORDS: [&str; 3] = ["true", "false", "null"];
-
 fn is_in(word: &str, part: &str) -> bool {
     word.contains(&part.to_ascii_lowercase())
-}
-
-/// Whether this text stands for itself in a column that may hold JSON and numbers.
-fn is_only_text(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic)
-        && !text.starts_with(['[', '{', '"'])
-        && text.trim().parse::<f64>().is_err()
-        && !WORDS.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 fn compare(column: Operand<'_>, op: Operator, value: Value<'_>) -> Option<Ask> {

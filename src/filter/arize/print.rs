@@ -151,7 +151,8 @@ fn columns<'a>(left: &'a Expr, right: &'a Expr, schema: &Schema) -> Option<(Oper
     let lists = [left, right].iter().any(|column| column.kind == Kind::List);
     let times = (left.kind == Kind::Time) != (right.kind == Kind::Time);
     // Two integers taken as floats would be compared as integers.
-    let floats = [left, right].iter().any(|column| column.as_float) && ![left, right].iter().any(|c| c.kind == Kind::Float);
+    let floats =
+        [left, right].iter().any(|column| column.as_float) && ![left, right].iter().any(|c| c.kind == Kind::Float);
     (!lists && !times && !floats).then_some((left, right))
 }
 
@@ -166,6 +167,11 @@ fn text_of<'a>(expr: &'a Expr, schema: &Schema) -> Option<Operand<'a>> {
         other => other,
     };
     Operand::of(inner, schema).filter(|column| !column.as_float)
+}
+
+/// Whether a float is written as an integer where it is read as a float again.
+fn is_plain(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() < 1e15 && (number != 0.0 || number.is_sign_positive())
 }
 
 /// A literal that the language compares with a column.
@@ -187,6 +193,7 @@ fn literal(column: Operand<'_>, value: Value<'_>) -> Option<Expr> {
         (Kind::Integer | Kind::Float, Value::Boolean(_)) => return None,
         (_, Value::Text(text)) => ScalarValue::Utf8(Some(text.to_owned())),
         (_, Value::Integer(number)) => ScalarValue::Int64(Some(number)),
+        (Kind::Float, Value::Float(number)) if is_plain(number) => ScalarValue::Int64(Some(number as i64)),
         (_, Value::Float(number)) if number.is_finite() => ScalarValue::Float64(Some(number)),
         (_, Value::Float(_)) => return None,
         (_, Value::Boolean(flag)) => ScalarValue::Boolean(Some(flag)),
