@@ -17,6 +17,8 @@ mod join;
 mod names;
 pub mod opik;
 pub mod phoenix;
+#[cfg(test)]
+mod sample;
 mod simple;
 pub mod sql;
 mod translate;
