@@ -1,17 +1,30 @@
 //! Opik's query language (OQL), and the JSON filter list of its REST API.
 
+mod bounds;
 mod chars;
 mod columns;
+mod compare;
+mod json;
 mod list;
+mod lower;
+mod path;
+mod places;
+mod print;
 mod read;
+mod scores;
 #[cfg(test)]
 mod tests;
+mod values;
+mod wording;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use json::udfs;
+pub use lower::{AnySpan, Oql, parse};
+pub use print::print;
 pub use read::compile;
 
 /// What a filter of Opik selects.
