@@ -28,7 +28,7 @@ use crate::engine::EngineError;
 use crate::filter::columns;
 use crate::model::columns::{METADATA_PREFIX, START_TIME};
 use crate::model::nearest::as_typed;
-use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, retrying};
+use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
 use crate::store::complete;
 
 /// Reads the spans of a request, in one partition.
@@ -65,6 +65,23 @@ impl RemoteScanExec {
         Self { source, request, start, schema, hoped, properties, metrics, outcome }
     }
 
+    /// The times that it asks for.
+    pub(super) fn window(&self) -> Window {
+        self.request.window
+    }
+
+    /// The same with one more condition; its runs count as runs of this one.
+    pub(super) fn with_filter(&self, filter: Expr) -> Self {
+        let mut scan = self.clone();
+        scan.request.filters.push(filter);
+        scan
+    }
+
+    /// What its runs count.
+    pub(super) fn metrics_set(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
     fn title(&self) -> String {
         title(self.source.as_ref(), &self.request.project)
     }
@@ -85,7 +102,7 @@ impl RemoteScanExec {
 
     /// The request in words: what is asked of the source, what the source makes of it, then the conditions that are
     /// checked on what comes.
-    fn described(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn described(&self) -> Vec<(&'static str, String)> {
         let ExportRequest { project, window, filters, columns: wanted, limit, .. } = &self.request;
         let start = match self.start {
             Start::Asked => "",

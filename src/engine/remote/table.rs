@@ -15,17 +15,19 @@ use datafusion::physical_plan::empty::EmptyExec;
 
 use super::announcements::Announced;
 use super::scan::RemoteScanExec;
-use super::window::Bounds;
+use super::traces::TracesWhereTable;
+use super::window::{Bounds, Chosen, Start};
 use crate::engine::derived::{Reading, absent_name, read_open_name};
+use crate::filter::columns as columns_of;
 use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
 use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource, remote_schema};
+use crate::sources::{ExportRequest, SpanSource, Window, remote_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
 /// Bounds on the start time become the window, and the remote is told of all other filters; every filter is checked
 /// again on what comes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RemoteTable {
     source: Arc<dyn SpanSource>,
     project: String,
@@ -42,13 +44,18 @@ impl RemoteTable {
         Self { source, project: project.to_owned(), announced, schema, hoped_from }
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         title(self.source.as_ref(), &self.project)
     }
 
     /// The table with columns for open names that nobody announced and nothing computes, and a note for each that is
     /// not known to come: the remote is asked for them all the same.
     pub(crate) fn with_hoped_for(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let (table, notes) = self.hoping_for(names);
+        (Arc::new(table), notes)
+    }
+
+    fn hoping_for(&self, names: &BTreeSet<String>) -> (Self, Vec<String>) {
         let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
         let mut notes = vec![];
         for name in names.iter().filter(|name| self.schema.index_of(name).is_err()) {
@@ -67,12 +74,40 @@ impl RemoteTable {
             schema: Arc::new(Schema::new(fields)),
             hoped_from: self.hoped_from,
         };
-        (Arc::new(table), notes)
+        (table, notes)
     }
 
-    /// All spans of every trace in which any span matches.
-    pub(crate) fn traces_where(&self, _: Expr) -> Result<Arc<dyn TableProvider>> {
-        datafusion::common::not_impl_err!("traces_where on a remote")
+    /// All spans of every trace in which a condition is true of any span: a table with the columns of this one and of
+    /// [`with_hoped_for`](Self::with_hoped_for), and notes of names, those of the condition among them.
+    ///
+    /// The condition names canonical and open columns, without a table.
+    pub(crate) fn traces_where(
+        &self,
+        condition: Expr,
+        names: &BTreeSet<String>,
+    ) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let (_, mut notes) = self.hoping_for(&columns_of(&condition));
+        let (spans, more) = self.hoping_for(names);
+        notes.extend(more.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+        (Arc::new(TracesWhereTable::new(spans, condition)), notes)
+    }
+
+    /// The plan that reads some columns of the spans in a window.
+    pub(super) fn reading(&self, projection: &[usize], filters: &[Expr], window: Window) -> Result<RemoteScanExec> {
+        self.scanning(projection, filters, Chosen { window, start: Start::Asked })
+    }
+
+    fn scanning(&self, projection: &[usize], filters: &[Expr], chosen: Chosen) -> Result<RemoteScanExec> {
+        let schema = Arc::new(self.schema.project(projection)?);
+        let mut request = ExportRequest::new(&self.project, chosen.window);
+        // Who wants every column there is should hear of those that nobody announced.
+        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
+        request.columns = (!everything).then(|| self.request_columns(projection));
+        request.filters = filters.iter().cloned().map(unqualified).collect::<Result<_>>()?;
+        request.announced = Arc::clone(&self.announced);
+        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
+        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
+        Ok(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped))
     }
 
     fn request_columns(&self, projection: &[usize]) -> Vec<String> {
@@ -163,19 +198,12 @@ impl TableProvider for RemoteTable {
                 &all
             }
         };
-        let schema = Arc::new(self.schema.project(projection)?);
         let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
-        let Some(chosen) = Bounds::of(filters).window(now) else { return Ok(Arc::new(EmptyExec::new(schema))) };
-        let mut request = ExportRequest::new(&self.project, chosen.window);
-        // Who wants every column there is should hear of those that nobody announced.
-        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
-        request.columns = (!everything).then(|| self.request_columns(projection));
-        request.limit = limit.map(|limit| limit as u64);
-        request.filters = filters.iter().cloned().map(unqualified).collect::<Result<_>>()?;
-        request.announced = Arc::clone(&self.announced);
-        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
-        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
-        Ok(Arc::new(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped)))
+        let Some(chosen) = Bounds::of(filters).window(now) else {
+            return Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(projection)?))));
+        };
+        let scan: Arc<dyn ExecutionPlan> = Arc::new(self.scanning(projection, filters, chosen)?);
+        Ok(scan.with_fetch(limit).unwrap_or(scan))
     }
 }
 
