@@ -9,6 +9,7 @@
 
 mod cli;
 mod faulty;
+mod filter_fuzz;
 mod live;
 mod pull_cuts;
 mod pull_faults;
