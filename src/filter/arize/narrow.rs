@@ -96,7 +96,7 @@ fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
             return compare(column, Operator::Eq, Value::Boolean(false));
         }
         Expr::Between(Between { expr, negated: false, low, high }) => {
-            let column = Operand::of(expr, schema)?;
+            let column = Operand::of(expr, schema)?.among([low.as_ref(), high.as_ref()]);
             let bounds = [(Operator::GtEq, low), (Operator::LtEq, high)];
             let sides =
                 bounds.into_iter().filter_map(|(op, bound)| compare(column, op, column.meets(Value::of(bound)?)));
