@@ -54,8 +54,9 @@
 //!  │     └──▶ sources ─────────── where spans come from: files, the generator, remotes
 //!  ├──▶ config ────────────────── settings: environment, profiles, keys that are never shown
 //!  │
-//!  └──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
-//!        └──▶ model ───────────── what a span is: columns, names, types, arrivals
+//!  ├──▶ filter ────────────────── the vendors' filter languages: text to conditions, and back
+//!  ├──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
+//!  └──▶ model ─────────────────── what a span is: columns, names, types, arrivals
 //! ```
 //!
 //! Everything that reads input is strict about what it promises and lenient about what it meets: the text of a span is data

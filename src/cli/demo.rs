@@ -20,11 +20,11 @@ use crate::config::{ArizeSettings, FlightEndpoint, Secret};
 use crate::engine::{Engine, EngineError, Param, Params};
 use crate::model::window::Window;
 use crate::output::{ViewOptions, write_session, write_trace};
-use crate::pull::{Order, SLICE_ROWS};
+use crate::pull::Order;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
 use crate::sources::demo::Generator;
-use crate::store::{PullKey, Segment, Snapshot, Store, Wanted};
+use crate::store::{PullKey, Segment, Snapshot, Store};
 
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;
@@ -114,20 +114,14 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
     let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
     for project in ready.projects {
         let found = source.resolve(&project.name).await?;
-        let order = Order {
-            key: PullKey {
-                source: arize::NAME.to_owned(),
-                remote: source.endpoint().to_owned(),
-                space: Some(found.space),
-                into: found.project.clone(),
-                project: found.project,
-            },
-            wanted: Wanted::default(),
-            limit: None,
-            jobs: 2,
-            slice_rows: SLICE_ROWS,
-            record_empty: true,
+        let key = PullKey {
+            source: arize::NAME.to_owned(),
+            remote: source.endpoint().to_owned(),
+            space: Some(found.space),
+            into: found.project.clone(),
+            project: found.project,
         };
+        let order = Order { jobs: 2, ..Order::new(key) };
         let (store, source) = (Arc::clone(&store), Arc::new(source.clone()));
         Puller { context, store, source, order }.window(window).await?;
     }

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::remote;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::filter::FilterError;
 use crate::output;
 use crate::pull::PullError;
 use crate::sources::SourceError;
@@ -31,6 +32,8 @@ pub(super) enum Failure {
     Interrupted,
     #[error("{0}")]
     Usage(String),
+    #[error("{}", .0.report())]
+    Filter(FilterError),
     #[error("{0}")]
     Incomplete(String),
 }
@@ -55,7 +58,7 @@ impl Context {
             ErrorFormat::Json => self.say(&as_json(error)),
         }
         match error.downcast_ref() {
-            Some(Failure::Usage(_)) => ExitCode::from(USAGE),
+            Some(Failure::Usage(_) | Failure::Filter(_)) => ExitCode::from(USAGE),
             Some(Failure::Incomplete(_)) => ExitCode::from(INCOMPLETE),
             _ => ExitCode::FAILURE,
         }
@@ -110,6 +113,15 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn as_json(error: &anyhow::Error) -> String {
+    if let Some(Failure::Filter(error)) = error.downcast_ref() {
+        return json!({
+            "code": error.code(),
+            "message": output::escape_terminal(&error.in_one_line()),
+            "position": error.position().map(|(line, column)| json!({"line": line, "column": column})),
+            "suggestion": error.suggestion(),
+        })
+        .to_string();
+    }
     let code = match error.downcast_ref() {
         Some(Failure::Usage(_)) => "usage",
         Some(Failure::Incomplete(_)) => "incomplete",

@@ -1,23 +1,30 @@
 //! `spanql pull`: from a remote into the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::datatypes::DataType;
 use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::logical_expr::Expr;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::args::{PullArguments, WindowOptions};
 use super::context::{Context, counted};
 use super::exit::{Failure, source_error};
+use super::filters::FilterOptions;
 use super::remote;
+use crate::engine::RowFilter;
+use crate::filter::conjuncts;
+use crate::model::arrival::announced_columns;
 use crate::model::columns;
 use crate::model::names::{expand_alias, is_open_name};
 use crate::model::nearest::nearest;
 use crate::model::window::Window;
 use crate::output::escape_terminal;
-use crate::pull::{LATE, LATE_BRIEFLY, Order, Outcome, Planned, SLICE_ROWS, Watch, plan, plan_new, pull};
+use crate::pull::{LATE, LATE_BRIEFLY, Order, Outcome, Planned, Watch, plan, plan_new, pull};
 use crate::sources::arize::{self, Arize};
-use crate::sources::{ExportRequest, SourceError, SpanSource};
+use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, retrying};
 use crate::store::{PullKey, Store, Wanted};
 
 const SECOND: i64 = 1_000_000_000;
@@ -37,6 +44,8 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return Err(Failure::Usage(help.into()).into());
     }
     let wanted = Wanted { columns: columns_of(&arguments.columns)?, sample_rate: arguments.sample_rate, filter: None };
+    // What makes no sense is refused before anything is asked.
+    arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = window(&arguments.window, now())?;
     let store = Arc::new(context.store_to_write()?);
     let source = remote::arize(&arguments.remote)?;
@@ -44,22 +53,35 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     if let Some(note) = &found.note {
         context.note(&escape_terminal(note));
     }
+    let (filter, announced) = filter(context, &source, &found.project, &arguments.filters).await?;
     if arguments.count {
-        return count(context, &source, &found.project, window, &wanted).await;
+        let request = ExportRequest {
+            columns: wanted.columns,
+            sample_rate: wanted.sample_rate,
+            filters: filter.map(|filter| conjuncts(filter.condition().clone())).unwrap_or_default(),
+            announced,
+            ..ExportRequest::new(&found.project, window)
+        };
+        return count(context, &source, &request).await;
     }
+    let key = PullKey {
+        source: arize::NAME.to_owned(),
+        remote: source.endpoint().to_owned(),
+        space: Some(found.space),
+        into: arguments.as_project.unwrap_or_else(|| found.project.clone()),
+        project: found.project,
+    };
     let order = Order {
-        key: PullKey {
-            source: arize::NAME.to_owned(),
-            remote: source.endpoint().to_owned(),
-            space: Some(found.space),
-            into: arguments.as_project.unwrap_or_else(|| found.project.clone()),
-            project: found.project,
-        },
         wanted,
         limit: arguments.limit,
         jobs: usize::from(arguments.jobs),
-        slice_rows: SLICE_ROWS,
         record_empty: !arguments.follow,
+        announced,
+        ..Order::new(key)
+    };
+    let order = match filter {
+        Some(filter) => order.only(filter),
+        None => order,
     };
     let puller = Puller { context, store, source: Arc::new(source), order };
     if arguments.follow {
@@ -134,22 +156,41 @@ fn columns_of(typed: &[String]) -> anyhow::Result<Option<Vec<String>>> {
     Ok(Some(names))
 }
 
-async fn count(
+/// The filter that the options mean, and what the remote announces, which is asked for where the filter needs it.
+async fn filter(
     context: &Context,
     source: &Arize,
     project: &str,
-    window: Window,
-    wanted: &Wanted,
-) -> anyhow::Result<()> {
-    let request = ExportRequest {
-        columns: wanted.columns.clone(),
-        sample_rate: wanted.sample_rate,
-        ..ExportRequest::new(project, window)
-    };
-    let count = source.count(&request).await?.ok_or_else(|| SourceError::Protocol {
+    options: &FilterOptions,
+) -> anyhow::Result<(Option<RowFilter>, Arc<BTreeMap<String, DataType>>)> {
+    let Some(read) = options.read_unchecked().map_err(Failure::Filter)? else { return Ok((None, Arc::default())) };
+    if read.columns().iter().all(|name| columns::canonical(name).is_some()) {
+        return Ok((Some(row_filter(read.expr)?), Arc::default()));
+    }
+    let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
+    let announced = announced_columns(&schema);
+    let read = options.read_for(&announced).map_err(Failure::Filter)?;
+    for note in read.iter().flat_map(|filter| &filter.notes) {
+        context.note(&escape_terminal(note));
+    }
+    Ok((read.map(|filter| row_filter(filter.expr)).transpose()?, Arc::new(announced)))
+}
+
+fn row_filter(condition: Expr) -> Result<RowFilter, Failure> {
+    RowFilter::new(condition).map_err(|error| Failure::Usage(format!("filter: {error}")))
+}
+
+async fn count(context: &Context, source: &Arize, request: &ExportRequest) -> anyhow::Result<()> {
+    let count = source.count(request).await?.ok_or_else(|| SourceError::Protocol {
         endpoint: source.endpoint().to_owned(),
         reason: "it does not say how many spans there are".to_owned(),
     })?;
+    if !request.filters.is_empty() {
+        let count = HumanCount(count);
+        context.note(&format!(
+            "at most {count} match: this counts what the remote lets through, and a pull checks each span"
+        ));
+    }
     context.print(&count.to_string())
 }
 
@@ -258,7 +299,9 @@ impl Puller<'_> {
     fn say(&self, window: Window, outcome: &Outcome, began: Instant) {
         let (context, key) = (self.context, &self.order.key);
         let project = escape_terminal(&key.project);
-        let asked = format!("{project} from {} to {}", time(window.start), time(window.end));
+        let filter = self.order.wanted.filter.as_ref();
+        let filter = filter.map(|filter| format!(" where {}", escape_terminal(filter))).unwrap_or_default();
+        let asked = format!("{project} from {} to {}{filter}", time(window.start), time(window.end));
         if outcome.received == 0 && outcome.announced.is_none_or(|announced| announced == 0) {
             let columns = self.order.wanted.sample_rate.map(|rate| format!(", sample rate {rate}")).unwrap_or_default();
             context.report(&format!(
@@ -267,8 +310,13 @@ impl Puller<'_> {
             return;
         }
         let number = |number: u64| HumanCount(number).to_string();
+        let unmatched = match outcome.unmatched {
+            0 => String::new(),
+            1 => " (1 does not match)".to_owned(),
+            rows => format!(" ({} do not match)", HumanCount(rows)),
+        };
         context.report(&format!(
-            "asked {asked}: announced {}, received {}, stored {} ({} new, {} updated) in {:.1} s: {} version {}",
+            "asked {asked}: announced {}, received {}{unmatched}, stored {} ({} new, {} updated) in {:.1} s: {} version {}",
             outcome.announced.map_or("?".to_owned(), number),
             number(outcome.received),
             number(outcome.stored),

@@ -76,7 +76,8 @@ fn balanced<T>(mut terms: Vec<T>, join: impl Fn(T, T) -> T) -> Option<T> {
     terms.pop()
 }
 
-fn balance(expr: Expr) -> Result<Transformed<Expr>> {
+/// Makes a chain that is too deep a balanced tree.
+pub(super) fn balance(expr: Expr) -> Result<Transformed<Expr>> {
     expr.transform_down(|expr| {
         let chain = match &expr {
             Expr::BinaryExpr(BinaryExpr { op: op @ (Operator::And | Operator::Or), .. }) => *op,

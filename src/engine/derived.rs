@@ -47,6 +47,16 @@ pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeMap<String
     Reading::Absent(absent_type(name))
 }
 
+/// How a name is read from a table of spans with this schema; `None` where it is a column and nothing else.
+pub(crate) fn read_name(name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Option<Reading> {
+    let Ok(field) = schema.field_with_name(name) else { return Some(read_open_name(name, schema, rest)) };
+    let (parent, path) = indexed(name).filter(|(parent, _)| schema.field_with_name(parent).is_ok())?;
+    // What a span's list says as well is kept in the list only.
+    let own = Expr::Column(Column::new_unqualified(name));
+    let item = json_list_item(Expr::Column(Column::new_unqualified(parent)), lit(path));
+    Some(Reading::Computed(coalesce(vec![own, try_cast(item, field.data_type().clone())])))
+}
+
 /// A table with further columns behind its own, and a note for each that no span has.
 pub(crate) fn with_open_names(
     table: &str,
@@ -59,25 +69,20 @@ pub(crate) fn with_open_names(
     let mut notes = vec![];
     let mut exprs: Vec<Expr> = own.collect();
     for name in names {
-        if let Ok(index) = schema.index_of(name) {
-            if let Some((parent, path)) = indexed(name) {
-                // What a span's list says as well is kept in the list only.
-                let own = Expr::Column(Column::new_unqualified(name));
-                let item = json_list_item(Expr::Column(Column::new_unqualified(parent)), lit(path));
-                let item = try_cast(item, schema.field(index).data_type().clone());
-                exprs[index] = coalesce(vec![own, item]).alias(name);
-            }
-            continue;
-        }
-        let expr = match read_open_name(name, &schema, rest) {
-            Reading::Computed(expr) => expr,
-            Reading::Absent(data_type) => {
+        let own = schema.index_of(name).ok();
+        let expr = match read_name(name, &schema, rest) {
+            None => continue,
+            Some(Reading::Computed(expr)) => expr,
+            Some(Reading::Absent(data_type)) => {
                 let note = format!("no span has {} (read as null)", as_typed(name));
                 notes.push(absent_name(note, name, &schema, rest));
                 Expr::Literal(ScalarValue::try_from(&data_type)?, None)
             }
         };
-        exprs.push(expr.alias(name));
+        match own {
+            Some(index) => exprs[index] = expr.alias(name),
+            None => exprs.push(expr.alias(name)),
+        }
     }
     // The name is quoted whole: a dot in it is no schema.
     let reference = datafusion::common::TableReference::bare(table);

@@ -80,10 +80,13 @@ impl Filtered {
                 Ok((view(rows.project(self.shown(names))?)?, notes))
             }
             Selects::SpansOfTraces(condition) => {
-                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
-                if let Some(remote) = spans.downcast_ref::<RemoteTable>() {
-                    return Ok((remote.traces_where(condition.clone())?, notes));
+                if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
+                    let (traces, mut notes) = remote.traces_where(condition.clone(), names);
+                    let (traces, absent) = self.table.view_of(traces, names)?;
+                    notes.extend(absent);
+                    return Ok((traces, notes));
                 }
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
                 let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
                 let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias("matching")?.build()?;
                 let ids = (
@@ -156,14 +159,23 @@ impl Table {
             Some(remote) => remote.with_hoped_for(&names),
             None => (Arc::clone(&self.provider), vec![]),
         };
+        let (view, absent) = self.view_of(provider, &names)?;
+        notes.extend(absent);
+        Ok((view, notes))
+    }
+
+    /// A table in the place of this one, with columns for these open names, and what the reader should know of names.
+    fn view_of(
+        &self,
+        provider: Arc<dyn TableProvider>,
+        names: &BTreeSet<String>,
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let schema = provider.schema();
         let asked = |name: &&String| schema.index_of(name).is_err() || crate::model::derived::indexed(name).is_some();
         if !names.iter().any(|name| asked(&name)) {
-            return Ok((provider, notes));
+            return Ok((provider, vec![]));
         }
-        let (view, absent) = with_open_names(&self.name, provider, &self.rest, &names)?;
-        notes.extend(absent);
-        Ok((view, notes))
+        with_open_names(&self.name, provider, &self.rest, names)
     }
 
     fn scan(&self, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {

@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// How much of a long line is shown around the place, in columns to each side.
 const AROUND: usize = 60;
+/// How much of a long word a message shows, in characters.
+const SHORT: usize = 60;
 
 /// Why a filter was refused.
 ///
@@ -34,8 +36,10 @@ impl FilterError {
 
     /// Says where: the bytes of the filter's text, which may be none at its end.
     pub(crate) fn at(mut self, text: &str, bytes: Range<usize>) -> Self {
-        let end = bytes.end.min(text.len());
-        self.0.place = Some((text.into(), bytes.start.min(end)..end));
+        // A place inside a character is that of the character.
+        let start = text.floor_char_boundary(bytes.start);
+        let end = text.ceil_char_boundary(bytes.end).max(start);
+        self.0.place = Some((text.into(), start..end));
         self
     }
 
@@ -126,6 +130,12 @@ fn write_place(out: &mut impl fmt::Write, text: &str, bytes: &Range<usize>) -> f
     write!(out, "\n  {lead}{before}{}{trail}\n  {}{}", shown(&kept), " ".repeat(blanks), "^".repeat(carets))
 }
 
+/// A piece of a filter as a message shows it: not too long, and in one line.
+pub(super) fn short(text: &str) -> String {
+    let kept: String = text.chars().take(SHORT).map(|c| if c.is_control() { '·' } else { c }).collect();
+    if text.chars().nth(SHORT).is_some() { kept + "…" } else { kept }
+}
+
 #[cfg(test)]
 mod tests {
     use super::FilterError;
@@ -135,8 +145,8 @@ mod tests {
         let text = "a = 1\nAND bb = 2";
         let error = FilterError::new("x", "no bb").at(text, 10..12);
         assert_eq!(error.report(), "filter, 2:5: no bb\n  AND bb = 2\n      ^^");
-        let error = FilterError::new("x", "odd").at("é\t= 名 x", 7..8).help("do this");
-        assert_eq!(error.report(), "filter, 1:6: odd; do this\n  é·= 名 x\n        ^");
+        let error = FilterError::new("x", "odd").at("é\t= 名 x", 9..10).help("do this");
+        assert_eq!(error.report(), "filter, 1:7: odd; do this\n  é·= 名 x\n         ^");
         let long = "x".repeat(100) + "!" + &"y".repeat(100);
         let report = FilterError::new("x", "bang").at(&long, 100..101).report();
         assert_eq!(report.lines().nth(1).unwrap().trim().chars().count(), 122);

@@ -21,6 +21,7 @@ pub mod phoenix;
 mod sample;
 mod simple;
 pub mod sql;
+mod translate;
 
 use std::collections::BTreeSet;
 
@@ -31,6 +32,7 @@ pub(crate) use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use names::{Names, Unknown};
+pub use translate::{Language, TranslateError, Translation, translate};
 
 /// The longest filter, in bytes.
 pub const MAX_BYTES: usize = 64 << 10;
@@ -86,6 +88,6 @@ impl<T> Said<T> {
 }
 
 /// Runs something that nests as deep as the limits let it, whatever stack the caller has.
-fn with_stack<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(16 << 20, 64 << 20, work)
 }

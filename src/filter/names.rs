@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::error::FilterError;
+use super::error::{FilterError, short};
 use crate::model::derived::{derived_list, indexed};
 use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
@@ -47,6 +47,17 @@ impl<'a> Names<'a> {
         Self { schema, rest, unknown }
     }
 
+    /// The names of all columns, and those whose values lie in `attributes.rest`.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        let known = self.schema.fields().iter().map(|field| field.name().as_str());
+        known.chain(self.rest.keys().map(String::as_str))
+    }
+
+    /// What a name means that no span has.
+    pub(crate) fn unknown(&self) -> Unknown {
+        self.unknown
+    }
+
     /// What a name means. Aliases ignore case, and so do names without a dot.
     ///
     /// # Errors
@@ -68,7 +79,7 @@ impl<'a> Names<'a> {
         if !open || self.unknown == Unknown::Error {
             let what = if open { "no span has" } else { "unknown column" };
             let code = if open { "unknown-name" } else { "unknown-column" };
-            let error = FilterError::new(code, format!("{what} {}", as_typed(typed)));
+            let error = FilterError::new(code, format!("{what} {}", short(&as_typed(typed))));
             return Err(error.suggest(self.nearest(&target).map(as_typed)));
         }
         let note = (self.unknown == Unknown::Null).then(|| {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::slices::{Next, Slices};
 use super::{Order, Outcome, PullError, Watch};
+use crate::filter::conjuncts;
 use crate::model::columns;
 use crate::model::window::{Window, without};
 use crate::sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
@@ -47,7 +48,15 @@ struct Fetched {
     slice: Slice,
     import: Import,
     unfit: Unfit,
+    unmatched: u64,
     _place: OwnedSemaphorePermit,
+}
+
+/// What was read of a stream.
+struct ReadRows {
+    import: Import,
+    /// Rows that the filter did not let through.
+    unmatched: u64,
 }
 
 /// What one attempt brought, taken back from the watch unless it is kept.
@@ -85,11 +94,15 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// The columns, and those without which a store would take every span for a root.
-fn with_tree_columns(wanted: &[String]) -> Vec<String> {
-    let needed = [columns::PARENT_ID, columns::END_TIME].map(str::to_owned);
-    let more = needed.into_iter().filter(|name| !wanted.contains(name));
-    wanted.iter().cloned().chain(more).collect()
+/// The columns, those without which a store would take every span for a root, and others.
+fn with_more_columns(wanted: &[String], others: Vec<String>) -> Vec<String> {
+    let mut all = wanted.to_vec();
+    for name in [columns::PARENT_ID, columns::END_TIME].map(str::to_owned).into_iter().chain(others) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
 }
 
 /// Now, in milliseconds since the epoch.
@@ -175,8 +188,9 @@ impl Run {
                 self.stopped.store(true, Ordering::Relaxed);
             }
             drop(asked);
-            let Some((slice, import, unfit)) = fetched? else { continue };
-            if sender.send(Fetched { slice, import, unfit, _place: place }).await.is_err() {
+            let Some((slice, rows, unfit)) = fetched? else { continue };
+            let ReadRows { import, unmatched } = rows;
+            if sender.send(Fetched { slice, import, unfit, unmatched, _place: place }).await.is_err() {
                 break;
             }
         }
@@ -203,11 +217,18 @@ impl Run {
     }
 
     /// Fetches a slice, again while that can help; `None` when it was cut into smaller ones.
-    async fn fetch(&self, window: Window) -> Result<Option<(Slice, Import, Unfit)>, PullError> {
+    async fn fetch(&self, window: Window) -> Result<Option<(Slice, ReadRows, Unfit)>, PullError> {
+        let filter = self.order.filter.as_deref();
         let request = ExportRequest {
-            columns: self.order.wanted.columns.as_deref().map(with_tree_columns),
+            filters: filter.map(|filter| conjuncts(filter.condition().clone())).unwrap_or_default(),
+            announced: Arc::clone(&self.order.announced),
+            columns: self.order.wanted.columns.as_deref().map(|wanted| {
+                let checked = filter.map(|filter| filter.columns(&self.order.announced)).unwrap_or_default();
+                with_more_columns(wanted, checked)
+            }),
             sample_rate: self.order.wanted.sample_rate,
-            limit: self.order.limit,
+            // Spans that the filter does not let through are not among those wanted.
+            limit: self.order.limit.filter(|_| filter.is_none()),
             ..ExportRequest::new(&self.order.key.project, window)
         };
         let attempt = || async {
@@ -226,12 +247,12 @@ impl Run {
             }
             let received = Arc::clone(stream.received());
             let mut counted = Counted { watch: &self.watch, rows: 0, bytes: 0 };
-            let import = self.read(&mut stream, &mut counted).await?;
+            let read = self.read(&mut stream, &mut counted).await?;
             counted.keep();
             // Of a sample, the part of the last batch that was not wanted does not count.
-            let limited = self.order.limit.is_some_and(|limit| import.rows() >= limit);
-            let rows = if limited { import.rows() } else { received.rows() };
-            Ok(Some((Slice::new(window, stream.announced(), rows), import, received.unfit())))
+            let limited = self.order.limit.is_some_and(|limit| read.import.rows() >= limit);
+            let rows = if limited { read.import.rows() + read.unmatched } else { received.rows() };
+            Ok(Some((Slice::new(window, stream.announced(), rows), read, received.unfit())))
         };
         retrying(PATIENT, attempt, PullError::source_error).await
     }
@@ -244,12 +265,16 @@ impl Run {
     }
 
     /// Reads a stream to its end, or the limit.
-    async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<Import, PullError> {
+    async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<ReadRows, PullError> {
+        let mut unmatched = 0;
         let mut import = self.store.begin_with_memory(WAITING / self.order.jobs.max(1));
         let mut left = self.order.limit;
         while let Some(batch) = stream.next().await {
             counted.came(stream.received());
-            let mut batch = self.renamed(batch?)?;
+            let came = self.renamed(batch?)?;
+            let rows = came.num_rows();
+            let mut batch = self.matching(came).await?;
+            unmatched += (rows - batch.num_rows()) as u64;
             if let Some(left) = &mut left {
                 batch = batch.slice(0, batch.num_rows().min(usize::try_from(*left).unwrap_or(usize::MAX)));
                 *left -= batch.num_rows() as u64;
@@ -262,7 +287,16 @@ impl Run {
             }
         }
         counted.came(stream.received());
-        Ok(import)
+        Ok(ReadRows { import, unmatched })
+    }
+
+    /// The rows of a batch that the filter lets through.
+    async fn matching(&self, batch: RecordBatch) -> Result<RecordBatch, PullError> {
+        let Some(filter) = self.order.filter.clone() else { return Ok(batch) };
+        let kept = tokio::task::spawn_blocking(move || filter.matching(&batch)).await;
+        let kept = kept.map_err(|panic| PullError::Internal(panic.to_string()))?;
+        let endpoint = self.order.key.remote.clone();
+        kept.map_err(|error| SourceError::Protocol { endpoint, reason: error.to_string() }.into())
     }
 
     /// The batch with the project of the store.
@@ -298,7 +332,8 @@ impl Run {
     }
 
     async fn commit(&mut self, fetched: Fetched, outcome: &mut Outcome) -> Result<(), StoreError> {
-        let Fetched { slice, import, unfit, _place } = fetched;
+        let Fetched { slice, import, unfit, unmatched, _place } = fetched;
+        outcome.unmatched += unmatched;
         outcome.announced = outcome.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
         outcome.received += slice.received;
         outcome.limited = self.order.limit.is_some_and(|limit| import.rows() >= limit);

@@ -8,9 +8,13 @@ mod fetch;
 mod plan;
 mod slices;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::datatypes::DataType;
+
+use crate::engine::RowFilter;
 use crate::sources::{SourceError, SpanSource, Window};
 use crate::store::{Pull, PullKey, Store, StoreError, Wanted};
 
@@ -45,6 +49,37 @@ pub struct Order {
     pub slice_rows: u64,
     /// Whether a pull is recorded that brought no spans: that says that nothing is missing.
     pub record_empty: bool,
+    /// Only spans that this lets through, see [`Order::only`].
+    pub filter: Option<Arc<RowFilter>>,
+    /// The columns that the remote announces for the project, with their types here: those that its part of the filter
+    /// may name.
+    pub announced: Arc<BTreeMap<String, DataType>>,
+}
+
+impl Order {
+    /// An order of everything.
+    pub fn new(key: PullKey) -> Self {
+        Self {
+            key,
+            wanted: Wanted::default(),
+            limit: None,
+            jobs: 4,
+            slice_rows: SLICE_ROWS,
+            record_empty: true,
+            filter: None,
+            announced: Arc::default(),
+        }
+    }
+
+    /// The same of the spans only that a filter lets through.
+    ///
+    /// The remote is told of it as far as its language goes, and every span that comes is checked here.
+    #[must_use]
+    pub fn only(mut self, filter: RowFilter) -> Self {
+        self.wanted.filter = Some(filter.condition().to_string());
+        self.filter = Some(Arc::new(filter));
+        self
+    }
 }
 
 /// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
@@ -111,7 +146,9 @@ pub struct Outcome {
     pub announced: Option<u64>,
     /// Spans that came.
     pub received: u64,
-    /// Those of them that the store has now: others were repeated, deleted before, or outside the window.
+    /// Those of them that the filter did not let through, and the remote did all the same.
+    pub unmatched: u64,
+    /// Those of the rest that the store has now: others were repeated, deleted before, or outside the window.
     pub stored: u64,
     /// Spans that are new to the store.
     pub new: u64,
@@ -137,12 +174,12 @@ pub struct Outcome {
 /// use std::sync::Arc;
 /// use spanql::config::{ArizeSettings, FlightEndpoint, Secret};
 /// use spanql::model::window::Window;
-/// use spanql::pull::{Order, SLICE_ROWS, Watch, plan, pull};
+/// use spanql::pull::{Order, Watch, plan, pull};
 /// use spanql::serve::{Server, Settings};
 /// use spanql::sources::SpanSource;
 /// use spanql::sources::arize::{Arize, DEFAULT_TIMEOUT, NAME};
 /// use spanql::sources::demo::Generator;
-/// use spanql::store::{Progress, PullKey, Status, Store, Wanted};
+/// use spanql::store::{Progress, PullKey, Status, Store};
 ///
 /// // A server on this machine stands for Arize.
 /// let served = Arc::new(Store::open("memory://")?);
@@ -168,20 +205,13 @@ pub struct Outcome {
 /// let mut stored = 0;
 /// for project in ready.projects {
 ///     let found = source.resolve(&project.name).await?;
-///     let order = Order {
-///         key: PullKey {
-///             source: NAME.into(),
-///             remote: source.endpoint().into(),
-///             space: Some(found.space),
-///             project: found.project.clone(),
-///             into: found.project,
-///         },
-///         wanted: Wanted::default(),
-///         limit: None,
-///         jobs: 2,
-///         slice_rows: SLICE_ROWS,
-///         record_empty: true,
-///     };
+///     let order = Order::new(PullKey {
+///         source: NAME.into(),
+///         remote: source.endpoint().into(),
+///         space: Some(found.space),
+///         project: found.project.clone(),
+///         into: found.project,
+///     });
 ///     let year = Window { start: 1_767_225_600_000_000_000, end: 1_798_761_600_000_000_000 };
 ///     let planned = plan(&store.ledger().await?, &order, year, 0);
 ///     let remote: Arc<dyn SpanSource> = Arc::new(source.clone());

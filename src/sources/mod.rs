@@ -10,5 +10,6 @@ mod retry;
 
 pub use crate::model::window::Window;
 pub use error::SourceError;
+pub(crate) use remote::remote_schema;
 pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
 pub use retry::{BRIEF, PATIENT, retrying};

@@ -1,5 +1,6 @@
 //! What every remote place of spans has in common: a request, a stream of spans, and how it ended.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
+use datafusion::logical_expr::Expr;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
+use crate::filter;
+use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::window::Window;
 
 /// Which spans of a remote project are wanted.
@@ -22,6 +26,12 @@ pub struct ExportRequest {
     pub project: String,
     /// Spans that start inside.
     pub window: Window,
+    /// Conditions over columns by their canonical names, which all hold for the spans wanted. The remote may leave out
+    /// spans for which one is not true; it may send more: who asks checks again.
+    pub filters: Vec<Expr>,
+    /// The columns that the remote announces for the project, with their types here, as far as they are known: only
+    /// canonical columns and these can be named in what is asked of it.
+    pub announced: Arc<BTreeMap<String, DataType>>,
     /// Names of the columns wanted, in canonical spelling; all of them if not set. The columns that identify a span
     /// and its start time come in any case. Names that the remote knows no column of are no error: they do not come.
     pub columns: Option<Vec<String>>,
@@ -34,8 +44,39 @@ pub struct ExportRequest {
 impl ExportRequest {
     /// Everything in a window of a project.
     pub fn new(project: impl Into<String>, window: Window) -> Self {
-        Self { project: project.into(), window, columns: None, limit: None, sample_rate: None }
+        Self {
+            project: project.into(),
+            window,
+            filters: Vec::new(),
+            announced: Arc::default(),
+            columns: None,
+            limit: None,
+            sample_rate: None,
+        }
     }
+
+    /// The columns that filters may name when they are said to the remote: the canonical ones, those announced, and
+    /// keys of announced metadata.
+    pub(crate) fn schema(&self) -> Schema {
+        let schema = remote_schema(&self.announced);
+        if !self.announced.contains_key(columns::METADATA) {
+            return schema;
+        }
+        // Nobody announces the keys of the metadata.
+        let named: BTreeSet<String> = self.filters.iter().flat_map(filter::columns).collect();
+        let keys = named.iter().filter(|name| name.starts_with(METADATA_PREFIX) && schema.index_of(name).is_err());
+        let keys = keys.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+        Schema::new(schema.fields().iter().cloned().chain(keys).collect::<Vec<_>>())
+    }
+}
+
+/// The columns of a remote project here: the canonical ones without `tree.*`, then the open ones that it announces.
+pub(crate) fn remote_schema(announced: &BTreeMap<String, DataType>) -> Schema {
+    let canonical = columns::CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
+    // Keys that share one column of JSON are read key by key.
+    let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
+    let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
+    Schema::new(canonical.chain(open).collect::<Vec<_>>())
 }
 
 /// A project of a remote.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use spanql::config::{ArizeSettings, Environment};
 use spanql::model::columns;
-use spanql::pull::{Order, Outcome, PullError, SLICE_ROWS, Watch, plan, pull};
+use spanql::pull::{Order, Outcome, PullError, Watch, plan, pull};
 use spanql::sources::arize::Arize;
 use spanql::sources::{SpanSource, Window};
-use spanql::store::{PullKey, Store, Wanted};
+use spanql::store::{PullKey, Store};
 use tempfile::TempDir;
 
 use super::support::{self, BASE_TIME, Cell, Row, batch, row};
@@ -113,9 +113,7 @@ impl Puller {
             project: PROJECT.to_owned(),
             into: PROJECT.to_owned(),
         };
-        let order =
-            Order { key, wanted: Wanted::default(), limit: None, jobs: 4, slice_rows: SLICE_ROWS, record_empty: true };
-        Self { source: Arc::new(arize), order }
+        Self { source: Arc::new(arize), order: Order::new(key) }
     }
 
     /// From a plaintext server on a port.

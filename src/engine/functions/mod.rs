@@ -15,5 +15,8 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in [filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(numbers::all()) {
         registry.register_udf(function.into())?;
     }
+    for function in filter::opik::udfs() {
+        registry.register_udf(function)?;
+    }
     Ok(())
 }

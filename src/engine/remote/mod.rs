@@ -7,6 +7,8 @@
 //!   │
 //! scan       sends the request when it is run ──▶ fit: rows complete, in the types that were promised
 //!   │
+//! traces     the same twice: which traces have a span that matches, then the spans of these
+//!
 //! outcome    what is known only after the rows were read
 //! ```
 
@@ -17,6 +19,7 @@ mod scan;
 mod schema;
 mod straight;
 mod table;
+mod traces;
 mod window;
 
 use std::sync::Arc;
@@ -26,9 +29,10 @@ use datafusion::physical_plan::ExecutionPlan;
 pub use outcome::Remark;
 pub(super) use schema::RemoteSchema;
 pub(super) use straight::StraightFromRemote;
-pub(super) use table::RemoteTable;
+pub(super) use table::{RemoteTable, requested};
 
 use scan::RemoteScanExec;
+use traces::TracesWhereExec;
 
 /// What the reader should know before a plan's remote scans are run, each once.
 pub(super) fn notes(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
@@ -57,6 +61,7 @@ fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<&RemoteScanExec> {
     let mut open = vec![plan];
     while let Some(plan) = open.pop() {
         scans.extend(plan.downcast_ref::<RemoteScanExec>());
+        scans.extend(plan.downcast_ref::<TracesWhereExec>().map(TracesWhereExec::spans));
         open.extend(plan.children().into_iter().rev());
     }
     scans

@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{
@@ -24,9 +25,10 @@ use super::outcome::{Outcome, Remark};
 use super::table::title;
 use super::window::Start;
 use crate::engine::EngineError;
-use crate::model::columns::METADATA_PREFIX;
+use crate::filter::columns;
+use crate::model::columns::{METADATA_PREFIX, START_TIME};
 use crate::model::nearest::as_typed;
-use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, retrying};
+use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
 use crate::store::complete;
 
 /// Reads the spans of a request, in one partition.
@@ -63,6 +65,23 @@ impl RemoteScanExec {
         Self { source, request, start, schema, hoped, properties, metrics, outcome }
     }
 
+    /// The times that it asks for.
+    pub(super) fn window(&self) -> Window {
+        self.request.window
+    }
+
+    /// The same with one more condition; its runs count as runs of this one.
+    pub(super) fn with_filter(&self, filter: Expr) -> Self {
+        let mut scan = self.clone();
+        scan.request.filters.push(filter);
+        scan
+    }
+
+    /// What its runs count.
+    pub(super) fn metrics_set(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
     fn title(&self) -> String {
         title(self.source.as_ref(), &self.request.project)
     }
@@ -81,25 +100,32 @@ impl RemoteScanExec {
         self.outcome.remarks(&self.title(), &self.hoped)
     }
 
-    /// The request in words: what is asked of the source, then what the source makes of it.
-    fn described(&self) -> Vec<(&'static str, String)> {
-        let ExportRequest { project, window, columns, limit, .. } = &self.request;
+    /// The request in words: what is asked of the source, what the source makes of it, then the conditions that are
+    /// checked on what comes.
+    pub(super) fn described(&self) -> Vec<(&'static str, String)> {
+        let ExportRequest { project, window, filters, columns: wanted, limit, .. } = &self.request;
         let start = match self.start {
             Start::Asked => "",
             Start::BeforeNow | Start::BeforeEnd => " (no lower bound given)",
         };
-        let columns = columns.as_ref().map_or("all".to_owned(), |columns| format!("[{}]", columns.join(", ")));
+        let wanted = wanted.as_ref().map_or("all".to_owned(), |columns| format!("[{}]", columns.join(", ")));
         let mut described = vec![
             ("source", self.source.name().to_owned()),
             ("project", project.clone()),
             ("window", format!("[{}, {}){start}", rfc3339(window.start), rfc3339(window.end))),
-            ("columns", columns),
+            ("columns", wanted),
         ];
         described.extend(limit.map(|limit| ("limit", limit.to_string())));
         let sent: Vec<String> =
             self.source.describe(&self.request).iter().map(|(name, value)| format!("{name}: {value}")).collect();
         if !sent.is_empty() {
             described.push(("request", format!("{{{}}}", sent.join(", "))));
+        }
+        // The window is cut again by the source.
+        let beyond_window = |filter: &&Expr| columns(filter).iter().any(|name| name != START_TIME);
+        let rest: Vec<String> = filters.iter().filter(beyond_window).map(ToString::to_string).collect();
+        if !rest.is_empty() {
+            described.push(("rest", format!("[{}]", rest.join(", "))));
         }
         described
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, Result};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -14,16 +15,19 @@ use datafusion::physical_plan::empty::EmptyExec;
 
 use super::announcements::Announced;
 use super::scan::RemoteScanExec;
-use super::window::Bounds;
+use super::traces::TracesWhereTable;
+use super::window::{Bounds, Chosen, Start};
 use crate::engine::derived::{Reading, absent_name, read_open_name};
+use crate::filter::columns as columns_of;
 use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
 use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource};
+use crate::sources::{ExportRequest, SpanSource, Window, remote_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
-/// Bounds on the start time narrow what is asked for; every filter is checked again on what comes.
-#[derive(Debug)]
+/// Bounds on the start time become the window, and the remote is told of all other filters; every filter is checked
+/// again on what comes.
+#[derive(Debug, Clone)]
 pub(crate) struct RemoteTable {
     source: Arc<dyn SpanSource>,
     project: String,
@@ -35,22 +39,23 @@ pub(crate) struct RemoteTable {
 
 impl RemoteTable {
     pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
-        let canonical = CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
-        // Keys that share one column of JSON are read key by key: see [`requested`].
-        let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
-        let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
-        let schema = Arc::new(Schema::new(canonical.chain(open).collect::<Vec<_>>()));
+        let schema = Arc::new(remote_schema(&announced));
         let hoped_from = schema.fields().len();
         Self { source, project: project.to_owned(), announced, schema, hoped_from }
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         title(self.source.as_ref(), &self.project)
     }
 
     /// The table with columns for open names that nobody announced and nothing computes, and a note for each that is
     /// not known to come: the remote is asked for them all the same.
     pub(crate) fn with_hoped_for(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let (table, notes) = self.hoping_for(names);
+        (Arc::new(table), notes)
+    }
+
+    fn hoping_for(&self, names: &BTreeSet<String>) -> (Self, Vec<String>) {
         let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
         let mut notes = vec![];
         for name in names.iter().filter(|name| self.schema.index_of(name).is_err()) {
@@ -69,12 +74,40 @@ impl RemoteTable {
             schema: Arc::new(Schema::new(fields)),
             hoped_from: self.hoped_from,
         };
-        (Arc::new(table), notes)
+        (table, notes)
     }
 
-    /// All spans of every trace in which any span matches.
-    pub(crate) fn traces_where(&self, _: Expr) -> Result<Arc<dyn TableProvider>> {
-        datafusion::common::not_impl_err!("traces_where on a remote")
+    /// All spans of every trace in which a condition is true of any span: a table with the columns of this one and of
+    /// [`with_hoped_for`](Self::with_hoped_for), and notes of names, those of the condition among them.
+    ///
+    /// The condition names canonical and open columns, without a table.
+    pub(crate) fn traces_where(
+        &self,
+        condition: Expr,
+        names: &BTreeSet<String>,
+    ) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let (_, mut notes) = self.hoping_for(&columns_of(&condition));
+        let (spans, more) = self.hoping_for(names);
+        notes.extend(more.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+        (Arc::new(TracesWhereTable::new(spans, condition)), notes)
+    }
+
+    /// The plan that reads some columns of the spans in a window.
+    pub(super) fn reading(&self, projection: &[usize], filters: &[Expr], window: Window) -> Result<RemoteScanExec> {
+        self.scanning(projection, filters, Chosen { window, start: Start::Asked })
+    }
+
+    fn scanning(&self, projection: &[usize], filters: &[Expr], chosen: Chosen) -> Result<RemoteScanExec> {
+        let schema = Arc::new(self.schema.project(projection)?);
+        let mut request = ExportRequest::new(&self.project, chosen.window);
+        // Who wants every column there is should hear of those that nobody announced.
+        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
+        request.columns = (!everything).then(|| self.request_columns(projection));
+        request.filters = filters.iter().cloned().map(unqualified).collect::<Result<_>>()?;
+        request.announced = Arc::clone(&self.announced);
+        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
+        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
+        Ok(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped))
     }
 
     fn request_columns(&self, projection: &[usize]) -> Vec<String> {
@@ -84,6 +117,17 @@ impl RemoteTable {
     }
 }
 
+/// The filter over columns without a table.
+fn unqualified(filter: Expr) -> Result<Expr> {
+    let bare = |expr| match expr {
+        Expr::Column(Column { relation: Some(_), name, .. }) => {
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    filter.transform(bare).data()
+}
+
 /// What a table of a source is called in messages.
 pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
     format!("{}.{project}", source.name())
@@ -91,7 +135,10 @@ pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.
-fn requested<'a>(wanted: impl Iterator<Item = &'a str>, announced: &'a BTreeMap<String, DataType>) -> Vec<String> {
+pub(crate) fn requested<'a>(
+    wanted: impl Iterator<Item = &'a str>,
+    announced: &'a BTreeMap<String, DataType>,
+) -> Vec<String> {
     let is_announced = |name: &str| announced.contains_key(name);
     let mut names: BTreeSet<&str> = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME].into();
     for name in wanted {
@@ -151,17 +198,12 @@ impl TableProvider for RemoteTable {
                 &all
             }
         };
-        let schema = Arc::new(self.schema.project(projection)?);
         let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
-        let Some(chosen) = Bounds::of(filters).window(now) else { return Ok(Arc::new(EmptyExec::new(schema))) };
-        let mut request = ExportRequest::new(&self.project, chosen.window);
-        // Who wants every column there is should hear of those that nobody announced.
-        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
-        request.columns = (!everything).then(|| self.request_columns(projection));
-        request.limit = limit.map(|limit| limit as u64);
-        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
-        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
-        Ok(Arc::new(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped)))
+        let Some(chosen) = Bounds::of(filters).window(now) else {
+            return Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(projection)?))));
+        };
+        let scan: Arc<dyn ExecutionPlan> = Arc::new(self.scanning(projection, filters, chosen)?);
+        Ok(scan.with_fetch(limit).unwrap_or(scan))
     }
 }
 

@@ -4,9 +4,9 @@
 //! narrow loses rows. All filters are checked again on the rows that come.
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList};
-use datafusion::logical_expr::{Between, Cast, Expr, Operator, TryCast};
+use datafusion::logical_expr::{Between, Cast, Expr, Operator, TryCast, lit};
 
 use crate::model::columns::START_TIME;
 use crate::sources::Window;
@@ -51,11 +51,44 @@ impl Bounds {
         filters.iter().map(bounds).fold(Self::ALL, Self::and)
     }
 
+    /// The start times in a window.
+    pub(super) fn within(window: Window) -> Self {
+        let bounds = Self { first: window.start.into(), last: i128::from(window.end) - 1 };
+        if bounds.is_empty() { Self::NONE } else { bounds }
+    }
+
+    /// The same and the times before and after by so much.
+    pub(super) fn widened(self, by: i64) -> Self {
+        match self.is_empty() {
+            true => Self::NONE,
+            false => Self { first: self.first - i128::from(by), last: self.last + i128::from(by) }.and(Self::ALL),
+        }
+    }
+
+    /// The window of just these times; `None` if there are none.
+    pub(super) fn asked(self) -> Option<Window> {
+        // Both lie within 64 bits.
+        let window = Window { start: self.first as i64, end: (self.last as i64).saturating_add(1) };
+        (!self.is_empty() && !window.is_empty()).then_some(window)
+    }
+
+    /// The same as conditions on the start time; none where it may be any time.
+    pub(super) fn conditions(self) -> Vec<Expr> {
+        let start = || Expr::Column(Column::new_unqualified(START_TIME));
+        let at = |time: i128| lit(ScalarValue::TimestampNanosecond(Some(time as i64), Some("UTC".into())));
+        if self.is_empty() {
+            return vec![lit(false)];
+        }
+        let first = (self.first > Self::ALL.first).then(|| start().gt_eq(at(self.first)));
+        let last = (self.last < Self::ALL.last).then(|| start().lt_eq(at(self.last)));
+        first.into_iter().chain(last).collect()
+    }
+
     fn is_empty(self) -> bool {
         self.first > self.last
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         let both = Self { first: self.first.max(other.first), last: self.last.min(other.last) };
         if both.is_empty() { Self::NONE } else { both }
     }

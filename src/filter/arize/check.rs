@@ -5,6 +5,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use crate::filter::error::short;
 use crate::filter::{FilterError, MAX_LEVELS};
 use crate::model::nearest::nearest;
 use crate::syntax::Lexeme;
@@ -28,6 +29,9 @@ const MEANT: [(&str, &str); 14] = [
 ];
 /// The operators that are words.
 const WORDS: [&str; 9] = ["AND", "OR", "NOT", "IN", "LIKE", "ILIKE", "BETWEEN", "CONTAINS", "IS NULL"];
+
+/// How many parts a name may have that is not one of a known family.
+const MAX_PARTS: usize = 20;
 
 const OPERATORS: &str = "an operator such as =, !=, >, IN, CONTAINS, LIKE or IS NULL";
 const CONDITION: &str = "a condition such as status_code = 'ERROR'";
@@ -229,7 +233,7 @@ impl Checker<'_> {
             Some(Role::Comparison) => {
                 self.at += 1;
                 // `a == b` and `a =~ b`, whatever tokens they are made of.
-                if matches!(self.role(), Some(Role::Comparison)) {
+                if matches!(self.role(), Some(Role::Comparison | Role::Other)) && self.is_glued() {
                     self.at -= 1;
                     return Err(self.doubled());
                 }
@@ -268,6 +272,13 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether the current token stands right behind the one before.
+    fn is_glued(&self) -> bool {
+        let end = |at: usize| self.lexemes.get(at).map(|lexeme| lexeme.bytes.end);
+        let start = self.lexemes.get(self.at).map(|lexeme| lexeme.bytes.start);
+        self.at.checked_sub(1).and_then(end) == start
+    }
+
     fn doubled(&self) -> FilterError {
         let error = self.no_operator(OPERATORS);
         let both = format!("{}{}", self.typed(self.at), self.typed(self.at + 1));
@@ -301,8 +312,13 @@ impl Checker<'_> {
             _ => return Err(self.expected(what)),
         }
         // A name whose first part begins no known family.
+        let from = self.at;
         while matches!(self.lexemes.get(self.at).map(|lexeme| &lexeme.token.token), Some(Token::Period)) {
             self.at += 2;
+            if self.at > from + 2 * MAX_PARTS {
+                let what = format!("the name has too many parts: the limit is {MAX_PARTS}");
+                return Err(self.place_of(FilterError::new("limit", what), from - 1));
+            }
         }
         self.at = self.at.min(self.lexemes.len());
         Ok(())
@@ -346,10 +362,4 @@ impl Checker<'_> {
         }
         self.value("the upper bound")
     }
-}
-
-/// A token as a message shows it: not too long, and in one line.
-pub(super) fn short(token: &str) -> String {
-    let flat: String = token.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
-    if flat.chars().count() <= 40 { flat } else { flat.chars().take(39).chain(['…']).collect() }
 }

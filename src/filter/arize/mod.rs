@@ -9,3 +9,6 @@ pub use narrow::narrow;
 pub use print::print;
 pub use read::parse;
 pub(crate) use read::parse_upto;
+
+#[cfg(test)]
+mod tests;

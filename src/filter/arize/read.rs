@@ -11,7 +11,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Word};
 
-use super::check::{Role, check, role, short};
+use super::check::{Role, check, role};
+use crate::filter::error::short;
 use crate::filter::names::Named;
 use crate::filter::{Filter, FilterError, MAX_BYTES, MAX_TERMS, Names, all_of, any_of, contains, with_stack};
 use crate::model::columns::timestamp_type;
@@ -54,7 +55,8 @@ fn read(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
     let (lexemes, _) = join_dotted_names(text, lexemes);
     let lexemes: Vec<Lexeme> = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
     if lexemes.is_empty() {
-        return Err(FilterError::new("syntax", "the filter is empty").help("leave it out to select everything"));
+        let empty = FilterError::new("syntax", "the filter is empty").at(text, 0..0);
+        return Err(empty.help("leave it out to select everything"));
     }
     check(text, &lexemes)?;
     let places = lexemes.iter().map(|lexeme| (lexeme.token.span, lexeme.bytes.clone())).collect();

@@ -79,6 +79,12 @@ pub(super) fn operator_unsupported(
         format!("expected an operator, found {}", shown(typed))
     };
     let error = FilterError::new("operator-unsupported", what).at(text, place);
+    if Op::read(typed).is_some() {
+        return error.help(format!("it takes {}", known.join(" ")));
+    }
+    if matches!(typed, "!" | "<>" | "≠") && known.contains(&"!=") {
+        return error.suggest(Some("!="));
+    }
     let glued = known.iter().filter(|op| typed.len() > op.len() && typed.to_ascii_lowercase().starts_with(**op));
     if let Some(op) = glued.max_by_key(|op| op.len()) {
         return error.help(format!("write a blank behind {op}"));
@@ -253,7 +259,13 @@ impl<'a> Reader<'a> {
 
     /// The error for a key behind a column that takes none.
     fn no_key(&self, word: &str, start: usize) -> FilterError {
-        let error = self.error("key-unsupported-for-field", format!("{} takes no key", shown(word)), start..self.at);
+        let others: Vec<String> = columns::entities_with(word).iter().map(ToString::to_string).collect();
+        let place = start..self.at;
+        if !others.is_empty() && columns::type_of(word, self.entity).is_none() {
+            let error = self.error("key-unsupported-for-field", format!("{} have no {word}", self.entity), place);
+            return error.help(format!("{} have it", others.join(" and ")));
+        }
+        let error = self.error("key-unsupported-for-field", format!("{} takes no key", shown(word)), place);
         if matches!(word, "input" | "output") && self.entity != Entity::Threads {
             return error.suggest(Some(format!("{word}_json.{}", &self.text[start + word.len() + 1..self.at])));
         }
@@ -331,6 +343,8 @@ impl<'a> Reader<'a> {
                 let error = self.error("value-invalid", what, place);
                 Err(match c {
                     '\'' => error.help("write text in double quotes"),
+                    '=' => error.help("equality is written ="),
+                    '>' => error.help("inequality is written !="),
                     c if is_word(c) => error.suggest(Some(format!("\"{}\"", shown(&self.text[self.here()])))),
                     _ => error,
                 })

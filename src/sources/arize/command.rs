@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::columns::on_the_wire;
+use crate::filter::arize::narrow;
 use crate::model::window::Window;
 use crate::sources::remote::ExportRequest;
 
@@ -19,6 +20,8 @@ pub(super) struct Command {
     start_time: String,
     end_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    filter_expression: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     projected_columns: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sample_rate: Option<f64>,
@@ -33,6 +36,7 @@ impl Command {
             environment: "TRACING",
             start_time: rfc3339(window.start),
             end_time: rfc3339(window.end),
+            filter_expression: narrow(&request.filters, &request.schema()),
             projected_columns: request.columns.as_deref().map(on_the_wire),
             sample_rate: request.sample_rate,
         }
@@ -50,6 +54,9 @@ impl Command {
             ("startTime", self.start_time.clone()),
             ("endTime", self.end_time.clone()),
         ];
+        if let Some(filter) = &self.filter_expression {
+            fields.push(("filterExpression", filter.clone()));
+        }
         if let Some(columns) = &self.projected_columns {
             fields.push(("projectedColumns", format!("[{}]", columns.join(", "))));
         }

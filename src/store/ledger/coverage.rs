@@ -49,14 +49,14 @@ impl Ledger {
         united(never.into_iter().chain(without(&short, &self.covered_since(number, &pull.key, &wanted))))
     }
 
-    /// The times of which the numbered pull brought some columns only, and no pull brought all.
-    pub(super) fn columns_gap(&self, number: usize) -> Vec<Window> {
+    /// The times of which the numbered pull wanted some columns only, or the spans that match a filter, and no pull
+    /// brought everything.
+    pub(super) fn part_gap(&self, number: usize) -> Vec<Window> {
         let pull = &self.pulls[number];
-        if pull.wanted.columns.is_none() {
+        if pull.wanted.is_whole() {
             return Vec::new();
         }
-        let whole = Wanted { columns: None, ..pull.wanted.unsampled() };
-        without(&[pull.window], &self.covered(&pull.key, &whole))
+        without(&[pull.window], &self.covered(&pull.key, &Wanted::default()))
     }
 
     /// The latest pull of this key that wanted the same without a limit, if something of it is missing and it was

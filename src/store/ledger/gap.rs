@@ -5,12 +5,14 @@ use std::fmt;
 use chrono::DateTime;
 use indicatif::HumanCount;
 
-use super::{Ledger, PullKey, Slice};
+use super::{Ledger, PullKey, Slice, Wanted};
 use crate::model::time::NANOS;
 use crate::model::window::{Window, united};
 
 /// Columns that a line names.
 const COLUMNS_SHOWN: usize = 5;
+/// Characters of a filter that a line shows.
+const FILTER_SHOWN: usize = 100;
 
 /// What a project of the store lacks of what was pulled into it from one remote.
 ///
@@ -43,8 +45,13 @@ pub enum Why {
         /// This share of the traces.
         rate: Option<f64>,
     },
-    /// Only these columns were asked for.
-    Columns(Vec<String>),
+    /// Only the spans that match a filter were asked for, or some columns; or both.
+    Part {
+        /// The filter.
+        filter: Option<String>,
+        /// The columns.
+        columns: Option<Vec<String>>,
+    },
     /// Another number of spans came than was announced for the times that are missing.
     Short {
         /// Spans announced.
@@ -62,7 +69,8 @@ impl Ledger {
     /// What was asked for and is not in the store, latest pull first: one entry for each key.
     ///
     /// `into` names one project of the store. A later pull that brings what an earlier one lacks takes it off the
-    /// list; a pull with a filter lacks nothing when it brought what it asked for.
+    /// list. A pull with a filter, or of some columns, that brought what it asked for lacks the rest until another brings
+    /// everything.
     pub fn incomplete(&self, into: Option<&str>) -> Vec<Gap> {
         let mut gaps: Vec<Gap> = Vec::new();
         for (number, pull) in self.pulls.iter().enumerate().rev() {
@@ -71,8 +79,9 @@ impl Ledger {
             }
             let (mut missing, mut why) = (self.gap(number), None);
             if missing.is_empty() {
-                missing = self.columns_gap(number);
-                why = pull.wanted.columns.clone().map(Why::Columns);
+                missing = self.part_gap(number);
+                let Wanted { filter, columns, .. } = pull.wanted.clone();
+                why = Some(Why::Part { filter, columns });
             }
             if missing.is_empty() {
                 continue;
@@ -138,11 +147,25 @@ impl fmt::Display for Gap {
                 }
                 write!(f, ") of {}; a pull of all of it completes it", Span(hull(&self.missing, self.asked)))?;
             }
-            Why::Columns(names) => {
-                let more = if names.len() > COLUMNS_SHOWN { ", …" } else { "" };
-                let names = names.iter().take(COLUMNS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            Why::Part { filter, columns } => {
+                f.write_str("holds only ")?;
+                if let Some(names) = columns {
+                    let more = if names.len() > COLUMNS_SHOWN { ", …" } else { "" };
+                    let names = names.iter().take(COLUMNS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+                    write!(f, "{names}{more} of ")?;
+                }
+                if let Some(filter) = filter {
+                    let more = if filter.chars().nth(FILTER_SHOWN).is_some() { "…" } else { "" };
+                    let filter: String = filter.chars().take(FILTER_SHOWN).collect();
+                    write!(f, "the spans that match {filter}{more}, of ")?;
+                }
+                let left_out = match (filter, columns) {
+                    (Some(_), Some(_)) => "a filter and --columns",
+                    (Some(_), None) => "a filter",
+                    (None, _) => "--columns",
+                };
                 let span = Span(hull(&self.missing, self.asked));
-                write!(f, "holds only {names}{more} of {span}; a pull without --columns completes it")?;
+                write!(f, "{span}; a pull without {left_out} completes it")?;
             }
             Why::Short { announced, received } => {
                 if received < announced {

@@ -41,7 +41,7 @@ pub struct PullKey {
 /// Which spans of a window a pull asks for, and which of their columns; all of both by default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// Only spans that match this filter, in the remote's language.
+    /// Only spans that match this filter, in words that are the same for the same filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Only these columns; their order means nothing.
@@ -104,7 +104,7 @@ pub struct Slice {
 /// What became of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Everything it asked for landed.
+    /// Everything it asked for landed, which may be the spans that match a filter.
     Complete,
     /// It asked for a part of the spans only, and that landed.
     Sampled,
@@ -144,6 +144,11 @@ impl Wanted {
     /// Whether both ask for the same.
     pub fn is_same(&self, other: &Self) -> bool {
         self.includes(other) && other.includes(self)
+    }
+
+    /// Whether every span is wanted as a whole, if maybe of a share of the traces only.
+    fn is_whole(&self) -> bool {
+        self.filter.is_none() && self.columns.is_none()
     }
 
     /// The same without taking a sample.

@@ -92,7 +92,8 @@ impl Ledger {
         let leans = |other: &usize| {
             let other = &self.pulls[*other];
             let (a, b) = (other.window, pull.window);
-            let clean = other.remaining().is_empty() && !other.is_sample() && !other.slices.iter().any(Slice::is_short);
+            let asked_all = !other.is_sample() && other.wanted.is_whole();
+            let clean = asked_all && other.remaining().is_empty() && !other.slices.iter().any(Slice::is_short);
             other.key == pull.key && !clean && a.start < b.end && b.start < a.end
         };
         let leaning: Vec<usize> = (0..self.pulls.len()).filter(|other| *other != number).filter(leans).collect();
@@ -101,7 +102,10 @@ impl Ledger {
         }
         let mut without_it = self.clone();
         without_it.pulls.remove(number);
-        leaning.iter().all(|&other| without_it.gap(other - usize::from(other > number)) == self.gap(other))
+        let now = |other: usize| other - usize::from(other > number);
+        leaning.iter().all(|&other| {
+            without_it.gap(now(other)) == self.gap(other) && without_it.part_gap(now(other)) == self.part_gap(other)
+        })
     }
 }
 

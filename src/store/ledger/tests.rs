@@ -115,16 +115,16 @@ impl Naive<'_> {
             || (pull.limit.is_none() && pull.slices.iter().any(short) && !self.covered(number, &pull.key, &all, second))
     }
 
-    /// What the answer to "what is incomplete" counts: where a pull brought what it asked for, the columns it did not
-    /// ask for.
+    /// What the answer to "what is incomplete" counts: where a pull brought what it asked for, the columns and the
+    /// spans it did not ask for.
     fn is_incomplete(&self, number: usize, second: i64) -> bool {
         if (0..END).any(|any| self.lacks(number, any)) {
             return self.lacks(number, second);
         }
         let pull = &self.0[number];
-        let whole = Wanted { columns: None, sample_rate: None, ..pull.wanted.clone() };
+        let part = pull.wanted.columns.is_some() || pull.wanted.filter.is_some();
         let asked = inside(&[pull.window], second);
-        pull.wanted.columns.is_some() && asked && !self.covered(0, &pull.key, &whole, second)
+        part && asked && !self.covered(0, &pull.key, &Wanted::default(), second)
     }
 
     fn missing(&self, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
@@ -389,6 +389,39 @@ fn some_columns_are_not_everything() {
     // It brought what it asked for, so there is nothing that the same pull would bring.
     assert!(ledger.missing(&some.key, &some.wanted).is_empty());
     let whole = pull("b", 1, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
+    assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
+}
+
+#[test]
+fn a_filter_is_not_everything() {
+    let minute = window(0, 60 * NANOS);
+    let filter = Some(format!("status_code = 'ERROR' OR name = '{}'", "x".repeat(200)));
+    let filtered = Wanted { filter, ..Wanted::default() };
+    let some = Pull { wanted: filtered.clone(), ..pull("a", 0, minute, &[(0, 60 * NANOS)]) };
+    let ledger = Ledger { pulls: vec![some.clone()] };
+    let shown = "x".repeat(100 - "status_code = 'ERROR' OR name = '".len());
+    assert_eq!(
+        line(&ledger),
+        format!(
+            "project checkout of arize: holds only the spans that match status_code = 'ERROR' OR name = '{shown}…, of \
+             1970-01-01T00:00Z to 00:01Z; a pull without a filter completes it"
+        )
+    );
+    let everything = Wanted::default();
+    assert!(ledger.missing(&some.key, &filtered).is_empty(), "it brought what it asked for");
+    assert_eq!(ledger.frontier(&some.key, &filtered), Some(0), "nothing landed at any time of the clock");
+    assert!(ledger.covered(&some.key, &everything).is_empty());
+    assert_eq!(ledger.frontier(&some.key, &everything), None);
+    let both = Wanted { columns: Some(vec!["name".into()]), filter: Some("a".into()), ..Wanted::default() };
+    let both = Pull { wanted: both, ..some.clone() };
+    let said = line(&Ledger { pulls: vec![both] });
+    assert!(said.contains("holds only name of the spans that match a, of "), "{said}");
+    assert!(said.ends_with("a pull without a filter and --columns completes it"), "{said}");
+    // Some columns of everything are not everything, nor do they and a filter add up to it.
+    let columns = Wanted { columns: Some(vec!["name".into()]), ..Wanted::default() };
+    let columns = Pull { wanted: columns, ..pull("b", 1, minute, &[(0, 60 * NANOS)]) };
+    assert_eq!(Ledger { pulls: vec![some.clone(), columns] }.incomplete(None)[0].earlier, 1);
+    let whole = pull("c", 2, minute, &[(0, 60 * NANOS)]);
     assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! A remote in memory that remembers what it was asked, and misbehaves on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,8 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef, TimestampNanosecondType};
 use futures::Stream;
-use spanql::engine::{Engine, EngineConfig};
+use spanql::engine::{Engine, EngineConfig, RowFilter};
+use spanql::filter::all_of;
 use spanql::model::arrival::{Origin, announced_columns, convert_batch};
 use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
 
@@ -63,6 +64,8 @@ pub(super) struct Fake {
     /// How many rows more than there are it announces.
     pub(super) announces_more: Option<i64>,
     pub(super) ignores_columns: bool,
+    /// Whether it leaves out spans of which a filter is not true, which it need not do.
+    pub(super) filters: bool,
     /// How long it takes to answer for the schema.
     pub(super) slow: Duration,
     pub(super) log: Arc<Log>,
@@ -87,18 +90,31 @@ impl Fake {
     fn rows(&self, request: &ExportRequest) -> Vec<RecordBatch> {
         let origin = Origin { source: "arize", project: request.project.clone(), force_project: true };
         let convert = |batch: &RecordBatch| {
-            let batch = self.cut(batch, request);
-            convert_batch(&batch, &origin).unwrap().batch
+            let whole = convert_batch(&self.cut_to(request, batch), &origin).unwrap().batch;
+            let batch = convert_batch(&self.project(request, &self.cut_to(request, batch)), &origin).unwrap().batch;
+            if !self.filters || request.filters.is_empty() {
+                return batch;
+            }
+            // Some filters are of columns that are not sent.
+            let matching = RowFilter::new(all_of(request.filters.clone())).unwrap().matching(&whole).unwrap();
+            let ids = |batch: &RecordBatch| batch.column_by_name("context.span_id").unwrap().as_string::<i32>().clone();
+            let kept: BTreeSet<String> = ids(&matching).iter().flatten().map(str::to_owned).collect();
+            let keep: BooleanArray = ids(&batch).iter().map(|id| Some(kept.contains(id.unwrap()))).collect();
+            filter_record_batch(&batch, &keep).unwrap()
         };
         self.batches.iter().map(convert).collect()
     }
 
-    /// The rows inside the window, and the columns of the wire that make those that are wanted.
-    fn cut(&self, batch: &RecordBatch, request: &ExportRequest) -> RecordBatch {
+    /// The rows inside the window.
+    fn cut_to(&self, request: &ExportRequest, batch: &RecordBatch) -> RecordBatch {
         let times = batch.column_by_name("start_time").unwrap().as_primitive::<TimestampNanosecondType>();
         let inside = |time: Option<i64>| time.is_some_and(|t| (request.window.start..request.window.end).contains(&t));
         let keep: BooleanArray = times.iter().map(|time| Some(inside(time))).collect();
-        let batch = filter_record_batch(batch, &keep).unwrap();
+        filter_record_batch(batch, &keep).unwrap()
+    }
+
+    /// The columns of the wire that make those that are wanted.
+    fn project(&self, request: &ExportRequest, batch: &RecordBatch) -> RecordBatch {
         let always = ["context.trace_id", "context.span_id", "start_time"];
         let schema = batch.schema();
         let wanted = |index: usize| {

@@ -1,8 +1,10 @@
 //! Live tables: what is asked of a remote, and what becomes of what it sends.
 
 mod fake;
+mod filters;
 mod pushdown;
 mod rows;
+mod traces;
 mod trouble;
 
 use std::time::{SystemTime, UNIX_EPOCH};

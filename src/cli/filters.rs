@@ -1,0 +1,157 @@
+//! The options that say which spans are meant, in every language that is understood.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr, lit};
+
+use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
+use crate::model::columns::{self, METADATA, METADATA_PREFIX};
+use crate::sources::remote_schema;
+
+/// Which spans are meant: those of which everything that is given is true.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filter")]
+pub(super) struct FilterOptions {
+    /// Condition in Arize's filter language: status_code = 'ERROR' AND latency_ms > 1000
+    #[arg(long, value_name = "F")]
+    pub(super) filter: Option<String>,
+    /// Spans of this trace; repeated: of any of them
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["span_id", "session_id"])]
+    pub(super) trace_id: Vec<String>,
+    /// This span; repeated: any of them
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "session_id")]
+    pub(super) span_id: Vec<String>,
+    /// Spans of this session; repeated: of any of them
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) session_id: Vec<String>,
+    /// Read names that no span has as null, instead of refusing the filter
+    #[arg(long)]
+    pub(super) allow_unknown: bool,
+}
+
+impl FilterOptions {
+    /// What to do with names that no span has.
+    pub(super) fn unknown(&self) -> Unknown {
+        if self.allow_unknown { Unknown::Null } else { Unknown::Error }
+    }
+
+    /// All conditions that are given, joined on the tree; `None` when there is none.
+    pub(super) fn read(&self, names: &Names<'_>) -> Result<Option<Filter>, FilterError> {
+        let (mut conditions, mut notes) = (vec![], vec![]);
+        if let Some(text) = &self.filter {
+            let filter = arize::parse(text, names)?;
+            conditions.push(filter.expr);
+            notes.extend(filter.notes);
+        }
+        let ids = [
+            (columns::TRACE_ID, &self.trace_id),
+            (columns::SPAN_ID, &self.span_id),
+            (columns::SESSION_ID, &self.session_id),
+        ];
+        conditions.extend(ids.into_iter().filter_map(|(column, ids)| one_of(column, ids)));
+        let filter = || Filter { expr: all_of(conditions), notes };
+        Ok((!self.is_empty()).then(filter))
+    }
+
+    /// Whether every span is meant.
+    pub(super) fn is_empty(&self) -> bool {
+        self.filter.is_none() && [&self.trace_id, &self.span_id, &self.session_id].into_iter().all(Vec::is_empty)
+    }
+
+    /// The same before anything is known of a remote: every open name is taken.
+    pub(super) fn read_unchecked(&self) -> Result<Option<Filter>, FilterError> {
+        let (schema, rest) = (remote_schema(&BTreeMap::new()), BTreeMap::new());
+        self.read(&Names::new(&schema, &rest, Unknown::Silent))
+    }
+
+    /// The same for the spans of a remote that announces these columns.
+    pub(super) fn read_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
+        let Some(filter) = self.read_unchecked()? else { return Ok(None) };
+        if announced.is_empty() {
+            // It says nothing of its columns, so it says nothing against these.
+            return Ok(Some(filter));
+        }
+        // Nobody can know the keys that share a column.
+        let known = |name: &String| {
+            name.starts_with(METADATA_PREFIX) && announced.contains_key(METADATA)
+                || name.starts_with("attributes.") && announced.contains_key(columns::REST)
+        };
+        let schema = remote_schema(announced);
+        let named = filter.columns().into_iter().filter(|name| known(name) && schema.index_of(name).is_err());
+        let named = named.map(|name| Field::new(name, DataType::Utf8, true).into());
+        let fields = schema.fields().iter().cloned().chain(named).collect::<Vec<_>>();
+        self.read(&Names::new(&Schema::new(fields), &BTreeMap::new(), self.unknown()))
+    }
+}
+
+fn one_of(column: &str, ids: &[String]) -> Option<Expr> {
+    let column = Expr::Column(Column::new_unqualified(column));
+    match ids {
+        [] => None,
+        [id] => Some(column.eq(lit(id.as_str()))),
+        ids => Some(column.in_list(ids.iter().map(|id| lit(id.as_str())).collect(), false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(filter: &str) -> FilterOptions {
+        FilterOptions { filter: Some(filter.into()), ..FilterOptions::default() }
+    }
+
+    fn announced(names: &[&str]) -> BTreeMap<String, DataType> {
+        names.iter().map(|name| ((*name).to_owned(), DataType::Int64)).collect()
+    }
+
+    #[test]
+    fn everything_given_is_joined_on_the_tree() {
+        assert!(FilterOptions::default().read_unchecked().unwrap().is_none());
+        let options =
+            FilterOptions { trace_id: vec!["x' OR 'a'='a".into()], ..options("name = 'a' OR status_code = 'ERROR'") };
+        let filter = options.read_unchecked().unwrap().unwrap();
+        assert_eq!(crate::filter::conjuncts(filter.expr.clone()).len(), 2, "{}", filter.expr);
+        let columns: Vec<String> = filter.columns().into_iter().collect();
+        assert_eq!(columns, ["context.trace_id", "name", "status_code"]);
+        let both = FilterOptions { session_id: vec!["a".into(), "b".into()], ..FilterOptions::default() };
+        let said = both.read_unchecked().unwrap().unwrap().expr.to_string();
+        assert!(said.contains("IN ([Utf8(\"a\"), Utf8(\"b\")])"), "{said}");
+    }
+
+    #[test]
+    fn names_that_a_remote_does_not_announce_are_refused() {
+        let known = announced(&["name", "attributes.foo.bar", "attributes.metadata"]);
+        for (filter, refused) in [
+            ("attributes.foo.bar = 1", None),
+            ("attributes.foo.baz = 1", Some("did you mean attributes.foo.bar?")),
+            ("attributes.foo = 1", Some("no span has attributes.foo")),
+            ("eval.a.label = 'x'", Some("no span has eval.a.label")),
+            ("attributes.metadata.anything = 'x'", None),
+            ("metadata.anything = 'x'", None),
+            // A canonical name, whether it is announced or not.
+            ("attributes.llm.cost.total > 1", None),
+            ("tree.depth = 1", Some("unknown column tree.depth")),
+            ("nmae = 'x'", Some("did you mean name?")),
+        ] {
+            let read = options(filter).read_for(&known);
+            match refused {
+                None => assert!(read.is_ok(), "{filter}: {read:?}"),
+                Some(said) => {
+                    let report = read.unwrap_err().report();
+                    assert!(report.contains(said) && report.contains('^'), "{filter}: {report}");
+                }
+            }
+        }
+        let bold = FilterOptions { allow_unknown: true, ..options("attributes.foo.baz = 1") };
+        let notes = bold.read_for(&known).unwrap().unwrap().notes;
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(options("attributes.foo.baz = 1").read_for(&announced(&[])).is_ok(), "nothing is announced");
+        assert!(options("metadata.a = 1").read_for(&announced(&["name"])).is_err(), "there is no metadata");
+        assert!(options("attributes.a = 1").read_for(&announced(&["attributes.rest"])).is_ok());
+    }
+}

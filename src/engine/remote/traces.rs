@@ -1,0 +1,343 @@
+//! Whole traces of a remote by a condition on their spans: which traces, then all of their spans.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
+use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, lit};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::metrics::{BaselineMetrics, Count, MetricBuilder, MetricsSet, RecordOutput};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::scan::RemoteScanExec;
+use super::scans;
+use super::table::RemoteTable;
+use super::window::Bounds;
+use crate::engine::compare::compare_mixed_types;
+use crate::engine::derived::with_open_names;
+use crate::filter::{all_of, columns};
+use crate::model::columns::TRACE_ID;
+
+/// How far before and after a span that matches the others of its trace are looked for, ns.
+const AROUND: i64 = 86_400_000_000_000;
+/// The ids of a request, in bytes of the text that names them.
+const MOST_BYTES: usize = 32 << 10;
+/// The ids of a request.
+const MOST_IDS: usize = 1_000;
+
+/// All spans of every trace of a remote project in which a condition is true of any span.
+///
+/// The spans of a trace are taken to start within a day of one that matches.
+#[derive(Debug)]
+pub(crate) struct TracesWhereTable {
+    remote: RemoteTable,
+    condition: Expr,
+}
+
+impl TracesWhereTable {
+    pub(super) fn new(remote: RemoteTable, condition: Expr) -> Self {
+        Self { remote, condition }
+    }
+
+    /// The plan that gives the ids of the traces.
+    async fn matching(&self, session: &dyn Session, around: Bounds) -> Result<Arc<dyn ExecutionPlan>> {
+        let names = columns(&self.condition);
+        let (spans, _) = self.remote.with_hoped_for(&names);
+        let title = self.remote.title();
+        let (spans, _) = with_open_names(&title, spans, &BTreeMap::new(), &names)?;
+        let condition = compare_mixed_types(self.condition.clone(), &DFSchema::try_from(spans.schema())?)?.data;
+        let conditions = std::iter::once(condition).chain(around.conditions()).collect();
+        // The title is a name as a whole: a dot in it is no schema.
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(title), provider_as_source(spans), None)?
+            .filter(all_of(conditions))?
+            .project(vec![trace_id()])?
+            .build()?;
+        session.create_physical_plan(&plan).await
+    }
+}
+
+fn trace_id() -> Expr {
+    Expr::Column(Column::new_unqualified(TRACE_ID))
+}
+
+#[async_trait]
+impl TableProvider for TracesWhereTable {
+    fn schema(&self) -> SchemaRef {
+        self.remote.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.schema().fields().len()).collect();
+        let mut read = projection.cloned().unwrap_or(all);
+        let shown = read.len();
+        let schema = Arc::new(self.schema().project(&read)?);
+        let wanted = Bounds::of(filters);
+        let input = self.matching(session, wanted.widened(AROUND)).await?;
+        let first = scans(&input).first().map(|scan| scan.window());
+        let Some(window) = first.and_then(|window| Bounds::within(window).widened(AROUND).and(wanted).asked()) else {
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        };
+        // Rows of other traces must be told from those that are wanted.
+        let id = self.schema().index_of(TRACE_ID)?;
+        let id = read.iter().position(|&index| index == id).unwrap_or_else(|| {
+            read.push(id);
+            shown
+        });
+        let spans = self.remote.reading(&read, filters, window)?;
+        Ok(Arc::new(TracesWhereExec::new(input, spans, id, schema)))
+    }
+}
+
+/// Reads the spans of the traces whose ids its input gives, some traces a request, one request after the other.
+///
+/// Nothing is asked of a remote before it is run, nor for spans before all ids are known; dropping its stream cancels
+/// the request that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct TracesWhereExec {
+    input: Arc<dyn ExecutionPlan>,
+    /// The requests for spans, but for the ids.
+    spans: RemoteScanExec,
+    /// Where the trace's id is among the columns that are read: behind those that are shown, if it is not one of them.
+    id: usize,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl TracesWhereExec {
+    fn new(input: Arc<dyn ExecutionPlan>, spans: RemoteScanExec, id: usize, schema: SchemaRef) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Self { input, spans, id, schema, properties }
+    }
+
+    /// The requests for spans, but for the ids.
+    pub(super) fn spans(&self) -> &RemoteScanExec {
+        &self.spans
+    }
+
+    /// The same over another input.
+    fn over(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(inputs) {
+            Ok([input]) => Ok(Arc::new(Self { input, ..self.clone() })),
+            Err(inputs) => internal_err!("{} inputs where one is expected", inputs.len()),
+        }
+    }
+
+    /// The request for the spans of these traces.
+    fn spans_of<'a>(&self, ids: impl Iterator<Item = &'a str>) -> RemoteScanExec {
+        let ids: Vec<Expr> = ids.map(lit).collect();
+        self.spans.with_filter(trace_id().in_list(ids, false))
+    }
+}
+
+impl DisplayAs for TracesWhereExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let described = self.spans_of(["…", "…"].into_iter()).described();
+        let most = ("requests", format!("{MOST_IDS} traces or {} kB of their ids each", MOST_BYTES >> 10));
+        let described = std::iter::once(most).chain(described).map(|(name, value)| format!("{name}={value}"));
+        match format {
+            DisplayFormatType::Default | DisplayFormatType::Verbose => {
+                write!(f, "TracesWhereExec: {}", described.collect::<Vec<_>>().join(", "))
+            }
+            DisplayFormatType::TreeRender => described.into_iter().try_for_each(|line| writeln!(f, "{line}")),
+        }
+    }
+}
+
+impl ExecutionPlan for TracesWhereExec {
+    fn name(&self) -> &'static str {
+        "TracesWhereExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.over(children)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.over(children)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        self.spans.metrics()
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let metrics = self.spans.metrics_set();
+        let reading = Reading {
+            plan: self.clone(),
+            ids: MemoryConsumer::new("TracesWhereExec").register(context.memory_pool()),
+            waiting: None,
+            asked: None,
+            baseline: BaselineMetrics::new(metrics, partition),
+            traces: MetricBuilder::new(metrics).counter("traces", partition),
+            requests: MetricBuilder::new(metrics).counter("requests", partition),
+            context,
+        };
+        let batches = stream::try_unfold(reading, |mut reading| async move {
+            let next = reading.next().await?;
+            Ok(next.map(|batch| (batch, reading)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+    }
+}
+
+/// One run.
+struct Reading {
+    plan: TracesWhereExec,
+    context: Arc<TaskContext>,
+    /// The memory of all ids.
+    ids: MemoryReservation,
+    /// Traces not yet asked for, the next one last; `None` before they are known.
+    waiting: Option<Vec<String>>,
+    /// The traces that are asked for, and their spans.
+    asked: Option<(HashSet<String>, SendableRecordBatchStream)>,
+    baseline: BaselineMetrics,
+    traces: Count,
+    requests: Count,
+}
+
+impl Reading {
+    /// The next batch that has rows.
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let (wanted, spans) = match &mut self.asked {
+                Some(asked) => asked,
+                None => match self.ask().await? {
+                    Some(asked) => self.asked.insert(asked),
+                    None => return Ok(None),
+                },
+            };
+            let Some(batch) = spans.try_next().await? else {
+                self.asked = None;
+                continue;
+            };
+            let batch = self.plan.of_traces(&batch, wanted)?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch.record_output(&self.baseline)));
+            }
+        }
+    }
+
+    /// Asks for the spans of the next traces.
+    async fn ask(&mut self) -> Result<Option<(HashSet<String>, SendableRecordBatchStream)>> {
+        if self.waiting.is_none() {
+            self.waiting = Some(self.matching().await?);
+        }
+        let wanted: HashSet<String> = self.waiting.as_mut().map(next_chunk).unwrap_or_default().into_iter().collect();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        self.requests.add(1);
+        let mut ids: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        ids.sort_unstable();
+        let spans = self.plan.spans_of(ids.into_iter()).execute(0, Arc::clone(&self.context))?;
+        Ok(Some((wanted, spans)))
+    }
+
+    /// The traces that match, each once, in the order of their ids.
+    async fn matching(&mut self) -> Result<Vec<String>> {
+        let mut matching: HashSet<String> = HashSet::new();
+        let mut input = execute_stream(Arc::clone(&self.plan.input), Arc::clone(&self.context))?;
+        while let Some(batch) = input.next().await.transpose()? {
+            let Some(ids) = batch.column(0).as_string_opt::<i32>() else {
+                return internal_err!("ids of traces are {}", batch.column(0).data_type());
+            };
+            for id in ids.iter().flatten() {
+                if !matching.contains(id) {
+                    self.ids.try_grow(id.len() + 2 * size_of::<String>())?;
+                    matching.insert(id.to_owned());
+                }
+            }
+        }
+        self.traces.add(matching.len());
+        let mut matching: Vec<String> = matching.into_iter().collect();
+        matching.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(matching)
+    }
+}
+
+/// Takes the ids of the next request, at least one if there is any.
+fn next_chunk(waiting: &mut Vec<String>) -> Vec<String> {
+    let (mut chunk, mut bytes) = (vec![], 0);
+    while let Some(id) = waiting.pop() {
+        // In quotes, quotes doubled, with a comma and a blank.
+        bytes += id.len() + id.matches('\'').count() + 4;
+        if chunk.len() == MOST_IDS || (bytes > MOST_BYTES && !chunk.is_empty()) {
+            waiting.push(id);
+            break;
+        }
+        chunk.push(id);
+    }
+    chunk
+}
+
+impl TracesWhereExec {
+    /// The rows of these traces, with the columns that are shown.
+    fn of_traces(&self, batch: &RecordBatch, wanted: &HashSet<String>) -> Result<RecordBatch> {
+        let Some(ids) = batch.column(self.id).as_string_opt::<i32>() else {
+            return internal_err!("ids of traces are {}", batch.column(self.id).data_type());
+        };
+        let keep: BooleanArray = ids.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect();
+        let shown: Vec<usize> = (0..self.schema.fields().len()).collect();
+        Ok(filter_record_batch(batch, &keep)?.project(&shown)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

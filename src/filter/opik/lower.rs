@@ -1,0 +1,252 @@
+//! From OQL to conditions over spans, traces and sessions.
+//!
+//! | type | absent is | matched by an absent value |
+//! |---|---|---|
+//! | text, dictionary values, lists, enums | empty | `!=`, `not_contains`, `not_in`, `is_empty`, and `<` of text |
+//! | numbers, times, scores | unknown | `is_empty` of a score, else nothing: `!=` neither |
+//! | `type` | `general` | what matches `general` |
+//!
+//! So of text `!=` and `not_contains` are the exact opposites of `=` and `contains`; of numbers `!=` asks for a value.
+
+use std::ops::Range;
+
+use datafusion::logical_expr::Expr;
+
+use super::columns::{Op, Type, columns, entities_with};
+use super::path::Path;
+use super::places::{ENVIRONMENT, Place, TAGS, place};
+use super::read::{Placed, near, read, shown};
+use super::{Entity, compare, json, scores, values};
+use crate::filter::{FilterError, Names, Unknown, all_of};
+
+/// A filter of Opik that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Oql {
+    /// The condition on a row: an unqualified column is one of the span, or of the trace's root span; one of `traces`
+    /// or `sessions` is qualified by that name.
+    pub expr: Expr,
+    /// What spans of a trace must fulfil besides; each condition is for itself, any span may fulfil it.
+    pub any_span: Vec<AnySpan>,
+    /// What the reader should know, each a line without a full stop.
+    pub notes: Vec<String>,
+}
+
+/// A condition on a trace that is about its spans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnySpan {
+    /// The condition on a span.
+    pub expr: Expr,
+    /// Whether no span may fulfil it; else one must.
+    pub negated: bool,
+}
+
+/// Reads a filter, OQL or the REST API's list, and checks what the vendor's SDK leaves to the server.
+///
+/// Text ignores case; `contains` reads `%` and `_` as wildcards; a dictionary's `<`, `<=`, `>`, `>=` compare numbers, and
+/// a text that is none matches none of them; the `id` of a thread and enums are compared as they are. Durations are
+/// milliseconds.
+///
+/// # Errors
+/// When it is not in the language, names a column that the entity has not or that is not kept here, or a value does not
+/// fit its column.
+pub fn parse(text: &str, entity: Entity, names: &Names<'_>) -> Result<Oql, FilterError> {
+    let mut reading = Reading { text, entity, names, any_span: vec![], notes: vec![] };
+    let clauses = read(text, entity)?.unwrap_or_default();
+    let mut conditions = Vec::with_capacity(clauses.len());
+    for clause in &clauses {
+        conditions.extend(reading.condition(clause)?);
+    }
+    Ok(Oql { expr: all_of(conditions), any_span: reading.any_span, notes: reading.notes })
+}
+
+struct Reading<'a> {
+    text: &'a str,
+    entity: Entity,
+    names: &'a Names<'a>,
+    any_span: Vec<AnySpan>,
+    notes: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn error(&self, code: &'static str, what: String, place: &Range<usize>) -> FilterError {
+        FilterError::new(code, what).at(self.text, place.clone())
+    }
+
+    /// The condition of a clause; none for one about the spans of a trace, which is kept apart.
+    fn condition(&mut self, clause: &Placed) -> Result<Option<Expr>, FilterError> {
+        let Some(kind) = clause.kind else { return Err(self.unknown_column(clause)) };
+        let (op, value) = (clause.op, clause.clause.value.as_str());
+        if kind.takes_key() && clause.clause.key.trim().is_empty() {
+            return Err(self.no_key(clause));
+        }
+        let Some(place) = place(&clause.clause.field, self.entity) else { return Err(self.not_kept(clause)) };
+        if matches!(kind, Type::String | Type::Enum | Type::List) && !op.is_alone() && value.trim().is_empty() {
+            return Err(self.blank(clause));
+        }
+        Ok(Some(match place {
+            Place::Text(column) => {
+                self.note_cut_text(&clause.clause.field);
+                compare::text(column, op, value)
+            }
+            Place::Exact(column) => compare::exact_text(column, op, value),
+            Place::Number(column) => compare::ordered(column, op, self.number(clause)?),
+            Place::Time(column) => compare::ordered(column, op, self.instant(clause)?),
+            Place::Json(column) => self.at_path(column, clause)?,
+            Place::List(column) => {
+                self.note_absent(TAGS, "tags");
+                compare::list(column, op, value)
+            }
+            Place::Scores => self.score(clause)?,
+            Place::SpanScores => {
+                self.span_score(clause)?;
+                return Ok(None);
+            }
+            Place::Kind(column) => compare::kind(column, op, &self.types(clause)?),
+            Place::Enum(column) => {
+                self.note_absent(ENVIRONMENT, "an environment");
+                compare::one_of(column, op, &self.items(clause)?)
+            }
+            Place::Status(column) => compare::failed(column, op),
+        }))
+    }
+
+    fn unknown_column(&self, clause: &Placed) -> FilterError {
+        let field = clause.clause.field.as_str();
+        if field.is_empty() {
+            return self.error("unknown-column", "expected a column before the operator".into(), &clause.field);
+        }
+        let error = self.error("unknown-column", format!("{} have no {}", self.entity, shown(field)), &clause.field);
+        let others: Vec<String> = entities_with(field).into_iter().map(|entity| entity.to_string()).collect();
+        if !others.is_empty() {
+            return error.help(format!("{} have it", others.join(" and ")));
+        }
+        let known = columns(self.entity).map(|(name, _)| name);
+        match near(field, known) {
+            Some(near) => error.suggest(Some(near)),
+            None => {
+                let known: Vec<&str> = columns(self.entity).map(|(name, _)| name).collect();
+                error.help(format!("there are {}", known.join(", ")))
+            }
+        }
+    }
+
+    fn no_key(&self, clause: &Placed) -> FilterError {
+        let field = &clause.clause.field;
+        let place = if clause.key.is_empty() { &clause.field } else { &clause.key };
+        self.error("key-blank", format!("{field} needs a key"), place).help(format!("write {field}.key"))
+    }
+
+    fn not_kept(&self, clause: &Placed) -> FilterError {
+        let field = &clause.clause.field;
+        let error =
+            self.error("column-not-kept", format!("{field} of {} is not kept here", self.entity), &clause.field);
+        match (self.entity, field.as_str()) {
+            (Entity::Threads, "tags" | "feedback_scores" | "environment") => error.help("traces have it"),
+            (_, "created_at" | "last_updated_at") => error.help("use start_time or end_time"),
+            _ => error,
+        }
+    }
+
+    fn blank(&self, clause: &Placed) -> FilterError {
+        let error =
+            self.error("value-blank", format!("{} is compared with no text", clause.clause.field), &clause.value);
+        error.help("the server refuses blank values")
+    }
+
+    fn number(&self, clause: &Placed) -> Result<Expr, FilterError> {
+        let value = &clause.clause.value;
+        values::number(value).ok_or_else(|| {
+            let what = format!("{} is compared with {}, which is no number", clause.clause.field, shown_value(value));
+            let near = Some(value.trim().trim_start_matches('+')).filter(|near| values::number(near).is_some());
+            self.error("number-invalid", what, &clause.value).suggest(near)
+        })
+    }
+
+    fn instant(&self, clause: &Placed) -> Result<Expr, FilterError> {
+        let value = &clause.clause.value;
+        values::instant(value).map(values::time_literal).map_err(|meant| {
+            let what = format!("{} is compared with {}, which is no instant", clause.clause.field, shown_value(value));
+            let error = self.error("time-invalid", what, &clause.value).help("write \"2026-01-31T12:00:00Z\"");
+            error.suggest(meant.map(|meant| format!("\"{meant}\"")))
+        })
+    }
+
+    fn at_path(&self, column: Expr, clause: &Placed) -> Result<Expr, FilterError> {
+        let key = clause.clause.key.as_str();
+        if let Err(what) = Path::read(key) {
+            return Err(self.error("path-invalid", shown(&what), &clause.key));
+        }
+        let text = json::json_text(column, key);
+        Ok(match clause.op {
+            Op::Gt | Op::GtEq | Op::Lt | Op::LtEq => compare::ordered(text, clause.op, self.number(clause)?),
+            op => compare::at_path(text, op, &clause.clause.value),
+        })
+    }
+
+    fn score(&mut self, clause: &Placed) -> Result<Expr, FilterError> {
+        let columns = scores::columns_of(&clause.clause.key, self.names, &mut self.notes)
+            .map_err(|error| error.at(self.text, clause.key.clone()))?;
+        if clause.op.is_alone() {
+            return Ok(scores::on_any(columns, clause.op, |column| column));
+        }
+        let value = self.number(clause)?;
+        Ok(scores::on_any(columns, clause.op, |column| compare::ordered(column, clause.op, value.clone())))
+    }
+
+    /// A trace has a score of its spans when any span has it.
+    fn span_score(&mut self, clause: &Placed) -> Result<(), FilterError> {
+        let negated = clause.op == Op::IsEmpty;
+        let asked = if negated { Placed { op: Op::IsNotEmpty, ..clause.clone() } } else { clause.clone() };
+        let expr = self.score(&asked)?;
+        self.any_span.push(AnySpan { expr, negated });
+        Ok(())
+    }
+
+    /// The values of an enum: several only where the operator takes a list.
+    fn items<'c>(&self, clause: &'c Placed) -> Result<Vec<&'c str>, FilterError> {
+        let value = clause.clause.value.as_str();
+        let items: Vec<&str> = if clause.op.takes_list() { value.split(',').collect() } else { vec![value] };
+        if items.iter().any(|item| item.trim().is_empty()) {
+            return Err(self.blank(clause));
+        }
+        Ok(items)
+    }
+
+    fn types<'c>(&self, clause: &'c Placed) -> Result<Vec<&'c str>, FilterError> {
+        let items = self.items(clause)?;
+        let known = || compare::KINDS.iter().map(|(name, _)| *name).chain([compare::GENERAL]);
+        match items.iter().find(|item| !known().any(|name| name == **item)) {
+            None => Ok(items),
+            Some(item) => {
+                let what = format!("{} is no type of spans", shown_value(item));
+                let error = self.error("value-unknown", what, &clause.value);
+                let all: Vec<&str> = known().collect();
+                let error = error.help(format!("there are {}", all.join(", ")));
+                Err(error.suggest(near(item, all).map(|near| format!("\"{near}\""))))
+            }
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        if self.names.unknown() != Unknown::Silent && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    fn note_absent(&mut self, column: &str, what: &str) {
+        if !self.names.columns().any(|name| name == column) {
+            self.note(format!("no span has {what} ({column}): read as empty"));
+        }
+    }
+
+    /// Sessions keep the beginnings of their texts.
+    fn note_cut_text(&mut self, field: &str) {
+        if self.entity == Entity::Threads && matches!(field, "first_message" | "last_message") {
+            self.note(format!("{field} is searched in its first 1,024 characters"));
+        }
+    }
+}
+
+fn shown_value(value: &str) -> String {
+    format!("\"{}\"", shown(value))
+}
