@@ -12,6 +12,7 @@ mod faulty;
 mod live;
 mod pull_cuts;
 mod pull_faults;
+mod pull_filters;
 mod pull_names;
 mod pull_options;
 mod pull_proxy;

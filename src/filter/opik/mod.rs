@@ -78,28 +78,3 @@ pub struct Clause {
     #[serde(default)]
     pub value: String,
 }
-
-/// A condition on a trace that some span of it must fulfil, or none of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnySpan {
-    /// The condition over a span's columns.
-    pub expr: datafusion::logical_expr::Expr,
-    /// Whether no span may fulfil it.
-    pub negated: bool,
-}
-
-/// A filter of Opik that was read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Oql {
-    /// The condition.
-    pub expr: datafusion::logical_expr::Expr,
-    /// Conditions on the spans of a trace.
-    pub any_span: Vec<AnySpan>,
-    /// What the reader should know.
-    pub notes: Vec<String>,
-}
-
-/// Reads.
-pub fn parse(text: &str, _: Entity, _: &crate::filter::Names<'_>) -> Result<Oql, crate::filter::FilterError> {
-    Err(crate::filter::FilterError::new("x", "not yet").at(text, 0..0))
-}
