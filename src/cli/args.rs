@@ -8,6 +8,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ErrorFormat;
 use super::filters::FilterOptions;
+use crate::filter::Language;
+use crate::filter::opik::Entity;
 use crate::output::Zone;
 use crate::serve::Token;
 use crate::sources::files;
@@ -148,6 +150,11 @@ pub(super) enum Command {
     Spaces(RemoteListing),
     /// Ask the store, and remotes live, with SQL
     Query(QueryArguments),
+    /// Say a filter in another language
+    ///
+    /// What is printed lets through everything that the filter does; where it lets through more, a note says so. Exit
+    /// code 1 when the other language has no words for a condition.
+    Filter(FilterArguments),
     /// Look after the store: versions, size, compaction
     Store {
         #[command(subcommand)]
@@ -330,6 +337,31 @@ impl QueryArguments {
             remote: RemoteOptions::default(),
         }
     }
+}
+
+fn language(names: &'static [&'static str]) -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(names).map(|name| name.parse().unwrap_or(Language::Sql))
+}
+
+fn entity() -> impl TypedValueParser<Value = Entity> {
+    PossibleValuesParser::new(["spans", "traces", "threads"]).map(|name| name.parse().unwrap_or(Entity::Spans))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilterArguments {
+    /// The filter: Arize's language, Opik's (OQL or the JSON list of its REST API), or Phoenix's parameters (as in an
+    /// address, or as a JSON object)
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// Language it is written in [default: opik for a JSON list, else arize]
+    #[arg(long, value_name = "L", value_parser = language(&["arize", "opik", "phoenix"]))]
+    pub(super) from: Option<Language>,
+    /// Language to say it in; lists and parameters are printed as JSON
+    #[arg(long, value_name = "L", default_value = "sql", value_parser = language(&["sql", "arize", "opik", "phoenix"]))]
+    pub(super) to: Language,
+    /// What a filter of Opik is about
+    #[arg(long, value_name = "E", default_value = "spans", value_parser = entity())]
+    pub(super) entity: Entity,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ mod args;
 mod context;
 mod demo;
 mod exit;
+mod filter;
 mod filters;
 mod import;
 mod incomplete;
@@ -79,6 +80,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Projects(arguments)) => remote::projects(context, arguments).await,
         Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
+        Some(Command::Filter(arguments)) => filter::run(context, &arguments),
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,
         Some(Command::Serve(arguments)) => serve::run(context, arguments).await,

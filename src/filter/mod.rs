@@ -17,8 +17,11 @@ mod join;
 mod names;
 pub mod opik;
 pub mod phoenix;
+#[cfg(test)]
+mod sample;
 mod simple;
 pub mod sql;
+mod translate;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +32,7 @@ pub(crate) use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use names::{Names, Unknown};
+pub use translate::{Language, TranslateError, Translation, translate};
 
 /// The longest filter, in bytes.
 pub const MAX_BYTES: usize = 64 << 10;

@@ -1,9 +1,12 @@
 //! Conditions on one column, in the forms that a reader of a language and DataFusion's optimizer leave them in.
 
 use datafusion::arrow::datatypes::{DataType, Schema, TimeUnit};
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::expr::{Cast, InList, ScalarFunction, TryCast};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use crate::model::derived::{derived_list, indexed};
+use crate::model::names::{absent_type, is_open_name};
 
 /// What kind of values a column has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,54 +16,86 @@ pub(super) enum Kind {
     Float,
     Boolean,
     Time,
+    /// Several values, of any kind.
+    List,
 }
 
 impl Kind {
-    fn of(data_type: &DataType) -> Option<Self> {
+    pub(super) fn of(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
             DataType::Boolean => Self::Boolean,
             DataType::Timestamp(..) => Self::Time,
             DataType::Float32 | DataType::Float64 => Self::Float,
             DataType::Dictionary(_, values) => return Self::of(values),
+            DataType::List(_) => Self::List,
             other if other.is_integer() => Self::Integer,
             _ => return None,
         })
     }
 }
 
-/// A column of a schema, by its canonical name.
+/// A column, by its canonical name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Operand<'a> {
     pub(super) name: &'a str,
     pub(super) kind: Kind,
+    /// Whether the schema has it; else it is computed from a list, or lies among the rest, or is null.
+    pub(super) stored: bool,
+    /// Whether the integers of the column are taken as floats, which makes some of them equal.
+    pub(super) as_float: bool,
 }
 
 impl<'a> Operand<'a> {
-    /// The column that an expression is, whatever table it is said to be of; a cast that changes no value is none.
+    /// The column that an expression is; a cast that changes no value is none.
+    ///
+    /// Spans may go by any name, but `traces` and `sessions` are other tables.
     pub(super) fn of(expr: &'a Expr, schema: &Schema) -> Option<Self> {
         match expr {
-            Expr::Column(column) => {
-                let field = schema.field_with_name(&column.name).ok()?;
-                Some(Self { name: &column.name, kind: Kind::of(field.data_type())? })
+            Expr::Column(column) if !is_rolled_up(column) => {
+                let name = column.name.as_str();
+                let known = |kind, stored| Self { name, kind, stored, as_float: false };
+                if let Ok(field) = schema.field_with_name(name) {
+                    return Kind::of(field.data_type()).map(|kind| known(kind, true));
+                }
+                if derived_list(name).is_some() {
+                    return Some(known(Kind::List, false));
+                }
+                let data_type = if indexed(name).is_some() { DataType::Utf8 } else { absent_type(name) };
+                is_open_name(name).then(|| Kind::of(&data_type).map(|kind| known(kind, false)))?
             }
             Expr::Alias(alias) => Self::of(&alias.expr, schema),
             Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
                 let column = Self::of(expr, schema)?;
-                let keeps = match (column.kind, field.data_type()) {
-                    (Kind::Text, to) => Kind::of(to) == Some(Kind::Text),
-                    (Kind::Integer, DataType::Int64) => true,
-                    // Integers that a float cannot hold are told apart by whoever compares.
-                    (Kind::Integer | Kind::Float, DataType::Float64) => true,
-                    (Kind::Boolean, to) => *to == DataType::Boolean,
-                    _ => false,
-                };
-                keeps.then_some(column)
+                match (column.kind, field.data_type()) {
+                    (Kind::Text, to) if Kind::of(to) == Some(Kind::Text) => Some(column),
+                    (Kind::Boolean, DataType::Boolean) => Some(column),
+                    (Kind::Integer, DataType::Int64) if !column.as_float => Some(column),
+                    (Kind::Integer, DataType::Float64) => Some(Self { as_float: true, ..column }),
+                    (Kind::Float, DataType::Float64) => Some(column),
+                    _ => None,
+                }
             }
             _ => None,
         }
     }
+
+    /// A literal as it is compared with the column.
+    pub(super) fn meets<'v>(&self, value: Value<'v>) -> Value<'v> {
+        match value {
+            Value::Integer(number) if self.as_float => Value::Float(number as f64),
+            value => value,
+        }
+    }
 }
+
+/// Whether a column is one of the tables of traces and sessions.
+fn is_rolled_up(column: &Column) -> bool {
+    matches!(&column.relation, Some(TableReference::Bare { table }) if ROLLED_UP.contains(&table.as_ref()))
+}
+
+/// The tables whose columns are named with them.
+pub(super) const ROLLED_UP: [&str; 2] = ["traces", "sessions"];
 
 /// A literal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -168,11 +203,12 @@ impl<'a> Simple<'a> {
                 };
                 use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
                 let column = Operand::of(column, schema)?;
-                matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq).then_some(Self::Compare(column, op, value))
+                matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq).then(|| Self::Compare(column, op, column.meets(value)))
             }
             Expr::InList(InList { expr, list, negated }) => {
-                let values = list.iter().map(Value::of).collect::<Option<_>>()?;
-                Some(Self::In { column: Operand::of(expr, schema)?, values, negated: *negated })
+                let column = Operand::of(expr, schema)?;
+                let values = list.iter().map(|value| Value::of(value).map(|value| column.meets(value)));
+                Some(Self::In { column, values: values.collect::<Option<_>>()?, negated: *negated })
             }
             Expr::IsNull(inner) | Expr::IsUnknown(inner) => {
                 Some(Self::Null { column: Operand::of(inner, schema)?, negated: false })
@@ -187,6 +223,17 @@ impl<'a> Simple<'a> {
             _ => None,
         }
     }
+}
+
+/// What JSON has besides text and numbers.
+pub(super) const WORDS: [&str; 3] = ["true", "false", "null"];
+
+/// Whether a text is no text of anything else: in a column of texts there may be numbers, booleans and JSON as well.
+pub(super) fn is_only_text(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
+        && !text.starts_with(['[', '{', '"'])
+        && text.trim().parse::<f64>().is_err()
+        && !WORDS.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 /// The text and the part of it that a call of `contains` is about.

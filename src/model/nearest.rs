@@ -44,7 +44,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 
 /// A column name as a person types it: each part that is not a plain word or number in double quotes.
 pub fn as_typed(name: &str) -> String {
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphabetic() || c.is_ascii_digit() || c == '_');
     let parts: Vec<String> = name
         .split('.')
         .map(|part| if plain(part) { part.to_owned() } else { format!("\"{}\"", part.replace('"', "\"\"")) })
@@ -75,5 +76,6 @@ mod tests {
             as_typed("attributes.llm.input_messages.0.message.role"),
             "attributes.llm.input_messages.0.message.role"
         );
+        assert_eq!(as_typed("attributes.größe.m²"), "attributes.größe.\"m²\"");
     }
 }

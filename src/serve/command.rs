@@ -223,7 +223,6 @@ mod tests {
             ("startTime", json!("soon"), Kind::Invalid, "startTime"),
             ("endTime", json!(null), Kind::Invalid, "endTime"),
             ("endTime", json!("1970-01-01T00:00:00Z"), Kind::Invalid, "before"),
-            ("filterExpression", json!("a = 1"), Kind::Invalid, "filter"),
             ("similaritySearchParams", json!({}), Kind::Invalid, "similarity"),
             ("streamChunkSize", json!("ten"), Kind::Invalid, "streamChunkSize"),
             ("sampleRate", json!(0), Kind::Invalid, "sampleRate"),

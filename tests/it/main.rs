@@ -27,6 +27,7 @@ mod pull_tls;
 mod pull_types;
 mod pulls;
 mod readme;
+mod serve_filter;
 mod serve_flight;
 mod serve_http;
 mod serve_process;

@@ -244,7 +244,7 @@ async fn what_is_not_there_is_said() {
         (json!({"modelId": "zzz"}), Code::NotFound, "\"other\""),
         (json!({"spaceId": "U3BhY2U6MTphYmM="}), Code::NotFound, "U3BhY2U6MTphYmM="),
         (json!({"spaceId": ""}), Code::InvalidArgument, "spaceId"),
-        (json!({"filterExpression": "name = 'x'"}), Code::InvalidArgument, "filter"),
+        (json!({"filterExpression": "nmae = 'x'"}), Code::InvalidArgument, "did you mean name?"),
     ] {
         let status = flight.info(&server.command(change.clone())).await.unwrap_err();
         assert_eq!(status.code(), code, "{change}");

@@ -312,7 +312,7 @@ async fn what_cannot_be_answered_is_a_problem() {
         ("/v2/traces", json!({"project_id": unknown}), 404, "project"),
         ("/v2/spans", json!({"project_id": null}), 400, "project_id"),
         ("/v2/spans", json!({"filter": "  "}), 400, "blank"),
-        ("/v2/traces", json!({"filter": "name = 'x'"}), 400, "filter"),
+        ("/v2/traces", json!({"filter": "nmae = 'x'"}), 400, "did you mean name?"),
         ("/v2/spans", json!({"start_time": "soon"}), 400, "start_time"),
         ("/v2/spans", json!({"end_time": "1999-01-01T00:00:00Z"}), 400, "before"),
         ("/v2/spans", json!({"start_time": 5}), 400, "JSON"),

@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use datafusion::logical_expr::{Between, Expr, Operator};
 
 use crate::filter::join::terms_in;
-use crate::filter::simple::{Kind, Operand, Simple, Value};
+use crate::filter::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::filter::{MAX_BYTES, with_stack};
 use crate::model::columns::{self, Content, canonical};
 use crate::model::derived::{derived_list, indexed};
@@ -98,7 +98,8 @@ fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
         Expr::Between(Between { expr, negated: false, low, high }) => {
             let column = Operand::of(expr, schema)?;
             let bounds = [(Operator::GtEq, low), (Operator::LtEq, high)];
-            let sides = bounds.into_iter().filter_map(|(op, bound)| compare(column, op, Value::of(bound)?));
+            let sides =
+                bounds.into_iter().filter_map(|(op, bound)| compare(column, op, column.meets(Value::of(bound)?)));
             return all(sides.collect());
         }
         other => Simple::of(other, schema)?,
@@ -172,11 +173,12 @@ enum Text {
 }
 
 /// A column whose values at a remote are the same as here; `None` for those that are computed here.
-fn text_of(column: &str) -> Option<Text> {
+fn text_of(column: Operand<'_>) -> Option<Text> {
     use columns::{METADATA_PREFIX, NOTES, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID};
     if !is_sent(column) {
         return None;
     }
+    let column = column.name;
     Some(match canonical(column) {
         Some(known) if known.content != Content::Scalar => Text::Json,
         Some(_) => Text::Plain { empty_is_null: [TRACE_ID, SPAN_ID, PARENT_ID, STATUS_CODE].contains(&column) },
@@ -187,9 +189,11 @@ fn text_of(column: &str) -> Option<Text> {
 }
 
 /// Whether a remote has a column of this name that holds what it holds here.
-fn is_sent(column: &str) -> bool {
+fn is_sent(column: Operand<'_>) -> bool {
     use columns::{END_TIME, PROJECT, REST, SOURCE, START_TIME};
-    let computed = [PROJECT, SOURCE, START_TIME, END_TIME, REST].contains(&column)
+    let Operand { name: column, stored, .. } = column;
+    let computed = !stored
+        || [PROJECT, SOURCE, START_TIME, END_TIME, REST].contains(&column)
         || column.starts_with("tree.")
         || derived_list(column).is_some()
         || indexed(column).is_some();
@@ -205,11 +209,11 @@ fn null(column: Operand<'_>, negated: bool) -> Option<Ask> {
     let name = column.name.to_owned();
     if negated {
         let computed = column.name == columns::EVENT_ATTRIBUTES;
-        let known = is_sent(column.name) && !computed && text_of(column.name) != Some(Text::Json);
+        let known = is_sent(column) && !computed && text_of(column) != Some(Text::Json);
         return known.then_some(Ask::IsNotNull(name));
     }
     // Numbers that are none (NaN) are null here; so are keys of metadata that hold an object.
-    match (column.kind, text_of(column.name)?) {
+    match (column.kind, text_of(column)?) {
         (Kind::Text, Text::Plain { empty_is_null: true }) => {
             let empty = Ask::OneOf(name.clone(), vec![Constant::Text(String::new())]);
             Some(Ask::Any(vec![Ask::IsNull(name), empty]))
@@ -224,11 +228,13 @@ fn contains(column: Operand<'_>, part: &str) -> Option<Ask> {
     if column.kind != Kind::Text {
         return None;
     }
-    let part = match text_of(column.name)? {
+    let part = match text_of(column)? {
         Text::Plain { .. } => part,
         // Blanks at an end may stand between the tokens of JSON.
-        Text::Open => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part) && !is_word(part))?,
-        Text::Json => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part))?,
+        Text::Open => Some(part.trim_matches(' '))
+            .filter(|part| is_within_json_text(part) && !WORDS.iter().any(|word| is_in(word, part)))?,
+        // NaN, which some write, is null here.
+        Text::Json => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part) && !is_in("null", part))?,
     };
     (!part.is_empty() && can_be_quoted(part)).then(|| Ask::Contains(column.name.to_owned(), part.to_owned()))
 }
@@ -239,29 +245,20 @@ fn is_within_json_text(part: &str) -> bool {
         && part.bytes().any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E'))
 }
 
-/// Whether a text may be of a boolean.
-fn is_word(part: &str) -> bool {
-    ["true", "false"].iter().any(|word| word.contains(&part.to_ascii_lowercase()))
-}
-
-/// Whether this text stands for itself in a column that may hold JSON and numbers.
-fn is_only_text(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic)
-        && !text.starts_with(['[', '{', '"'])
-        && text.trim().parse::<f64>().is_err()
-        && !["true", "false", "null"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+fn is_in(word: &str, part: &str) -> bool {
+    word.contains(&part.to_ascii_lowercase())
 }
 
 fn compare(column: Operand<'_>, op: Operator, value: Value<'_>) -> Option<Ask> {
     if value == Value::Null {
         return Some(Ask::Never);
     }
-    if !is_sent(column.name) || op == Operator::NotEq {
+    if !is_sent(column) || op == Operator::NotEq {
         return None;
     }
     match (column.kind, value) {
         (Kind::Text, Value::Text(text)) => {
-            let same = match text_of(column.name)? {
+            let same = match text_of(column)? {
                 Text::Plain { .. } => true,
                 Text::Open => is_only_text(text),
                 Text::Json => false,

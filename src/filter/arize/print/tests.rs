@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use datafusion::common::Column;
+use datafusion::logical_expr::{cast, ident, lit, not};
+use proptest::prelude::*;
+
+use super::*;
+use crate::filter::arize::parse;
+use crate::filter::{Names, Unknown, sample};
+use crate::model::columns::spans_schema;
+use arrow::datatypes::DataType;
+
+fn read(text: &str, schema: &Schema) -> Expr {
+    let rest = BTreeMap::new();
+    match parse(text, &Names::new(schema, &rest, Unknown::Error)) {
+        Ok(filter) => filter.expr,
+        Err(error) => panic!("{}", error.report()),
+    }
+}
+
+fn schema() -> std::sync::Arc<Schema> {
+    let open = [("attributes.flag", DataType::Boolean), ("eval.Answer Relevance.score", DataType::Float64)];
+    spans_schema(&open.map(|(name, data_type)| (name.to_owned(), data_type)))
+}
+
+#[test]
+fn texts_come_back() {
+    for text in [
+        "name = 'it''s'",
+        "name != ''",
+        "name = 5",
+        "latency_ms >= 1000 AND latency_ms < 1.5",
+        "latency_ms > -0.0",
+        "attributes.llm.token_count.total = -9223372036854775808",
+        "\"eval\".\"Answer Relevance\".score BETWEEN 0.25 AND 1e300",
+        "attributes.llm.token_count.total NOT BETWEEN attributes.llm.token_count.prompt AND 9",
+        "name IN ('a', 'b') OR status_code NOT IN ('OK', 'UNSET')",
+        "(name = 'a' OR name = 'b') AND NOT (status_code = 'OK' AND parent_id IS NULL)",
+        "NOT NOT NOT name = 'a'",
+        "name LIKE 'a%' AND name NOT LIKE '%b' AND name ILIKE 'C' AND name NOT ILIKE '_'",
+        "latency_ms LIKE '1%'",
+        "name CONTAINS '50%_' AND attributes.input.value NOT CONTAINS 'x'",
+        "attributes.retrieval.documents.contents CONTAINS 'x' AND attributes.llm.input_messages.roles IS NOT NULL",
+        "attributes.llm.input_messages.0.message.role = 'user'",
+        "start_time >= '2026-01-31T12:00:00.000000001Z' AND end_time > start_time",
+        "start_time IN ('1970-01-01T00:00:00Z')",
+        "attributes.flag AND NOT attributes.flag OR attributes.flag = false",
+        "attributes.llm.token_count.prompt < attributes.llm.token_count.completion",
+    ] {
+        let once = read(text, &schema());
+        let said = print(std::slice::from_ref(&once), &schema());
+        assert!(said.is_exact(), "{text}: {:?}", said.rest);
+        assert_eq!(read(&said.said.unwrap(), &schema()), once, "{text}");
+    }
+}
+
+#[test]
+fn written_in_the_shortest_form() {
+    let column = Expr::Column(Column::new(Some("arize.demo"), "name"));
+    for (condition, expected) in [
+        (lit("a").eq(column.clone()), "name = 'a'"),
+        (lit(5).lt(ident("latency_ms")), "latency_ms > 5"),
+        (cast(column.clone(), DataType::Utf8View).eq(lit("a")), "name = 'a'"),
+        (not(contains(column.clone(), lit("a"))), "name NOT CONTAINS 'a'"),
+        (ident("attributes.flag"), "attributes.flag"),
+        (column.clone().eq(lit("a")).or(column.clone().eq(lit("b"))), "(name = 'a' OR name = 'b')"),
+        (not(column.clone().eq(lit("a")).and(column.is_null())), "NOT (name = 'a' AND name IS NULL)"),
+        (
+            ident("start_time").gt(lit(ScalarValue::TimestampNanosecond(Some(1_500_000_000), Some("UTC".into())))),
+            "start_time > '1970-01-01T00:00:01.500Z'",
+        ),
+    ] {
+        let said = print(std::slice::from_ref(&condition), &schema());
+        assert_eq!((said.said.as_deref(), said.rest.len()), (Some(expected), 0), "{condition}");
+    }
+}
+
+#[test]
+fn what_cannot_be_said_is_left_whole() {
+    let name = || ident("name");
+    for condition in [
+        name().eq(lit(ScalarValue::Utf8(None))),
+        name().in_list(vec![lit("a"), lit(ScalarValue::Utf8(None))], false),
+        name().in_list(vec![], false),
+        name().eq(lit("a")).is_null(),
+        lit(false),
+        lit("a").eq(lit("a")),
+        ident("latency_ms").gt(lit(f64::NAN)),
+        ident("attributes.flag").eq(lit(1)),
+        ident("latency_ms").eq(lit(true)),
+        ident("start_time").gt(lit("soon")),
+        ident("start_time").gt(name()),
+        ident("attributes.llm.input_messages.roles").eq(lit("user")),
+        ident("unheard").eq(lit("a")),
+        cast(ident("latency_ms"), DataType::Int64).eq(lit(1)),
+        Expr::Column(Column::new(Some("traces"), "latency_ms")).gt(lit(1)),
+        name().eq(lit("a")).or(lit(false)),
+        (0..60).fold(name().eq(lit("a")), |inner, _| not(inner)),
+        name().eq(lit("x".repeat(MAX_BYTES))),
+    ] {
+        let said = print(std::slice::from_ref(&condition), &schema());
+        assert_eq!((said.said, said.rest), (None, vec![condition]));
+    }
+    let conditions = [name().eq(lit("a")).and(lit(false)), lit(true)];
+    let said = print(&conditions, &schema());
+    assert_eq!((said.said.as_deref(), said.rest), (Some("name = 'a'"), vec![lit(false)]));
+}
+
+#[test]
+fn within_the_limits_of_the_reader() {
+    let nested = |levels: usize| {
+        (0..levels).fold(ident("name").eq(lit("a")), |inner, i| match i % 2 {
+            0 => inner.or(ident("name").is_null()),
+            _ => inner.and(ident("parent_id").is_null()),
+        })
+    };
+    for levels in [1, 2, 50, 99, 100, 101, 102, 103, 110] {
+        let said = print(&[nested(levels)], &schema());
+        if let Some(text) = &said.said {
+            read(text, &schema());
+        }
+        assert_eq!(said.is_exact(), levels <= 100, "{levels}");
+    }
+    let terms = |count: usize| all_of((0..count).map(|i| ident("latency_ms").gt(lit(i as i64))).collect());
+    let said = print(&[terms(3_000)], &schema());
+    assert_eq!(said.rest.len(), 3_000 - (MAX_TERMS - 1));
+    read(&said.said.unwrap(), &schema());
+}
+
+fn same_rows(conditions: &[Expr], rows: &RecordBatch) -> Result<(), TestCaseError> {
+    let whole = all_of(conditions.to_vec());
+    let Some(expected) = sample::truths(&whole, rows) else { return Ok(()) };
+    let said = print(conditions, &rows.schema());
+    let mut parts: Vec<Expr> = said.said.as_deref().map(|text| read(text, &rows.schema())).into_iter().collect();
+    let exact = said.is_exact();
+    parts.extend(said.rest);
+    let found = sample::truths(&all_of(parts), rows);
+    prop_assert!(found.is_some(), "{:?}", said.said);
+    let found = found.unwrap_or_default();
+    if exact {
+        prop_assert_eq!(&found, &expected, "{:?}", said.said);
+    }
+    let fulfilled = |truths: &[Option<bool>]| truths.iter().map(|truth| *truth == Some(true)).collect::<Vec<_>>();
+    prop_assert_eq!(fulfilled(&found), fulfilled(&expected), "{:?}", said.said);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+
+    #[test]
+    fn meaning_is_kept_through_the_text(condition in sample::condition(), rows in sample::rows()) {
+        same_rows(std::slice::from_ref(&condition), &rows)?;
+    }
+
+    #[test]
+    fn meaning_is_kept_of_what_the_optimizer_leaves(condition in sample::condition(), rows in sample::rows()) {
+        if let Some(conditions) = sample::optimized(&condition, &rows) {
+            same_rows(&conditions, &rows)?;
+        }
+    }
+}
