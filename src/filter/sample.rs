@@ -153,7 +153,8 @@ fn simple() -> BoxedStrategy<Expr> {
     });
     let null = (column(), any::<bool>())
         .prop_map(|((_, column), no)| if no { column.is_not_null() } else { column.is_null() });
-    let flag = select(vec![0, 1, 2, 3]).prop_map(|form| match form {
+    let flag = select(vec![0, 1, 2, 3, 4]).prop_map(|form| match form {
+        4 => ident("attributes.flag").is_not_true(),
         0 => ident("attributes.flag"),
         1 => not(ident("attributes.flag")),
         2 => ident("attributes.flag").is_true(),

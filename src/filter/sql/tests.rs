@@ -1,8 +1,15 @@
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::{cast, ident, lit, not, try_cast, when};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::ExprWithAlias;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use proptest::prelude::*;
 
 use super::*;
-use crate::filter::{all_of, any_of, contains};
+use crate::filter::{all_of, any_of, contains, contains_udf, sample};
 use crate::model::columns::timestamp_type;
+use crate::syntax::{SpanqlDialect, join_dotted_names, lex};
 
 #[test]
 fn sql_of_conditions() {
@@ -53,4 +60,31 @@ fn what_has_no_text_is_an_error() {
     assert_eq!(print(&empty).unwrap_err().code(), "unsayable");
     let binary = ident("a").eq(lit(ScalarValue::Binary(Some(vec![1]))));
     assert_eq!(print(&binary).unwrap_err().code(), "unsayable");
+}
+
+/// The condition that a text is in SQL.
+fn read(sql: &str, schema: &DFSchema) -> Expr {
+    let (lexemes, _) = join_dotted_names(sql, lex(sql).unwrap());
+    let tokens = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).map(|lexeme| lexeme.token).collect();
+    let dialect = SpanqlDialect::default();
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let expr = parser.parse_expr().unwrap_or_else(|error| panic!("{sql}: {error}"));
+    assert_eq!(parser.peek_token_ref().token, Token::EOF, "{sql}");
+    let context = SessionContext::new();
+    context.register_udf(contains_udf().as_ref().clone());
+    let read = context.state().create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, schema);
+    read.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn meaning_is_kept_through_sql(condition in sample::condition(), rows in sample::rows()) {
+        let schema = DFSchema::try_from(rows.schema()).unwrap();
+        if let Some(expected) = sample::truths(&condition, &rows) {
+            let sql = print(&condition).unwrap();
+            prop_assert_eq!(sample::truths(&read(&sql, &schema), &rows), Some(expected), "{}", sql);
+        }
+    }
 }
