@@ -12,6 +12,11 @@ pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// Whether a character is a letter, and no number that is written as one.
+pub(super) fn is_letter(c: char) -> bool {
+    c.is_alphabetic() && !c.is_numeric()
+}
+
 /// Whether a character is a digit of any script, superscripts and circled digits included; a fraction is none.
 pub(super) fn is_digit(c: char) -> bool {
     if c.is_ascii() {
@@ -62,5 +67,7 @@ mod tests {
         assert!(!"\u{200b}x".chars().any(is_blank));
         assert!("aé名_9½".chars().all(is_word));
         assert!(!"-. '\"".chars().any(is_word));
+        assert!("aé名".chars().all(is_letter));
+        assert!(!"9½Ⅷ_".chars().any(is_letter));
     }
 }

@@ -16,7 +16,8 @@ use super::columns::{Op, Type, columns, entities_with};
 use super::path::Path;
 use super::places::{ENVIRONMENT, Place, TAGS, place};
 use super::read::{Placed, near, read, shown};
-use super::{Entity, compare, json, scores, values};
+use super::scores::{Scores, on_any};
+use super::{Entity, compare, json, values};
 use crate::filter::{FilterError, Names, Unknown, all_of};
 
 /// A filter of Opik that was read.
@@ -50,7 +51,8 @@ pub struct AnySpan {
 /// When it is not in the language, names a column that the entity has not or that is not kept here, or a value does not
 /// fit its column.
 pub fn parse(text: &str, entity: Entity, names: &Names<'_>) -> Result<Oql, FilterError> {
-    let mut reading = Reading { text, entity, names, any_span: vec![], notes: vec![] };
+    let scores = Scores::of(names.columns());
+    let mut reading = Reading { text, entity, names, scores, any_span: vec![], notes: vec![] };
     let clauses = read(text, entity)?.unwrap_or_default();
     let mut conditions = Vec::with_capacity(clauses.len());
     for clause in &clauses {
@@ -63,6 +65,7 @@ struct Reading<'a> {
     text: &'a str,
     entity: Entity,
     names: &'a Names<'a>,
+    scores: Scores<'a>,
     any_span: Vec<AnySpan>,
     notes: Vec<String>,
 }
@@ -120,13 +123,18 @@ impl Reading<'_> {
         if !others.is_empty() {
             return error.help(format!("{} have it", others.join(" and ")));
         }
-        let known = columns(self.entity).map(|(name, _)| name);
-        match near(field, known) {
+        let known: Vec<&str> = columns(self.entity).map(|(name, _)| name).collect();
+        let family: Vec<&str> = known
+            .iter()
+            .copied()
+            .filter(|name| name.split_once('.').is_some_and(|(family, _)| family == field))
+            .collect();
+        if !family.is_empty() {
+            return error.help(format!("there are {}", family.join(", ")));
+        }
+        match near(field, known.iter().copied()) {
             Some(near) => error.suggest(Some(near)),
-            None => {
-                let known: Vec<&str> = columns(self.entity).map(|(name, _)| name).collect();
-                error.help(format!("there are {}", known.join(", ")))
-            }
+            None => error.help(format!("there are {}", known.join(", "))),
         }
     }
 
@@ -184,13 +192,17 @@ impl Reading<'_> {
     }
 
     fn score(&mut self, clause: &Placed) -> Result<Expr, FilterError> {
-        let columns = scores::columns_of(&clause.clause.key, self.names, &mut self.notes)
+        let mut absent = None;
+        let columns = self
+            .scores
+            .columns(&clause.clause.key, self.names.unknown(), |note| absent = Some(note))
             .map_err(|error| error.at(self.text, clause.key.clone()))?;
+        absent.into_iter().for_each(|note| self.note(note));
         if clause.op.is_alone() {
-            return Ok(scores::on_any(columns, clause.op, |column| column));
+            return Ok(on_any(columns, clause.op, |column| column));
         }
         let value = self.number(clause)?;
-        Ok(scores::on_any(columns, clause.op, |column| compare::ordered(column, clause.op, value.clone())))
+        Ok(on_any(columns, clause.op, |column| compare::ordered(column, clause.op, value.clone())))
     }
 
     /// A trace has a score of its spans when any span has it.

@@ -62,7 +62,7 @@ impl FromStr for Entity {
 }
 
 /// One condition as the REST API takes it; all members are text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Clause {
     /// The column.
     pub field: String,

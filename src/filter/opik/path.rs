@@ -120,7 +120,10 @@ pub(super) fn scalar_text(json: &str) -> Option<String> {
 
 /// The JSON text of an object's member; the last one where a key repeats.
 fn member<'a>(json: &'a str, key: &str) -> Option<&'a str> {
-    serde_json::Deserializer::from_str(json).deserialize_map(Member { key }).ok()?
+    let mut object = serde_json::Deserializer::from_str(json);
+    let found = object.deserialize_map(Member { key }).ok()?;
+    object.end().ok()?;
+    found
 }
 
 struct Member<'k> {

@@ -7,13 +7,14 @@ use arrow::datatypes::Schema;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use indexmap::IndexSet;
 
 use super::bounds::{self, Bound};
 use super::columns::{Op, columns, type_of};
 use super::compare::{GENERAL, KINDS};
 use super::json::call;
 use super::places::{Place, place};
-use super::scores::score_name;
+use super::scores::{Scores, score_name};
 use super::wording::{Text, is_plain_pattern, say_text, survives_decoding};
 use super::{Clause, Entity};
 use crate::filter::join::terms;
@@ -28,8 +29,9 @@ use crate::filter::{Said, conjuncts};
 pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Said<Vec<Clause>> {
     let places: Vec<(&'static str, Place)> =
         columns(entity).filter_map(|(field, _)| Some((field, place(field, entity)?))).collect();
-    let printer = Printer { entity, schema, places };
-    let (mut said, mut rest) = (vec![], vec![]);
+    let scores = Scores::of(schema.fields().iter().map(|field| field.name().as_str()));
+    let printer = Printer { entity, scores, places };
+    let (mut said, mut rest) = (IndexSet::new(), vec![]);
     for condition in conditions.iter().cloned().flat_map(conjuncts) {
         if matches!(condition, Expr::Literal(ScalarValue::Boolean(Some(true)), _)) {
             continue;
@@ -38,13 +40,9 @@ pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Said<Vec<C
         if !wording.as_ref().is_some_and(|wording| wording.exact) {
             rest.push(condition);
         }
-        for clause in wording.into_iter().flat_map(|wording| wording.clauses) {
-            if !said.contains(&clause) {
-                said.push(clause);
-            }
-        }
+        said.extend(wording.into_iter().flat_map(|wording| wording.clauses));
     }
-    Said { said: Some(said).filter(|said| !said.is_empty()), rest }
+    Said { said: Some(said.into_iter().collect()).filter(|said: &Vec<Clause>| !said.is_empty()), rest }
 }
 
 /// Clauses that let through whatever a condition does.
@@ -57,7 +55,7 @@ pub(super) struct Wording {
 
 pub(super) struct Printer<'a> {
     pub(super) entity: Entity,
-    schema: &'a Schema,
+    scores: Scores<'a>,
     places: Vec<(&'static str, Place)>,
 }
 
@@ -249,14 +247,7 @@ impl Printer<'_> {
         self.field_at(|place| *place == Place::Scores)?;
         let Expr::Column(column) = column else { return None };
         let name = score_name(&column.name).filter(|name| column.relation.is_none() && !name.trim().is_empty())?;
-        Some((name, self.same_scores(name) <= 1))
-    }
-
-    /// How many columns hold a score of this name.
-    fn same_scores(&self, name: &str) -> usize {
-        let lower = name.to_lowercase();
-        let names = self.schema.fields().iter().filter_map(|field| score_name(field.name()));
-        names.filter(|other| other.to_lowercase() == lower).count()
+        Some((name, self.scores.count(name) <= 1))
     }
 
     /// Conditions of which one holds: names of one column, or one score in columns that differ in case.
@@ -283,7 +274,7 @@ impl Printer<'_> {
         let same = |clause: &Clause| {
             clause.key.to_lowercase() == lower && clause.operator == first.operator && clause.value == first.value
         };
-        let all = self.same_scores(&first.key) == terms.len();
+        let all = self.scores.count(&first.key) == terms.len();
         let op = Op::read(&first.operator)?;
         let sayable = said.iter().all(same) && op != Op::NotEq && op != Op::IsEmpty;
         sayable.then(|| self.clause(&first.field, &first.key, op, first.value.clone(), all))?

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::chars::{is_blank, is_digit, is_word};
+use super::chars::{is_blank, is_digit, is_letter, is_word};
 use super::columns::{self, Op, Type};
 use super::{Clause, Entity, list};
 use crate::filter::{FilterError, MAX_BYTES, MAX_TERMS};
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
 
     fn connector(&mut self) -> Result<(), FilterError> {
         let start = self.at;
-        let word = self.run(char::is_alphabetic);
+        let word = self.run(is_letter);
         if word.eq_ignore_ascii_case("and") {
             return Ok(());
         }

@@ -1,11 +1,13 @@
 //! Feedback scores: the columns `annotation.<name>.score`.
 
+use std::collections::HashMap;
+
 use datafusion::logical_expr::Expr;
 
 use super::columns::Op;
 use super::places::column;
 use super::read::{near, shown};
-use crate::filter::{FilterError, Names, Unknown, all_of, any_of};
+use crate::filter::{FilterError, Unknown, all_of, any_of};
 use crate::model::nearest::as_typed;
 
 /// The name of a score, of the column that holds its value.
@@ -13,31 +15,56 @@ pub(super) fn score_name(column: &str) -> Option<&str> {
     column.strip_prefix("annotation.")?.strip_suffix(".score").filter(|name| !name.is_empty())
 }
 
-/// The columns that hold a score, whose name ignores case; a column that no span has where that is null.
-///
-/// # Errors
-/// When no span has the score and that is an error; without a place.
-pub(super) fn columns_of(name: &str, names: &Names<'_>, notes: &mut Vec<String>) -> Result<Vec<Expr>, FilterError> {
-    let lower = name.to_lowercase();
-    let scores = || names.columns().filter_map(score_name);
-    let found: Vec<&str> = scores().filter(|known| known.to_lowercase() == lower).collect();
-    if !found.is_empty() {
-        return Ok(found.into_iter().map(score_column).collect());
-    }
-    let what = format!("no span has a score {}", as_typed(&shown(name)));
-    let near = near(name, scores());
-    match names.unknown() {
-        Unknown::Error => {
-            let error = FilterError::new("unknown-column", what).help("--allow-unknown reads it as null");
-            return Err(error.suggest(near.map(as_typed)));
+/// The scores that spans have.
+#[derive(Debug, Default)]
+pub(super) struct Scores<'a> {
+    /// The names that differ in case only, by the name in lower case.
+    names: HashMap<String, Vec<&'a str>>,
+}
+
+impl<'a> Scores<'a> {
+    /// Finds the scores among columns.
+    pub(super) fn of(columns: impl Iterator<Item = &'a str>) -> Self {
+        let mut names: HashMap<String, Vec<&'a str>> = HashMap::new();
+        for name in columns.filter_map(score_name) {
+            names.entry(name.to_lowercase()).or_default().push(name);
         }
-        Unknown::Null => {
-            let near = near.map(|near| format!("; nearest: {}", as_typed(near))).unwrap_or_default();
-            notes.push(format!("{what} (read as null){near}"));
-        }
-        Unknown::Silent => {}
+        Self { names }
     }
-    Ok(vec![score_column(name)])
+
+    /// How many columns hold a score, whose name ignores case.
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.names.get(&name.to_lowercase()).map_or(0, Vec::len)
+    }
+
+    /// The columns that hold a score, whose name ignores case; a column that no span has where that is null.
+    ///
+    /// # Errors
+    /// When no span has the score and that is an error; without a place.
+    pub(super) fn columns(
+        &self,
+        name: &str,
+        unknown: Unknown,
+        note: impl FnOnce(String),
+    ) -> Result<Vec<Expr>, FilterError> {
+        if let Some(found) = self.names.get(&name.to_lowercase()) {
+            return Ok(found.iter().map(|name| score_column(name)).collect());
+        }
+        let what = format!("no span has a score {}", as_typed(&shown(name)));
+        let near = || near(name, self.names.values().flatten().copied()).map(as_typed);
+        match unknown {
+            Unknown::Error => {
+                let error = FilterError::new("unknown-column", what).help("--allow-unknown reads it as null");
+                return Err(error.suggest(near()));
+            }
+            Unknown::Null => {
+                let near = near().map(|near| format!("; nearest: {near}")).unwrap_or_default();
+                note(format!("{what} (read as null){near}"));
+            }
+            Unknown::Silent => {}
+        }
+        Ok(vec![score_column(name)])
+    }
 }
 
 fn score_column(name: &str) -> Expr {

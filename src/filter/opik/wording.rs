@@ -50,11 +50,22 @@ impl<'e> Text<'e> {
 
     fn clause(&self, printer: &Printer<'_>, op: Op, value: &str, exact: bool) -> Option<Wording> {
         let cut = matches!(self.field, "first_message" | "last_message");
-        let decoded = !self.key.is_empty() && !survives_decoding(value);
-        if value.trim().is_empty() || cut || decoded {
+        if value.trim().is_empty() || cut {
             return None;
         }
-        printer.clause(self.field, self.key, op, value, exact)
+        if self.key.is_empty() {
+            return printer.clause(self.field, "", op, value, exact);
+        }
+        if !survives_decoding(value) {
+            return None;
+        }
+        // A number in a dictionary may be written otherwise there: 1000 for 1e3, 5 for 5.0.
+        let in_number = value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | 'e' | 'E'));
+        let whole = value.chars().all(|c| c.is_ascii_digit());
+        if in_number && !(whole && op == Op::Eq) {
+            return None;
+        }
+        printer.clause(self.field, self.key, op, value, exact && !in_number)
     }
 
     /// A comparison with a text.
@@ -82,15 +93,8 @@ impl<'e> Text<'e> {
 
     /// A text that is the value, or begins or ends with it.
     ///
-    /// Opik puts only ASCII into lower case for these, and numbers may be written otherwise there: then it is said that
-    /// the text contains the value, or nothing.
+    /// Opik puts only ASCII into lower case for these: of other text it is said that it contains the value.
     fn part(&self, printer: &Printer<'_>, op: Op, value: &str, exact: bool) -> Option<Wording> {
-        if !self.key.is_empty() && value.contains(|c: char| c.is_ascii_digit()) && value.contains(['.', 'e', 'E']) {
-            let is_number = value.parse::<f64>().is_ok();
-            if is_number || op != Op::Eq {
-                return None;
-            }
-        }
         if self.quoted || (self.lower && !value.is_ascii()) {
             return self.pattern(printer, value, false);
         }

@@ -1,0 +1,7 @@
+//! What OQL accepts, what it means for rows, and what is said of conditions.
+
+mod lower;
+mod print;
+mod properties;
+mod read;
+mod support;

@@ -1,0 +1,407 @@
+//! What is said of conditions, and that it never leaves out a row.
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Float64Type, Int64Type, Schema, TimestampNanosecondType};
+use datafusion::functions::string::expr_fn::lower;
+use datafusion::logical_expr::{Expr, col, lit, not};
+
+use super::support::{batch, integers, numbers, parse_over, rows_where, text, times};
+use crate::filter::opik::values::{self, time_literal};
+use crate::filter::opik::{Clause, Entity, compile, print};
+use crate::filter::{Said, Unknown, contains};
+
+fn column(name: &str) -> Expr {
+    Expr::Column(datafusion::common::Column::new_unqualified(name))
+}
+
+const KIND: &str = "attributes.openinference.span.kind";
+const TOKENS: &str = "attributes.llm.token_count.total";
+const SECOND: i64 = 1_000_000_000;
+
+/// Rows that differ in every way that matters.
+fn rows() -> RecordBatch {
+    batch(vec![
+        ("name", text(vec![Some("Chat"), Some("chat"), None, Some("a%b_c"), Some("Été"), Some("x\\%")])),
+        (KIND, text(vec![Some("LLM"), Some("AGENT"), None, Some("TOOL"), Some("GUARDRAIL"), Some("CHAIN")])),
+        ("status_code", text(vec![Some("ERROR"), Some("UNSET"), None, Some("OK"), Some("ERROR"), None])),
+        ("latency_ms", numbers(vec![Some(5.0), Some(5.4), None, Some(5.6), Some(0.0), Some(1_000.5)])),
+        (TOKENS, integers(vec![Some(5), Some(0), None, Some(-1), Some(6), Some(1_000)])),
+        ("start_time", times(vec![Some(0), Some(SECOND), Some(SECOND + 1), Some(5), Some(7 * SECOND), Some(9)])),
+        ("end_time", times(vec![Some(0), Some(SECOND), None, Some(5), Some(7 * SECOND), None])),
+        ("attributes.tag.tags", text(vec![Some(r#"["Prod"]"#), Some("[]"), None, Some(r#"["prod","b"]"#), None, None])),
+        ("opik.environment", text(vec![Some("prod"), Some("Prod"), None, Some("dev"), Some(""), None])),
+        (
+            "attributes.metadata",
+            text(vec![
+                Some(r#"{"k":"V","n":3}"#),
+                Some(r#"{"k":"v","n":2.5}"#),
+                None,
+                Some("x"),
+                Some(r#"{"n":"no"}"#),
+                Some(r#"{"n":4}"#),
+            ]),
+        ),
+        (
+            "attributes.input.value",
+            text(vec![Some("say \"hi\""), Some("hi"), None, Some("Hi there"), Some("{}"), Some("bye")]),
+        ),
+        ("annotation.Acc.score", numbers(vec![Some(0.5), Some(1.0), None, Some(0.0), None, Some(0.25)])),
+        ("annotation.two.score", numbers(vec![Some(0.5), None, None, Some(0.0), None, Some(0.25)])),
+        ("annotation.Two.score", numbers(vec![None, Some(1.0), None, Some(0.5), None, Some(0.25)])),
+    ])
+}
+
+/// What Opik's server makes of a clause: absent text is empty, an absent number zero, an absent duration unknown; text
+/// is put into lower case for ASCII only; plain text of an input is kept as JSON; durations are rounded.
+fn server_lets_through(clause: &Clause, batch: &RecordBatch, row: usize) -> bool {
+    let text_of = |name: &str| {
+        let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+        if column.is_null(row) { String::new() } else { column.value(row).to_owned() }
+    };
+    let float_of = |name: &str| {
+        let column = batch.column_by_name(name).unwrap();
+        if column.is_null(row) {
+            return None;
+        }
+        Some(match name {
+            TOKENS => column.as_primitive::<Int64Type>().value(row) as f64,
+            "start_time" | "end_time" => column.as_primitive::<TimestampNanosecondType>().value(row) as f64,
+            _ => column.as_primitive::<Float64Type>().value(row),
+        })
+    };
+    let value = clause.value.as_str();
+    let compare = |found: f64, value: f64| match clause.operator.as_str() {
+        "=" => found == value,
+        "!=" => found != value,
+        ">" => found > value,
+        ">=" => found >= value,
+        "<" => found < value,
+        "<=" => found <= value,
+        other => panic!("{other}"),
+    };
+    let wild = |found: &str| like(&found.to_lowercase(), &format!("%{}%", value.to_lowercase()));
+    let on_text = |found: String| {
+        let (found_lower, value_lower) = (found.to_ascii_lowercase(), value.to_ascii_lowercase());
+        match clause.operator.as_str() {
+            "=" => found_lower == value_lower,
+            "!=" => found_lower != value_lower,
+            "contains" => wild(&found),
+            "not_contains" => !wild(&found),
+            "starts_with" => found_lower.starts_with(&value_lower),
+            "ends_with" => found_lower.ends_with(&value_lower),
+            ">" => found_lower > value_lower,
+            "<" => found_lower < value_lower,
+            other => panic!("{other}"),
+        }
+    };
+    let one_of = |found: &str| match clause.operator.as_str() {
+        "=" => found == value,
+        "!=" => found != value,
+        "in" => value.split(',').any(|item| item == found),
+        "not_in" => !value.split(',').any(|item| item == found),
+        other => panic!("{other}"),
+    };
+    if clause.kind != "string" {
+        assert!(!value.contains(['+', '%']), "{clause:?}");
+    }
+    match clause.field.as_str() {
+        "name" => on_text(text_of("name")),
+        "input" => on_text(match text_of("attributes.input.value") {
+            json if json.is_empty() || json.starts_with('{') => json,
+            plain => serde_json::to_string(&plain).unwrap(),
+        }),
+        "type" => one_of(match text_of(KIND).as_str() {
+            "LLM" => "llm",
+            "TOOL" => "tool",
+            "GUARDRAIL" => "guardrail",
+            _ => "general",
+        }),
+        "environment" => one_of(&text_of("opik.environment")),
+        "error_info" => (text_of("status_code") == "ERROR") == (clause.operator == "is_not_empty"),
+        "duration" => float_of("latency_ms").is_some_and(|found| compare(found.round(), value.parse().unwrap())),
+        "usage.total_tokens" => compare(float_of(TOKENS).unwrap_or(0.0), value.parse().unwrap()),
+        field @ ("start_time" | "end_time") => {
+            compare(float_of(field).unwrap_or(0.0), values::instant(value).unwrap() as f64)
+        }
+        "tags" => {
+            let tags: Vec<String> = serde_json::from_str(&text_of("attributes.tag.tags")).unwrap_or_default();
+            match clause.operator.as_str() {
+                "=" => tags.iter().any(|tag| tag == value),
+                "!=" => !tags.iter().any(|tag| tag == value),
+                "contains" => tags.iter().any(|tag| wild(tag)),
+                "not_contains" => !tags.iter().any(|tag| wild(tag)),
+                "is_empty" => tags.is_empty(),
+                _ => !tags.is_empty(),
+            }
+        }
+        "metadata" => {
+            let json: serde_json::Value = serde_json::from_str(&text_of("attributes.metadata")).unwrap_or_default();
+            let found = match &json[clause.key.as_str()] {
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match clause.operator.as_str() {
+                "is_empty" => found.is_empty(),
+                "is_not_empty" => !found.is_empty(),
+                ">" | "<" => found.parse().is_ok_and(|found: f64| compare(found, value.parse().unwrap())),
+                ">=" | "<=" => panic!("the server has no {}", clause.operator),
+                _ => on_text(found),
+            }
+        }
+        "feedback_scores" => {
+            let schema = batch.schema();
+            let wanted = format!("annotation.{}.score", clause.key.to_lowercase());
+            let same = schema.fields().iter().filter(|field| field.name().to_lowercase() == wanted);
+            let scores: Vec<f64> = same.filter_map(|field| float_of(field.name())).collect();
+            match clause.operator.as_str() {
+                "is_empty" => scores.is_empty(),
+                "is_not_empty" => !scores.is_empty(),
+                "!=" => !scores.contains(&value.parse().unwrap()),
+                _ => scores.iter().any(|score| compare(*score, value.parse().unwrap())),
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn like(text: &str, pattern: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('%') => {
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| like(&text[at..], &pattern[1..]))
+        }
+        Some(wanted) => {
+            let mut rest = text.chars();
+            rest.next().is_some_and(|c| wanted == '_' || c == wanted)
+                && like(rest.as_str(), &pattern[wanted.len_utf8()..])
+        }
+    }
+}
+
+fn said(condition: Expr, schema: &Schema) -> Said<Vec<Clause>> {
+    print(&[condition], Entity::Spans, schema)
+}
+
+/// The clauses of what is said, as `field.key operator value`, with `~` in front where more has to be checked.
+fn in_short(said: &Said<Vec<Clause>>) -> String {
+    let clauses = said.said.iter().flatten().map(|clause| {
+        let key = if clause.key.is_empty() { String::new() } else { format!(".{}", clause.key) };
+        format!("{}{key} {} {}", clause.field, clause.operator, clause.value).trim_end().to_owned()
+    });
+    let mark = if said.is_exact() { "" } else { "~" };
+    format!("{mark}{}", clauses.collect::<Vec<_>>().join(" & "))
+}
+
+#[test]
+fn what_is_said_leaves_out_no_row() {
+    let rows = rows();
+    let schema = rows.schema();
+    let kind = || column(KIND);
+    let name = || col("name");
+    let conditions = [
+        (name().eq(lit("Chat")), "~name = Chat"),
+        (name().eq(lit("Été")), "~name = Été"),
+        (lower(name()).eq(lit("chat")), "name = chat"),
+        (lower(name()).eq(lit("été")), "~name contains été"),
+        (lower(name()).eq(lit("Chat")), "~"),
+        (lower(name()).not_eq(lit("chat")), "~name != chat"),
+        (name().not_eq(lit("chat")), "~"),
+        (name().gt(lit("chat")), "~"),
+        (lower(name()).lt(lit("chat")), "~name < chat"),
+        (contains(name(), lit("ha")), "~name contains ha"),
+        (contains(name(), lit("%b_")), "~name contains %b_"),
+        (contains(name(), lit("\\")), "~"),
+        (contains(name(), lit("")), "~"),
+        (not(contains(name(), lit("ha"))), "~"),
+        (name().like(lit("C%t")), "~name contains C%t"),
+        (name().like(lit("%")), "~"),
+        (name().ilike(lit("%HAT%")), "name contains HAT"),
+        (name().ilike(lit("c%")), "~name contains c"),
+        (name().not_ilike(lit("%hat%")), "~"),
+        (name().in_list(vec![lit("Chat"), lit("x")], false), "~"),
+        (name().is_null(), "~"),
+        (kind().eq(lit("LLM")), "type = llm"),
+        (kind().not_eq(lit("LLM")), "~type != llm"),
+        (kind().eq(lit("AGENT")), "~type = general"),
+        (kind().not_eq(lit("AGENT")), "~"),
+        (kind().eq(lit("llm")), "~"),
+        (kind().in_list(vec![lit("LLM"), lit("AGENT")], false), "~type in llm,general"),
+        (kind().in_list(vec![lit("CHAIN"), lit("AGENT")], false), "~type = general"),
+        (kind().in_list(vec![lit("LLM"), lit("AGENT")], true), "~type not_in llm"),
+        (kind().eq(lit("LLM")).or(kind().eq(lit("TOOL"))), "type in llm,tool"),
+        (kind().eq(lit("LLM")).or(name().eq(lit("x"))), "~"),
+        (col("status_code").eq(lit("ERROR")), "error_info is_not_empty"),
+        (col("status_code").not_eq(lit("ERROR")), "~error_info is_empty"),
+        (col("status_code").eq(lit("OK")), "~error_info is_empty"),
+        (col("latency_ms").gt(lit(5.25)), "~duration >= 5"),
+        (col("latency_ms").gt(lit(5)), "~duration >= 5"),
+        (col("latency_ms").lt_eq(lit(5.25)), "~duration <= 6"),
+        (col("latency_ms").eq(lit(5.4)), "~duration >= 5 & duration <= 6"),
+        (col("latency_ms").not_eq(lit(5)), "~"),
+        (lit(5.25).gt(col("latency_ms")), "~duration <= 6"),
+        (col("latency_ms").gt(lit(f64::NAN)), "~"),
+        (column(TOKENS).gt(lit(5_i64)), "usage.total_tokens > 5"),
+        (column(TOKENS).lt(lit(5_i64)), "~usage.total_tokens < 5"),
+        (column(TOKENS).eq(lit(0_i64)), "~usage.total_tokens = 0"),
+        (column(TOKENS).not_eq(lit(0_i64)), "usage.total_tokens != 0"),
+        (column(TOKENS).eq(lit("5")), "~"),
+        (col("start_time").gt_eq(time_literal(SECOND)), "start_time >= 1970-01-01T00:00:01Z"),
+        (col("start_time").lt(time_literal(SECOND + 1)), "start_time < 1970-01-01T00:00:01.000000001Z"),
+        (col("end_time").lt(time_literal(SECOND)), "~end_time < 1970-01-01T00:00:01Z"),
+        (col("end_time").gt(time_literal(SECOND)), "end_time > 1970-01-01T00:00:01Z"),
+        (column("opik.environment").eq(lit("prod")), "environment = prod"),
+        (column("opik.environment").not_eq(lit("prod")), "~environment != prod"),
+        (column("opik.environment").eq(lit("a+b")), "~"),
+        (column("opik.environment").in_list(vec![lit("prod"), lit("a,b")], false), "~"),
+        (column("annotation.Acc.score").gt_eq(lit(0.5)), "feedback_scores.Acc >= 0.5"),
+        (column("annotation.Acc.score").not_eq(lit(0.5)), "~feedback_scores.Acc != 0.5"),
+        (column("annotation.Acc.score").is_null(), "feedback_scores.Acc is_empty"),
+        (column("annotation.Acc.score").eq(lit(0.123_456_789_1)), "~"),
+        (column("annotation.two.score").gt_eq(lit(0.5)), "~feedback_scores.two >= 0.5"),
+        (column("annotation.two.score").is_null(), "~"),
+        (column("annotation.two.score").is_not_null(), "~feedback_scores.two is_not_empty"),
+        (column("annotation.two.score").not_eq(lit(0.0)), "~"),
+        (column("attributes.input.value").eq(lit("hi")), "~input contains hi"),
+        (column("attributes.input.value").eq(lit("say \"hi\"")), "~"),
+        (contains(column("attributes.input.value"), lit("hi")), "~input contains hi"),
+        (column("attributes.user.id").eq(lit("u")), "~"),
+        (col("parent_id").is_null(), "~"),
+        (lit(true), ""),
+        (lit(false), "~"),
+    ];
+    for (condition, short) in conditions {
+        let label = condition.to_string();
+        let said = said(condition.clone(), &schema);
+        assert_eq!(in_short(&said), short, "{label}");
+        if !["attributes.user.id", "parent_id"].iter().any(|absent| label.contains(absent)) {
+            check(&said, condition, &rows, &label);
+        }
+    }
+}
+
+/// That every row which fulfils a condition passes the server, and, where that is exact, no other.
+fn check(said: &Said<Vec<Clause>>, condition: Expr, rows: &RecordBatch, label: &str) {
+    let wanted = rows_where(rows, "spans", condition);
+    for row in 0..rows.num_rows() {
+        let through = said.said.iter().flatten().all(|clause| server_lets_through(clause, rows, row));
+        let is_wanted = wanted.contains(&(row as i64));
+        assert!(through || !is_wanted, "{label} leaves out row {row}: {}", in_short(said));
+        assert!(!said.is_exact() || through == is_wanted, "{label} lets row {row} through: {}", in_short(said));
+    }
+}
+
+/// OQL that was read comes back as the same clauses, up to the case of text.
+#[test]
+fn oql_comes_back() {
+    let rows = rows();
+    for oql in [
+        "name = \"chat\"",
+        "name != \"chat\"",
+        "name contains \"hA%\"",
+        "name not_contains \"h_t\"",
+        "name starts_with \"ch\"",
+        "name ends_with \"at\"",
+        "name > \"chat\"",
+        "name < \"chat\"",
+        "metadata.k = \"v\"",
+        "metadata.k != \"v\"",
+        "metadata.k contains \"V\"",
+        "metadata.k not_contains \"V\"",
+        "metadata.k starts_with \"v\"",
+        "metadata.n > 2.5",
+        "metadata.n < 3.5",
+        "tags contains \"PRO\"",
+        "tags not_contains \"PRO\"",
+        "tags = \"prod\"",
+        "tags != \"prod\"",
+        "tags is_empty",
+        "tags is_not_empty",
+        "environment = \"prod\"",
+        "environment != \"prod\"",
+        "environment in (\"prod\",\"dev\")",
+        "environment not_in (\"prod\",\"dev\")",
+        "type = \"llm\"",
+        "type != \"llm\"",
+        "type = \"general\"",
+        "type in (\"llm\",\"tool\")",
+        "type not_in (\"llm\",\"tool\")",
+        "error_info is_empty",
+        "error_info is_not_empty",
+        "usage.total_tokens >= 5",
+        "start_time < \"1970-01-01T00:00:01.500Z\"",
+        "end_time >= \"1970-01-01T00:00:01Z\"",
+        "feedback_scores.Acc > 0.25",
+        "feedback_scores.Acc is_empty",
+        "feedback_scores.Acc is_not_empty",
+        "feedback_scores.two >= 0.5",
+        "feedback_scores.two is_not_empty",
+        "input contains \"HI\"",
+        "input not_contains \"HI\"",
+        "name contains \"a\" AND type = \"tool\" AND tags is_not_empty",
+        "[{\"field\":\"metadata\",\"key\":\"k\",\"operator\":\"is_empty\"}]",
+        "[{\"field\":\"metadata\",\"key\":\"k\",\"operator\":\"is_not_empty\"}]",
+    ] {
+        let condition = parse_over(oql, Entity::Spans, &rows.schema(), Unknown::Error).unwrap().expr;
+        let said = said(condition.clone(), &rows.schema());
+        let clauses = compile(oql, Entity::Spans).unwrap();
+        assert_eq!(said, Said { said: clauses, rest: vec![] }, "{oql}");
+        check(&said, condition, &rows, oql);
+    }
+}
+
+/// Where the server's answer is wider than ours, what is said is checked again; where it is narrower, nothing is said.
+#[test]
+fn oql_that_comes_back_otherwise() {
+    let rows = rows();
+    for (oql, short) in [
+        ("duration > 5", "~duration >= 5"),
+        ("usage.total_tokens < 5", "~usage.total_tokens < 5"),
+        ("usage.total_tokens != 5", "~usage.total_tokens != 5"),
+        ("feedback_scores.Acc != 0.5", "~feedback_scores.Acc != 0.5"),
+        ("metadata.n >= 3", "~metadata.n > 2"),
+        ("metadata.n <= 2.5", "~metadata.n < 3"),
+        ("metadata.n = 3", "~metadata.n = 3"),
+        ("metadata.n != 3", "~"),
+        ("metadata.k = \"a+b\"", "~"),
+        ("metadata.k contains \"a%b\"", "~"),
+        ("tags contains \"a%b\"", "~"),
+        ("name contains \"\\\"", "~"),
+        ("name starts_with \"ÉT\"", "~name contains ét"),
+        ("name != \"ÉTÉ\"", "~name != été"),
+        ("input = \"hi\"", "~input contains hi"),
+        ("input != \"hi\"", "~"),
+        ("input contains \"\"\"\"", "~"),
+        ("type != \"general\"", "type in llm,tool,guardrail"),
+    ] {
+        let condition = parse_over(oql, Entity::Spans, &rows.schema(), Unknown::Error).unwrap().expr;
+        let said = said(condition.clone(), &rows.schema());
+        assert_eq!(in_short(&said), short, "{oql}");
+        check(&said, condition, &rows, oql);
+    }
+}
+
+#[test]
+fn traces_and_threads() {
+    let schema = rows().schema();
+    for (entity, oql, short) in [
+        (Entity::Traces, "id = \"a\" AND thread_id contains \"b\"", "id = a & thread_id contains b"),
+        (Entity::Traces, "llm_span_count < 5", "llm_span_count < 5"),
+        (Entity::Traces, "error_info is_empty AND tags = \"x\"", "error_info is_empty & tags = x"),
+        (Entity::Traces, "start_time >= \"1970-01-01T00:00:01Z\"", "~start_time >= 1970-01-01T00:00:01Z"),
+        (Entity::Traces, "start_time < \"1970-01-01T00:00:01Z\"", "~"),
+        (Entity::Traces, "end_time < \"1970-01-01T00:00:01Z\"", "~"),
+        (Entity::Traces, "duration < 5", "~"),
+        (Entity::Traces, "usage.total_tokens > 5", "~usage.total_tokens > 5"),
+        (Entity::Traces, "total_estimated_cost < 5", "~"),
+        (Entity::Threads, "id = \"A\" AND id contains \"b\"", "id = A & id contains b"),
+        (Entity::Threads, "first_message contains \"x\"", "~"),
+        (Entity::Threads, "number_of_messages > 2", "~"),
+    ] {
+        let condition = parse_over(oql, entity, &schema, Unknown::Error).unwrap().expr;
+        assert_eq!(in_short(&print(&[condition], entity, &schema)), short, "{oql}");
+    }
+    // A span's columns are not those of its trace.
+    let name = col("name").eq(lit("x"));
+    assert_eq!(print(std::slice::from_ref(&name), Entity::Traces, &schema), Said { said: None, rest: vec![name] });
+}
