@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
+use crate::filter::opik::{self, Entity};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
 use crate::model::columns::{self, METADATA, METADATA_PREFIX};
 use crate::sources::remote_schema;
@@ -19,6 +20,9 @@ pub(super) struct FilterOptions {
     /// Condition in Arize's filter language: status_code = 'ERROR' AND latency_ms > 1000
     #[arg(long, value_name = "F")]
     pub(super) filter: Option<String>,
+    /// Condition in Opik's query language: total_estimated_cost > 0.1 AND tags contains "slow"; or its JSON list
+    #[arg(long, value_name = "F")]
+    pub(super) oql: Option<String>,
     /// Spans of this trace; repeated: of any of them
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["span_id", "session_id"])]
     pub(super) trace_id: Vec<String>,
@@ -47,6 +51,12 @@ impl FilterOptions {
             conditions.push(filter.expr);
             notes.extend(filter.notes);
         }
+        if let Some(text) = &self.oql {
+            // What is asked of any span of a trace is asked of traces only.
+            let oql = opik::parse(text, Entity::Spans, names)?;
+            conditions.push(oql.expr);
+            notes.extend(oql.notes);
+        }
         let ids = [
             (columns::TRACE_ID, &self.trace_id),
             (columns::SPAN_ID, &self.span_id),
@@ -59,7 +69,9 @@ impl FilterOptions {
 
     /// Whether every span is meant.
     pub(super) fn is_empty(&self) -> bool {
-        self.filter.is_none() && [&self.trace_id, &self.span_id, &self.session_id].into_iter().all(Vec::is_empty)
+        let texts = [&self.filter, &self.oql];
+        texts.into_iter().all(Option::is_none)
+            && [&self.trace_id, &self.span_id, &self.session_id].into_iter().all(Vec::is_empty)
     }
 
     /// The same before anything is known of a remote: every open name is taken.

@@ -13,6 +13,7 @@ mod filter_fuzz;
 mod live;
 mod pull_cuts;
 mod pull_faults;
+mod pull_filters;
 mod pull_names;
 mod pull_options;
 mod pull_proxy;
