@@ -99,7 +99,7 @@ fn mutated(random: &mut Random, corpus: &[&str]) -> String {
         let (from, to) = (at.min(to), at.max(to));
         match random.below(7) {
             0 => text.insert_str(at, PIECES[random.below(PIECES.len())]),
-            1 => text.replace_range(from..to.min(from + 8).max(from), ""),
+            1 => text.replace_range(from..text.floor_char_boundary(to.min(from + 8)).max(from), ""),
             2 => text.truncate(at),
             3 => {
                 let piece = text[from..to].to_owned();
