@@ -335,9 +335,14 @@ fn write_literal(out: &mut String, value: &ScalarValue) -> Written {
         Boolean, Date32, Decimal128, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, TimestampMicrosecond,
         TimestampMillisecond, TimestampNanosecond, TimestampSecond, UInt8, UInt16, UInt32, UInt64,
     };
-    if value.is_null() {
+    let data_type = value.data_type();
+    if value.is_null() && !(data_type.is_numeric() || data_type.is_string()) {
         out.push_str("NULL");
         return Ok(());
+    }
+    if value.is_null() {
+        // Its type decides how numbers beside it are compared.
+        return write_cast(out, "CAST", &Expr::Literal(ScalarValue::Null, None), &data_type);
     }
     if let Some(text) = value.try_as_str().flatten() {
         out.push_str(&quoted(text));

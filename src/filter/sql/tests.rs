@@ -41,6 +41,7 @@ fn sql_of_conditions() {
         (c("a").in_list(vec![lit(-1), lit("x"), lit(true)], true), "a NOT IN (-1, 'x', true)"),
         (c("a").not_between(lit(1) + lit(2), lit(3)), "a NOT BETWEEN 1 + 2 AND 3"),
         ((c("a") - (c("b") - lit(1))).gt(c("c") * (lit(1) + c("d"))), "a - (b - 1) > c * (1 + d)"),
+        (c("a").eq(lit(ScalarValue::Float64(None))), "a = CAST(NULL AS DOUBLE)"),
         (Expr::Negative(Box::new(lit(-1))).eq(c("a")), "-(-1) = a"),
         (cast(c("a"), DataType::Int64).eq(lit(1)), "CAST(a AS BIGINT) = 1"),
         (try_cast(c("a"), DataType::Float64).eq(lit(f64::NAN)), "TRY_CAST(a AS DOUBLE) = CAST('NaN' AS DOUBLE)"),
