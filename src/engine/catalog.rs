@@ -237,7 +237,7 @@ impl Catalog<'_> {
         let values =
             args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(
                 |i| {
-                    EngineError::new("bad-argument", format!("argument {} of {name} is not a literal", i + 1))
+                    EngineError::new("bad-argument", format!("argument {} of {name} is not a constant", i + 1))
                         .at_span(span)
                         .why("a table function is called before any row is read")
                         .help("give a text, a number or a parameter")

@@ -34,6 +34,7 @@ const SESSIONS: &str = "sessions";
 pub(crate) struct Filtered {
     table: Table,
     selects: Selects,
+    notes: Vec<String>,
 }
 
 /// A table of spans, and the names in its `attributes.rest`.
@@ -73,6 +74,11 @@ impl Filtered {
 
     /// The table, with columns for these open names, and what the reader should know of names.
     pub(crate) fn build(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let (table, notes) = self.rows(names)?;
+        Ok((table, self.notes.iter().cloned().chain(notes).collect()))
+    }
+
+    fn rows(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         match &self.selects {
             Selects::Spans(condition) => {
                 let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
@@ -243,6 +249,7 @@ pub(crate) fn call(
     let remote = table.provider.is::<RemoteTable>();
     let schema = table.provider.schema();
     let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
+    let mut notes = vec![];
     let selects = match function {
         "spans_where" => Selects::Spans(arize::parse(text, &names)?.expr),
         "traces_where" => Selects::SpansOfTraces(arize::parse(text, &names)?.expr),
@@ -253,6 +260,7 @@ pub(crate) fn call(
                     .why("they are made of spans when these enter a store")
                     .help("pull the project first, or ask for 'spans'"));
             }
+            notes = oql.notes;
             match entity {
                 Entity::Spans => Selects::Spans(oql.expr),
                 Entity::Traces => {
@@ -262,7 +270,7 @@ pub(crate) fn call(
             }
         }
     };
-    Ok(Some(Filtered { table, selects }))
+    Ok(Some(Filtered { table, selects, notes }))
 }
 
 fn bad_argument(what: String) -> EngineError {

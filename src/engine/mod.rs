@@ -28,6 +28,8 @@ mod store;
 mod tables;
 
 pub use catalog::{Relation, TableFunction};
+#[cfg(test)]
+pub(crate) use compare::MixedComparisonPlanner;
 pub use compare::compare_mixed_types;
 pub(crate) use derived::with_open_names;
 pub use error::EngineError;

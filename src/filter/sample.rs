@@ -54,33 +54,35 @@ const FLOATS: [f64; 14] = [
 const LATENCIES: [f64; 8] = [0.0, 0.3, 999.5, 1_000.0, 1_000.4, -0.7, -1.0, 5.0];
 const TIMES: [i64; 4] = [0, 1, 1_700_000_000_123_456_789, -1_500_000_000];
 
-fn texts(of: &'static [&'static str]) -> BoxedStrategy<ScalarValue> {
-    select(of).prop_map(|text| ScalarValue::Utf8(Some(text.to_owned()))).boxed()
-}
-
-fn time(value: i64) -> ScalarValue {
-    ScalarValue::TimestampNanosecond(Some(value), Some("UTC".into()))
-}
-
-/// A value of a column, at times null.
-fn cell(column: usize) -> BoxedStrategy<ScalarValue> {
-    let null = ScalarValue::try_new_null(schema().field(column).data_type()).unwrap();
-    let value = match column {
+/// The values of a column, null first.
+fn values(column: usize) -> Vec<ScalarValue> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| ScalarValue::from(*text)).collect::<Vec<_>>();
+    let floats = |floats: &[f64]| floats.iter().map(|value| ScalarValue::from(*value)).collect();
+    let mut values = match column {
         0 | 1 => texts(&TEXTS),
         2 => texts(&JSON),
-        3 => select(&INTEGERS[..]).prop_map(|value| ScalarValue::Int64(Some(value))).boxed(),
-        4 => select(&FLOATS[..]).prop_map(|value| ScalarValue::Float64(Some(value))).boxed(),
-        5 => select(&LATENCIES[..]).prop_map(|value| ScalarValue::Float64(Some(value))).boxed(),
-        6 => any::<bool>().prop_map(|value| ScalarValue::Boolean(Some(value))).boxed(),
-        _ => select(&TIMES[..]).prop_map(time).boxed(),
+        3 => INTEGERS.iter().map(|value| ScalarValue::from(*value)).collect(),
+        4 => floats(&FLOATS),
+        5 => floats(&LATENCIES),
+        6 => vec![ScalarValue::from(false), ScalarValue::from(true)],
+        _ => TIMES.iter().map(|value| ScalarValue::TimestampNanosecond(Some(*value), Some("UTC".into()))).collect(),
     };
-    prop_oneof![1 => Just(null), 5 => value].boxed()
+    values.insert(0, ScalarValue::try_new_null(schema().field(column).data_type()).unwrap());
+    values
 }
 
-/// Some rows.
+fn cell(column: usize) -> impl Strategy<Value = ScalarValue> {
+    select(values(column))
+}
+
+/// Some rows, at times all values of each column.
 pub(super) fn rows() -> impl Strategy<Value = RecordBatch> {
     let row = (0..schema().fields().len()).map(cell).collect::<Vec<_>>();
-    proptest::collection::vec(row, 1..24).prop_map(|rows| {
+    let all = |index: usize| {
+        (0..schema().fields().len()).map(move |column| values(column)[index % values(column).len()].clone())
+    };
+    let all: Vec<Vec<ScalarValue>> = (0..=TEXTS.len()).map(|index| all(index).collect()).collect();
+    prop_oneof![2 => Just(all), 1 => proptest::collection::vec(row, 1..24)].prop_map(|rows| {
         let column = |index: usize| ScalarValue::iter_to_array(rows.iter().map(|row| row[index].clone())).unwrap();
         let columns: Vec<ArrayRef> = (0..schema().fields().len()).map(column).collect();
         RecordBatch::try_new(schema(), columns).unwrap()
@@ -93,11 +95,12 @@ fn literal(column: usize) -> BoxedStrategy<Expr> {
         ScalarValue::Utf8(Some(text)) if text.len() % 2 == 1 => ScalarValue::Utf8View(Some(text)),
         value => value,
     };
+    let texts = |texts: &[&str]| select(texts.iter().map(|text| ScalarValue::from(*text)).collect::<Vec<_>>());
     let other = match column {
-        0..=2 => prop_oneof![texts(&TEXTS), cell(3), cell(4)].boxed(),
-        3..=5 => prop_oneof![cell(3), cell(4), cell(5), texts(&TEXTS)].boxed(),
-        6 => texts(&["true", "False", "x"]),
-        _ => texts(&["2026-01-31", "1970-01-01T00:00:00Z"]),
+        0..=2 => prop_oneof![cell(0), cell(3), cell(4)].boxed(),
+        3..=5 => prop_oneof![cell(3), cell(4), cell(5), cell(0)].boxed(),
+        6 => texts(&["true", "False", "x"]).boxed(),
+        _ => texts(&["2026-01-31", "1970-01-01T00:00:00Z"]).boxed(),
     };
     prop_oneof![3 => cell(column), 1 => other].prop_map(move |value| lit(as_written(value))).boxed()
 }
@@ -166,14 +169,15 @@ fn simple() -> BoxedStrategy<Expr> {
 
 /// A condition over [`schema`].
 pub(super) fn condition() -> impl Strategy<Value = Expr> {
-    simple().prop_recursive(4, 24, 4, |inner| {
+    let tree = simple().prop_recursive(4, 24, 4, |inner| {
         let several = || proptest::collection::vec(inner.clone(), 2..4);
         prop_oneof![
             2 => several().prop_map(join::all_of),
             2 => several().prop_map(join::any_of),
             1 => inner.prop_map(not),
         ]
-    })
+    });
+    prop_oneof![simple(), tree]
 }
 
 static CONTEXT: LazyLock<SessionContext> = LazyLock::new(SessionContext::new);

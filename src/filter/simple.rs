@@ -80,6 +80,16 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The column as it is compared with all of these: beside anything but an integer, integers are floats.
+    pub(super) fn among<'e>(self, others: impl IntoIterator<Item = &'e Expr>) -> Self {
+        let integer = |other: &Expr| match other {
+            Expr::Literal(value, _) => value.data_type().is_integer() || value.data_type() == DataType::Null,
+            other => matches!(Value::of(other), Some(Value::Integer(_))),
+        };
+        let floats = self.kind == Kind::Integer && !others.into_iter().all(integer);
+        Self { as_float: self.as_float || floats, ..self }
+    }
+
     /// A literal as it is compared with the column.
     pub(super) fn meets<'v>(&self, value: Value<'v>) -> Value<'v> {
         match value {
@@ -206,7 +216,7 @@ impl<'a> Simple<'a> {
                 matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq).then(|| Self::Compare(column, op, column.meets(value)))
             }
             Expr::InList(InList { expr, list, negated }) => {
-                let column = Operand::of(expr, schema)?;
+                let column = Operand::of(expr, schema)?.among(list);
                 let values = list.iter().map(|value| Value::of(value).map(|value| column.meets(value)));
                 Some(Self::In { column, values: values.collect::<Option<_>>()?, negated: *negated })
             }

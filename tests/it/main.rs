@@ -9,6 +9,8 @@
 
 mod cli;
 mod faulty;
+mod filter_fuzz;
+mod filter_oql;
 mod live;
 mod pull_cuts;
 mod pull_faults;

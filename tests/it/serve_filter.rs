@@ -118,7 +118,7 @@ async fn what_is_wrong_is_said_alike() {
     for (filter, words) in [
         ("no_such_column = 1", "unknown column no_such_column"),
         ("status_code = ERROR", "for text, write 'ERROR' in single quotes"),
-        ("attributes.retry = 'x'", "did you mean attributes.retries?"),
+        ("attributes.retrie = 'x'", "did you mean attributes.retries?"),
         ("(name = 'a'", "1:1: this parenthesis is never closed"),
         ("name = 'a' OR 1=1", "expected a column on one side"),
         ("name = 'a'; DROP TABLE spans", "leave the semicolon out"),

@@ -96,7 +96,7 @@ fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
             return compare(column, Operator::Eq, Value::Boolean(false));
         }
         Expr::Between(Between { expr, negated: false, low, high }) => {
-            let column = Operand::of(expr, schema)?;
+            let column = Operand::of(expr, schema)?.among([low.as_ref(), high.as_ref()]);
             let bounds = [(Operator::GtEq, low), (Operator::LtEq, high)];
             let sides =
                 bounds.into_iter().filter_map(|(op, bound)| compare(column, op, column.meets(Value::of(bound)?)));
@@ -311,7 +311,7 @@ fn between_integers(column: &str, op: Operator, number: f64) -> Option<Ask> {
         Operator::Eq if number.fract() != 0.0 => return Some(Ask::Never),
         _ => number,
     };
-    // Here zero is more than the negative zero.
+    // Zero may be more than the negative zero.
     let widened = number == 0.0 && number.is_sign_negative();
     // In range, and without a fraction by now.
     said(column, op, Constant::Integer(bound as i64), widened)
@@ -332,7 +332,7 @@ fn float(column: &str, op: Operator, number: f64) -> Option<Ask> {
             _ => None,
         };
     }
-    // Zeros of both signs are one number there; here the negative one is less.
+    // Zeros of both signs are one number to some, and the negative one is less to others.
     let zero = number == 0.0;
     let number = if zero { 0.0 } else { number };
     if number.to_string().len() > MAX_DIGITS {

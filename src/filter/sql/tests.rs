@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use datafusion::common::DFSchema;
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{cast, ident, lit, not, try_cast, when};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
@@ -7,6 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::MixedComparisonPlanner;
 use crate::filter::{all_of, any_of, contains, contains_udf, sample};
 use crate::model::columns::timestamp_type;
 use crate::syntax::{SpanqlDialect, join_dotted_names, lex};
@@ -70,7 +74,8 @@ fn read(sql: &str, schema: &DFSchema) -> Expr {
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let expr = parser.parse_expr().unwrap_or_else(|error| panic!("{sql}: {error}"));
     assert_eq!(parser.peek_token_ref().token, Token::EOF, "{sql}");
-    let context = SessionContext::new();
+    let mut context = SessionContext::new();
+    context.register_expr_planner(Arc::new(MixedComparisonPlanner)).unwrap();
     context.register_udf(contains_udf().as_ref().clone());
     let read = context.state().create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, schema);
     read.unwrap_or_else(|error| panic!("{sql}: {error}"))
