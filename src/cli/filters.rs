@@ -71,8 +71,12 @@ impl FilterOptions {
         }
         if let Some(text) = &self.oql {
             // What is asked of any span of a trace is asked of traces only.
+            if text.trim().is_empty() {
+                // A variable that is not set would select everything.
+                return Err(FilterError::new("syntax", "the filter is empty").help("leave it out to select everything"));
+            }
             let oql = opik::parse(text, Entity::Spans, names)?;
-            conditions.push(oql.expr);
+            conditions.extend(Some(oql.expr).filter(|condition| *condition != lit(true)));
             notes.extend(oql.notes);
         }
         let parameters = self.parameters();
@@ -82,8 +86,8 @@ impl FilterOptions {
             notes.extend(filter.notes);
         }
         conditions.extend(one_of(columns::SESSION_ID, &self.session_id));
-        let filter = || Filter { expr: all_of(conditions), notes };
-        Ok((!self.is_empty()).then(filter))
+        let filter = !conditions.is_empty();
+        Ok(filter.then(|| Filter { expr: all_of(conditions), notes }))
     }
 
     /// Whether every span is meant.

@@ -173,18 +173,19 @@ async fn filter(
     project: &str,
     options: &FilterOptions,
 ) -> anyhow::Result<(Option<RowFilter>, Arc<BTreeMap<String, DataType>>)> {
-    let Some(read) = options.read_unchecked().map_err(Failure::Filter)? else { return Ok((None, Arc::default())) };
-    if read.columns().iter().all(|name| columns::canonical(name).is_some()) {
-        return Ok((Some(row_filter(read.expr)?), Arc::default()));
+    if options.is_empty() {
+        return Ok((None, Arc::default()));
     }
     let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
-    let announced = announced_columns(&schema);
+    let mut announced = announced_columns(&schema);
     let read = options.read_for(&announced).map_err(|error| {
-        if error.code() == "unknown-name" {
-            context.note("--allow-unknown reads it as null");
-        }
-        Failure::Filter(error)
+        let known = error.code() != "unknown-name";
+        Failure::Filter(if known { error } else { error.or("--allow-unknown reads it as null") })
     })?;
+    if options.allow_unknown {
+        // Of keys that may be there or not, the remote is not asked: it may refuse them.
+        announced.remove(columns::METADATA);
+    }
     for note in read.iter().flat_map(|filter| &filter.notes) {
         context.note(&escape_terminal(note));
     }
@@ -202,9 +203,12 @@ async fn count(context: &Context, source: &Arize, request: &ExportRequest) -> an
     })?;
     if !request.filters.is_empty() && count > 0 {
         let count = HumanCount(count);
-        context.note(&format!(
-            "at most {count} match: this counts what the remote lets through, and a pull checks each span"
-        ));
+        let asked = source.describe(request).iter().any(|(name, _)| *name == "filterExpression");
+        context.note(&if asked {
+            format!("at most {count} match: this counts what the remote lets through, and a pull checks each span")
+        } else {
+            format!("the remote cannot be asked for any of the filter: {count} is the number of all spans")
+        });
     }
     context.print(&count.to_string())
 }
@@ -319,9 +323,11 @@ impl Puller<'_> {
         let asked = format!("{project} from {} to {}{filter}", time(window.start), time(window.end));
         if outcome.received == 0 && outcome.announced.is_none_or(|announced| announced == 0) {
             let columns = self.order.wanted.sample_rate.map(|rate| format!(", sample rate {rate}")).unwrap_or_default();
-            context.report(&format!(
-                "no spans: {asked}{columns}; a wider window may hold some: --days N or --start-time T"
-            ));
+            let hint = match filter.is_empty() {
+                true => "a wider window may hold some: --days N or --start-time T",
+                false => "another filter or a wider window may find some",
+            };
+            context.report(&format!("no spans: {asked}{columns}; {hint}"));
             return;
         }
         let number = |number: u64| HumanCount(number).to_string();

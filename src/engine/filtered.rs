@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::provider_as_source;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result as DataFusionResult;
@@ -124,7 +124,7 @@ impl Filtered {
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let any = any_span.iter().flat_map(|any| filter::columns(&any.expr));
-        let (spans, notes) = self.table.with(filter::columns(condition).into_iter().chain(any))?;
+        let (spans, notes) = self.table.with(root_columns(condition)?.into_iter().chain(any))?;
         // The root of a trace is a top span.
         let roots = self.table.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
         let ids = |left: &str, right: [&str; 2]| {
@@ -198,6 +198,18 @@ fn scan(name: &str, provider: &Arc<dyn TableProvider>) -> DataFusionResult<Logic
 fn typed(condition: Expr, table: &Arc<dyn TableProvider>) -> DataFusionResult<Expr> {
     let schema = datafusion::common::DFSchema::try_from(table.schema())?;
     Ok(compare_mixed_types(condition, &schema)?.data)
+}
+
+/// The columns of the root span that a condition on a trace reads: those without a table.
+fn root_columns(condition: &Expr) -> DataFusionResult<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    condition.apply(|expr| {
+        if let Expr::Column(Column { relation: None, name, .. }) = expr {
+            names.insert(name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(names)
 }
 
 fn view(rows: LogicalPlanBuilder) -> DataFusionResult<Arc<dyn TableProvider>> {

@@ -142,7 +142,8 @@ fn read(expr: Expr, schema: &Schema) -> Result<Transformed<Expr>> {
         (Some(Reading::Computed(expr)), _) => expr,
         // A column without a value does not arrive.
         (Some(Reading::Absent(_)), Some(column)) => null(&column.data_type)?,
-        (Some(Reading::Absent(data_type)), None) => null(&data_type)?,
+        // Nobody knows what type it would have.
+        (Some(Reading::Absent(_)), None) => Expr::Literal(ScalarValue::Null, None),
     };
     Ok(Transformed::yes(read))
 }

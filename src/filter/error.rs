@@ -49,6 +49,15 @@ impl FilterError {
         self
     }
 
+    /// Says what else can be done.
+    pub(crate) fn or(mut self, else_do: &str) -> Self {
+        self.0.help = Some(match self.0.help.take() {
+            Some(help) => format!("{help}; {else_do}"),
+            None => else_do.to_owned(),
+        });
+        self
+    }
+
     /// Offers what was probably meant.
     pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
         if let Some(suggestion) = suggestion.map(Into::into) {

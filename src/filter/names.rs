@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, Schema};
 
 use super::error::{FilterError, short};
+use crate::model::columns::TREE;
 use crate::model::derived::{derived_list, indexed};
 use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
@@ -37,6 +38,8 @@ pub(crate) struct Named {
     pub(crate) data_type: DataType,
     /// Whether it is a list that is computed from a parent list.
     pub(crate) list: bool,
+    /// Whether there is such a column, or it is computed from one.
+    pub(crate) known: bool,
     /// That no span has it.
     pub(crate) note: Option<String>,
 }
@@ -80,18 +83,22 @@ impl<'a> Names<'a> {
             let what = if open { "no span has" } else { "unknown column" };
             let code = if open { "unknown-name" } else { "unknown-column" };
             let error = FilterError::new(code, format!("{what} {}", short(&as_typed(typed))));
+            if TREE.iter().any(|column| column.name == target) {
+                return Err(error.help("it is computed when a trace enters a store: pull first, then ask the store"));
+            }
             return Err(error.suggest(self.nearest(&target).map(as_typed)));
         }
         let note = (self.unknown == Unknown::Null).then(|| {
             let near = self.nearest(&target).map(|near| format!("; nearest: {}", as_typed(near)));
             format!("no span has {} (read as null){}", as_typed(&target), near.unwrap_or_default())
         });
-        Ok(Named { data_type: absent_type(&target), column: target, list: false, note })
+        Ok(Named { data_type: absent_type(&target), column: target, list: false, known: false, note })
     }
 
     /// A name that is a column, or computed from one.
     fn known(&self, name: &str) -> Option<Named> {
-        let named = |data_type: DataType, list| Named { column: name.to_owned(), data_type, list, note: None };
+        let named =
+            |data_type: DataType, list| Named { column: name.to_owned(), data_type, list, known: true, note: None };
         if let Ok(field) = self.schema.field_with_name(name) {
             return Some(match field.data_type() {
                 DataType::List(item) => named(item.data_type().clone(), true),

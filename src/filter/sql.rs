@@ -35,11 +35,32 @@ enum Bond {
 /// # Errors
 /// When the condition holds something that SQL has no text for.
 pub fn print(expr: &Expr) -> Result<String, FilterError> {
+    print_with(expr, name)
+}
+
+/// As [`print`], with names of columns as `name` writes them.
+pub(super) fn print_with(expr: &Expr, name: fn(&str) -> String) -> Result<String, FilterError> {
     with_stack(|| {
-        let mut out = String::new();
+        let mut out = Text { sql: String::new(), name };
         write(&mut out, expr, Bond::Or)?;
-        Ok(out)
+        Ok(out.sql)
     })
+}
+
+/// What is written so far, and how names of columns are.
+struct Text {
+    sql: String,
+    name: fn(&str) -> String,
+}
+
+impl Text {
+    fn push(&mut self, c: char) {
+        self.sql.push(c);
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.sql.push_str(text);
+    }
 }
 
 /// A column's name as it is typed, in quotes where that is needed.
@@ -89,7 +110,7 @@ fn unsayable(what: impl std::fmt::Display) -> FilterError {
 
 type Written = Result<(), FilterError>;
 
-fn write(out: &mut String, expr: &Expr, within: Bond) -> Written {
+fn write(out: &mut Text, expr: &Expr, within: Bond) -> Written {
     let bond = bond(expr);
     if bond < within {
         out.push('(');
@@ -126,7 +147,7 @@ fn bond(expr: &Expr) -> Bond {
     }
 }
 
-fn write_bare(out: &mut String, expr: &Expr) -> Written {
+fn write_bare(out: &mut Text, expr: &Expr) -> Written {
     match expr {
         Expr::BinaryExpr(binary) => write_binary(out, expr, binary),
         Expr::Column(column) => {
@@ -144,8 +165,9 @@ fn write_bare(out: &mut String, expr: &Expr) -> Written {
         },
         Expr::Negative(inner) => {
             // Two signs would begin a comment.
-            let mut number = String::new();
+            let mut number = Text { sql: String::new(), name: out.name };
             write(&mut number, inner, Bond::Atom)?;
+            let number = number.sql;
             let signed = number.starts_with('-');
             out.push_str(&if signed { format!("-({number})") } else { format!("-{number}") });
             Ok(())
@@ -187,7 +209,7 @@ fn write_bare(out: &mut String, expr: &Expr) -> Written {
     }
 }
 
-fn write_binary(out: &mut String, expr: &Expr, binary: &BinaryExpr) -> Written {
+fn write_binary(out: &mut Text, expr: &Expr, binary: &BinaryExpr) -> Written {
     let BinaryExpr { left, op, right } = binary;
     let (before, after) = match op {
         Operator::And | Operator::Or => {
@@ -219,18 +241,18 @@ fn write_binary(out: &mut String, expr: &Expr, binary: &BinaryExpr) -> Written {
     write_side(out, right, left, after)
 }
 
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+fn push(out: &mut Text, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
+    let _ = out.sql.write_fmt(text);
 }
 
 /// What is compared with another expression.
-fn write_beside(out: &mut String, expr: &Expr, other: &Expr) -> Written {
+fn write_beside(out: &mut Text, expr: &Expr, other: &Expr) -> Written {
     write_side(out, expr, other, Bond::Sum)
 }
 
 /// A time beside a column of times is text: it is read as one there.
-fn write_side(out: &mut String, expr: &Expr, other: &Expr, within: Bond) -> Written {
+fn write_side(out: &mut Text, expr: &Expr, other: &Expr, within: Bond) -> Written {
     if let (Expr::Literal(ScalarValue::TimestampNanosecond(Some(value), Some(_)), _), Expr::Column(column)) =
         (expr, other)
         && [START_TIME, END_TIME].contains(&column.name.as_str())
@@ -241,22 +263,22 @@ fn write_side(out: &mut String, expr: &Expr, other: &Expr, within: Bond) -> Writ
     write(out, expr, within)
 }
 
-fn write_column(out: &mut String, column: &Column) {
+fn write_column(out: &mut Text, column: &Column) {
     if let Some(TableReference::Bare { table }) = &column.relation
         && ROLLED_UP.contains(&table.as_ref())
     {
         push(out, format_args!("{table}."));
     }
-    out.push_str(&name(&column.name));
+    out.push_str(&(out.name)(&column.name));
 }
 
-fn write_is(out: &mut String, inner: &Expr, what: &str) -> Written {
+fn write_is(out: &mut Text, inner: &Expr, what: &str) -> Written {
     write(out, inner, Bond::Sum)?;
     push(out, format_args!(" IS {what}"));
     Ok(())
 }
 
-fn write_like(out: &mut String, like: &Like) -> Written {
+fn write_like(out: &mut Text, like: &Like) -> Written {
     let Like { negated, expr, pattern, escape_char, case_insensitive } = like;
     write(out, expr, Bond::Sum)?;
     let not = if *negated { " NOT" } else { "" };
@@ -268,7 +290,7 @@ fn write_like(out: &mut String, like: &Like) -> Written {
     Ok(())
 }
 
-fn write_call(out: &mut String, call: &ScalarFunction, negated: bool) -> Written {
+fn write_call(out: &mut Text, call: &ScalarFunction, negated: bool) -> Written {
     if let Some((text, part)) = contains_call(call) {
         write(out, text, Bond::Sum)?;
         out.push_str(if negated { " NOT CONTAINS " } else { " CONTAINS " });
@@ -283,7 +305,7 @@ fn write_call(out: &mut String, call: &ScalarFunction, negated: bool) -> Written
     Ok(())
 }
 
-fn write_case(out: &mut String, case: &Case) -> Written {
+fn write_case(out: &mut Text, case: &Case) -> Written {
     out.push_str("CASE");
     if let Some(expr) = &case.expr {
         out.push(' ');
@@ -303,7 +325,7 @@ fn write_case(out: &mut String, case: &Case) -> Written {
     Ok(())
 }
 
-fn write_cast(out: &mut String, cast: &str, expr: &Expr, to: &DataType) -> Written {
+fn write_cast(out: &mut Text, cast: &str, expr: &Expr, to: &DataType) -> Written {
     let sql = match to {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR",
         DataType::Boolean => "BOOLEAN",
@@ -330,7 +352,7 @@ fn write_cast(out: &mut String, cast: &str, expr: &Expr, to: &DataType) -> Writt
     Ok(())
 }
 
-fn write_literal(out: &mut String, value: &ScalarValue) -> Written {
+fn write_literal(out: &mut Text, value: &ScalarValue) -> Written {
     use ScalarValue::{
         Boolean, Date32, Decimal128, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, TimestampMicrosecond,
         TimestampMillisecond, TimestampNanosecond, TimestampSecond, UInt8, UInt16, UInt32, UInt64,
@@ -375,7 +397,7 @@ fn write_literal(out: &mut String, value: &ScalarValue) -> Written {
 }
 
 /// A number that is read as a float again.
-fn write_float(out: &mut String, value: f64) {
+fn write_float(out: &mut Text, value: f64) {
     if value.is_finite() {
         push(out, format_args!("{value:?}"));
     } else {

@@ -72,9 +72,15 @@ pub enum TranslateError {
         /// The first condition that it cannot say, in SQL.
         condition: String,
     },
+    /// It lets everything through, which is said by no filter at all.
+    #[error("{to} says this by no filter: it lets everything through")]
+    Everything {
+        /// The language.
+        to: &'static str,
+    },
     /// It is about the spans of a trace, which no condition on one row can say.
     #[error(
-        "no condition on one row can say that any span of the trace has {condition}; ask SQL: FROM oql('…', 'traces')"
+        "no condition on one row can say what is asked of the spans of a trace ({condition}); ask SQL: FROM oql('…', 'traces')"
     )]
     OfAnySpan {
         /// What it asks of a span, in SQL.
@@ -146,7 +152,11 @@ fn said<T>(
     text: impl Fn(T) -> String,
 ) -> Result<Translation, TranslateError> {
     // One that cannot be said at all would be missing without a word.
-    let missing = conditions.iter().find(|condition| print(std::slice::from_ref(condition)).said.is_none());
+    let unsaid_alone = |condition: &&Expr| {
+        let Said { said, rest } = print(std::slice::from_ref(*condition));
+        said.is_none() && !rest.is_empty()
+    };
+    let missing = conditions.iter().find(unsaid_alone);
     if let Some(missing) = missing {
         return Err(unsaid(to, missing));
     }
@@ -156,7 +166,7 @@ fn said<T>(
             let note = |left: &Expr| format!("this lets through more than {}: check that again", in_sql(left));
             Ok(Translation { text: text(said), notes: rest.iter().map(note).collect() })
         }
-        None => Err(TranslateError::Unsaid { to, condition: in_sql(&super::all_of(conditions.to_vec())) }),
+        None => Err(TranslateError::Everything { to }),
     }
 }
 

@@ -36,6 +36,11 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         if rest_typed.is_empty() || rest_known.is_empty() {
             continue;
         }
+        let (shorter, longer) = (rest_typed.len().min(rest_known.len()), rest_typed.len().max(rest_known.len()));
+        // What is much longer is near only if it holds the other, and a character takes at most four bytes.
+        if shorter * 4 < longer && !rest_typed.contains(rest_known) && !rest_known.contains(rest_typed) {
+            continue;
+        }
         let distance = difference(rest_typed, rest_known);
         if distance > 0.4 {
             continue;

@@ -41,6 +41,20 @@ pub struct ExportRequest {
     pub sample_rate: Option<f64>,
 }
 
+/// The columns that spans have whether they are announced or not.
+const ALWAYS: [&str; 10] = [
+    columns::TRACE_ID,
+    columns::SPAN_ID,
+    columns::PARENT_ID,
+    columns::NAME,
+    columns::KIND,
+    columns::START_TIME,
+    columns::END_TIME,
+    columns::LATENCY_MS,
+    columns::STATUS_CODE,
+    columns::STATUS_MESSAGE,
+];
+
 impl ExportRequest {
     /// Everything in a window of a project.
     pub fn new(project: impl Into<String>, window: Window) -> Self {
@@ -55,10 +69,14 @@ impl ExportRequest {
         }
     }
 
-    /// The columns that filters may name when they are said to the remote: the canonical ones, those announced, and
-    /// keys of announced metadata.
+    /// The columns that filters may name when they are said to the remote: those that every span has, those announced,
+    /// and keys of announced metadata; all canonical ones where nothing is announced.
     pub(crate) fn schema(&self) -> Schema {
         let schema = remote_schema(&self.announced);
+        // A remote may refuse a filter that names what none of its spans has.
+        let there = |name: &str| self.announced.contains_key(name) || ALWAYS.contains(&name);
+        let fields = schema.fields().iter().filter(|field| self.announced.is_empty() || there(field.name())).cloned();
+        let schema = Schema::new(fields.collect::<Vec<_>>());
         if !self.announced.contains_key(columns::METADATA) {
             return schema;
         }

@@ -30,7 +30,7 @@ use super::table::RemoteTable;
 use super::window::Bounds;
 use crate::engine::compare::compare_mixed_types;
 use crate::engine::derived::with_open_names;
-use crate::filter::{all_of, columns};
+use crate::filter::{all_of, arize, columns};
 use crate::model::columns::TRACE_ID;
 
 /// How far before and after a span that matches the others of its trace are looked for, ns.
@@ -307,18 +307,26 @@ impl Reading {
         }
         self.traces.add(matching.len());
         let mut matching: Vec<String> = matching.into_iter().collect();
-        matching.sort_unstable_by(|a, b| b.cmp(a));
+        // Taken from the end: those that can be said first.
+        matching.sort_unstable_by(|a, b| (is_sayable(a), b).cmp(&(is_sayable(b), a)));
         Ok(matching)
     }
 }
 
+/// Whether a request can name an id.
+fn is_sayable(id: &str) -> bool {
+    id.len() < MOST_BYTES && arize::is_sayable(id)
+}
+
 /// Takes the ids of the next request, at least one if there is any.
 fn next_chunk(waiting: &mut Vec<String>) -> Vec<String> {
-    let (mut chunk, mut bytes) = (vec![], 0);
+    let (mut chunk, mut bytes) = (Vec::<String>::new(), 0);
     while let Some(id) = waiting.pop() {
+        // One that cannot be said makes a request ask for every trace.
+        let apart = chunk.first().is_some_and(|first| is_sayable(first) != is_sayable(&id));
         // In quotes, quotes doubled, with a comma and a blank.
         bytes += id.len() + id.matches('\'').count() + 4;
-        if chunk.len() == MOST_IDS || (bytes > MOST_BYTES && !chunk.is_empty()) {
+        if apart || chunk.len() == MOST_IDS || (bytes > MOST_BYTES && !chunk.is_empty()) {
             waiting.push(id);
             break;
         }

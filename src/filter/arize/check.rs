@@ -91,7 +91,7 @@ pub(super) fn role(lexeme: &Lexeme) -> Role {
 
 /// Checks the tokens of a filter, blanks left out.
 pub(super) fn check(text: &str, lexemes: &[Lexeme]) -> Result<(), FilterError> {
-    let mut checker = Checker { text, lexemes, at: 0, open: vec![] };
+    let mut checker = Checker { text, lexemes, at: 0, open: vec![], depth: 0 };
     checker.conditions()
 }
 
@@ -99,8 +99,10 @@ struct Checker<'a> {
     text: &'a str,
     lexemes: &'a [Lexeme],
     at: usize,
-    /// The parentheses that are open.
-    open: Vec<usize>,
+    /// The parentheses that are open, and how many NOTs stand before each.
+    open: Vec<(usize, usize)>,
+    /// How deep the current place nests.
+    depth: usize,
 }
 
 impl Checker<'_> {
@@ -189,14 +191,18 @@ impl Checker<'_> {
                     None => {
                         return match self.open.last() {
                             None => Ok(()),
-                            Some(&open) => {
+                            Some(&(open, _)) => {
                                 Err(self.place_of(FilterError::new("syntax", "this parenthesis is never closed"), open))
                             }
                         };
                     }
-                    Some(Role::Close) if self.open.pop().is_some() => self.at += 1,
                     Some(Role::Close) => {
-                        return Err(self.place(FilterError::new("syntax", "this parenthesis closes none that is open")));
+                        let Some((_, negations)) = self.open.pop() else {
+                            let what = "this parenthesis closes none that is open";
+                            return Err(self.place(FilterError::new("syntax", what)));
+                        };
+                        self.depth -= 1 + negations;
+                        self.at += 1;
                     }
                     Some(Role::And | Role::Or) => {
                         self.at += 1;
@@ -215,12 +221,14 @@ impl Checker<'_> {
             if self.takes(Role::Not) {
                 negations += 1;
             } else if self.role() == Some(Role::Open) {
-                self.open.push(self.at);
+                self.open.push((self.at, negations));
+                self.depth += 1 + negations;
+                negations = 0;
                 self.at += 1;
             } else {
                 return self.condition();
             }
-            if self.open.len() + negations > MAX_LEVELS {
+            if self.depth + negations > MAX_LEVELS {
                 let what = format!("the filter nests too deep: the limit is {MAX_LEVELS} levels");
                 return Err(self.place_of(FilterError::new("limit", what), self.at - 1));
             }

@@ -5,10 +5,19 @@ mod narrow;
 mod print;
 mod read;
 
+pub(crate) use narrow::is_sayable;
 pub use narrow::narrow;
 pub use print::print;
 pub use read::parse;
 pub(crate) use read::parse_upto;
+
+use crate::model::nearest::as_typed;
+
+/// A column's name as the language has it: bare, or in double quotes as a whole.
+fn name(column: &str) -> String {
+    let bare = as_typed(column);
+    if bare == column { bare } else { format!("\"{}\"", column.replace('"', "\"\"")) }
+}
 
 #[cfg(test)]
 mod tests;

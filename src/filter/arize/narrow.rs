@@ -6,12 +6,12 @@ use std::fmt::{self, Write as _};
 use arrow::datatypes::Schema;
 use datafusion::logical_expr::{Between, Expr, Operator};
 
+use super::name;
 use crate::filter::join::terms_in;
 use crate::filter::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::filter::{MAX_BYTES, with_stack};
 use crate::model::columns::{self, Content, canonical};
 use crate::model::derived::{derived_list, indexed};
-use crate::model::nearest::as_typed;
 
 /// Beyond this, integers that differ may be the same number to a remote that computes with floats.
 const EXACT: i64 = 1 << 53;
@@ -197,18 +197,18 @@ fn is_sent(column: Operand<'_>) -> bool {
         || column.starts_with("tree.")
         || derived_list(column).is_some()
         || indexed(column).is_some();
-    !computed && can_be_quoted(column)
+    !computed && is_sayable(column)
 }
 
-fn can_be_quoted(text: &str) -> bool {
-    // Nobody says what a backslash within quotes means there.
+/// Whether a text can stand in quotes, whatever a remote makes of backslashes in them.
+pub(crate) fn is_sayable(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || c == '\\')
 }
 
 fn null(column: Operand<'_>, negated: bool) -> Option<Ask> {
     let name = column.name.to_owned();
     if negated {
-        let computed = column.name == columns::EVENT_ATTRIBUTES;
+        let computed = [columns::EVENT_ATTRIBUTES, columns::LATENCY_MS].contains(&column.name);
         let known = is_sent(column) && !computed && text_of(column) != Some(Text::Json);
         return known.then_some(Ask::IsNotNull(name));
     }
@@ -236,7 +236,7 @@ fn contains(column: Operand<'_>, part: &str) -> Option<Ask> {
         // NaN, which some write, is null here.
         Text::Json => Some(part.trim_matches(' ')).filter(|part| is_within_json_text(part) && !is_in("null", part))?,
     };
-    (!part.is_empty() && can_be_quoted(part)).then(|| Ask::Contains(column.name.to_owned(), part.to_owned()))
+    (!part.is_empty() && is_sayable(part)).then(|| Ask::Contains(column.name.to_owned(), part.to_owned()))
 }
 
 /// Whether a text is found in JSON within a string, a name or a word only, so that it is found however that is written.
@@ -263,7 +263,7 @@ fn compare(column: Operand<'_>, op: Operator, value: Value<'_>) -> Option<Ask> {
                 Text::Open => is_only_text(text),
                 Text::Json => false,
             };
-            (op == Operator::Eq && same && can_be_quoted(text))
+            (op == Operator::Eq && same && is_sayable(text))
                 .then(|| Ask::OneOf(column.name.to_owned(), vec![Constant::Text(text.to_owned())]))
         }
         (Kind::Boolean, Value::Boolean(flag)) => {
@@ -346,21 +346,21 @@ impl fmt::Display for Ask {
             Self::All(asks) => joined(f, asks, " AND "),
             Self::Any(asks) => joined(f, asks, " OR "),
             Self::OneOf(column, values) => match values.as_slice() {
-                [value] => write!(f, "{} = {value}", as_typed(column)),
+                [value] => write!(f, "{} = {value}", name(column)),
                 values => {
-                    write!(f, "{} IN (", as_typed(column))?;
+                    write!(f, "{} IN (", name(column))?;
                     for (i, value) in values.iter().enumerate() {
                         write!(f, "{}{value}", if i > 0 { ", " } else { "" })?;
                     }
                     f.write_char(')')
                 }
             },
-            Self::Order(column, op, value) => write!(f, "{} {op} {value}", as_typed(column)),
+            Self::Order(column, op, value) => write!(f, "{} {op} {value}", name(column)),
             Self::Contains(column, part) => {
-                write!(f, "{} CONTAINS {}", as_typed(column), Constant::Text(part.clone()))
+                write!(f, "{} CONTAINS {}", name(column), Constant::Text(part.clone()))
             }
-            Self::IsNull(column) => write!(f, "{} IS NULL", as_typed(column)),
-            Self::IsNotNull(column) => write!(f, "{} IS NOT NULL", as_typed(column)),
+            Self::IsNull(column) => write!(f, "{} IS NULL", name(column)),
+            Self::IsNotNull(column) => write!(f, "{} IS NOT NULL", name(column)),
         }
     }
 }

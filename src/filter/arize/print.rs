@@ -7,6 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, Cast, InList, Like, TryCast};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ident};
 
+use super::name;
 use crate::filter::join::terms_in;
 use crate::filter::simple::{Kind, Operand, Simple, Value, contains_call};
 use crate::filter::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};
@@ -51,7 +52,7 @@ fn written(term: &Expr, schema: &Schema) -> Option<Term> {
     if levels(&read, Operator::And) > MAX_LEVELS {
         return None;
     }
-    let text = sql::print(&read).ok()?;
+    let text = sql::print_with(&read, name).ok()?;
     let any = matches!(&read, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }));
     Some(Term { text, any })
 }

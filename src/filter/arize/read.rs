@@ -233,8 +233,9 @@ impl Reader<'_> {
     /// A column of true and false alone.
     fn flag(&mut self, expr: &Syntax) -> Result<Expr, FilterError> {
         let (named, span) = self.column(expr)?;
-        if named.data_type == DataType::Boolean && !named.list {
-            return Ok(column(&named));
+        // Of a name that nobody knows, the value may be true.
+        if (named.data_type == DataType::Boolean || !named.known) && !named.list {
+            return Ok(column(&named).eq(literal(ScalarValue::Boolean(Some(true)))));
         }
         let error = self.wrong(format!("expected an operator behind {}", self.typed(span)), span);
         Err(error.help("a column alone is a condition only when it is true or false"))

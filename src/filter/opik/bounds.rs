@@ -126,6 +126,10 @@ impl Bound {
 
     /// A number in a dictionary; the server has no `>=` and `<=` there, so the next whole number is left out.
     fn at_path(&self, printer: &Printer<'_>, field: &str, key: &str, number: f64, text: &str) -> Option<Wording> {
+        // Beyond, one more is the same number.
+        if number.abs() >= (1_u64 << 53) as f64 && matches!(self.op, Op::GtEq | Op::LtEq) {
+            return None;
+        }
         let below = || format!("{}", number.ceil() - 1.0 + 0.0);
         let above = || format!("{}", number.floor() + 1.0 + 0.0);
         match self.op {

@@ -3,6 +3,8 @@
 //! What is said never leaves out a row that fulfils the conditions: where Opik's semantics are wider, the condition is
 //! said and stays to be checked, and where they are narrower, it is not said.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::Schema;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
@@ -168,8 +170,13 @@ impl Printer<'_> {
             return None;
         }
         let named = |item: &&str| KINDS.iter().find(|(_, kind)| kind == item).map(|(name, _)| *name);
-        let mut names: Vec<&str> = items.iter().filter_map(named).collect();
-        let others = names.len() < items.len();
+        let mut names: Vec<&str> = vec![];
+        for name in items.iter().filter_map(named) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let others = items.iter().any(|item| named(item).is_none());
         match op {
             Op::Eq | Op::In if others => names.push(GENERAL),
             // Of the kinds that Opik has as one, none can be left out.
@@ -274,7 +281,8 @@ impl Printer<'_> {
         let same = |clause: &Clause| {
             clause.key.to_lowercase() == lower && clause.operator == first.operator && clause.value == first.value
         };
-        let all = self.scores.count(&first.key) == terms.len();
+        let different: BTreeSet<&str> = said.iter().map(|clause| clause.key.as_str()).collect();
+        let all = self.scores.count(&first.key) == different.len();
         let op = Op::read(&first.operator)?;
         let sayable = said.iter().all(same) && op != Op::NotEq && op != Op::IsEmpty;
         sayable.then(|| self.clause(&first.field, &first.key, op, first.value.clone(), all))?

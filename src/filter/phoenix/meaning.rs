@@ -141,8 +141,8 @@ fn attribute(pair: &str, names: &Names<'_>, notes: &mut Vec<String>) -> Result<E
         return Ok(lit(false));
     }
     let column = || ident(&named.column);
-    // What is taken out of JSON is text, whatever it was.
-    let any_type = indexed(&named.column).is_some();
+    // What is taken out of JSON is text, whatever it was; and of a key that nobody knows the value says the type.
+    let any_type = indexed(&named.column).is_some() || !named.known;
     Ok(match (&named.data_type, wanted) {
         (DataType::Utf8, Wanted::Text(text)) => text_is(&named.column, text),
         (DataType::Boolean, Wanted::Boolean(flag)) => column().eq(lit(flag)),

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Schema, SchemaRef, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampNanosecondType};
 use futures::Stream;
 use spanql::engine::{Engine, EngineConfig, RowFilter};
-use spanql::filter::all_of;
+use spanql::filter::{Names, Unknown, arize};
 use spanql::model::arrival::{Origin, announced_columns, convert_batch};
+use spanql::model::columns::{canonical, spans_schema};
 use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
 
 /// What happened to a fake remote.
@@ -95,8 +96,14 @@ impl Fake {
             if !self.filters || request.filters.is_empty() {
                 return batch;
             }
+            // It understands the vendor's text, and nothing else.
+            let open = request.announced.iter().filter(|(name, _)| canonical(name).is_none());
+            let open: Vec<(String, DataType)> = open.map(|(name, kind)| (name.clone(), kind.clone())).collect();
+            let schema = spans_schema(&open);
+            let Some(text) = arize::narrow(&request.filters, &schema) else { return batch };
+            let read = arize::parse(&text, &Names::new(&schema, &BTreeMap::new(), Unknown::Silent)).unwrap();
             // Some filters are of columns that are not sent.
-            let matching = RowFilter::new(all_of(request.filters.clone())).unwrap().matching(&whole).unwrap();
+            let matching = RowFilter::new(read.expr).unwrap().matching(&whole).unwrap();
             let ids = |batch: &RecordBatch| batch.column_by_name("context.span_id").unwrap().as_string::<i32>().clone();
             let kept: BTreeSet<String> = ids(&matching).iter().flatten().map(str::to_owned).collect();
             let keep: BooleanArray = ids(&batch).iter().map(|id| Some(kept.contains(id.unwrap()))).collect();
