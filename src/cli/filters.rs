@@ -9,8 +9,11 @@ use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
 use crate::filter::opik::{self, Entity};
+use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
 use crate::model::columns::{self, METADATA, METADATA_PREFIX};
+use crate::model::derived::{derived_list, indexed};
+use crate::model::names::is_open_name;
 use crate::sources::remote_schema;
 
 /// Which spans are meant: those of which everything that is given is true.
@@ -32,6 +35,21 @@ pub(super) struct FilterOptions {
     /// Spans of this session; repeated: of any of them
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(super) session_id: Vec<String>,
+    /// Spans of this kind, in any case; repeated: of any of them. UNKNOWN is any that is not well known
+    #[arg(long, value_name = "KIND")]
+    pub(super) span_kind: Vec<String>,
+    /// Spans with this status (OK, ERROR, UNSET), in any case; repeated: with any of them
+    #[arg(long, value_name = "CODE")]
+    pub(super) status_code: Vec<String>,
+    /// Spans of just this name; repeated: of any of them
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Vec<String>,
+    /// Spans below this span; null: spans without a parent
+    #[arg(long, value_name = "ID")]
+    pub(super) parent_id: Option<String>,
+    /// Spans with this attribute, the value as JSON, else as text: llm.model_name:gpt-4o; repeated: with all of them
+    #[arg(long, value_name = "KEY:VALUE")]
+    pub(super) attribute: Vec<String>,
     /// Read names that no span has as null, instead of refusing the filter
     #[arg(long)]
     pub(super) allow_unknown: bool,
@@ -57,12 +75,13 @@ impl FilterOptions {
             conditions.push(oql.expr);
             notes.extend(oql.notes);
         }
-        let ids = [
-            (columns::TRACE_ID, &self.trace_id),
-            (columns::SPAN_ID, &self.span_id),
-            (columns::SESSION_ID, &self.session_id),
-        ];
-        conditions.extend(ids.into_iter().filter_map(|(column, ids)| one_of(column, ids)));
+        let parameters = self.parameters();
+        if parameters != Parameters::default() {
+            let filter = phoenix::parse(&parameters, names)?;
+            conditions.push(filter.expr);
+            notes.extend(filter.notes);
+        }
+        conditions.extend(one_of(columns::SESSION_ID, &self.session_id));
         let filter = || Filter { expr: all_of(conditions), notes };
         Ok((!self.is_empty()).then(filter))
     }
@@ -70,8 +89,21 @@ impl FilterOptions {
     /// Whether every span is meant.
     pub(super) fn is_empty(&self) -> bool {
         let texts = [&self.filter, &self.oql];
-        texts.into_iter().all(Option::is_none)
-            && [&self.trace_id, &self.span_id, &self.session_id].into_iter().all(Vec::is_empty)
+        let nothing_else = self.session_id.is_empty() && self.parameters() == Parameters::default();
+        texts.into_iter().all(Option::is_none) && nothing_else
+    }
+
+    /// What can be said as parameters of Phoenix.
+    fn parameters(&self) -> Parameters {
+        Parameters {
+            span_kind: self.span_kind.clone(),
+            status_code: self.status_code.clone(),
+            name: self.name.clone(),
+            trace_id: self.trace_id.clone(),
+            span_id: self.span_id.clone(),
+            attribute: self.attribute.clone(),
+            parent_id: self.parent_id.clone(),
+        }
     }
 
     /// The same before anything is known of a remote: every open name is taken.
@@ -83,20 +115,37 @@ impl FilterOptions {
     /// The same for the spans of a remote that announces these columns.
     pub(super) fn read_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
         let Some(filter) = self.read_unchecked()? else { return Ok(None) };
-        if announced.is_empty() {
-            // It says nothing of its columns, so it says nothing against these.
-            return Ok(Some(filter));
-        }
-        // Nobody can know the keys that share a column.
+        // Nobody can know the keys that share a column; and who says nothing of its columns says nothing against these.
         let known = |name: &String| {
-            name.starts_with(METADATA_PREFIX) && announced.contains_key(METADATA)
+            announced.is_empty()
+                || name.starts_with(METADATA_PREFIX) && announced.contains_key(METADATA)
                 || name.starts_with("attributes.") && announced.contains_key(columns::REST)
         };
         let schema = remote_schema(announced);
-        let named = filter.columns().into_iter().filter(|name| known(name) && schema.index_of(name).is_err());
-        let named = named.map(|name| Field::new(name, DataType::Utf8, true).into());
+        let own = |name: &String| is_open_name(name) && derived_list(name).is_none() && indexed(name).is_none();
+        let mut named: BTreeMap<String, DataType> = self.attributes();
+        for name in filter.columns() {
+            named.entry(name).or_insert(DataType::Utf8);
+        }
+        let named = named.into_iter().filter(|(name, _)| own(name) && known(name) && schema.index_of(name).is_err());
+        let named = named.map(|(name, data_type)| Field::new(name, data_type, true).into());
         let fields = schema.fields().iter().cloned().chain(named).collect::<Vec<_>>();
         self.read(&Names::new(&Schema::new(fields), &BTreeMap::new(), self.unknown()))
+    }
+}
+
+impl FilterOptions {
+    /// The columns of the attributes that are asked for, with the types of their values: where nobody knows the type of
+    /// a column, the one that the value has is meant.
+    fn attributes(&self) -> BTreeMap<String, DataType> {
+        let pairs = self.attribute.iter().filter_map(|pair| pair.split_once(':'));
+        let typed = |value: &str| match serde_json::from_str(value) {
+            Ok(serde_json::Value::Bool(_)) => DataType::Boolean,
+            Ok(serde_json::Value::Number(number)) if number.is_i64() => DataType::Int64,
+            Ok(serde_json::Value::Number(_)) => DataType::Float64,
+            _ => DataType::Utf8,
+        };
+        pairs.map(|(key, value)| (format!("attributes.{key}"), typed(value))).collect()
     }
 }
 

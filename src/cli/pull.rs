@@ -30,6 +30,8 @@ use crate::store::{PullKey, Store, Wanted};
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 24 * 3600 * SECOND;
 const DEFAULT_DAYS: u32 = 30;
+/// Characters of a filter that are shown.
+const FILTER_SHOWN: usize = 200;
 /// Between two looks of --follow.
 const PAUSE: Duration = Duration::from_secs(30);
 /// Between two looks of --follow that reach back for spans that came late.
@@ -128,6 +130,14 @@ fn passes(error: &anyhow::Error) -> bool {
     remote.is_some_and(|error| error.is_transient() || matches!(error, SourceError::Silent { .. }))
 }
 
+/// The beginning of a long filter.
+fn shortened(filter: &str) -> String {
+    match filter.char_indices().nth(FILTER_SHOWN) {
+        Some((end, _)) => format!("{}…", &filter[..end]),
+        None => filter.to_owned(),
+    }
+}
+
 fn time(ns: i64) -> String {
     DateTime::from_timestamp_nanos(ns).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
@@ -169,7 +179,12 @@ async fn filter(
     }
     let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
     let announced = announced_columns(&schema);
-    let read = options.read_for(&announced).map_err(Failure::Filter)?;
+    let read = options.read_for(&announced).map_err(|error| {
+        if error.code() == "unknown-name" {
+            context.note("--allow-unknown reads it as null");
+        }
+        Failure::Filter(error)
+    })?;
     for note in read.iter().flat_map(|filter| &filter.notes) {
         context.note(&escape_terminal(note));
     }
@@ -185,7 +200,7 @@ async fn count(context: &Context, source: &Arize, request: &ExportRequest) -> an
         endpoint: source.endpoint().to_owned(),
         reason: "it does not say how many spans there are".to_owned(),
     })?;
-    if !request.filters.is_empty() {
+    if !request.filters.is_empty() && count > 0 {
         let count = HumanCount(count);
         context.note(&format!(
             "at most {count} match: this counts what the remote lets through, and a pull checks each span"
@@ -300,7 +315,7 @@ impl Puller<'_> {
         let (context, key) = (self.context, &self.order.key);
         let project = escape_terminal(&key.project);
         let filter = self.order.wanted.filter.as_ref();
-        let filter = filter.map(|filter| format!(" where {}", escape_terminal(filter))).unwrap_or_default();
+        let filter = filter.map(|filter| format!(" where {}", escape_terminal(&shortened(filter)))).unwrap_or_default();
         let asked = format!("{project} from {} to {}{filter}", time(window.start), time(window.end));
         if outcome.received == 0 && outcome.announced.is_none_or(|announced| announced == 0) {
             let columns = self.order.wanted.sample_rate.map(|rate| format!(", sample rate {rate}")).unwrap_or_default();

@@ -21,7 +21,7 @@ use super::balance::balance;
 use super::compare::compare_mixed_types;
 use super::derived::{Reading, read_name};
 use super::remote::requested;
-use crate::filter::{columns as columns_of, with_stack};
+use crate::filter::{columns as columns_of, sql, with_stack};
 use crate::model::columns;
 use crate::model::derived::{derived_list, indexed};
 use crate::model::names::is_open_name;
@@ -61,6 +61,11 @@ impl RowFilter {
     /// The condition.
     pub fn condition(&self) -> &Expr {
         &self.condition
+    }
+
+    /// The condition in words: the same for the same condition, however it was written.
+    pub fn text(&self) -> String {
+        in_words(&self.condition)
     }
 
     /// The columns that a remote must be asked for so that the condition can be checked on what comes.
@@ -104,6 +109,11 @@ impl RowFilter {
         *self.compiled.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         Ok(compiled)
     }
+}
+
+/// A condition as SQL text; where there is no such text, as DataFusion shows it.
+pub(super) fn in_words(condition: &Expr) -> String {
+    sql::print(condition).unwrap_or_else(|_| condition.to_string())
 }
 
 /// The condition over rows of this schema.

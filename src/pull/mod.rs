@@ -76,7 +76,7 @@ impl Order {
     /// The remote is told of it as far as its language goes, and every span that comes is checked here.
     #[must_use]
     pub fn only(mut self, filter: RowFilter) -> Self {
-        self.wanted.filter = Some(filter.condition().to_string());
+        self.wanted.filter = Some(filter.text());
         self.filter = Some(Arc::new(filter));
         self
     }

@@ -32,14 +32,16 @@ fn script(
     filtered: impl Fn(&str, RecordBatch) -> RecordBatch + Send + Sync + 'static,
 ) -> impl Fn(&Call) -> Answer + Send + Sync + 'static {
     let batch = wire(&rows(SPANS, 60));
+    let schema = batch.schema().as_ref().clone();
     move |call| {
         let spans = call.spans_of(&batch);
-        Answer::Play(Play::of(&match call.command["filterExpression"].as_str() {
+        let spans: Vec<RecordBatch> = match call.command["filterExpression"].as_str() {
             None => spans,
-            Some(filter) => {
-                spans.into_iter().map(|batch| filtered(filter, batch)).filter(|b| b.num_rows() > 0).collect()
-            }
-        }))
+            Some(filter) => spans.into_iter().map(|batch| filtered(filter, batch)).collect(),
+        };
+        let spans: Vec<RecordBatch> = spans.into_iter().filter(|batch| batch.num_rows() > 0).collect();
+        // It knows its columns, whatever was asked for.
+        Answer::Play(Play { schema: Some(schema.clone()), ..Play::of(&spans) })
     }
 }
 
@@ -108,6 +110,22 @@ fn cases() -> Vec<Case> {
             Some("attributes.metadata.tier = 'paid' AND attributes.n < 4"),
             vec![1, 3],
         ),
+        (
+            &["--span-kind", "llm", "--span-kind", "TOOL", "--status-code", "error"],
+            Some("attributes.openinference.span.kind IN ('LLM', 'TOOL') AND status_code = 'ERROR'"),
+            numbers(|n, _| n % 3 != 0 && n % 7 == 0),
+        ),
+        (
+            &["--name", "step 0", "--name", "step 1", "--parent-id", "null"],
+            Some("name IN ('step 0', 'step 1') AND (parent_id IS NULL OR parent_id = '')"),
+            numbers(|n, _| n % 10 < 2),
+        ),
+        (
+            &["--attribute", "metadata.tier:paid", "--attribute", "n:7"],
+            Some("attributes.metadata.tier = 'paid' AND attributes.n = 7"),
+            vec![7],
+        ),
+        (&["--attribute", "metadata.tier:1"], None, vec![]),
         // What nobody knows a remote's way of stays here.
         (&["--filter", "NOT status_code = 'OK'"], None, numbers(|n, _| n % 7 == 0)),
         (
@@ -127,13 +145,8 @@ async fn a_remote_that_sends_more_adds_nothing() {
         let user = User::of_port(rogue.port);
         let ran = user.pull(arguments).await;
         ran.succeeded(&format!("{arguments:?}"));
-        let asked: Vec<Option<String>> = sent(&rogue);
-        // The columns may be asked for first.
-        assert_eq!(
-            asked.last().unwrap().as_deref(),
-            filter.or(asked.last().unwrap().as_deref().filter(|_| arguments[0] == "--oql")),
-            "{arguments:?}"
-        );
+        // The columns may have been asked for first.
+        assert_eq!(sent(&rogue).last().unwrap().as_deref(), filter, "{arguments:?}");
         assert_eq!(stored(&user).await, expected, "{arguments:?}");
         let dropped = SPANS - expected.len();
         ran.says("the final line", &[" where ", &format!("received 100 ({dropped} do not match)")]);
@@ -193,8 +206,12 @@ async fn what_makes_no_sense_is_refused_with_its_place() {
     }
     assert!(rogue.calls().is_empty(), "nothing was asked");
     wrong(
-        &user.pull(&["--filter", "attributes.nn = 3"]).await,
-        &["no span has attributes.nn", "did you mean attributes.n?"],
+        &user.pull(&["--filter", "attributes.session.idd = 3"]).await,
+        &[
+            "no span has attributes.session.idd",
+            "did you mean attributes.session.id?",
+            "note: --allow-unknown reads it as null",
+        ],
     );
     wrong(&user.pull(&["--trace-id", "a", "--span-id", "b"]).await, &["cannot be used with"]);
     wrong(&user.pull(&["--session-id", "a", "--span-id", "b"]).await, &["cannot be used with"]);
@@ -205,9 +222,12 @@ async fn what_makes_no_sense_is_refused_with_its_place() {
     assert_eq!((&error["code"], &error["position"]["column"]), (&"unknown-column".into(), &16.into()), "{error}");
     assert_eq!(error["suggestion"], "name");
     assert!(!user.store().exists());
-    let bold = user.pull(&["--filter", "attributes.nn IS NULL", "--allow-unknown"]).await;
+    let bold = user.pull(&["--filter", "attributes.session.idd IS NULL", "--allow-unknown"]).await;
     bold.succeeded("--allow-unknown");
-    bold.says("--allow-unknown", &["note: no span has attributes.nn (read as null); nearest: attributes.n"]);
+    bold.says(
+        "--allow-unknown",
+        &["note: no span has attributes.session.idd (read as null); nearest: attributes.session.id"],
+    );
     assert_eq!(stored(&user).await.len(), SPANS);
 }
 
@@ -318,4 +338,38 @@ async fn a_broken_pull_is_taken_up_by_the_same_filter_only() {
     let again = user.pull(&errors).await;
     again.says("the same", &["note: going on with the pull of"]);
     assert_eq!(stored(&user).await.len(), SPANS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tables_say_and_check_the_same() {
+    let ((_, server), rogue) = (server().await, careless().await);
+    let from = "FROM arize.checkout WHERE start_time >= '2026-01-01' AND start_time < '2026-01-02' \
+                AND status_code = 'ERROR' AND NOT name = 'step 0' AND input CONTAINS 'question'";
+    let expected = numbers(|n, row| n % 7 == 0 && !has(row, "name", "step 0")).len();
+    let traces = "FROM traces_where('attributes.n = 7 OR attributes.n = 96', 'arize.checkout') \
+                  WHERE start_time >= '2026-01-01' AND start_time < '2026-01-02'";
+    for port in [server.ready.flight_port, rogue.port] {
+        rogue.set(script(|_, batch| batch));
+        let user = User::of_port(port);
+        let plan = user.run(&["query", "-o", "csv", &format!("EXPLAIN SELECT name {from}")]).await;
+        plan.succeeded("EXPLAIN");
+        let said = "filterExpression: status_code = 'ERROR' AND attributes.input.value CONTAINS 'question'";
+        assert!(plan.stdout.contains(said) && plan.stdout.contains("FilterExec: "), "{plan:?}");
+        assert!(plan.stdout.contains("rest=[") && plan.stdout.contains("name"), "{plan:?}");
+        for (sql, expected) in [
+            (format!("SELECT count(*) AS n {from}"), expected),
+            (format!("SELECT count(*) AS n {traces}"), 10),
+            (format!("SELECT count(DISTINCT trace_id) AS n {traces}"), 2),
+        ] {
+            let ran = user.run(&["query", &sql]).await;
+            ran.succeeded(&sql);
+            assert_eq!(ran.stdout, format!("{{\"n\":{expected}}}\n"), "{sql}");
+        }
+        if port == rogue.port {
+            let asked: Vec<String> = sent(&rogue).into_iter().flatten().collect();
+            let ids = "context.trace_id IN ('00000000000000000000000000000001', '00000000000000000000000000000012')";
+            assert!(asked.contains(&"attributes.n IN (7, 96)".to_owned()), "{asked:?}");
+            assert!(asked.contains(&ids.to_owned()), "{asked:?}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ use super::outcome::{Outcome, Remark};
 use super::table::title;
 use super::window::Start;
 use crate::engine::EngineError;
+use crate::engine::rows::in_words;
 use crate::filter::columns;
 use crate::model::columns::{METADATA_PREFIX, START_TIME};
 use crate::model::nearest::as_typed;
@@ -123,7 +124,7 @@ impl RemoteScanExec {
         }
         // The window is cut again by the source.
         let beyond_window = |filter: &&Expr| columns(filter).iter().any(|name| name != START_TIME);
-        let rest: Vec<String> = filters.iter().filter(beyond_window).map(ToString::to_string).collect();
+        let rest: Vec<String> = filters.iter().filter(beyond_window).map(in_words).collect();
         if !rest.is_empty() {
             described.push(("rest", format!("[{}]", rest.join(", "))));
         }
