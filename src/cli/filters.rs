@@ -8,6 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
+use super::context::Context;
+use super::exit::Failure;
 use crate::filter::opik::{self, Entity};
 use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
@@ -81,7 +83,7 @@ impl FilterOptions {
             conditions.push(filter.expr);
             notes.extend(filter.notes);
         }
-        conditions.extend(one_of(columns::SESSION_ID, &self.session_id));
+        conditions.extend(one_of(Column::new_unqualified(columns::SESSION_ID), &self.session_id));
         let filter = || Filter { expr: all_of(conditions), notes };
         Ok((!self.is_empty()).then(filter))
     }
@@ -149,8 +151,17 @@ impl FilterOptions {
     }
 }
 
-fn one_of(column: &str, ids: &[String]) -> Option<Expr> {
-    let column = Expr::Column(Column::new_unqualified(column));
+/// The refusal of a filter, with a note on what helps.
+pub(super) fn refused(context: &Context, error: FilterError) -> Failure {
+    if error.code() == "unknown-name" {
+        context.note("--allow-unknown reads it as null");
+    }
+    Failure::Filter(error)
+}
+
+/// The condition that a column holds one of these; `None` when none are given.
+pub(super) fn one_of(column: Column, ids: &[String]) -> Option<Expr> {
+    let column = Expr::Column(column);
     match ids {
         [] => None,
         [id] => Some(column.eq(lit(id.as_str()))),
