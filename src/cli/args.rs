@@ -360,6 +360,8 @@ impl QueryArguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum SpansCommand {
     /// List spans of the store, the newest first
+    ///
+    /// Of a long input the beginning is listed; `query` gives all of it.
     List(SpansList),
 }
 

@@ -1,4 +1,4 @@
-//! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first.
+//! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
 
 use std::collections::BTreeMap;
 
@@ -20,20 +20,55 @@ use crate::output::{Options, escape_terminal};
 /// What the rows that are meant are called.
 const LISTED: &str = "listed";
 
-const SPANS: &str =
-    "start_time, trace_id, span_id, name, kind, status_code, latency_ms, model, total_tokens, cost, input";
-const TRACES: &str =
-    "start_time, trace_id, name, status_code, latency_ms, span_count, error_count, total_tokens, cost, input";
-const SESSIONS: &str = "start_time, session_id, user_id, trace_count, span_count, error_count, duration_ms, \
-                        total_tokens, cost, first_input";
+/// Characters of an input that a list shows.
+const SHOWN: usize = 200;
+
+const SPANS: [&str; 10] =
+    ["start_time", "trace_id", "span_id", "name", "kind", "status_code", "latency_ms", "model", "total_tokens", "cost"];
+const TRACES: [&str; 9] = [
+    "start_time",
+    "trace_id",
+    "name",
+    "status_code",
+    "latency_ms",
+    "span_count",
+    "error_count",
+    "total_tokens",
+    "cost",
+];
+const SESSIONS: [&str; 9] = [
+    "start_time",
+    "session_id",
+    "user_id",
+    "trace_count",
+    "span_count",
+    "error_count",
+    "duration_ms",
+    "total_tokens",
+    "cost",
+];
 
 /// A list of one kind of thing.
 struct List {
     /// What is listed, in the plural.
     things: &'static str,
-    columns: &'static str,
+    columns: &'static [&'static str],
+    /// The column behind these, of which the beginning is shown.
+    input: &'static str,
     order: String,
     limit: u32,
+}
+
+impl List {
+    /// The query for the list, and one row more: that tells whether there are more.
+    fn sql(&self) -> String {
+        let Self { columns, input, order, limit, .. } = self;
+        let (columns, more) = (columns.join(", "), u64::from(*limit) + 1);
+        format!(
+            "SELECT {columns}, CASE WHEN char_length({input}) > {SHOWN} THEN left({input}, {SHOWN}) || '…' \
+             ELSE {input} END AS {input} FROM {LISTED} ORDER BY {order} LIMIT {more}"
+        )
+    }
 }
 
 /// What was asked for, read over the columns that there are.
@@ -44,7 +79,7 @@ struct Asked {
 
 pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
     let order = "start_time DESC NULLS LAST, trace_id, span_id, project".to_owned();
-    let list = List { things: "spans", columns: SPANS, order, limit: arguments.limit };
+    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit: arguments.limit };
     run(context, &list, arguments.options, |names, options, window| {
         let filter = options.read(names)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
@@ -56,7 +91,7 @@ pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Re
 
 pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "latency_ms", "trace_id");
-    let list = List { things: "traces", columns: TRACES, order, limit: arguments.limit };
+    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit };
     run(context, &list, arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, mut any_span, notes } = whole(names, options, Entity::Traces, window)?;
@@ -69,7 +104,7 @@ pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::
 
 pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "duration_ms", "session_id");
-    let list = List { things: "sessions", columns: SESSIONS, order, limit: arguments.limit };
+    let list = List { things: "sessions", columns: &SESSIONS, input: "first_input", order, limit: arguments.limit };
     run(context, &list, arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, any_span, notes } = whole(names, options, Entity::Threads, window)?;
@@ -113,7 +148,7 @@ async fn run(
     let all = filters.is_empty() && window.is_none();
     let (engine, snapshot) = query::engine(context).await?;
     context.note_if_empty(&snapshot);
-    let (schema, rest): (_, _) = engine.span_columns().await?;
+    let (schema, rest) = engine.span_columns().await?;
     ids::complete(&engine, &mut filters).await?;
     let asked = asked(context, &schema, &rest, filters, window, read)?;
     let mut notes = asked.notes;
@@ -125,11 +160,9 @@ async fn run(
     for note in notes {
         context.note(&escape_terminal(&note));
     }
-    let List { things, columns, order, limit } = list;
-    // One more than is shown tells whether there are more.
-    let sql = format!("SELECT {columns} FROM {LISTED} ORDER BY {order} LIMIT {}", u64::from(*limit) + 1);
+    let List { things, limit, .. } = list;
     let shown = Options { max_rows: usize::try_from(*limit).ok(), ..context.result_options(&target, &result) };
-    for statement in engine.prepare(&sql, &Params::new()).await? {
+    for statement in engine.prepare(&list.sql(), &Params::new()).await? {
         let mut written = query::write(statement.execute().await?, &target, shown).await?;
         let more = written.rows > written.shown;
         written.rows = written.shown;
