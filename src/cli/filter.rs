@@ -12,7 +12,7 @@ pub(super) fn run(context: &Context, arguments: &FilterArguments) -> anyhow::Res
     let translation =
         translate(&arguments.text, from, arguments.to, arguments.entity).map_err(|error| match error {
             TranslateError::Filter(error) => Failure::Filter(error).into(),
-            unsaid @ TranslateError::Unsaid { .. } => anyhow::Error::new(unsaid),
+            unsaid => anyhow::Error::new(unsaid),
         })?;
     context.print(&translation.text)?;
     for note in translation.notes {

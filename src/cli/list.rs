@@ -1,8 +1,5 @@
 //! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
 
-use std::collections::BTreeMap;
-
-use arrow::datatypes::{DataType, Schema};
 use chrono::Utc;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit};
@@ -150,9 +147,9 @@ async fn run(
     context.note_if_empty(&snapshot);
     let (schema, rest) = engine.span_columns().await?;
     ids::complete(&engine, &mut filters).await?;
-    let asked = asked(context, &schema, &rest, filters, window, read)?;
-    let mut notes = asked.notes;
-    for note in engine.register_selected(LISTED, asked.selected).await? {
+    let names = Names::new(&schema, &rest, filters.unknown());
+    let Asked { selected, mut notes } = read(&names, filters, window).map_err(|error| refused(context, error))?;
+    for note in engine.register_selected(LISTED, selected).await? {
         if !notes.contains(&note) {
             notes.push(note);
         }
@@ -170,24 +167,12 @@ async fn run(
             context.note(&note);
         }
         if more {
-            context.note(&format!("there are more than these {limit} {things}: --limit N lists N"));
+            context.note(&format!("there are more {things} than the {limit} listed: --limit lists more"));
         } else if written.rows == 0 && snapshot.manifest.version > 0 {
             context.note(&if all { format!("there are no {things}") } else { format!("no {things} match") });
         }
     }
     incomplete::check(context, &snapshot, result.require_complete).await
-}
-
-fn asked(
-    context: &Context,
-    schema: &Schema,
-    rest: &BTreeMap<String, DataType>,
-    filters: FilterOptions,
-    window: Option<Expr>,
-    read: impl FnOnce(&Names<'_>, FilterOptions, Option<Expr>) -> Result<Asked, FilterError>,
-) -> anyhow::Result<Asked> {
-    let names = Names::new(schema, rest, filters.unknown());
-    read(&names, filters, window).map_err(|error| refused(context, error).into())
 }
 
 /// The condition that a span starts in the window; `None` when any time will do.

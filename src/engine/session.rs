@@ -175,8 +175,9 @@ impl Engine {
     /// Makes the projects of a remote tables, as `FROM arize."my-project"` with the source's name for the schema.
     ///
     /// Nothing is asked of the remote before a statement names one: then planning asks for the project's columns (and
-    /// remembers them for ten minutes), and running it for spans. Only bounds on `start_time` and a LIMIT narrow what is
-    /// sent; without a lower bound the last 30 days are read, and a note says so.
+    /// remembers them for ten minutes), and running it for spans. Bounds on `start_time`, conditions as far as
+    /// the remote's language says them, and a LIMIT narrow what is sent, and every condition is checked again on what
+    /// comes; without a lower bound on `start_time` the last 30 days are read, and a note says so.
     pub fn register_source(&self, source: Arc<dyn SpanSource>) {
         if let Some(catalog) = self.shared.context.catalog(CATALOG) {
             let name = source.name();

@@ -98,7 +98,7 @@ impl FilterError {
     /// Control characters of the filter are shown as `·`; of a long line, the part around the place.
     pub fn report(&self) -> String {
         let mut report = self.in_one_line();
-        if let Some((text, bytes)) = &self.0.place {
+        if let Some((text, bytes)) = self.0.place.as_ref().filter(|(text, _)| !text.trim().is_empty()) {
             // Writing to a string cannot fail.
             let _ = write_place(&mut report, text, bytes);
         }

@@ -72,6 +72,14 @@ pub enum TranslateError {
         /// The first condition that it cannot say, in SQL.
         condition: String,
     },
+    /// It is about the spans of a trace, which no condition on one row can say.
+    #[error(
+        "no condition on one row can say that any span of the trace has {condition}; ask SQL: FROM oql('…', 'traces')"
+    )]
+    OfAnySpan {
+        /// What it asks of a span, in SQL.
+        condition: String,
+    },
 }
 
 /// Says a filter in another language. What the filter is about (spans, traces, threads) matters to Opik's only.
@@ -100,7 +108,7 @@ pub fn translate(text: &str, from: Language, to: Language, entity: Entity) -> Re
         Language::Sql | Language::Arize => (conjuncts(arize::parse(text, &names)?.expr), None),
     };
     if let Some(any) = of_any_span {
-        return Err(unsaid("one condition", &any.expr));
+        return Err(TranslateError::OfAnySpan { condition: in_sql(&any.expr) });
     }
     let schema = with_open_names(&schema, &conditions);
     match to {

@@ -16,13 +16,19 @@ fn shared_family<'a>(typed: &'a str, known: &str) -> &'a str {
     &typed[..end]
 }
 
+/// No name is longer that is worth comparing: the time it takes grows with the product of both lengths.
+const LONGEST: usize = 300;
+
 /// The known name that a person most likely meant, ignoring case; `None` when nothing is near.
 ///
 /// Of several equally near names the first in order wins, so the answer does not depend on the order of `known`.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if typed.len() > LONGEST {
+        return None;
+    }
     let typed_lower = typed.to_lowercase();
     let mut best: Option<(f64, &str)> = None;
-    for name in known {
+    for name in known.into_iter().filter(|name| name.len() <= LONGEST) {
         let lower = name.to_lowercase();
         // A long shared family (`attributes.llm.`) must not make unlike endings look alike.
         let family = shared_family(&typed_lower, &lower).len();

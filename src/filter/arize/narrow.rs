@@ -311,10 +311,8 @@ fn between_integers(column: &str, op: Operator, number: f64) -> Option<Ask> {
         Operator::Eq if number.fract() != 0.0 => return Some(Ask::Never),
         _ => number,
     };
-    // Zero may be more than the negative zero.
-    let widened = number == 0.0 && number.is_sign_negative();
     // In range, and without a fraction by now.
-    said(column, op, Constant::Integer(bound as i64), widened)
+    said(column, op, Constant::Integer(bound as i64), false)
 }
 
 fn float(column: &str, op: Operator, number: f64) -> Option<Ask> {
@@ -332,13 +330,12 @@ fn float(column: &str, op: Operator, number: f64) -> Option<Ask> {
             _ => None,
         };
     }
-    // Zeros of both signs are one number to some, and the negative one is less to others.
-    let zero = number == 0.0;
-    let number = if zero { 0.0 } else { number };
+    // Zeros of both signs are one number.
+    let number = if number == 0.0 { 0.0 } else { number };
     if number.to_string().len() > MAX_DIGITS {
         return None;
     }
-    said(column, op, Constant::Float(number), zero)
+    said(column, op, Constant::Float(number), false)
 }
 
 impl fmt::Display for Ask {

@@ -17,35 +17,43 @@ use crate::model::columns::{END_TIME, START_TIME, timestamp_type};
 /// What is said is exact; a condition that the language cannot say is left whole.
 pub fn print(conditions: &[Expr], schema: &Schema) -> Said<String> {
     with_stack(|| {
-        let (mut said, mut rest) = (String::new(), vec![]);
-        let mut joins = 0;
+        let (mut said, mut rest) = (vec![], vec![]);
+        let (mut bytes, mut joins) = (0, 0);
         for term in conditions.iter().flat_map(|condition| terms_in(condition, Operator::And)) {
             if Simple::of(term, schema) == Some(Simple::Constant(Some(true))) {
                 continue;
             }
             let more = joins_in(term) + 1;
             match written(term, schema) {
-                Some(text) if said.len() + text.len() + " AND ()".len() <= MAX_BYTES && joins + more < MAX_TERMS => {
+                Some(term) if bytes + term.text.len() + " AND ()".len() <= MAX_BYTES && joins + more < MAX_TERMS => {
                     joins += more;
-                    said.push_str(if said.is_empty() { "" } else { " AND " });
-                    said.push_str(&text);
+                    bytes += term.text.len() + " AND ()".len();
+                    said.push(term);
                 }
                 _ => rest.push(term.clone()),
             }
         }
-        Said { said: (!said.is_empty()).then_some(said), rest }
+        let alone = said.len() == 1;
+        let texts = said.into_iter().map(|Term { text, any }| if any && !alone { format!("({text})") } else { text });
+        let text = texts.collect::<Vec<_>>().join(" AND ");
+        Said { said: (!text.is_empty()).then_some(text), rest }
     })
 }
 
-/// A term of AND as text.
-fn written(term: &Expr, schema: &Schema) -> Option<String> {
+/// A term of AND as text, and whether it is one of OR itself.
+struct Term {
+    text: String,
+    any: bool,
+}
+
+fn written(term: &Expr, schema: &Schema) -> Option<Term> {
     let read = as_read(term, schema)?;
     if levels(&read, Operator::And) > MAX_LEVELS {
         return None;
     }
     let text = sql::print(&read).ok()?;
     let any = matches!(&read, Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }));
-    Some(if any { format!("({text})") } else { text })
+    Some(Term { text, any })
 }
 
 /// How many ANDs and ORs a condition has.

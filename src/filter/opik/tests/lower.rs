@@ -2,8 +2,8 @@
 
 use super::support::{batch, integers, numbers, parse_over, rows_where, spans_where, text, times};
 use crate::filter::Unknown;
-use crate::filter::opik::Entity;
-use datafusion::arrow::datatypes::Schema;
+use crate::filter::opik::{Entity, print};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
 #[test]
 fn text_ignores_case_and_absent_is_empty() {
@@ -271,4 +271,19 @@ fn names_that_no_span_has() {
     assert_eq!(notes(Unknown::Silent), [""; 0]);
     let nothing = parse_over("", Entity::Spans, &empty, Unknown::Error).unwrap();
     assert_eq!(nothing.expr.to_string(), "Boolean(true)");
+}
+
+#[test]
+fn many_clauses_over_many_columns_are_quick() {
+    let fields: Vec<Field> =
+        (0..2_000).map(|i| Field::new(format!("annotation.Score {i}.score"), DataType::Float64, true)).collect();
+    let schema = Schema::new(fields);
+    let clauses: Vec<String> =
+        (0..1_000).map(|i| format!("feedback_scores.\"score {i}\">{i} AND tags=\"{i}\"")).collect();
+    let text = clauses[..500].join(" and ");
+    let started = std::time::Instant::now();
+    let oql = parse_over(&text, Entity::Spans, &schema, Unknown::Error).unwrap();
+    let said = print(&[oql.expr], Entity::Spans, &schema);
+    assert_eq!((said.said.unwrap().len(), said.rest.len()), (1_000, 0));
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
