@@ -150,6 +150,21 @@ pub(super) enum Command {
     Spaces(RemoteListing),
     /// Ask the store, and remotes live, with SQL
     Query(QueryArguments),
+    /// Look at spans
+    Spans {
+        #[command(subcommand)]
+        command: SpansCommand,
+    },
+    /// Look at traces
+    Traces {
+        #[command(subcommand)]
+        command: TracesCommand,
+    },
+    /// Look at sessions
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
     /// Say a filter in another language
     ///
     /// What is printed lets through everything that the filter does; where it lets through more, a note says so. Exit
@@ -220,7 +235,7 @@ impl Default for RemoteOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Window")]
 pub(super) struct WindowOptions {
-    /// The last N days before --end-time, else before now [default: 30]
+    /// The last N days before --end-time, else before now [default: 30 of a remote, everything in the store]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(super) days: Option<u32>,
     /// From this time on, ISO 8601; UTC without an offset. Overrides --days
@@ -287,24 +302,13 @@ pub(super) struct RemoteListing {
     pub(super) remote: RemoteOptions,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct QueryArguments {
-    /// A statement, or several separated by `;`; `-` reads them from stdin
-    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
-    pub(super) sql: Option<String>,
-    /// Read statements from files
-    #[arg(short = 'f', long, value_name = "FILE", num_args = 1..)]
-    pub(super) file: Vec<PathBuf>,
+/// How a result is written, and what it may rest on.
+#[derive(Debug, Default, Args)]
+pub(super) struct ResultOptions {
     /// Format of the result (table, json, jsonl, csv, tsv, md, parquet, arrow), or a file whose ending names it
     /// [default: table on a terminal, else jsonl]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(super) output: Option<String>,
-    /// Value of a parameter, written $name in SQL
-    #[arg(short, long = "param", value_name = "name=value")]
-    pub(super) param: Vec<String>,
-    /// Show at most so many rows
-    #[arg(long, value_name = "N")]
-    pub(super) max_rows: Option<usize>,
     /// Show at most so many characters of a cell
     #[arg(long, value_name = "N")]
     pub(super) max_cell: Option<usize>,
@@ -317,6 +321,24 @@ pub(super) struct QueryArguments {
     /// End with exit code 4 when the answer rests on a pull that is not complete
     #[arg(long)]
     pub(super) require_complete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArguments {
+    /// A statement, or several separated by `;`; `-` reads them from stdin
+    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
+    pub(super) sql: Option<String>,
+    /// Read statements from files
+    #[arg(short = 'f', long, value_name = "FILE", num_args = 1..)]
+    pub(super) file: Vec<PathBuf>,
+    /// Value of a parameter, written $name in SQL
+    #[arg(short, long = "param", value_name = "name=value")]
+    pub(super) param: Vec<String>,
+    /// Show at most so many rows
+    #[arg(long, value_name = "N")]
+    pub(super) max_rows: Option<usize>,
+    #[command(flatten)]
+    pub(super) result: ResultOptions,
     #[command(flatten)]
     pub(super) remote: RemoteOptions,
 }
@@ -327,16 +349,82 @@ impl QueryArguments {
         Self {
             sql: Some("-".to_owned()),
             file: Vec::new(),
-            output: None,
             param: Vec::new(),
             max_rows: None,
-            max_cell: None,
-            csv_safe: false,
-            fence: false,
-            require_complete: false,
+            result: ResultOptions::default(),
             remote: RemoteOptions::default(),
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SpansCommand {
+    /// List spans of the store, the newest first
+    ///
+    /// Of a long input the beginning is listed; `query` gives all of it.
+    List(SpansList),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TracesCommand {
+    /// List the traces of the store that have a span that is meant, the newest first
+    ///
+    /// A filter, ids and a window say which spans are meant, and one span must fulfil all of them; --session-id and
+    /// --oql are about the trace.
+    List(SortedList),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionsCommand {
+    /// List the sessions of the store that have a span that is meant, the newest first
+    ///
+    /// A filter, ids and a window say which spans are meant, and one span must fulfil all of them; --session-id and
+    /// --oql are about the session. A trace belongs, whole, to every session that any of its spans names.
+    List(SortedList),
+}
+
+/// What is listed, and how.
+#[derive(Debug, Args)]
+pub(super) struct ListOptions {
+    #[command(flatten)]
+    pub(super) result: ResultOptions,
+    #[command(flatten)]
+    pub(super) filters: FilterOptions,
+    #[command(flatten)]
+    pub(super) window: WindowOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SpansList {
+    /// List at most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) options: ListOptions,
+}
+
+/// A list of traces or sessions.
+#[derive(Debug, Args)]
+pub(super) struct SortedList {
+    /// List at most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+    /// What comes first: the latest start, or the most of something
+    #[arg(long, value_name = "BY", default_value = "start")]
+    pub(super) sort: Sort,
+    #[command(flatten)]
+    pub(super) options: ListOptions,
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sort {
+    Start,
+    Duration,
+    Spans,
+    Errors,
+    Tokens,
+    Cost,
 }
 
 fn language(names: &'static [&'static str]) -> impl TypedValueParser<Value = Language> {

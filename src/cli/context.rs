@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{Arguments, ColorChoice, MemorySize};
+use super::args::{Arguments, ColorChoice, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
 use crate::store::{Snapshot, Store, StoreError, default_place};
@@ -207,6 +207,11 @@ impl Context {
             width: if to_terminal { width } else { None },
             ..Options::default()
         }
+    }
+
+    /// How results look, with what was asked for.
+    pub(super) fn result_options(&self, target: &Target, result: &ResultOptions) -> Options {
+        Options { max_cell: result.max_cell, csv_safe: result.csv_safe, fence: result.fence, ..self.options(target) }
     }
 
     /// Writes one small result.

@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
+use super::exit::Failure;
 use crate::filter::opik::{self, Entity};
 use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
@@ -85,7 +86,7 @@ impl FilterOptions {
             conditions.push(filter.expr);
             notes.extend(filter.notes);
         }
-        conditions.extend(one_of(columns::SESSION_ID, &self.session_id));
+        conditions.extend(one_of(Column::new_unqualified(columns::SESSION_ID), &self.session_id));
         let filter = !conditions.is_empty();
         Ok(filter.then(|| Filter { expr: all_of(conditions), notes }))
     }
@@ -153,8 +154,15 @@ impl FilterOptions {
     }
 }
 
-fn one_of(column: &str, ids: &[String]) -> Option<Expr> {
-    let column = Expr::Column(Column::new_unqualified(column));
+/// The refusal of a filter, with a note on what helps.
+pub(super) fn refused(error: FilterError) -> Failure {
+    let open = error.code() == "unknown-name";
+    Failure::Filter(if open { error.or("--allow-unknown reads it as null") } else { error })
+}
+
+/// The condition that a column holds one of these; `None` when none are given.
+pub(super) fn one_of(column: Column, ids: &[String]) -> Option<Expr> {
+    let column = Expr::Column(column);
     match ids {
         [] => None,
         [id] => Some(column.eq(lit(id.as_str()))),

@@ -6,8 +6,10 @@ mod demo;
 mod exit;
 mod filter;
 mod filters;
+mod ids;
 mod import;
 mod incomplete;
+mod list;
 mod pull;
 mod query;
 mod remote;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Arguments, Command, QueryArguments};
+use args::{Arguments, Command, QueryArguments, SessionsCommand, SpansCommand, TracesCommand};
 use context::Context;
 use exit::Failure;
 
@@ -80,6 +82,11 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Projects(arguments)) => remote::projects(context, arguments).await,
         Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
+        Some(Command::Spans { command: SpansCommand::List(arguments) }) => list::spans(context, arguments).await,
+        Some(Command::Traces { command: TracesCommand::List(arguments) }) => list::traces(context, arguments).await,
+        Some(Command::Sessions { command: SessionsCommand::List(arguments) }) => {
+            list::sessions(context, arguments).await
+        }
         Some(Command::Filter(arguments)) => filter::run(context, &arguments),
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,

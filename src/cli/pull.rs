@@ -12,7 +12,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::args::{PullArguments, WindowOptions};
 use super::context::{Context, counted};
 use super::exit::{Failure, source_error};
-use super::filters::FilterOptions;
+use super::filters::{FilterOptions, refused};
 use super::remote;
 use crate::engine::RowFilter;
 use crate::filter::conjuncts;
@@ -111,10 +111,24 @@ fn now() -> i64 {
 fn window(options: &WindowOptions, now: i64) -> anyhow::Result<Window> {
     let end = options.end_time.unwrap_or(now);
     let last_days = last_days(options.days.unwrap_or(DEFAULT_DAYS), end);
-    let window = Window { start: options.start_time.unwrap_or(last_days.start), end };
+    not_empty(Window { start: options.start_time.unwrap_or(last_days.start), end })
+}
+
+/// The window that the options mean, with no bound where they name none.
+pub(super) fn window_if_asked(options: &WindowOptions, now: i64) -> anyhow::Result<Window> {
+    let days = options.days.filter(|_| options.start_time.is_none());
+    let end = options.end_time.unwrap_or(if days.is_some() { now } else { i64::MAX });
+    let start = options.start_time.or(days.map(|days| last_days(days, end).start));
+    not_empty(Window { start: start.unwrap_or(i64::MIN), end })
+}
+
+fn not_empty(window: Window) -> anyhow::Result<Window> {
     if window.is_empty() {
-        let text =
-            format!("the window is empty: it would begin at {} and end before {}", time(window.start), time(end));
+        let text = format!(
+            "the window is empty: it would begin at {} and end before {}",
+            time(window.start),
+            time(window.end)
+        );
         return Err(Failure::Usage(text).into());
     }
     Ok(window)
@@ -178,10 +192,7 @@ async fn filter(
     }
     let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
     let mut announced = announced_columns(&schema);
-    let read = options.read_for(&announced).map_err(|error| {
-        let known = error.code() != "unknown-name";
-        Failure::Filter(if known { error } else { error.or("--allow-unknown reads it as null") })
-    })?;
+    let read = options.read_for(&announced).map_err(refused)?;
     if options.allow_unknown {
         // Of keys that may be there or not, the remote is not asked: it may refuse them.
         announced.remove(columns::METADATA);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Schema;
+use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use super::args::QueryArguments;
@@ -13,21 +14,15 @@ use super::context::{Context, Target, counted};
 use super::exit::Failure;
 use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
-use crate::output::{Format, Options, ResultWriter, escape_terminal};
+use crate::output::{Format, Options, ResultWriter, Written, escape_terminal};
 use crate::store::Snapshot;
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
     let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
     let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
     let statements = statements(&arguments)?;
-    let target = context.target(arguments.output.as_deref())?;
-    let options = Options {
-        max_rows: arguments.max_rows,
-        max_cell: arguments.max_cell,
-        csv_safe: arguments.csv_safe,
-        fence: arguments.fence,
-        ..context.options(&target)
-    };
+    let target = context.target(arguments.result.output.as_deref())?;
+    let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context).await?;
     engine.register_source(remote::live(&arguments.remote));
     let mut prepared = Vec::new();
@@ -51,11 +46,11 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         show(context, statement, &target, options).await?;
         missing = missing.or(say_remarks(context, statement));
     }
-    if let Some(missing) = missing.filter(|_| arguments.require_complete) {
+    if let Some(missing) = missing.filter(|_| arguments.result.require_complete) {
         return Err(Failure::Incomplete(missing).into());
     }
     if of_store {
-        incomplete::check(context, &snapshot, arguments.require_complete).await?;
+        incomplete::check(context, &snapshot, arguments.result.require_complete).await?;
     }
     Ok(())
 }
@@ -110,12 +105,7 @@ pub(super) async fn show(
         }
         return Ok(out.flush()?);
     }
-    let mut writer = ResultWriter::new(target.open()?, target.format, statement.schema(), options)?;
-    while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
-        writer.write(&batch)?;
-    }
-    let written = writer.finish()?;
+    let written = write(stream, target, options).await?;
     for note in written.notes() {
         context.note(&note);
     }
@@ -124,6 +114,20 @@ pub(super) async fn show(
         context.say(&format!("{} in {seconds:.3} s", counted(written.rows, "row")));
     }
     Ok(())
+}
+
+/// Writes the rows of a statement as they come.
+pub(super) async fn write(
+    mut rows: SendableRecordBatchStream,
+    target: &Target,
+    options: Options,
+) -> anyhow::Result<Written> {
+    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
+    while let Some(batch) = rows.next().await {
+        let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
+        writer.write(&batch)?;
+    }
+    Ok(writer.finish()?)
 }
 
 /// Whether a result is what EXPLAIN gives.

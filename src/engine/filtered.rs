@@ -1,4 +1,4 @@
-//! The table functions that take a filter: `spans_where`, `traces_where`, `oql`.
+//! Tables, filtered: the table functions `spans_where`, `traces_where`, `oql`, and conditions that were read elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +28,31 @@ pub(crate) const FUNCTIONS: [&str; 3] = ["oql", "spans_where", "traces_where"];
 const TRACES: &str = "traces";
 const ROOT: &str = "root";
 const SESSIONS: &str = "sessions";
+const SPANS: &str = "spans";
+/// What the spans are called that fulfil a condition, or what has them.
+const MATCHING: &str = "matching";
+
+/// Rows of a store's tables, by conditions over the names that [`Engine::span_columns`](super::Engine::span_columns)
+/// gives.
+#[derive(Debug, Clone)]
+pub enum Selected {
+    /// The spans for which it is true.
+    Spans(Expr),
+    /// The rows of `traces` for which all is true.
+    Traces {
+        /// On the row: a column of `traces` is qualified by that name, another one is the root span's.
+        condition: Expr,
+        /// On its spans; each is for itself.
+        any_span: Vec<AnySpan>,
+    },
+    /// The rows of `sessions` for which all is true.
+    Sessions {
+        /// On the row: columns are qualified by `sessions`.
+        condition: Expr,
+        /// On the spans of its traces, which belong to it whole; each is for itself.
+        any_span: Vec<AnySpan>,
+    },
+}
 
 /// A table, filtered: built when it is known which open names are read from it.
 #[derive(Debug, Clone)]
@@ -54,10 +79,37 @@ enum Selects {
     /// The rows of `traces`, by their root spans and what is said of any of their spans.
     Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
     /// The rows of `sessions`.
-    Sessions { sessions: Arc<dyn TableProvider>, condition: Expr },
+    Sessions {
+        sessions: Arc<dyn TableProvider>,
+        summaries: Arc<dyn TableProvider>,
+        condition: Expr,
+        any_span: Vec<AnySpan>,
+    },
 }
 
 impl Filtered {
+    /// The rows of a store's tables.
+    pub(crate) fn of_store(catalog: &Catalog<'_>, selected: Selected) -> Result<Self, EngineError> {
+        let selects = match selected {
+            Selected::Spans(condition) => Selects::Spans(condition),
+            Selected::Traces { condition, any_span } => {
+                Selects::Traces { summaries: beside(catalog, TRACES)?, condition, any_span }
+            }
+            Selected::Sessions { condition, any_span } => Selects::Sessions {
+                sessions: beside(catalog, SESSIONS)?,
+                summaries: beside(catalog, TRACES)?,
+                condition,
+                any_span,
+            },
+        };
+        Ok(Self { table: spans_table(catalog, SPANS)?, selects, notes: vec![] })
+    }
+
+    /// The names in its `attributes.rest`, if its rows are spans.
+    pub(crate) fn rest(&self) -> Option<Arc<BTreeMap<String, DataType>>> {
+        self.holds_spans().then(|| Arc::clone(&self.table.rest))
+    }
+
     /// The columns it shows.
     pub(crate) fn schema(&self) -> SchemaRef {
         match &self.selects {
@@ -94,19 +146,15 @@ impl Filtered {
                 }
                 let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
                 let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
-                let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias("matching")?.build()?;
-                let ids = (
-                    vec![named(&self.table.name, PROJECT), named(&self.table.name, TRACE_ID)],
-                    vec![named("matching", PROJECT), named("matching", TRACE_ID)],
-                );
+                let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
+                let ids = |table| [PROJECT, TRACE_ID].map(|name| named(table, name)).to_vec();
+                let ids = (ids(&self.table.name), ids(MATCHING));
                 let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
                 Ok((view(rows.project(self.shown(names))?)?, notes))
             }
             Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
-            Selects::Sessions { sessions, condition } => {
-                let rows = scan(SESSIONS, sessions)?;
-                let condition = compare_mixed_types(condition.clone(), rows.schema())?.data;
-                Ok((view(rows.filter(condition)?)?, vec![]))
+            Selects::Sessions { sessions, summaries, condition, any_span } => {
+                self.sessions(sessions, summaries, condition, any_span)
             }
         }
     }
@@ -123,19 +171,18 @@ impl Filtered {
         condition: &Expr,
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let of_root = own_columns(condition)?;
         let any = any_span.iter().flat_map(|any| filter::columns(&any.expr));
-        let (spans, notes) = self.table.with(root_columns(condition)?.into_iter().chain(any))?;
-        // The root of a trace is a top span.
-        let roots = self.table.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
-        let ids = |left: &str, right: [&str; 2]| {
-            let left: Vec<Column> = [PROJECT, "trace_id"].map(|name| named(left, name)).into();
-            let right: Vec<Column> = [PROJECT, TRACE_ID].map(|name| named(right[0], name)).into();
-            (left, right)
-        };
-        let (mut left, mut right) = ids(TRACES, [ROOT, ROOT]);
-        left.push(named(TRACES, "root_span_id"));
-        right.push(named(ROOT, SPAN_ID));
-        let mut rows = scan(TRACES, summaries)?.join(roots, JoinType::Left, (left, right), None)?;
+        let (spans, notes) = self.table.with(of_root.iter().cloned().chain(any))?;
+        let mut rows = scan(TRACES, summaries)?;
+        if !of_root.is_empty() {
+            // The root of a trace is a top span.
+            let roots = self.table.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
+            let (mut left, mut right) = trace_ids(ROOT);
+            left.push(named(TRACES, "root_span_id"));
+            right.push(named(ROOT, SPAN_ID));
+            rows = rows.join(roots, JoinType::Left, (left, right), None)?;
+        }
         // Columns without a table are the root's.
         let condition = condition.clone().transform_up(|expr| {
             Ok(match expr {
@@ -146,15 +193,69 @@ impl Filtered {
         let condition = compare_mixed_types(condition.data, rows.schema())?.data;
         rows = rows.filter(condition)?;
         for AnySpan { expr, negated } in any_span {
-            let matching = self.table.scan(&spans)?.filter(typed(expr.clone(), &spans)?)?;
-            let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias("matching")?.build()?;
-            let join = if *negated { JoinType::LeftAnti } else { JoinType::LeftSemi };
-            rows = rows.join(matching, join, ids(TRACES, ["matching", ""]), None)?;
+            rows = self.with_span(rows, &spans, expr, matched(*negated))?;
         }
         let schema = summaries.schema();
         let shown = schema.fields().iter().map(|field| Expr::Column(named(TRACES, field.name())));
         Ok((view(rows.project(shown.collect::<Vec<_>>())?)?, notes))
     }
+
+    fn sessions(
+        &self,
+        sessions: &Arc<dyn TableProvider>,
+        summaries: &Arc<dyn TableProvider>,
+        condition: &Expr,
+        any_span: &[AnySpan],
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let (spans, notes) = self.table.with(any_span.iter().flat_map(|any| filter::columns(&any.expr)))?;
+        let mut rows = scan(SESSIONS, sessions)?;
+        let condition = compare_mixed_types(condition.clone(), rows.schema())?.data;
+        rows = rows.filter(condition)?;
+        for AnySpan { expr, negated } in any_span {
+            let traces = self.with_span(scan(TRACES, summaries)?, &spans, expr, JoinType::LeftSemi)?;
+            let session = Expr::Column(named(TRACES, "session_ids")).alias("session_id");
+            let matching = traces.project(vec![Expr::Column(named(TRACES, PROJECT)).alias(PROJECT), session])?;
+            let matching = matching.unnest_column("session_id")?.alias(MATCHING)?.build()?;
+            let ids = |table| [PROJECT, "session_id"].map(|name| named(table, name)).to_vec();
+            rows = rows.join(matching, matched(*negated), (ids(SESSIONS), ids(MATCHING)), None)?;
+        }
+        Ok((view(rows)?, notes))
+    }
+
+    /// The traces with a span for which it is true, or (`LeftAnti`) without one.
+    fn with_span(
+        &self,
+        traces: LogicalPlanBuilder,
+        spans: &Arc<dyn TableProvider>,
+        condition: &Expr,
+        join: JoinType,
+    ) -> DataFusionResult<LogicalPlanBuilder> {
+        let matching = self.table.scan(spans)?.filter(typed(condition.clone(), spans)?)?;
+        let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
+        traces.join(matching, join, trace_ids(MATCHING), None)
+    }
+}
+
+/// What identifies a trace, in `traces` and in a table of spans.
+fn trace_ids(spans: &str) -> (Vec<Column>, Vec<Column>) {
+    let traces = [PROJECT, "trace_id"].map(|name| named(TRACES, name));
+    (traces.into(), [PROJECT, TRACE_ID].map(|name| named(spans, name)).into())
+}
+
+fn matched(negated: bool) -> JoinType {
+    if negated { JoinType::LeftAnti } else { JoinType::LeftSemi }
+}
+
+/// The names of the columns that are not qualified.
+fn own_columns(condition: &Expr) -> DataFusionResult<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    condition.apply(|node| {
+        if let Expr::Column(Column { relation: None, name, .. }) = node {
+            names.insert(name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(names)
 }
 
 impl Table {
@@ -198,18 +299,6 @@ fn scan(name: &str, provider: &Arc<dyn TableProvider>) -> DataFusionResult<Logic
 fn typed(condition: Expr, table: &Arc<dyn TableProvider>) -> DataFusionResult<Expr> {
     let schema = datafusion::common::DFSchema::try_from(table.schema())?;
     Ok(compare_mixed_types(condition, &schema)?.data)
-}
-
-/// The columns of the root span that a condition on a trace reads: those without a table.
-fn root_columns(condition: &Expr) -> DataFusionResult<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    condition.apply(|expr| {
-        if let Expr::Column(Column { relation: None, name, .. }) = expr {
-            names.insert(name.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(names)
 }
 
 fn view(rows: LogicalPlanBuilder) -> DataFusionResult<Arc<dyn TableProvider>> {
@@ -257,7 +346,7 @@ pub(crate) fn call(
         (_, [text, table]) => (*text, Entity::Spans, Some(*table)),
         _ => return Err(wrong()),
     };
-    let table = spans_table(catalog, table.unwrap_or("spans"))?;
+    let table = spans_table(catalog, table.unwrap_or(SPANS))?;
     let remote = table.provider.is::<RemoteTable>();
     let schema = table.provider.schema();
     let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
@@ -278,7 +367,12 @@ pub(crate) fn call(
                 Entity::Traces => {
                     Selects::Traces { summaries: beside(catalog, TRACES)?, condition: oql.expr, any_span: oql.any_span }
                 }
-                Entity::Threads => Selects::Sessions { sessions: beside(catalog, SESSIONS)?, condition: oql.expr },
+                Entity::Threads => Selects::Sessions {
+                    sessions: beside(catalog, SESSIONS)?,
+                    summaries: beside(catalog, TRACES)?,
+                    condition: oql.expr,
+                    any_span: oql.any_span,
+                },
             }
         }
     };

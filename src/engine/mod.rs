@@ -33,6 +33,7 @@ pub(crate) use compare::MixedComparisonPlanner;
 pub use compare::compare_mixed_types;
 pub(crate) use derived::with_open_names;
 pub use error::EngineError;
+pub use filtered::Selected;
 pub use params::{Param, Params, parse_param};
 pub use remote::Remark;
 pub use rows::RowFilter;

@@ -67,7 +67,7 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    fn catalog(&self) -> Catalog<'_> {
+    pub(super) fn catalog(&self) -> Catalog<'_> {
         Catalog { state: &self.state, registry: &self.registry, handle: &self.handle, remotes: RefCell::default() }
     }
 

@@ -1,10 +1,11 @@
 //! The engine: relations in, statements planned, results out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
@@ -23,7 +24,7 @@ use super::balance::BalanceChains;
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
 use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::error::EngineError;
-use super::filtered;
+use super::filtered::{self, Filtered, Selected};
 use super::functions;
 use super::params::Params;
 use super::parse::parse;
@@ -134,6 +135,41 @@ impl Engine {
             None => registry.spans.remove(&key),
         };
         Ok(())
+    }
+
+    /// Gives the rows of a store's table for which conditions are true a name; returns what the reader should know of
+    /// the names in the conditions, each a line without a full stop.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such table, or the conditions cannot be planned over it.
+    pub async fn register_selected(&self, name: &str, selected: Selected) -> Result<Vec<String>, EngineError> {
+        let planned = self.planned(move |planner| {
+            let filtered = Filtered::of_store(&planner.catalog(), selected)?;
+            let built = filtered.build(&BTreeSet::new()).map_err(|error| EngineError::from_datafusion(&error))?;
+            Ok((built, filtered.rest()))
+        });
+        let ((table, notes), rest) = planned.await?;
+        let relation = match rest {
+            Some(rest) => Relation::Spans { table, rest },
+            None => Relation::Plain(table),
+        };
+        self.register(name, relation).await?;
+        Ok(notes)
+    }
+
+    /// The columns of the table `spans`, and the names whose values lie in its `attributes.rest`: what
+    /// [`Names`](crate::filter::Names) of a filter are made of.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such table.
+    pub async fn span_columns(&self) -> Result<(SchemaRef, Arc<BTreeMap<String, DataType>>), EngineError> {
+        let table = self.shared.context.table_provider("spans").await;
+        let schema = table.map_err(|error| EngineError::from_datafusion(&error))?.schema();
+        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let rest = registry.spans.get(&TableKey::public("spans")).cloned();
+        Ok((schema, rest.unwrap_or_default()))
     }
 
     /// Makes the projects of a remote tables, as `FROM arize."my-project"` with the source's name for the schema.

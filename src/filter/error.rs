@@ -52,7 +52,7 @@ impl FilterError {
     /// Says what else can be done.
     pub(crate) fn or(mut self, else_do: &str) -> Self {
         self.0.help = Some(match self.0.help.take() {
-            Some(help) => format!("{help}; {else_do}"),
+            Some(help) => format!("{help} ({else_do})"),
             None => else_do.to_owned(),
         });
         self

@@ -29,6 +29,7 @@ mod pull_tls;
 mod pull_types;
 mod pulls;
 mod readme;
+mod selected;
 mod serve_filter;
 mod serve_flight;
 mod serve_http;

@@ -234,7 +234,8 @@ impl Reader<'_> {
     fn flag(&mut self, expr: &Syntax) -> Result<Expr, FilterError> {
         let (named, span) = self.column(expr)?;
         // Of a name that nobody knows, the value may be true.
-        if (named.data_type == DataType::Boolean || !named.known) && !named.list {
+        let unknown = !named.known && named.data_type == DataType::Utf8;
+        if (named.data_type == DataType::Boolean || unknown) && !named.list {
             return Ok(column(&named).eq(literal(ScalarValue::Boolean(Some(true)))));
         }
         let error = self.wrong(format!("expected an operator behind {}", self.typed(span)), span);

@@ -59,7 +59,10 @@ fn the_language() {
             r#"latency_ms BETWEEN Int64(1) AND Int64(2) AND name = Utf8("a")"#,
         ),
         ("latency_ms NOT BETWEEN 1 AND '2'", r#"latency_ms NOT BETWEEN Int64(1) AND Utf8("2")"#),
-        ("NOT (name = 'a' OR name = 'b') AND tree.orphan", r#"NOT name IN ([Utf8("a"), Utf8("b")]) AND tree.orphan = Boolean(true)"#),
+        (
+            "NOT (name = 'a' OR name = 'b') AND tree.orphan",
+            r#"NOT name IN ([Utf8("a"), Utf8("b")]) AND tree.orphan = Boolean(true)"#,
+        ),
         (
             "name = 'a' OR name = 'b' AND kind = 'c'",
             r#"name = Utf8("a") OR name = Utf8("b") AND attributes.openinference.span.kind = Utf8("c")"#,

@@ -46,9 +46,9 @@ fn what_is_said() {
         (c("attributes.size").gt(lit(-0.0)), "attributes.size > 0"),
         (cast(c("attributes.size"), DataType::Float64).gt_eq(lit(2.5)), "attributes.size >= 3"),
         (c("attributes.size").gt(lit(1_i64 << 53)), "attributes.size >= 9007199254740992"),
-        (c(SCORE).lt(lit(0.25)), "eval.\"Answer Relevance\".score < 0.25"),
-        (c(SCORE).gt(lit(0)), "eval.\"Answer Relevance\".score > 0"),
-        (c(SCORE).lt(lit(-0.0)), "eval.\"Answer Relevance\".score < 0"),
+        (c(SCORE).lt(lit(0.25)), "\"eval.Answer Relevance.score\" < 0.25"),
+        (c(SCORE).gt(lit(0)), "\"eval.Answer Relevance.score\" > 0"),
+        (c(SCORE).lt(lit(-0.0)), "\"eval.Answer Relevance.score\" < 0"),
         (c("latency_ms").gt(lit(1000.5)), "latency_ms >= 1000"),
         (c("latency_ms").lt(lit(1000.5)), "latency_ms <= 1001"),
         (c("latency_ms").lt(lit(-0.5)), "latency_ms <= 0"),
@@ -99,7 +99,7 @@ fn typed_as_the_optimizer_leaves_them() {
         (qualified.eq(lit(dictionary)), "name = 'a'"),
         (as_view.eq(lit("a")), "name = 'a'"),
         (ident("attributes.size").eq(lit(5_u8)), "attributes.size = 5"),
-        (ident(SCORE).lt_eq(lit(0.5_f32)), "eval.\"Answer Relevance\".score <= 0.5"),
+        (ident(SCORE).lt_eq(lit(0.5_f32)), "\"eval.Answer Relevance.score\" <= 0.5"),
     ] {
         assert_eq!(said(condition.clone()).as_deref(), Some(expected), "{condition}");
     }

@@ -65,7 +65,7 @@ fn written_in_the_shortest_form() {
         (cast(column.clone(), DataType::Utf8View).eq(lit("a")), "name = 'a'"),
         (not(contains(column.clone(), lit("a"))), "name NOT CONTAINS 'a'"),
         (ident("attributes.flag"), "attributes.flag"),
-        (column.clone().eq(lit("a")).or(column.clone().eq(lit("b"))), "(name = 'a' OR name = 'b')"),
+        (column.clone().eq(lit("a")).or(column.clone().eq(lit("b"))), "name = 'a' OR name = 'b'"),
         (not(column.clone().eq(lit("a")).and(column.is_null())), "NOT (name = 'a' AND name IS NULL)"),
         (
             ident("start_time").gt(lit(ScalarValue::TimestampNanosecond(Some(1_500_000_000), Some("UTC".into())))),

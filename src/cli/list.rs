@@ -1,0 +1,201 @@
+//! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
+
+use chrono::Utc;
+use datafusion::common::{Column, ScalarValue, TableReference};
+use datafusion::logical_expr::{Expr, lit};
+
+use super::args::{ListOptions, Sort, SortedList, SpansList, WindowOptions};
+use super::context::Context;
+use super::filters::{FilterOptions, one_of, refused};
+use super::{ids, incomplete, pull, query};
+use crate::engine::{Params, Selected};
+use crate::filter::opik::{self, AnySpan, Entity, Oql};
+use crate::filter::{FilterError, Names, all_of};
+use crate::model::columns::{SESSION_ID, START_TIME};
+use crate::output::{Options, escape_terminal};
+
+/// What the rows that are meant are called.
+const LISTED: &str = "listed";
+
+/// Characters of an input that a list shows.
+const SHOWN: usize = 200;
+
+const SPANS: [&str; 10] =
+    ["start_time", "trace_id", "span_id", "name", "kind", "status_code", "latency_ms", "model", "total_tokens", "cost"];
+const TRACES: [&str; 9] = [
+    "start_time",
+    "trace_id",
+    "name",
+    "status_code",
+    "latency_ms",
+    "span_count",
+    "error_count",
+    "total_tokens",
+    "cost",
+];
+const SESSIONS: [&str; 9] = [
+    "start_time",
+    "session_id",
+    "user_id",
+    "trace_count",
+    "span_count",
+    "error_count",
+    "duration_ms",
+    "total_tokens",
+    "cost",
+];
+
+/// A list of one kind of thing.
+struct List {
+    /// What is listed, in the plural.
+    things: &'static str,
+    columns: &'static [&'static str],
+    /// The column behind these, of which the beginning is shown.
+    input: &'static str,
+    order: String,
+    limit: u32,
+}
+
+impl List {
+    /// The query for the list, and one row more: that tells whether there are more.
+    fn sql(&self) -> String {
+        let Self { columns, input, order, limit, .. } = self;
+        let (columns, more) = (columns.join(", "), u64::from(*limit) + 1);
+        format!(
+            "SELECT {columns}, CASE WHEN char_length({input}) > {SHOWN} THEN left({input}, {SHOWN}) || '…' \
+             ELSE {input} END AS {input} FROM {LISTED} ORDER BY {order} LIMIT {more}"
+        )
+    }
+}
+
+/// What was asked for, read over the columns that there are.
+struct Asked {
+    selected: Selected,
+    notes: Vec<String>,
+}
+
+pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
+    let order = "start_time DESC NULLS LAST, trace_id, span_id, project".to_owned();
+    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit: arguments.limit };
+    run(context, &list, arguments.options, |names, options, window| {
+        let filter = options.read(names)?;
+        let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
+        let condition = all_of(condition.into_iter().chain(window).collect());
+        Ok(Asked { selected: Selected::Spans(condition), notes: notes.unwrap_or_default() })
+    })
+    .await
+}
+
+pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
+    let order = order(arguments.sort, "latency_ms", "trace_id");
+    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit };
+    run(context, &list, arguments.options, |names, mut options, window| {
+        let sessions = std::mem::take(&mut options.session_id);
+        let Oql { expr, mut any_span, notes } = whole(names, options, Entity::Traces, window)?;
+        let in_session = one_of(Column::new_unqualified(SESSION_ID), &sessions);
+        any_span.extend(in_session.map(|expr| AnySpan { expr, negated: false }));
+        Ok(Asked { selected: Selected::Traces { condition: expr, any_span }, notes })
+    })
+    .await
+}
+
+pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
+    let order = order(arguments.sort, "duration_ms", "session_id");
+    let list = List { things: "sessions", columns: &SESSIONS, input: "first_input", order, limit: arguments.limit };
+    run(context, &list, arguments.options, |names, mut options, window| {
+        let sessions = std::mem::take(&mut options.session_id);
+        let Oql { expr, any_span, notes } = whole(names, options, Entity::Threads, window)?;
+        let id = Column::new(Some(TableReference::bare("sessions")), "session_id");
+        let condition = all_of([expr].into_iter().chain(one_of(id, &sessions)).collect());
+        Ok(Asked { selected: Selected::Sessions { condition, any_span }, notes })
+    })
+    .await
+}
+
+/// Conditions on traces or sessions: OQL is about these, everything else about one of their spans.
+fn whole(
+    names: &Names<'_>,
+    mut options: FilterOptions,
+    entity: Entity,
+    window: Option<Expr>,
+) -> Result<Oql, FilterError> {
+    let mut oql = match options.oql.take() {
+        Some(text) => opik::parse(&text, entity, names)?,
+        None => Oql { expr: all_of(vec![]), any_span: vec![], notes: vec![] },
+    };
+    let filter = options.read(names)?;
+    let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
+    let of_span: Vec<Expr> = condition.into_iter().chain(window).collect();
+    if !of_span.is_empty() {
+        oql.any_span.push(AnySpan { expr: all_of(of_span), negated: false });
+    }
+    oql.notes.extend(notes.unwrap_or_default());
+    Ok(oql)
+}
+
+async fn run(
+    context: &Context,
+    list: &List,
+    options: ListOptions,
+    read: impl FnOnce(&Names<'_>, FilterOptions, Option<Expr>) -> Result<Asked, FilterError>,
+) -> anyhow::Result<()> {
+    let ListOptions { result, mut filters, window } = options;
+    let target = context.target(result.output.as_deref())?;
+    let window = starts_in(&window)?;
+    let all = filters.is_empty() && window.is_none();
+    let (engine, snapshot) = query::engine(context).await?;
+    context.note_if_empty(&snapshot);
+    let (schema, rest) = engine.span_columns().await?;
+    ids::complete(&engine, &mut filters).await?;
+    let names = Names::new(&schema, &rest, filters.unknown());
+    let Asked { selected, mut notes } = read(&names, filters, window).map_err(refused)?;
+    for note in engine.register_selected(LISTED, selected).await? {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    for note in notes {
+        context.note(&escape_terminal(&note));
+    }
+    let List { things, limit, .. } = list;
+    let shown = Options { max_rows: usize::try_from(*limit).ok(), ..context.result_options(&target, &result) };
+    for statement in engine.prepare(&list.sql(), &Params::new()).await? {
+        let mut written = query::write(statement.execute().await?, &target, shown).await?;
+        let more = written.rows > written.shown;
+        written.rows = written.shown;
+        for note in written.notes() {
+            context.note(&note);
+        }
+        if more {
+            context.note(&format!("there are more {things} than the {limit} listed: --limit lists more"));
+        } else if written.rows == 0 && snapshot.manifest.version > 0 {
+            context.note(&if all { format!("there are no {things}") } else { format!("no {things} match") });
+        }
+    }
+    incomplete::check(context, &snapshot, result.require_complete).await
+}
+
+/// The condition that a span starts in the window; `None` when any time will do.
+fn starts_in(options: &WindowOptions) -> anyhow::Result<Option<Expr>> {
+    let window = pull::window_if_asked(options, Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))?;
+    let start = || Expr::Column(Column::new_unqualified(START_TIME));
+    let time = |ns: i64| lit(ScalarValue::TimestampNanosecond(Some(ns), Some("UTC".into())));
+    let from = (window.start > i64::MIN).then(|| start().gt_eq(time(window.start)));
+    let to = (window.end < i64::MAX).then(|| start().lt(time(window.end)));
+    let bounds: Vec<Expr> = from.into_iter().chain(to).collect();
+    Ok((!bounds.is_empty()).then(|| all_of(bounds)))
+}
+
+/// What a list of traces or sessions is ordered by; the same in every run.
+fn order(sort: Sort, duration: &str, id: &str) -> String {
+    let most = match sort {
+        Sort::Start => None,
+        Sort::Duration => Some(duration),
+        Sort::Spans => Some("span_count"),
+        Sort::Errors => Some("error_count"),
+        Sort::Tokens => Some("total_tokens"),
+        Sort::Cost => Some("cost"),
+    };
+    let most = most.map(|column| format!("{column} DESC NULLS LAST, ")).unwrap_or_default();
+    format!("{most}start_time DESC NULLS LAST, {id}, project")
+}
