@@ -98,7 +98,7 @@ pub(crate) enum FunctionRows {
     /// A table, and the names in its `attributes.rest`.
     Table(Arc<dyn TableProvider>, Arc<BTreeMap<String, DataType>>),
     /// Another table, filtered.
-    Filtered(Filtered),
+    Filtered(Box<Filtered>),
 }
 
 /// What the engine was told beyond what DataFusion's session knows.
@@ -249,7 +249,8 @@ impl Catalog<'_> {
             let made = filtered::call(self, &name, &values).map_err(|error| error.at_span(span))?;
             return Ok(made.map(|made| {
                 let columns = made.schema().fields().iter().map(|field| field.name().clone()).collect();
-                FunctionTable { key, columns, spans: made.holds_spans(), rows: FunctionRows::Filtered(made) }
+                let spans = made.holds_spans();
+                FunctionTable { key, columns, spans, rows: FunctionRows::Filtered(Box::new(made)) }
             }));
         };
         let (provider, rest, spans) = match function(&values).map_err(|error| error.at_span(span))? {
