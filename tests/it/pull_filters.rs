@@ -332,7 +332,7 @@ async fn a_broken_pull_is_taken_up_by_the_same_filter_only() {
     });
     let errors = ["--filter", "status_code = 'ERROR'"];
     let broken = user.pull(&[&errors[..], &["--jobs", "1"]].concat()).await;
-    broken.failed("broken", &["landed", "permission"]);
+    broken.failed("broken", &["landed", "may not read"]);
     rogue.set(move |call| Answer::Play(Play::of(&call.spans_of(&batch))));
     let other = user.pull(&["--filter", "status_code = 'OK'"]).await;
     other.succeeded("another filter");
