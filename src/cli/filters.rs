@@ -9,7 +9,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
 use super::exit::Failure;
-use crate::filter::opik::{self, Entity};
+use crate::filter::opik::{self, Entity, Oql};
 use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
 use crate::model::columns::{self, METADATA, METADATA_PREFIX};
@@ -72,11 +72,7 @@ impl FilterOptions {
         }
         if let Some(text) = &self.oql {
             // What is asked of any span of a trace is asked of traces only.
-            if text.trim().is_empty() {
-                // A variable that is not set would select everything.
-                return Err(FilterError::new("syntax", "the filter is empty").help("leave it out to select everything"));
-            }
-            let oql = opik::parse(text, Entity::Spans, names)?;
+            let oql = read_oql(text, Entity::Spans, names)?;
             conditions.extend(Some(oql.expr).filter(|condition| *condition != lit(true)));
             notes.extend(oql.notes);
         }
@@ -158,6 +154,15 @@ impl FilterOptions {
 pub(super) fn refused(error: FilterError) -> Failure {
     let open = error.code() == "unknown-name";
     Failure::Filter(if open { error.or("--allow-unknown reads it as null") } else { error })
+}
+
+/// Reads a filter of `--oql`.
+pub(super) fn read_oql(text: &str, entity: Entity, names: &Names<'_>) -> Result<Oql, FilterError> {
+    if text.trim().is_empty() {
+        // A variable that is not set would select everything.
+        return Err(FilterError::new("syntax", "the filter is empty").help("leave it out to select everything"));
+    }
+    opik::parse(text, entity, names)
 }
 
 /// The condition that a column holds one of these; `None` when none are given.

@@ -6,10 +6,10 @@ use datafusion::logical_expr::{Expr, lit};
 
 use super::args::{ListOptions, Sort, SortedList, SpansList, WindowOptions};
 use super::context::Context;
-use super::filters::{FilterOptions, one_of, refused};
+use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::{ids, incomplete, pull, query};
 use crate::engine::{Params, Selected};
-use crate::filter::opik::{self, AnySpan, Entity, Oql};
+use crate::filter::opik::{AnySpan, Entity, Oql};
 use crate::filter::{FilterError, Names, all_of};
 use crate::model::columns::{SESSION_ID, START_TIME};
 use crate::output::{Options, escape_terminal};
@@ -120,7 +120,7 @@ fn whole(
     window: Option<Expr>,
 ) -> Result<Oql, FilterError> {
     let mut oql = match options.oql.take() {
-        Some(text) => opik::parse(&text, entity, names)?,
+        Some(text) => read_oql(&text, entity, names)?,
         None => Oql { expr: all_of(vec![]), any_span: vec![], notes: vec![] },
     };
     let filter = options.read(names)?;
