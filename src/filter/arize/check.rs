@@ -305,7 +305,8 @@ impl Checker<'_> {
     /// A column or a value.
     fn operand(&mut self, what: &str) -> Result<(), FilterError> {
         match self.role() {
-            Some(Role::Name | Role::Literal | Role::Null) => self.at += 1,
+            Some(Role::Name) => return self.name(),
+            Some(Role::Literal | Role::Null) => self.at += 1,
             Some(Role::Sign) => {
                 self.at += 1;
                 let number = matches!(self.lexemes.get(self.at).map(|l| &l.token.token), Some(Token::Number(..)));
@@ -319,16 +320,24 @@ impl Checker<'_> {
             }
             _ => return Err(self.expected(what)),
         }
-        // A name whose first part begins no known family.
+        Ok(())
+    }
+
+    /// A name, of several parts if its first one begins no known family.
+    fn name(&mut self) -> Result<(), FilterError> {
         let from = self.at;
+        self.at += 1;
         while matches!(self.lexemes.get(self.at).map(|lexeme| &lexeme.token.token), Some(Token::Period)) {
-            self.at += 2;
-            if self.at > from + 2 * MAX_PARTS {
+            self.at += 1;
+            if !matches!(self.lexemes.get(self.at).map(|lexeme| &lexeme.token.token), Some(Token::Word(_))) {
+                return Err(self.expected("the rest of the name"));
+            }
+            self.at += 1;
+            if self.at > from + 1 + 2 * MAX_PARTS {
                 let what = format!("the name has too many parts: the limit is {MAX_PARTS}");
-                return Err(self.place_of(FilterError::new("limit", what), from - 1));
+                return Err(self.place_of(FilterError::new("limit", what), from));
             }
         }
-        self.at = self.at.min(self.lexemes.len());
         Ok(())
     }
 

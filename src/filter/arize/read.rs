@@ -68,7 +68,7 @@ fn read(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
     let mut reader = Reader { text, names, places, notes: vec![] };
     let parsed = parser
         .parse_expr()
-        .map_err(|error| FilterError::new("syntax", format!("the filter cannot be read: {error}")))?;
+        .map_err(|error| FilterError::new("syntax", format!("the filter cannot be read: {error}")).at(text, 0..0))?;
     if parser.peek_token_ref().token != Token::EOF {
         let span = parser.peek_token_ref().span;
         return Err(reader.at(FilterError::new("syntax", "the filter should end here"), span));
