@@ -99,7 +99,7 @@ impl<'a> Names<'a> {
     fn known(&self, name: &str) -> Option<Named> {
         let named =
             |data_type: DataType, list| Named { column: name.to_owned(), data_type, list, known: true, note: None };
-        if let Ok(field) = self.schema.field_with_name(name) {
+        if let Some((_, field)) = self.schema.fields().find(name) {
             return Some(match field.data_type() {
                 DataType::List(item) => named(item.data_type().clone(), true),
                 other => named(other.clone(), false),
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
         if let Some(data_type) = self.rest.get(name) {
             return Some(named(data_type.clone(), false));
         }
-        let has = |column: &str| self.schema.field_with_name(column).is_ok();
+        let has = |column: &str| self.schema.fields().find(column).is_some();
         if let Some(list) = derived_list(name).filter(|list| has(list.parent)) {
             let item = if list.numbers { DataType::Float64 } else { DataType::Utf8 };
             return Some(named(item, true));

@@ -217,17 +217,27 @@ fn fuzz(corpus: &[&str], read: fn(&str)) {
     println!("{count} texts, the longest took {longest:?}");
 }
 
+/// What was found before: it took too long, or was shown at full length.
+fn soon(read: fn(&str), text: &str) {
+    let began = Instant::now();
+    read(text);
+    assert!(began.elapsed() < LONGEST, "{:?}", began.elapsed());
+}
+
 #[test]
 fn arize_text() {
+    soon(read_arize, &format!("{} = 1 AND nmae = 2", "é".repeat(20_000)));
     fuzz(ARIZE, read_arize);
 }
 
 #[test]
 fn opik_text_and_lists() {
+    soon(read_opik, &format!("input.\"{}\" = \"x\"", "\"\"".repeat(20_000)));
     fuzz(OPIK, read_opik);
 }
 
 #[test]
 fn phoenix_parameters() {
+    soon(read_phoenix, &format!("attribute={}k:x", "\u{202e}.".repeat(15_000)));
     fuzz(PHOENIX, read_phoenix);
 }

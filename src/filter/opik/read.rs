@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
         }
         let error = self.error("key-unsupported-for-field", format!("{} takes no key", shown(word)), place);
         if matches!(word, "input" | "output") && self.entity != Entity::Threads {
-            return error.suggest(Some(format!("{word}_json.{}", &self.text[start + word.len() + 1..self.at])));
+            return error.suggest(Some(format!("{word}_json.{}", shown(&self.text[start + word.len() + 1..self.at]))));
         }
         let known: Vec<&str> =
             columns::columns(self.entity).filter(|(_, kind)| kind.takes_key()).map(|(name, _)| name).collect();

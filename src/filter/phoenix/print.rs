@@ -100,7 +100,8 @@ fn key<'a>(column: Operand<'a>, schema: &Schema) -> Option<&'a str> {
         || column.name == REST
         || key.match_indices('.').any(|(at, _)| {
             let parent = &column.name[..column.name.len() - key.len() + at];
-            schema.field_with_name(parent).is_ok()
+            // The other lookup writes an error that lists all names, for each dot there is.
+            schema.fields().find(parent).is_some()
         });
     (column.stored && scalar && !hidden && key.split('.').all(plain)).then_some(key)
 }
