@@ -63,7 +63,7 @@ impl RowFilter {
         &self.condition
     }
 
-    /// The condition in words: the same for the same condition, however it was written.
+    /// The condition in words: the same for the same expression, however its text was spelt; terms in another order differ.
     pub fn text(&self) -> String {
         in_words(&self.condition)
     }
