@@ -1,0 +1,115 @@
+//! Calls of the table functions: their arguments, and the table that they mean.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+
+use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table};
+use crate::engine::catalog::{Catalog, TableInfo};
+use crate::engine::error::EngineError;
+use crate::engine::remote::RemoteTable;
+use crate::filter::opik::{self, Entity};
+use crate::filter::{Names, Unknown, arize};
+
+/// Calls one of the functions; `None` if it is none of them.
+pub(crate) fn call(
+    catalog: &Catalog<'_>,
+    function: &str,
+    arguments: &[ScalarValue],
+) -> Result<Option<Filtered>, EngineError> {
+    if !FUNCTIONS.contains(&function) {
+        return Ok(None);
+    }
+    let mut texts = vec![];
+    for (i, argument) in arguments.iter().enumerate() {
+        match argument {
+            ScalarValue::Utf8(Some(text)) => texts.push(text.as_str()),
+            _ => return Err(bad_argument(format!("argument {} of {function} is no text", i + 1))),
+        }
+    }
+    let usage = match function {
+        "oql" => "oql('<filter>' [, 'spans'|'traces'|'threads'] [, '<table of spans>'])",
+        "spans_where" => "spans_where('<filter>' [, '<table of spans>'])",
+        _ => "traces_where('<filter>' [, '<table of spans>'])",
+    };
+    let wrong = || bad_argument(format!("{function} takes other arguments")).help(format!("write {usage}"));
+    let (text, entity, table) = match (function, texts.as_slice()) {
+        ("oql", [text]) => (*text, Entity::Spans, None),
+        ("oql", [text, second]) => match second.parse() {
+            Ok(entity) => (*text, entity, None),
+            Err(()) => (*text, Entity::Spans, Some(*second)),
+        },
+        ("oql", [text, entity, table]) => (*text, entity.parse().map_err(|()| wrong())?, Some(*table)),
+        (_, [text]) => (*text, Entity::Spans, None),
+        (_, [text, table]) => (*text, Entity::Spans, Some(*table)),
+        _ => return Err(wrong()),
+    };
+    let table = spans_table(catalog, table.unwrap_or(SPANS))?;
+    let remote = table.provider.is::<RemoteTable>();
+    let schema = table.provider.schema();
+    let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
+    let mut notes = vec![];
+    let selects = match function {
+        "spans_where" => Selects::Spans(arize::parse(text, &names)?.expr),
+        "traces_where" => Selects::SpansOfTraces(arize::parse(text, &names)?.expr),
+        _ => {
+            let oql = opik::parse(text, entity, &names)?;
+            if remote && entity != Entity::Spans {
+                return Err(EngineError::new("not-supported", format!("{} has no {entity}", table.name))
+                    .why("they are made of spans when these enter a store")
+                    .help("pull the project first, or ask for 'spans'"));
+            }
+            notes = oql.notes;
+            match entity {
+                Entity::Spans => Selects::Spans(oql.expr),
+                Entity::Traces => {
+                    Selects::Traces { summaries: beside(catalog, TRACES)?, condition: oql.expr, any_span: oql.any_span }
+                }
+                Entity::Threads => Selects::Sessions {
+                    sessions: beside(catalog, SESSIONS)?,
+                    summaries: beside(catalog, TRACES)?,
+                    condition: oql.expr,
+                    any_span: oql.any_span,
+                },
+            }
+        }
+    };
+    Ok(Some(Filtered { table, selects, notes }))
+}
+
+pub(super) fn bad_argument(what: String) -> EngineError {
+    EngineError::new("bad-argument", what)
+}
+
+/// A table that stands beside `spans` in a store.
+pub(super) fn beside(catalog: &Catalog<'_>, name: &str) -> Result<Arc<dyn TableProvider>, EngineError> {
+    match catalog.table(&[name.to_owned()])? {
+        Some(TableInfo { provider, .. }) => Ok(provider),
+        None => Err(EngineError::new("unknown-table", format!("there is no table {name} here"))),
+    }
+}
+
+/// A table of spans by the name that was typed: `spans`, `arize.my-project`, `arize."my.project"`.
+pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, EngineError> {
+    let unquoted = |part: &str| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => part.to_owned(),
+    };
+    let parts: Vec<String> = match typed.split_once('.') {
+        Some((schema, table)) => vec![unquoted(schema), unquoted(table)],
+        None => vec![unquoted(typed)],
+    };
+    let Some(TableInfo { key, spans, provider, .. }) = catalog.table(&parts)? else {
+        let known = catalog.table_names();
+        let near = crate::model::nearest::nearest(typed, known.iter().map(String::as_str));
+        return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
+    };
+    if !spans {
+        return Err(bad_argument(format!("{typed} is no table of spans"))
+            .help("name spans, or a live table such as arize.my-project"));
+    }
+    let rest = catalog.registry.spans.get(&key).cloned().unwrap_or_default();
+    let name = if catalog.is_remote(&key) { format!("{}.{}", key.schema, key.table) } else { key.table };
+    Ok(Table { name, provider, rest })
+}

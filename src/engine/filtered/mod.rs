@@ -1,0 +1,230 @@
+//! Tables, filtered: the functions that FROM can call, and conditions that were read elsewhere.
+//!
+//! ```text
+//! call.rs     arguments of the functions, the table they mean
+//! wholes.rs   rows of `traces` and `sessions`
+//! ```
+
+mod call;
+mod wholes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::ViewTable;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+
+pub(crate) use call::call;
+use call::{beside, spans_table};
+
+use super::catalog::Catalog;
+use super::compare::compare_mixed_types;
+use super::derived::with_open_names;
+use super::error::EngineError;
+use super::remote::RemoteTable;
+use crate::filter;
+use crate::filter::opik::AnySpan;
+use crate::model::columns::{PROJECT, TRACE_ID};
+
+/// The names of the functions, sorted.
+pub(crate) const FUNCTIONS: [&str; 3] = ["oql", "spans_where", "traces_where"];
+
+const TRACES: &str = "traces";
+const SESSIONS: &str = "sessions";
+const SPANS: &str = "spans";
+/// What the spans are called that fulfil a condition, or what has them.
+const MATCHING: &str = "matching";
+
+/// Rows of a store's tables, by conditions over the names that [`Engine::span_columns`](super::Engine::span_columns)
+/// gives.
+#[derive(Debug, Clone)]
+pub enum Selected {
+    /// The spans for which it is true.
+    Spans(Expr),
+    /// The rows of `traces` for which all is true.
+    Traces {
+        /// On the row: a column of `traces` is qualified by that name, another one is the root span's.
+        condition: Expr,
+        /// On its spans; each is for itself.
+        any_span: Vec<AnySpan>,
+    },
+    /// The rows of `sessions` for which all is true.
+    Sessions {
+        /// On the row: columns are qualified by `sessions`.
+        condition: Expr,
+        /// On the spans of its traces, which belong to it whole; each is for itself.
+        any_span: Vec<AnySpan>,
+    },
+}
+
+/// A table, filtered: built when it is known which open names are read from it.
+#[derive(Debug, Clone)]
+pub(crate) struct Filtered {
+    table: Table,
+    selects: Selects,
+    notes: Vec<String>,
+}
+
+/// A table of spans, and the names in its `attributes.rest`.
+#[derive(Debug, Clone)]
+struct Table {
+    name: String,
+    provider: Arc<dyn TableProvider>,
+    rest: Arc<BTreeMap<String, DataType>>,
+}
+
+#[derive(Debug, Clone)]
+enum Selects {
+    /// The spans for which it is true.
+    Spans(Expr),
+    /// All spans of the traces with such a span.
+    SpansOfTraces(Expr),
+    /// The rows of `traces`, by their root spans and what is said of any of their spans.
+    Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
+    /// The rows of `sessions`.
+    Sessions {
+        sessions: Arc<dyn TableProvider>,
+        summaries: Arc<dyn TableProvider>,
+        condition: Expr,
+        any_span: Vec<AnySpan>,
+    },
+}
+
+impl Filtered {
+    /// The rows of a store's tables.
+    pub(crate) fn of_store(catalog: &Catalog<'_>, selected: Selected) -> Result<Self, EngineError> {
+        let selects = match selected {
+            Selected::Spans(condition) => Selects::Spans(condition),
+            Selected::Traces { condition, any_span } => {
+                Selects::Traces { summaries: beside(catalog, TRACES)?, condition, any_span }
+            }
+            Selected::Sessions { condition, any_span } => Selects::Sessions {
+                sessions: beside(catalog, SESSIONS)?,
+                summaries: beside(catalog, TRACES)?,
+                condition,
+                any_span,
+            },
+        };
+        Ok(Self { table: spans_table(catalog, SPANS)?, selects, notes: vec![] })
+    }
+
+    /// The names in its `attributes.rest`, if its rows are spans.
+    pub(crate) fn rest(&self) -> Option<Arc<BTreeMap<String, DataType>>> {
+        self.holds_spans().then(|| Arc::clone(&self.table.rest))
+    }
+
+    /// The columns it shows.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        match &self.selects {
+            Selects::Spans(_) | Selects::SpansOfTraces(_) => self.table.provider.schema(),
+            Selects::Traces { summaries, .. } => summaries.schema(),
+            Selects::Sessions { sessions, .. } => sessions.schema(),
+        }
+    }
+
+    /// Whether its rows are spans.
+    pub(crate) fn holds_spans(&self) -> bool {
+        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_))
+    }
+
+    /// The table, with columns for these open names, and what the reader should know of names.
+    pub(crate) fn build(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let (table, notes) = self.rows(names)?;
+        Ok((table, self.notes.iter().cloned().chain(notes).collect()))
+    }
+
+    fn rows(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        match &self.selects {
+            Selects::Spans(condition) => {
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let rows = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
+                Ok((view(rows.project(self.shown(names))?)?, notes))
+            }
+            Selects::SpansOfTraces(condition) => {
+                if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
+                    let (traces, mut notes) = remote.traces_where(condition.clone(), names);
+                    let (traces, absent) = self.table.view_of(traces, names)?;
+                    notes.extend(absent);
+                    return Ok((traces, notes));
+                }
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
+                let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
+                let ids = |table| [PROJECT, TRACE_ID].map(|name| named(table, name)).to_vec();
+                let ids = (ids(&self.table.name), ids(MATCHING));
+                let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
+                Ok((view(rows.project(self.shown(names))?)?, notes))
+            }
+            Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
+            Selects::Sessions { sessions, summaries, condition, any_span } => {
+                self.sessions(sessions, summaries, condition, any_span)
+            }
+        }
+    }
+
+    fn shown(&self, names: &BTreeSet<String>) -> Vec<Expr> {
+        let schema = self.table.provider.schema();
+        let own = schema.fields().iter().map(|field| column(field.name()));
+        own.chain(names.iter().filter(|name| schema.index_of(name).is_err()).map(|name| column(name))).collect()
+    }
+}
+
+impl Table {
+    /// The table with columns for these names, as far as they are none of its own.
+    fn with(&self, names: impl Iterator<Item = String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let names: BTreeSet<String> = names.collect();
+        let (provider, mut notes) = match self.provider.downcast_ref::<RemoteTable>() {
+            Some(remote) => remote.with_hoped_for(&names),
+            None => (Arc::clone(&self.provider), vec![]),
+        };
+        let (view, absent) = self.view_of(provider, &names)?;
+        notes.extend(absent);
+        Ok((view, notes))
+    }
+
+    /// A table in the place of this one, with columns for these open names, and what the reader should know of names.
+    fn view_of(
+        &self,
+        provider: Arc<dyn TableProvider>,
+        names: &BTreeSet<String>,
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let schema = provider.schema();
+        let asked = |name: &&String| schema.index_of(name).is_err() || crate::model::derived::indexed(name).is_some();
+        if !names.iter().any(|name| asked(&name)) {
+            return Ok((provider, vec![]));
+        }
+        with_open_names(&self.name, provider, &self.rest, names)
+    }
+
+    fn scan(&self, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
+        scan(&self.name, provider)
+    }
+}
+
+fn scan(name: &str, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
+    // The name is taken whole: a dot in it is no schema.
+    LogicalPlanBuilder::scan(TableReference::bare(name), provider_as_source(Arc::clone(provider)), None)
+}
+
+/// A condition whose text is compared with numbers as SQL does.
+fn typed(condition: Expr, table: &Arc<dyn TableProvider>) -> DataFusionResult<Expr> {
+    let schema = datafusion::common::DFSchema::try_from(table.schema())?;
+    Ok(compare_mixed_types(condition, &schema)?.data)
+}
+
+fn view(rows: LogicalPlanBuilder) -> DataFusionResult<Arc<dyn TableProvider>> {
+    Ok(Arc::new(ViewTable::new(rows.build()?, None)))
+}
+
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+fn named(relation: &str, name: &str) -> Column {
+    Column::new(Some(TableReference::bare(relation)), name)
+}
