@@ -177,8 +177,8 @@ def check_paths(name, store, traces):
         if not tops:
             wrong = wrong or (f"{trace}: a path without times" if rows else None)
             continue
-        # Among those that end together: zero length counts as latest, then the later start, then the larger id.
-        last = max(tops, key=lambda s: ((i := tree.interval(s))[1], i[0] == i[1], i[0], s))
+        # Among those that end together: one with a length, then the later start, then the larger id.
+        last = max(tops, key=lambda s: ((i := tree.interval(s))[1], i[0] < i[1], i[0], s))
         start, end = tree.interval(last)
         at = start
         for row in rows:

@@ -9,6 +9,7 @@
 
 mod cli;
 mod faulty;
+mod export_live;
 mod filter_fuzz;
 mod filter_oql;
 mod live;

@@ -12,13 +12,13 @@ use super::support::{spanql, stderr};
 const TOKEN: &str = "token-of-the-process";
 
 /// A server process, killed when the test ends.
-struct Process {
+pub(super) struct Process {
     child: Child,
-    ready: Value,
+    pub(super) ready: Value,
 }
 
 impl Process {
-    fn start(mut command: Command) -> Self {
+    pub(super) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -51,7 +51,7 @@ impl Drop for Process {
     }
 }
 
-fn serve(store: &Path) -> Command {
+pub(super) fn serve(store: &Path) -> Command {
     let mut command = spanql(store);
     command.arg("serve").env_remove("SPANQL_SERVE_TOKEN");
     command
