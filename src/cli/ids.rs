@@ -45,6 +45,16 @@ pub(super) async fn complete(engine: &Engine, options: &mut FilterOptions) -> an
     Ok(())
 }
 
+/// The whole id of a trace.
+pub(super) async fn trace(engine: &Engine, typed: &str) -> anyhow::Result<String> {
+    whole(engine, &TRACE, typed).await
+}
+
+/// The whole id of a session.
+pub(super) async fn session(engine: &Engine, typed: &str) -> anyhow::Result<String> {
+    whole(engine, &SESSION, typed).await
+}
+
 async fn whole(engine: &Engine, kind: &Kind, typed: &str) -> anyhow::Result<String> {
     let Kind { option, thing, all } = kind;
     let exact = format!("SELECT id FROM ({all}) AS ids WHERE id = $typed LIMIT 1");

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use fence::Fence;
 pub use format::Format;
 pub use sanitize::escape_terminal;
-pub use view::{ViewOptions, write_session, write_trace};
+pub use view::{Focus, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json};
 pub use writer::{Options, ResultWriter};
 pub use written::Written;
 pub use zone::Zone;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
+    UInt32Array,
 };
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
-use super::{ViewOptions, write_session, write_trace};
+use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_trace_json};
 use crate::model::columns::{self, TREE};
 use crate::output::tests::batch;
 use crate::trace::tree_columns_of;
@@ -105,10 +106,16 @@ pub(super) fn tree(batches: &[RecordBatch], options: ViewOptions) -> String {
     String::from_utf8(out).unwrap()
 }
 
-pub(super) fn conversation(batches: &[RecordBatch], options: ViewOptions) -> String {
+pub(super) fn conversation_of(session: &RecordBatch, traces: &[RecordBatch], options: ViewOptions) -> String {
     let mut out = Vec::new();
-    write_session(&mut out, "sess-17", batches, &options).unwrap();
+    let mut view = SessionView::new(&mut out, session, options).unwrap();
+    traces.iter().for_each(|traces| view.write(traces).unwrap());
+    view.finish().unwrap();
     String::from_utf8(out).unwrap()
+}
+
+pub(super) fn conversation(traces: &[RecordBatch], options: ViewOptions) -> String {
+    conversation_of(&session(), traces, options)
 }
 
 pub(super) fn wide(width: usize) -> ViewOptions {
@@ -165,15 +172,40 @@ fn trees() {
 #[test]
 fn conversations() {
     for width in [40, 80, 120] {
-        let shown = conversation(&[session()], wide(width));
+        let shown = conversation(&[turns()], wide(width));
         check_widths(&shown, width);
         insta::assert_snapshot!(format!("session_{width}"), shown);
     }
-    let parts = [session().slice(0, 1), session().slice(1, 0), session().slice(1, 2)];
-    assert_eq!(conversation(&parts, wide(80)), conversation(&[session()], wide(80)));
+    let parts = [turns().slice(0, 1), turns().slice(1, 0), turns().slice(1, 2)];
+    assert_eq!(conversation(&parts, wide(80)), conversation(&[turns()], wide(80)));
 }
 
+/// A row of `sessions`.
 fn session() -> RecordBatch {
+    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    let int = |int: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![int])) };
+    let float = |float: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![float])) };
+    let mut models = ListBuilder::new(StringBuilder::new());
+    models.append_value(["gpt-4o", "text-embedding-3-small"].map(Some));
+    batch(vec![
+        ("project", text("shop")),
+        ("session_id", text("sess-17")),
+        ("user_id", text("u-9")),
+        ("trace_count", int(3)),
+        ("span_count", int(18)),
+        ("start_time", Arc::new(TimestampNanosecondArray::from(vec![BASE]).with_timezone("UTC"))),
+        ("duration_ms", float(90_000.0)),
+        ("error_count", int(2)),
+        ("models", Arc::new(models.finish())),
+        ("prompt_tokens", int(7_210)),
+        ("completion_tokens", int(502)),
+        ("cost", float(0.2123)),
+        ("last_output", text("bye")),
+    ])
+}
+
+/// Its rows of `traces`.
+fn turns() -> RecordBatch {
     let texts = |values: [Option<&str>; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
     let ints = |values: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
     let times = |values: [i64; 3]| -> ArrayRef {
@@ -185,7 +217,7 @@ fn session() -> RecordBatch {
     batch(vec![
         ("project", texts([Some("shop"); 3])),
         ("trace_id", texts([Some("4bf92f3577b34da6a3ce929d0e0e4736"), Some("\u{1b}[1mx"), None])),
-        ("user_id", texts([None, Some("u-9"), None])),
+        ("name", texts([Some("book"), Some("re\u{9b}book"), None])),
         ("start_time", times([0, 80, 85])),
         ("end_time", times([8, 90, 86])),
         ("latency_ms", Arc::new(Float64Array::from(vec![Some(8_000.0), Some(10_000.0), None]))),
@@ -234,12 +266,11 @@ Trace (no id)  first
  ·     second                          ▕
 "#);
     assert_eq!(tree(&[], wide(80)), "");
-    assert_eq!(conversation(&[], wide(80)), "");
     let nothing: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
     assert_eq!(tree(&[batch(vec![("x", nothing.clone())])], wide(80)).lines().count(), 4);
-    insta::assert_snapshot!(conversation(&[batch(vec![("x", nothing)])], wide(80)), @r#"
-Session sess-17
-  1 turn
+    let nothing = batch(vec![("x", nothing)]);
+    insta::assert_snapshot!(conversation_of(&nothing, std::slice::from_ref(&nothing), wide(80)), @r#"
+Session (no id)
 
 #1
   user  │ (nothing)
@@ -263,14 +294,14 @@ fn colour_changes_no_character() {
         let shown = tree(&[spans(&everything())], colored);
         assert!(shown.contains("\u{1b}[31m✗\u{1b}[0m"), "{shown:?}");
         assert_eq!(bare(shown), tree(&[spans(&everything())], wide(width)));
-        assert_eq!(bare(conversation(&[session()], colored)), conversation(&[session()], wide(width)));
+        assert_eq!(bare(conversation(&[turns()], colored)), conversation(&[turns()], wide(width)));
     }
 }
 
 #[test]
 fn fences_enclose() {
     let fenced = ViewOptions { fence: true, ..wide(80) };
-    for shown in [tree(&[spans(&everything())], fenced), conversation(&[session()], fenced)] {
+    for shown in [tree(&[spans(&everything())], fenced), conversation(&[turns()], fenced)] {
         let lines: Vec<_> = shown.lines().collect();
         let marker = lines[0].strip_prefix("<<<SPAN DATA ").unwrap().split(' ').next().unwrap();
         assert_eq!(*lines.last().unwrap(), format!("END OF SPAN DATA {marker}>>>"));
@@ -286,7 +317,7 @@ fn zones() {
     let zone = super::super::Zone::Named(chrono_tz::Tz::Asia__Kathmandu);
     let options = ViewOptions { zone, ..ViewOptions::default() };
     assert!(tree(&[spans(&everything())], options).contains(" 2026-10-03 20:07:31.207+05:45 "));
-    assert!(conversation(&[session()], options).contains("#1  2026-10-03 20:07:31.207+05:45\n"));
+    assert!(conversation(&[turns()], options).contains("#1  2026-10-03 20:07:31.207+05:45\n"));
 }
 
 fn chain(length: usize) -> Vec<Row> {

@@ -1,0 +1,257 @@
+//! `spanql traces show`, `sessions show`: one trace as a tree, one session as a conversation; or as nested JSON, or flat.
+
+use std::io::Write as _;
+
+use anyhow::bail;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+
+use super::args::{SessionShow, ShowOptions, TraceShow};
+use super::context::{Context, Target};
+use super::exit::Failure;
+use super::{ids, incomplete, query};
+use crate::engine::{Engine, EngineError, Param, Params};
+use crate::model::columns::PROJECT;
+use crate::output::{
+    Focus, Format, Options, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json,
+};
+
+/// All spans of a trace.
+const SPANS: &str = "SELECT * FROM spans WHERE trace_id = $id ORDER BY project, tree.left";
+/// The figures of a session.
+const SESSION: &str = "SELECT * FROM sessions WHERE session_id = $id ORDER BY project";
+/// What a turn of a session shows, besides what was said.
+const TURN: [&str; 17] = [
+    "project",
+    "trace_id",
+    "root_span_id",
+    "name",
+    "kind",
+    "user_id",
+    "start_time",
+    "end_time",
+    "latency_ms",
+    "status_code",
+    "span_count",
+    "error_count",
+    "models",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cost",
+];
+
+/// What is written.
+enum Form {
+    /// Text for people.
+    View(Target),
+    /// One object.
+    Nested(Target),
+    /// Rows.
+    Flat(Target),
+}
+
+impl Form {
+    fn read(context: &Context, output: Option<&str>) -> anyhow::Result<Self> {
+        let Some(output) = output else { return Ok(Self::View(context.target(Some("table"))?)) };
+        let target = context.target(Some(output))?;
+        Ok(if target.format == Format::Json { Self::Nested(target) } else { Self::Flat(target) })
+    }
+}
+
+pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Result<()> {
+    let TraceShow { id, full, depth, errors_only, options } = arguments;
+    let form = Form::read(context, options.output.as_deref())?;
+    let focus = Focus { depth, errors_only };
+    if let Form::Flat(target) = &form
+        && focus != Focus::default()
+    {
+        let why = "--depth and --errors-only are for the tree and for JSON, which say what they leave out";
+        return Err(Failure::Usage(format!("-o {}: {why}", target.format)).into());
+    }
+    let (engine, snapshot) = query::engine(context).await?;
+    context.note_if_empty(&snapshot);
+    let id = ids::trace(&engine, &id).await?;
+    match form {
+        Form::Flat(target) => write_rows(context, &engine, SPANS, &[("id", &id)], &target, &options).await?,
+        Form::Nested(target) => {
+            let spans = by_project(spans(&engine, &id, true).await?)?;
+            only_one("trace", &id, spans.iter().map(|(project, _)| project.as_str()))?;
+            let mut out = target.open()?;
+            for (_, spans) in spans {
+                write_trace_json(&mut out, &spans, focus)?;
+            }
+        }
+        Form::View(target) => {
+            let view = ViewOptions { focus, ..view(context, &target, &options, full) };
+            let mut out = target.open()?;
+            for (at, (_, spans)) in by_project(spans(&engine, &id, full).await?)?.into_iter().enumerate() {
+                if at > 0 {
+                    writeln!(out)?;
+                }
+                write_trace(&mut out, &spans, &view)?;
+            }
+            out.flush()?;
+        }
+    }
+    incomplete::check(context, &snapshot, options.require_complete).await
+}
+
+pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow::Result<()> {
+    let SessionShow { id, full, options } = arguments;
+    let form = Form::read(context, options.output.as_deref())?;
+    let (engine, snapshot) = query::engine(context).await?;
+    context.note_if_empty(&snapshot);
+    let id = ids::session(&engine, &id).await?;
+    // A row for each project.
+    let sessions: Vec<RecordBatch> =
+        rows(&engine, SESSION, &[("id", &id)]).await?.try_collect().await.map_err(failed)?;
+    let sessions = sessions.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
+    let sessions: Vec<(String, RecordBatch)> = sessions.map(|session| (first_project(&session), session)).collect();
+    match form {
+        Form::Flat(target) => {
+            write_rows(context, &engine, &turns(full, false), &[("id", &id)], &target, &options).await?
+        }
+        Form::Nested(target) => {
+            only_one("session", &id, sessions.iter().map(|(project, _)| project.as_str()))?;
+            let mut out = target.open()?;
+            for (project, session) in sessions {
+                let mut turns = rows(&engine, &turns(true, true), &[("id", &id), ("project", &project)]).await?;
+                let mut json = SessionJson::new(&mut out, &session)?;
+                while let Some(batch) = turns.try_next().await.map_err(failed)? {
+                    json.write(&batch)?;
+                }
+                json.finish()?;
+            }
+        }
+        Form::View(target) => {
+            let view = view(context, &target, &options, full);
+            let mut out = target.open()?;
+            for (at, (project, session)) in sessions.iter().enumerate() {
+                if at > 0 {
+                    writeln!(out)?;
+                }
+                let mut turns = rows(&engine, &turns(full, true), &[("id", &id), ("project", project)]).await?;
+                let mut shown = SessionView::new(&mut out, session, view)?;
+                while let Some(batch) = turns.try_next().await.map_err(failed)? {
+                    shown.write(&batch)?;
+                }
+                shown.finish()?;
+            }
+        }
+    }
+    incomplete::check(context, &snapshot, options.require_complete).await
+}
+
+fn view(context: &Context, target: &Target, options: &ShowOptions, full: bool) -> ViewOptions {
+    let look = context.options(target);
+    ViewOptions {
+        width: look.width,
+        color: look.color,
+        zone: look.zone,
+        fence: options.fence,
+        full,
+        ..ViewOptions::default()
+    }
+}
+
+/// The spans of a trace, with the columns that a view reads.
+async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Vec<RecordBatch>> {
+    let columns: Vec<String> = trace_columns(with_texts).iter().map(|name| format!("\"{name}\"")).collect();
+    let sql = format!("SELECT {} FROM ({SPANS}) AS spans", columns.join(", "));
+    rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)
+}
+
+/// The turns of a session: its traces, with the beginnings of their inputs and outputs, or the whole of them.
+fn turns(whole: bool, of_one_project: bool) -> String {
+    let columns = TURN.map(|column| format!("t.{column}")).join(", ");
+    let (texts, join) = if whole {
+        // The root of a trace says what the trace does.
+        let root = "s.project = t.project AND s.trace_id = t.trace_id AND s.span_id = t.root_span_id";
+        ("s.input AS input, s.output AS output", format!(" LEFT JOIN spans s ON {root}"))
+    } else {
+        ("t.input, t.output", String::new())
+    };
+    let project = if of_one_project { " AND t.project = $project" } else { "" };
+    format!(
+        "SELECT {columns}, {texts} FROM traces t{join} WHERE array_has(t.session_ids, $id){project} \
+         ORDER BY t.project, t.start_time, t.trace_id"
+    )
+}
+
+/// Runs one statement about named texts.
+async fn rows(engine: &Engine, sql: &str, texts: &[(&str, &str)]) -> anyhow::Result<SendableRecordBatchStream> {
+    let params: Params =
+        texts.iter().map(|(name, text)| ((*name).to_owned(), Param::Text((*text).to_owned()))).collect();
+    match engine.prepare(sql, &params).await?.pop() {
+        Some(statement) => Ok(statement.execute().await?),
+        None => bail!("no statement to run"),
+    }
+}
+
+fn failed(error: datafusion::error::DataFusionError) -> anyhow::Error {
+    EngineError::from_datafusion(&error).into()
+}
+
+/// Writes the rows of a statement in the format of the target.
+async fn write_rows(
+    context: &Context,
+    engine: &Engine,
+    sql: &str,
+    texts: &[(&str, &str)],
+    target: &Target,
+    options: &ShowOptions,
+) -> anyhow::Result<()> {
+    let look = Options { fence: options.fence, ..context.options(target) };
+    let written = query::write(rows(engine, sql, texts).await?, target, look).await?;
+    written.notes().iter().for_each(|note| context.note(note));
+    Ok(())
+}
+
+/// The spans of each project, the projects in the order in which they come.
+fn by_project(batches: Vec<RecordBatch>) -> anyhow::Result<Vec<(String, Vec<RecordBatch>)>> {
+    let mut projects: Vec<(String, Vec<RecordBatch>)> = Vec::new();
+    for batch in batches {
+        let names = batch[PROJECT].as_string::<i32>().clone();
+        let name = |row: usize| names.is_valid(row).then(|| names.value(row)).unwrap_or_default();
+        let mut found: Vec<&str> = (0..batch.num_rows()).map(name).collect();
+        found.dedup();
+        let several = found.len() > 1;
+        found.sort_unstable();
+        found.dedup();
+        for project in found {
+            let part = if several {
+                let is_in = (0..batch.num_rows()).map(|row| Some(name(row) == project));
+                filter_record_batch(&batch, &is_in.collect::<BooleanArray>())?
+            } else {
+                batch.clone()
+            };
+            match projects.iter_mut().find(|(known, _)| known == project) {
+                Some((_, parts)) => parts.push(part),
+                None => projects.push((project.to_owned(), vec![part])),
+            }
+        }
+    }
+    Ok(projects)
+}
+
+/// The project of the first row.
+fn first_project(batch: &RecordBatch) -> String {
+    let projects = batch.column_by_name(PROJECT).and_then(|column| column.as_string_opt::<i32>());
+    projects.and_then(|names| names.iter().next().flatten()).unwrap_or_default().to_owned()
+}
+
+/// One object holds one trace or session.
+fn only_one<'a>(thing: &str, id: &str, projects: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    let projects: Vec<&str> = projects.collect();
+    if projects.len() > 1 {
+        bail!(
+            "{thing} {id} is in {} projects, and JSON holds one: give --project, one of {}",
+            projects.len(),
+            projects.join(", ")
+        );
+    }
+    Ok(())
+}
