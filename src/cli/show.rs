@@ -11,15 +11,15 @@ use futures::TryStreamExt;
 use super::args::{SessionShow, ShowOptions, TraceShow};
 use super::context::{Context, Target};
 use super::exit::Failure;
-use super::{ids, incomplete, query};
-use crate::engine::{Engine, EngineError, Param, Params};
+use super::{incomplete, query};
+use crate::engine::{Engine, EngineError, IdKind, Param, Params};
 use crate::model::columns::PROJECT;
 use crate::output::{
     Focus, Format, Options, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json,
 };
 
 /// All spans of a trace.
-const SPANS: &str = "SELECT * FROM spans WHERE trace_id = $id ORDER BY project, tree.left";
+const SPANS: &str = "SELECT * FROM trace($id)";
 /// The figures of a session.
 const SESSION: &str = "SELECT * FROM sessions WHERE session_id = $id ORDER BY project";
 /// What a turn of a session shows, besides what was said.
@@ -73,7 +73,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
     }
     let (engine, snapshot) = query::engine(context).await?;
     context.note_if_empty(&snapshot);
-    let id = ids::trace(&engine, &id).await?;
+    let id = engine.whole_id(IdKind::Trace, &id).await?;
     match form {
         Form::Flat(target) => write_rows(context, &engine, SPANS, &[("id", &id)], &target, &options).await?,
         Form::Nested(target) => {
@@ -104,7 +104,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
     let form = Form::read(context, options.output.as_deref())?;
     let (engine, snapshot) = query::engine(context).await?;
     context.note_if_empty(&snapshot);
-    let id = ids::session(&engine, &id).await?;
+    let id = engine.whole_id(IdKind::Session, &id).await?;
     // A row for each project.
     let sessions: Vec<RecordBatch> =
         rows(&engine, SESSION, &[("id", &id)]).await?.try_collect().await.map_err(failed)?;
@@ -160,7 +160,7 @@ fn view(context: &Context, target: &Target, options: &ShowOptions, full: bool) -
 /// The spans of a trace, with the columns that a view reads.
 async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Vec<RecordBatch>> {
     let columns: Vec<String> = trace_columns(with_texts).iter().map(|name| format!("\"{name}\"")).collect();
-    let sql = format!("SELECT {} FROM ({SPANS}) AS spans", columns.join(", "));
+    let sql = format!("SELECT {} FROM trace($id)", columns.join(", "));
     rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)
 }
 

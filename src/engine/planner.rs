@@ -25,7 +25,7 @@ use super::parse::Parsed;
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
-use super::tables::SegmentsTable;
+use super::tables::{self, SegmentsTable};
 
 /// A statement's logical plan, and the session it was made in.
 pub(super) struct Planned {
@@ -210,7 +210,13 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
             LogicalPlan::TableScan(scan) => {
                 reads |= match scan.source.get_logical_plan() {
                     Some(view) => reads_segments(&view)?,
-                    None => source_as_provider(&scan.source)?.is::<SegmentsTable>(),
+                    None => {
+                        let table = source_as_provider(&scan.source)?;
+                        match tables::rests_on(table.as_ref()) {
+                            Some(plan) => reads_segments(plan)?,
+                            None => table.is::<SegmentsTable>(),
+                        }
+                    }
                 };
             }
             _ => {}

@@ -26,6 +26,7 @@ use super::compare::{MixedComparison, MixedComparisonPlanner};
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions;
+use super::ids::{IdKind, whole_id};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
@@ -170,6 +171,16 @@ impl Engine {
         let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
         let rest = registry.spans.get(&TableKey::public("spans")).cloned();
         Ok((schema, rest.unwrap_or_default()))
+    }
+
+    /// The whole id that begins as a person typed it, among those of the tables `traces` and `spans`; one that is there
+    /// exactly so wins.
+    ///
+    /// # Errors
+    ///
+    /// When no id begins so (the nearest is suggested), or several do, or fewer than four characters were typed.
+    pub async fn whole_id(&self, kind: IdKind, typed: &str) -> Result<String, EngineError> {
+        whole_id(&self.shared.context.state(), kind, typed).await
     }
 
     /// Makes the projects of a remote tables, as `FROM arize."my-project"` with the source's name for the schema.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 
+use super::one::Session;
 use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table};
 use crate::engine::catalog::{Catalog, TableInfo};
 use crate::engine::error::EngineError;
+use crate::engine::ids::{IdKind, whole_id};
 use crate::engine::remote::RemoteTable;
 use crate::filter::opik::{self, Entity};
 use crate::filter::{Names, Unknown, arize};
@@ -27,6 +29,9 @@ pub(crate) fn call(
             ScalarValue::Utf8(Some(text)) => texts.push(text.as_str()),
             _ => return Err(bad_argument(format!("argument {} of {function} is no text", i + 1))),
         }
+    }
+    if let ("trace" | "session" | "critical_path", texts) = (function, texts.as_slice()) {
+        return Ok(Some(by_id(catalog, function, texts)?));
     }
     let usage = match function {
         "oql" => "oql('<filter>' [, 'spans'|'traces'|'threads'] [, '<table of spans>'])",
@@ -76,6 +81,21 @@ pub(crate) fn call(
         }
     };
     Ok(Some(Filtered { table, selects, notes }))
+}
+
+/// Calls one of the functions of an id that may be shortened.
+fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filtered, EngineError> {
+    let kind = if function == "session" { IdKind::Session } else { IdKind::Trace };
+    let [typed] = texts else {
+        return Err(bad_argument(format!("{function} takes one id")).help(format!("write {function}('<id>')")));
+    };
+    let id = catalog.handle.block_on(whole_id(catalog.state, kind, typed))?;
+    let selects = match function {
+        "trace" => Selects::Trace(id),
+        "session" => Selects::Session(Session::find(catalog, id)?),
+        _ => Selects::CriticalPath(id),
+    };
+    Ok(Filtered { table: spans_table(catalog, SPANS)?, selects, notes: vec![] })
 }
 
 pub(super) fn bad_argument(what: String) -> EngineError {

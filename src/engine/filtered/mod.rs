@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! call.rs     arguments of the functions, the table they mean
+//! one.rs      the spans of one trace or session, a critical path
 //! wholes.rs   rows of `traces` and `sessions`
 //! ```
 
 mod call;
+mod one;
 mod wholes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,18 +23,21 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
 
 pub(crate) use call::call;
 use call::{beside, spans_table};
+use one::Session;
+use wholes::trace_ids;
 
 use super::catalog::Catalog;
 use super::compare::compare_mixed_types;
 use super::derived::with_open_names;
 use super::error::EngineError;
 use super::remote::RemoteTable;
+use super::tables::CriticalPathTable;
 use crate::filter;
 use crate::filter::opik::AnySpan;
 use crate::model::columns::{PROJECT, TRACE_ID};
 
 /// The names of the functions, sorted.
-pub(crate) const FUNCTIONS: [&str; 3] = ["oql", "spans_where", "traces_where"];
+pub(crate) const FUNCTIONS: [&str; 6] = ["critical_path", "oql", "session", "spans_where", "trace", "traces_where"];
 
 const TRACES: &str = "traces";
 const SESSIONS: &str = "sessions";
@@ -84,6 +89,12 @@ enum Selects {
     Spans(Expr),
     /// All spans of the traces with such a span.
     SpansOfTraces(Expr),
+    /// The spans of the trace with this id, depth first.
+    Trace(String),
+    /// The spans of a session's traces, trace after trace.
+    Session(Session),
+    /// The critical path of the trace with this id.
+    CriticalPath(String),
     /// The rows of `traces`, by their root spans and what is said of any of their spans.
     Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
     /// The rows of `sessions`.
@@ -121,7 +132,10 @@ impl Filtered {
     /// The columns it shows.
     pub(crate) fn schema(&self) -> SchemaRef {
         match &self.selects {
-            Selects::Spans(_) | Selects::SpansOfTraces(_) => self.table.provider.schema(),
+            Selects::CriticalPath(_) => CriticalPathTable::columns(),
+            Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Trace(_) | Selects::Session(_) => {
+                self.table.provider.schema()
+            }
             Selects::Traces { summaries, .. } => summaries.schema(),
             Selects::Sessions { sessions, .. } => sessions.schema(),
         }
@@ -129,7 +143,7 @@ impl Filtered {
 
     /// Whether its rows are spans.
     pub(crate) fn holds_spans(&self) -> bool {
-        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_))
+        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Trace(_) | Selects::Session(_))
     }
 
     /// The table, with columns for these open names, and what the reader should know of names.
@@ -160,6 +174,15 @@ impl Filtered {
                 let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
                 Ok((view(rows.project(self.shown(names))?)?, notes))
             }
+            Selects::Trace(id) => {
+                let (spans, notes) = self.table.with(names.iter().cloned())?;
+                Ok((self.table.trace(&spans, id, self.shown(names))?, notes))
+            }
+            Selects::Session(session) => {
+                let (spans, notes) = self.table.with(names.iter().cloned())?;
+                Ok((self.table.session(&spans, session, self.shown(names))?, notes))
+            }
+            Selects::CriticalPath(id) => Ok((self.table.critical_path(&self.table.provider, id)?, vec![])),
             Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
             Selects::Sessions { sessions, summaries, condition, any_span } => {
                 self.sessions(sessions, summaries, condition, any_span)

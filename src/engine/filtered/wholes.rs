@@ -91,7 +91,7 @@ impl Filtered {
 }
 
 /// What identifies a trace, in `traces` and in a table of spans.
-fn trace_ids(spans: &str) -> (Vec<Column>, Vec<Column>) {
+pub(super) fn trace_ids(spans: &str) -> (Vec<Column>, Vec<Column>) {
     let traces = [PROJECT, "trace_id"].map(|name| named(TRACES, name));
     (traces.into(), [PROJECT, TRACE_ID].map(|name| named(spans, name)).into())
 }

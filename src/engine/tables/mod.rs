@@ -1,13 +1,26 @@
 //! The tables of a store: `spans`, `traces`, `sessions`, `columns` and `pulls`.
 
+use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::LogicalPlan;
+
 mod adapt;
 mod columns;
+mod critical;
+mod in_order;
 mod prune;
 mod pulls;
 mod segments;
 mod sessions;
 
 pub(crate) use columns::ColumnsTable;
+pub(crate) use critical::CriticalPathTable;
+pub(crate) use in_order::{By, InOrderTable};
 pub(crate) use pulls::PullsTable;
 pub(crate) use segments::SegmentsTable;
 pub(crate) use sessions::SESSIONS_SQL;
+
+/// The plan of the rows that a table computes its own from, if it is one of this module that does.
+pub(crate) fn rests_on(table: &dyn TableProvider) -> Option<&LogicalPlan> {
+    let paths = table.downcast_ref::<CriticalPathTable>().map(CriticalPathTable::spans);
+    paths.or_else(|| table.downcast_ref::<InOrderTable>().map(InOrderTable::rows))
+}

@@ -8,7 +8,7 @@
 //!   branches.rs  the lines that join a span to its parent
 //!   layout.rs    which columns there are, and how wide
 //!   bar.rs       a span's place on the time axis
-//! nested.rs    a trace and a session as nested JSON
+//! objects.rs   a trace and a session as nested JSON
 //! session.rs   a session: facts, then its turns
 //!   said.rs      what a person would call the text of an input or output
 //!   wrap.rs      text folded to a width
@@ -28,7 +28,7 @@ mod demo;
 mod focus;
 mod layout;
 mod line;
-mod nested;
+mod objects;
 #[cfg(test)]
 mod properties;
 mod said;
@@ -42,7 +42,7 @@ mod units;
 mod wrap;
 
 pub use focus::Focus;
-pub use nested::{SessionJson, write_trace_json};
+pub use objects::{SessionJson, write_trace_json};
 pub use session::SessionView;
 pub use spans::trace_columns;
 pub use trace::write_trace;

@@ -8,10 +8,9 @@ use datafusion::logical_expr::{Expr, lit};
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
 
-use super::query::Columns;
-use super::shape::{FIXED, Shape};
 use crate::model::columns::{self, METADATA_PREFIX, SPAN_ID, START_TIME, TRACE_ID};
 use crate::model::names::is_open_name;
+use crate::output::{Columns, FIXED, Shape};
 use crate::serve::backend::{Project, column, time};
 use crate::serve::refusal::Refusal;
 
@@ -84,7 +83,8 @@ async fn fetch_some(
         let shape = Shape::new(&batch, columns, cut);
         for row in 0..batch.num_rows() {
             if let Some(place) = places.get(&shape.ids(row)) {
-                found[*place] = Some(shape.span(row)?);
+                let encoded = shape.span(row).ok_or_else(|| Refusal::internal("a span does not encode"))?;
+                found[*place] = Some(encoded);
             }
         }
     }

@@ -1,12 +1,10 @@
 //! The HTTP side: projects and spaces, and spans and traces by pages.
 
-mod cells;
 mod cursor;
 mod fetch;
 mod listing;
 mod problem;
 mod query;
-mod shape;
 mod spans;
 mod traces;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor;
 use super::problem::Problem;
 use crate::model::time::{self, NANOS};
+use crate::output::Columns;
 use crate::serve::filter;
 use crate::serve::refusal::Refusal;
 use crate::sources::Window;
@@ -45,21 +46,6 @@ struct Place<T> {
     start: i64,
     end: i64,
     after: T,
-}
-
-/// Which columns of spans are wanted.
-#[derive(Debug, Default)]
-pub(super) struct Columns {
-    /// These only; all of them if not set.
-    pub(super) included: Option<BTreeSet<String>>,
-    excluded: BTreeSet<String>,
-}
-
-impl Columns {
-    /// Whether a column is wanted.
-    pub(super) fn want(&self, name: &str) -> bool {
-        self.included.as_ref().is_none_or(|included| included.contains(name)) && !self.excluded.contains(name)
-    }
 }
 
 /// A request for one page.

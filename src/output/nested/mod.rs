@@ -1,6 +1,8 @@
-//! A span as HTTP clients read it: nested, with its attributes, evaluations, annotations and events.
+//! A span as clients of Arize's HTTP interface read it: nested, with its attributes, evaluations, annotations and events.
 
-use std::collections::BTreeMap;
+mod cells;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
@@ -8,17 +10,15 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::cells::{cell, json, raw};
-use super::query::Columns;
 use crate::model::columns::{
     self, Content, END_TIME, EVENTS, KIND, LATENCY_MS, METADATA, NAME, PARENT_ID, REST, SPAN_ID, START_TIME,
     STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
 };
 use crate::model::time;
-use crate::serve::refusal::Refusal;
+use cells::{cell, json, raw};
 
 /// The columns that every answer has.
-pub(super) const FIXED: [&str; 11] =
+pub(crate) const FIXED: [&str; 11] =
     [TRACE_ID, SPAN_ID, PARENT_ID, NAME, KIND, START_TIME, END_TIME, LATENCY_MS, STATUS_CODE, STATUS_MESSAGE, EVENTS];
 /// The kinds that clients know: another one would make them refuse the whole answer.
 const KINDS: [&str; 11] = [
@@ -178,7 +178,7 @@ fn annotator(by: String) -> Annotator {
 }
 
 /// A time as clients read it.
-pub(super) fn instant(nanos: i64) -> String {
+pub(crate) fn instant(nanos: i64) -> String {
     chrono::DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
@@ -204,8 +204,24 @@ fn events(text: &str) -> Vec<Event> {
     elements.into_iter().filter_map(event).collect()
 }
 
+/// Which columns of spans are wanted; all of them by default.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    /// These only; all of them if not set.
+    pub(crate) included: Option<BTreeSet<String>>,
+    /// None of these.
+    pub(crate) excluded: BTreeSet<String>,
+}
+
+impl Columns {
+    /// Whether a column is wanted.
+    pub(crate) fn want(&self, name: &str) -> bool {
+        self.included.as_ref().is_none_or(|included| included.contains(name)) && !self.excluded.contains(name)
+    }
+}
+
 /// The columns of a batch by what they are in a span.
-pub(super) struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     batch: &'a RecordBatch,
     columns: &'a Columns,
     cut: Option<usize>,
@@ -214,7 +230,8 @@ pub(super) struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    pub(super) fn new(batch: &'a RecordBatch, columns: &'a Columns, cut: Option<usize>) -> Self {
+    /// Reads the columns of a batch of spans; with `cut`, texts in attributes are cut to so many characters.
+    pub(crate) fn new(batch: &'a RecordBatch, columns: &'a Columns, cut: Option<usize>) -> Self {
         let schema = batch.schema_ref();
         let is_own = |name: &str| name != REST && columns.want(name) && (name == KIND || !FIXED.contains(&name));
         let own = schema.fields().iter().zip(batch.columns()).filter(|(field, _)| is_own(field.name()));
@@ -247,12 +264,12 @@ impl<'a> Shape<'a> {
     }
 
     /// The trace and the id of a row's span.
-    pub(super) fn ids(&self, row: usize) -> (&'a str, &'a str) {
+    pub(crate) fn ids(&self, row: usize) -> (&'a str, &'a str) {
         (self.text(TRACE_ID, row).unwrap_or_default(), self.text(SPAN_ID, row).unwrap_or_default())
     }
 
-    /// A row as JSON.
-    pub(super) fn span(&self, row: usize) -> Result<Box<RawValue>, Refusal> {
+    /// A row as JSON; `None` if it does not encode.
+    pub(crate) fn span(&self, row: usize) -> Option<Box<RawValue>> {
         let mut parts = Parts::default();
         for (name, array, content) in &self.own {
             let cut = self.cut.filter(|_| name.starts_with("attributes."));
@@ -281,7 +298,7 @@ impl<'a> Shape<'a> {
             evaluations: parts.evaluations.into_values().collect(),
             events: self.text(EVENTS, row).map(events).unwrap_or_default(),
         };
-        json(span).ok_or_else(|| Refusal::internal("a span does not encode"))
+        json(span)
     }
 
     /// Puts the keys that have no column where a column of their name would be.

@@ -1,0 +1,123 @@
+//! The spans of one trace or one session in tree order, and the critical path of one trace.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::functions_nested::expr_fn::array_has;
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::collect;
+use futures::FutureExt;
+
+use super::{MATCHING, TRACES, Table, column, named, scan, trace_ids};
+use crate::engine::catalog::Catalog;
+use crate::engine::error::EngineError;
+use crate::engine::tables::{By, CriticalPathTable, InOrderTable};
+use crate::model::columns::{PROJECT, TRACE_ID};
+
+/// The number by which the spans of a trace are in tree order.
+const LEFT: &str = "tree.left";
+/// Where a trace begins, among spans of several.
+const BEGINS: &str = "begins";
+/// Traces whose ids are looked for in bloom filters; with more, nearly every row group holds one.
+const MOST_IDS: usize = 1_000;
+
+/// A session, and the traces that belong to it.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    id: String,
+    /// Their ids, if they are few enough to be looked for one by one.
+    traces: Option<Vec<String>>,
+    summaries: Arc<dyn TableProvider>,
+}
+
+impl Session {
+    /// Looks up a session by its whole id.
+    pub(super) fn find(catalog: &Catalog<'_>, id: String) -> Result<Self, EngineError> {
+        let summaries = super::beside(catalog, TRACES)?;
+        let find = async {
+            let plan = of_session(&summaries, &id)?.limit(0, Some(MOST_IDS + 1))?.build()?;
+            let plan = catalog.state.create_physical_plan(&plan).await?;
+            collect(plan, catalog.state.task_ctx()).await
+        };
+        let found = catalog.handle.block_on(find.boxed()).map_err(|error| EngineError::from_datafusion(&error))?;
+        let ids = found.iter().flat_map(|batch| batch.column(1).as_string::<i32>().iter().flatten().map(str::to_owned));
+        let ids: Vec<String> = ids.collect();
+        Ok(Self { id, traces: (ids.len() <= MOST_IDS).then_some(ids), summaries })
+    }
+}
+
+/// Project, id and start of the traces of a session.
+fn of_session(summaries: &Arc<dyn TableProvider>, id: &str) -> DataFusionResult<LogicalPlanBuilder> {
+    let own = |name: &str| Expr::Column(named(TRACES, name));
+    scan(TRACES, summaries)?.filter(array_has(own("session_ids"), lit(id)))?.project(vec![
+        own(PROJECT),
+        own("trace_id").alias(TRACE_ID),
+        own("start_time").alias(BEGINS),
+    ])
+}
+
+impl Table {
+    /// The spans of a trace, depth first.
+    pub(super) fn trace(
+        &self,
+        spans: &Arc<dyn TableProvider>,
+        id: &str,
+        shown: Vec<Expr>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let rows = self.scan(spans)?.filter(of_trace(id))?;
+        in_order(rows, shown, vec![by(PROJECT), by(LEFT)])
+    }
+
+    /// The spans of the traces of a session, trace after trace as they begin, each depth first.
+    pub(super) fn session(
+        &self,
+        spans: &Arc<dyn TableProvider>,
+        session: &Session,
+        shown: Vec<Expr>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let traces = of_session(&session.summaries, &session.id)?.alias(MATCHING)?.build()?;
+        let mut rows = self.scan(spans)?;
+        if let Some(ids) = &session.traces {
+            rows = rows.filter(column(TRACE_ID).in_list(ids.iter().map(lit).collect(), false))?;
+        }
+        let (_, theirs) = trace_ids(MATCHING);
+        let (_, own) = trace_ids(&self.name);
+        let rows = rows.join(traces, JoinType::Inner, (own, theirs), None)?;
+        let shown = shown.into_iter().map(|shown| of(&self.name, shown)).chain([column(BEGINS)]).collect();
+        in_order(rows, shown, vec![by(PROJECT), By { name: BEGINS, nulls_first: false }, by(TRACE_ID), by(LEFT)])
+    }
+
+    /// The critical path of a trace.
+    pub(super) fn critical_path(
+        &self,
+        spans: &Arc<dyn TableProvider>,
+        id: &str,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let read = CriticalPathTable::READ.map(column);
+        Ok(Arc::new(CriticalPathTable::new(self.scan(spans)?.filter(of_trace(id))?.project(read)?.build()?)))
+    }
+}
+
+fn of_trace(id: &str) -> Expr {
+    column(TRACE_ID).eq(lit(id))
+}
+
+fn by(name: &'static str) -> By {
+    By { name, nulls_first: true }
+}
+
+/// A table of what is shown of some rows; columns that are only there to order by are not.
+fn in_order(rows: LogicalPlanBuilder, shown: Vec<Expr>, order: Vec<By>) -> DataFusionResult<Arc<dyn TableProvider>> {
+    let columns = shown.iter().filter(|shown| !matches!(shown, Expr::Column(column) if column.name == BEGINS)).count();
+    Ok(Arc::new(InOrderTable::new(rows.project(shown)?.build()?, order, columns)))
+}
+
+/// A column as one of a relation.
+fn of(relation: &str, expr: Expr) -> Expr {
+    match expr {
+        Expr::Column(column) => Expr::Column(named(relation, &column.name)),
+        other => other,
+    }
+}
