@@ -17,6 +17,7 @@ use crate::model::columns::PROJECT;
 use crate::output::{
     Focus, Format, Options, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json,
 };
+use crate::trace::TEXT_CHARS;
 
 /// All spans of a trace.
 const SPANS: &str = "SELECT * FROM trace($id)";
@@ -164,19 +165,29 @@ async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Ve
     rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)
 }
 
-/// The turns of a session: its traces, with the beginnings of their inputs and outputs, or the whole of them.
+/// The turns of a session: its traces, with the beginnings of what was said, or the whole of it.
+///
+/// The root of a trace says what the trace does; where it does not, the topmost span that does speaks for it.
 fn turns(whole: bool, of_one_project: bool) -> String {
     let columns = TURN.map(|column| format!("t.{column}")).join(", ");
-    let (texts, join) = if whole {
-        // The root of a trace says what the trace does.
-        let root = "s.project = t.project AND s.trace_id = t.trace_id AND s.span_id = t.root_span_id";
-        ("s.input AS input, s.output AS output", format!(" LEFT JOIN spans s ON {root}"))
-    } else {
-        ("t.input, t.output", String::new())
-    };
     let project = if of_one_project { " AND t.project = $project" } else { "" };
+    let text = |column: &str| if whole { column.to_owned() } else { format!("left({column}, {TEXT_CHARS})") };
+    let (input, output) = (text("s.input"), text("s.output"));
+    let root = if whole { "s.span_id = r.root_span_id OR " } else { "" };
     format!(
-        "SELECT {columns}, {texts} FROM traces t{join} WHERE array_has(t.session_ids, $id){project} \
+        "SELECT {columns}, coalesce(said.input, t.input) AS input, coalesce(said.output, t.output) AS output
+         FROM traces t LEFT JOIN (
+             SELECT s.project AS project, s.trace_id AS trace_id,
+                    first_value({input} ORDER BY s.span_id <> r.root_span_id, s.tree.depth, s.tree.left)
+                        FILTER (WHERE s.input <> '') AS input,
+                    first_value({output} ORDER BY s.span_id <> r.root_span_id, s.tree.depth, s.end_time DESC NULLS LAST)
+                        FILTER (WHERE s.output <> '') AS output
+             FROM session($id) s JOIN traces r ON r.project = s.project AND r.trace_id = s.trace_id
+             WHERE array_has(r.session_ids, $id)
+                   AND ({root}coalesce(r.input, '') = '' OR coalesce(r.output, '') = '')
+             GROUP BY s.project, s.trace_id
+         ) said ON said.project = t.project AND said.trace_id = t.trace_id
+         WHERE array_has(t.session_ids, $id){project}
          ORDER BY t.project, t.start_time, t.trace_id"
     )
 }

@@ -32,6 +32,7 @@ pub(super) struct Row {
     pub(super) model: Option<String>,
     pub(super) tokens: (Option<i64>, Option<i64>),
     pub(super) cost: Option<f64>,
+    pub(super) texts: (Option<String>, Option<String>),
 }
 
 fn row(id: &str, parent: &str, kind: &str, name: &str, start: i64, end: i64) -> Row {
@@ -50,6 +51,11 @@ impl Row {
     fn failed(mut self, message: &str) -> Self {
         self.status = Some("ERROR".to_owned());
         self.message = Some(message.to_owned());
+        self
+    }
+
+    fn said(mut self, input: &str, output: &str) -> Self {
+        self.texts = (Some(input.to_owned()), Some(output.to_owned()));
         self
     }
 
@@ -86,6 +92,8 @@ pub(super) fn spans(rows: &[Row]) -> RecordBatch {
         (columns::COMPLETION_TOKENS, ints(&|row| row.tokens.1)),
         (columns::COST, Arc::new(rows.iter().map(|row| row.cost).collect::<Float64Array>())),
         (columns::SESSION_ID, texts(&|_| Some("sess-17".to_owned()))),
+        (columns::INPUT, texts(&|row| row.texts.0.clone())),
+        (columns::OUTPUT, texts(&|row| row.texts.1.clone())),
     ])
 }
 
@@ -103,6 +111,12 @@ fn with_tree(batch: &RecordBatch) -> RecordBatch {
 pub(super) fn tree(batches: &[RecordBatch], options: ViewOptions) -> String {
     let mut out = Vec::new();
     write_trace(&mut out, batches, &options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub(super) fn nested(batches: &[RecordBatch], focus: Focus) -> String {
+    let mut out = Vec::new();
+    write_trace_json(&mut out, batches, focus).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -167,6 +181,100 @@ fn trees() {
         insta::assert_snapshot!(format!("tree_{width}"), shown);
     }
     assert_eq!(tree(&[spans(&everything())], ViewOptions::default()), tree(&[spans(&everything())], wide(120)));
+}
+
+const ERRORS: Focus = Focus { depth: None, errors_only: true };
+
+fn levels(depth: u32) -> Focus {
+    Focus { depth: Some(depth), errors_only: false }
+}
+
+#[test]
+fn trees_with_a_focus() {
+    let focuses = [
+        ("depth_1", levels(1)),
+        ("depth_2", levels(2)),
+        ("errors", ERRORS),
+        ("errors_depth_2", Focus { depth: Some(2), errors_only: true }),
+    ];
+    for (name, focus) in focuses {
+        let shown = tree(&[spans(&everything())], ViewOptions { focus, ..wide(80) });
+        check_widths(&shown, 80);
+        insta::assert_snapshot!(format!("tree_{name}"), shown);
+    }
+    let all = tree(&[spans(&everything())], wide(80));
+    assert_eq!(tree(&[spans(&everything())], ViewOptions { focus: levels(4), ..wide(80) }), all);
+    // What is not shown changes nothing about the axis, and a trace in which nothing failed says so.
+    let fine = [row("a", "-", "LLM", "ask", 0, 10), row("b", "a", "TOOL", "look", 2, 4)];
+    insta::assert_snapshot!(tree(&[spans(&fine)], ViewOptions { focus: ERRORS, ..wide(80) }), @"");
+}
+
+/// Texts that would act on a terminal, forge lines of a tree, or be wider than it.
+fn sayings() -> Vec<Row> {
+    vec![
+        row("a", "-", "AGENT", "plan_trip", 0, 8_400)
+            .said("When does \u{1b}[31mmy\u{1b}[0m flight leave?\r\n\u{1b}]8;;http://x\u{7}here\u{9b}2J", "At 9:40."),
+        row("b", "a", "TOOL", "search_flights", 10, 420)
+            .failed(&format!("TimeoutError: no answer\n  File \"a.py\", line 1\n{}", "and so on ".repeat(12)))
+            .said("{\n  \"from\": \"東京\",\n\n  \"to\": \"\u{202e}nilreB\u{200b}\"\n}\n", " \n\t "),
+        row("c", "b", "LLM", "classify", 20, 410).said("", &"日本語".repeat(30)),
+        row("d", "-", "CHAIN", "last", 8_400, 8_500).said("\n\n└─ TOOL  ✗ forged\n\n", &"x".repeat(100)),
+    ]
+}
+
+#[test]
+fn trees_with_whole_texts() {
+    for width in [20, 40, 80] {
+        let shown = tree(&[spans(&sayings())], ViewOptions { full: true, ..wide(width) });
+        check_widths(&shown, width);
+        insta::assert_snapshot!(format!("tree_full_{width}"), shown);
+    }
+    // One batch or several.
+    let whole = spans(&sayings());
+    let parts = [whole.slice(0, 1), whole.slice(1, 0), whole.slice(1, 3)];
+    let full = ViewOptions { full: true, ..wide(80) };
+    assert_eq!(tree(&parts, full), tree(&[whole], full));
+}
+
+#[test]
+fn traces_as_objects() {
+    insta::assert_snapshot!("objects", nested(&[spans(&sayings())], Focus::default()));
+    insta::assert_snapshot!(
+        "objects_focus",
+        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true })
+    );
+    let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&everything())], Focus::default())).unwrap();
+    assert_eq!(parsed["span_count"], 16);
+    assert_eq!(parsed["spans"][0]["children"][2]["children"][1]["name"], "rerank");
+    let odd = Row { cost: Some(f64::NAN), ..row("a", "-", "LLM", "ask", 0, 10) };
+    let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&[odd])], Focus::default())).unwrap();
+    assert_eq!((&parsed["spans"][0]["cost"], &parsed["cost"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(nested(&[], Focus::default()), "");
+}
+
+#[test]
+fn sessions_as_objects() {
+    let mut out = Vec::new();
+    let mut json = SessionJson::new(&mut out, &session()).unwrap();
+    json.write(&turns().slice(0, 1)).unwrap();
+    json.write(&turns().slice(1, 0)).unwrap();
+    json.write(&turns().slice(1, 2)).unwrap();
+    json.finish().unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(parsed["turns"].as_array().unwrap().len(), 3);
+    insta::assert_snapshot!("session_objects", text);
+
+    let mut out = Vec::new();
+    SessionJson::new(&mut out, &session()).unwrap().finish().unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&out).unwrap()["turns"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn conversations_whole() {
+    let shown = conversation(&[turns()], ViewOptions { full: true, ..wide(80) });
+    check_widths(&shown, 80);
+    insta::assert_snapshot!("session_full", shown);
 }
 
 #[test]
@@ -326,6 +434,21 @@ fn chain(length: usize) -> Vec<Row> {
     (0..length).map(span).collect()
 }
 
+/// Brackets that are open at once at most; as many are closed as opened.
+fn deepest(json: &str) -> usize {
+    let (mut open, mut most) = (0usize, 0);
+    for c in json.chars() {
+        match c {
+            '{' | '[' => open += 1,
+            '}' | ']' => open = open.checked_sub(1).unwrap(),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    assert_eq!(open, 0);
+    most
+}
+
 #[test]
 fn chains_of_any_length_take_a_line_a_span() {
     let mut rows = chain(20_000);
@@ -358,6 +481,16 @@ fn chains_of_any_length_take_a_line_a_span() {
                                 │     too deep
  …18993                      └─ CHAIN step
 "#);
+
+    // What does not fail is counted, and objects nest without recursion.
+    let errors = tree(&batches, ViewOptions { focus: ERRORS, ..wide(100) });
+    assert_eq!(errors.matches(" CHAIN ").count(), 19_001);
+    assert!(errors.contains(" └─ … 999 more\n"), "{}", &errors[errors.len() - 200..]);
+    let shallow = tree(&batches, ViewOptions { focus: levels(2), ..wide(100) });
+    assert!(shallow.contains("    └─ … 19,998 more below, 1 error\n"), "{shallow}");
+    let objects = nested(&batches, Focus::default());
+    assert_eq!(deepest(&objects), 40_001);
+    assert!(objects.ends_with(&format!("{}\n", "]}".repeat(20_001))));
 
     // What is wide is no other: many children of one parent.
     rows.iter_mut().skip(1).for_each(|row| row.parent = Some("s0".to_owned()));
