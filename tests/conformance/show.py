@@ -68,9 +68,7 @@ def view(*arguments):
 
 def check_json(text, parents):
     """Whether the JSON of a trace has its spans, each below its parent."""
-    below, found = [(json.loads(text), None)], {}
-    spans = below[0][0]["spans"]
-    below = [(span, None) for span in spans]
+    below, found = [(span, None) for span in json.loads(text)["spans"]], {}
     while below:
         span, parent = below.pop()
         if span["span_id"] in found:
@@ -117,17 +115,20 @@ def check_snapshot(name, arguments):
 
 
 def read(path):
-    """Parents by span by trace, traces by session, and the traces with text beyond ASCII, of distinct spans."""
-    traces, sessions, foreign = {}, {}, set()
+    """Of distinct spans: parents by span by trace, traces by session, and by trace what is remarkable about its spans."""
+    traces, sessions, remarks = {}, {}, {}
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for span in map(json.loads, lines):
             trace = span["context.trace_id"]
             traces.setdefault(trace, {}).setdefault(span["context.span_id"], span["parent_id"])
             if (session := span.get("attributes.session.id")) is not None:
                 sessions.setdefault(session, set()).add(trace)
-            if not (span["name"] + (span["status_message"] or "")).isascii():
-                foreign.add(trace)
-    return traces, sessions, foreign
+            remarks.setdefault(trace, set())
+            if span["status_code"] == "ERROR":
+                remarks[trace].add(f"error {span['context.span_id']}")
+            if not (span.get("attributes.output.value") or "").isascii():
+                remarks[trace].add("foreign")
+    return traces, sessions, remarks
 
 
 def depth(parents):
@@ -145,23 +146,19 @@ def depth(parents):
 def pick(data):
     """What the snapshots show: name and arguments."""
     def trace(project, key):
-        traces = data[project][0]
-        return ["--project", project, "traces", "show", max(sorted(traces), key=lambda id: key(traces[id]))]
-
-    def few(parents):
-        return -len(parents)
-
-    def roots(parents):
-        return sum(parent is None for parent in parents.values())
+        """Of the traces for which the key is greatest, the one with the fewest spans."""
+        traces, _, remarks = data[project]
+        best = max(sorted(traces), key=lambda id: (key(traces[id], remarks[id]), -len(traces[id])))
+        return ["--project", project, "traces", "show", best]
 
     langfuse = sorted(data["langfuse-frameworks"][1])
     return {
-        "orphans-only": trace("phoenix-export", few),
-        "several-roots": trace("opik-demo", lambda parents: (roots(parents), few(parents))),
-        "errors": [*trace("jaeger-kagent", few), "--errors-only"],
-        "deep": trace("otlp-openinference", lambda parents: (depth(parents), few(parents))),
+        "orphans-only": trace("phoenix-export", lambda parents, _: None not in parents.values()),
+        "several-roots": trace("opik-demo", lambda parents, _: list(parents.values()).count(None) > 1),
+        "errors": trace("smoltrace-openinference", lambda _, remarks: len(remarks)),
+        "deep": trace("otlp-openinference", lambda parents, _: depth(parents)),
         "session": ["--project", "langfuse-frameworks", "sessions", "show", langfuse[1]],
-        "non-ascii": trace("otel-jsonl-a", lambda parents: (depth(parents), few(parents))),
+        "non-ascii": [*trace("otel-jsonl-a", lambda _, remarks: "foreign" in remarks), "--full"],
     }
 
 

@@ -226,14 +226,14 @@ fn write_turn(
     let gap = ended.zip(turn.start).map(|(ended, start)| elapsed_ms(ended, start));
     let gap = gap.map(|gap| if gap < 0.0 { "overlapping".to_owned() } else { format!("after {}", duration(gap)) });
     let start = turn.start.map(|start| moment(start, options.zone.tz()));
-    line.add(&format!("#{number}"), BOLD);
-    for (fact, color) in [(start.as_deref(), ""), (gap.as_deref(), DIM), (turn.name, BOLD)] {
-        if let Some(fact) = fact {
-            line.blank(2);
-            line.add(fact, color);
-        }
-    }
-    line.end(out)?;
+    let number = format!("#{number}");
+    line.add(&number, BOLD);
+    let facts = [
+        (start.unwrap_or_default(), ""),
+        (gap.unwrap_or_default(), DIM),
+        (turn.name.unwrap_or_default().to_owned(), BOLD),
+    ];
+    line.facts(&facts, number.len() + 2, out)?;
 
     write_words(line, "user", CYAN, turn.input, Side::Input, options, out)?;
     write_words(line, "reply", GREEN, turn.output, Side::Output, options, out)?;

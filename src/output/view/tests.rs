@@ -206,7 +206,13 @@ fn trees_with_a_focus() {
     assert_eq!(tree(&[spans(&everything())], ViewOptions { focus: levels(4), ..wide(80) }), all);
     // What is not shown changes nothing about the axis, and a trace in which nothing failed says so.
     let fine = [row("a", "-", "LLM", "ask", 0, 10), row("b", "a", "TOOL", "look", 2, 4)];
-    insta::assert_snapshot!(tree(&[spans(&fine)], ViewOptions { focus: ERRORS, ..wide(80) }), @"");
+    insta::assert_snapshot!(tree(&[spans(&fine)], ViewOptions { focus: ERRORS, ..wide(80) }), @"
+    Trace 4bf92f3577b34da6a3ce929d0e0e4736  ask
+      shop · 2026-10-03 14:22:31.207Z · 10 ms · 2 spans
+      session sess-17
+
+     … 2 more, none failed
+    ");
 }
 
 /// Texts that would act on a terminal, forge lines of a tree, or be wider than it.
@@ -425,7 +431,7 @@ fn zones() {
     let zone = super::super::Zone::Named(chrono_tz::Tz::Asia__Kathmandu);
     let options = ViewOptions { zone, ..ViewOptions::default() };
     assert!(tree(&[spans(&everything())], options).contains(" 2026-10-03 20:07:31.207+05:45 "));
-    assert!(conversation(&[turns()], options).contains("#1  2026-10-03 20:07:31.207+05:45\n"));
+    assert!(conversation(&[turns()], options).contains("#1  2026-10-03 20:07:31.207+05:45 · book\n"));
 }
 
 fn chain(length: usize) -> Vec<Row> {
@@ -489,11 +495,18 @@ fn chains_of_any_length_take_a_line_a_span() {
     let shallow = tree(&batches, ViewOptions { focus: levels(2), ..wide(100) });
     assert!(shallow.contains("    └─ … 19,998 more below, 1 error\n"), "{shallow}");
     let objects = nested(&batches, Focus::default());
-    assert_eq!(deepest(&objects), 40_001);
+    assert_eq!(deepest(&objects), 40_002);
     assert!(objects.ends_with(&format!("{}\n", "]}".repeat(20_001))));
 
     // What is wide is no other: many children of one parent.
     rows.iter_mut().skip(1).for_each(|row| row.parent = Some("s0".to_owned()));
     batches = vec![spans(&rows)];
     assert_eq!(tree(&batches, wide(100)).matches("├─ CHAIN").count(), 19_998);
+}
+
+#[test]
+fn chains_that_no_stack_would_hold() {
+    let batch = [spans(&chain(100_000))];
+    assert!(tree(&batch, wide(40)).lines().count() > 100_000);
+    assert_eq!(nested(&batch, Focus::default()).matches("\"children\":[").count(), 100_000);
 }

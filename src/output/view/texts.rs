@@ -9,17 +9,18 @@ use super::line::Line;
 use super::spans::Span;
 use super::wrap::fold_all;
 
-/// Columns of a label and the blank after it.
+/// Columns of a label and the blank after it; where there is less room, of its first letter.
 const LABEL: usize = 7;
-/// Columns before the text: the label, a bar and a blank.
-const BEFORE: usize = LABEL + 2;
-/// Columns of a terminal below which branches are left out, and those below which labels are.
+const INITIAL: usize = 2;
+/// Columns of a bar and a blank before the text, which tell it from the tree.
+const BAR: usize = 2;
+/// Columns of a terminal below which branches are left out, and those below which labels are cut.
 const NARROW: usize = 48;
 const VERY_NARROW: usize = 24;
 
 /// Writes why a span failed, its input and its output, folded to `width` columns and not cut.
 ///
-/// `branches` stand before every line, and the labels at the column `begin`, if there is room for them.
+/// `branches` stand before every line, and the labels at the column `begin`, if there is room for both.
 pub(super) fn write_texts(
     line: &mut Line,
     span: &Span<'_>,
@@ -29,8 +30,8 @@ pub(super) fn write_texts(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let (branches, begin) = if width < NARROW { ("", INDENT) } else { (branches, begin) };
-    let before = if width < VERY_NARROW { 0 } else { BEFORE };
-    let room = width.saturating_sub(begin + before).max(1);
+    let labels = if width < VERY_NARROW { INITIAL } else { LABEL };
+    let room = width.saturating_sub(begin + labels + BAR).max(1);
     let texts = [("error", RED, span.failure), ("input", CYAN, span.input), ("output", GREEN, span.output)];
     for (label, color, text) in texts {
         let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
@@ -45,13 +46,12 @@ pub(super) fn write_texts(
             line.blank(INDENT);
             line.add(branches, DIM);
             line.advance(begin);
-            if before > 0 {
-                let at = line.column();
-                line.put(label.take().unwrap_or_default(), LABEL, color);
-                line.advance(at + LABEL);
-                line.add("│", color);
-                line.blank(1);
-            }
+            // A label is cut without a sign of it.
+            let label = label.take().unwrap_or_default();
+            line.add(label.get(..labels - 1).unwrap_or(label), color);
+            line.advance(begin + labels);
+            line.add("│", color);
+            line.blank(1);
             line.add(words, tint);
             Ok(line.end(out)?)
         })?;

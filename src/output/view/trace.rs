@@ -124,6 +124,12 @@ fn write_facts(
 fn write_tree(line: &mut Line, spans: &[Span<'_>], options: &ViewOptions, out: &mut dyn Write) -> Result<(), Error> {
     let width = options.columns();
     let entries = options.focus.entries(spans, &depths(spans));
+    if let [Entry { item: Item::More(more), .. }] = entries.as_slice() {
+        line.blank(INDENT);
+        write_more(line, *more);
+        line.add(", none failed", DIM);
+        return Ok(line.end(out)?);
+    }
     let branches = Branches::new(entries.iter().map(|entry| entry.depth).collect(), width / 3);
     let axis = axis(spans);
     let layout = Layout::fit(wish(spans, &entries, &branches, axis), width);
