@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::cursor::Cursor;
 use super::exit::ErrorFormat;
 use super::filters::FilterOptions;
 use crate::filter::Language;
@@ -131,6 +132,17 @@ impl std::str::FromStr for MemorySize {
     }
 }
 
+/// A project of a remote, as SQL names it.
+fn live_table(text: &str) -> Result<String, String> {
+    match text.split_once('.') {
+        Some((crate::sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
+        Some((source, project)) if !project.is_empty() => {
+            Err(format!("there is no source {source}: write arize.{project}"))
+        }
+        _ => Err("write the source and the project: arize.my-project".to_owned()),
+    }
+}
+
 fn token(text: &str) -> Result<Token, String> {
     Token::new(text).ok_or_else(|| "a blank token protects nothing".to_owned())
 }
@@ -229,6 +241,16 @@ impl Default for RemoteOptions {
     fn default() -> Self {
         Self { space: None, profile: None, timeout: crate::sources::arize::DEFAULT_TIMEOUT }
     }
+}
+
+/// Where spans are read from: the store, or a remote.
+#[derive(Debug, Default, Args)]
+pub(super) struct FromOptions {
+    /// Read a project of a remote live, instead of the store: arize.my-project
+    #[arg(long, value_name = "SOURCE.PROJECT", value_parser = live_table)]
+    pub(super) from: Option<String>,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
 }
 
 /// Which time is asked for.
@@ -363,6 +385,11 @@ pub(super) enum SpansCommand {
     ///
     /// Of a long input the beginning is listed; `query` gives all of it.
     List(SpansList),
+    /// Write spans to a file or a pipe, the newest first, with all that is known of them
+    ///
+    /// json is an array of spans in the shape that the clients of Arize write; all other formats have a row for each span,
+    /// with the columns of the table `spans`.
+    Export(ExportOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -377,6 +404,12 @@ pub(super) enum TracesCommand {
     /// A line for each span: kind, name (after ✗ if it failed), orphan or cycle, ◆ for the critical path, latency, its
     /// place on the time axis of the trace, model, tokens and cost; below a failed span what it says about it.
     Show(TraceShow),
+    /// Write all spans of the traces that have a span that is meant to a file or a pipe, the newest traces first
+    ///
+    /// A filter, ids and a window say which spans are meant; the whole traces of those are written, and with --session-id
+    /// those of the session. json is an array of spans in the shape that the clients of Arize write; all other formats
+    /// have a row for each span, with the columns of the table `spans`.
+    Export(ExportOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -454,8 +487,39 @@ pub(super) struct SpansList {
     /// List at most so many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,
+    /// Go on where a list ended: the cursor that a note after it gave
+    #[arg(long, value_name = "CURSOR")]
+    pub(super) cursor: Option<Cursor>,
+    #[command(flatten)]
+    pub(super) from: FromOptions,
     #[command(flatten)]
     pub(super) options: ListOptions,
+}
+
+/// What is written, and where to.
+#[derive(Debug, Args)]
+pub(super) struct ExportOptions {
+    /// Write at most so many, the newest [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: Option<u32>,
+    /// Write all, as without --limit
+    #[arg(long, conflicts_with = "limit")]
+    pub(super) all: bool,
+    /// Format (json, jsonl, csv, tsv, parquet, arrow, table, md), or a file whose ending names it [default: json]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+    /// In CSV and TSV, put an apostrophe before cells that a spreadsheet would take for a formula
+    #[arg(long)]
+    pub(super) csv_safe: bool,
+    /// End with exit code 4 when what is written rests on a pull that is not complete
+    #[arg(long)]
+    pub(super) require_complete: bool,
+    #[command(flatten)]
+    pub(super) from: FromOptions,
+    #[command(flatten)]
+    pub(super) filters: FilterOptions,
+    #[command(flatten)]
+    pub(super) window: WindowOptions,
 }
 
 /// A list of traces or sessions.

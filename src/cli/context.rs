@@ -244,6 +244,11 @@ impl Target {
         }
     }
 
+    /// Whether the result goes to a file of its own.
+    pub(super) fn is_file(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Whether several results may follow each other.
     pub(super) fn check_results(&self, count: usize) -> anyhow::Result<()> {
         let one_only = matches!(self.format, Format::Parquet | Format::Arrow) || self.path.is_some();

@@ -115,14 +115,19 @@ impl FilterOptions {
 
     /// The same for the spans of a remote that announces these columns.
     pub(super) fn read_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
-        let Some(filter) = self.read_unchecked()? else { return Ok(None) };
+        self.read(&Names::new(&self.schema_for(announced)?, &BTreeMap::new(), self.unknown()))
+    }
+
+    /// The columns that the conditions may name of the spans of a remote that announces these.
+    pub(super) fn schema_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Schema, FilterError> {
+        let schema = remote_schema(announced);
+        let Some(filter) = self.read_unchecked()? else { return Ok(schema) };
         // Nobody can know the keys that share a column; and who says nothing of its columns says nothing against these.
         let known = |name: &String| {
             announced.is_empty()
                 || name.starts_with(METADATA_PREFIX) && announced.contains_key(METADATA)
                 || name.starts_with("attributes.") && announced.contains_key(columns::REST)
         };
-        let schema = remote_schema(announced);
         let own = |name: &String| is_open_name(name) && derived_list(name).is_none() && indexed(name).is_none();
         let mut named: BTreeMap<String, DataType> = self.attributes();
         for name in filter.columns() {
@@ -130,8 +135,7 @@ impl FilterOptions {
         }
         let named = named.into_iter().filter(|(name, _)| own(name) && known(name) && schema.index_of(name).is_err());
         let named = named.map(|(name, data_type)| Field::new(name, data_type, true).into());
-        let fields = schema.fields().iter().cloned().chain(named).collect::<Vec<_>>();
-        self.read(&Names::new(&Schema::new(fields), &BTreeMap::new(), self.unknown()))
+        Ok(Schema::new(schema.fields().iter().cloned().chain(named).collect::<Vec<_>>()))
     }
 }
 

@@ -1,18 +1,24 @@
 //! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use datafusion::common::{Column, ScalarValue, TableReference};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, lit};
+use futures::TryStreamExt;
 
-use super::args::{ListOptions, Sort, SortedList, SpansList, WindowOptions};
-use super::context::Context;
+use super::args::{FromOptions, ListOptions, Sort, SortedList, SpansList, WindowOptions};
+use super::context::{Context, Target};
+use super::cursor::Cursor;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
-use super::{ids, incomplete, pull, query};
-use crate::engine::{Params, Selected};
+use super::place::Place;
+use super::{pull, query};
+use crate::engine::{EngineError, Params, Selected};
 use crate::filter::opik::{AnySpan, Entity, Oql};
 use crate::filter::{FilterError, Names, all_of};
 use crate::model::columns::{SESSION_ID, START_TIME};
-use crate::output::{Options, escape_terminal};
+use crate::output::{Options, ResultWriter, Written, escape_terminal};
 
 /// What the rows that are meant are called.
 const LISTED: &str = "listed";
@@ -54,16 +60,19 @@ struct List {
     input: &'static str,
     order: String,
     limit: u32,
+    /// A last column that is not shown, but part of where the list ends.
+    behind: Option<&'static str>,
 }
 
 impl List {
     /// The query for the list, and one row more: that tells whether there are more.
     fn sql(&self) -> String {
-        let Self { columns, input, order, limit, .. } = self;
+        let Self { columns, input, order, limit, behind, .. } = self;
+        let behind = behind.map(|column| format!(", {column}")).unwrap_or_default();
         let (columns, more) = (columns.join(", "), u64::from(*limit) + 1);
         format!(
             "SELECT {columns}, CASE WHEN char_length({input}) > {SHOWN} THEN left({input}, {SHOWN}) || '…' \
-             ELSE {input} END AS {input} FROM {LISTED} ORDER BY {order} LIMIT {more}"
+             ELSE {input} END AS {input}{behind} FROM {LISTED} ORDER BY {order} LIMIT {more}"
         )
     }
 }
@@ -76,11 +85,13 @@ struct Asked {
 
 pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
     let order = "start_time DESC NULLS LAST, trace_id, span_id, project".to_owned();
-    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit: arguments.limit };
-    run(context, &list, arguments.options, |names, options, window| {
+    let SpansList { limit, cursor, from, options } = arguments;
+    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit, behind: Some("project") };
+    run(context, &list, &from, options, |names, options, window| {
         let filter = options.read(names)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-        let condition = all_of(condition.into_iter().chain(window).collect());
+        let after = cursor.map(|cursor| cursor.after());
+        let condition = all_of(condition.into_iter().chain(window).chain(after).collect());
         Ok(Asked { selected: Selected::Spans(condition), notes: notes.unwrap_or_default() })
     })
     .await
@@ -88,8 +99,8 @@ pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Re
 
 pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "latency_ms", "trace_id");
-    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit };
-    run(context, &list, arguments.options, |names, mut options, window| {
+    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit, behind: None };
+    run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, mut any_span, notes } = whole(names, options, Entity::Traces, window)?;
         let in_session = one_of(Column::new_unqualified(SESSION_ID), &sessions);
@@ -101,8 +112,15 @@ pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::
 
 pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "duration_ms", "session_id");
-    let list = List { things: "sessions", columns: &SESSIONS, input: "first_input", order, limit: arguments.limit };
-    run(context, &list, arguments.options, |names, mut options, window| {
+    let list = List {
+        things: "sessions",
+        columns: &SESSIONS,
+        input: "first_input",
+        order,
+        limit: arguments.limit,
+        behind: None,
+    };
+    run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, any_span, notes } = whole(names, options, Entity::Threads, window)?;
         let id = Column::new(Some(TableReference::bare("sessions")), "session_id");
@@ -136,6 +154,7 @@ fn whole(
 async fn run(
     context: &Context,
     list: &List,
+    from: &FromOptions,
     options: ListOptions,
     read: impl FnOnce(&Names<'_>, FilterOptions, Option<Expr>) -> Result<Asked, FilterError>,
 ) -> anyhow::Result<()> {
@@ -143,40 +162,59 @@ async fn run(
     let target = context.target(result.output.as_deref())?;
     let window = starts_in(&window)?;
     let all = filters.is_empty() && window.is_none();
-    let (engine, snapshot) = query::engine(context).await?;
-    context.note_if_empty(&snapshot);
-    let (schema, rest) = engine.span_columns().await?;
-    ids::complete(&engine, &mut filters).await?;
+    let place = Place::open(context, from).await?;
+    let (schema, rest) = place.columns(&mut filters).await?;
     let names = Names::new(&schema, &rest, filters.unknown());
-    let Asked { selected, mut notes } = read(&names, filters, window).map_err(refused)?;
-    for note in engine.register_selected(LISTED, selected).await? {
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-    for note in notes {
-        context.note(&escape_terminal(&note));
-    }
+    let Asked { selected, notes } = read(&names, filters, window).map_err(refused)?;
+    place.register(context, LISTED, selected, notes).await?;
     let List { things, limit, .. } = list;
     let shown = Options { max_rows: usize::try_from(*limit).ok(), ..context.result_options(&target, &result) };
-    for statement in engine.prepare(&list.sql(), &Params::new()).await? {
-        let mut written = query::write(statement.execute().await?, &target, shown).await?;
+    let mut missing = None;
+    for statement in place.engine.prepare(&list.sql(), &Params::new()).await? {
+        for note in statement.notes() {
+            context.note(&escape_terminal(note));
+        }
+        let (mut written, last) = write_page(list, statement.execute().await?, &target, shown).await?;
         let more = written.rows > written.shown;
         written.rows = written.shown;
         for note in written.notes() {
             context.note(&note);
         }
+        missing = missing.or(query::say_remarks(context, &statement));
         if more {
-            context.note(&format!("there are more {things} than the {limit} listed: --limit lists more"));
-        } else if written.rows == 0 && snapshot.manifest.version > 0 {
+            let next = last.map(|cursor| format!("; the next: --cursor {cursor}")).unwrap_or_default();
+            context.note(&format!("there are more {things} than the {limit} listed: --limit lists more{next}"));
+        } else if written.rows == 0 && !place.is_empty() {
             context.note(&if all { format!("there are no {things}") } else { format!("no {things} match") });
         }
     }
-    incomplete::check(context, &snapshot, result.require_complete).await
+    place.check_complete(context, missing, result.require_complete).await
+}
+
+/// Writes the rows of a list as they come, without the column that is not shown; gives where it ends.
+async fn write_page(
+    list: &List,
+    mut rows: SendableRecordBatchStream,
+    target: &Target,
+    options: Options,
+) -> anyhow::Result<(Written, Option<Cursor>)> {
+    let schema = rows.schema();
+    let shown: Vec<usize> = (0..schema.fields().len() - usize::from(list.behind.is_some())).collect();
+    let mut writer = ResultWriter::new(target.open()?, target.format, Arc::new(schema.project(&shown)?), options)?;
+    let (mut last, mut room) = (None, usize::try_from(list.limit).unwrap_or(usize::MAX));
+    while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
+        if let Some(project) = list.behind.filter(|_| room > 0) {
+            let page = batch.slice(0, batch.num_rows().min(room));
+            last = Cursor::of_last(&page, "start_time", "trace_id", "span_id", project).or(last);
+            room -= page.num_rows();
+        }
+        writer.write(&batch.project(&shown)?)?;
+    }
+    Ok((writer.finish()?, last))
 }
 
 /// The condition that a span starts in the window; `None` when any time will do.
-fn starts_in(options: &WindowOptions) -> anyhow::Result<Option<Expr>> {
+pub(super) fn starts_in(options: &WindowOptions) -> anyhow::Result<Option<Expr>> {
     let window = pull::window_if_asked(options, Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))?;
     let start = || Expr::Column(Column::new_unqualified(START_TIME));
     let time = |ns: i64| lit(ScalarValue::TimestampNanosecond(Some(ns), Some("UTC".into())));

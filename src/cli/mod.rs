@@ -2,14 +2,17 @@
 
 mod args;
 mod context;
+mod cursor;
 mod demo;
 mod exit;
+mod export;
 mod filter;
 mod filters;
 mod ids;
 mod import;
 mod incomplete;
 mod list;
+mod place;
 mod pull;
 mod query;
 mod remote;
@@ -84,6 +87,8 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
         Some(Command::Spans { command: SpansCommand::List(arguments) }) => list::spans(context, arguments).await,
+        Some(Command::Spans { command: SpansCommand::Export(arguments) }) => export::spans(context, arguments).await,
+        Some(Command::Traces { command: TracesCommand::Export(arguments) }) => export::traces(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::List(arguments) }) => list::traces(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::Show(arguments) }) => show::trace(context, arguments).await,
         Some(Command::Sessions { command: SessionsCommand::List(arguments) }) => {

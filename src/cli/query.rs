@@ -56,7 +56,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
 }
 
 /// Says what became known while a statement ran; gives what is missing of its answer.
-fn say_remarks(context: &Context, statement: &Prepared) -> Option<String> {
+pub(super) fn say_remarks(context: &Context, statement: &Prepared) -> Option<String> {
     let mut missing = None;
     for remark in statement.remarks() {
         if !remark.incomplete {

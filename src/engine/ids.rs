@@ -67,8 +67,8 @@ pub(super) async fn whole_id(state: &SessionState, kind: IdKind, typed: &str) ->
     }
     let thing = kind.thing();
     let shown: String = typed.chars().take(REPEATED).collect();
-    let unknown = EngineError::new("unknown-id", format!("no {thing} has the id '{shown}'"));
     if typed.chars().count() < SHORTEST {
+        let unknown = EngineError::new("unknown-id", format!("no {thing} has the id '{shown}'"));
         return Err(unknown.why(format!("one that is shortened has {SHORTEST} characters or more")));
     }
     let found = ids(state, beginning(state, kind, typed).await.map_err(failed)?).await.map_err(failed)?;
@@ -76,7 +76,8 @@ pub(super) async fn whole_id(state: &SessionState, kind: IdKind, typed: &str) ->
         [id] => Ok(id.clone()),
         [] => {
             let near = nearest(state, kind, typed).await.map_err(failed)?;
-            Err(unknown.why("and none begins so").suggest(near))
+            let what = format!("no {thing} has the id '{shown}' or one that begins with it");
+            Err(EngineError::new("unknown-id", what).suggest(near))
         }
         several => {
             let more = if several.len() > LISTED { " and more" } else { "" };

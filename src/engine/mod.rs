@@ -16,6 +16,7 @@ mod error;
 mod filtered;
 mod functions;
 mod ids;
+mod inner;
 mod items;
 mod limits;
 mod params;

@@ -138,15 +138,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives the rows of a store's table for which conditions are true a name; returns what the reader should know of
-    /// the names in the conditions, each a line without a full stop.
+    /// Gives rows of a table of spans (`spans`, or a live one such as `arize.my-project`), or of the tables beside it, a
+    /// name; returns what the reader should know of the names in the conditions, each a line without a full stop.
     ///
     /// # Errors
     ///
     /// When there is no such table, or the conditions cannot be planned over it.
-    pub async fn register_selected(&self, name: &str, selected: Selected) -> Result<Vec<String>, EngineError> {
+    pub async fn register_selected(
+        &self,
+        name: &str,
+        table: &str,
+        selected: Selected,
+    ) -> Result<Vec<String>, EngineError> {
+        let table = table.to_owned();
         let planned = self.planned(move |planner| {
-            let filtered = Filtered::of_store(&planner.catalog(), selected)?;
+            let filtered = Filtered::of_table(&planner.catalog(), &table, selected)?;
             let built = filtered.build(&BTreeSet::new()).map_err(|error| EngineError::from_datafusion(&error))?;
             Ok((built, filtered.rest()))
         });
@@ -159,18 +165,15 @@ impl Engine {
         Ok(notes)
     }
 
-    /// The columns of the table `spans`, and the names whose values lie in its `attributes.rest`: what
-    /// [`Names`](crate::filter::Names) of a filter are made of.
+    /// The columns of a table of spans (`spans`, or a live one such as `arize.my-project`), and the names whose values
+    /// lie in its `attributes.rest`: what [`Names`](crate::filter::Names) of a filter are made of.
     ///
     /// # Errors
     ///
     /// When there is no such table.
-    pub async fn span_columns(&self) -> Result<(SchemaRef, Arc<BTreeMap<String, DataType>>), EngineError> {
-        let table = self.shared.context.table_provider("spans").await;
-        let schema = table.map_err(|error| EngineError::from_datafusion(&error))?.schema();
-        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let rest = registry.spans.get(&TableKey::public("spans")).cloned();
-        Ok((schema, rest.unwrap_or_default()))
+    pub async fn span_columns(&self, table: &str) -> Result<(SchemaRef, Arc<BTreeMap<String, DataType>>), EngineError> {
+        let table = table.to_owned();
+        self.planned(move |planner| filtered::span_columns(&planner.catalog(), &table)).await
     }
 
     /// The whole id that begins as a person typed it, among those of the tables `traces` and `spans`; one that is there

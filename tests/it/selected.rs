@@ -15,7 +15,7 @@ async fn demo_engine() -> Engine {
 }
 
 async fn condition(engine: &Engine, filter: &str, unknown: Unknown) -> Expr {
-    let (schema, rest) = engine.span_columns().await.unwrap();
+    let (schema, rest) = engine.span_columns("spans").await.unwrap();
     arize::parse(filter, &Names::new(&schema, &rest, unknown)).unwrap().expr
 }
 
@@ -41,7 +41,7 @@ async fn spans_traces_and_sessions_are_those_of_sql() {
     const TOOL: &str = "kind = 'TOOL' AND latency_ms > 100";
 
     let spans = Selected::Spans(condition(&engine, TOOL, Unknown::Error).await);
-    engine.register_selected("listed", spans).await.unwrap();
+    engine.register_selected("listed", "spans", spans).await.unwrap();
     // Short names and open names are those of spans.
     let sql = |table: &str| format!("SELECT span_id, model, attributes.nope FROM {table} ORDER BY 1, 2");
     assert!(same(&engine, &sql("listed"), &sql(&format!("(SELECT * FROM spans WHERE {TOOL})"))).await > 10);
@@ -55,13 +55,13 @@ async fn spans_traces_and_sessions_are_those_of_sql() {
     ] {
         let any_span = with(&engine, &any_span).await;
         let traces = Selected::Traces { condition: lit(true), any_span: any_span.clone() };
-        engine.register_selected("listed", traces).await.unwrap();
+        engine.register_selected("listed", "spans", traces).await.unwrap();
         let theirs = format!("SELECT trace_id, cost FROM traces WHERE {which} ORDER BY 1, 2");
         assert!(same(&engine, "SELECT trace_id, cost FROM listed ORDER BY 1, 2", &theirs).await > 0, "{which}");
     }
     let any_span = with(&engine, &[(ERROR, false)]).await;
     let sessions = Selected::Sessions { condition: lit(true), any_span };
-    engine.register_selected("listed", sessions).await.unwrap();
+    engine.register_selected("listed", "spans", sessions).await.unwrap();
     let theirs = format!(
         "SELECT session_id, cost FROM sessions WHERE session_id IN \
          (SELECT unnest(session_ids) FROM traces WHERE trace_id IN ({error})) ORDER BY 1, 2"
@@ -80,7 +80,7 @@ async fn only_conditions_on_spans_read_spans() {
             Selected::Traces { condition: all(), any_span: any_span.clone() },
             Selected::Sessions { condition: all(), any_span: any_span.clone() },
         ] {
-            engine.register_selected("listed", selected).await.unwrap();
+            engine.register_selected("listed", "spans", selected).await.unwrap();
             let plan = ask_text(&engine, plan).await.unwrap();
             assert!(plan.contains("traces/"), "{plan}");
             assert_eq!(plan.contains("segments/"), reads_spans, "{plan}");
@@ -94,12 +94,12 @@ async fn only_conditions_on_spans_read_spans() {
 async fn names_without_spans_are_said_once_and_stores_have_the_tables() {
     let engine = demo_engine().await;
     let absent = condition(&engine, "attributes.nope = 'x'", Unknown::Silent).await;
-    let notes = engine.register_selected("listed", Selected::Spans(absent)).await.unwrap();
+    let notes = engine.register_selected("listed", "spans", Selected::Spans(absent)).await.unwrap();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].contains("attributes.nope"), "{notes:?}");
 
     let bare = Engine::new(spanql::engine::EngineConfig::default()).unwrap();
-    let error: EngineError = bare.register_selected("listed", Selected::Spans(lit(true))).await.unwrap_err();
+    let error: EngineError = bare.register_selected("listed", "spans", Selected::Spans(lit(true))).await.unwrap_err();
     assert_eq!(error.code(), "unknown-table");
-    assert!(bare.span_columns().await.is_err());
+    assert!(bare.span_columns("spans").await.is_err());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 
-use super::one::Session;
+use super::trees::Session;
 use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table};
 use crate::engine::catalog::{Catalog, TableInfo};
 use crate::engine::error::EngineError;

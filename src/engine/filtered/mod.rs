@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! call.rs     arguments of the functions, the table they mean
-//! one.rs      the spans of one trace or session, a critical path
+//! trees.rs    the spans of whole traces in tree order, a critical path
 //! wholes.rs   rows of `traces` and `sessions`
 //! ```
 
 mod call;
-mod one;
+mod trees;
 mod wholes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::provider_as_source;
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, TableReference, internal_datafusion_err};
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 pub(crate) use call::call;
 use call::{beside, spans_table};
-use one::Session;
+use trees::Session;
 use wholes::trace_ids;
 
 use super::catalog::Catalog;
@@ -51,6 +51,16 @@ const MATCHING: &str = "matching";
 pub enum Selected {
     /// The spans for which it is true.
     Spans(Expr),
+    /// All spans of the traces that have, for each of these, a span for which it is true.
+    ///
+    /// The traces that begin last come first, each depth first; those of a remote, of which no tree is known, by id and
+    /// time.
+    WholeTraces {
+        /// The conditions, each for itself; at most 64.
+        any_span: Vec<Expr>,
+        /// So many traces, those that begin last; of a remote, those with the latest span that matches.
+        limit: Option<usize>,
+    },
     /// The rows of `traces` for which all is true.
     Traces {
         /// On the row: a column of `traces` is qualified by that name, another one is the root span's.
@@ -89,6 +99,8 @@ enum Selects {
     Spans(Expr),
     /// All spans of the traces with such a span.
     SpansOfTraces(Expr),
+    /// All spans of the traces with such spans, trace after trace.
+    WholeTraces { summaries: Option<Arc<dyn TableProvider>>, any_span: Vec<Expr>, limit: Option<usize> },
     /// The spans of the trace with this id, depth first.
     Trace(String),
     /// The spans of a session's traces, trace after trace.
@@ -106,10 +118,25 @@ enum Selects {
     },
 }
 
+/// The columns of a table of spans by the name that was typed, and the names in its `attributes.rest`.
+pub(crate) fn span_columns(
+    catalog: &Catalog<'_>,
+    table: &str,
+) -> Result<(SchemaRef, Arc<BTreeMap<String, DataType>>), EngineError> {
+    let Table { provider, rest, .. } = spans_table(catalog, table)?;
+    Ok((provider.schema(), rest))
+}
+
 impl Filtered {
-    /// The rows of a store's tables.
-    pub(crate) fn of_store(catalog: &Catalog<'_>, selected: Selected) -> Result<Self, EngineError> {
+    /// Rows of a table of spans, by the name that was typed, or of the tables beside it.
+    pub(crate) fn of_table(catalog: &Catalog<'_>, table: &str, selected: Selected) -> Result<Self, EngineError> {
+        let table = spans_table(catalog, table)?;
+        let remote = table.provider.is::<RemoteTable>();
         let selects = match selected {
+            Selected::WholeTraces { any_span, limit } => {
+                let summaries = if remote { None } else { Some(beside(catalog, TRACES)?) };
+                Selects::WholeTraces { summaries, any_span, limit }
+            }
             Selected::Spans(condition) => Selects::Spans(condition),
             Selected::Traces { condition, any_span } => {
                 Selects::Traces { summaries: beside(catalog, TRACES)?, condition, any_span }
@@ -121,7 +148,7 @@ impl Filtered {
                 any_span,
             },
         };
-        Ok(Self { table: spans_table(catalog, SPANS)?, selects, notes: vec![] })
+        Ok(Self { table, selects, notes: vec![] })
     }
 
     /// The names in its `attributes.rest`, if its rows are spans.
@@ -133,11 +160,9 @@ impl Filtered {
     pub(crate) fn schema(&self) -> SchemaRef {
         match &self.selects {
             Selects::CriticalPath(_) => CriticalPathTable::columns(),
-            Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Trace(_) | Selects::Session(_) => {
-                self.table.provider.schema()
-            }
             Selects::Traces { summaries, .. } => summaries.schema(),
             Selects::Sessions { sessions, .. } => sessions.schema(),
+            _ => self.table.provider.schema(),
         }
     }
 
@@ -161,10 +186,7 @@ impl Filtered {
             }
             Selects::SpansOfTraces(condition) => {
                 if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
-                    let (traces, mut notes) = remote.traces_where(condition.clone(), names);
-                    let (traces, absent) = self.table.view_of(traces, names)?;
-                    notes.extend(absent);
-                    return Ok((traces, notes));
+                    return self.whole_traces(remote, std::slice::from_ref(condition), None, names);
                 }
                 let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
                 let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
@@ -173,6 +195,20 @@ impl Filtered {
                 let ids = (ids(&self.table.name), ids(MATCHING));
                 let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
                 Ok((view(rows.project(self.shown(names))?)?, notes))
+            }
+            Selects::WholeTraces { summaries, any_span, limit } => {
+                let Some(summaries) = summaries else {
+                    let remote = self.table.provider.downcast_ref::<RemoteTable>();
+                    let remote = remote.ok_or_else(|| internal_datafusion_err!("whole traces without summaries"))?;
+                    let (traces, notes) = self.whole_traces(remote, any_span, *limit, names)?;
+                    return Ok((self.table.by_trace(&traces, self.shown(names))?, notes));
+                };
+                let any_span: Vec<AnySpan> =
+                    any_span.iter().map(|expr| AnySpan { expr: expr.clone(), negated: false }).collect();
+                let (traces, mut notes) = self.traces(summaries, &lit(true), &any_span)?;
+                let (spans, absent) = self.table.with(names.iter().cloned())?;
+                notes.extend(absent);
+                Ok((self.table.newest_first(&spans, &traces, *limit, self.shown(names))?, notes))
             }
             Selects::Trace(id) => {
                 let (spans, notes) = self.table.with(names.iter().cloned())?;
@@ -188,6 +224,20 @@ impl Filtered {
                 self.sessions(sessions, summaries, condition, any_span)
             }
         }
+    }
+
+    /// All spans of the traces of a remote that have a span for each condition.
+    fn whole_traces(
+        &self,
+        remote: &RemoteTable,
+        any_span: &[Expr],
+        limit: Option<usize>,
+        names: &BTreeSet<String>,
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let (traces, mut notes) = remote.traces_where(any_span.to_vec(), limit, names);
+        let (traces, absent) = self.table.view_of(traces, names)?;
+        notes.extend(absent);
+        Ok((traces, notes))
     }
 
     fn shown(&self, names: &BTreeSet<String>) -> Vec<Expr> {

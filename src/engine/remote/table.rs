@@ -80,16 +80,18 @@ impl RemoteTable {
     /// All spans of every trace in which a condition is true of any span: a table with the columns of this one and of
     /// [`with_hoped_for`](Self::with_hoped_for), and notes of names, those of the condition among them.
     ///
-    /// The condition names canonical and open columns, without a table.
+    /// The conditions name canonical and open columns, without a table. With a limit, so many traces: those with the
+    /// latest spans that match.
     pub(crate) fn traces_where(
         &self,
-        condition: Expr,
+        any_span: Vec<Expr>,
+        limit: Option<usize>,
         names: &BTreeSet<String>,
     ) -> (Arc<dyn TableProvider>, Vec<String>) {
-        let (_, mut notes) = self.hoping_for(&columns_of(&condition));
+        let (_, mut notes) = self.hoping_for(&any_span.iter().flat_map(columns_of).collect());
         let (spans, more) = self.hoping_for(names);
         notes.extend(more.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
-        (Arc::new(TracesWhereTable::new(spans, condition)), notes)
+        (Arc::new(TracesWhereTable::new(spans, any_span, limit)), notes)
     }
 
     /// The plan that reads some columns of the spans in a window.

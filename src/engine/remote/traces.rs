@@ -1,12 +1,12 @@
 //! Whole traces of a remote by a condition on their spans: which traces, then all of their spans.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use async_trait::async_trait;
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::catalog::{Session, TableProvider};
@@ -30,8 +30,8 @@ use super::table::RemoteTable;
 use super::window::Bounds;
 use crate::engine::compare::compare_mixed_types;
 use crate::engine::derived::with_open_names;
-use crate::filter::{all_of, arize, columns};
-use crate::model::columns::TRACE_ID;
+use crate::filter::{all_of, any_of, arize, columns};
+use crate::model::columns::{START_TIME, TRACE_ID};
 
 /// How far before and after a span that matches the others of its trace are looked for, ns.
 const AROUND: i64 = 86_400_000_000_000;
@@ -40,32 +40,41 @@ const MOST_BYTES: usize = 32 << 10;
 /// The ids of a request.
 const MOST_IDS: usize = 1_000;
 
-/// All spans of every trace of a remote project in which a condition is true of any span.
+/// All spans of every trace of a remote project that has a span for each of some conditions, one that makes it true.
 ///
 /// The spans of a trace are taken to start within a day of one that matches.
 #[derive(Debug)]
 pub(crate) struct TracesWhereTable {
     remote: RemoteTable,
-    condition: Expr,
+    any_span: Vec<Expr>,
+    /// So many traces: those with the latest spans that match.
+    limit: Option<usize>,
 }
 
 impl TracesWhereTable {
-    pub(super) fn new(remote: RemoteTable, condition: Expr) -> Self {
-        Self { remote, condition }
+    pub(super) fn new(remote: RemoteTable, any_span: Vec<Expr>, limit: Option<usize>) -> Self {
+        Self { remote, any_span, limit }
     }
 
-    /// The plan that gives the ids of the traces.
+    /// The plan that gives the spans that match: the id of the trace, the start of the span if only the latest are
+    /// wanted, and where there are several conditions, which of them are true.
     async fn matching(&self, session: &dyn Session, around: Bounds) -> Result<Arc<dyn ExecutionPlan>> {
-        let names = columns(&self.condition);
+        let names: BTreeSet<String> = self.any_span.iter().flat_map(columns).collect();
         let (spans, _) = self.remote.with_hoped_for(&names);
         let title = self.remote.title();
         let (spans, _) = with_open_names(&title, spans, &BTreeMap::new(), &names)?;
-        let condition = compare_mixed_types(self.condition.clone(), &DFSchema::try_from(spans.schema())?)?.data;
-        let conditions = std::iter::once(condition).chain(around.conditions()).collect();
+        let schema = DFSchema::try_from(spans.schema())?;
+        let any_span = self.any_span.iter().map(|any| Ok(compare_mixed_types(any.clone(), &schema)?.data));
+        let any_span: Vec<Expr> = any_span.collect::<Result<_>>()?;
+        let any = if any_span.is_empty() { lit(true) } else { any_of(any_span.clone()) };
+        let conditions = std::iter::once(any).chain(around.conditions()).collect();
+        let start = self.limit.map(|_| Expr::Column(Column::new_unqualified(START_TIME)));
+        let which = any_span.into_iter().enumerate().map(|(at, any)| any.alias(format!("matches {at}")));
+        let which = which.filter(|_| self.any_span.len() > 1);
         // The title is a name as a whole: a dot in it is no schema.
         let plan = LogicalPlanBuilder::scan(TableReference::bare(title), provider_as_source(spans), None)?
             .filter(all_of(conditions))?
-            .project(vec![trace_id()])?
+            .project(std::iter::once(trace_id()).chain(start).chain(which))?
             .build()?;
         session.create_physical_plan(&plan).await
     }
@@ -113,7 +122,7 @@ impl TableProvider for TracesWhereTable {
             shown
         });
         let spans = self.remote.reading(&read, filters, window)?;
-        Ok(Arc::new(TracesWhereExec::new(input, spans, id, schema)))
+        Ok(Arc::new(TracesWhereExec::new(input, spans, id, schema, self.limit)))
     }
 }
 
@@ -129,18 +138,25 @@ pub(super) struct TracesWhereExec {
     /// Where the trace's id is among the columns that are read: behind those that are shown, if it is not one of them.
     id: usize,
     schema: SchemaRef,
+    limit: Option<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl TracesWhereExec {
-    fn new(input: Arc<dyn ExecutionPlan>, spans: RemoteScanExec, id: usize, schema: SchemaRef) -> Self {
+    fn new(
+        input: Arc<dyn ExecutionPlan>,
+        spans: RemoteScanExec,
+        id: usize,
+        schema: SchemaRef,
+        limit: Option<usize>,
+    ) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { input, spans, id, schema, properties }
+        Self { input, spans, id, schema, limit, properties }
     }
 
     /// The requests for spans, but for the ids.
@@ -167,7 +183,9 @@ impl DisplayAs for TracesWhereExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let described = self.spans_of(["…", "…"].into_iter()).described();
         let most = ("requests", format!("{MOST_IDS} traces or {} kB of their ids each", MOST_BYTES >> 10));
-        let described = std::iter::once(most).chain(described).map(|(name, value)| format!("{name}={value}"));
+        let newest = self.limit.map(|limit| ("traces", limit.to_string()));
+        let described =
+            newest.into_iter().chain([most]).chain(described).map(|(name, value)| format!("{name}={value}"));
         match format {
             DisplayFormatType::Default | DisplayFormatType::Verbose => {
                 write!(f, "TracesWhereExec: {}", described.collect::<Vec<_>>().join(", "))
@@ -292,25 +310,51 @@ impl Reading {
 
     /// The traces that match, each once, in the order of their ids.
     async fn matching(&mut self) -> Result<Vec<String>> {
-        let mut matching: HashSet<String> = HashSet::new();
+        let mut found: HashMap<String, Found> = HashMap::new();
         let mut input = execute_stream(Arc::clone(&self.plan.input), Arc::clone(&self.context))?;
+        let conditions = input.schema().fields().len() - 1 - usize::from(self.plan.limit.is_some());
+        let all = u64::MAX.checked_shr(64 - conditions as u32).unwrap_or(0);
         while let Some(batch) = input.next().await.transpose()? {
             let Some(ids) = batch.column(0).as_string_opt::<i32>() else {
                 return internal_err!("ids of traces are {}", batch.column(0).data_type());
             };
-            for id in ids.iter().flatten() {
-                if !matching.contains(id) {
-                    self.ids.try_grow(id.len() + 2 * size_of::<String>())?;
-                    matching.insert(id.to_owned());
+            let starts = batch.column(1.min(batch.num_columns() - 1)).as_primitive_opt::<TimestampNanosecondType>();
+            let which = &batch.columns()[batch.num_columns() - conditions..];
+            let which: Vec<Option<&BooleanArray>> = which.iter().map(|column| column.as_boolean_opt()).collect();
+            for (row, id) in ids.iter().enumerate() {
+                let Some(id) = id else { continue };
+                if !found.contains_key(id) {
+                    self.ids.try_grow(id.len() + 2 * size_of::<(String, Found)>())?;
+                    found.insert(id.to_owned(), Found::default());
+                }
+                let Some(trace) = found.get_mut(id) else { continue };
+                trace.latest = trace.latest.max(starts.filter(|starts| starts.is_valid(row)).map(|s| s.value(row)));
+                for (at, is) in which.iter().enumerate() {
+                    trace.which |= u64::from(is.is_some_and(|is| is.is_valid(row) && is.value(row))) << at;
                 }
             }
         }
+        found.retain(|_, trace| trace.which == all);
+        let mut matching: Vec<(Option<i64>, String)> = found.into_iter().map(|(id, t)| (t.latest, id)).collect();
+        if let Some(limit) = self.plan.limit {
+            matching.sort_unstable_by(|(a, a_id), (b, b_id)| b.cmp(a).then_with(|| a_id.cmp(b_id)));
+            matching.truncate(limit);
+        }
         self.traces.add(matching.len());
-        let mut matching: Vec<String> = matching.into_iter().collect();
+        let mut matching: Vec<String> = matching.into_iter().map(|(_, id)| id).collect();
         // Taken from the end: those that can be said first.
         matching.sort_unstable_by(|a, b| (is_sayable(a), b).cmp(&(is_sayable(b), a)));
         Ok(matching)
     }
+}
+
+/// What is known of a trace with spans that match.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    /// The latest start among them.
+    latest: Option<i64>,
+    /// The conditions that are true of one of them, a bit each.
+    which: u64,
 }
 
 /// Whether a request can name an id.

@@ -20,6 +20,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{StreamExt, stream};
 
+use crate::engine::inner::inner_plan;
 use crate::model::columns::{self, timestamp_type};
 use crate::trace::{self, TreeInput, elapsed_ms, group_by_trace};
 
@@ -103,7 +104,7 @@ impl TableProvider for CriticalPathTable {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let spans = session.create_physical_plan(&self.spans).await?;
+        let spans = inner_plan(session, &self.spans).await?;
         let all = || (0..schema().fields().len()).collect();
         Ok(Arc::new(CriticalPathExec::new(spans, projection.cloned().unwrap_or_else(all))?))
     }

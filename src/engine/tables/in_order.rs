@@ -23,13 +23,32 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-/// A column that rows are ordered by, ascending.
+use crate::engine::inner::inner_plan;
+
+/// A column that rows are ordered by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct By {
     /// Its name in the plan.
     pub(crate) name: &'static str,
-    /// Whether null comes first.
-    pub(crate) nulls_first: bool,
+    /// Which way, and where null is.
+    pub(crate) options: SortOptions,
+}
+
+impl By {
+    /// The least first, null before.
+    pub(crate) fn least(name: &'static str) -> Self {
+        Self { name, options: SortOptions { descending: false, nulls_first: true } }
+    }
+
+    /// The least first, null behind.
+    pub(crate) fn least_known(name: &'static str) -> Self {
+        Self { name, options: SortOptions { descending: false, nulls_first: false } }
+    }
+
+    /// The greatest first, null behind.
+    pub(crate) fn greatest_known(name: &'static str) -> Self {
+        Self { name, options: SortOptions { descending: true, nulls_first: false } }
+    }
 }
 
 /// The rows of a plan, in order: a subquery's ORDER BY would be planned away.
@@ -88,7 +107,7 @@ impl TableProvider for InOrderTable {
             rows = rows.filter(filter)?;
         }
         let columns = read.iter().map(|&index| Expr::Column(Column::from(schema.qualified_field(index))));
-        let rows = session.create_physical_plan(&rows.project(columns)?.build()?).await?;
+        let rows = inner_plan(session, &rows.project(columns)?.build()?).await?;
         let ordered: Arc<dyn ExecutionPlan> = Arc::new(InOrderExec::new(rows, &self.order)?);
         if shown == read.len() {
             return Ok(ordered);
@@ -112,10 +131,7 @@ struct InOrderExec {
 impl InOrderExec {
     fn new(input: Arc<dyn ExecutionPlan>, order: &[By]) -> Result<Self> {
         let schema = input.schema();
-        let by = order.iter().map(|by| {
-            let options = SortOptions { descending: false, nulls_first: by.nulls_first };
-            Ok(PhysicalSortExpr::new(col(by.name, &schema)?, options))
-        });
+        let by = order.iter().map(|by| Ok(PhysicalSortExpr::new(col(by.name, &schema)?, by.options)));
         let Some(order) = LexOrdering::new(by.collect::<Result<Vec<_>>>()?) else {
             return internal_err!("rows in order need something to be ordered by");
         };

@@ -1,4 +1,4 @@
-//! The spans of one trace or one session in tree order, and the critical path of one trace.
+//! The spans of whole traces in tree order: of one, of a session, of those that match; and the critical path of one.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow::array::AsArray;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::functions_nested::expr_fn::array_has;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::collect;
 use futures::FutureExt;
 
@@ -14,7 +14,7 @@ use super::{MATCHING, TRACES, Table, column, named, scan, trace_ids};
 use crate::engine::catalog::Catalog;
 use crate::engine::error::EngineError;
 use crate::engine::tables::{By, CriticalPathTable, InOrderTable};
-use crate::model::columns::{PROJECT, TRACE_ID};
+use crate::model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
 
 /// The number by which the spans of a trace are in tree order.
 const LEFT: &str = "tree.left";
@@ -50,12 +50,14 @@ impl Session {
 
 /// Project, id and start of the traces of a session.
 fn of_session(summaries: &Arc<dyn TableProvider>, id: &str) -> DataFusionResult<LogicalPlanBuilder> {
+    let sessions = Expr::Column(named(TRACES, "session_ids"));
+    chosen(scan(TRACES, summaries)?.filter(array_has(sessions, lit(id)))?)
+}
+
+/// What of rows of `traces` finds their spans and puts them in order.
+fn chosen(traces: LogicalPlanBuilder) -> DataFusionResult<LogicalPlanBuilder> {
     let own = |name: &str| Expr::Column(named(TRACES, name));
-    scan(TRACES, summaries)?.filter(array_has(own("session_ids"), lit(id)))?.project(vec![
-        own(PROJECT),
-        own("trace_id").alias(TRACE_ID),
-        own("start_time").alias(BEGINS),
-    ])
+    traces.project(vec![own(PROJECT), own("trace_id").alias(TRACE_ID), own("start_time").alias(BEGINS)])
 }
 
 impl Table {
@@ -67,7 +69,7 @@ impl Table {
         shown: Vec<Expr>,
     ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let rows = self.scan(spans)?.filter(of_trace(id))?;
-        in_order(rows, shown, vec![by(PROJECT), by(LEFT)])
+        in_order(rows, shown, vec![By::least(PROJECT), By::least(LEFT)])
     }
 
     /// The spans of the traces of a session, trace after trace as they begin, each depth first.
@@ -82,11 +84,49 @@ impl Table {
         if let Some(ids) = &session.traces {
             rows = rows.filter(column(TRACE_ID).in_list(ids.iter().map(lit).collect(), false))?;
         }
+        let order = [By::least(PROJECT), By::least_known(BEGINS), By::least(TRACE_ID), By::least(LEFT)];
+        self.spans_of(rows, traces, shown, order.into())
+    }
+
+    /// The spans of some traces of `traces`, the traces that begin last first, each depth first.
+    pub(super) fn newest_first(
+        &self,
+        spans: &Arc<dyn TableProvider>,
+        traces: &Arc<dyn TableProvider>,
+        limit: Option<usize>,
+        shown: Vec<Expr>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let mut traces = chosen(scan(TRACES, traces)?)?;
+        if limit.is_some() {
+            let newest = [column(BEGINS).sort(false, false), column(TRACE_ID).sort(true, true)];
+            traces = traces.sort(newest.into_iter().chain([column(PROJECT).sort(true, true)]))?.limit(0, limit)?;
+        }
+        let order = [By::greatest_known(BEGINS), By::least(PROJECT), By::least(TRACE_ID), By::least(LEFT)];
+        self.spans_of(self.scan(spans)?, traces.alias(MATCHING)?.build()?, shown, order.into())
+    }
+
+    /// The spans of a remote, trace after trace in the order of their ids, each in the order of time.
+    pub(super) fn by_trace(
+        &self,
+        traces: &Arc<dyn TableProvider>,
+        shown: Vec<Expr>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let order = vec![By::least(TRACE_ID), By::least_known(START_TIME), By::least(SPAN_ID)];
+        in_order(self.scan(traces)?, shown, order)
+    }
+
+    fn spans_of(
+        &self,
+        rows: LogicalPlanBuilder,
+        traces: LogicalPlan,
+        shown: Vec<Expr>,
+        order: Vec<By>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let (_, theirs) = trace_ids(MATCHING);
         let (_, own) = trace_ids(&self.name);
         let rows = rows.join(traces, JoinType::Inner, (own, theirs), None)?;
         let shown = shown.into_iter().map(|shown| of(&self.name, shown)).chain([column(BEGINS)]).collect();
-        in_order(rows, shown, vec![by(PROJECT), By { name: BEGINS, nulls_first: false }, by(TRACE_ID), by(LEFT)])
+        in_order(rows, shown, order)
     }
 
     /// The critical path of a trace.
@@ -102,10 +142,6 @@ impl Table {
 
 fn of_trace(id: &str) -> Expr {
     column(TRACE_ID).eq(lit(id))
-}
-
-fn by(name: &'static str) -> By {
-    By { name, nulls_first: true }
 }
 
 /// A table of what is shown of some rows; columns that are only there to order by are not.

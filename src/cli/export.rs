@@ -1,0 +1,192 @@
+//! `spanql spans export`, `traces export`: all that is known of spans, or of whole traces, for other tools.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arrow::array::{AsArray, RecordBatch};
+use datafusion::common::Column;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use indicatif::ProgressBar;
+
+use super::args::ExportOptions;
+use super::context::{Context, Target, counted};
+use super::filters::{one_of, refused};
+use super::list::starts_in;
+use super::place::Place;
+use super::query;
+use crate::engine::{EngineError, Params, Selected};
+use crate::filter::{Names, all_of};
+use crate::model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
+use crate::output::{Columns, Format, Options, ResultWriter, Shape, escape_terminal};
+
+/// What the spans that are meant are called.
+const EXPORTED: &str = "exported";
+
+/// What `--limit` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thing {
+    Span,
+    Trace,
+}
+
+pub(super) async fn spans(context: &Context, options: ExportOptions) -> anyhow::Result<()> {
+    run(context, Thing::Span, options).await
+}
+
+pub(super) async fn traces(context: &Context, options: ExportOptions) -> anyhow::Result<()> {
+    run(context, Thing::Trace, options).await
+}
+
+async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow::Result<()> {
+    let ExportOptions { limit, output, csv_safe, require_complete, from, mut filters, window, all: _ } = options;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let target = context.target(Some(output.as_deref().unwrap_or("json")))?;
+    let window = starts_in(&window)?;
+    let place = Place::open(context, &from).await?;
+    let (schema, rest) = place.columns(&mut filters).await?;
+    let names = Names::new(&schema, &rest, filters.unknown());
+    let sessions = match thing {
+        Thing::Trace => std::mem::take(&mut filters.session_id),
+        Thing::Span => vec![],
+    };
+    let filter = filters.read(&names).map_err(refused)?;
+    let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
+    let conditions: Vec<_> = condition.into_iter().chain(window.clone()).collect();
+    let selected = match thing {
+        Thing::Span => Selected::Spans(all_of(conditions)),
+        Thing::Trace => {
+            let of_span = (!conditions.is_empty()).then(|| all_of(conditions));
+            let in_session = one_of(Column::new_unqualified(SESSION_ID), &sessions);
+            let in_session = in_session.map(|of| all_of(std::iter::once(of).chain(window).collect()));
+            Selected::WholeTraces { any_span: of_span.into_iter().chain(in_session).collect(), limit }
+        }
+    };
+    place.register(context, EXPORTED, selected, notes.unwrap_or_default()).await?;
+    let sql = match (thing, limit) {
+        (Thing::Trace, _) => format!("SELECT * FROM {EXPORTED}"),
+        (Thing::Span, limit) => {
+            let limit = limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+            format!("SELECT * FROM {EXPORTED} ORDER BY start_time DESC NULLS LAST, trace_id, span_id, project{limit}")
+        }
+    };
+    let mut missing = None;
+    for statement in place.engine.prepare(&sql, &Params::new()).await? {
+        for note in statement.notes() {
+            context.note(&escape_terminal(note));
+        }
+        let bar = context.progress("{spinner} {msg} {elapsed}")?;
+        bar.set_message(if place.is_live() { "asking the remote" } else { "reading" });
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let options = Options { csv_safe, ..context.options(&target) };
+        let written = write(statement.execute().await?, &target, options, &bar).await;
+        bar.finish_and_clear();
+        let written = written?;
+        missing = missing.or(query::say_remarks(context, &statement));
+        if written.spans == 0 {
+            context.note("no spans match");
+        } else if target.is_file() {
+            let (spans, traces) = (counted(written.spans, "span"), counted(written.traces, "trace"));
+            context.report(&format!("wrote {spans} of {traces}"));
+        }
+        let count = match thing {
+            Thing::Span => written.spans,
+            Thing::Trace => written.traces,
+        };
+        if limit.is_some_and(|limit| count >= limit as u64) {
+            let of = counted(count, if thing == Thing::Span { "span" } else { "trace" });
+            context.note(&format!("--limit leaves the newest {of}, there may be more"));
+        }
+    }
+    place.check_complete(context, missing, require_complete).await
+}
+
+/// How much was written.
+#[derive(Debug, Default)]
+struct Exported {
+    spans: u64,
+    /// Traces, as far as their spans lie together.
+    traces: u64,
+    last: Option<(Option<String>, Option<String>)>,
+}
+
+impl Exported {
+    fn add(&mut self, batch: &RecordBatch) {
+        self.spans += batch.num_rows() as u64;
+        let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let (Some(projects), Some(traces)) = (column(PROJECT), column(TRACE_ID)) else { return };
+        for (project, trace) in projects.iter().zip(traces) {
+            let same = self.last.as_ref().is_some_and(|(p, t)| (p.as_deref(), t.as_deref()) == (project, trace));
+            if !same {
+                self.traces += 1;
+                self.last = Some((project.map(str::to_owned), trace.map(str::to_owned)));
+            }
+        }
+    }
+}
+
+/// Writes spans as they come.
+async fn write(
+    mut rows: SendableRecordBatchStream,
+    target: &Target,
+    options: Options,
+    bar: &ProgressBar,
+) -> anyhow::Result<Exported> {
+    let mut exported = Exported::default();
+    let mut out = if target.format == Format::Json {
+        Out::Nested(Nested::new(target.open()?))
+    } else {
+        Out::Flat(Box::new(ResultWriter::new(target.open()?, target.format, rows.schema(), options)?))
+    };
+    while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
+        exported.add(&batch);
+        match &mut out {
+            Out::Nested(nested) => nested.write(&batch)?,
+            Out::Flat(flat) => flat.write(&batch)?,
+        }
+        bar.set_message(format!("{} of {}", counted(exported.spans, "span"), counted(exported.traces, "trace")));
+    }
+    match out {
+        Out::Nested(nested) => nested.finish()?,
+        Out::Flat(flat) => drop(flat.finish()?),
+    }
+    Ok(exported)
+}
+
+enum Out {
+    Nested(Nested),
+    Flat(Box<ResultWriter<Box<dyn Write + Send>>>),
+}
+
+/// A JSON array of spans, each nested.
+struct Nested {
+    out: Box<dyn Write + Send>,
+    begun: bool,
+}
+
+impl Nested {
+    fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out, begun: false }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
+        // The keys of the metadata are in the object that they are from.
+        let keys = batch.schema_ref().fields().iter().map(|field| field.name());
+        let excluded = keys.filter(|name| name.starts_with(METADATA_PREFIX)).cloned().collect();
+        let columns = Columns { included: None, excluded };
+        let shape = Shape::new(batch, &columns, None);
+        for row in 0..batch.num_rows() {
+            let span = shape.span(row).context("a span cannot be written as JSON")?;
+            self.out.write_all(if self.begun { b",\n" } else { b"[\n" })?;
+            self.out.write_all(span.get().as_bytes())?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.out.write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
+        Ok(self.out.flush()?)
+    }
+}

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Checks whole traces of real spans: trace(), session(), critical_path(), structure() and exports, against plain Python.
+
+Imports every NAME.spans.jsonl.gz of --data, and computes trees, relations and intervals from the files alone. Prints
+`ok CASE` or `FAIL CASE: why`, then "N passed, N failed". Exit code 1 if anything failed.
+"""
+import argparse
+import gzip
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from calendar import timegm
+from collections import defaultdict
+from pathlib import Path
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--bin", required=True, type=Path, help="the spanql binary")
+parser.add_argument("--data", required=True, type=Path, help="the directory of real spans")
+parser.add_argument("--only", help="only data sets with this in their name")
+args = parser.parse_args()
+
+TRACE, SPAN, KIND = "context.trace_id", "context.span_id", "attributes.openinference.span.kind"
+passed = failed = 0
+
+
+def case(name, problem):
+    global passed, failed
+    if problem is None:
+        passed += 1
+        print(f"ok {name}")
+    else:
+        failed += 1
+        print(f"FAIL {name}: {problem}"[:600])
+    sys.stdout.flush()
+
+
+def spanql(*argv):
+    done = subprocess.run([args.bin, "-q", *map(str, argv)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def nanos(text):
+    if text is None:
+        return None
+    m = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", text)
+    return timegm(tuple(map(int, m.groups()[:6]))) * 10**9 + int((m.group(7) or "").ljust(9, "0"))
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Trace:
+    """The spans of a trace: the first row of each id, and their tree. No data set has a cycle."""
+
+    def __init__(self, spans):
+        self.spans = spans
+        self.parent = {s: row["parent_id"] if row["parent_id"] in spans else None for s, row in spans.items()}
+        key = lambda s: ((start := nanos(spans[s]["start_time"])) is not None, start or 0, s)
+        children = defaultdict(list)
+        for s in sorted(spans, key=key):
+            children[self.parent[s]].append(s)
+        self.children = children
+        self.order = []
+        stack = list(reversed(children[None]))
+        while stack:
+            s = stack.pop()
+            self.order.append(s)
+            stack.extend(reversed(children[s]))
+
+    def above(self, s):
+        while (s := self.parent[s]) is not None:
+            yield s
+
+    def related(self, op, a, b):
+        """Whether `a op b`."""
+        if a == b:
+            return False
+        match op:
+            case ">":
+                return self.parent[b] == a
+            case "<":
+                return self.parent[a] == b
+            case ">>":
+                return a in self.above(b)
+            case "<<":
+                return b in self.above(a)
+            case "~":
+                return self.parent[a] is not None and self.parent[a] == self.parent[b]
+
+    def interval(self, s):
+        start, end = nanos(self.spans[s]["start_time"]), nanos(self.spans[s]["end_time"])
+        return (start, end) if start is not None and end is not None and start <= end else None
+
+
+def load(path):
+    traces = defaultdict(dict)
+    with gzip.open(path, "rt") as file:
+        for line in file:
+            row = json.loads(line)
+            traces[row[TRACE]].setdefault(row[SPAN], row)
+    return {trace: Trace(spans) for trace, spans in traces.items()}
+
+
+# What is between braces, and the same in Python.
+BRACES = {
+    "": lambda row: True,
+    "status_code = 'ERROR'": lambda row: row["status_code"] == "ERROR",
+    "attributes.openinference.span.kind = 'LLM'": lambda row: row.get(KIND) == "LLM",
+    "attributes.openinference.span.kind = 'AGENT' OR attributes.openinference.span.kind = 'CHAIN'":
+        lambda row: row.get(KIND) in ("AGENT", "CHAIN"),
+    "name CONTAINS 'e}'": lambda row: "e}" in (row["name"] or ""),
+    "name CONTAINS 'a'": lambda row: "a" in (row["name"] or ""),
+    "parent_id IS NULL": lambda row: row["parent_id"] is None,
+}
+OPS = [">", ">>", "<", "<<", "~"]
+
+
+def expected(traces, left, op, negated, right, side):
+    found = []
+    for trace, tree in traces.items():
+        a = [s for s, row in tree.spans.items() if BRACES[left](row)]
+        b = [s for s, row in tree.spans.items() if BRACES[right](row)]
+        pairs = [(x, y) for x in a for y in b if tree.related(op, x, y)]
+        lefts, rights = {x for x, _ in pairs}, {y for _, y in pairs}
+        if negated:
+            chosen = set(a) - lefts
+        else:
+            chosen = {"left": lefts, "right": rights, "both": lefts | rights}[side]
+        found += [(trace, s) for s in chosen]
+    return sorted(found)
+
+
+def check_structure(name, store, traces):
+    small = {trace: tree for trace, tree in traces.items() if len(tree.spans) <= 400}
+    where = "" if len(small) == len(traces) else \
+        " WHERE trace_id NOT IN (" + ", ".join(quoted(t) for t in traces if t not in small) + ")"
+    queries = []
+    for (left, right), op in itertools.product(itertools.permutations(BRACES, 2), OPS):
+        for negated, side in [(False, "left"), (False, "right"), (False, "both"), (True, None)]:
+            queries.append((left, op, negated, right, side))
+    # One process for all, its answers told apart by their numbers.
+    statements = []
+    for number, (left, op, negated, right, side) in enumerate(queries):
+        pattern = f"{{{left}}} {'!' if negated else ''}{op} {{{right}}}"
+        call = f"structure({quoted(pattern)}" + (f", '{side}')" if side and side != "right" else ")")
+        statements.append(f"SELECT {number} AS q, trace_id, span_id FROM {call}{where};")
+    got = defaultdict(list)
+    for row in lines(spanql("--store", store, "query", "-o", "jsonl", "\n".join(statements))):
+        got[row["q"]].append((row["trace_id"], row["span_id"]))
+    for op in OPS:
+        for negated in (False, True):
+            wrong, some = None, 0
+            for number, query in enumerate(queries):
+                if query[1] == op and query[2] == negated:
+                    want, have = expected(small, *query), sorted(got[number])
+                    some += len(want)
+                    if want != have and wrong is None:
+                        wrong = f"{query}: {len(want)} expected, {len(have)} found"
+            case(f"{name}/structure {'!' if negated else ''}{op} ({some} spans)", wrong)
+
+
+def check_paths(name, store, traces):
+    wrong = None
+    for trace, tree in traces.items():
+        rows = lines(spanql("--store", store, "query", "-o", "jsonl", f"SELECT * FROM critical_path({quoted(trace)})"))
+        tops = [s for s in tree.children[None] if tree.interval(s)]
+        if not tops:
+            wrong = wrong or (f"{trace}: a path without times" if rows else None)
+            continue
+        # Among those that end together: zero length counts as latest, then the later start, then the larger id.
+        last = max(tops, key=lambda s: ((i := tree.interval(s))[1], i[0] == i[1], i[0], s))
+        start, end = tree.interval(last)
+        at = start
+        for row in rows:
+            begin, stop = nanos(row["start_time"]), nanos(row["end_time"])
+            if begin != at or stop <= begin:
+                wrong = wrong or f"{trace}: step {row['step']} begins at {begin}, not {at}"
+            span = tree.interval(row["span_id"])
+            if begin < span[0] or stop > span[1]:
+                wrong = wrong or f"{trace}: step {row['step']} lies outside its span"
+            at = stop
+        if at != end and rows or (not rows and start != end):
+            wrong = wrong or f"{trace}: the path ends at {at}, not {end}"
+        total = sum(row["contribution_ms"] for row in rows)
+        if abs(total - (end - start) / 1e6) > 1e-6 * max(1.0, total):
+            wrong = wrong or f"{trace}: contributions sum to {total}"
+    case(f"{name}/critical_path of {len(traces)} traces", wrong)
+
+
+def check(path):
+    name = path.name.removesuffix(".spans.jsonl.gz")
+    traces = load(path)
+    with tempfile.TemporaryDirectory() as directory:
+        store = Path(directory) / "store"
+        spanql("--store", store, "import", path, "--project", name)
+        ask = lambda sql: lines(spanql("--store", store, "query", "-o", "jsonl", sql))
+
+        wrong = None
+        for trace, tree in traces.items():
+            rows = ask(f"SELECT span_id FROM trace({quoted(trace)})")
+            if [row["span_id"] for row in rows] != tree.order:
+                wrong = wrong or f"{trace}: other spans, or another order"
+        case(f"{name}/trace() of {len(traces)} traces", wrong)
+
+        sessions = defaultdict(set)
+        for trace, tree in traces.items():
+            for row in tree.spans.values():
+                if row.get("attributes.session.id") is not None:
+                    sessions[row["attributes.session.id"]].add(trace)
+        begins = lambda t: min((s for row in traces[t].spans.values() if (s := nanos(row["start_time"])) is not None))
+        wrong = None
+        for session, members in sessions.items():
+            rows = ask(f"SELECT trace_id, span_id FROM session({quoted(session)})")
+            order = sorted(members, key=lambda t: (begins(t), t))
+            if [(r["trace_id"], r["span_id"]) for r in rows] != [(t, s) for t in order for s in traces[t].order]:
+                wrong = wrong or f"{session}: other spans, or another order"
+        case(f"{name}/session() of {len(sessions)} sessions", wrong)
+
+        check_paths(name, store, traces)
+        check_structure(name, store, traces)
+
+        rows = lines(spanql("--store", store, "traces", "export", "-o", "jsonl"))
+        order = sorted(traces, key=lambda t: (-begins(t), t))
+        want = [(t, s) for t in order for s in traces[t].order]
+        case(f"{name}/export", None if [(r[TRACE], r[SPAN]) for r in rows] == want else "other spans, or another order")
+        nested = json.loads(spanql("--store", store, "traces", "export"))
+        have = [(span["context"]["trace_id"], span["context"]["span_id"]) for span in nested]
+        case(f"{name}/export as json", None if have == want else "other spans, or another order")
+        few = lines(spanql("--store", store, "traces", "export", "--limit", 2, "-o", "jsonl"))
+        want = [(t, s) for t in order[:2] for s in traces[t].order]
+        case(f"{name}/export of two", None if [(r[TRACE], r[SPAN]) for r in few] == want else "other spans")
+
+
+for path in sorted(args.data.glob("*.spans.jsonl.gz")):
+    if not args.only or args.only in path.name:
+        try:
+            check(path)
+        except Exception as error:  # noqa: BLE001
+            case(path.name, error)
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
