@@ -23,6 +23,8 @@ use crate::trace::TEXT_CHARS;
 const SPANS: &str = "SELECT * FROM trace($id)";
 /// The figures of a session.
 const SESSION: &str = "SELECT * FROM sessions WHERE session_id = $id ORDER BY project";
+/// Traces that are looked for one by one; with more, nearly every part of the store holds one.
+const MOST_NAMED: usize = 1_000;
 /// What a turn of a session shows, besides what was said.
 const TURN: [&str; 17] = [
     "project",
@@ -76,7 +78,10 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
     context.note_if_empty(&snapshot);
     let id = engine.whole_id(IdKind::Trace, &id).await?;
     match form {
-        Form::Flat(target) => write_rows(context, &engine, SPANS, &[("id", &id)], &target, &options).await?,
+        Form::Flat(target) => {
+            let spans = rows(&engine, SPANS, &[("id", &id)]).await?;
+            write_rows(context, spans, &target, &options).await?;
+        }
         Form::Nested(target) => {
             let spans = by_project(spans(&engine, &id, true).await?)?;
             only_one("trace", &id, spans.iter().map(|(project, _)| project.as_str()))?;
@@ -113,15 +118,17 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
     let sessions: Vec<(String, RecordBatch)> = sessions.map(|session| (first_project(&session), session)).collect();
     match form {
         Form::Flat(target) => {
-            write_rows(context, &engine, &turns(full, false), &[("id", &id)], &target, &options).await?
+            let turns = Turns::plan(&engine, &id, full).await?.rows(None).await?;
+            write_rows(context, turns, &target, &options).await?;
         }
         Form::Nested(target) => {
             only_one("session", &id, sessions.iter().map(|(project, _)| project.as_str()))?;
+            let turns = Turns::plan(&engine, &id, true).await?;
             let mut out = target.open()?;
             for (project, session) in sessions {
-                let mut turns = rows(&engine, &turns(true, true), &[("id", &id), ("project", &project)]).await?;
+                let mut rows = turns.rows(Some(&project)).await?;
                 let mut json = SessionJson::new(&mut out, &session)?;
-                while let Some(batch) = turns.try_next().await.map_err(failed)? {
+                while let Some(batch) = rows.try_next().await.map_err(failed)? {
                     json.write(&batch)?;
                 }
                 json.finish()?;
@@ -129,14 +136,15 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
         }
         Form::View(target) => {
             let view = view(context, &target, &options, full);
+            let turns = Turns::plan(&engine, &id, full).await?;
             let mut out = target.open()?;
             for (at, (project, session)) in sessions.iter().enumerate() {
                 if at > 0 {
                     writeln!(out)?;
                 }
-                let mut turns = rows(&engine, &turns(full, true), &[("id", &id), ("project", project)]).await?;
+                let mut rows = turns.rows(Some(project)).await?;
                 let mut shown = SessionView::new(&mut out, session, view)?;
-                while let Some(batch) = turns.try_next().await.map_err(failed)? {
+                while let Some(batch) = rows.try_next().await.map_err(failed)? {
                     shown.write(&batch)?;
                 }
                 shown.finish()?;
@@ -165,31 +173,85 @@ async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Ve
     rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)
 }
 
-/// The turns of a session: its traces, with the beginnings of what was said, or the whole of it.
-///
-/// The root of a trace says what the trace does; where it does not, the topmost span that does speaks for it.
-fn turns(whole: bool, of_one_project: bool) -> String {
-    let columns = TURN.map(|column| format!("t.{column}")).join(", ");
-    let project = if of_one_project { " AND t.project = $project" } else { "" };
-    let text = |column: &str| if whole { column.to_owned() } else { format!("left({column}, {TEXT_CHARS})") };
-    let (input, output) = (text("s.input"), text("s.output"));
-    let root = if whole { "s.span_id = r.root_span_id OR " } else { "" };
-    format!(
-        "SELECT {columns}, coalesce(said.input, t.input) AS input, coalesce(said.output, t.output) AS output
-         FROM traces t LEFT JOIN (
-             SELECT s.project AS project, s.trace_id AS trace_id,
+/// How the turns of a session are asked for: its traces, with the beginnings of what was said, or the whole of it.
+struct Turns<'a> {
+    engine: &'a Engine,
+    id: &'a str,
+    whole: bool,
+    /// The traces of which spans have to be looked at; `None` if they are too many to be named one by one.
+    looked_at: Option<Vec<String>>,
+}
+
+impl<'a> Turns<'a> {
+    async fn plan(engine: &'a Engine, id: &'a str, whole: bool) -> anyhow::Result<Self> {
+        // Summaries have the beginnings of what roots say.
+        let silent = if whole { String::new() } else { format!(" AND {}", silent("traces")) };
+        let sql = format!(
+            "SELECT DISTINCT trace_id FROM traces WHERE array_has(session_ids, $id){silent} LIMIT {}",
+            MOST_NAMED + 1
+        );
+        let found: Vec<RecordBatch> = rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)?;
+        let ids = found.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+        let ids: Vec<String> = ids.collect();
+        Ok(Self { engine, id, whole, looked_at: (ids.len() <= MOST_NAMED).then_some(ids) })
+    }
+
+    /// The turns as they began, of one project or of each.
+    ///
+    /// The root of a trace says what the trace does; where it does not, the topmost span that does speaks for it.
+    async fn rows(&self, project: Option<&str>) -> anyhow::Result<SendableRecordBatchStream> {
+        let named = self.looked_at.iter().flatten().enumerate().map(|(at, id)| (format!("trace_{at}"), id.as_str()));
+        let named: Vec<(String, &str)> = named.collect();
+        let mut texts = vec![("id", self.id)];
+        texts.extend(project.map(|project| ("project", project)));
+        texts.extend(named.iter().map(|(name, id)| (name.as_str(), *id)));
+
+        let columns = TURN.map(|column| format!("t.{column}")).join(", ");
+        let of_project = if project.is_some() { " AND t.project = $project" } else { "" };
+        let (said, from) = match &self.looked_at {
+            Some(traces) if traces.is_empty() => ("t.input, t.output", String::new()),
+            _ => {
+                let names: Vec<String> = named.iter().map(|(name, _)| format!("${name}")).collect();
+                let said = "coalesce(said.input, t.input) AS input, coalesce(said.output, t.output) AS output";
+                (said, format!(" LEFT JOIN ({}) said ON {}", self.said(&names), same_trace("said", "t")))
+            }
+        };
+        let sql = format!(
+            "SELECT {columns}, {said} FROM traces t{from} WHERE array_has(t.session_ids, $id){of_project}
+             ORDER BY t.project, t.start_time, t.trace_id"
+        );
+        rows(self.engine, &sql, &texts).await
+    }
+
+    /// The query for what was said in traces, by the names of their parameters; in all of the session without names.
+    fn said(&self, names: &[String]) -> String {
+        let text = |column: &str| if self.whole { column.to_owned() } else { format!("left({column}, {TEXT_CHARS})") };
+        let (input, output) = (text("s.input"), text("s.output"));
+        let root = if self.whole { "s.span_id = r.root_span_id OR " } else { "" };
+        let traces =
+            if names.is_empty() { String::new() } else { format!(" AND s.trace_id IN ({})", names.join(", ")) };
+        format!(
+            "SELECT s.project AS project, s.trace_id AS trace_id,
                     first_value({input} ORDER BY s.span_id <> r.root_span_id, s.tree.depth, s.tree.left)
                         FILTER (WHERE s.input <> '') AS input,
                     first_value({output} ORDER BY s.span_id <> r.root_span_id, s.tree.depth, s.end_time DESC NULLS LAST)
                         FILTER (WHERE s.output <> '') AS output
-             FROM session($id) s JOIN traces r ON r.project = s.project AND r.trace_id = s.trace_id
-             WHERE array_has(r.session_ids, $id)
-                   AND ({root}coalesce(r.input, '') = '' OR coalesce(r.output, '') = '')
-             GROUP BY s.project, s.trace_id
-         ) said ON said.project = t.project AND said.trace_id = t.trace_id
-         WHERE array_has(t.session_ids, $id){project}
-         ORDER BY t.project, t.start_time, t.trace_id"
-    )
+             FROM spans s JOIN traces r ON {}
+             WHERE array_has(r.session_ids, $id) AND ({root}{}){traces}
+             GROUP BY s.project, s.trace_id",
+            same_trace("s", "r"),
+            silent("r"),
+        )
+    }
+}
+
+/// Whether the root of a trace lacks an input or an output.
+fn silent(traces: &str) -> String {
+    format!("(coalesce({traces}.input, '') = '' OR coalesce({traces}.output, '') = '')")
+}
+
+fn same_trace(one: &str, other: &str) -> String {
+    format!("{one}.project = {other}.project AND {one}.trace_id = {other}.trace_id")
 }
 
 /// Runs one statement about named texts.
@@ -206,17 +268,15 @@ fn failed(error: datafusion::error::DataFusionError) -> anyhow::Error {
     EngineError::from_datafusion(&error).into()
 }
 
-/// Writes the rows of a statement in the format of the target.
+/// Writes rows in the format of the target.
 async fn write_rows(
     context: &Context,
-    engine: &Engine,
-    sql: &str,
-    texts: &[(&str, &str)],
+    rows: SendableRecordBatchStream,
     target: &Target,
     options: &ShowOptions,
 ) -> anyhow::Result<()> {
     let look = Options { fence: options.fence, ..context.options(target) };
-    let written = query::write(rows(engine, sql, texts).await?, target, look).await?;
+    let written = query::write(rows, target, look).await?;
     written.notes().iter().for_each(|note| context.note(note));
     Ok(())
 }

@@ -10,7 +10,7 @@
 //!                    └─ parquet, arrow  files
 //! ```
 //!
-//! One trace and one session, for people: view ─ clip, color, sanitize
+//! One trace and one session, for people and as nested JSON: view ─ clip, color, sanitize; encode
 //!
 //! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
 
