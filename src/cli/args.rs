@@ -399,6 +399,11 @@ pub(super) enum TracesCommand {
     /// A filter, ids and a window say which spans are meant, and one span must fulfil all of them; --session-id and
     /// --oql are about the trace.
     List(SortedList),
+    /// Show one trace of the store as a tree
+    ///
+    /// A line for each span: kind, name (after ✗ if it failed), orphan or cycle, ◆ for the critical path, latency, its
+    /// place on the time axis of the trace, model, tokens and cost; below a failed span what it says about it.
+    Show(TraceShow),
     /// Write all spans of the traces that have a span that is meant to a file or a pipe, the newest traces first
     ///
     /// A filter, ids and a window say which spans are meant; the whole traces of those are written, and with --session-id
@@ -414,6 +419,56 @@ pub(super) enum SessionsCommand {
     /// A filter, ids and a window say which spans are meant, and one span must fulfil all of them; --session-id and
     /// --oql are about the session. A trace belongs, whole, to every session that any of its spans names.
     List(SortedList),
+    /// Show one session of the store as a conversation
+    ///
+    /// Its traces are the turns: when each began and how long after the end of those before, what the user said, what
+    /// came back, latency, spans, tokens, cost and errors.
+    Show(SessionShow),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TraceShow {
+    /// Id of the trace, or its beginning: four characters or more
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// Show inputs and outputs, and errors whole
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Show so many levels, and count what lies below
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) depth: Option<u32>,
+    /// Show failed spans and those above them, and count the others
+    #[arg(long)]
+    pub(super) errors_only: bool,
+    #[command(flatten)]
+    pub(super) options: ShowOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionShow {
+    /// Id of the session, or its beginning: four characters or more
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// Show what was said whole
+    #[arg(long)]
+    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) options: ShowOptions,
+}
+
+/// How one thing is shown, and what it may rest on.
+#[derive(Debug, Args)]
+pub(super) struct ShowOptions {
+    /// Write nested JSON (json), rows (table, jsonl, csv, tsv, md, parquet, arrow), or a file whose ending names one of
+    /// these [default: text for people, in a pipe too]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+    /// Mark span text as quoted data for agents
+    #[arg(long)]
+    pub(super) fence: bool,
+    /// End with exit code 4 when the answer rests on a pull that is not complete
+    #[arg(long)]
+    pub(super) require_complete: bool,
 }
 
 /// What is listed, and how.

@@ -19,7 +19,7 @@ use super::{import, query};
 use crate::config::{ArizeSettings, FlightEndpoint, Secret};
 use crate::engine::{Engine, EngineError, Param, Params};
 use crate::model::window::Window;
-use crate::output::{ViewOptions, write_session, write_trace};
+use crate::output::{SessionView, ViewOptions, write_trace};
 use crate::pull::Order;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
@@ -140,7 +140,7 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
             query::show(context, &prepared, &target, options).await?;
         }
     }
-    let view = ViewOptions { width: options.width, color: options.color, zone: options.zone, fence: false };
+    let view = ViewOptions { width: options.width, color: options.color, zone: options.zone, ..ViewOptions::default() };
     if let Some(trace) = first_text(&engine, A_TRACE).await? {
         context.report("\nWhat happened in one trace?\n");
         let spans = rows(&engine, "SELECT * FROM spans WHERE trace_id = $id", &trace).await?;
@@ -148,8 +148,12 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
     }
     if let Some(session) = first_text(&engine, A_SESSION).await? {
         context.report("\nAnd what was said in one session?\n");
-        let traces = rows(&engine, "SELECT * FROM traces WHERE session_id = $id ORDER BY start_time", &session).await?;
-        write_session(&mut std::io::stdout().lock(), &session, &traces, &view)?;
+        let whole = rows(&engine, "SELECT * FROM sessions WHERE session_id = $id", &session).await?;
+        let whole = whole.first().context("the session is there")?;
+        let turns = "SELECT * FROM traces WHERE session_id = $id ORDER BY start_time, trace_id";
+        let mut shown = SessionView::new(std::io::stdout(), whole, view)?;
+        rows(&engine, turns, &session).await?.iter().try_for_each(|turns| shown.write(turns))?;
+        shown.finish()?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod pull;
 mod query;
 mod remote;
 mod serve;
+mod show;
 mod store;
 
 use std::io::IsTerminal;
@@ -89,8 +90,12 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Spans { command: SpansCommand::Export(arguments) }) => export::spans(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::Export(arguments) }) => export::traces(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::List(arguments) }) => list::traces(context, arguments).await,
+        Some(Command::Traces { command: TracesCommand::Show(arguments) }) => show::trace(context, arguments).await,
         Some(Command::Sessions { command: SessionsCommand::List(arguments) }) => {
             list::sessions(context, arguments).await
+        }
+        Some(Command::Sessions { command: SessionsCommand::Show(arguments) }) => {
+            show::session(context, arguments).await
         }
         Some(Command::Filter(arguments)) => filter::run(context, &arguments),
         Some(Command::Store { command }) => store::run(context, command).await,

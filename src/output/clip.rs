@@ -46,9 +46,12 @@ pub(super) fn clip(text: &str, limit: usize, out: &mut String) -> Clip {
     }
     // Some sequences are wider or narrower than their characters one by one.
     let mut width = out[start..].width();
-    while width > limit {
+    if width > limit {
         cut = true;
-        out.pop();
+        // Each try reads all of the text, and a text may have any number of characters that take no column.
+        let ends: Vec<usize> = out[start..].char_indices().map(|(end, _)| start + end).collect();
+        let fitting = ends.partition_point(|&end| out[start..end].width() <= limit);
+        out.truncate(ends[fitting.saturating_sub(1)]);
         width = out[start..].width();
     }
     Clip { width, cut }

@@ -10,7 +10,7 @@
 //!                    └─ parquet, arrow  files
 //! ```
 //!
-//! One trace and one session, for people: view ─ clip, color, sanitize
+//! One trace and one session, for people and as nested JSON: view ─ clip, color, sanitize; encode
 //!
 //! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
 
@@ -45,7 +45,7 @@ pub use fence::Fence;
 pub use format::Format;
 pub(crate) use nested::{Columns, FIXED, Shape, instant};
 pub use sanitize::escape_terminal;
-pub use view::{ViewOptions, write_session, write_trace};
+pub use view::{Focus, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json};
 pub use writer::{Options, ResultWriter};
 pub use written::Written;
 pub use zone::Zone;

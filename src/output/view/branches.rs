@@ -8,10 +8,25 @@ const OFF: &str = "   ";
 const FORK: &str = "├─ ";
 const LAST: &str = "└─ ";
 
-/// Where each span hangs, for spans in tree order.
+/// Finds how deep each span hangs among the spans given, in tree order, from their nested-set numbers alone, in O(n).
+///
+/// Parents that are not among them are skipped: the nearest ancestor there takes their place. Whatever the numbers are,
+/// every span gets a place.
+pub(super) fn depths(spans: &[Span<'_>]) -> Vec<u32> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut depths = Vec::with_capacity(spans.len());
+    for (place, span) in spans.iter().enumerate() {
+        while open.pop_if(|above| spans[*above].right < span.left).is_some() {}
+        depths.push(u32::try_from(open.len()).unwrap_or(u32::MAX));
+        open.push(place);
+    }
+    depths
+}
+
+/// Where each line of a tree hangs.
 #[derive(Debug)]
 pub(super) struct Branches {
-    /// Spans between the span and its top.
+    /// Lines between the line and its top.
     depth: Vec<u32>,
     /// Whether a sibling follows.
     followed: Vec<bool>,
@@ -22,38 +37,30 @@ pub(super) struct Branches {
 }
 
 impl Branches {
-    /// Finds each span's parent among the spans given, from their nested-set numbers alone, in O(n).
-    ///
-    /// Parents that are not among them are skipped: the nearest ancestor there takes their place. Whatever the
-    /// numbers are, every span gets a place.
-    pub(super) fn new(spans: &[Span<'_>], room: usize) -> Self {
-        let mut depth = Vec::with_capacity(spans.len());
-        let mut followed = vec![false; spans.len()];
-        // The span and, so far, its last child.
-        let mut open: Vec<(usize, Option<usize>)> = Vec::new();
-        for (place, span) in spans.iter().enumerate() {
-            while open.last().is_some_and(|&(above, _)| spans[above].right < span.left) {
-                open.pop();
+    /// Joins lines of which each says how deep it hangs: a child follows its parent, one deeper.
+    pub(super) fn new(depth: Vec<u32>, room: usize) -> Self {
+        let mut followed = vec![false; depth.len()];
+        // The last line of each level down to the current one.
+        let mut path: Vec<usize> = Vec::new();
+        for (place, levels) in depth.iter().enumerate() {
+            let levels = *levels as usize;
+            if let Some(before) = path.get(levels) {
+                followed[*before] = true;
             }
-            if let Some((_, last)) = open.last_mut()
-                && let Some(before) = last.replace(place)
-            {
-                followed[before] = true;
-            }
-            depth.push(u32::try_from(open.len()).unwrap_or(u32::MAX));
-            open.push((place, None));
+            path.truncate(levels);
+            path.push(place);
         }
         let digits = depth.iter().max().map_or(1, |deepest| deepest.to_string().len());
         Self { depth, followed, room, digits }
     }
 
-    /// Columns of the branches of a span at this place.
+    /// Columns of the branches of the line at this place.
     pub(super) fn width(&self, place: usize) -> usize {
         let levels = self.levels(place);
         if levels * WIDTH <= self.room { levels * WIDTH } else { self.marker() + self.kept() * WIDTH }
     }
 
-    /// A pen that draws the branches of one span after the other, in order.
+    /// A pen that draws the branches of one line after the other, in order.
     pub(super) fn pen(&self) -> Pen<'_> {
         Pen { branches: self, path: Vec::new() }
     }
@@ -67,7 +74,7 @@ impl Branches {
         self.digits + 2
     }
 
-    /// Levels that are drawn of a span that lies too deep.
+    /// Levels that are drawn of a line that lies too deep.
     fn kept(&self) -> usize {
         (self.room.saturating_sub(self.marker()) / WIDTH).max(1)
     }
@@ -77,13 +84,13 @@ impl Branches {
 #[derive(Debug)]
 pub(super) struct Pen<'a> {
     branches: &'a Branches,
-    /// For the span and those above it, but the top: whether a sibling follows.
+    /// For the line and those above it, but the top: whether a sibling follows.
     path: Vec<bool>,
 }
 
 impl Pen<'_> {
-    /// Appends what stands before the span at this place; to be called for each place in order.
-    pub(super) fn span(&mut self, place: usize, out: &mut String) {
+    /// Appends what stands before the line at this place; to be called for each place in order.
+    pub(super) fn line(&mut self, place: usize, out: &mut String) {
         let levels = self.branches.levels(place);
         self.path.truncate(levels.saturating_sub(1));
         if levels > 0 {
@@ -94,7 +101,7 @@ impl Pen<'_> {
         out.push_str(if *own { FORK } else { LAST });
     }
 
-    /// Appends what stands before a further line of the span that was drawn last.
+    /// Appends what stands before a further line of what was drawn last.
     pub(super) fn below(&self, has_children: bool, out: &mut String) {
         for followed in self.shown(false, out) {
             out.push_str(if *followed { ON } else { OFF });
@@ -102,7 +109,7 @@ impl Pen<'_> {
         out.push_str(if has_children { ON } else { OFF });
     }
 
-    /// Whether the span at this place, which follows the one drawn last, is its child.
+    /// Whether the line at this place, which follows the one drawn last, is its child.
     pub(super) fn is_child(&self, place: usize) -> bool {
         self.branches.depth.get(place).is_some_and(|depth| *depth as usize == self.path.len() + 1)
     }

@@ -27,7 +27,11 @@ pub(super) fn converted(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef,
 
 /// A text, where there is one that is not empty.
 pub(super) fn text(array: &StringArray, row: usize) -> Option<&str> {
-    array.is_valid(row).then(|| array.value(row)).filter(|text| !text.is_empty())
+    any_text(array, row).filter(|text| !text.is_empty())
+}
+
+pub(super) fn any_text(array: &StringArray, row: usize) -> Option<&str> {
+    array.is_valid(row).then(|| array.value(row))
 }
 
 pub(super) fn int(array: &Int64Array, row: usize) -> Option<i64> {

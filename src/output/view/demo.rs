@@ -3,8 +3,7 @@
 use arrow::array::{AsArray, RecordBatch};
 use futures::TryStreamExt;
 
-use super::tests::{tree, wide};
-use super::write_session;
+use super::tests::{conversation_of, tree, wide};
 use crate::engine::{Engine, Params, StoreEngine};
 use crate::sources::demo::{DEFAULT_SEED, Generator};
 use crate::store::{Progress, Store};
@@ -54,10 +53,9 @@ async fn demo_session() {
     let sql = "SELECT session_id FROM sessions WHERE trace_count = 3 ORDER BY error_count DESC, session_id LIMIT 1";
     let id = ask(&engine, sql).await;
     let id = id[0].column(0).as_string::<i32>().value(0);
+    let session = ask(&engine, &format!("SELECT * FROM sessions WHERE session_id = '{id}'")).await;
     let traces = ask(&engine, &format!("SELECT * FROM traces WHERE session_id = '{id}' ORDER BY start_time")).await;
     for width in [80, 120] {
-        let mut out = Vec::new();
-        write_session(&mut out, id, &traces, &wide(width)).unwrap();
-        insta::assert_snapshot!(format!("demo_session_{width}"), String::from_utf8(out).unwrap());
+        insta::assert_snapshot!(format!("demo_session_{width}"), conversation_of(&session[0], &traces, wide(width)));
     }
 }

@@ -6,7 +6,7 @@ pub(super) const INDENT: usize = 1;
 const LEAST_BAR: usize = 8;
 /// Columns that a model's name may be shrunk to.
 const LEAST_MODEL: usize = 10;
-const MOST_MODEL: usize = 26;
+const MOST_MODEL: usize = 30;
 
 /// Terminal columns; 0 where there is no such column.
 ///

@@ -3,9 +3,12 @@
 //! ```text
 //! trace.rs     a trace: facts, then one line a span
 //!   spans.rs     spans of a trace in tree order, read from batches
+//!   focus.rs     which of them are shown
+//!   texts.rs     input and output below a span
 //!   branches.rs  the lines that join a span to its parent
 //!   layout.rs    which columns there are, and how wide
 //!   bar.rs       a span's place on the time axis
+//! objects.rs   a trace and a session as nested JSON
 //! session.rs   a session: facts, then its turns
 //!   said.rs      what a person would call the text of an input or output
 //!   wrap.rs      text folded to a width
@@ -22,8 +25,10 @@ mod branches;
 mod cells;
 #[cfg(test)]
 mod demo;
+mod focus;
 mod layout;
 mod line;
+mod objects;
 #[cfg(test)]
 mod properties;
 mod said;
@@ -31,11 +36,15 @@ mod session;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod trace;
 mod units;
 mod wrap;
 
-pub use session::write_session;
+pub use focus::Focus;
+pub use objects::{SessionJson, write_trace_json};
+pub use session::SessionView;
+pub use spans::trace_columns;
 pub use trace::write_trace;
 
 use super::Zone;
@@ -54,6 +63,10 @@ pub struct ViewOptions {
     pub zone: Zone,
     /// Whether the whole is enclosed in a [`Fence`](super::Fence).
     pub fence: bool,
+    /// Which spans of a trace are shown.
+    pub focus: Focus,
+    /// Whether inputs, outputs and what failed spans say are shown, whole.
+    pub full: bool,
 }
 
 impl ViewOptions {

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::sanitize::is_hidden;
-use super::tests::{Row, conversation, spans, tree};
-use super::{ViewOptions, tests::BASE};
+use super::tests::{BASE, Row, conversation, nested, spans, tree};
+use super::{Focus, ViewOptions};
 use crate::output::tests::batch;
 
 /// Text of any characters, with those that act on a terminal more often.
@@ -31,9 +31,21 @@ fn any_row(count: usize) -> impl Strategy<Value = Row> {
     let time = prop_oneof![3 => 0i64..10_000, 1 => -8_000_000_000_000i64..7_000_000_000_000];
     let first = (id(), option::of(id()), text(), kind, option::of((time.clone(), time)), status);
     let second = (text(), text(), option::of(any::<i64>()), option::of(any::<i64>()), option::of(any::<f64>()));
-    (first, second).prop_map(|((id, parent, name, kind, times, status), (message, model, prompt, completion, cost))| {
-        Row { id, parent, name, kind, times, status, message, model, tokens: (prompt, completion), cost }
-    })
+    (first, second, (text(), text())).prop_map(
+        |((id, parent, name, kind, times, status), (message, model, prompt, completion, cost), texts)| Row {
+            id,
+            parent,
+            name,
+            kind,
+            times,
+            status,
+            message,
+            model,
+            tokens: (prompt, completion),
+            cost,
+            texts,
+        },
+    )
 }
 
 /// Input, output, start and end of a turn.
@@ -47,7 +59,36 @@ fn check(shown: &str, width: usize) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn any_focus() -> impl Strategy<Value = Focus> {
+    (option::of(1u32..5), any::<bool>()).prop_map(|(depth, errors_only)| Focus { depth, errors_only })
+}
+
+/// Spans in an object, and those that it says are hidden.
+fn counted(object: &serde_json::Value) -> (u64, u64) {
+    let children = object.get("spans").or_else(|| object.get("children")).and_then(|list| list.as_array());
+    let below = children.into_iter().flatten().map(counted);
+    let own = (u64::from(object.get("spans").is_none()), object["hidden"].as_u64().unwrap_or(0));
+    below.fold(own, |(spans, hidden), more| (spans + more.0, hidden + more.1))
+}
+
 proptest! {
+    #[test]
+    fn whatever_is_asked_for_fits_and_all_is_accounted_for(
+        rows in (1usize..12).prop_flat_map(|count| vec(any_row(count), count)),
+        width in 1usize..220,
+        focus in any_focus(),
+        full: bool,
+    ) {
+        let batch = [spans(&rows)];
+        check(&tree(&batch, ViewOptions { width: Some(width), focus, full, ..ViewOptions::default() }), width)?;
+        let json = nested(&batch, focus);
+        prop_assert!(!json.chars().any(|c| c != '\n' && c.is_control()));
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let (shown, hidden) = counted(&parsed);
+        prop_assert_eq!(shown + hidden, rows.len() as u64, "{}", json);
+        prop_assert!(hidden == 0 || focus != Focus::default());
+    }
+
     #[test]
     fn trees_fit_and_hide_nothing(rows in (1usize..12).prop_flat_map(|count| vec(any_row(count), count)), width in 1usize..220) {
         let shown = tree(&[spans(&rows)], ViewOptions { width: Some(width), ..ViewOptions::default() });
@@ -59,7 +100,11 @@ proptest! {
     }
 
     #[test]
-    fn conversations_fit_and_hide_nothing(turns in vec((option::of(any_text()), option::of(any_text()), any::<i64>(), any::<i64>()), 1..5), width in 1usize..200) {
+    fn conversations_fit_and_hide_nothing(
+        turns in vec((option::of(any_text()), option::of(any_text()), any::<i64>(), any::<i64>()), 1..5),
+        width in 1usize..200,
+        full: bool,
+    ) {
         let texts = |of: &dyn Fn(&Said) -> Option<String>| -> ArrayRef {
             Arc::new(turns.iter().map(of).collect::<StringArray>())
         };
@@ -74,7 +119,7 @@ proptest! {
             ("end_time", times(&|turn| turn.3)),
             ("span_count", Arc::new(turns.iter().map(|turn| Some(turn.2)).collect::<Int64Array>())),
         ]);
-        let shown = conversation(&[rows], ViewOptions { width: Some(width), ..ViewOptions::default() });
+        let shown = conversation(&[rows], ViewOptions { width: Some(width), full, ..ViewOptions::default() });
         check(&shown, width)?;
         prop_assert!(shown.lines().count() >= turns.len() * 4);
     }

@@ -4,8 +4,25 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// Objects inside objects that are looked through for text.
-const LEVELS: usize = 6;
+/// Values inside values that are looked through for text.
+const LEVELS: usize = 10;
+
+/// Members that hold what was said, the likelier ones first; then those of one side.
+const KNOWN: [&str; 10] = [
+    "messages",
+    "choices",
+    "candidates",
+    "new_message",
+    "message",
+    "kwargs",
+    "content",
+    "contents",
+    "parts",
+    "message.content",
+];
+const ASKED: [&str; 8] = ["input", "question", "query", "prompt", "user_input", "text", "input_value", "task"];
+const ANSWERED: [&str; 8] =
+    ["output", "answer", "result", "response", "completion", "text", "output_value", "final_output"];
 
 /// Whose words are looked for in a list of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,31 +35,38 @@ pub(super) enum Side {
 
 /// The words in a recorded input or output; the text as it is where it is no JSON or nothing in it is known.
 ///
-/// Known are a JSON string, an object with `messages`, `choices` or `content`, an object with a single key, and a list of
-/// messages: the last one, of the user where the input is asked for. JSON that was cut off is read as far as it goes.
+/// Known are a JSON string, the objects and lists in which clients and frameworks keep messages (of several the last one,
+/// of the user where the input is asked for), objects with a member such as `question` or `answer`, and objects with a
+/// single member. Calls of tools are said where nothing else was: `name(arguments)`. JSON that was cut off is read as far as
+/// it goes.
 pub(super) fn said(text: &str, side: Side) -> Cow<'_, str> {
     if !text.trim_start().starts_with(['{', '[', '"']) {
         return Cow::Borrowed(text);
     }
     let parsed = serde_json::from_str(text).ok().or_else(|| parse_cut(text));
     match parsed.and_then(|value| words(&value, side, LEVELS)) {
-        Some(words) if !words.trim().is_empty() => Cow::Owned(words),
-        _ => Cow::Borrowed(text),
+        Some(words) => Cow::Owned(words),
+        None => Cow::Borrowed(text),
     }
 }
 
+/// The words in a value, if there are any but blanks.
 fn words(value: &Value, side: Side, levels: usize) -> Option<String> {
     let levels = levels.checked_sub(1)?;
     match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
         Value::Array(items) if items.iter().all(Value::is_array) => words(items.last()?, side, levels),
         Value::Array(items) => of_messages(items, side, levels),
         Value::Object(members) => {
-            let known = ["messages", "choices", "message", "kwargs", "content"];
-            let known = known.iter().filter_map(|key| members.get(*key)).find_map(|value| words(value, side, levels));
-            let only =
-                || members.iter().next().filter(|(key, _)| members.len() == 1 && *key != "role").map(|(_, only)| only);
-            known.or_else(|| words(only()?, side, levels))
+            let of_side = if side == Side::Input { ASKED } else { ANSWERED };
+            let known = KNOWN.iter().chain(&of_side).filter_map(|key| Some((*key, members.get(*key)?)));
+            let said = known.into_iter().find_map(|(key, value)| match (key, value) {
+                ("content" | "parts", Value::Array(items)) => parts(items, side, levels),
+                _ => words(value, side, levels),
+            });
+            let calls = || calls(["tool_calls", "toolCalls"].iter().find_map(|key| members.get(*key)?.as_array())?);
+            let only = || members.iter().next().filter(|(key, _)| members.len() == 1 && *key != "role");
+            said.or_else(calls).or_else(|| words(only()?.1, side, levels))
         }
         _ => None,
     }
@@ -50,9 +74,11 @@ fn words(value: &Value, side: Side, levels: usize) -> Option<String> {
 
 /// The words of the last message that has any, of the user if those are wanted and there are any.
 fn of_messages(items: &[Value], side: Side, levels: usize) -> Option<String> {
-    let is_message = |item: &Value| ["role", "message", "kwargs", "content"].iter().any(|key| item.get(key).is_some());
+    let is_message = |item: &Value| {
+        ["role", "message", "kwargs", "content", "parts", "message.content"].iter().any(|key| item.get(key).is_some())
+    };
     if !items.iter().any(is_message) {
-        return parts(items);
+        return parts(items, side, levels);
     }
     let last = |wanted: &dyn Fn(&Value) -> bool| {
         items.iter().rev().filter(|item| wanted(item)).find_map(|item| words(item, side, levels))
@@ -64,18 +90,43 @@ fn of_messages(items: &[Value], side: Side, levels: usize) -> Option<String> {
 
 /// Who speaks, in the shapes that clients and frameworks write.
 fn role(message: &Value) -> Option<&str> {
-    [message.get("role"), message.get("message").and_then(|inner| inner.get("role"))]
+    let inner = |outer: &str, key: &str| message.get(outer).and_then(|inner| inner.get(key));
+    [message.get("role"), message.get("message.role"), inner("message", "role"), inner("kwargs", "type")]
         .into_iter()
-        .chain([message.get("kwargs").and_then(|inner| inner.get("type")), message.get("type")])
+        // A serialised object names its class last.
+        .chain([message.get("id").and_then(Value::as_array).and_then(|id| id.last()), message.get("type")])
         .flatten()
         .find_map(Value::as_str)
 }
 
-/// The texts of a message that comes in parts.
-fn parts(items: &[Value]) -> Option<String> {
-    let text = |part: &Value| part.as_str().or_else(|| part.get("text")?.as_str()).map(str::to_owned);
-    let texts: Vec<String> = items.iter().filter_map(text).collect();
-    (!texts.is_empty()).then(|| texts.join("\n"))
+/// The texts of what comes in parts, else the calls among them.
+fn parts(items: &[Value], side: Side, levels: usize) -> Option<String> {
+    let text = |part: &Value| match part {
+        Value::String(text) => Some(text.clone()),
+        _ => match part.get("text").or_else(|| part.get("content"))? {
+            Value::String(text) => Some(text.clone()),
+            other => words(other, side, levels),
+        },
+    };
+    let texts: Vec<String> = items.iter().filter_map(text).filter(|text| !text.trim().is_empty()).collect();
+    if texts.is_empty() { calls(items) } else { Some(texts.join("\n")) }
+}
+
+/// Calls of tools, one a line.
+fn calls(items: &[Value]) -> Option<String> {
+    let calls: Vec<String> = items.iter().filter_map(call).collect();
+    (!calls.is_empty()).then(|| calls.join("\n"))
+}
+
+fn call(item: &Value) -> Option<String> {
+    let call = ["function", "functionCall", "function_call"].iter().find_map(|key| item.get(key)).unwrap_or(item);
+    let member = |keys: &[&str]| keys.iter().find_map(|key| call.get(key));
+    let name = member(&["name", "toolName", "tool_call.function.name"])?.as_str()?;
+    let arguments = match member(&["arguments", "args", "input", "tool_call.function.arguments"])? {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Some(format!("{name}({arguments})"))
 }
 
 /// Reads JSON whose end is missing: what is open is closed, else the last element is left out.
@@ -149,6 +200,41 @@ mod tests {
                 r#"{"messages":[[{"lc":1,"kwargs":{"content":"hey","type":"human"}},{"kwargs":{"content":"yes","type":"ai"}}]]}"#,
                 "hey",
                 "yes",
+            ),
+            (
+                r#"{"user_id":"u","new_message":{"parts":[{"text":"hi"},{"text":"there"}],"role":"user"},"config":{"n":1}}"#,
+                "hi\nthere",
+                "hi\nthere",
+            ),
+            (r#"{"content":{"parts":[{"text":"Hello!"}],"role":"model"},"finish_reason":"STOP"}"#, "Hello!", "Hello!"),
+            (r#"{"candidates":[{"content":{"parts":[{"text":"Yes."}],"role":"model"}}],"n":1}"#, "Yes.", "Yes."),
+            (r#"{"model":"m","contents":"What is it?"}"#, "What is it?", "What is it?"),
+            (
+                r#"[{"role":"system","parts":[{"type":"text","content":"be kind"}]},{"role":"user","parts":[{"type":"text","content":"one"},{"type":"text","content":"two"}]}]"#,
+                "one\ntwo",
+                "one\ntwo",
+            ),
+            (
+                r#"{"messages":[{"lc":1,"type":"constructor","id":["m","HumanMessage"],"kwargs":{"content":"hey"}},{"type":"constructor","id":["m","AIMessage"],"kwargs":{"content":"","tool_calls":[{"name":"look","args":{"at":"it"}}]}}]}"#,
+                "hey",
+                r#"look({"at":"it"})"#,
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":"hey"},{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"look","arguments":"{}"}}]}]}"#,
+                "hey",
+                "look({})",
+            ),
+            (
+                r#"[{"toolCallId":"1","toolName":"look","input":"{\"at\":1}"}]"#,
+                r#"look({"at":1})"#,
+                r#"look({"at":1})"#,
+            ),
+            (r#"{"query":"why?","result":"because","n":1}"#, "why?", "because"),
+            (r#"[{"message.role":"user","message.content":"hi"}]"#, "hi", "hi"),
+            (
+                r#"{"output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ok"}]}],"id":"r"}"#,
+                r#"{"output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ok"}]}],"id":"r"}"#,
+                "ok",
             ),
             (r#"[{"message.role":"x"}]"#, r#"[{"message.role":"x"}]"#, r#"[{"message.role":"x"}]"#),
             (

@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType};
 
 use super::super::color::{BOLD, CYAN, DIM, GREEN, RED};
 use super::super::{Error, Fence};
@@ -14,7 +14,8 @@ use super::cells::{column, float, int, text};
 use super::line::Line;
 use super::said::{Side, said};
 use super::units::{cost, counted, duration, moment, tokens};
-use super::wrap::fold;
+use super::wrap::{fold, fold_all};
+use crate::model::columns::timestamp_type;
 use crate::trace::{TEXT_CHARS, elapsed_ms, traces_schema};
 
 /// Lines of what was said on one side of a turn.
@@ -23,51 +24,70 @@ const LINES: usize = 6;
 const LABEL: usize = 8;
 const INDENT: usize = 2;
 
-/// Writes one session: what there is to say about the whole, then its turns, each a trace.
+/// Writes one session: what there is to say about the whole, then its turns, each a trace, as they come.
 ///
-/// `traces` are the session's rows of the table `traces`, ordered by start time; a missing column reads as null, as does a
-/// value of another type that cannot be converted. A turn shows when it began, how long after the end of the turn before
-/// it that was, the first lines of what the user said and of what came back, and latency, spans, tokens, cost, errors and
-/// trace id. Of JSON the words are shown where they can be told: of messages the last one of the user, or the last one.
-/// No line is wider than the terminal, and hidden characters are made visible, as in tables.
+/// A turn shows when it began, how long after all turns before it had ended that was, its name, what the user said and what
+/// came back (the first lines of it, or all with [`ViewOptions::full`]), and latency, spans, tokens, cost, errors and trace
+/// id. Of JSON the words are shown where they can be told: of messages the last one of the user, or the last one. No line is
+/// wider than the terminal, and hidden characters are made visible, as in tables.
 ///
-/// Without rows nothing is written. Fails if the destination does not take the text.
-pub fn write_session(
-    out: &mut dyn Write,
-    session_id: &str,
-    traces: &[RecordBatch],
-    options: &ViewOptions,
-) -> Result<(), Error> {
-    let columns = traces.iter().map(Columns::read).collect::<Result<Vec<_>, _>>()?;
-    let turns: Vec<Turn<'_>> =
-        columns.iter().flat_map(|columns| (0..columns.rows).map(|row| columns.turn(row))).collect();
-    if turns.is_empty() {
-        return Ok(());
+/// Each part fails if the destination does not take the text.
+pub struct SessionView<W> {
+    out: W,
+    line: Line,
+    options: ViewOptions,
+    fence: Option<Fence>,
+    /// Turns so far, and the end of the last-ending one.
+    turns: usize,
+    ended: Option<i64>,
+}
+
+impl<W: Write> SessionView<W> {
+    /// Writes the facts; `session` holds the row of `sessions`. A missing column reads as null.
+    pub fn new(mut out: W, session: &RecordBatch, options: ViewOptions) -> Result<Self, Error> {
+        let fence = options.fence.then(Fence::new);
+        if let Some(fence) = &fence {
+            writeln!(out, "{}", fence.opening())?;
+        }
+        let mut line = Line::new(options.columns(), options.color);
+        write_facts(&mut line, session, &options, &mut out)?;
+        Ok(Self { out, line, options, fence, turns: 0, ended: None })
     }
-    let fence = options.fence.then(Fence::new);
-    if let Some(fence) = &fence {
-        writeln!(out, "{}", fence.opening())?;
+
+    /// Writes turns: rows of `traces`, ordered by start time over all batches.
+    ///
+    /// A missing column reads as null, as does a value of another type that cannot be converted.
+    pub fn write(&mut self, traces: &RecordBatch) -> Result<(), Error> {
+        let columns = Columns::read(traces)?;
+        for turn in (0..columns.rows).map(|row| columns.turn(row)) {
+            self.turns += 1;
+            self.line.end(&mut self.out)?;
+            write_turn(&mut self.line, self.turns, &turn, self.ended, &self.options, &mut self.out)?;
+            self.ended = self.ended.max(turn.end);
+        }
+        Ok(())
     }
-    let mut line = Line::new(options.columns(), options.color);
-    write_facts(&mut line, session_id, &turns, options, out)?;
-    let mut before = None;
-    for (at, turn) in turns.iter().enumerate() {
-        line.end(out)?;
-        write_turn(&mut line, at + 1, turn, before, options, out)?;
-        before = before.max(turn.end);
+
+    /// Writes the end.
+    pub fn finish(mut self) -> Result<(), Error> {
+        if let Some(fence) = &self.fence {
+            writeln!(self.out, "{}", fence.closing())?;
+        }
+        Ok(self.out.flush()?)
     }
-    if let Some(fence) = &fence {
-        writeln!(out, "{}", fence.closing())?;
+}
+
+impl<W> std::fmt::Debug for SessionView<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionView").field("turns", &self.turns).finish_non_exhaustive()
     }
-    Ok(())
 }
 
 /// The columns of one batch of traces.
 struct Columns {
     rows: usize,
-    project: StringArray,
     trace_id: StringArray,
-    user: StringArray,
+    name: StringArray,
     input: StringArray,
     output: StringArray,
     start: TimestampNanosecondArray,
@@ -83,9 +103,8 @@ struct Columns {
 
 /// One trace of the session.
 struct Turn<'a> {
-    project: Option<&'a str>,
     trace_id: Option<&'a str>,
-    user: Option<&'a str>,
+    name: Option<&'a str>,
     input: Option<&'a str>,
     output: Option<&'a str>,
     start: Option<i64>,
@@ -110,9 +129,8 @@ impl Columns {
         let floats = |name: &str| read(name).map(|column| column.as_primitive::<Float64Type>().clone());
         Ok(Self {
             rows: batch.num_rows(),
-            project: texts("project")?,
             trace_id: texts("trace_id")?,
-            user: texts("user_id")?,
+            name: texts("name")?,
             input: texts("input")?,
             output: texts("output")?,
             start: times("start_time")?,
@@ -130,9 +148,8 @@ impl Columns {
     fn turn(&self, row: usize) -> Turn<'_> {
         let time = |times: &TimestampNanosecondArray| times.is_valid(row).then(|| times.value(row));
         Turn {
-            project: text(&self.project, row),
             trace_id: text(&self.trace_id, row),
-            user: text(&self.user, row),
+            name: text(&self.name, row),
             input: text(&self.input, row),
             output: text(&self.output, row),
             start: time(&self.start),
@@ -150,38 +167,50 @@ impl Columns {
 
 fn write_facts(
     line: &mut Line,
-    session_id: &str,
-    turns: &[Turn<'_>],
+    session: &RecordBatch,
     options: &ViewOptions,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let row = 0..session.num_rows().min(1);
+    let read = |name: &str, wanted: &DataType| column(&session.slice(0, row.len()), name, wanted);
+    let texts = |name: &str| -> Result<Option<String>, Error> {
+        let column = read(name, &DataType::Utf8)?;
+        Ok(row.clone().find_map(|row| text(column.as_string(), row)).map(str::to_owned))
+    };
+    let ints = |name: &str| -> Result<Option<i64>, Error> {
+        let column = read(name, &DataType::Int64)?;
+        Ok(row.clone().find_map(|row| int(column.as_primitive(), row)))
+    };
+    let floats = |name: &str| -> Result<Option<f64>, Error> {
+        let column = read(name, &DataType::Float64)?;
+        Ok(row.clone().find_map(|row| float(column.as_primitive(), row)))
+    };
     line.add("Session ", DIM);
-    line.add(session_id, BOLD);
+    line.add(texts("session_id")?.as_deref().unwrap_or("(no id)"), BOLD);
     line.end(out)?;
 
-    let start = turns.iter().filter_map(|turn| turn.start).min();
-    let end = turns.iter().filter_map(|turn| turn.end).max();
-    let length = start.zip(end).map(|(start, end)| duration(elapsed_ms(start, end)));
-    let project = turns.iter().find_map(|turn| turn.project);
-    let user = turns.iter().find_map(|turn| turn.user);
+    let start = read("start_time", &timestamp_type())?;
+    let start = start.as_primitive::<TimestampNanosecondType>().iter().next().flatten();
+    let counts = |number: Option<i64>, thing: &str| number.map(|number| counted(number, thing)).unwrap_or_default();
     let facts = [
-        (project.unwrap_or_default().to_owned(), ""),
-        (user.map(|user| format!("user {user}")).unwrap_or_default(), ""),
+        (texts("project")?.unwrap_or_default(), ""),
+        (texts("user_id")?.map(|user| format!("user {user}")).unwrap_or_default(), ""),
         (start.map(|start| moment(start, options.zone.tz())).unwrap_or_default(), ""),
-        (length.map(|length| format!("{length} long")).unwrap_or_default(), ""),
+        (floats("duration_ms")?.map(|length| format!("{} long", duration(length))).unwrap_or_default(), ""),
     ];
     line.facts(&facts, INDENT, out)?;
 
-    let sum = |value: &dyn Fn(&Turn<'_>) -> Option<i64>| turns.iter().filter_map(value).reduce(i64::saturating_add);
-    let errors = sum(&|turn| turn.errors).filter(|errors| *errors > 0);
-    let usage = tokens(sum(&|turn| turn.prompt), sum(&|turn| turn.completion), sum(&|turn| turn.total));
-    let spent = turns.iter().filter_map(|turn| turn.cost).reduce(|a, b| a + b);
+    let usage = tokens(ints("prompt_tokens")?, ints("completion_tokens")?, ints("total_tokens")?);
+    let models = read("models", traces_schema().field_with_name("models")?.data_type())?;
+    let models = row.clone().find_map(|row| models.is_valid(row).then(|| models.as_list::<i32>().value(row)));
+    let models = models.iter().flat_map(|models| models.as_string::<i32>().iter().flatten());
     let facts = [
-        (counted(turns.len() as i64, "turn"), BOLD),
-        (sum(&|turn| turn.spans).map(|spans| counted(spans, "span")).unwrap_or_default(), ""),
+        (counts(ints("trace_count")?, "turn"), BOLD),
+        (counts(ints("span_count")?, "span"), ""),
         (usage.unwrap_or_default(), ""),
-        (spent.map(cost).unwrap_or_default(), ""),
-        (errors.map(|errors| counted(errors, "error")).unwrap_or_default(), RED),
+        (floats("cost")?.map(cost).unwrap_or_default(), ""),
+        (counts(ints("error_count")?.filter(|errors| *errors > 0), "error"), RED),
+        (models.collect::<Vec<_>>().join(", "), ""),
     ];
     Ok(line.facts(&facts, INDENT, out)?)
 }
@@ -190,28 +219,21 @@ fn write_turn(
     line: &mut Line,
     number: usize,
     turn: &Turn<'_>,
-    before: Option<i64>,
+    ended: Option<i64>,
     options: &ViewOptions,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    line.add(&format!("#{number}"), BOLD);
-    if let Some(start) = turn.start {
-        line.blank(2);
-        line.add(&moment(start, options.zone.tz()), "");
-    }
-    if let Some((before, start)) = before.zip(turn.start) {
-        let gap = elapsed_ms(before, start);
-        line.blank(2);
-        line.add(
-            &if gap < 0.0 {
-                format!("{} before the last one ended", duration(-gap))
-            } else {
-                format!("{} later", duration(gap))
-            },
-            DIM,
-        );
-    }
-    line.end(out)?;
+    let gap = ended.zip(turn.start).map(|(ended, start)| elapsed_ms(ended, start));
+    let gap = gap.map(|gap| if gap < 0.0 { "overlapping".to_owned() } else { format!("after {}", duration(gap)) });
+    let start = turn.start.map(|start| moment(start, options.zone.tz()));
+    let number = format!("#{number}");
+    line.add(&number, BOLD);
+    let facts = [
+        (start.unwrap_or_default(), ""),
+        (gap.unwrap_or_default(), DIM),
+        (turn.name.unwrap_or_default().to_owned(), BOLD),
+    ];
+    line.facts(&facts, number.len() + 2, out)?;
 
     write_words(line, "user", CYAN, turn.input, Side::Input, options, out)?;
     write_words(line, "reply", GREEN, turn.output, Side::Output, options, out)?;
@@ -228,7 +250,7 @@ fn write_turn(
     Ok(line.facts(&facts, LABEL.min(options.columns() / 4), out)?)
 }
 
-/// Writes the first lines of what one side said, with its label before the first.
+/// Writes what one side said, the first lines of it or all, with its label before the first.
 fn write_words(
     line: &mut Line,
     label: &str,
@@ -238,31 +260,32 @@ fn write_words(
     options: &ViewOptions,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let columns = options.columns();
-    let begin = LABEL.min(columns / 4);
+    let begin = LABEL.min(options.columns() / 4);
     let words = said(text.unwrap_or_default(), side);
-    let room = columns.saturating_sub(begin + 2).max(1);
-    let mut folded = fold(&words, room, LINES);
+    let room = options.columns().saturating_sub(begin + 2).max(1);
+    let mut label = Some(label);
+    let mut write = |words: &str, tint: &str| -> Result<(), Error> {
+        line.blank(INDENT.min(begin));
+        line.put(label.take().unwrap_or_default(), begin.saturating_sub(INDENT + 1), color);
+        line.advance(begin);
+        line.add("│", color);
+        line.blank(1);
+        line.add(words, tint);
+        Ok(line.end(out)?)
+    };
+    if words.trim().is_empty() {
+        return write("(nothing)", DIM);
+    }
+    if options.full {
+        return fold_all(&words, room, |words| write(words, ""));
+    }
+    let folded = fold(&words, room, LINES);
+    folded.lines.iter().try_for_each(|words| write(words, ""))?;
     if folded.rest > 0 {
         // A summary ends after so many characters, whatever there was.
         let cut = text.is_some_and(|text| text.chars().count() >= TEXT_CHARS);
         let more = if cut { "+" } else { "" };
-        folded.lines.push(format!("… ({}{more} more characters)", folded.rest));
-    }
-    let note = folded.lines.len() - usize::from(folded.rest > 0);
-    if folded.lines.is_empty() {
-        folded.lines.push("(nothing)".to_owned());
-    }
-    for (at, words) in folded.lines.iter().enumerate() {
-        if at == 0 {
-            line.blank(INDENT.min(begin));
-            line.put(label, begin.saturating_sub(INDENT + 1), color);
-        }
-        line.advance(begin);
-        line.add("│", color);
-        line.blank(1);
-        line.add(words, if at >= note { DIM } else { "" });
-        line.end(out)?;
+        write(&format!("… ({}{more} more characters)", folded.rest), DIM)?;
     }
     Ok(())
 }

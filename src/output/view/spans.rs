@@ -11,13 +11,14 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimestampNanosecondType};
 
 use super::super::Error;
-use super::cells::{column, converted, float, int, text};
+use super::cells::{any_text, column, converted, float, int, text};
 use crate::model::columns::{self, TREE};
 use crate::trace;
 
 /// The columns that a tree is drawn from, besides `tree.*`: none of them is long.
-const SHORT: [&str; 17] = [
+const SHORT: [&str; 18] = [
     columns::PROJECT,
+    columns::SOURCE,
     columns::TRACE_ID,
     columns::SPAN_ID,
     columns::PARENT_ID,
@@ -38,12 +39,22 @@ const SHORT: [&str; 17] = [
 
 /// Where a failed span may say what went wrong.
 const FAILURE: [&str; 3] = [columns::STATUS_MESSAGE, "attributes.exception.type", "attributes.exception.message"];
-/// Characters of a failure that are kept: more than any terminal shows.
+/// Characters of a failure that are kept where it has one line: more than any terminal shows.
 const FAILURE_CHARS: usize = 1_000;
 
-/// What a line shows of a span.
+/// The columns that [`write_trace`](super::write_trace) and [`write_trace_json`](super::write_trace_json) read of a trace,
+/// by their raw names; with inputs and outputs where they are asked for.
+pub fn trace_columns(with_texts: bool) -> Vec<&'static str> {
+    let texts: &[&str] = if with_texts { &[columns::INPUT, columns::OUTPUT] } else { &[] };
+    let tree = TREE.iter().map(|column| column.name);
+    SHORT.into_iter().chain(FAILURE).chain(texts.iter().copied()).chain(tree).collect()
+}
+
+/// What is shown of a span.
 #[derive(Debug)]
 pub(super) struct Span<'a> {
+    /// Place among the short columns.
+    pub(super) row: usize,
     pub(super) left: i32,
     pub(super) right: i32,
     pub(super) name: Option<&'a str>,
@@ -59,24 +70,40 @@ pub(super) struct Span<'a> {
     pub(super) is_error: bool,
     /// What a failed span says about it.
     pub(super) failure: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+    pub(super) input: Option<&'a str>,
+    pub(super) output: Option<&'a str>,
     pub(super) is_critical: bool,
     pub(super) is_orphan: bool,
     pub(super) is_on_cycle: bool,
 }
 
-/// The short columns of a trace, and what its failed spans say.
+/// The columns of a trace, and what its failed spans say.
 #[derive(Debug)]
 pub(super) struct Columns {
+    /// The short ones.
     batch: RecordBatch,
+    /// The others, which may be too long for one array each.
+    texts: Vec<Texts>,
     /// By row.
     failures: HashMap<usize, String>,
 }
 
+/// The long columns of some rows.
+#[derive(Debug)]
+struct Texts {
+    /// The row after the last one.
+    end: usize,
+    message: StringArray,
+    input: StringArray,
+    output: StringArray,
+}
+
 impl Columns {
-    /// Reads the rows of one trace; long columns are looked at where a span failed, and nowhere else.
+    /// Reads the rows of one trace. What failed spans say is read `whole`, or only the beginning of it.
     ///
     /// Where the `tree.*` columns are not all there, they are computed from ids and times.
-    pub(super) fn read(batches: &[RecordBatch]) -> Result<Self, Error> {
+    pub(super) fn read(batches: &[RecordBatch], whole: bool) -> Result<Self, Error> {
         let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
         let short = columns::CANONICAL.iter().filter(|column| SHORT.contains(&column.name));
         for wanted in short.chain(TREE.iter()) {
@@ -105,8 +132,21 @@ impl Columns {
             arrays.splice(first.., tree);
             batch = RecordBatch::try_new(schema, arrays)?;
         }
-        let failures = failures(batches)?;
-        Ok(Self { batch, failures })
+        let mut texts = Vec::with_capacity(batches.len());
+        let mut end = 0;
+        for batch in batches {
+            end += batch.num_rows();
+            let read = |name| column(batch, name, &DataType::Utf8).map(|column| column.as_string::<i32>().clone());
+            let [message, input, output] = [columns::STATUS_MESSAGE, columns::INPUT, columns::OUTPUT].map(read);
+            texts.push(Texts { end, message: message?, input: input?, output: output? });
+        }
+        let failures = failures(batches, if whole { usize::MAX } else { FAILURE_CHARS })?;
+        Ok(Self { batch, texts, failures })
+    }
+
+    /// The short columns: canonical ones and those of the tree, without holes in their nested-set numbers.
+    pub(super) fn short(&self) -> &RecordBatch {
+        &self.batch
     }
 
     /// The trace's row of the table `traces`.
@@ -138,7 +178,9 @@ impl Columns {
         let span = |row: usize| {
             let (start, end) = (time(start, row), time(end, row));
             let elapsed = || Some(trace::elapsed_ms(start?, end?));
+            let (texts, place) = self.texts(row);
             Span {
+                row,
                 left: left.value(row),
                 right: right.value(row),
                 name: text(name, row),
@@ -153,6 +195,9 @@ impl Columns {
                 cost: float(cost, row),
                 is_error: text(status, row) == Some("ERROR"),
                 failure: self.failures.get(&row).map(String::as_str),
+                message: any_text(&texts.message, place),
+                input: any_text(&texts.input, place),
+                output: any_text(&texts.output, place),
                 is_critical: critical(row),
                 is_orphan: orphan(row),
                 is_on_cycle: cycle(row),
@@ -160,10 +205,17 @@ impl Columns {
         };
         order.into_iter().map(span).collect()
     }
+
+    /// The long columns that a row is in, and its place in them.
+    fn texts(&self, row: usize) -> (&Texts, usize) {
+        let at = self.texts.partition_point(|texts| texts.end <= row);
+        let before = at.checked_sub(1).map_or(0, |before| self.texts[before].end);
+        (&self.texts[at], row - before)
+    }
 }
 
-/// What failed spans say about it, by row over all batches.
-fn failures(batches: &[RecordBatch]) -> Result<HashMap<usize, String>, Error> {
+/// What failed spans say about it in at most so many characters, by row over all batches.
+fn failures(batches: &[RecordBatch], most: usize) -> Result<HashMap<usize, String>, Error> {
     let mut failures = HashMap::new();
     let mut before = 0;
     for batch in batches {
@@ -178,7 +230,7 @@ fn failures(batches: &[RecordBatch]) -> Result<HashMap<usize, String>, Error> {
         let said = FAILURE.iter().map(|name| said(name)).collect::<Result<Vec<_>, _>>()?;
         for (place, row) in failed.values().iter().enumerate() {
             let [message, kind, exception] = [0, 1, 2].map(|at| text(said[at].as_string(), place));
-            if let Some(failure) = failure(message, kind, exception) {
+            if let Some(failure) = failure(message, kind, exception, most) {
                 failures.insert(before + *row as usize, failure);
             }
         }
@@ -188,9 +240,9 @@ fn failures(batches: &[RecordBatch]) -> Result<HashMap<usize, String>, Error> {
 }
 
 /// The message of a failure, with the type of the exception before it where it does not say that itself.
-fn failure(message: Option<&str>, kind: Option<&str>, exception: Option<&str>) -> Option<String> {
-    let message = message.or(exception).map(|message| first_chars(message.trim()));
-    let kind = kind.map(first_chars);
+fn failure(message: Option<&str>, kind: Option<&str>, exception: Option<&str>, most: usize) -> Option<String> {
+    let message = message.or(exception).map(|message| first_chars(message.trim(), most));
+    let kind = kind.map(|kind| first_chars(kind, most));
     match (kind, message) {
         (Some(kind), Some(message)) if message.contains(kind) => Some(message.to_owned()),
         (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
@@ -198,8 +250,8 @@ fn failure(message: Option<&str>, kind: Option<&str>, exception: Option<&str>) -
     }
 }
 
-fn first_chars(text: &str) -> &str {
-    text.char_indices().nth(FAILURE_CHARS).map_or(text, |(end, _)| &text[..end])
+fn first_chars(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 // The columns are there, in these types: `Columns::read` made them.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
+    UInt32Array,
 };
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
-use super::{ViewOptions, write_session, write_trace};
+use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_trace_json};
 use crate::model::columns::{self, TREE};
 use crate::output::tests::batch;
 use crate::trace::tree_columns_of;
@@ -31,6 +32,7 @@ pub(super) struct Row {
     pub(super) model: Option<String>,
     pub(super) tokens: (Option<i64>, Option<i64>),
     pub(super) cost: Option<f64>,
+    pub(super) texts: (Option<String>, Option<String>),
 }
 
 fn row(id: &str, parent: &str, kind: &str, name: &str, start: i64, end: i64) -> Row {
@@ -49,6 +51,11 @@ impl Row {
     fn failed(mut self, message: &str) -> Self {
         self.status = Some("ERROR".to_owned());
         self.message = Some(message.to_owned());
+        self
+    }
+
+    fn said(mut self, input: &str, output: &str) -> Self {
+        self.texts = (Some(input.to_owned()), Some(output.to_owned()));
         self
     }
 
@@ -85,6 +92,8 @@ pub(super) fn spans(rows: &[Row]) -> RecordBatch {
         (columns::COMPLETION_TOKENS, ints(&|row| row.tokens.1)),
         (columns::COST, Arc::new(rows.iter().map(|row| row.cost).collect::<Float64Array>())),
         (columns::SESSION_ID, texts(&|_| Some("sess-17".to_owned()))),
+        (columns::INPUT, texts(&|row| row.texts.0.clone())),
+        (columns::OUTPUT, texts(&|row| row.texts.1.clone())),
     ])
 }
 
@@ -105,10 +114,22 @@ pub(super) fn tree(batches: &[RecordBatch], options: ViewOptions) -> String {
     String::from_utf8(out).unwrap()
 }
 
-pub(super) fn conversation(batches: &[RecordBatch], options: ViewOptions) -> String {
+pub(super) fn nested(batches: &[RecordBatch], focus: Focus) -> String {
     let mut out = Vec::new();
-    write_session(&mut out, "sess-17", batches, &options).unwrap();
+    write_trace_json(&mut out, batches, focus).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+pub(super) fn conversation_of(session: &RecordBatch, traces: &[RecordBatch], options: ViewOptions) -> String {
+    let mut out = Vec::new();
+    let mut view = SessionView::new(&mut out, session, options).unwrap();
+    traces.iter().for_each(|traces| view.write(traces).unwrap());
+    view.finish().unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub(super) fn conversation(traces: &[RecordBatch], options: ViewOptions) -> String {
+    conversation_of(&session(), traces, options)
 }
 
 pub(super) fn wide(width: usize) -> ViewOptions {
@@ -162,18 +183,143 @@ fn trees() {
     assert_eq!(tree(&[spans(&everything())], ViewOptions::default()), tree(&[spans(&everything())], wide(120)));
 }
 
+const ERRORS: Focus = Focus { depth: None, errors_only: true };
+
+fn levels(depth: u32) -> Focus {
+    Focus { depth: Some(depth), errors_only: false }
+}
+
+#[test]
+fn trees_with_a_focus() {
+    let focuses = [
+        ("depth_1", levels(1)),
+        ("depth_2", levels(2)),
+        ("errors", ERRORS),
+        ("errors_depth_2", Focus { depth: Some(2), errors_only: true }),
+    ];
+    for (name, focus) in focuses {
+        let shown = tree(&[spans(&everything())], ViewOptions { focus, ..wide(80) });
+        check_widths(&shown, 80);
+        insta::assert_snapshot!(format!("tree_{name}"), shown);
+    }
+    let all = tree(&[spans(&everything())], wide(80));
+    assert_eq!(tree(&[spans(&everything())], ViewOptions { focus: levels(4), ..wide(80) }), all);
+    // What is not shown changes nothing about the axis, and a trace in which nothing failed says so.
+    let fine = [row("a", "-", "LLM", "ask", 0, 10), row("b", "a", "TOOL", "look", 2, 4)];
+    insta::assert_snapshot!(tree(&[spans(&fine)], ViewOptions { focus: ERRORS, ..wide(80) }), @"
+    Trace 4bf92f3577b34da6a3ce929d0e0e4736  ask
+      shop · 2026-10-03 14:22:31.207Z · 10 ms · 2 spans
+      session sess-17
+
+     … 2 more, none failed
+    ");
+}
+
+/// Texts that would act on a terminal, forge lines of a tree, or be wider than it.
+fn sayings() -> Vec<Row> {
+    vec![
+        row("a", "-", "AGENT", "plan_trip", 0, 8_400)
+            .said("When does \u{1b}[31mmy\u{1b}[0m flight leave?\r\n\u{1b}]8;;http://x\u{7}here\u{9b}2J", "At 9:40."),
+        row("b", "a", "TOOL", "search_flights", 10, 420)
+            .failed(&format!("TimeoutError: no answer\n  File \"a.py\", line 1\n{}", "and so on ".repeat(12)))
+            .said("{\n  \"from\": \"東京\",\n\n  \"to\": \"\u{202e}nilreB\u{200b}\"\n}\n", " \n\t "),
+        row("c", "b", "LLM", "classify", 20, 410).said("", &"日本語".repeat(30)),
+        row("d", "-", "CHAIN", "last", 8_400, 8_500).said("\n\n└─ TOOL  ✗ forged\n\n", &"x".repeat(100)),
+    ]
+}
+
+#[test]
+fn trees_with_whole_texts() {
+    for width in [20, 40, 80] {
+        let shown = tree(&[spans(&sayings())], ViewOptions { full: true, ..wide(width) });
+        check_widths(&shown, width);
+        insta::assert_snapshot!(format!("tree_full_{width}"), shown);
+    }
+    // One batch or several.
+    let whole = spans(&sayings());
+    let parts = [whole.slice(0, 1), whole.slice(1, 0), whole.slice(1, 3)];
+    let full = ViewOptions { full: true, ..wide(80) };
+    assert_eq!(tree(&parts, full), tree(&[whole], full));
+}
+
+#[test]
+fn traces_as_objects() {
+    insta::assert_snapshot!("objects", nested(&[spans(&sayings())], Focus::default()));
+    insta::assert_snapshot!(
+        "objects_focus",
+        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true })
+    );
+    let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&everything())], Focus::default())).unwrap();
+    assert_eq!(parsed["span_count"], 16);
+    assert_eq!(parsed["spans"][0]["children"][2]["children"][1]["name"], "rerank");
+    let odd = Row { cost: Some(f64::NAN), ..row("a", "-", "LLM", "ask", 0, 10) };
+    let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&[odd])], Focus::default())).unwrap();
+    assert_eq!((&parsed["spans"][0]["cost"], &parsed["cost"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(nested(&[], Focus::default()), "");
+}
+
+#[test]
+fn sessions_as_objects() {
+    let mut out = Vec::new();
+    let mut json = SessionJson::new(&mut out, &session()).unwrap();
+    json.write(&turns().slice(0, 1)).unwrap();
+    json.write(&turns().slice(1, 0)).unwrap();
+    json.write(&turns().slice(1, 2)).unwrap();
+    json.finish().unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(parsed["turns"].as_array().unwrap().len(), 3);
+    insta::assert_snapshot!("session_objects", text);
+
+    let mut out = Vec::new();
+    SessionJson::new(&mut out, &session()).unwrap().finish().unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&out).unwrap()["turns"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn conversations_whole() {
+    let shown = conversation(&[turns()], ViewOptions { full: true, ..wide(80) });
+    check_widths(&shown, 80);
+    insta::assert_snapshot!("session_full", shown);
+}
+
 #[test]
 fn conversations() {
     for width in [40, 80, 120] {
-        let shown = conversation(&[session()], wide(width));
+        let shown = conversation(&[turns()], wide(width));
         check_widths(&shown, width);
         insta::assert_snapshot!(format!("session_{width}"), shown);
     }
-    let parts = [session().slice(0, 1), session().slice(1, 0), session().slice(1, 2)];
-    assert_eq!(conversation(&parts, wide(80)), conversation(&[session()], wide(80)));
+    let parts = [turns().slice(0, 1), turns().slice(1, 0), turns().slice(1, 2)];
+    assert_eq!(conversation(&parts, wide(80)), conversation(&[turns()], wide(80)));
 }
 
+/// A row of `sessions`.
 fn session() -> RecordBatch {
+    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    let int = |int: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![int])) };
+    let float = |float: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![float])) };
+    let mut models = ListBuilder::new(StringBuilder::new());
+    models.append_value(["gpt-4o", "text-embedding-3-small"].map(Some));
+    batch(vec![
+        ("project", text("shop")),
+        ("session_id", text("sess-17")),
+        ("user_id", text("u-9")),
+        ("trace_count", int(3)),
+        ("span_count", int(18)),
+        ("start_time", Arc::new(TimestampNanosecondArray::from(vec![BASE]).with_timezone("UTC"))),
+        ("duration_ms", float(90_000.0)),
+        ("error_count", int(2)),
+        ("models", Arc::new(models.finish())),
+        ("prompt_tokens", int(7_210)),
+        ("completion_tokens", int(502)),
+        ("cost", float(0.2123)),
+        ("last_output", text("bye")),
+    ])
+}
+
+/// Its rows of `traces`.
+fn turns() -> RecordBatch {
     let texts = |values: [Option<&str>; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
     let ints = |values: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
     let times = |values: [i64; 3]| -> ArrayRef {
@@ -185,7 +331,7 @@ fn session() -> RecordBatch {
     batch(vec![
         ("project", texts([Some("shop"); 3])),
         ("trace_id", texts([Some("4bf92f3577b34da6a3ce929d0e0e4736"), Some("\u{1b}[1mx"), None])),
-        ("user_id", texts([None, Some("u-9"), None])),
+        ("name", texts([Some("book"), Some("re\u{9b}book"), None])),
         ("start_time", times([0, 80, 85])),
         ("end_time", times([8, 90, 86])),
         ("latency_ms", Arc::new(Float64Array::from(vec![Some(8_000.0), Some(10_000.0), None]))),
@@ -234,12 +380,11 @@ Trace (no id)  first
  ·     second                          ▕
 "#);
     assert_eq!(tree(&[], wide(80)), "");
-    assert_eq!(conversation(&[], wide(80)), "");
     let nothing: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
     assert_eq!(tree(&[batch(vec![("x", nothing.clone())])], wide(80)).lines().count(), 4);
-    insta::assert_snapshot!(conversation(&[batch(vec![("x", nothing)])], wide(80)), @r#"
-Session sess-17
-  1 turn
+    let nothing = batch(vec![("x", nothing)]);
+    insta::assert_snapshot!(conversation_of(&nothing, std::slice::from_ref(&nothing), wide(80)), @r#"
+Session (no id)
 
 #1
   user  │ (nothing)
@@ -263,14 +408,14 @@ fn colour_changes_no_character() {
         let shown = tree(&[spans(&everything())], colored);
         assert!(shown.contains("\u{1b}[31m✗\u{1b}[0m"), "{shown:?}");
         assert_eq!(bare(shown), tree(&[spans(&everything())], wide(width)));
-        assert_eq!(bare(conversation(&[session()], colored)), conversation(&[session()], wide(width)));
+        assert_eq!(bare(conversation(&[turns()], colored)), conversation(&[turns()], wide(width)));
     }
 }
 
 #[test]
 fn fences_enclose() {
     let fenced = ViewOptions { fence: true, ..wide(80) };
-    for shown in [tree(&[spans(&everything())], fenced), conversation(&[session()], fenced)] {
+    for shown in [tree(&[spans(&everything())], fenced), conversation(&[turns()], fenced)] {
         let lines: Vec<_> = shown.lines().collect();
         let marker = lines[0].strip_prefix("<<<SPAN DATA ").unwrap().split(' ').next().unwrap();
         assert_eq!(*lines.last().unwrap(), format!("END OF SPAN DATA {marker}>>>"));
@@ -286,13 +431,28 @@ fn zones() {
     let zone = super::super::Zone::Named(chrono_tz::Tz::Asia__Kathmandu);
     let options = ViewOptions { zone, ..ViewOptions::default() };
     assert!(tree(&[spans(&everything())], options).contains(" 2026-10-03 20:07:31.207+05:45 "));
-    assert!(conversation(&[session()], options).contains("#1  2026-10-03 20:07:31.207+05:45\n"));
+    assert!(conversation(&[turns()], options).contains("#1  2026-10-03 20:07:31.207+05:45 · book\n"));
 }
 
 fn chain(length: usize) -> Vec<Row> {
     let id = |at: usize| format!("s{at}");
     let span = |at: usize| Row { parent: at.checked_sub(1).map(id), ..row(&id(at), "-", "CHAIN", "step", 0, 10) };
     (0..length).map(span).collect()
+}
+
+/// Brackets that are open at once at most; as many are closed as opened.
+fn deepest(json: &str) -> usize {
+    let (mut open, mut most) = (0usize, 0);
+    for c in json.chars() {
+        match c {
+            '{' | '[' => open += 1,
+            '}' | ']' => open = open.checked_sub(1).unwrap(),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    assert_eq!(open, 0);
+    most
 }
 
 #[test]
@@ -328,8 +488,25 @@ fn chains_of_any_length_take_a_line_a_span() {
  …18993                      └─ CHAIN step
 "#);
 
+    // What does not fail is counted, and objects nest without recursion.
+    let errors = tree(&batches, ViewOptions { focus: ERRORS, ..wide(100) });
+    assert_eq!(errors.matches(" CHAIN ").count(), 19_001);
+    assert!(errors.contains(" └─ … 999 more\n"), "{}", &errors[errors.len() - 200..]);
+    let shallow = tree(&batches, ViewOptions { focus: levels(2), ..wide(100) });
+    assert!(shallow.contains("    └─ … 19,998 more below, 1 error\n"), "{shallow}");
+    let objects = nested(&batches, Focus::default());
+    assert_eq!(deepest(&objects), 40_002);
+    assert!(objects.ends_with(&format!("{}\n", "]}".repeat(20_001))));
+
     // What is wide is no other: many children of one parent.
     rows.iter_mut().skip(1).for_each(|row| row.parent = Some("s0".to_owned()));
     batches = vec![spans(&rows)];
     assert_eq!(tree(&batches, wide(100)).matches("├─ CHAIN").count(), 19_998);
+}
+
+#[test]
+fn chains_that_no_stack_would_hold() {
+    let batch = [spans(&chain(100_000))];
+    assert!(tree(&batch, wide(40)).lines().count() > 100_000);
+    assert_eq!(nested(&batch, Focus::default()).matches("\"children\":[").count(), 100_000);
 }

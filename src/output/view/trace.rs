@@ -11,11 +11,13 @@ use super::super::color::{BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW};
 use super::super::{Error, Fence};
 use super::ViewOptions;
 use super::bar::Axis;
-use super::branches::Branches;
+use super::branches::{Branches, depths};
 use super::cells::{float, int, text};
+use super::focus::{Entry, Item, More};
 use super::layout::{INDENT, Layout};
 use super::line::Line;
 use super::spans::{Columns, Span};
+use super::texts::write_texts;
 use super::units::{cost, count, counted, duration, moment, tokens};
 
 /// Columns of a kind.
@@ -41,13 +43,17 @@ const COST: &str = "cost";
 /// out first, then tokens and cost. Of branches that would take more than a third of the width, `…12` stands for the first
 /// 12 levels. Hidden characters are made visible, as in tables.
 ///
+/// Where not all spans are shown, `… 12 more below, 2 errors` stands for those that are left out; the time axis remains that
+/// of the whole trace. With [`ViewOptions::full`], what a failed span says about it, inputs and outputs stand below each
+/// span, whole.
+///
 /// Takes time in proportion to the spans and their branches, after sorting them, and never recurses. Without rows nothing is
 /// written. Fails if the destination does not take the text, or if the columns do not fit into one array each.
 pub fn write_trace(out: &mut dyn Write, batches: &[RecordBatch], options: &ViewOptions) -> Result<(), Error> {
     if batches.iter().all(|batch| batch.num_rows() == 0) {
         return Ok(());
     }
-    let columns = Columns::read(batches)?;
+    let columns = Columns::read(batches, options.full)?;
     let summary = columns.summary()?;
     let spans = columns.spans();
     let fence = options.fence.then(Fence::new);
@@ -57,7 +63,7 @@ pub fn write_trace(out: &mut dyn Write, batches: &[RecordBatch], options: &ViewO
     let mut line = Line::new(options.columns(), options.color);
     write_facts(&mut line, &summary, options, out)?;
     line.end(out)?;
-    write_tree(&mut line, &spans, options.columns(), out)?;
+    write_tree(&mut line, &spans, options, out)?;
     if let Some(fence) = &fence {
         writeln!(out, "{}", fence.closing())?;
     }
@@ -115,30 +121,53 @@ fn write_facts(
     Ok(line.facts(&facts, 2, out)?)
 }
 
-fn write_tree(line: &mut Line, spans: &[Span<'_>], width: usize, out: &mut dyn Write) -> Result<(), Error> {
-    let branches = Branches::new(spans, width / 3);
+fn write_tree(line: &mut Line, spans: &[Span<'_>], options: &ViewOptions, out: &mut dyn Write) -> Result<(), Error> {
+    let width = options.columns();
+    let entries = options.focus.entries(spans, &depths(spans));
+    if let [Entry { item: Item::More(more), .. }] = entries.as_slice() {
+        line.blank(INDENT);
+        write_more(line, *more);
+        line.add(", none failed", DIM);
+        return Ok(line.end(out)?);
+    }
+    let branches = Branches::new(entries.iter().map(|entry| entry.depth).collect(), width / 3);
     let axis = axis(spans);
-    let layout = Layout::fit(wish(spans, &branches, axis), width);
+    let layout = Layout::fit(wish(spans, &entries, &branches, axis), width);
     write_titles(line, layout, axis, out)?;
 
     let name_at = INDENT + layout.span;
     let mut pen = branches.pen();
     let mut drawn = String::new();
-    for (place, span) in spans.iter().enumerate() {
+    for (place, entry) in entries.iter().enumerate() {
         drawn.clear();
-        pen.span(place, &mut drawn);
+        pen.line(place, &mut drawn);
         line.blank(INDENT);
+        let span = match entry.item {
+            Item::Span(at) => &spans[at],
+            Item::More(more) => {
+                line.add(&drawn, DIM);
+                write_more(line, more);
+                line.end(out)?;
+                continue;
+            }
+        };
         line.put(&drawn, layout.span, DIM);
         write_name(line, span, name_at);
         line.advance(name_at);
         write_figures(line, span, layout, axis);
         line.end(out)?;
-        if let Some(failure) = span.failure {
-            drawn.clear();
-            pen.below(pen.is_child(place + 1), &mut drawn);
+        if !options.full && span.failure.is_none() {
+            continue;
+        }
+        drawn.clear();
+        pen.below(pen.is_child(place + 1), &mut drawn);
+        let begin = INDENT + branches.width(place) + KIND + 1;
+        if options.full {
+            write_texts(line, span, drawn.trim_end(), begin, width, out)?;
+        } else if let Some(failure) = span.failure {
             line.blank(INDENT);
-            line.put(drawn.trim_end(), usize::MAX, DIM);
-            line.advance(INDENT + branches.width(place) + KIND + 1);
+            line.add(drawn.trim_end(), DIM);
+            line.advance(begin);
             line.add(failure, RED);
             line.end(out)?;
         }
@@ -152,6 +181,16 @@ fn write_tree(line: &mut Line, spans: &[Span<'_>], width: usize, out: &mut dyn W
         line.end(out)?;
     }
     Ok(())
+}
+
+/// What stands for spans that are not shown.
+fn write_more(line: &mut Line, more: More) {
+    let below = if more.is_below { " below" } else { "" };
+    line.add(&format!("… {} more{below}", count(more.spans)), DIM);
+    if more.errors > 0 {
+        line.add(", ", DIM);
+        line.add(&counted(more.errors, "error"), RED);
+    }
 }
 
 /// Kind, mark, name and flags, up to a column of the line.
@@ -272,10 +311,12 @@ fn axis(spans: &[Span<'_>]) -> Option<Axis> {
 }
 
 /// The widths that would show everything.
-fn wish(spans: &[Span<'_>], branches: &Branches, axis: Option<Axis>) -> Layout {
+fn wish(spans: &[Span<'_>], entries: &[Entry], branches: &Branches, axis: Option<Axis>) -> Layout {
     let mut wish = Layout { span: 1, ..Layout::default() };
     let mut shown = String::new();
-    for (place, span) in spans.iter().enumerate() {
+    for (place, entry) in entries.iter().enumerate() {
+        let Item::Span(at) = entry.item else { continue };
+        let span = &spans[at];
         shown.clear();
         let name = clip(span.name.unwrap_or(NAMELESS), usize::MAX, &mut shown).width;
         let mark = if span.is_error { ERROR.width() + 1 } else { 0 };

@@ -2,6 +2,9 @@
 
 use super::super::clip::clip;
 
+/// Characters to a column that are looked at for one line; those that take no column mostly come alone or in pairs.
+const SHORT: usize = 4;
+
 /// The first lines of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Folded {
@@ -27,18 +30,39 @@ pub(super) fn fold(text: &str, width: usize, most: usize) -> Folded {
     Folded { lines, rest: rest.chars().count() }
 }
 
+/// Folds a whole text as [`fold`] does, but with its blank lines and indents, and hands its lines on one by one.
+///
+/// Blanks at the end of a line, and blank lines at either end of the text, are left out. Takes time in proportion to the text.
+pub(super) fn fold_all<E>(text: &str, width: usize, mut each: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+    let mut shown = String::new();
+    for line in text.trim_end().trim_start_matches(['\r', '\n']).split('\n') {
+        let mut rest = line.trim_end();
+        loop {
+            shown.clear();
+            let taken = take(rest, width, &mut shown);
+            each(shown.trim_end())?;
+            rest = rest[taken..].trim_start();
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Appends as much of a line as fits, and gives the bytes of it that are done with: at least one character.
 fn take(line: &str, width: usize, shown: &mut String) -> usize {
-    if !clip(line, width, shown).cut {
+    // The rest of a long line is not read again for each of its parts.
+    let is_short = line.char_indices().nth(SHORT * width.max(1)).is_none();
+    if is_short && !clip(line, width, shown).cut {
         return line.len();
     }
     let fits = |end: usize, shown: &mut String| {
         shown.clear();
         !clip(&line[..end], width, shown).cut
     };
-    // No more characters than columns fit, except for those that take none, which may go to the next line.
     let ends: Vec<usize> =
-        line.char_indices().skip(1).map(|(end, _)| end).chain([line.len()]).take(width.max(1)).collect();
+        line.char_indices().skip(1).map(|(end, _)| end).chain([line.len()]).take(SHORT * width.max(1)).collect();
     let fitting = ends.partition_point(|&end| fits(end, shown));
     let Some(&end) = fitting.checked_sub(1).and_then(|at| ends.get(at)) else {
         // Wider than all there is.
@@ -80,7 +104,44 @@ mod tests {
         assert_eq!(folded("\u{1b}[31m\u{202e}", 6, 9), (lines(&["\\u{1b}", "[31m", "…"]), 0));
     }
 
+    #[test]
+    fn folds_all() {
+        let folded = |text: &str, width| {
+            let mut lines = Vec::new();
+            fold_all::<()>(text, width, |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            })
+            .unwrap();
+            lines
+        };
+        assert_eq!(folded("{\r\n  \"a\": 1\n\n}\n\n", 20), ["{", "  \"a\": 1", "", "}"]);
+        assert_eq!(folded("   the quick brown fox", 9), ["   the", "quick", "brown fox"]);
+        assert_eq!(folded("  \n", 9), [""]);
+        assert_eq!(folded("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
+        // Marks without end on one letter.
+        let marks = format!("e{}", "\u{301}".repeat(200_000));
+        assert_eq!(folded(&marks, 80).concat(), marks);
+    }
+
     proptest! {
+        #[test]
+        fn all_is_kept_and_fits(text in "[ \\n\\ta-c日é\u{301}\u{200d}\u{fe0f}❤👩\u{1b}\u{202e}]{0,60}", width in 2usize..30) {
+            let mut lines = Vec::new();
+            fold_all::<()>(&text, width, |line| {
+                lines.push(line.to_owned());
+                Ok(())
+            })
+            .unwrap();
+            for line in &lines {
+                prop_assert!(line.as_str().width() <= width, "{line:?}");
+                prop_assert!(!line.chars().any(char::is_control));
+            }
+            // Letters that are in no escape.
+            let letters = |text: &str| text.chars().filter(|c| matches!(c, 'a' | 'c' | '日' | 'é')).collect::<String>();
+            prop_assert!(letters(&lines.concat()) == letters(&text) || lines.concat().contains('…'));
+        }
+
         #[test]
         fn fits_and_ends(text in "[ \\n\\ta-c日é\u{301}\u{200d}\u{fe0f}❤👩\u{1b}\u{202e}]{0,60}", width in 1usize..30, most in 0usize..9) {
             let Folded { lines, rest } = fold(&text, width, most);
