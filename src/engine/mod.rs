@@ -26,6 +26,7 @@ mod resolve;
 mod rows;
 mod session;
 mod store;
+mod structure;
 mod tables;
 
 pub use catalog::{Relation, TableFunction};

@@ -25,6 +25,7 @@ use super::parse::Parsed;
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
+use super::structure::StructureTable;
 use super::tables::SegmentsTable;
 
 /// A statement's logical plan, and the session it was made in.
@@ -210,7 +211,7 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
             LogicalPlan::TableScan(scan) => {
                 reads |= match scan.source.get_logical_plan() {
                     Some(view) => reads_segments(&view)?,
-                    None => source_as_provider(&scan.source)?.is::<SegmentsTable>(),
+                    None => table_reads_segments(&source_as_provider(&scan.source)?)?,
                 };
             }
             _ => {}
@@ -218,6 +219,16 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
         Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(reads)
+}
+
+fn table_reads_segments(mut table: &Arc<dyn TableProvider>) -> Result<bool, DataFusionError> {
+    while let Some(structure) = table.downcast_ref::<StructureTable>() {
+        table = structure.spans();
+    }
+    match table.get_logical_plan() {
+        Some(view) => reads_segments(&view),
+        None => Ok(table.is::<SegmentsTable>()),
+    }
 }
 
 /// Whether a statement is one of those that change data or tables, as far as its syntax tells.

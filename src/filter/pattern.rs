@@ -1,7 +1,7 @@
 //! Patterns of structure: filters in braces, and how the spans they choose stand to each other.
 
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::tokenizer::{Token, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::arize;
 use super::error::short;
@@ -66,6 +66,8 @@ const BRACE: &str = "a filter in braces such as { kind = 'TOOL' }, or { } for ev
 /// A pattern that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
+    /// The pattern as it was written.
+    pub text: String,
     /// The filter in each pair of braces; `None` for every span.
     pub places: Vec<Option<Expr>>,
     /// What is asked of them.
@@ -121,7 +123,7 @@ fn read(text: &str, side: Option<Side>, names: &Names<'_>) -> Result<Pattern, Fi
         }
         chain.asked = Asked::Without;
     }
-    Ok(Pattern { places, chain, notes })
+    Ok(Pattern { text: text.to_owned(), places, chain, notes })
 }
 
 struct Operator {
@@ -188,11 +190,12 @@ impl Reader<'_> {
             let place = self.lexemes[open].bytes.clone();
             return Err(FilterError::new("limit", what).at(self.text, place));
         }
-        let close = (open + 1..self.lexemes.len())
-            .find(|&at| matches!(self.token(at), Some(Token::LBrace | Token::RBrace)))
-            .filter(|&at| self.token(at) == Some(&Token::RBrace));
-        let Some(close) = close else {
-            return Err(self.error("the brace that begins here is never closed", open));
+        let brace =
+            (open + 1..self.lexemes.len()).find(|&at| matches!(self.token(at), Some(Token::LBrace | Token::RBrace)));
+        let close = match brace.map(|at| (at, self.token(at))) {
+            Some((close, Some(Token::RBrace))) => close,
+            Some(_) => return Err(self.error("the brace that begins here is not closed before the next one", open)),
+            None => return Err(self.error("the brace that begins here is never closed", open)),
         };
         self.at = close + 1;
         if self.lexemes[open + 1..close].iter().all(Lexeme::is_blank) {
@@ -206,10 +209,8 @@ impl Reader<'_> {
 
     /// The operator before the next brace; `None` at the end.
     fn operator(&mut self) -> Result<Option<Operator>, FilterError> {
-        let arrow = self.arrow_of_comment();
-        if let Some(at) = arrow {
-            let error = self.error("unknown operator -->", at);
-            return Err(error.suggest(Some(">>")));
+        if let Some(at) = self.arrow_of_comment() {
+            return Err(unknown("-->").at(self.text, at..at + 3));
         }
         match self.next() {
             None => return Ok(None),
@@ -226,8 +227,8 @@ impl Reader<'_> {
         }
         let from = self.at;
         let ends = |lexeme: &Lexeme| {
-            matches!(lexeme.token.token, Token::LBrace | Token::RBrace | Token::Word(_))
-                || lexeme.token.token == Token::EOF
+            let typed = &self.text[lexeme.bytes.clone()];
+            typed.starts_with(|c: char| c.is_alphanumeric() || "{}'\"`;".contains(c))
         };
         let mut signs = String::new();
         let mut last = from;
@@ -248,11 +249,9 @@ impl Reader<'_> {
 
     /// Where `-->` stands for an operator: the lexer takes it for the beginning of a comment.
     fn arrow_of_comment(&self) -> Option<usize> {
-        let blanks = (self.at..self.lexemes.len()).take_while(|&at| self.lexemes[at].is_blank());
-        blanks.into_iter().find(|&at| match self.token(at) {
-            Some(Token::Whitespace(Whitespace::SingleLineComment { .. })) => self.typed(at).starts_with("-->"),
-            _ => false,
-        })
+        let mut blanks = self.lexemes[self.at..].iter().take_while(|lexeme| lexeme.is_blank());
+        let arrow = blanks.find(|blank| self.text[blank.bytes.clone()].starts_with("-->"))?;
+        Some(arrow.bytes.start)
     }
 }
 

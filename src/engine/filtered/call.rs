@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 
-use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table};
+use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table, pattern};
 use crate::engine::catalog::{Catalog, TableInfo};
 use crate::engine::error::EngineError;
 use crate::engine::remote::RemoteTable;
@@ -31,9 +31,22 @@ pub(crate) fn call(
     let usage = match function {
         "oql" => "oql('<filter>' [, 'spans'|'traces'|'threads'] [, '<table of spans>'])",
         "spans_where" => "spans_where('<filter>' [, '<table of spans>'])",
+        "structure" => "structure('<pattern>' [, 'left'|'right'|'both'] [, '<table of spans>'])",
         _ => "traces_where('<filter>' [, '<table of spans>'])",
     };
     let wrong = || bad_argument(format!("{function} takes other arguments")).help(format!("write {usage}"));
+    if function == "structure" {
+        let (text, side, table) = match texts.as_slice() {
+            [text] => (*text, None, None),
+            [text, second] => match second.parse() {
+                Ok(side) => (*text, Some(side), None),
+                Err(()) => (*text, None, Some(*second)),
+            },
+            [text, side, table] => (*text, Some(side.parse().map_err(|()| wrong())?), Some(*table)),
+            _ => return Err(wrong()),
+        };
+        return pattern::of_text(spans_table(catalog, table.unwrap_or(SPANS))?, text, side).map(Some);
+    }
     let (text, entity, table) = match (function, texts.as_slice()) {
         ("oql", [text]) => (*text, Entity::Spans, None),
         ("oql", [text, second]) => match second.parse() {

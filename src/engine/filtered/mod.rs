@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! call.rs     arguments of the functions, the table they mean
+//! pattern.rs  spans by their place among others
 //! wholes.rs   rows of `traces` and `sessions`
 //! ```
 
 mod call;
+mod pattern;
 mod wholes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +31,11 @@ use super::error::EngineError;
 use super::remote::RemoteTable;
 use crate::filter;
 use crate::filter::opik::AnySpan;
+use crate::filter::pattern::Pattern;
 use crate::model::columns::{PROJECT, TRACE_ID};
 
 /// The names of the functions, sorted.
-pub(crate) const FUNCTIONS: [&str; 3] = ["oql", "spans_where", "traces_where"];
+pub(crate) const FUNCTIONS: [&str; 4] = ["oql", "spans_where", "structure", "traces_where"];
 
 const TRACES: &str = "traces";
 const SESSIONS: &str = "sessions";
@@ -46,6 +49,13 @@ const MATCHING: &str = "matching";
 pub enum Selected {
     /// The spans for which it is true.
     Spans(Expr),
+    /// The spans that a pattern gives.
+    Structure {
+        /// The pattern.
+        pattern: Pattern,
+        /// On the spans that it gives.
+        condition: Expr,
+    },
     /// The rows of `traces` for which all is true.
     Traces {
         /// On the row: a column of `traces` is qualified by that name, another one is the root span's.
@@ -84,6 +94,8 @@ enum Selects {
     Spans(Expr),
     /// All spans of the traces with such a span.
     SpansOfTraces(Expr),
+    /// The spans that a pattern gives, if it is true of them.
+    Structure { pattern: Pattern, condition: Expr },
     /// The rows of `traces`, by their root spans and what is said of any of their spans.
     Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
     /// The rows of `sessions`.
@@ -100,6 +112,7 @@ impl Filtered {
     pub(crate) fn of_store(catalog: &Catalog<'_>, selected: Selected) -> Result<Self, EngineError> {
         let selects = match selected {
             Selected::Spans(condition) => Selects::Spans(condition),
+            Selected::Structure { pattern, condition } => Selects::Structure { pattern, condition },
             Selected::Traces { condition, any_span } => {
                 Selects::Traces { summaries: beside(catalog, TRACES)?, condition, any_span }
             }
@@ -121,7 +134,7 @@ impl Filtered {
     /// The columns it shows.
     pub(crate) fn schema(&self) -> SchemaRef {
         match &self.selects {
-            Selects::Spans(_) | Selects::SpansOfTraces(_) => self.table.provider.schema(),
+            Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Structure { .. } => self.table.provider.schema(),
             Selects::Traces { summaries, .. } => summaries.schema(),
             Selects::Sessions { sessions, .. } => sessions.schema(),
         }
@@ -129,7 +142,7 @@ impl Filtered {
 
     /// Whether its rows are spans.
     pub(crate) fn holds_spans(&self) -> bool {
-        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_))
+        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Structure { .. })
     }
 
     /// The table, with columns for these open names, and what the reader should know of names.
@@ -160,6 +173,7 @@ impl Filtered {
                 let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
                 Ok((view(rows.project(self.shown(names))?)?, notes))
             }
+            Selects::Structure { pattern, condition } => self.structure(pattern, condition, names),
             Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
             Selects::Sessions { sessions, summaries, condition, any_span } => {
                 self.sessions(sessions, summaries, condition, any_span)
