@@ -1,16 +1,17 @@
-//! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
+//! `spanql spans list`, `traces list`, `sessions list`, `structure`: what the store holds, the newest first, with the
+//! beginnings of inputs.
 
 use chrono::Utc;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit};
 
-use super::args::{ListOptions, Sort, SortedList, SpansList, WindowOptions};
+use super::args::{ListOptions, Sort, SortedList, SpansList, StructureArguments, WindowOptions};
 use super::context::Context;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::{ids, incomplete, pull, query};
 use crate::engine::{Params, Selected};
 use crate::filter::opik::{AnySpan, Entity, Oql};
-use crate::filter::{FilterError, Names, all_of};
+use crate::filter::{FilterError, Names, all_of, pattern};
 use crate::model::columns::{SESSION_ID, START_TIME};
 use crate::output::{Options, escape_terminal};
 
@@ -22,6 +23,7 @@ const SHOWN: usize = 200;
 
 const SPANS: [&str; 10] =
     ["start_time", "trace_id", "span_id", "name", "kind", "status_code", "latency_ms", "model", "total_tokens", "cost"];
+const SPANS_ORDER: &str = "start_time DESC NULLS LAST, trace_id, span_id, project";
 const TRACES: [&str; 9] = [
     "start_time",
     "trace_id",
@@ -54,6 +56,8 @@ struct List {
     input: &'static str,
     order: String,
     limit: u32,
+    /// Whether not everything is listed, even without filters and a window.
+    chosen: bool,
 }
 
 impl List {
@@ -75,8 +79,7 @@ struct Asked {
 }
 
 pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
-    let order = "start_time DESC NULLS LAST, trace_id, span_id, project".to_owned();
-    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit: arguments.limit };
+    let list = spans_list(arguments.limit);
     run(context, &list, arguments.options, |names, options, window| {
         let filter = options.read(names)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
@@ -86,9 +89,29 @@ pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Re
     .await
 }
 
+/// The spans that a pattern gives and that start in the window.
+pub(super) async fn structure(context: &Context, arguments: StructureArguments) -> anyhow::Result<()> {
+    let StructureArguments { pattern: text, side, limit, allow_unknown, result, window } = arguments;
+    let list = List { chosen: true, ..spans_list(limit) };
+    let filters = FilterOptions { allow_unknown, ..FilterOptions::default() };
+    run(context, &list, ListOptions { result, filters, window }, |names, _, window| {
+        let mut pattern = pattern::parse(&text, side, names)?;
+        let notes = std::mem::take(&mut pattern.notes);
+        let condition = all_of(window.into_iter().collect());
+        Ok(Asked { selected: Selected::Structure { pattern, condition }, notes })
+    })
+    .await
+}
+
+fn spans_list(limit: u32) -> List {
+    let order = SPANS_ORDER.to_owned();
+    List { things: "spans", columns: &SPANS, input: "input", order, limit, chosen: false }
+}
+
 pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "latency_ms", "trace_id");
-    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit };
+    let list =
+        List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit, chosen: false };
     run(context, &list, arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, mut any_span, notes } = whole(names, options, Entity::Traces, window)?;
@@ -101,7 +124,14 @@ pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::
 
 pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "duration_ms", "session_id");
-    let list = List { things: "sessions", columns: &SESSIONS, input: "first_input", order, limit: arguments.limit };
+    let list = List {
+        things: "sessions",
+        columns: &SESSIONS,
+        input: "first_input",
+        order,
+        limit: arguments.limit,
+        chosen: false,
+    };
     run(context, &list, arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, any_span, notes } = whole(names, options, Entity::Threads, window)?;
@@ -142,7 +172,7 @@ async fn run(
     let ListOptions { result, mut filters, window } = options;
     let target = context.target(result.output.as_deref())?;
     let window = starts_in(&window)?;
-    let all = filters.is_empty() && window.is_none();
+    let all = !list.chosen && filters.is_empty() && window.is_none();
     let (engine, snapshot) = query::engine(context).await?;
     context.note_if_empty(&snapshot);
     let (schema, rest) = engine.span_columns().await?;

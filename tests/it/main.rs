@@ -50,5 +50,6 @@ mod store_readers;
 mod store_shapes;
 mod store_sql;
 mod store_versions;
+mod structure;
 mod support;
 mod surface;

@@ -64,9 +64,9 @@ impl Filtered {
     }
 }
 
-/// What is true of a span of every trace that has a match, where a single span can tell.
+/// What is true of some span of every trace that has a match, where a single span can tell.
 fn candidates(pattern: &Pattern) -> Option<&Expr> {
-    let telling = |place: &'_ &Expr| !filter::columns(place).iter().any(|name| is_of_tree(name));
+    let telling = |place: &&Expr| !filter::columns(place).iter().any(|name| is_of_tree(name));
     let last = pattern.places.last().filter(|_| pattern.chain.asked != Asked::Without);
     pattern.places.first().into_iter().chain(last).flatten().find(telling)
 }

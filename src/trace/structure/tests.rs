@@ -1,5 +1,7 @@
 //! Every chain over random forests gives what checking all tuples of spans one by one gives.
 
+use std::time::Instant;
+
 use arrow::array::AsArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int32Type;
@@ -164,4 +166,31 @@ fn traces_lie_side_by_side() {
     let all = BooleanBuffer::new_set(4);
     let found = Matcher::default().matches(&chain, &[all.clone(), all], &[1, 2, 2, 1], &[4, 3, 3, 4], &[0..2, 2..4]);
     assert_eq!(found.iter().collect::<Vec<_>>(), [false, true, true, false]);
+}
+
+#[test]
+fn depth_and_width_cost_no_more_than_rows() {
+    let n = 100_000;
+    // A chain, and a span with all others for children.
+    let left = (1..=n).chain(std::iter::once(1)).chain((1..n).map(|child| 2 * child));
+    let right =
+        (1..=n).map(|depth| 2 * n + 1 - depth).chain(std::iter::once(2 * n)).chain((1..n).map(|child| 2 * child + 1));
+    let (left, right): (Vec<i32>, Vec<i32>) = (left.collect(), right.collect());
+    let n = n as usize;
+    let began = Instant::now();
+    for (relation, deep, wide) in [
+        (Relation::Child, n - 1, n - 1),
+        (Relation::Descendant, n - 1, n - 1),
+        (Relation::Parent, n - 1, 1),
+        (Relation::Ancestor, n - 1, 1),
+        (Relation::Sibling, 0, n - 1),
+    ] {
+        let all = BooleanBuffer::new_set(2 * n);
+        let chain = Chain { relations: vec![relation], asked: Asked::Matches(Side::Right) };
+        let places = [all.clone(), all];
+        let found = Matcher::default().matches(&chain, &places, &left, &right, &[0..n, n..2 * n]);
+        let count = |from: usize| found.slice(from, n).count_set_bits();
+        assert_eq!((count(0), count(n)), (deep, wide), "{relation:?}");
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
