@@ -322,7 +322,7 @@ async fn only_what_is_the_same_for_a_whole_trace_reaches_the_scan() {
     };
     for (condition, expected) in [
         ("trace_id = 'x'", Some("context.trace_id")),
-        ("project = 'support' AND trace_id IN ('x', 'y')", Some("context.trace_id")),
+        ("project = 'support-agent' AND trace_id IN ('x', 'y')", Some("context.trace_id")),
         ("name = 'x'", None),
         ("latency_ms > 5", None),
         ("start_time >= '2020-01-01' AND span_id = 'x'", None),

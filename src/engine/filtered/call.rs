@@ -11,6 +11,7 @@ use crate::engine::error::EngineError;
 use crate::engine::remote::RemoteTable;
 use crate::filter::opik::{self, Entity};
 use crate::filter::{Names, Unknown, arize};
+use crate::trace::structure::Side;
 
 /// Calls one of the functions; `None` if it is none of them.
 pub(crate) fn call(
@@ -45,7 +46,12 @@ pub(crate) fn call(
             [text, side, table] => (*text, Some(side.parse().map_err(|()| wrong())?), Some(*table)),
             _ => return Err(wrong()),
         };
-        return pattern::of_text(spans_table(catalog, table.unwrap_or(SPANS))?, text, side).map(Some);
+        let table = spans_table(catalog, table.unwrap_or(SPANS)).map_err(|error| {
+            // It may have been meant for a side.
+            let unknown = error.code() == "unknown-table" && side.is_none() && error.suggestion().is_none();
+            if unknown { error.help(format!("a side is {}", Side::NAMES.join(", "))) } else { error }
+        })?;
+        return pattern::of_text(table, text, side).map(Some);
     }
     let (text, entity, table) = match (function, texts.as_slice()) {
         ("oql", [text]) => (*text, Entity::Spans, None),
