@@ -25,7 +25,7 @@ use super::rows::{over_columns, physical};
 use super::tables::SegmentsTable;
 use crate::filter::pattern::Pattern;
 use crate::filter::{columns as columns_of, with_stack};
-use crate::model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, TREE};
+use crate::model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, is_of_tree};
 use crate::trace::structure::Chain;
 use exec::{StructureExec, Tree};
 
@@ -116,7 +116,7 @@ impl TableProvider for StructureTable {
         let of_tree: &[&str] = if stored { &[LEFT, RIGHT] } else { &[SPAN_ID, PARENT_ID, START_TIME, END_TIME] };
         let conditions = self.places.iter().flatten().flat_map(columns_of);
         // The tree that is computed replaces one that is there.
-        let conditions = conditions.filter(|name| stored || !TREE.iter().any(|column| column.name == name));
+        let conditions = conditions.filter(|name| stored || !is_of_tree(name));
         let needed = [PROJECT, TRACE_ID].iter().chain(of_tree).map(|name| (*name).to_owned()).chain(conditions);
         for index in needed.filter_map(|name| schema.index_of(&name).ok()) {
             if !read.contains(&index) {

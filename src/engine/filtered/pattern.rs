@@ -15,7 +15,7 @@ use crate::engine::structure::StructureTable;
 use crate::filter;
 use crate::filter::pattern::{self, Pattern};
 use crate::filter::{Names, Unknown};
-use crate::model::columns::TREE;
+use crate::model::columns::{TREE, is_of_tree};
 use crate::trace::structure::{Asked, Side};
 
 /// The spans of a table that a pattern gives.
@@ -29,10 +29,6 @@ pub(super) fn of_text(table: Table, text: &str, side: Option<Side>) -> Result<Fi
     let unknown = if remote { Unknown::Silent } else { Unknown::Null };
     let pattern = pattern::parse(text, side, &Names::new(&schema, &table.rest, unknown))?;
     Ok(Filtered { table, selects: Selects::Structure { pattern, condition: lit(true) }, notes: vec![] })
-}
-
-fn is_of_tree(name: &str) -> bool {
-    TREE.iter().any(|column| column.name == name)
 }
 
 impl Filtered {

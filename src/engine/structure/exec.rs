@@ -26,7 +26,7 @@ use datafusion::physical_plan::{
 use futures::TryStreamExt;
 
 use crate::engine::per_trace::{Traces, gathered_traces, whole_traces};
-use crate::model::columns::{PROJECT, TRACE_ID, TREE};
+use crate::model::columns::{PROJECT, TRACE_ID, TREE, is_of_tree};
 use crate::trace::structure::{Asked, Chain, Matcher};
 use crate::trace::tree_columns_of;
 
@@ -121,10 +121,6 @@ fn beside_tree(rows: &RecordBatch, tree: Vec<ArrayRef>) -> Result<RecordBatch> {
     let own = schema.fields().iter().zip(rows.columns()).filter(|(field, _)| !is_of_tree(field.name()));
     let columns = own.map(|(_, column)| Arc::clone(column)).chain(tree).collect();
     Ok(RecordBatch::try_new(with_tree(&schema), columns)?)
-}
-
-fn is_of_tree(name: &str) -> bool {
-    TREE.iter().any(|column| column.name == name)
 }
 
 fn numbers(column: &ArrayRef) -> Result<Int32Array> {
