@@ -14,6 +14,7 @@ use crate::filter::opik::Entity;
 use crate::output::Zone;
 use crate::serve::Token;
 use crate::sources::files;
+use crate::trace::structure::Side;
 
 /// Query exported LLM spans with SQL.
 ///
@@ -177,6 +178,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SessionsCommand,
     },
+    /// List spans of the store by their place among the others of their trace, the newest first
+    ///
+    /// A pattern is filters in braces, and between them how the span on the right stands to the one on the left: > is a
+    /// child, >> a descendant, < the parent, << an ancestor, ~ a sibling. { } is every span. With ! before the last of
+    /// these, the spans to its left are listed that have no such span: { kind = 'AGENT' } !>> { kind = 'TOOL' }.
+    Structure(StructureArguments),
     /// Say a filter in another language
     ///
     /// What is printed lets through everything that the filter does; where it lets through more, a note says so. Exit
@@ -520,6 +527,30 @@ pub(super) struct ExportOptions {
     pub(super) filters: FilterOptions,
     #[command(flatten)]
     pub(super) window: WindowOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StructureArguments {
+    /// The pattern, e.g. { kind = 'AGENT' } >> { status_code = 'ERROR' }; filters are in Arize's filter language
+    #[arg(value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(super) pattern: String,
+    /// Spans of which end of the pattern to list [default: right]
+    #[arg(long, value_name = "SIDE", value_parser = side())]
+    pub(super) side: Option<Side>,
+    /// List at most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+    /// Read names that no span has as null, instead of refusing the pattern
+    #[arg(long)]
+    pub(super) allow_unknown: bool,
+    #[command(flatten)]
+    pub(super) result: ResultOptions,
+    #[command(flatten)]
+    pub(super) window: WindowOptions,
+}
+
+fn side() -> impl TypedValueParser<Value = Side> {
+    PossibleValuesParser::new(Side::NAMES).map(|name| name.parse().unwrap_or_default())
 }
 
 /// A list of traces or sessions.

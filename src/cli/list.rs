@@ -1,4 +1,5 @@
-//! `spanql spans list`, `traces list`, `sessions list`: what the store holds, the newest first, with the beginnings of inputs.
+//! `spanql spans list`, `traces list`, `sessions list`, `structure`: what the store holds, the newest first, with the
+//! beginnings of inputs.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, lit};
 use futures::TryStreamExt;
 
-use super::args::{FromOptions, ListOptions, Sort, SortedList, SpansList, WindowOptions};
+use super::args::{FromOptions, ListOptions, Sort, SortedList, SpansList, StructureArguments, WindowOptions};
 use super::context::{Context, Target};
 use super::cursor::Cursor;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
@@ -16,7 +17,7 @@ use super::place::Place;
 use super::{pull, query};
 use crate::engine::{EngineError, Params, Selected};
 use crate::filter::opik::{AnySpan, Entity, Oql};
-use crate::filter::{FilterError, Names, all_of};
+use crate::filter::{FilterError, Names, all_of, pattern};
 use crate::model::columns::{SESSION_ID, START_TIME};
 use crate::output::{Options, ResultWriter, Written, escape_terminal};
 
@@ -28,6 +29,7 @@ const SHOWN: usize = 200;
 
 const SPANS: [&str; 10] =
     ["start_time", "trace_id", "span_id", "name", "kind", "status_code", "latency_ms", "model", "total_tokens", "cost"];
+const SPANS_ORDER: &str = "start_time DESC NULLS LAST, trace_id, span_id, project";
 const TRACES: [&str; 9] = [
     "start_time",
     "trace_id",
@@ -62,6 +64,8 @@ struct List {
     limit: u32,
     /// A last column that is not shown, but part of where the list ends.
     behind: Option<&'static str>,
+    /// Whether not everything is listed, even without filters and a window.
+    chosen: bool,
 }
 
 impl List {
@@ -84,9 +88,8 @@ struct Asked {
 }
 
 pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
-    let order = "start_time DESC NULLS LAST, trace_id, span_id, project".to_owned();
     let SpansList { limit, cursor, from, options } = arguments;
-    let list = List { things: "spans", columns: &SPANS, input: "input", order, limit, behind: Some("project") };
+    let list = List { behind: Some("project"), ..spans_list(limit) };
     run(context, &list, &from, options, |names, options, window| {
         let filter = options.read(names)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
@@ -97,9 +100,37 @@ pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Re
     .await
 }
 
+/// The spans that a pattern gives and that start in the window.
+pub(super) async fn structure(context: &Context, arguments: StructureArguments) -> anyhow::Result<()> {
+    let StructureArguments { pattern: text, side, limit, allow_unknown, result, window } = arguments;
+    let list = List { chosen: true, ..spans_list(limit) };
+    let filters = FilterOptions { allow_unknown, ..FilterOptions::default() };
+    let options = ListOptions { result, filters, window };
+    run(context, &list, &FromOptions::default(), options, |names, _, window| {
+        let mut pattern = pattern::parse(&text, side, names)?;
+        let notes = std::mem::take(&mut pattern.notes);
+        let condition = all_of(window.into_iter().collect());
+        Ok(Asked { selected: Selected::Structure { pattern, condition }, notes })
+    })
+    .await
+}
+
+fn spans_list(limit: u32) -> List {
+    let order = SPANS_ORDER.to_owned();
+    List { things: "spans", columns: &SPANS, input: "input", order, limit, behind: None, chosen: false }
+}
+
 pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
     let order = order(arguments.sort, "latency_ms", "trace_id");
-    let list = List { things: "traces", columns: &TRACES, input: "input", order, limit: arguments.limit, behind: None };
+    let list = List {
+        things: "traces",
+        columns: &TRACES,
+        input: "input",
+        order,
+        limit: arguments.limit,
+        behind: None,
+        chosen: false,
+    };
     run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
         let Oql { expr, mut any_span, notes } = whole(names, options, Entity::Traces, window)?;
@@ -119,6 +150,7 @@ pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow
         order,
         limit: arguments.limit,
         behind: None,
+        chosen: false,
     };
     run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
         let sessions = std::mem::take(&mut options.session_id);
@@ -161,7 +193,7 @@ async fn run(
     let ListOptions { result, mut filters, window } = options;
     let target = context.target(result.output.as_deref())?;
     let window = starts_in(&window)?;
-    let all = filters.is_empty() && window.is_none();
+    let all = !list.chosen && filters.is_empty() && window.is_none();
     let place = Place::open(context, from).await?;
     let (schema, rest) = place.columns(&mut filters).await?;
     let names = Names::new(&schema, &rest, filters.unknown());

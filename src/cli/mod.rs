@@ -97,6 +97,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Sessions { command: SessionsCommand::Show(arguments) }) => {
             show::session(context, arguments).await
         }
+        Some(Command::Structure(arguments)) => list::structure(context, arguments).await,
         Some(Command::Filter(arguments)) => filter::run(context, &arguments),
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,

@@ -225,7 +225,8 @@ impl From<TokenizerError> for EngineError {
 impl From<FilterError> for EngineError {
     fn from(error: FilterError) -> Self {
         let place = error.position().map(|(line, column)| format!("at {line}:{column} in it: ")).unwrap_or_default();
-        let filter = Self::new(error.code(), "the filter is refused").why(format!("{place}{}", error.what()));
+        let filter = Self::new(error.code(), format!("the {} is refused", error.subject()))
+            .why(format!("{place}{}", error.what()));
         let filter = match error.advice() {
             Some(advice) => filter.help(advice),
             None => filter,

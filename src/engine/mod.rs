@@ -21,12 +21,14 @@ mod items;
 mod limits;
 mod params;
 mod parse;
+mod per_trace;
 mod planner;
 mod remote;
 mod resolve;
 mod rows;
 mod session;
 mod store;
+mod structure;
 mod tables;
 
 pub use catalog::{Relation, TableFunction};

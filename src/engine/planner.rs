@@ -25,6 +25,7 @@ use super::parse::Parsed;
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
+use super::structure::StructureTable;
 use super::tables::{self, SegmentsTable};
 
 /// A statement's logical plan, and the session it was made in.
@@ -210,13 +211,7 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
             LogicalPlan::TableScan(scan) => {
                 reads |= match scan.source.get_logical_plan() {
                     Some(view) => reads_segments(&view)?,
-                    None => {
-                        let table = source_as_provider(&scan.source)?;
-                        match tables::rests_on(table.as_ref()) {
-                            Some(plan) => reads_segments(plan)?,
-                            None => table.is::<SegmentsTable>(),
-                        }
-                    }
+                    None => table_reads_segments(&source_as_provider(&scan.source)?)?,
                 };
             }
             _ => {}
@@ -224,6 +219,19 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
         Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(reads)
+}
+
+fn table_reads_segments(mut table: &Arc<dyn TableProvider>) -> Result<bool, DataFusionError> {
+    while let Some(structure) = table.downcast_ref::<StructureTable>() {
+        table = structure.spans();
+    }
+    if let Some(plan) = tables::rests_on(table.as_ref()) {
+        return reads_segments(plan);
+    }
+    match table.get_logical_plan() {
+        Some(view) => reads_segments(&view),
+        None => Ok(table.is::<SegmentsTable>()),
+    }
 }
 
 /// Whether a statement is one of those that change data or tables, as far as its syntax tells.

@@ -118,26 +118,30 @@ pub(super) fn in_words(condition: &Expr) -> String {
 
 /// The condition over rows of this schema.
 fn compile(condition: &Expr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    with_stack(|| physical(over_columns(condition.clone(), schema, &BTreeMap::new())?, schema))
+}
+
+/// A condition over the columns that a table of spans has: names that it has no column of are computed from these, or
+/// null.
+pub(super) fn over_columns(condition: Expr, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Result<Expr> {
+    // From the top down, what a name is read from would be read in its turn.
+    condition.transform_up(|expr| read(expr, schema, rest)).data()
+}
+
+/// A condition over columns, as it is evaluated: text is compared with numbers as SQL does.
+pub(super) fn physical(condition: Expr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let rows = Arc::new(DFSchema::try_from(schema.clone())?);
     let simplifier = ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::clone(&rows)).build());
-    with_stack(|| {
-        let condition = condition.clone().transform_up(|expr| read(expr, schema)).data()?;
-        let condition = compare_mixed_types(condition, &rows)?.data;
-        let condition = simplifier.simplify(simplifier.coerce(condition, &rows)?)?;
-        create_physical_expr(
-            &balance(condition)?.data,
-            &rows,
-            &ExecutionProps::new(),
-            &PhysicalPlanningContext::default(),
-        )
-    })
+    let condition = compare_mixed_types(condition, &rows)?.data;
+    let condition = simplifier.simplify(simplifier.coerce(condition, &rows)?)?;
+    create_physical_expr(&balance(condition)?.data, &rows, &ExecutionProps::new(), &PhysicalPlanningContext::default())
 }
 
 /// A column as rows of this schema have it.
-fn read(expr: Expr, schema: &Schema) -> Result<Transformed<Expr>> {
+fn read(expr: Expr, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Result<Transformed<Expr>> {
     let Expr::Column(Column { name, .. }) = &expr else { return Ok(Transformed::no(expr)) };
     let null = |data_type: &DataType| ScalarValue::try_from(data_type).map(|null| Expr::Literal(null, None));
-    let read = match (read_name(name, schema, &BTreeMap::new()), columns::canonical(name)) {
+    let read = match (read_name(name, schema, rest), columns::canonical(name)) {
         (None, _) => return Ok(Transformed::no(Expr::Column(Column::new_unqualified(name)))),
         (Some(Reading::Computed(expr)), _) => expr,
         // A column without a value does not arrive.

@@ -26,12 +26,30 @@ struct Inner {
     help: Option<String>,
     suggestion: Option<String>,
     place: Option<(Arc<str>, Range<usize>)>,
+    /// What was read.
+    subject: &'static str,
 }
 
 impl FilterError {
     /// An error of a kind (in kebab case), in words without a full stop.
     pub(crate) fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, what: what.into(), help: None, suggestion: None, place: None }))
+        let what = what.into();
+        Self(Box::new(Inner { code, what, help: None, suggestion: None, place: None, subject: "filter" }))
+    }
+
+    /// Says that a pattern was read, of which a filter is only a part.
+    pub(super) fn of_pattern(mut self) -> Self {
+        self.0.subject = "pattern";
+        self
+    }
+
+    /// The same error of a longer text, of which what was read is the part in these bytes.
+    pub(super) fn within(self, whole: &str, part: Range<usize>) -> Self {
+        let place = match &self.0.place {
+            Some((_, bytes)) => part.start + bytes.start..part.start + bytes.end,
+            None => part,
+        };
+        self.at(whole, place)
     }
 
     /// Says where: the bytes of the filter's text, which may be none at its end.
@@ -80,6 +98,11 @@ impl FilterError {
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
     }
 
+    /// What was read: `filter`, or `pattern`.
+    pub fn subject(&self) -> &'static str {
+        self.0.subject
+    }
+
     /// What could be written instead, where something near is known.
     pub fn suggestion(&self) -> Option<&str> {
         self.0.suggestion.as_deref()
@@ -99,7 +122,7 @@ impl FilterError {
     pub fn in_one_line(&self) -> String {
         let place = self.position().map(|(line, column)| format!(", {line}:{column}")).unwrap_or_default();
         let help = self.0.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("filter{place}: {}{help}", self.0.what)
+        format!("{}{place}: {}{help}", self.0.subject, self.0.what)
     }
 
     /// The error in one line, then the line of the filter and a caret under the place.

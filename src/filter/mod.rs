@@ -16,6 +16,7 @@ mod error;
 mod join;
 mod names;
 pub mod opik;
+pub mod pattern;
 pub mod phoenix;
 #[cfg(test)]
 mod sample;

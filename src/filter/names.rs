@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, Schema};
 
 use super::error::{FilterError, short};
-use crate::model::columns::TREE;
+use crate::model::columns::is_of_tree;
 use crate::model::derived::{derived_list, indexed};
 use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
@@ -83,7 +83,7 @@ impl<'a> Names<'a> {
             let what = if open { "no span has" } else { "unknown column" };
             let code = if open { "unknown-name" } else { "unknown-column" };
             let error = FilterError::new(code, format!("{what} {}", short(&as_typed(typed))));
-            if TREE.iter().any(|column| column.name == target) {
+            if is_of_tree(&target) {
                 return Err(error.help("it is computed when a trace enters a store: pull first, then ask the store"));
             }
             return Err(error.suggest(self.nearest(&target).map(as_typed)));

@@ -177,6 +177,11 @@ pub static TREE: LazyLock<Vec<Column>> = LazyLock::new(|| {
     ]
 });
 
+/// Whether a name is that of a `tree.*` column.
+pub fn is_of_tree(name: &str) -> bool {
+    TREE.iter().any(|column| column.name == name)
+}
+
 /// Canonical columns that spanql computes and therefore never takes from input.
 pub const DERIVED: [&str; 2] = [LATENCY_MS, EVENT_ATTRIBUTES];
 

@@ -7,6 +7,7 @@
 //! columns.rs   the tree.* columns of many traces
 //! rollup.rs    the rows of `traces`
 //! schema.rs    the columns of `traces`
+//! structure.rs which spans stand to others in a chain of relations
 //! ```
 //!
 //! Everything works on Arrow arrays, is iterative (no trace is too deep for the stack) and takes O(n log n) per trace
@@ -37,6 +38,7 @@ mod error;
 mod input;
 mod rollup;
 mod schema;
+pub mod structure;
 mod time;
 mod tree;
 

@@ -43,6 +43,10 @@ impl<'a> Naive<'a> {
         key(self.spans, i)
     }
 
+    pub(super) fn parent(&self, i: usize) -> Option<usize> {
+        self.parents[i]
+    }
+
     pub(super) fn is_top(&self, i: usize) -> bool {
         self.parents[i].is_none()
     }

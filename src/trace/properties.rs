@@ -38,22 +38,27 @@ fn span() -> impl Strategy<Value = Sample> {
 }
 
 /// Mostly well-formed trees: a parent is a span made before, children mostly lie inside it.
-fn grown_trace() -> impl Strategy<Value = Vec<Sample>> {
-    vec((any::<prop::sample::Index>(), 0..10_i64, 0..40_i64), 1..60).prop_map(|grown| {
+fn grown_trace(most: usize) -> impl Strategy<Value = Vec<Sample>> {
+    vec((any::<prop::sample::Index>(), 0..10_i64, 0..40_i64), 1..most).prop_map(|grown| {
         let mut spans: Vec<Sample> = Vec::new();
         for (index, (parent, offset, length)) in grown.into_iter().enumerate() {
             let above = (index > 0).then(|| &spans[parent.index(index)]);
             let start = above.and_then(|span| span.start).unwrap_or(0) + offset;
             let parent = above.and_then(|span| span.id.clone());
-            let (id, end) = (Some(format!("{:02}", (index * 37) % 60)), Some(start + length));
+            let (id, end) = (Some(format!("{:02}", (index * 37) % 60 + index / 60 * 60)), Some(start + length));
             spans.push(Sample { trace: "t".into(), id, parent, start: Some(start), end });
         }
         spans
     })
 }
 
+/// A trace of fewer spans than that, well-formed or anything but.
+pub(super) fn trace_of(most: usize) -> impl Strategy<Value = Vec<Sample>> {
+    prop_oneof![vec(span(), 0..most), grown_trace(most).prop_shuffle()]
+}
+
 fn trace() -> impl Strategy<Value = Vec<Sample>> {
-    prop_oneof![vec(span(), 0..60), grown_trace().prop_shuffle()]
+    trace_of(60)
 }
 
 fn columns_of(spans: &[Sample]) -> Vec<ArrayRef> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use spanql::filter::opik::{self, Entity};
 use spanql::filter::phoenix::{self, Parameters};
-use spanql::filter::{FilterError, Names, Unknown, arize, conjuncts, sql};
+use spanql::filter::{FilterError, Names, Unknown, arize, conjuncts, pattern, sql};
 use spanql::model::columns::spans_schema;
 
 use super::support::Random;
@@ -39,7 +39,20 @@ const PHOENIX: &[&str] = &[
     "attribute=llm.model_name:gpt-4o&attribute=user.id:%2212%22&parent_id=null",
     "{\"span_kind\":[\"LLM\"],\"attribute\":\"metadata.n:5\",\"parent_id\":\"x\",\"trace_id\":[\"t\"]}",
 ];
+const PATTERNS: &[&str] = &[
+    "{kind = 'AGENT'} >> {kind = 'TOOL' AND latency_ms > 1000}",
+    "{ } > {name = '}'} << {\"attributes.input.value\" CONTAINS '{ >> '} ~ {}",
+    "{name IN ('a', 'b') OR parent_id = null} !>> { status_code = 'ERROR' }",
+    "{eval.\"Answer } Relevance\".score < 0.5}!~{ -- all\n}",
+];
 const PIECES: &[&str] = &[
+    "{}",
+    "} >> {",
+    " !>> ",
+    "~",
+    "!",
+    "<",
+    "-->",
     "(",
     ")",
     "'",
@@ -189,6 +202,15 @@ fn read_phoenix(text: &str) {
     }
 }
 
+fn read_pattern(text: &str) {
+    let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
+    let names = Names::new(&schema, &rest, Unknown::Silent);
+    if let Some(read) = checked(text, pattern::parse(text, None, &names)) {
+        assert_eq!(read.places.len(), read.chain.relations.len() + 1);
+        assert_eq!(read.text, text);
+    }
+}
+
 fn fuzz(corpus: &[&str], read: fn(&str)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = number("SPANQL_FUZZ_SECONDS").unwrap_or(4);
@@ -240,4 +262,11 @@ fn opik_text_and_lists() {
 fn phoenix_parameters() {
     soon(read_phoenix, &format!("attribute={}k:x", "\u{202e}.".repeat(15_000)));
     fuzz(PHOENIX, read_phoenix);
+}
+
+#[test]
+fn patterns_of_structure() {
+    soon(read_pattern, &format!("{{}} > {{{} = 1}}", "é".repeat(20_000)));
+    soon(read_pattern, &format!("{{}} {} {{}}", "é".repeat(20_000)));
+    fuzz(PATTERNS, read_pattern);
 }

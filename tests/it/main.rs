@@ -8,8 +8,8 @@
 )]
 
 mod cli;
-mod faulty;
 mod export_live;
+mod faulty;
 mod filter_fuzz;
 mod filter_oql;
 mod live;
@@ -51,5 +51,6 @@ mod store_readers;
 mod store_shapes;
 mod store_sql;
 mod store_versions;
+mod structure;
 mod support;
 mod surface;

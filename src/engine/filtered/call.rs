@@ -6,13 +6,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 
 use super::trees::Session;
-use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table};
+use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table, pattern};
 use crate::engine::catalog::{Catalog, TableInfo};
 use crate::engine::error::EngineError;
 use crate::engine::ids::{IdKind, whole_id};
 use crate::engine::remote::RemoteTable;
 use crate::filter::opik::{self, Entity};
 use crate::filter::{Names, Unknown, arize};
+use crate::trace::structure::Side;
 
 /// Calls one of the functions; `None` if it is none of them.
 pub(crate) fn call(
@@ -36,9 +37,27 @@ pub(crate) fn call(
     let usage = match function {
         "oql" => "oql('<filter>' [, 'spans'|'traces'|'threads'] [, '<table of spans>'])",
         "spans_where" => "spans_where('<filter>' [, '<table of spans>'])",
+        "structure" => "structure('<pattern>' [, 'left'|'right'|'both'] [, '<table of spans>'])",
         _ => "traces_where('<filter>' [, '<table of spans>'])",
     };
     let wrong = || bad_argument(format!("{function} takes other arguments")).help(format!("write {usage}"));
+    if function == "structure" {
+        let (text, side, table) = match texts.as_slice() {
+            [text] => (*text, None, None),
+            [text, second] => match second.parse() {
+                Ok(side) => (*text, Some(side), None),
+                Err(()) => (*text, None, Some(*second)),
+            },
+            [text, side, table] => (*text, Some(side.parse().map_err(|()| wrong())?), Some(*table)),
+            _ => return Err(wrong()),
+        };
+        let table = spans_table(catalog, table.unwrap_or(SPANS)).map_err(|error| {
+            // It may have been meant for a side.
+            let unknown = error.code() == "unknown-table" && side.is_none() && error.suggestion().is_none();
+            if unknown { error.help(format!("a side is {}", Side::NAMES.join(", "))) } else { error }
+        })?;
+        return pattern::of_text(table, text, side).map(Some);
+    }
     let (text, entity, table) = match (function, texts.as_slice()) {
         ("oql", [text]) => (*text, Entity::Spans, None),
         ("oql", [text, second]) => match second.parse() {

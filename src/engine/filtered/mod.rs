@@ -3,10 +3,12 @@
 //! ```text
 //! call.rs     arguments of the functions, the table they mean
 //! trees.rs    the spans of whole traces in tree order, a critical path
+//! pattern.rs  spans by their place among others
 //! wholes.rs   rows of `traces` and `sessions`
 //! ```
 
 mod call;
+mod pattern;
 mod trees;
 mod wholes;
 
@@ -34,10 +36,12 @@ use super::remote::RemoteTable;
 use super::tables::CriticalPathTable;
 use crate::filter;
 use crate::filter::opik::AnySpan;
+use crate::filter::pattern::Pattern;
 use crate::model::columns::{PROJECT, TRACE_ID};
 
 /// The names of the functions, sorted.
-pub(crate) const FUNCTIONS: [&str; 6] = ["critical_path", "oql", "session", "spans_where", "trace", "traces_where"];
+pub(crate) const FUNCTIONS: [&str; 7] =
+    ["critical_path", "oql", "session", "spans_where", "structure", "trace", "traces_where"];
 
 const TRACES: &str = "traces";
 const SESSIONS: &str = "sessions";
@@ -60,6 +64,13 @@ pub enum Selected {
         any_span: Vec<Expr>,
         /// So many traces, those that begin last; of a remote, those with the latest span that matches.
         limit: Option<usize>,
+    },
+    /// The spans that a pattern gives.
+    Structure {
+        /// The pattern.
+        pattern: Pattern,
+        /// On the spans that it gives.
+        condition: Expr,
     },
     /// The rows of `traces` for which all is true.
     Traces {
@@ -107,6 +118,8 @@ enum Selects {
     Session(Session),
     /// The critical path of the trace with this id.
     CriticalPath(String),
+    /// The spans that a pattern gives, if it is true of them.
+    Structure { pattern: Pattern, condition: Expr },
     /// The rows of `traces`, by their root spans and what is said of any of their spans.
     Traces { summaries: Arc<dyn TableProvider>, condition: Expr, any_span: Vec<AnySpan> },
     /// The rows of `sessions`.
@@ -138,6 +151,7 @@ impl Filtered {
                 Selects::WholeTraces { summaries, any_span, limit }
             }
             Selected::Spans(condition) => Selects::Spans(condition),
+            Selected::Structure { pattern, condition } => Selects::Structure { pattern, condition },
             Selected::Traces { condition, any_span } => {
                 Selects::Traces { summaries: beside(catalog, TRACES)?, condition, any_span }
             }
@@ -168,7 +182,11 @@ impl Filtered {
 
     /// Whether its rows are spans.
     pub(crate) fn holds_spans(&self) -> bool {
-        matches!(self.selects, Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Trace(_) | Selects::Session(_))
+        match self.selects {
+            Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Structure { .. } => true,
+            Selects::WholeTraces { .. } | Selects::Trace(_) | Selects::Session(_) => true,
+            Selects::CriticalPath(_) | Selects::Traces { .. } | Selects::Sessions { .. } => false,
+        }
     }
 
     /// The table, with columns for these open names, and what the reader should know of names.
@@ -219,6 +237,7 @@ impl Filtered {
                 Ok((self.table.session(&spans, session, self.shown(names))?, notes))
             }
             Selects::CriticalPath(id) => Ok((self.table.critical_path(&self.table.provider, id)?, vec![])),
+            Selects::Structure { pattern, condition } => self.structure(pattern, condition, names),
             Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
             Selects::Sessions { sessions, summaries, condition, any_span } => {
                 self.sessions(sessions, summaries, condition, any_span)

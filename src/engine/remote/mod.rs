@@ -30,6 +30,7 @@ pub use outcome::Remark;
 pub(super) use schema::RemoteSchema;
 pub(super) use straight::StraightFromRemote;
 pub(super) use table::{RemoteTable, requested};
+pub(super) use traces::around;
 
 use scan::RemoteScanExec;
 use traces::TracesWhereExec;

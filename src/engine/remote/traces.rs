@@ -80,6 +80,11 @@ impl TracesWhereTable {
     }
 }
 
+/// Conditions on the start time that all spans of a trace pass of which one passes some filters.
+pub(crate) fn around(filters: &[Expr]) -> Vec<Expr> {
+    Bounds::of(filters).widened(AROUND).conditions()
+}
+
 fn trace_id() -> Expr {
     Expr::Column(Column::new_unqualified(TRACE_ID))
 }

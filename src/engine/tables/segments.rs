@@ -90,6 +90,7 @@ impl TableProvider for SegmentsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let of_project = |segment: &&Segment| self.project.as_ref().is_none_or(|project| segment.project == *project);
         let segments: Vec<Segment> = self.snapshot.manifest.segments.iter().filter(of_project).cloned().collect();
+        // Whole segments are left out, never a part of a trace: patterns of structure rely on it.
         let keep = may_match(state, &segments, self.which, &self.schema, filters)?;
         let segments: Vec<Segment> = segments.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(s, _)| s).collect();
         if segments.is_empty() {

@@ -8,6 +8,7 @@ mod read;
 pub(crate) use narrow::is_sayable;
 pub use narrow::narrow;
 pub use print::print;
+pub(super) use read::lexed;
 pub use read::parse;
 pub(crate) use read::parse_upto;
 

@@ -40,8 +40,9 @@ pub(crate) fn parse_upto(text: &str, names: &Names<'_>, max_bytes: usize) -> Res
     with_stack(|| read(text, names))
 }
 
-fn read(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
-    let lexemes = lex(text).map_err(|error| {
+/// The tokens of a text that is a filter, or is made of filters.
+pub(crate) fn lexed(text: &str) -> Result<Vec<Lexeme>, FilterError> {
+    lex(text).map_err(|error| {
         let from = offset(text, error.location);
         let what = match error.message.as_str() {
             "Unterminated string literal" => "the text that begins here is never closed".to_owned(),
@@ -51,7 +52,11 @@ fn read(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
             message => format!("the filter cannot be read: {message}"),
         };
         FilterError::new("syntax", what).at(text, from..from + 1).help("a quote inside quotes is doubled")
-    })?;
+    })
+}
+
+fn read(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
+    let lexemes = lexed(text)?;
     let (lexemes, _) = join_dotted_names(text, lexemes);
     let lexemes: Vec<Lexeme> = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
     if lexemes.is_empty() {

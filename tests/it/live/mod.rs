@@ -4,6 +4,7 @@ mod fake;
 mod filters;
 mod pushdown;
 mod rows;
+mod structure;
 mod traces;
 mod trouble;
 

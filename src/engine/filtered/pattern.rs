@@ -1,0 +1,68 @@
+//! Spans by their place among the others of their trace.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, lit};
+
+use super::{Filtered, Selects, Table, typed, view};
+use crate::engine::error::EngineError;
+use crate::engine::remote::RemoteTable;
+use crate::engine::structure::StructureTable;
+use crate::filter;
+use crate::filter::pattern::{self, Pattern};
+use crate::filter::{Names, Unknown};
+use crate::model::columns::{TREE, is_of_tree};
+use crate::trace::structure::{Asked, Side};
+
+/// The spans of a table that a pattern gives.
+pub(super) fn of_text(table: Table, text: &str, side: Option<Side>) -> Result<Filtered, EngineError> {
+    let remote = table.provider.is::<RemoteTable>();
+    // The tree is there for patterns, whether the table has its columns or not.
+    let schema = table.provider.schema();
+    let tree = TREE.iter().filter(|column| schema.index_of(column.name).is_err());
+    let tree = tree.map(|column| Field::new(column.name, column.data_type.clone(), true).into());
+    let schema = Schema::new(schema.fields().iter().cloned().chain(tree).collect::<Vec<_>>());
+    let unknown = if remote { Unknown::Silent } else { Unknown::Null };
+    let pattern = pattern::parse(text, side, &Names::new(&schema, &table.rest, unknown))?;
+    Ok(Filtered { table, selects: Selects::Structure { pattern, condition: lit(true) }, notes: vec![] })
+}
+
+impl Filtered {
+    pub(super) fn structure(
+        &self,
+        pattern: &Pattern,
+        condition: &Expr,
+        names: &BTreeSet<String>,
+    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
+        let conditions = pattern.places.iter().flatten().chain([condition]);
+        let mut wanted: BTreeSet<String> = conditions.flat_map(filter::columns).collect();
+        let schema = self.table.provider.schema();
+        wanted.retain(|name| !is_of_tree(name) || schema.index_of(name).is_ok());
+        wanted.extend(names.iter().cloned());
+        let remote = self.table.provider.downcast_ref::<RemoteTable>();
+        let (spans, mut notes) = match remote {
+            Some(remote) => match candidates(pattern) {
+                Some(condition) => remote.traces_where(condition.clone(), &wanted),
+                None => remote.with_hoped_for(&wanted),
+            },
+            None => (Arc::clone(&self.table.provider), vec![]),
+        };
+        let rest = Arc::clone(&self.table.rest);
+        let structure = Arc::new(StructureTable::new(spans, rest, pattern, remote.is_some())?);
+        let (table, absent) = self.table.view_of(structure, &wanted)?;
+        notes.extend(absent);
+        let rows = self.table.scan(&table)?.filter(typed(condition.clone(), &table)?)?;
+        Ok((view(rows.project(self.shown(names))?)?, notes))
+    }
+}
+
+/// What is true of some span of every trace that has a match, where a single span can tell.
+fn candidates(pattern: &Pattern) -> Option<&Expr> {
+    let telling = |place: &&Expr| !filter::columns(place).iter().any(|name| is_of_tree(name));
+    let last = pattern.places.last().filter(|_| pattern.chain.asked != Asked::Without);
+    pattern.places.first().into_iter().chain(last).flatten().find(telling)
+}
