@@ -19,6 +19,7 @@ mod items;
 mod limits;
 mod params;
 mod parse;
+mod per_trace;
 mod planner;
 mod remote;
 mod resolve;
