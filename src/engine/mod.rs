@@ -17,6 +17,7 @@ mod filtered;
 mod functions;
 mod items;
 mod limits;
+mod long;
 mod params;
 mod parse;
 mod per_trace;

@@ -21,6 +21,7 @@ use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, Ta
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
+use super::long::LongTable;
 use super::parse::Parsed;
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
@@ -210,7 +211,10 @@ fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
             LogicalPlan::TableScan(scan) => {
                 reads |= match scan.source.get_logical_plan() {
                     Some(view) => reads_segments(&view)?,
-                    None => source_as_provider(&scan.source)?.is::<SegmentsTable>(),
+                    None => {
+                        let provider = source_as_provider(&scan.source)?;
+                        provider.is::<SegmentsTable>() || provider.is::<LongTable>()
+                    }
                 };
             }
             _ => {}

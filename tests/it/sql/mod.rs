@@ -94,8 +94,12 @@ fn statements_by_example() {
                     matches!(record, sqllogictest::Record::Query { .. } | sqllogictest::Record::Statement { .. })
                 })
                 .count();
-            let mut runner =
-                Runner::new(|| async { Ok(Database { engine: fixture::engine().await, params: Params::new() }) });
+            // The long tables are those of a store.
+            let of_store = file.file_stem().is_some_and(|name| name == "long");
+            let mut runner = Runner::new(|| async move {
+                let engine = if of_store { fixture::store_engine().await } else { fixture::engine().await };
+                Ok(Database { engine, params: Params::new() })
+            });
             if update {
                 runner
                     .update_test_file(
