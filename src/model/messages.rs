@@ -77,7 +77,11 @@ pub fn of_value(value: &Tree<'_>, contents: Contents) -> Vec<Message> {
     {
         return vec![of_calls(items.iter().map(call).collect())];
     }
-    // What is asked of a model without roles is said by its user.
+    vec![]
+}
+
+/// What is asked of a model without roles, which its user says: a `prompt`, or `contents` that are text.
+pub fn of_prompt(value: &Tree<'_>) -> Vec<Message> {
     let prompt = value.any(&["prompt", "contents"]).and_then(Tree::as_text);
     prompt.map(|text| vec![spoken("user", text)]).unwrap_or_default()
 }

@@ -13,9 +13,11 @@ use super::reads::{List, ListValues, Names, Reads, any, column, text, texts};
 use super::{Expand, Made, Source};
 use crate::model::columns::{INPUT, KIND, MODEL, OUTPUT};
 use crate::model::json::{Tree, write_string};
-use crate::model::messages::{Call, Contents, Message, of_answer, of_list, of_value};
+use crate::model::messages::{Call, Contents, Message, of_answer, of_list, of_prompt, of_value};
 
-const DIRECTIONS: [&str; 2] = ["input", "output"];
+const INPUTS: &str = "input";
+const OUTPUTS: &str = "output";
+const DIRECTIONS: [&str; 2] = [INPUTS, OUTPUTS];
 /// Lists of messages, as columns of lists or key by key.
 const LISTS: [&str; 2] = ["attributes.llm.input_messages", "attributes.llm.output_messages"];
 /// The same where each message is keys of its own.
@@ -54,7 +56,7 @@ pub(super) fn messages(
         let list = List::add(LISTS[index], names, &mut reads);
         let keyed = List::add(KEYED[index], names, &mut reads);
         let texts: Vec<usize> = TEXTS[index].iter().filter_map(|name| reads.add_known(name, names)).collect();
-        let answer = reads.add_known(ANSWER, names).filter(|_| direction == "output");
+        let answer = reads.add_known(ANSWER, names).filter(|_| direction == OUTPUTS);
         conditions.extend(list.iter().map(|list| list.filled(&reads)));
         of_calls.extend(keyed.iter().map(|list| list.filled(&reads)));
         of_calls.extend(texts.iter().chain(&answer).map(|&place| reads.filled(place)));
@@ -140,7 +142,12 @@ impl DirectionValues {
         if !is_model_call {
             return vec![];
         }
-        let of_text = |text: &str| Tree::parse(text).map(|value| of_value(&value, contents));
+        let of_text = |text: &str| {
+            let value = Tree::parse(text)?;
+            let messages = of_value(&value, contents);
+            let prompt = messages.is_empty() && self.direction == INPUTS;
+            Some(if prompt { of_prompt(&value) } else { messages })
+        };
         let of_texts = || {
             let texts = self.texts.iter().filter_map(|texts| of_text(text(texts, span)?));
             texts.into_iter().find(|messages| !messages.is_empty())

@@ -66,16 +66,25 @@ fn lists_of_messages() {
 
 #[test]
 fn shapes_of_clients_and_frameworks() {
-    let cases: [(&str, &[&str]); 24] = [
+    let cases: [(&str, &[&str]); 23] = [
         (r#"{"messages":[{"role":"user","content":"hi"}],"model":"m"}"#, &["0 user: hi"]),
-        (r#"[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]"#, &["0 developer: a\nb"]),
+        (
+            r#"[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]"#,
+            &["0 developer: a\nb"],
+        ),
         (
             r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,
                 "tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}}]}"#,
             &["0 assistant call=c/f/{}"],
         ),
-        (r#"{"messages":[{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"1"}}]}"#, &["0 assistant call=-/f/1"]),
-        (r#"{"raw":{"choices":[{"message":{"role":"assistant","content":"done"}}]},"text":"done"}"#, &["0 assistant: done"]),
+        (
+            r#"{"messages":[{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"1"}}]}"#,
+            &["0 assistant call=-/f/1"],
+        ),
+        (
+            r#"{"raw":{"choices":[{"message":{"role":"assistant","content":"done"}}]},"text":"done"}"#,
+            &["0 assistant: done"],
+        ),
         (
             r#"{"messages":[[{"lc":1,"type":"constructor","id":["langchain","schema","messages","HumanMessage"],
                 "kwargs":{"content":"hey","type":"human"}},{"lc":1,"id":["x","SystemMessage"],"kwargs":{"content":"be kind"}}]]}"#,
@@ -86,7 +95,10 @@ fn shapes_of_clients_and_frameworks() {
                 "tool_calls":[{"name":"f","args":{"x":1},"id":"c","type":"tool_call"}]}}}]],"llm_output":{}}"#,
             &[r#"0 assistant: yes call=c/f/{"x":1}"#],
         ),
-        (r#"[{"type":"human","content":"hi"},{"type":"ai","content":"yo","tool_calls":[]}]"#, &["0 user: hi", "1 assistant: yo"]),
+        (
+            r#"[{"type":"human","content":"hi"},{"type":"ai","content":"yo","tool_calls":[]}]"#,
+            &["0 user: hi", "1 assistant: yo"],
+        ),
         (r#"[{"type":"tool","content":"3","tool_call_id":"c","name":"f"}]"#, &["0 tool: 3 name=f for=c"]),
         (
             r#"{"role":"assistant","content":"","additional_kwargs":{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]}}"#,
@@ -98,7 +110,12 @@ fn shapes_of_clients_and_frameworks() {
             r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]},
                 {"role":"assistant","parts":[{"type":"thinking","content":"hm"},{"type":"tool_call","id":"c","name":"f","arguments":{"t":1}}]},
                 {"role":"user","parts":[{"type":"tool_call_response","id":"c","name":"f","result":"pun"},{"type":"text","content":"go on"}]}]"#,
-            &["0 user: hi", r#"1 assistant: [{"type":"thinking","content":"hm"}] call=c/f/{"t":1}"#, "2 user: go on", "3 tool: pun name=f for=c"],
+            &[
+                "0 user: hi",
+                r#"1 assistant: [{"type":"thinking","content":"hm"}] call=c/f/{"t":1}"#,
+                "2 user: go on",
+                "3 tool: pun name=f for=c",
+            ],
         ),
         (
             r#"[{"role":"tool","parts":[{"type":"tool_call_response","id":"a","response":"1"},{"type":"tool_call_response","id":"b","response":{"x":2}}]}]"#,
@@ -109,7 +126,10 @@ fn shapes_of_clients_and_frameworks() {
                 {"role":"user","parts":[{"function_response":{"name":"f","response":{"ok":true}}}]}]}"#,
             &["0 user: hi", "1 model call=-/f/{}", r#"2 tool: {"ok":true} name=f"#],
         ),
-        (r#"{"candidates":[{"content":{"parts":[{"text":"yes"}],"role":"model"},"finish_reason":"STOP"}]}"#, &["0 model: yes"]),
+        (
+            r#"{"candidates":[{"content":{"parts":[{"text":"yes"}],"role":"model"},"finish_reason":"STOP"}]}"#,
+            &["0 model: yes"],
+        ),
         (r#"{"content":{"parts":[{"text":"yes"}],"role":"model"},"finish_reason":"STOP"}"#, &["0 model: yes"]),
         (
             r#"{"role":"assistant","content":[{"type":"text","text":"see"},{"type":"tool_use","id":"c","name":"f","input":{"a":1}}]}"#,
@@ -124,13 +144,23 @@ fn shapes_of_clients_and_frameworks() {
                 {"type":"function_call","id":"i","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"o"}]}"#,
             &["0 assistant: a", "1 assistant call=c/f/{}", "2 tool: o for=c"],
         ),
-        (r#"[{"toolCallId":"c","toolName":"f","input":"{}"},{"tool.name":"g","tool.args":{"a":1}}]"#, &[r#"0 assistant call=c/f/{} call=-/g/{"a":1}"#]),
+        (
+            r#"[{"toolCallId":"c","toolName":"f","input":"{}"},{"tool.name":"g","tool.args":{"a":1}}]"#,
+            &[r#"0 assistant call=c/f/{} call=-/g/{"a":1}"#],
+        ),
         (r#"{"event.name":"choice","index":0,"message":{"role":"assistant","content":"a"}}"#, &["0 assistant: a"]),
-        (r#"{"formatted":true,"prompt":"say"}"#, &["0 user: say"]),
         (r#"{"test_cases":[{"type":"a","content":"b"}],"messages":["x"]}"#, &[]),
     ];
     for (json, want) in cases {
         assert_eq!(lines(&of_value(&Tree::parse(json).unwrap(), Contents::Read)), want, "{json}");
+    }
+    let prompts = [
+        (r#"{"formatted":true,"prompt":"say"}"#, vec!["0 user: say"]),
+        (r#"{"model":"g","contents":"hi"}"#, vec!["0 user: hi"]),
+        (r#"{"prompt":["x"]}"#, vec![]),
+    ];
+    for (json, want) in prompts {
+        assert_eq!(lines(&of_prompt(&Tree::parse(json).unwrap())), want, "{json}");
     }
     assert_eq!(lines(&of_answer("plain", Contents::Read)), ["0 assistant: plain"]);
     assert_eq!(lines(&of_answer(r#"{"steps":[]}"#, Contents::Read)), [r#"0 assistant: {"steps":[]}"#]);
@@ -151,9 +181,33 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let text = prop::sample::select(vec!["user", "tool", "human", "text", "tool_call", "x", "", "{\"role\":\"user\"}"]);
     let leaf = prop_oneof![text.prop_map(Value::from), Just(Value::Null), (0..3).prop_map(|n| json!(n))];
     let key = prop::sample::select(vec![
-        "role", "content", "contents", "parts", "messages", "message", "message.role", "message.content", "kwargs",
-        "type", "id", "tool_calls", "function", "name", "choices", "generations", "text", "0", "1", "output",
-        "function_call", "tool_call_id", "arguments", "message_content.text", "blocks", "function_response", "response",
+        "role",
+        "content",
+        "contents",
+        "parts",
+        "messages",
+        "message",
+        "message.role",
+        "message.content",
+        "kwargs",
+        "type",
+        "id",
+        "tool_calls",
+        "function",
+        "name",
+        "choices",
+        "generations",
+        "text",
+        "0",
+        "1",
+        "output",
+        "function_call",
+        "tool_call_id",
+        "arguments",
+        "message_content.text",
+        "blocks",
+        "function_response",
+        "response",
     ]);
     leaf.prop_recursive(6, 60, 5, move |inner| {
         prop_oneof![

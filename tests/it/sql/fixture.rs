@@ -118,8 +118,7 @@ pub(super) async fn engine_with(config: EngineConfig) -> Engine {
 
 /// An engine over a store of spans with evaluations, annotations, events, messages and documents in many shapes.
 pub(super) async fn store_engine() -> Engine {
-    let mut arrival =
-        ArrivalBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
+    let mut arrival = ArrivalBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
     for line in LONG.lines() {
         arrival.push_json(line).unwrap();
     }
