@@ -88,6 +88,11 @@ async fn plans_read_what_is_needed() {
         }
         assert_eq!(plan.contains("context.span_id in (two-0)"), sql.contains("span_id"), "{plan}");
     }
+    let join = "SELECT m.content FROM messages m JOIN spans s ON s.trace_id = m.trace_id AND s.span_id = m.span_id \
+                WHERE s.name = 'nope'";
+    let below = physical(&plan(join).await);
+    let below = below.split("ExpandExec").nth(1).unwrap();
+    assert!(below.contains("DynamicFilter"), "{below}");
     let nothing = physical(&plan("SELECT * FROM evals WHERE level = 'session'").await);
     assert!(nothing.contains("EmptyExec") && !nothing.contains("segments/"), "{nothing}");
     let other = physical(&plan("SELECT * FROM documents").await);

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
+use datafusion::physical_plan::filter_pushdown::{ChildFilterDescription, FilterDescription, FilterPushdownPhase};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
@@ -22,7 +25,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::out::Out;
 use super::reads::Reads;
-use super::{Expand, Long, Source};
+use super::{Cell, Expand, Long, Source};
 use crate::engine::per_trace::{Traces, whole_traces};
 
 /// Makes rows of spans into rows of a table, batch by batch, in the order of the spans.
@@ -55,6 +58,25 @@ impl ExpandExec {
         let super::Made { source, reads, whole_traces, condition: _ } = made;
         let metrics = ExecutionPlanMetricsSet::new();
         Self { table, projection: projection.into(), schema, source, reads, whole_traces, input, properties, metrics }
+    }
+
+    /// A condition on the rows as one on the input, as far as it says the same of all spans that belong together; what
+    /// does not is out of the input's reach.
+    fn of_spans(&self, filter: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+        let (columns, pushed) = (self.table.columns(), self.table.pushed(self.whole_traces));
+        let spans = self.input.schema();
+        let renamed = |expr: Arc<dyn PhysicalExpr>| {
+            let Some(column) = expr.downcast_ref::<Column>() else { return Ok(Transformed::no(expr)) };
+            let cell = columns.iter().find(|(name, _)| *name == column.name() && pushed.contains(name));
+            let found = match cell {
+                Some((_, Cell::Of(name))) => spans.index_of(name).ok().map(|place| Column::new(name, place)),
+                _ => None,
+            };
+            let of_spans: Arc<dyn PhysicalExpr> =
+                Arc::new(found.unwrap_or_else(|| Column::new(column.name(), usize::MAX)));
+            Ok(Transformed::yes(of_spans))
+        };
+        filter.transform(renamed).data()
     }
 
     fn over(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -124,6 +146,17 @@ impl ExecutionPlan for ExpandExec {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.over(children)
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        _: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        let of_spans = parent_filters.into_iter().map(|filter| self.of_spans(filter));
+        let of_spans = of_spans.collect::<Result<Vec<_>>>()?;
+        Ok(FilterDescription::new().with_child(ChildFilterDescription::from_child(&of_spans, &self.input)?))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -21,6 +21,7 @@ use super::exec::ExpandExec;
 use super::reads::Names;
 use super::{Cell, Long};
 use crate::engine::tables::SegmentsTable;
+use crate::model::columns::{PROJECT, TRACE_ID};
 
 /// A long table over the spans of a store.
 ///
@@ -128,6 +129,7 @@ impl TableProvider for LongTable {
         let Some(made) = self.table.source(&self.names, &wanted, &possible)? else {
             return Ok(Arc::new(EmptyExec::new(schema)));
         };
+        // Segments that cannot match are left out here; the plan pushes the conditions further, to the scan.
         let pushed = self.table.pushed(made.whole_traces);
         let conditions = filters.iter().filter(|filter| is_on(filter, pushed)).map(|filter| self.of_spans(filter));
         let mut conditions: Vec<Expr> = conditions.collect::<Result<_>>()?;
@@ -139,23 +141,17 @@ impl TableProvider for LongTable {
             _ => None,
         }));
         if made.whole_traces {
-            read.extend([crate::model::columns::PROJECT, crate::model::columns::TRACE_ID]);
+            read.extend([PROJECT, TRACE_ID]);
         }
-        let used: Vec<_> = conditions.iter().flat_map(|condition| condition.column_refs()).collect();
+        let used = made.condition.column_refs();
         read.extend(used.iter().map(|column| column.name.as_str()));
         let spans = &self.names.schema;
         let mut places = read.into_iter().map(|name| spans.index_of(name)).collect::<Result<Vec<_>, _>>()?;
         places.sort_unstable();
         let input = self.spans.scan(state, Some(&places), &conditions, None).await?;
-        let input = match conjunction(conditions) {
-            // What the segments' bounds already exclude has no condition left to check.
-            Some(condition) if !input.is::<EmptyExec>() => {
-                let read = DFSchema::try_from(input.schema().as_ref().clone())?;
-                let condition = state.create_physical_expr(condition, &read)?;
-                Arc::new(FilterExec::try_new(condition, input)?) as Arc<dyn ExecutionPlan>
-            }
-            _ => input,
-        };
+        let filtered = DFSchema::try_from(input.schema().as_ref().clone())?;
+        let condition = state.create_physical_expr(made.condition.clone(), &filtered)?;
+        let input = Arc::new(FilterExec::try_new(condition, input)?);
         Ok(Arc::new(ExpandExec::new(self.table, projection, schema, made, input)))
     }
 }
