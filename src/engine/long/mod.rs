@@ -174,7 +174,8 @@ impl Long {
         }
     }
 
-    /// The columns on which a condition says as well which spans are read: those by which rows do not belong together.
+    /// The columns on which a condition may as well be checked on spans: all spans that a row is made from have the same
+    /// value there.
     fn pushed(self, whole_traces: bool) -> &'static [&'static str] {
         match self {
             Self::Repeats => &["project", "trace_id", "parent_id", "name"],

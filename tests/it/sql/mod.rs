@@ -1,4 +1,4 @@
-//! SQL by example: each file in `tests/sql` is run against one small set of spans.
+//! SQL by example: each file in `tests/sql` is run against one small set of spans, `long.slt` against a store.
 //!
 //! A result is written as the names of its columns, then its rows, then its notes. To write the results that the
 //! engine gives now into the files, run with `SPANQL_UPDATE_SLT=1`, and read every change.
