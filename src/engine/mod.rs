@@ -19,6 +19,7 @@ mod ids;
 mod inner;
 mod items;
 mod limits;
+mod long;
 mod params;
 mod parse;
 mod per_trace;

@@ -21,6 +21,7 @@ use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, Ta
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
+use super::long::LongTable;
 use super::parse::Parsed;
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
@@ -230,7 +231,7 @@ fn table_reads_segments(mut table: &Arc<dyn TableProvider>) -> Result<bool, Data
     }
     match table.get_logical_plan() {
         Some(view) => reads_segments(&view),
-        None => Ok(table.is::<SegmentsTable>()),
+        None => Ok(table.is::<SegmentsTable>() || table.is::<LongTable>()),
     }
 }
 

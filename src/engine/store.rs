@@ -1,14 +1,16 @@
 //! An engine over one version of a store.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::long::{Long, LongTable, TURNS_SQL};
 use super::tables::{ColumnsTable, PullsTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
 use crate::store::Snapshot;
 
-/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns` and
-/// `pulls`.
+/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns`, `pulls`, and the
+/// long ones, such as `messages`.
 #[derive(Debug, Clone, Default)]
 pub struct StoreEngine {
     /// Bytes that queries may use before they spill.
@@ -32,16 +34,21 @@ impl StoreEngine {
             allow_write: false,
         })?;
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
-        let rest = Arc::new(rest.collect());
+        let rest: Arc<BTreeMap<_, _>> = Arc::new(rest.collect());
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));
         let pulls = Arc::new(PullsTable::new(snapshot.clone(), self.project.clone()));
         let spans = Arc::new(SegmentsTable::spans(snapshot.clone(), self.project.clone()));
         let traces = Arc::new(SegmentsTable::traces(snapshot, self.project));
+        for long in Long::ALL {
+            let table = LongTable::new(long, Arc::clone(&spans), Arc::clone(&rest));
+            engine.register(long.name(), Relation::Plain(Arc::new(table))).await?;
+        }
         engine.register("spans", Relation::Spans { table: spans, rest }).await?;
         engine.register("traces", Relation::Plain(traces)).await?;
         engine.register("columns", Relation::Plain(columns)).await?;
         engine.register("pulls", Relation::Plain(pulls)).await?;
         engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
+        engine.register("turns", Relation::View(TURNS_SQL.to_owned())).await?;
         Ok(engine)
     }
 }

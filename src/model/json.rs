@@ -5,11 +5,13 @@
 //! Beyond RFC 8259 the bare tokens `NaN`, `Infinity` and `-Infinity`, which Python writes, are read as null.
 
 mod scan;
+mod tree;
 
 use std::borrow::Cow;
 
 pub use scan::{MAX_DEPTH, Value};
 pub(crate) use scan::{Scanner, plain_end};
+pub use tree::Tree;
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

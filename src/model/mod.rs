@@ -4,6 +4,7 @@ pub mod arrival;
 pub mod columns;
 pub mod derived;
 pub mod json;
+pub mod messages;
 pub mod names;
 pub mod nearest;
 pub mod time;

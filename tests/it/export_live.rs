@@ -127,11 +127,11 @@ fn a_list_goes_on_page_by_page() {
     let all: Vec<&str> = filter.iter().copied().chain(["--limit", "100000"]).collect();
     let (all, _) = rows(remote.of_store(&all));
     for live in [false, true] {
-        let (mut seen, mut cursor) = (vec![], None);
+        let (mut seen, mut cursor) = (vec![], None::<String>);
         loop {
             let mut page: Vec<&str> = filter.iter().copied().chain(["--limit", "250"]).collect();
             if let Some(cursor) = &cursor {
-                page.extend(["--cursor", cursor]);
+                page.extend(["--cursor", cursor.as_str()]);
             }
             // Notes say where to go on.
             let mut command = if live { remote.live(&page) } else { remote.of_store(&page) };

@@ -13,6 +13,7 @@ mod faulty;
 mod filter_fuzz;
 mod filter_oql;
 mod live;
+mod long;
 mod pull_cuts;
 mod pull_faults;
 mod pull_filters;

@@ -46,7 +46,7 @@ impl Filtered {
         let remote = self.table.provider.downcast_ref::<RemoteTable>();
         let (spans, mut notes) = match remote {
             Some(remote) => match candidates(pattern) {
-                Some(condition) => remote.traces_where(condition.clone(), &wanted),
+                Some(condition) => remote.traces_where(vec![condition.clone()], None, &wanted),
                 None => remote.with_hoped_for(&wanted),
             },
             None => (Arc::clone(&self.table.provider), vec![]),

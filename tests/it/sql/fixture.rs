@@ -9,10 +9,13 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::json::ReaderBuilder;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
-use spanql::engine::{Engine, EngineConfig, Relation};
+use spanql::engine::{Engine, EngineConfig, Relation, StoreEngine};
+use spanql::model::arrival::{ArrivalBuilder, Origin};
 use spanql::model::columns::{spans_schema, timestamp_type};
+use spanql::store::{Progress, Store};
 
 const SPANS: &str = include_str!("spans.jsonl");
+const LONG: &str = include_str!("long.jsonl");
 const TRACES: &str = include_str!("traces.jsonl");
 
 fn open_columns() -> Vec<(String, DataType)> {
@@ -111,4 +114,17 @@ pub(super) async fn engine_with(config: EngineConfig) -> Engine {
     engine.register("failures", Relation::View(failures.to_owned())).await.unwrap();
     engine.register_function("spans_of", Arc::new(spans_of));
     engine
+}
+
+/// An engine over a store of spans with evaluations, annotations, events, messages and documents in many shapes.
+pub(super) async fn store_engine() -> Engine {
+    let mut arrival = ArrivalBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
+    for line in LONG.lines() {
+        arrival.push_json(line).unwrap();
+    }
+    let store = Store::open("memory://").unwrap();
+    let mut import = store.begin();
+    import.push(&arrival.finish().unwrap().unwrap()).unwrap();
+    store.commit(import, "import", &Progress::default()).await.unwrap();
+    StoreEngine::default().open(store.snapshot().await.unwrap()).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! SQL by example: each file in `tests/sql` is run against one small set of spans.
+//! SQL by example: each file in `tests/sql` is run against one small set of spans, `long.slt` against a store.
 //!
 //! A result is written as the names of its columns, then its rows, then its notes. To write the results that the
 //! engine gives now into the files, run with `SPANQL_UPDATE_SLT=1`, and read every change.
@@ -94,8 +94,12 @@ fn statements_by_example() {
                     matches!(record, sqllogictest::Record::Query { .. } | sqllogictest::Record::Statement { .. })
                 })
                 .count();
-            let mut runner =
-                Runner::new(|| async { Ok(Database { engine: fixture::engine().await, params: Params::new() }) });
+            // The long tables are those of a store.
+            let of_store = file.file_stem().is_some_and(|name| name == "long");
+            let mut runner = Runner::new(|| async move {
+                let engine = if of_store { fixture::store_engine().await } else { fixture::engine().await };
+                Ok(Database { engine, params: Params::new() })
+            });
             if update {
                 runner
                     .update_test_file(
