@@ -425,7 +425,7 @@ pub(super) enum SessionsCommand {
     ///
     /// A filter, ids and a window say which spans are meant, and one span must fulfil all of them; --session-id and
     /// --oql are about the session. A trace belongs, whole, to every session that any of its spans names.
-    List(SortedList),
+    List(Box<SortedList>),
     /// Show one session of the store as a conversation
     ///
     /// Its traces are the turns: when each began and how long after the end of those before, what the user said, what
@@ -512,7 +512,7 @@ pub(super) struct ExportOptions {
     /// Write all, as without --limit
     #[arg(long, conflicts_with = "limit")]
     pub(super) all: bool,
-    /// Format (json, jsonl, csv, tsv, parquet, arrow, table, md), or a file whose ending names it [default: json]
+    /// Format (json, jsonl, csv, tsv, parquet, arrow), or a file whose ending names it [default: json]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(super) output: Option<String>,
     /// In CSV and TSV, put an apostrophe before cells that a spreadsheet would take for a formula

@@ -232,6 +232,30 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
     format!("{} {thing}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
+/// A file under a name for the time that it is written; dropped without being kept, it is removed.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    /// Its name now, and then.
+    paths: Option<(PathBuf, PathBuf)>,
+}
+
+impl Unfinished {
+    /// Gives the file its name.
+    pub(super) fn keep(mut self) -> anyhow::Result<()> {
+        let Some((partial, path)) = self.paths.take() else { return Ok(()) };
+        std::fs::rename(&partial, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some((partial, _)) = &self.paths {
+            // What cannot be removed harms nothing: it has another name.
+            let _ = std::fs::remove_file(partial);
+        }
+    }
+}
+
 impl Target {
     /// Opens the place the result goes to.
     pub(super) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
@@ -242,6 +266,19 @@ impl Target {
                 Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
             }
         }
+    }
+
+    /// Opens the place the result goes to; a file takes its place when it is finished, and not before.
+    pub(super) fn open_unfinished(&self) -> anyhow::Result<(Box<dyn Write + Send>, Unfinished)> {
+        let Some(path) = self.path.as_ref().filter(|path| path.metadata().map_or(true, |found| found.is_file())) else {
+            return Ok((self.open()?, Unfinished { paths: None }));
+        };
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let partial = path.with_file_name(name);
+        let file = File::create(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
+        let out = Box::new(BufWriter::with_capacity(1 << 16, file));
+        Ok((out, Unfinished { paths: Some((partial, path.clone())) }))
     }
 
     /// Whether the result goes to a file of its own.

@@ -8,13 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
-use serde::{Deserialize, Serialize};
 
 use crate::filter::{all_of, any_of};
 use crate::model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
 
 /// The place of a span in the list of all, the newest first: ties by trace, span and project, null last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// Nanoseconds since the epoch.
     start: Option<i64>,
@@ -24,20 +23,26 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// The place of the last row of a batch with these four columns.
-    pub(super) fn of_last(rows: &RecordBatch, start: &str, trace: &str, span: &str, project: &str) -> Option<Self> {
+    /// The place of the last row of a batch, by its columns `start_time`, `trace_id`, `span_id` and `project`.
+    pub(super) fn of_last(rows: &RecordBatch) -> Option<Self> {
         let last = rows.num_rows().checked_sub(1)?;
         let text = |name: &str| {
             let column = rows.column_by_name(name)?.as_string_opt::<i32>()?;
             column.is_valid(last).then(|| column.value(last).to_owned())
         };
-        let starts = rows.column_by_name(start)?.as_primitive_opt::<TimestampNanosecondType>()?;
+        let starts = rows.column_by_name("start_time")?.as_primitive_opt::<TimestampNanosecondType>()?;
         Some(Self {
             start: starts.is_valid(last).then(|| starts.value(last)),
-            trace: text(trace),
-            span: text(span),
-            project: text(project),
+            trace: text("trace_id"),
+            span: text("span_id"),
+            project: text("project"),
         })
+    }
+
+    /// The condition that a span with a start does not start later: what a remote can be asked for.
+    pub(super) fn not_later(&self) -> Option<Expr> {
+        let start = lit(ScalarValue::TimestampNanosecond(Some(self.start?), Some("UTC".into())));
+        Some(Expr::Column(Column::new_unqualified(START_TIME)).lt_eq(start))
     }
 
     /// The condition that a span comes after the place.
@@ -68,7 +73,8 @@ impl Cursor {
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let json = serde_json::to_string(self).map_err(|_| std::fmt::Error)?;
+        let Self { start, trace, span, project } = self;
+        let json = serde_json::to_string(&(start, trace, span, project)).map_err(|_| std::fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(json))
     }
 }
@@ -78,8 +84,10 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let json = URL_SAFE_NO_PAD.decode(text.trim()).ok();
-        let cursor = json.and_then(|json| serde_json::from_slice(&json).ok());
-        cursor.ok_or_else(|| "this is no cursor that a list gave".to_owned())
+        let (start, trace, span, project) = json
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .ok_or_else(|| "this is no cursor that a list gave".to_owned())?;
+        Ok(Self { start, trace, span, project })
     }
 }
 

@@ -19,7 +19,7 @@ use super::query;
 use crate::engine::{EngineError, Params, Selected};
 use crate::filter::{Names, all_of};
 use crate::model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
-use crate::output::{Columns, Format, Options, ResultWriter, Shape, escape_terminal};
+use crate::output::{Columns, Format, Options, ResultWriter, Shape, escape_controls, escape_terminal};
 
 /// What the spans that are meant are called.
 const EXPORTED: &str = "exported";
@@ -53,13 +53,18 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
     };
     let filter = filters.read(&names).map_err(refused)?;
     let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
+    let has_filter = condition.is_some();
     let conditions: Vec<_> = condition.into_iter().chain(window.clone()).collect();
     let selected = match thing {
         Thing::Span => Selected::Spans(all_of(conditions)),
         Thing::Trace => {
-            let of_span = (!conditions.is_empty()).then(|| all_of(conditions));
-            let in_session = one_of(Column::new_unqualified(SESSION_ID), &sessions);
-            let in_session = in_session.map(|of| all_of(std::iter::once(of).chain(window).collect()));
+            let mut of_span = (!conditions.is_empty()).then(|| all_of(conditions));
+            let mut in_session = one_of(Column::new_unqualified(SESSION_ID), &sessions);
+            if place.is_live() && in_session.is_some() {
+                // Without bounds a remote would be asked for its last days only, and for all spans of a window alone.
+                in_session = in_session.map(|of| all_of(std::iter::once(of).chain(window).collect()));
+                of_span = of_span.filter(|_| has_filter);
+            }
             Selected::WholeTraces { any_span: of_span.into_iter().chain(in_session).collect(), limit }
         }
     };
@@ -80,15 +85,14 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         bar.set_message(if place.is_live() { "asking the remote" } else { "reading" });
         bar.enable_steady_tick(Duration::from_millis(100));
         let options = Options { csv_safe, ..context.options(&target) };
-        let written = write(statement.execute().await?, &target, options, &bar).await;
+        let written = write(statement.execute().await?, thing, &target, options, &bar).await;
         bar.finish_and_clear();
         let written = written?;
         missing = missing.or(query::say_remarks(context, &statement));
         if written.spans == 0 {
             context.note("no spans match");
         } else if target.is_file() {
-            let (spans, traces) = (counted(written.spans, "span"), counted(written.traces, "trace"));
-            context.report(&format!("wrote {spans} of {traces}"));
+            context.report(&format!("wrote {}", written.said(thing)));
         }
         let count = match thing {
             Thing::Span => written.spans,
@@ -112,6 +116,14 @@ struct Exported {
 }
 
 impl Exported {
+    fn said(&self, thing: Thing) -> String {
+        let spans = counted(self.spans, "span");
+        match thing {
+            Thing::Span => spans,
+            Thing::Trace => format!("{spans} of {}", counted(self.traces, "trace")),
+        }
+    }
+
     fn add(&mut self, batch: &RecordBatch) {
         self.spans += batch.num_rows() as u64;
         let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
@@ -129,15 +141,18 @@ impl Exported {
 /// Writes spans as they come.
 async fn write(
     mut rows: SendableRecordBatchStream,
+    thing: Thing,
     target: &Target,
     options: Options,
     bar: &ProgressBar,
 ) -> anyhow::Result<Exported> {
     let mut exported = Exported::default();
+    // A long export that fails leaves what was there before.
+    let (file, unfinished) = target.open_unfinished()?;
     let mut out = if target.format == Format::Json {
-        Out::Nested(Nested::new(target.open()?))
+        Out::Nested(Nested::new(file))
     } else {
-        Out::Flat(Box::new(ResultWriter::new(target.open()?, target.format, rows.schema(), options)?))
+        Out::Flat(Box::new(ResultWriter::new(file, target.format, rows.schema(), options)?))
     };
     while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
         exported.add(&batch);
@@ -145,12 +160,13 @@ async fn write(
             Out::Nested(nested) => nested.write(&batch)?,
             Out::Flat(flat) => flat.write(&batch)?,
         }
-        bar.set_message(format!("{} of {}", counted(exported.spans, "span"), counted(exported.traces, "trace")));
+        bar.set_message(exported.said(thing));
     }
     match out {
         Out::Nested(nested) => nested.finish()?,
         Out::Flat(flat) => drop(flat.finish()?),
     }
+    unfinished.keep()?;
     Ok(exported)
 }
 
@@ -163,11 +179,12 @@ enum Out {
 struct Nested {
     out: Box<dyn Write + Send>,
     begun: bool,
+    text: Vec<u8>,
 }
 
 impl Nested {
     fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, begun: false }
+        Self { out, begun: false, text: vec![] }
     }
 
     fn write(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
@@ -179,7 +196,9 @@ impl Nested {
         for row in 0..batch.num_rows() {
             let span = shape.span(row).context("a span cannot be written as JSON")?;
             self.out.write_all(if self.begun { b",\n" } else { b"[\n" })?;
-            self.out.write_all(span.get().as_bytes())?;
+            self.text.clear();
+            escape_controls(span.get(), &mut self.text);
+            self.out.write_all(&self.text)?;
             self.begun = true;
         }
         Ok(())

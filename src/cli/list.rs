@@ -1,8 +1,6 @@
 //! `spanql spans list`, `traces list`, `sessions list`, `structure`: what the store holds, the newest first, with the
 //! beginnings of inputs.
 
-use std::sync::Arc;
-
 use chrono::Utc;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::execution::SendableRecordBatchStream;
@@ -27,11 +25,23 @@ const LISTED: &str = "listed";
 /// Characters of an input that a list shows.
 const SHOWN: usize = 200;
 
-const SPANS: [&str; 10] =
-    ["start_time", "trace_id", "span_id", "name", "kind", "status_code", "latency_ms", "model", "total_tokens", "cost"];
-const SPANS_ORDER: &str = "start_time DESC NULLS LAST, trace_id, span_id, project";
-const TRACES: [&str; 9] = [
+const SPANS: [&str; 11] = [
     "start_time",
+    "project",
+    "trace_id",
+    "span_id",
+    "name",
+    "kind",
+    "status_code",
+    "latency_ms",
+    "model",
+    "total_tokens",
+    "cost",
+];
+const SPANS_ORDER: &str = "start_time DESC NULLS LAST, trace_id, span_id, project";
+const TRACES: [&str; 10] = [
+    "start_time",
+    "project",
     "trace_id",
     "name",
     "status_code",
@@ -41,8 +51,9 @@ const TRACES: [&str; 9] = [
     "total_tokens",
     "cost",
 ];
-const SESSIONS: [&str; 9] = [
+const SESSIONS: [&str; 10] = [
     "start_time",
+    "project",
     "session_id",
     "user_id",
     "trace_count",
@@ -62,8 +73,8 @@ struct List {
     input: &'static str,
     order: String,
     limit: u32,
-    /// A last column that is not shown, but part of where the list ends.
-    behind: Option<&'static str>,
+    /// Whether the list can go on where it ends.
+    pages: bool,
     /// Whether not everything is listed, even without filters and a window.
     chosen: bool,
 }
@@ -71,12 +82,11 @@ struct List {
 impl List {
     /// The query for the list, and one row more: that tells whether there are more.
     fn sql(&self) -> String {
-        let Self { columns, input, order, limit, behind, .. } = self;
-        let behind = behind.map(|column| format!(", {column}")).unwrap_or_default();
+        let Self { columns, input, order, limit, .. } = self;
         let (columns, more) = (columns.join(", "), u64::from(*limit) + 1);
         format!(
             "SELECT {columns}, CASE WHEN char_length({input}) > {SHOWN} THEN left({input}, {SHOWN}) || '…' \
-             ELSE {input} END AS {input}{behind} FROM {LISTED} ORDER BY {order} LIMIT {more}"
+             ELSE {input} END AS {input} FROM {LISTED} ORDER BY {order} LIMIT {more}"
         )
     }
 }
@@ -89,12 +99,15 @@ struct Asked {
 
 pub(super) async fn spans(context: &Context, arguments: SpansList) -> anyhow::Result<()> {
     let SpansList { limit, cursor, from, options } = arguments;
-    let list = List { behind: Some("project"), ..spans_list(limit) };
+    let list = List { pages: true, ..spans_list(limit) };
+    let live = from.from.is_some();
     run(context, &list, &from, options, |names, options, window| {
         let filter = options.read(names)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-        let after = cursor.map(|cursor| cursor.after());
-        let condition = all_of(condition.into_iter().chain(window).chain(after).collect());
+        let after = cursor.as_ref().map(Cursor::after);
+        // The spans of a remote all start at some time.
+        let not_later = cursor.as_ref().filter(|_| live).and_then(Cursor::not_later);
+        let condition = all_of(condition.into_iter().chain(window).chain(after).chain(not_later).collect());
         Ok(Asked { selected: Selected::Spans(condition), notes: notes.unwrap_or_default() })
     })
     .await
@@ -117,7 +130,7 @@ pub(super) async fn structure(context: &Context, arguments: StructureArguments) 
 
 fn spans_list(limit: u32) -> List {
     let order = SPANS_ORDER.to_owned();
-    List { things: "spans", columns: &SPANS, input: "input", order, limit, behind: None, chosen: false }
+    List { things: "spans", columns: &SPANS, input: "input", order, limit, pages: false, chosen: false }
 }
 
 pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::Result<()> {
@@ -128,7 +141,7 @@ pub(super) async fn traces(context: &Context, arguments: SortedList) -> anyhow::
         input: "input",
         order,
         limit: arguments.limit,
-        behind: None,
+        pages: false,
         chosen: false,
     };
     run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
@@ -149,7 +162,7 @@ pub(super) async fn sessions(context: &Context, arguments: SortedList) -> anyhow
         input: "first_input",
         order,
         limit: arguments.limit,
-        behind: None,
+        pages: false,
         chosen: false,
     };
     run(context, &list, &FromOptions::default(), arguments.options, |names, mut options, window| {
@@ -223,24 +236,22 @@ async fn run(
     place.check_complete(context, missing, result.require_complete).await
 }
 
-/// Writes the rows of a list as they come, without the column that is not shown; gives where it ends.
+/// Writes the rows of a list as they come; gives where it ends, if it can go on there.
 async fn write_page(
     list: &List,
     mut rows: SendableRecordBatchStream,
     target: &Target,
     options: Options,
 ) -> anyhow::Result<(Written, Option<Cursor>)> {
-    let schema = rows.schema();
-    let shown: Vec<usize> = (0..schema.fields().len() - usize::from(list.behind.is_some())).collect();
-    let mut writer = ResultWriter::new(target.open()?, target.format, Arc::new(schema.project(&shown)?), options)?;
+    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
     let (mut last, mut room) = (None, usize::try_from(list.limit).unwrap_or(usize::MAX));
     while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
-        if let Some(project) = list.behind.filter(|_| room > 0) {
+        if list.pages && room > 0 {
             let page = batch.slice(0, batch.num_rows().min(room));
-            last = Cursor::of_last(&page, "start_time", "trace_id", "span_id", project).or(last);
+            last = Cursor::of_last(&page).or(last);
             room -= page.num_rows();
         }
-        writer.write(&batch.project(&shown)?)?;
+        writer.write(&batch)?;
     }
     Ok((writer.finish()?, last))
 }

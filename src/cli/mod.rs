@@ -29,6 +29,9 @@ use args::{Arguments, Command, QueryArguments, SessionsCommand, SpansCommand, Tr
 use context::Context;
 use exit::Failure;
 
+/// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
+const STACK: usize = 32 << 20;
+
 /// Time to remove temporary files after Ctrl-C.
 const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
 
@@ -42,7 +45,8 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::end_of_parsing(&error),
     };
     let context = Context::new(&arguments);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
     };
@@ -92,7 +96,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Traces { command: TracesCommand::List(arguments) }) => list::traces(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::Show(arguments) }) => show::trace(context, arguments).await,
         Some(Command::Sessions { command: SessionsCommand::List(arguments) }) => {
-            list::sessions(context, arguments).await
+            list::sessions(context, *arguments).await
         }
         Some(Command::Sessions { command: SessionsCommand::Show(arguments) }) => {
             show::session(context, arguments).await

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use anyhow::bail;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::Int32Type;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 
@@ -45,6 +46,15 @@ const TURN: [&str; 17] = [
     "total_tokens",
     "cost",
 ];
+
+/// Levels of spans that every reader of JSON takes: each is two levels of JSON.
+const MOST_LEVELS: i32 = 50;
+
+/// How deep the tree of some spans is.
+fn levels(spans: &[RecordBatch]) -> i32 {
+    let depths = spans.iter().filter_map(|batch| batch.column_by_name("tree.depth")?.as_primitive_opt::<Int32Type>());
+    depths.filter_map(arrow::compute::max).max().unwrap_or(0)
+}
 
 /// What is written.
 enum Form {
@@ -87,6 +97,14 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
             only_one("trace", &id, spans.iter().map(|(project, _)| project.as_str()))?;
             let mut out = target.open()?;
             for (_, spans) in spans {
+                let levels =
+                    levels(&spans).min(depth.map_or(i32::MAX, |depth| i32::try_from(depth).unwrap_or(i32::MAX)));
+                if levels > MOST_LEVELS {
+                    context.note(&format!(
+                        "the spans nest {levels} levels deep, and many readers of JSON stop before: \
+                         --depth N leaves out the deeper ones, and -o jsonl has all of them flat"
+                    ));
+                }
                 write_trace_json(&mut out, &spans, focus)?;
             }
         }
@@ -286,7 +304,7 @@ fn by_project(batches: Vec<RecordBatch>) -> anyhow::Result<Vec<(String, Vec<Reco
     let mut projects: Vec<(String, Vec<RecordBatch>)> = Vec::new();
     for batch in batches {
         let names = batch[PROJECT].as_string::<i32>().clone();
-        let name = |row: usize| names.is_valid(row).then(|| names.value(row)).unwrap_or_default();
+        let name = |row: usize| if names.is_valid(row) { names.value(row) } else { "" };
         let mut found: Vec<&str> = (0..batch.num_rows()).map(name).collect();
         found.dedup();
         let several = found.len() > 1;

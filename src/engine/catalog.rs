@@ -222,6 +222,11 @@ impl Catalog<'_> {
         names
     }
 
+    /// Whether there is a table function of the engine of this (lower case) name.
+    pub(crate) fn is_table_function(&self, name: &str) -> bool {
+        self.registry.functions.contains_key(name) || filtered::FUNCTIONS.contains(&name)
+    }
+
     /// Calls a table function of the engine; `None` if there is none of this name.
     pub(crate) fn call_table_function(
         &self,
@@ -230,10 +235,10 @@ impl Catalog<'_> {
         span: Span,
     ) -> Result<Option<FunctionTable>, EngineError> {
         let name = name.to_lowercase();
-        let registered = self.registry.functions.get(&name);
-        if registered.is_none() && !filtered::FUNCTIONS.contains(&name.as_str()) {
+        if !self.is_table_function(&name) {
             return Ok(None);
         }
+        let registered = self.registry.functions.get(&name);
         let values =
             args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(
                 |i| {

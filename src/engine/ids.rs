@@ -66,27 +66,35 @@ pub(super) async fn whole_id(state: &SessionState, kind: IdKind, typed: &str) ->
         return Ok(typed.to_owned());
     }
     let thing = kind.thing();
-    let shown: String = typed.chars().take(REPEATED).collect();
+    let shown = plain(&typed.chars().take(REPEATED).collect::<String>());
     if typed.chars().count() < SHORTEST {
-        let unknown = EngineError::new("unknown-id", format!("no {thing} has the id '{shown}'"));
-        return Err(unknown.why(format!("one that is shortened has {SHORTEST} characters or more")));
+        let why = format!("no {thing} has this id, and one that is shortened has {SHORTEST} characters or more");
+        return Err(EngineError::new("unknown-id", format!("unknown {thing} '{shown}'")).why(why));
     }
     let found = ids(state, beginning(state, kind, typed).await.map_err(failed)?).await.map_err(failed)?;
     match found.as_slice() {
         [id] => Ok(id.clone()),
         [] => {
             let near = nearest(state, kind, typed).await.map_err(failed)?;
-            let what = format!("no {thing} has the id '{shown}' or one that begins with it");
-            Err(EngineError::new("unknown-id", what).suggest(near))
+            let why = format!("no {thing} has this id or one that begins so");
+            Err(EngineError::new("unknown-id", format!("unknown {thing} '{shown}'"))
+                .why(why)
+                .suggest(near.map(|id| plain(&id))))
         }
         several => {
             let more = if several.len() > LISTED { " and more" } else { "" };
-            let listed: Vec<&str> = several.iter().take(LISTED).map(String::as_str).collect();
-            Err(EngineError::new("ambiguous-id", format!("several {thing}s have an id that begins with '{shown}'"))
-                .why(format!("{}{more}", listed.join(", ")))
+            let listed: Vec<String> = several.iter().take(LISTED).map(|id| plain(id)).collect();
+            Err(EngineError::new("ambiguous-id", format!("ambiguous {thing} '{shown}'"))
+                .why(format!("several ids begin so: {}{more}", listed.join(", ")))
                 .help("type more of it"))
         }
     }
+}
+
+/// An id as it may stand in a message: on one line.
+fn plain(id: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_unicode().collect() } else { c.to_string() };
+    id.chars().map(shown).collect()
 }
 
 /// All ids, a row each, under the name `id`; a trace's list of sessions is still a list.

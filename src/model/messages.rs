@@ -4,6 +4,8 @@
 //! responses), LangChain (`kwargs`, `type`, `generations`), LlamaIndex (`blocks`), Gemini (`contents`, `candidates`,
 //! `parts`), Anthropic (`tool_use`, `tool_result`) and the `gen_ai` conventions (`parts`).
 
+use std::borrow::Cow;
+
 use super::json::Tree;
 
 /// Lists and objects inside each other that are looked through for messages.
@@ -204,7 +206,7 @@ impl<'t, 'a> Body<'t, 'a> {
 }
 
 fn push(element: &Tree<'_>, index: usize, contents: Contents, messages: &mut Vec<Message>) {
-    let next = messages.last().map_or(0, |last| last.position + 1);
+    let next = messages.last().map_or(0, |last| last.position.saturating_add(1));
     let position = index.max(next);
     let at = |message: Message| Message { position, ..message };
     match item_type(element) {
@@ -243,11 +245,11 @@ fn push(element: &Tree<'_>, index: usize, contents: Contents, messages: &mut Vec
     let has_own = message.content.is_some() || !message.calls.is_empty();
     if has_own || (results.is_empty() && (message.role.is_some() || message.tool_call_id.is_some())) {
         messages.push(message);
-        position += 1;
+        position = position.saturating_add(1);
     }
     for result in results {
         messages.push(Message { position, ..result });
-        position += 1;
+        position = position.saturating_add(1);
     }
 }
 
@@ -342,13 +344,22 @@ fn words(value: &Tree<'_>) -> Option<String> {
     if items.is_empty() {
         return value.text().filter(|_| *value != Tree::List(vec![]));
     }
-    let texts: Vec<&str> = items.iter().filter_map(|(_, part)| part_text(part)).collect();
-    if !texts.is_empty() {
-        return Some(texts.join("\n"));
+    if items.iter().any(|(_, part)| part_text(part).is_some()) {
+        let said = items.iter().filter_map(|(_, part)| match part_text(part) {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => unsaid(part).map(Cow::Owned),
+        });
+        return Some(said.collect::<Vec<_>>().join("\n"));
     }
     let others = items.iter().filter(|(_, part)| !is_call(part) && result(part).is_none() && **part != Tree::Null);
     let others: Vec<Tree<'_>> = others.map(|(_, part)| (*part).clone()).collect();
     if others.is_empty() { None } else { Tree::List(others).text() }
+}
+
+/// What stands for a part without text beside others, such as an image.
+fn unsaid(part: &Tree<'_>) -> Option<String> {
+    let kind = part.any(&["message_content.type", "type", "block_type"]).and_then(Tree::as_text);
+    kind.filter(|_| !is_call(part) && result(part).is_none()).map(|kind| format!("[{kind}]"))
 }
 
 fn part_text<'t>(part: &'t Tree<'_>) -> Option<&'t str> {

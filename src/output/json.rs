@@ -55,6 +55,22 @@ pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Writes JSON text again with what [`push_string`] escapes beyond JSON's demands escaped, too.
+///
+/// Those characters stand nowhere in JSON but in strings.
+pub(crate) fn escape_controls(json: &str, out: &mut Vec<u8>) {
+    let mut copied = 0;
+    for (at, character) in json.char_indices().filter(|(_, character)| !character.is_ascii() || *character == '\x7f') {
+        let code = u32::from(character);
+        if must_escape(code) {
+            out.extend_from_slice(&json.as_bytes()[copied..at]);
+            push_escape(code, out);
+            copied = at + character.len_utf8();
+        }
+    }
+    out.extend_from_slice(&json.as_bytes()[copied..]);
+}
+
 fn must_escape(code: u32) -> bool {
     matches!(code, 0..0x20 | 0x22 | 0x5c | 0x7f..=0x9f | 0x61c | 0x200e..=0x200f | 0x2028..=0x202e | 0x2066..=0x2069)
 }

@@ -43,6 +43,7 @@ mod zone;
 pub use error::Error;
 pub use fence::Fence;
 pub use format::Format;
+pub(crate) use json::escape_controls;
 pub(crate) use nested::{Columns, FIXED, Shape, instant};
 pub use sanitize::escape_terminal;
 pub use view::{Focus, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json};

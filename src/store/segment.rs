@@ -12,9 +12,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, ReaderProperties, WriterProperties};
 use parquet::file::reader::FileReader;
-use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
@@ -183,7 +183,10 @@ impl SegmentWriter {
 
     fn copy_group(&mut self, source: &StoredSegment, number: usize) -> parquet::errors::Result<()> {
         let from = source.metadata.row_group(number);
-        let reader = SerializedFileReader::new(source.bytes.clone())?;
+        // Without being asked, a reader leaves them out.
+        let with_blooms = ReaderProperties::builder().set_read_bloom_filter(true).build();
+        let options = ReadOptionsBuilder::new().with_reader_properties(with_blooms).build();
+        let reader = SerializedFileReader::new_with_options(source.bytes.clone(), options)?;
         let blooms = reader.get_row_group(number)?;
         let rows = from.num_rows() as usize;
         let writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;

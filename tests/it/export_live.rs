@@ -104,7 +104,7 @@ fn a_remote_exports_what_its_store_exports() {
         let runs = order.chunk_by(|a, b| a == b).count();
         assert!(arguments[0] == "spans" || runs == set(order).len(), "{arguments:?}: traces lie together");
     }
-    assert!(found > 3_000);
+    assert!(found > 1_000, "{found}");
 
     // A limit counts traces, and cuts none.
     let few = ["traces", "export", "--status-code", "error", "--limit", "3"];

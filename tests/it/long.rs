@@ -135,6 +135,31 @@ async fn keys_beyond_the_limit_on_columns_are_read_too() {
     assert_eq!(ask(&engine, "SELECT position, score FROM documents").await, ["0 0.25"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_keys_as_there_may_be_are_asked_for_at_once() {
+    let keys = (0..1_500).flat_map(|n| {
+        let key = |field: &str| format!("attributes.gen_ai.prompt.{n}.{field}");
+        [(key("role"), json!("user")), (key("content"), json!(format!("said {n}")))]
+    });
+    let keys: serde_json::Map<String, Value> =
+        keys.chain([("attributes.openinference.span.kind".to_owned(), json!("LLM"))]).collect();
+    let engine = engine(&[vec![span("t", 0, Value::Object(keys))]]).await;
+    let sql = "SELECT count(*), count(DISTINCT content), max(position) FROM messages WHERE role = 'user'";
+    assert_eq!(ask(&engine, sql).await, ["1500 1500 1499"]);
+}
+
+#[tokio::test]
+async fn a_result_is_told_once_in_a_span() {
+    let call = json!({"message.role": "assistant", "message.tool_calls": [{"tool_call.id": "x"}]});
+    let result = json!({"message.role": "tool", "message.tool_call_id": "x", "message.content": "found"});
+    let list = json!([call, call, result]).to_string();
+    let llm = json!({"attributes.openinference.span.kind": "LLM", "attributes.llm.input_messages": list});
+    let engine = engine(&[vec![span("t", 0, llm.clone()), span("t", 1, llm)]]).await;
+    let sql = "SELECT span_id, position, json_get_str(tool_calls, 0, 'result') AS result FROM messages \
+               WHERE tool_calls IS NOT NULL ORDER BY 1, 2";
+    assert_eq!(ask(&engine, sql).await, ["t-0 0 found", "t-0 1 ", "t-1 0 found", "t-1 1 "]);
+}
+
 #[tokio::test]
 async fn calls_and_repeats_are_found_over_a_long_trace() {
     const SPANS: usize = 20_000;

@@ -140,3 +140,56 @@ async fn a_key_reads_the_same_on_either_side_of_the_limit() {
     assert_eq!(one, "a-s0 1300.0 2596\nb-s0 1299\nc-s0 1300.0 1299");
     assert_eq!(one, other);
 }
+
+/// The text of a plan.
+async fn plan(store: &Store, sql: &str) -> String {
+    ask(store, sql).await.0
+}
+
+#[tokio::test]
+async fn row_groups_that_are_copied_keep_their_bloom_filters() {
+    let store = Store::open("memory://").unwrap();
+    super::support::import(&store, &super::support::demo(5, 40_000)).await.unwrap();
+    let trace = ask(&store, "SELECT min(trace_id) FROM traces").await.0;
+    let project = ask(&store, &format!("SELECT project FROM traces WHERE trace_id = '{trace}'")).await.0;
+    // One more span of one trace: all other row groups are copied as they are.
+    let mut late = spans(&trace, 1, &[]);
+    let of_project: ArrayRef = Arc::new(StringArray::from(vec![project.as_str()]));
+    late = RecordBatch::try_new(
+        late.schema(),
+        std::iter::once(of_project).chain(late.columns()[1..].iter().cloned()).collect(),
+    )
+    .unwrap();
+    super::support::import(&store, &[late]).await.unwrap();
+    // Inside the bounds of every row group, and in none.
+    let sql = "EXPLAIN ANALYZE SELECT name FROM spans WHERE trace_id = '77777777777777777777777777777777'";
+    let plan = plan(&store, sql).await;
+    let (_, blooms) = plan.split_once("row_groups_pruned_bloom_filter=").unwrap();
+    let (total, matched) = blooms.split_once(" total → ").unwrap();
+    assert!(total.parse::<u32>().unwrap() > 3, "{total}");
+    assert!(matched.starts_with("0 matched"), "{matched}");
+}
+
+#[tokio::test]
+async fn a_trace_is_looked_for_where_its_time_is() {
+    let hour = 3_600_000_000_000_i64;
+    let at = |trace: &str, hours: i64| {
+        let batch = spans(trace, 2, &[]);
+        let shift = |name: &str| -> ArrayRef {
+            let times = batch.column_by_name(name).unwrap();
+            let times = times.as_any().downcast_ref::<TimestampNanosecondArray>().unwrap();
+            let times: TimestampNanosecondArray = times.iter().map(|time| Some(time? + hours * hour)).collect();
+            Arc::new(times.with_timezone("UTC"))
+        };
+        let schema = batch.schema();
+        let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+            if field.name().ends_with("_time") { shift(field.name()) } else { Arc::clone(column) }
+        });
+        RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+    };
+    let store = store((0..6).map(|n| at(&format!("trace-{n}"), n)).collect()).await;
+    let plan = plan(&store, "EXPLAIN SELECT span_id FROM trace('trace-4')").await;
+    assert_eq!(plan.matches("segments/").count(), 1, "{plan}");
+    assert_eq!(ask(&store, "SELECT span_id FROM trace('trace-4')").await.0, "trace-4-s0\ntrace-4-s1");
+    assert_eq!(ask(&store, "SELECT count(*) FROM spans").await.0, "12");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 
-use super::trees::Session;
+use super::trees::{Session, holding_trace};
 use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table, pattern};
 use crate::engine::catalog::{Catalog, TableInfo};
 use crate::engine::error::EngineError;
@@ -109,12 +109,16 @@ fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filter
         return Err(bad_argument(format!("{function} takes one id")).help(format!("write {function}('<id>')")));
     };
     let id = catalog.handle.block_on(whole_id(catalog.state, kind, typed))?;
-    let selects = match function {
-        "trace" => Selects::Trace(id),
-        "session" => Selects::Session(Session::find(catalog, id)?),
-        _ => Selects::CriticalPath(id),
+    let spans = spans_table(catalog, SPANS)?;
+    let (selects, table) = match function {
+        "session" => {
+            let (session, table) = Session::find(catalog, id, spans)?;
+            (Selects::Session(session), table)
+        }
+        "trace" => (Selects::Trace(id.clone()), holding_trace(catalog, &id, spans)?),
+        _ => (Selects::CriticalPath(id.clone()), holding_trace(catalog, &id, spans)?),
     };
-    Ok(Filtered { table: spans_table(catalog, SPANS)?, selects, notes: vec![] })
+    Ok(Filtered { table, selects, notes: vec![] })
 }
 
 pub(super) fn bad_argument(what: String) -> EngineError {

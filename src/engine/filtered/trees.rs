@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use arrow::datatypes::TimestampNanosecondType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::functions_nested::expr_fn::array_has;
@@ -13,7 +14,7 @@ use futures::FutureExt;
 use super::{MATCHING, TRACES, Table, column, named, scan, trace_ids};
 use crate::engine::catalog::Catalog;
 use crate::engine::error::EngineError;
-use crate::engine::tables::{By, CriticalPathTable, InOrderTable};
+use crate::engine::tables::{Begin, By, CriticalPathTable, InOrderTable, SegmentsTable};
 use crate::model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
 
 /// The number by which the spans of a trace are in tree order.
@@ -33,19 +34,46 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Looks up a session by its whole id.
-    pub(super) fn find(catalog: &Catalog<'_>, id: String) -> Result<Self, EngineError> {
+    /// Looks up a session by its whole id; also gives the table with less to read for it.
+    pub(super) fn find(catalog: &Catalog<'_>, id: String, spans: Table) -> Result<(Self, Table), EngineError> {
         let summaries = super::beside(catalog, TRACES)?;
-        let find = async {
-            let plan = of_session(&summaries, &id)?.limit(0, Some(MOST_IDS + 1))?.build()?;
-            let plan = catalog.state.create_physical_plan(&plan).await?;
-            collect(plan, catalog.state.task_ctx()).await
-        };
-        let found = catalog.handle.block_on(find.boxed()).map_err(|error| EngineError::from_datafusion(&error))?;
-        let ids = found.iter().flat_map(|batch| batch.column(1).as_string::<i32>().iter().flatten().map(str::to_owned));
-        let ids: Vec<String> = ids.collect();
-        Ok(Self { id, traces: (ids.len() <= MOST_IDS).then_some(ids), summaries })
+        let found = look_up(catalog, of_session(&summaries, &id))?;
+        if found.len() > MOST_IDS {
+            return Ok((Self { id, traces: None, summaries }, spans));
+        }
+        let (traces, begins) = found.into_iter().unzip();
+        Ok((Self { id, traces: Some(traces), summaries }, spans.holding(begins)))
     }
+}
+
+/// A table with less to read for the trace with this id.
+pub(super) fn holding_trace(catalog: &Catalog<'_>, id: &str, spans: Table) -> Result<Table, EngineError> {
+    let summaries = super::beside(catalog, TRACES)?;
+    let own = Expr::Column(named(TRACES, "trace_id"));
+    let traces = scan(TRACES, &summaries).and_then(|traces| chosen(traces.filter(own.eq(lit(id)))?));
+    let (_, begins): (Vec<String>, _) = look_up(catalog, traces)?.into_iter().unzip();
+    Ok(spans.holding(begins))
+}
+
+/// The ids of some traces and where they begin: all of them, or more than [`MOST_IDS`].
+fn look_up(
+    catalog: &Catalog<'_>,
+    traces: DataFusionResult<LogicalPlanBuilder>,
+) -> Result<Vec<(String, Begin)>, EngineError> {
+    let find = async {
+        let plan = traces?.limit(0, Some(MOST_IDS + 1))?.build()?;
+        let plan = catalog.state.create_physical_plan(&plan).await?;
+        collect(plan, catalog.state.task_ctx()).await
+    };
+    let found = catalog.handle.block_on(find.boxed()).map_err(|error| EngineError::from_datafusion(&error))?;
+    let rows = found.iter().flat_map(|batch| {
+        let (projects, ids) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let starts = batch.column(2).as_primitive::<TimestampNanosecondType>();
+        projects.iter().zip(ids).zip(starts).map(|((project, id), start)| {
+            (id.unwrap_or_default().to_owned(), Begin { project: project.unwrap_or_default().to_owned(), start })
+        })
+    });
+    Ok(rows.collect())
 }
 
 /// Project, id and start of the traces of a session.
@@ -61,6 +89,14 @@ fn chosen(traces: LogicalPlanBuilder) -> DataFusionResult<LogicalPlanBuilder> {
 }
 
 impl Table {
+    /// The same with less to read where only some traces are wanted, and it is known which files hold none of them.
+    fn holding(self, traces: Vec<Begin>) -> Self {
+        match self.provider.downcast_ref::<SegmentsTable>() {
+            Some(segments) => Self { provider: Arc::new(segments.holding(traces)), ..self },
+            None => self,
+        }
+    }
+
     /// The spans of a trace, depth first.
     pub(super) fn trace(
         &self,

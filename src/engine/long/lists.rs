@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, StringArray};
 use datafusion::error::Result;
 
 use super::out::Out;
-use super::reads::{List, ListValues, Names, Reads, any, text, texts};
-use super::{Expand, Made, Source};
+use super::reads::{List, ListValues, Names, Reads, any_filled, text, texts};
+use super::{Expand, Made, Possible, Source};
 use crate::model::columns::EVENTS;
 use crate::model::json::Tree;
 use crate::model::time;
@@ -76,7 +76,7 @@ const DOCUMENTS: [(&str, &str); 3] = [
 ];
 
 /// What `documents` is made from.
-pub(super) fn documents(names: &Names, possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>) -> Result<Option<Made>> {
+pub(super) fn documents(names: &Names, possible: &Possible<'_>) -> Result<Option<Made>> {
     let mut reads = Reads::default();
     let possible = possible(&DOCUMENTS.map(|(source, _)| vec![source.to_owned()]))?;
     let sources = DOCUMENTS.iter().zip(possible).filter(|(_, possible)| *possible);
@@ -85,7 +85,7 @@ pub(super) fn documents(names: &Names, possible: &dyn Fn(&[Vec<String>]) -> Resu
     if lists.is_empty() {
         return Ok(None);
     }
-    let condition = any(lists.iter().map(|(_, list)| list.filled(&reads)).collect());
+    let condition = any_filled(lists.iter().flat_map(|(_, list)| list.columns(&reads)).collect());
     Ok(Some(Made { source: Arc::new(Documents(lists)), reads, condition, whole_traces: false }))
 }
 

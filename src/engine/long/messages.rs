@@ -1,6 +1,6 @@
 //! `messages`: what models were given and gave, and which result belongs to which call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, lit};
 
 use super::out::Out;
-use super::reads::{List, ListValues, Names, Reads, any, column, text, texts};
-use super::{Expand, Made, Source};
+use super::reads::{List, ListValues, Names, Reads, any_filled, column, text, texts};
+use super::{Expand, Made, Possible, Source};
 use crate::model::columns::{INPUT, KIND, MODEL, OUTPUT};
 use crate::model::json::{Tree, write_string};
 use crate::model::messages::{Call, Contents, Message, of_answer, of_list, of_prompt, of_value};
@@ -37,16 +37,12 @@ mod at {
 }
 
 /// What `messages` is made from.
-pub(super) fn messages(
-    names: &Names,
-    wanted: &[bool],
-    possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>,
-) -> Result<Option<Made>> {
+pub(super) fn messages(names: &Names, wanted: &[bool], possible: &Possible<'_>) -> Result<Option<Made>> {
     let wants = |column: usize| wanted.get(column).copied().unwrap_or_default();
     let pairs = wants(at::TOOL_NAME) || wants(at::TOOL_CALLS);
     let possible = possible(&DIRECTIONS.map(|direction| vec![direction.to_owned()]))?;
     let mut reads = Reads::default();
-    let (mut directions, mut conditions, mut of_calls) = (vec![], vec![], vec![]);
+    let mut directions = vec![];
     for (index, direction) in DIRECTIONS.into_iter().enumerate() {
         // A call is in the output, its result in the input of another span.
         let shown = possible.get(index).copied().unwrap_or(true);
@@ -57,17 +53,20 @@ pub(super) fn messages(
         let keyed = List::add(KEYED[index], names, &mut reads);
         let texts: Vec<usize> = TEXTS[index].iter().filter_map(|name| reads.add_known(name, names)).collect();
         let answer = reads.add_known(ANSWER, names).filter(|_| direction == OUTPUTS);
-        conditions.extend(list.iter().map(|list| list.filled(&reads)));
-        of_calls.extend(keyed.iter().map(|list| list.filled(&reads)));
-        of_calls.extend(texts.iter().chain(&answer).map(|&place| reads.filled(place)));
         directions.push(Direction { direction, shown, list, keyed, texts, answer });
     }
     let (Some(kind), Some(model)) = (reads.add_known(KIND, names), reads.add_known(MODEL, names)) else {
         return Ok(None);
     };
-    conditions.push(any(of_calls).and(is_model_call()));
+    let of_calls = directions.iter().flat_map(|of: &Direction| {
+        let keyed = of.keyed.iter().flat_map(|list| list.columns(&reads));
+        keyed.chain(of.texts.iter().chain(&of.answer).map(|&place| reads.column_of(place)))
+    });
+    let of_calls = any_filled(of_calls.collect()).and(is_model_call());
+    let lists = directions.iter().flat_map(|of| &of.list).flat_map(|list| list.columns(&reads));
+    let condition = any_filled(lists.collect()).or(of_calls);
     let source = Arc::new(Messages { directions, kind, model, contents: contents(pairs || wants(at::CONTENT)), pairs });
-    Ok(Some(Made { source, reads, condition: any(conditions), whole_traces: pairs }))
+    Ok(Some(Made { source, reads, condition, whole_traces: pairs }))
 }
 
 fn contents(read: bool) -> Contents {
@@ -188,11 +187,14 @@ impl Pairs {
         }
     }
 
-    /// The calls of a message with their results, as JSON text.
-    fn with_results(&self, calls: &[Call]) -> String {
+    /// The calls of a message with their results, as JSON text; results of ids that were told already are left out.
+    fn with_results(&self, calls: &[Call], told: &mut HashSet<String>) -> String {
         let mut out = String::from("[");
         for (index, call) in calls.iter().enumerate() {
-            let result = call.id.as_ref().and_then(|id| self.results.get(id));
+            // However often a span repeats an id, it takes no more room than what it rests on.
+            let id = call.id.as_ref().filter(|id| !told.contains(*id));
+            let result = id.and_then(|id| self.results.get(id));
+            told.extend(id.filter(|_| result.is_some()).cloned());
             let members = [
                 ("id", call.id.as_deref()),
                 ("name", call.name.as_deref()),
@@ -236,6 +238,7 @@ impl Expand for MessageValues {
 
     fn expand(&mut self, span: usize, out: &mut Out) {
         let is_model_call = self.is_model_call(span);
+        let mut told = HashSet::new();
         for of in self.directions.iter().filter(|of| of.shown) {
             for message in of.messages(span, is_model_call, self.contents) {
                 out.row(span);
@@ -250,7 +253,7 @@ impl Expand for MessageValues {
                 let tool = message.is_result().then(|| message.name.as_deref().or_else(called)).flatten();
                 out.text(at::TOOL_NAME, tool);
                 if out.wants(at::TOOL_CALLS) {
-                    let calls = (!message.calls.is_empty()).then(|| pairs.with_results(&message.calls));
+                    let calls = (!message.calls.is_empty()).then(|| pairs.with_results(&message.calls, &mut told));
                     out.text(at::TOOL_CALLS, calls.as_deref());
                 }
             }

@@ -186,12 +186,7 @@ impl Long {
 
     /// What it is made from, where a store has any of it. `wanted` says of each column whether it is read; `possible`
     /// says of the constants' values whether their rows are.
-    fn source(
-        self,
-        names: &Names,
-        wanted: &[bool],
-        possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>,
-    ) -> Result<Option<Made>> {
+    fn source(self, names: &Names, wanted: &[bool], possible: &Possible<'_>) -> Result<Option<Made>> {
         match self {
             Self::Evals => scores::evals(names, possible),
             Self::Annotations => scores::annotations(names, possible),
@@ -202,6 +197,9 @@ impl Long {
         }
     }
 }
+
+/// Says which of some kinds of rows a query can be about: each is the values of the columns that tell them apart.
+type Possible<'a> = dyn Fn(&[Vec<String>]) -> Result<Vec<bool>> + 'a;
 
 /// What a table is made from.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Values of spans: columns of their own, or keys of `attributes.rest`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayBuilder as _, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder};
@@ -10,9 +10,13 @@ use datafusion::common::{Column, internal_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, lit};
 
+use crate::filter::any_of;
 use crate::model::columns::REST;
 use crate::model::json::Tree;
 use crate::store::floats_to_text;
+
+/// Columns that are asked for values before rows are read.
+const MOST_ASKED: usize = 64;
 
 /// The names under which the spans of a store have values.
 #[derive(Debug, Clone)]
@@ -77,15 +81,15 @@ impl Reads {
         self.names.iter().filter(|name| !self.keys.contains_key(*name)).map(String::as_str).chain(rest)
     }
 
-    /// Whether there may be a value at a place.
-    pub(super) fn filled(&self, place: usize) -> Expr {
+    /// The column that has the values of a place.
+    pub(super) fn column_of(&self, place: usize) -> &str {
         let name = self.names.get(place).filter(|name| !self.keys.contains_key(*name));
-        column(name.map_or(REST, String::as_str)).is_not_null()
+        name.map_or(REST, String::as_str)
     }
 
     /// Whether there may be a value anywhere.
     pub(super) fn any_filled(&self) -> Expr {
-        any((0..self.names.len()).map(|place| self.filled(place)).collect())
+        any_filled((0..self.names.len()).map(|place| self.column_of(place)).collect())
     }
 
     /// The values of a batch.
@@ -131,16 +135,12 @@ pub(super) fn column(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
-/// Whether any of these is true; the expression is as flat as it can be.
-pub(super) fn any(mut conditions: Vec<Expr>) -> Expr {
-    match conditions.len() {
-        0 => lit(false),
-        1 => conditions.remove(0),
-        many => {
-            let right = conditions.split_off(many / 2);
-            any(conditions).or(any(right))
-        }
+/// Whether any of these columns may have a value; true where they are so many that asking takes longer than looking.
+pub(super) fn any_filled(columns: BTreeSet<&str>) -> Expr {
+    if columns.len() > MOST_ASKED {
+        return lit(true);
     }
+    any_of(columns.into_iter().map(|name| column(name).is_not_null()).collect())
 }
 
 /// Values as text, numbers as they stand in a column of text.
@@ -178,9 +178,9 @@ impl List {
         (whole.is_some() || !indexed.is_empty()).then(|| Self { whole, indexed: indexed.into() })
     }
 
-    /// Whether a span may have any of it.
-    pub(super) fn filled(&self, reads: &Reads) -> Expr {
-        any(self.whole.iter().chain(self.indexed.iter().map(|(_, place)| place)).map(|&p| reads.filled(p)).collect())
+    /// The columns that have values of it.
+    pub(super) fn columns<'r>(&self, reads: &'r Reads) -> impl Iterator<Item = &'r str> {
+        self.whole.iter().chain(self.indexed.iter().map(|(_, place)| place)).map(|&place| reads.column_of(place))
     }
 
     /// The values of a batch.

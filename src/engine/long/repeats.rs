@@ -10,7 +10,7 @@ use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use datafusion::error::Result;
 
 use super::out::Out;
-use super::reads::{Names, Reads, text, texts};
+use super::reads::{Names, Reads, column, text, texts};
 use super::{Expand, Made, Source};
 use crate::model::columns::{
     END_TIME, INPUT, LATENCY_MS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, timestamp_type,
@@ -26,7 +26,7 @@ pub(super) fn repeats(names: &Names) -> Option<Made> {
     for column in COLUMNS {
         reads.add_known(column, names)?;
     }
-    let condition = reads.filled(2);
+    let condition = column(reads.column_of(2)).is_not_null();
     Some(Made { source: Arc::new(Repeats), reads, condition, whole_traces: true })
 }
 

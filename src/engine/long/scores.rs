@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{Names, Reads, text, texts};
-use super::{Expand, Made, Source};
+use super::{Expand, Made, Possible, Source};
 use crate::model::columns::NOTES;
 use crate::model::json::Tree;
 use crate::model::time;
@@ -50,11 +50,7 @@ fn families<'a>(
 }
 
 /// Asks which names are read, given the constants before them.
-fn kept(
-    families: &BTreeMap<&str, Family<'_>>,
-    before: &[&str],
-    possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>,
-) -> Result<Vec<String>> {
+fn kept(families: &BTreeMap<&str, Family<'_>>, before: &[&str], possible: &Possible<'_>) -> Result<Vec<String>> {
     let constants = |name: &&str| before.iter().chain([name]).map(|text| (*text).to_owned()).collect();
     let kept = possible(&families.keys().map(constants).collect::<Vec<_>>())?;
     Ok(families.keys().zip(kept).filter(|(_, kept)| *kept).map(|(name, _)| (*name).to_owned()).collect())
@@ -89,7 +85,7 @@ fn millis(text: &str) -> Option<i64> {
 type Eval = (&'static str, String, [Option<usize>; 3]);
 
 /// What `evals` is made from.
-pub(super) fn evals(names: &Names, possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>) -> Result<Option<Made>> {
+pub(super) fn evals(names: &Names, possible: &Possible<'_>) -> Result<Option<Made>> {
     let parts = [LABEL, SCORE, EXPLANATION];
     let (mut reads, mut evals) = (Reads::default(), vec![]);
     for (prefix, level) in LEVELS {
@@ -156,10 +152,7 @@ const UPDATED_AT: &str = "updated_at";
 type Annotation = (String, [Option<usize>; 5], Option<usize>, Option<usize>);
 
 /// What `annotations` is made from.
-pub(super) fn annotations(
-    names: &Names,
-    possible: &dyn Fn(&[Vec<String>]) -> Result<Vec<bool>>,
-) -> Result<Option<Made>> {
+pub(super) fn annotations(names: &Names, possible: &Possible<'_>) -> Result<Option<Made>> {
     let parts: Vec<&str> = WORDS.iter().map(|(part, _)| *part).chain([SCORE, UPDATED_AT]).collect();
     let all = families(ANNOTATION, &parts, names, &mut Reads::default(), |_| true);
     let kept = kept(&all, &[], possible)?;

@@ -121,6 +121,13 @@ impl Resolver<'_> {
                 Ok(Level::of(opaque(alias.as_ref(), None)))
             }
             TableFactor::Function { name, args, alias, .. } => {
+                let own = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase());
+                if let Some(own) = own.filter(|own| self.catalog.is_table_function(own)) {
+                    return Err(EngineError::new("not-supported", format!("{own} cannot be LATERAL"))
+                        .at_span(name_span(name))
+                        .why("a table function is called before any row is read")
+                        .help("give it a constant, or join the tables that it reads"));
+                }
                 self.expression(args, &within(outer, before))?;
                 self.lower_function(name);
                 Ok(Level::of(opaque(alias.as_ref(), name.0.last().and_then(|part| part.as_ident()))))

@@ -47,7 +47,7 @@ fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// The critical path of every trace that a plan gives the spans of, in time order.
+/// The critical path of every trace that a plan gives the spans of, by project and in time order.
 ///
 /// A row is a stretch of time that a span contributes itself; `share` is its part of the whole path. The stretches of a
 /// trace do not overlap, and together they are the latency of the top span that ends last.
@@ -199,7 +199,7 @@ impl ExecutionPlan for CriticalPathExec {
 /// The critical paths of all traces of a batch in the columns of [`CriticalPathTable::READ`].
 fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
     let wrong = |error: trace::TraceError| DataFusionError::External(Box::new(error));
-    let groups = group_by_trace(spans).map_err(wrong)?;
+    let mut groups = group_by_trace(spans).map_err(wrong)?;
     let spans = match &groups.order {
         Some(order) => take_record_batch(spans, order)?,
         None => spans.clone(),
@@ -210,6 +210,8 @@ fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
         start_time: spans[columns::START_TIME].as_primitive::<TimestampNanosecondType>(),
         end_time: spans[columns::END_TIME].as_primitive::<TimestampNanosecondType>(),
     };
+    let projects = spans[columns::PROJECT].as_string::<i32>();
+    groups.ranges.sort_by_key(|trace| projects.value(trace.start));
     let (mut rows, mut step, mut start, mut end) = (vec![], vec![], vec![], vec![]);
     let (mut contribution, mut share) = (vec![], vec![]);
     for trace in groups.ranges {

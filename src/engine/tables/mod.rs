@@ -16,7 +16,7 @@ pub(crate) use columns::ColumnsTable;
 pub(crate) use critical::CriticalPathTable;
 pub(crate) use in_order::{By, InOrderTable};
 pub(crate) use pulls::PullsTable;
-pub(crate) use segments::SegmentsTable;
+pub(crate) use segments::{Begin, SegmentsTable};
 pub(crate) use sessions::SESSIONS_SQL;
 
 /// The plan of the rows that a table computes its own from, if it is one of this module that does.

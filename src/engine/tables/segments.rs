@@ -36,6 +36,26 @@ pub(crate) struct SegmentsTable {
     which: Which,
     schema: SchemaRef,
     project: Option<String>,
+    /// Where only some traces are wanted: those.
+    wanted: Option<Vec<Begin>>,
+}
+
+/// What the manifest knows a trace by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begin {
+    pub(crate) project: String,
+    /// Its first start, ns; null where no span has one.
+    pub(crate) start: Option<i64>,
+}
+
+impl Begin {
+    /// Whether a segment may hold the trace: it lies in one, whole.
+    fn may_be_in(&self, segment: &Segment) -> bool {
+        let within = |start: i64| {
+            segment.min_start.is_some_and(|first| first <= start) && segment.max_start.is_some_and(|last| start <= last)
+        };
+        segment.project == self.project && self.start.is_none_or(within)
+    }
 }
 
 impl SegmentsTable {
@@ -43,12 +63,23 @@ impl SegmentsTable {
     pub(crate) fn spans(snapshot: Snapshot, project: Option<String>) -> Self {
         let open: Vec<(String, DataType)> =
             snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
-        Self { schema: columns::spans_schema(&open), which: Which::Spans, snapshot, project }
+        Self { schema: columns::spans_schema(&open), which: Which::Spans, snapshot, project, wanted: None }
     }
 
     /// The table `traces` of a snapshot, of one project or all.
     pub(crate) fn traces(snapshot: Snapshot, project: Option<String>) -> Self {
-        Self { schema: traces_schema(), which: Which::Traces, snapshot, project }
+        Self { schema: traces_schema(), which: Which::Traces, snapshot, project, wanted: None }
+    }
+
+    /// The same table without the segments that hold none of some traces.
+    pub(crate) fn holding(&self, traces: Vec<Begin>) -> Self {
+        Self {
+            snapshot: self.snapshot.clone(),
+            which: self.which,
+            schema: Arc::clone(&self.schema),
+            project: self.project.clone(),
+            wanted: Some(traces),
+        }
     }
 
     fn rows(&self, segment: &Segment) -> u64 {
@@ -89,7 +120,11 @@ impl TableProvider for SegmentsTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let of_project = |segment: &&Segment| self.project.as_ref().is_none_or(|project| segment.project == *project);
-        let segments: Vec<Segment> = self.snapshot.manifest.segments.iter().filter(of_project).cloned().collect();
+        let is_wanted = |segment: &&Segment| {
+            self.wanted.as_ref().is_none_or(|traces| traces.iter().any(|trace| trace.may_be_in(segment)))
+        };
+        let segments = self.snapshot.manifest.segments.iter().filter(of_project).filter(is_wanted);
+        let segments: Vec<Segment> = segments.cloned().collect();
         // Whole segments are left out, never a part of a trace: patterns of structure rely on it.
         let keep = may_match(state, &segments, self.which, &self.schema, filters)?;
         let segments: Vec<Segment> = segments.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(s, _)| s).collect();

@@ -21,8 +21,12 @@ fn lines(messages: &[Message]) -> Vec<String> {
 
 #[test]
 fn lists_of_messages() {
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 12] = [
         (r#"[{"message.role":"user","message.content":"hi"}]"#, &["0 user: hi"]),
+        (
+            r#"{"18446744073709551615":{"role":"user","content":[{"type":"tool_result","content":"a"}]}}"#,
+            &["18446744073709551615 tool: a"],
+        ),
         (r#"[{"message":{"role":"user","content":"hi","name":"ann"}}]"#, &["0 user: hi name=ann"]),
         (r#"["{\"message.role\":\"user\",\"message.content\":\"a\\nb\"}"]"#, &["0 user: a\nb"]),
         (
@@ -41,7 +45,7 @@ fn lists_of_messages() {
                 {"message_content.type":"text","message_content.text":"one"},
                 {"message_content":{"type":"image","image":{"image.url":"u"}}},
                 {"message_content":{"type":"text","text":"two"}}]}]"#,
-            &["0 user: one\ntwo"],
+            &["0 user: one\n[image]\ntwo"],
         ),
         (
             r#"[{"message.role":"user","message.contents":[{"message_content.type":"image"}]}]"#,
