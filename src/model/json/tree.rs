@@ -128,8 +128,7 @@ impl<'a> Tree<'a> {
     /// Sets the value at a dotted path of an object, each part a key; something that is no object gives way.
     pub fn set(&mut self, path: &'a str, value: Tree<'a>) {
         let mut place = self;
-        let mut parts = path.splitn(KEY_LEVELS, '.').peekable();
-        while let Some(part) = parts.next() {
+        for part in path.splitn(KEY_LEVELS, '.') {
             if !matches!(place, Self::Object(_)) {
                 *place = Self::Object(vec![]);
             }

@@ -81,8 +81,9 @@ fn found(spans: &[Sample], chain: &Chain, sets: &[Vec<bool>]) -> Vec<bool> {
     let tree = tree_columns_of(&batch(spans)).unwrap();
     let (left, right) = (tree[1].as_primitive::<Int32Type>(), tree[2].as_primitive::<Int32Type>());
     let places: Vec<BooleanBuffer> = sets.iter().map(|set| set.iter().copied().collect()).collect();
-    let traces = [0..spans.len()];
-    Matcher::default().matches(chain, &places, left.values(), right.values(), &traces).iter().collect()
+    let trace = 0..spans.len();
+    let traces = std::slice::from_ref(&trace);
+    Matcher::default().matches(chain, &places, left.values(), right.values(), traces).iter().collect()
 }
 
 proptest! {
