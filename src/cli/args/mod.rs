@@ -1,0 +1,317 @@
+//! What was typed. Doc comments here are the help texts.
+
+mod look;
+mod remote;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::ErrorFormat;
+use crate::filter::Language;
+use crate::filter::opik::Entity;
+use crate::output::Zone;
+use crate::serve::Token;
+use crate::sources::files;
+
+pub(super) use look::{
+    ExportOptions, ListOptions, ResultOptions, SessionShow, SessionsCommand, ShowOptions, Sort, SortedList,
+    SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
+};
+pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
+
+/// Query exported LLM spans with SQL.
+///
+/// Spans are imported into a local store of plain Parquet files and asked for with SQL, in which dotted names need no
+/// quotes: SELECT model, count(*) FROM spans GROUP BY model. Without a command, statements are read from stdin.
+#[derive(Debug, Parser)]
+#[command(name = "spanql", version, propagate_version = false)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Directory or URL of the store (s3://, gs://, az://, memory://) [default: $SPANQL_STORE, else ./.spanql if it
+    /// exists, else in the user's data directory]
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub(super) store: Option<String>,
+    /// Read an older version of the store, see `store versions`
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) at_version: Option<u64>,
+    /// Ask about one project only; on import, the project of rows that carry none
+    #[arg(long, global = true, value_name = "P")]
+    pub(super) project: Option<String>,
+    /// Memory that queries may use before they spill to disk, e.g. 4GiB or 50% [default: 60%]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(super) memory: Option<MemorySize>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+    /// Time zone of times in tables: utc, local or a name such as Europe/Berlin
+    #[arg(long, global = true, value_name = "ZONE", default_value = "utc")]
+    pub(super) tz: Zone,
+    /// Form of error messages
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub(super) errors: ErrorFormat,
+    /// No progress and no notes
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more about what is done; -vv is the same
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The formats of files by their names.
+fn file_format() -> impl TypedValueParser<Value = files::Format> {
+    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow"]).map(|name| match name.as_str() {
+        "json" => files::Format::Json,
+        "jsonl" => files::Format::Jsonl,
+        "csv" => files::Format::Csv,
+        "parquet" => files::Format::Parquet,
+        "arrow" => files::Format::Arrow,
+        _ => files::Format::Auto,
+    })
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
+}
+
+/// A size in bytes, or a share of the machine's memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MemorySize {
+    Bytes(u64),
+    Percent(f64),
+}
+
+impl std::str::FromStr for MemorySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(percent) = text.strip_suffix('%') {
+            return match percent.trim().parse::<f64>() {
+                Ok(share) if share > 0.0 && share <= 100.0 => Ok(Self::Percent(share)),
+                _ => Err("a share of memory lies above 0% and at most at 100%".to_owned()),
+            };
+        }
+        match text.parse::<bytesize::ByteSize>() {
+            Ok(size) if size.as_u64() >= 16 << 20 => Ok(Self::Bytes(size.as_u64())),
+            Ok(_) => Err("at least 16MiB are needed".to_owned()),
+            Err(_) => Err("write a size such as 4GiB or 512MB, or a share such as 50%".to_owned()),
+        }
+    }
+}
+
+fn token(text: &str) -> Result<Token, String> {
+    Token::new(text).ok_or_else(|| "a blank token protects nothing".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Import export files into the store
+    Import(ImportArguments),
+    /// Pull spans from a remote into the store
+    ///
+    /// The window is cut into slices that land one by one. What a broken pull brought stays, and the same command goes
+    /// on where it stopped. The table `pulls` says what was asked, announced and received.
+    Pull(PullArguments),
+    /// List the projects of a remote
+    Projects(RemoteListing),
+    /// List the spaces of a remote
+    Spaces(RemoteListing),
+    /// Ask the store, and remotes live, with SQL
+    Query(QueryArguments),
+    /// Look at spans
+    Spans {
+        #[command(subcommand)]
+        command: SpansCommand,
+    },
+    /// Look at traces
+    Traces {
+        #[command(subcommand)]
+        command: TracesCommand,
+    },
+    /// Look at sessions
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
+    /// List spans of the store by their place among the others of their trace, the newest first
+    ///
+    /// A pattern is filters in braces, and between them how the span on the right stands to the one on the left: > is a
+    /// child, >> a descendant, < the parent, << an ancestor, ~ a sibling. { } is every span. With ! before the last of
+    /// these, the spans to its left are listed that have no such span: { kind = 'AGENT' } !>> { kind = 'TOOL' }.
+    Structure(StructureArguments),
+    /// Say a filter in another language
+    ///
+    /// What is printed lets through everything that the filter does; where it lets through more, a note says so. Exit
+    /// code 1 when the other language has no words for a condition.
+    Filter(FilterArguments),
+    /// Look after the store: versions, size, compaction
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+    /// Try spanql on generated spans
+    Demo(DemoArguments),
+    /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
+    Serve(ServeArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Files, directories or glob patterns; `-` is stdin. Flat JSON (lines or an array, also .gz and .zst), CSV,
+    /// Parquet and Arrow IPC with column names as in an Arize export
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<String>,
+    /// Project of all rows, whatever they carry
+    #[arg(long = "as", value_name = "P")]
+    pub(super) as_project: Option<String>,
+    /// Format of the files
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = file_format())]
+    pub(super) format: files::Format,
+    /// Leave out rows that do not fit and report them, instead of stopping
+    #[arg(long)]
+    pub(super) skip_bad: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArguments {
+    /// A statement, or several separated by `;`; `-` reads them from stdin
+    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "SQL")]
+    pub(super) sql: Option<String>,
+    /// Read statements from files
+    #[arg(short = 'f', long, value_name = "FILE", num_args = 1..)]
+    pub(super) file: Vec<PathBuf>,
+    /// Value of a parameter, written $name in SQL
+    #[arg(short, long = "param", value_name = "name=value")]
+    pub(super) param: Vec<String>,
+    /// Show at most so many rows
+    #[arg(long, value_name = "N")]
+    pub(super) max_rows: Option<usize>,
+    #[command(flatten)]
+    pub(super) result: ResultOptions,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
+}
+
+impl QueryArguments {
+    /// What a bare `spanql` in a pipe does.
+    pub(super) fn stdin() -> Self {
+        Self {
+            sql: Some("-".to_owned()),
+            file: Vec::new(),
+            param: Vec::new(),
+            max_rows: None,
+            result: ResultOptions::default(),
+            remote: RemoteOptions::default(),
+        }
+    }
+}
+
+fn language(names: &'static [&'static str]) -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(names).map(|name| name.parse().unwrap_or(Language::Sql))
+}
+
+fn entity() -> impl TypedValueParser<Value = Entity> {
+    PossibleValuesParser::new(["spans", "traces", "threads"]).map(|name| name.parse().unwrap_or(Entity::Spans))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilterArguments {
+    /// The filter: Arize's language, Opik's (OQL or the JSON list of its REST API), or Phoenix's parameters (as in an
+    /// address, or as a JSON object)
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// Language it is written in [default: opik for a JSON list, else arize]
+    #[arg(long, value_name = "L", value_parser = language(&["arize", "opik", "phoenix"]))]
+    pub(super) from: Option<Language>,
+    /// Language to say it in; lists and parameters are printed as JSON
+    #[arg(long, value_name = "L", default_value = "sql", value_parser = language(&["sql", "arize", "opik", "phoenix"]))]
+    pub(super) to: Language,
+    /// What a filter of Opik is about
+    #[arg(long, value_name = "E", default_value = "spans", value_parser = entity())]
+    pub(super) entity: Entity,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Size, version and projects of the store
+    Info(Listing),
+    /// The versions that can still be read
+    Versions(Listing),
+    /// Make an older version the newest again
+    Restore {
+        /// The version
+        version: u64,
+    },
+    /// Join small segments
+    Compact,
+    /// Remove old versions and files that nothing needs
+    Vacuum {
+        /// Only what is older than this, e.g. 24h, 7d, 0s
+        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
+        older_than: Duration,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Listing {
+    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(super) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// About how many spans to generate
+    #[arg(long, value_name = "N", default_value_t = crate::sources::demo::DEFAULT_SPANS)]
+    pub(super) spans: u64,
+    /// Seed of the generator: the same seed gives the same spans
+    #[arg(long, value_name = "S", default_value_t = crate::sources::demo::DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Keep the store in this directory, which must not hold one yet
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// Address or name to listen on
+    #[arg(long, value_name = "H", default_value = "127.0.0.1")]
+    pub(super) host: String,
+    /// Port of Flight; 0 for any free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) flight_port: u16,
+    /// Port of HTTP; 0 for any free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) http_port: u16,
+    /// API key that clients must show; needed where other machines can connect
+    #[arg(long, value_name = "T", env = "SPANQL_SERVE_TOKEN", hide_env_values = true, value_parser = token)]
+    pub(super) token: Option<Token>,
+    /// Certificate chain in PEM form: both ports then speak TLS
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+}

@@ -1,0 +1,151 @@
+//! What is typed about remotes: which, how they are reached, what of them, and when.
+
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::cli::filters::FilterOptions;
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("write a time such as 30s, 2m or 1h".to_owned()),
+    }
+}
+
+/// A time in nanoseconds since the epoch.
+fn time(text: &str) -> Result<i64, String> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit());
+    match crate::model::time::parse(text) {
+        Ok(time) if !number => Ok(time),
+        _ => Err("write a time such as 2026-11-01 or 2026-11-01T12:00:00+01:00".to_owned()),
+    }
+}
+
+fn sample_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
+        _ => Err("a sample rate lies above 0 and at most at 1".to_owned()),
+    }
+}
+
+/// A project of a remote, as SQL names it.
+fn live_table(text: &str) -> Result<String, String> {
+    match text.split_once('.') {
+        Some((crate::sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
+        Some((source, project)) if !project.is_empty() => {
+            Err(format!("there is no source {source}: write arize.{project}"))
+        }
+        _ => Err("write the source and the project: arize.my-project".to_owned()),
+    }
+}
+
+/// A remote that spans are pulled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Remote {
+    /// Arize AX, over Arrow Flight
+    Arize,
+}
+
+/// How remotes are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Remote options")]
+pub(in crate::cli) struct RemoteOptions {
+    /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
+    #[arg(long, value_name = "S")]
+    pub(in crate::cli) space: Option<String>,
+    /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) profile: Option<String>,
+    /// Give up when the remote says nothing for so long
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = timeout)]
+    pub(in crate::cli) timeout: Duration,
+}
+
+impl Default for RemoteOptions {
+    fn default() -> Self {
+        Self { space: None, profile: None, timeout: crate::sources::arize::DEFAULT_TIMEOUT }
+    }
+}
+
+/// Where spans are read from: the store, or a remote.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct FromOptions {
+    /// Read a project of a remote live, instead of the store: arize.my-project
+    #[arg(long, value_name = "SOURCE.PROJECT", value_parser = live_table)]
+    pub(in crate::cli) from: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) remote: RemoteOptions,
+}
+
+/// Which time is asked for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Window")]
+pub(in crate::cli) struct WindowOptions {
+    /// The last N days before --end-time, else before now [default: 30 of a remote, everything in the store]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(in crate::cli) days: Option<u32>,
+    /// From this time on, ISO 8601; UTC without an offset. Overrides --days
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub(in crate::cli) start_time: Option<i64>,
+    /// Up to this time, and not at it
+    #[arg(long, value_name = "T", value_parser = time)]
+    pub(in crate::cli) end_time: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PullArguments {
+    /// Where to pull from
+    #[arg(value_name = "SOURCE")]
+    pub(in crate::cli) source: Remote,
+    /// The project, by name or id
+    #[arg(value_name = "PROJECT")]
+    pub(in crate::cli) remote_project: String,
+    /// Pull what is new since the last pull (from 12 hours before on, for spans that came late), and what earlier
+    /// pulls lack of what they asked for
+    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count"])]
+    pub(in crate::cli) new: bool,
+    /// Pull what is new again and again, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count", "require_complete"])]
+    pub(in crate::cli) follow: bool,
+    /// Pull at most N spans: a sample, and the store remembers that it is one
+    #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) limit: Option<u64>,
+    /// Only print how many spans there are
+    #[arg(long, conflicts_with_all = ["as_project", "jobs", "require_complete"])]
+    pub(in crate::cli) count: bool,
+    /// Pull this share of the traces, whole ones, the same ones every time; above 0 and at most 1
+    #[arg(long, value_name = "RATE", value_parser = sample_rate)]
+    pub(in crate::cli) sample_rate: Option<f64>,
+    /// Pull these columns only, by names or short names, separated by commas; and those that make ids, times and trees
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(in crate::cli) columns: Vec<String>,
+    /// Project in the store, if not the remote's name
+    #[arg(long = "as", value_name = "P", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) as_project: Option<String>,
+    /// Slices to fetch side by side
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(in crate::cli) jobs: u16,
+    /// Exit with code 4 if not everything that was asked for has landed
+    #[arg(long)]
+    pub(in crate::cli) require_complete: bool,
+    #[command(flatten)]
+    pub(in crate::cli) filters: FilterOptions,
+    #[command(flatten)]
+    pub(in crate::cli) window: WindowOptions,
+    #[command(flatten)]
+    pub(in crate::cli) remote: RemoteOptions,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RemoteListing {
+    /// The remote [default: every one that has a key]
+    #[arg(value_name = "SOURCE")]
+    pub(in crate::cli) source: Option<Remote>,
+    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(in crate::cli) output: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) remote: RemoteOptions,
+}
