@@ -46,6 +46,7 @@
 //! ```text
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
+//!  ├──▶ repl ──────────────────── the shell: statements, commands, completion, the pager
 //!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
 //!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
@@ -69,6 +70,7 @@ pub mod filter;
 pub mod model;
 pub mod output;
 pub mod pull;
+pub mod repl;
 pub mod serve;
 pub mod sources;
 pub mod store;

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
@@ -11,13 +13,14 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::{Arguments, ColorChoice, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
+use crate::repl::Pager;
 use crate::store::{Snapshot, Store, StoreError, default_place};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
 
 /// Settings that every command shares.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Context {
     place: String,
     at_version: Option<u64>,
@@ -28,12 +31,29 @@ pub(super) struct Context {
     pub(super) errors: ErrorFormat,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
+    /// What the shell sets about results.
+    pub(super) screen: Option<Screen>,
+}
+
+/// How the shell shows results, where nothing else is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Screen {
+    pub(super) format: Format,
+    /// Whether tables have one column a line.
+    pub(super) expanded: bool,
+    /// Whether the time is said behind the rows.
+    pub(super) timing: bool,
+    /// A file that takes results instead of the screen, and its name.
+    pub(super) file: Option<(PathBuf, Arc<File>)>,
+    /// What results pass on the way to a screen; none in a pipe.
+    pub(super) pager: Option<Pager>,
 }
 
 /// Where a result goes, and how.
 pub(super) struct Target {
     pub(super) format: Format,
     path: Option<PathBuf>,
+    screen: Option<Screen>,
 }
 
 impl Context {
@@ -54,12 +74,18 @@ impl Context {
             errors: global.errors,
             quiet: global.quiet,
             verbose: global.verbose > 0,
+            screen: None,
         }
     }
 
     /// The same settings with another store, all of it.
     pub(super) fn with_place(&self, place: &Path) -> Self {
-        Self { place: place.display().to_string(), at_version: None, project: None, ..*self }
+        Self { place: place.display().to_string(), at_version: None, project: None, ..self.clone() }
+    }
+
+    /// Whether colours are wanted.
+    pub(super) fn color(&self) -> bool {
+        self.color
     }
 
     /// The store's place as it was named.
@@ -144,6 +170,17 @@ impl Context {
         |line| eprintln!("{line}")
     }
 
+    /// Says behind a result how many rows it has, and how long it took, where that is wanted.
+    pub(super) fn footer(&self, rows: u64, began: Instant) {
+        let seconds = began.elapsed().as_secs_f64();
+        match &self.screen {
+            Some(screen) if screen.timing => self.say(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
+            Some(screen) if screen.pager.is_some() => self.say(&counted(rows, "row")),
+            _ if self.verbose => self.say(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
+            _ => {}
+        }
+    }
+
     /// Says something that is good to know and no error.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
@@ -156,8 +193,11 @@ impl Context {
         self.say(&format!("warning: {text}"));
     }
 
-    /// Writes a line of data to stdout.
+    /// Writes a line of data to where results go.
     pub(super) fn print(&self, line: &str) -> anyhow::Result<()> {
+        if let Some(Screen { file: Some((_, file)), .. }) = &self.screen {
+            return Ok(writeln!(&**file, "{line}")?);
+        }
         Ok(writeln!(std::io::stdout(), "{line}")?)
     }
 
@@ -182,27 +222,34 @@ impl Context {
 
     /// Resolves `-o`: a format's name, else a path whose ending names one.
     pub(super) fn target(&self, output: Option<&str>) -> anyhow::Result<Target> {
+        let screen = self.screen.clone();
         let Some(output) = output else {
-            let format = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
-            return Ok(Target { format, path: None });
+            let format = match &screen {
+                Some(screen) => screen.format,
+                None if std::io::stdout().is_terminal() => Format::Table,
+                None => Format::Jsonl,
+            };
+            return Ok(Target { format, path: None, screen });
         };
         let unknown = match output.parse() {
-            Ok(format) => return Ok(Target { format, path: None }),
+            Ok(format) => return Ok(Target { format, path: None, screen }),
             Err(error) => error,
         };
         let path = PathBuf::from(output);
         match Format::from_path(&path) {
-            Some(format) => Ok(Target { format, path: Some(path) }),
+            Some(format) => Ok(Target { format, path: Some(path), screen: None }),
             None => Err(Failure::Usage(format!("-o {output}: {unknown}; a file is known by its ending")).into()),
         }
     }
 
     /// How results look, with the given limits.
     pub(super) fn options(&self, target: &Target) -> Options {
-        let to_terminal = target.path.is_none() && std::io::stdout().is_terminal();
+        let in_file = target.is_file();
+        let to_terminal = !in_file && std::io::stdout().is_terminal();
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Options {
-            color: self.color && target.path.is_none(),
+            color: self.color && !in_file,
+            expanded: target.screen.as_ref().is_some_and(|screen| screen.expanded),
             zone: self.zone,
             width: if to_terminal { width } else { None },
             ..Options::default()
@@ -260,7 +307,11 @@ impl Target {
     /// Opens the place the result goes to.
     pub(super) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
         match &self.path {
-            None => Ok(Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout()))),
+            None => match &self.screen {
+                Some(Screen { file: Some((_, file)), .. }) => Ok(Box::new(BufWriter::new(Arc::clone(file)))),
+                Some(Screen { pager: Some(pager), .. }) => Ok(Box::new(pager.open())),
+                _ => Ok(Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout()))),
+            },
             Some(path) => {
                 let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
                 Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
@@ -281,9 +332,9 @@ impl Target {
         Ok((out, Unfinished { paths: Some((partial, path.clone())) }))
     }
 
-    /// Whether the result goes to a file of its own.
+    /// Whether the result goes to a file.
     pub(super) fn is_file(&self) -> bool {
-        self.path.is_some()
+        self.path.is_some() || self.screen.as_ref().is_some_and(|screen| screen.file.is_some())
     }
 
     /// Whether several results may follow each other.

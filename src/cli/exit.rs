@@ -36,6 +36,9 @@ pub(super) enum Failure {
     Filter(FilterError),
     #[error("{0}")]
     Incomplete(String),
+    /// Something that was said before failed.
+    #[error("a statement failed")]
+    Said,
 }
 
 /// The form of errors on stderr.
@@ -52,6 +55,9 @@ impl Context {
     pub(super) fn fail(&self, error: &anyhow::Error) -> ExitCode {
         if is_closed_pipe(error) {
             return ExitCode::SUCCESS;
+        }
+        if matches!(error.downcast_ref(), Some(Failure::Said)) {
+            return ExitCode::FAILURE;
         }
         match self.errors {
             ErrorFormat::Text => self.say(&format!("error: {}", message(error))),
@@ -149,7 +155,7 @@ pub(super) fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> 
     of_pull.or_else(|| cause.downcast_ref::<SourceError>())
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
             || cause.downcast_ref::<output::Error>().is_some_and(output::Error::is_broken_pipe)

@@ -16,16 +16,16 @@ mod place;
 mod pull;
 mod query;
 mod remote;
+mod repl;
 mod serve;
 mod show;
 mod store;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Arguments, Command, QueryArguments, SessionsCommand, SpansCommand, TracesCommand};
+use args::{Arguments, Command, ReplArguments, SessionsCommand, SpansCommand, TracesCommand};
 use context::Context;
 use exit::Failure;
 
@@ -50,14 +50,21 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
     };
-    let pulling = matches!(arguments.command, Some(Command::Pull(_)));
-    let outcome = runtime.block_on(async {
-        tokio::spawn(leave_when_interrupted());
-        tokio::select! {
-            outcome = run(arguments.command, &context) => outcome,
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted.into()),
+    let shell = match arguments.command {
+        Some(command) if arguments.continue_on_error && !matches!(command, Command::Repl(_)) => {
+            let why = "--continue-on-error is for the shell, which reads statements from stdin";
+            return context.fail(&Failure::Usage(why.into()).into());
         }
-    });
+        None => Ok(ReplArguments { continue_on_error: arguments.continue_on_error, ..ReplArguments::default() }),
+        Some(Command::Repl(shell)) => Ok(shell),
+        Some(command) => Err(command),
+    };
+    let pulling = matches!(shell, Err(Command::Pull(_)));
+    let outcome = match shell {
+        // The shell has its own answer to Ctrl-C.
+        Ok(shell) => runtime.block_on(repl::run(&context, shell)),
+        Err(command) => runtime.block_on(interruptible(command, &context)),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {
@@ -75,6 +82,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command until it is done or Ctrl-C is pressed.
+async fn interruptible(command: Command, context: &Context) -> anyhow::Result<()> {
+    tokio::spawn(leave_when_interrupted());
+    tokio::select! {
+        outcome = run(command, context) => outcome,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted.into()),
+    }
+}
+
 /// Leaves soon after Ctrl-C even when the work cannot be stopped, e.g. while the reader of a pipe does not read.
 async fn leave_when_interrupted() {
     if tokio::signal::ctrl_c().await.is_ok() {
@@ -83,37 +99,34 @@ async fn leave_when_interrupted() {
     }
 }
 
-async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> {
+async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
-        Some(Command::Import(arguments)) => import::run(context, arguments).await,
-        Some(Command::Pull(arguments)) => pull::run(context, arguments).await,
-        Some(Command::Projects(arguments)) => remote::projects(context, arguments).await,
-        Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
-        Some(Command::Query(arguments)) => query::run(context, arguments).await,
-        Some(Command::Spans { command: SpansCommand::List(arguments) }) => list::spans(context, arguments).await,
-        Some(Command::Spans { command: SpansCommand::Export(arguments) }) => export::spans(context, arguments).await,
-        Some(Command::Traces { command: TracesCommand::Export(arguments) }) => export::traces(context, arguments).await,
-        Some(Command::Traces { command: TracesCommand::List(arguments) }) => list::traces(context, arguments).await,
-        Some(Command::Traces { command: TracesCommand::Show(arguments) }) => show::trace(context, arguments).await,
-        Some(Command::Sessions { command: SessionsCommand::List(arguments) }) => {
+        Command::Import(arguments) => import::run(context, arguments).await,
+        Command::Pull(arguments) => pull::run(context, arguments).await,
+        Command::Projects(arguments) => remote::projects(context, arguments).await,
+        Command::Spaces(arguments) => remote::spaces(context, arguments).await,
+        Command::Query(arguments) => query::run(context, arguments).await,
+        Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
+        Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
+        Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
+        Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
+        Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,
+        Command::Sessions { command: SessionsCommand::List(arguments) } => {
             list::sessions(context, *arguments).await
         }
-        Some(Command::Sessions { command: SessionsCommand::Show(arguments) }) => {
+        Command::Sessions { command: SessionsCommand::Show(arguments) } => {
             show::session(context, arguments).await
         }
-        Some(Command::Structure(arguments)) => list::structure(context, arguments).await,
-        Some(Command::Filter(arguments)) => filter::run(context, &arguments),
-        Some(Command::Store { command }) => store::run(context, command).await,
-        Some(Command::Demo(arguments)) => demo::run(context, arguments).await,
-        Some(Command::Serve(arguments)) => serve::run(context, arguments).await,
-        Some(Command::Completions { shell }) => {
+        Command::Structure(arguments) => list::structure(context, arguments).await,
+        Command::Filter(arguments) => filter::run(context, &arguments),
+        Command::Store { command } => store::run(context, command).await,
+        Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut std::io::stdout());
             Ok(())
         }
-        None if std::io::stdin().is_terminal() => {
-            Err(Failure::Usage("nothing to do: name a command (`spanql --help`), or pipe SQL into spanql".into())
-                .into())
-        }
-        None => query::run(context, QueryArguments::stdin()).await,
+        // The shell is no command of itself.
+        Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),
     }
 }

@@ -10,7 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use super::args::QueryArguments;
-use super::context::{Context, Target, counted};
+use super::context::{Context, Target};
 use super::exit::Failure;
 use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
@@ -109,10 +109,7 @@ pub(super) async fn show(
     for note in written.notes() {
         context.note(&note);
     }
-    if context.verbose {
-        let seconds = began.elapsed().as_secs_f64();
-        context.say(&format!("{} in {seconds:.3} s", counted(written.rows, "row")));
-    }
+    context.footer(written.rows, began);
     Ok(())
 }
 

@@ -107,6 +107,8 @@ pub(crate) struct Registry {
     /// The tables of spans, and the names in their `attributes.rest`.
     pub(crate) spans: HashMap<TableKey, Arc<BTreeMap<String, DataType>>>,
     pub(crate) functions: HashMap<String, TableFunction>,
+    /// What tables are that show only a part of it: see [`Engine::narrow`](super::Engine::narrow).
+    pub(crate) whole: HashMap<TableKey, Arc<dyn TableProvider>>,
 }
 
 /// Looks up tables and functions for one statement; lookups may wait for a remote, so not on an async thread.
@@ -168,6 +170,15 @@ impl Catalog<'_> {
             self.remotes.borrow_mut().insert(key.clone(), Arc::clone(table));
         }
         Ok(found)
+    }
+
+    /// The same, whole where it is narrowed.
+    pub(crate) fn whole_table(&self, parts: &[String]) -> Result<Option<TableInfo>, EngineError> {
+        let found = self.table(parts)?;
+        Ok(found.map(|info| match self.registry.whole.get(&info.key) {
+            Some(whole) => TableInfo { provider: Arc::clone(whole), ..info },
+            None => info,
+        }))
     }
 
     /// Whether a table that was looked up is read from a remote.

@@ -14,7 +14,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -31,6 +31,7 @@ use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
 use super::remote::{self, Remark, RemoteSchema, StraightFromRemote};
+use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
@@ -162,6 +163,40 @@ impl Engine {
             None => Relation::Plain(table),
         };
         self.register(name, relation).await?;
+        Ok(notes)
+    }
+
+    /// Narrows `spans` to the spans for which a condition is true, and `traces` and `sessions` to those that have such a
+    /// span; what these say of a trace or a session stays whole. Functions of FROM and the long tables are not narrowed.
+    ///
+    /// Returns what the reader should know of the names in the condition. Done once for an engine.
+    ///
+    /// # Errors
+    ///
+    /// When one of the tables is missing, or the condition cannot be planned over them.
+    pub async fn narrow(&self, condition: Expr) -> Result<Vec<String>, EngineError> {
+        let any_span = vec![AnySpan { expr: condition.clone(), negated: false }];
+        let parts = [
+            ("spans", Selected::Spans(condition)),
+            ("traces", Selected::Traces { condition: lit(true), any_span: any_span.clone() }),
+            ("sessions", Selected::Sessions { condition: lit(true), any_span }),
+        ];
+        let whole = self.planned(move |planner| {
+            let catalog = planner.catalog();
+            let names = ["spans", "traces", "sessions"];
+            let found = names.into_iter().map(|name| Ok(catalog.table(&[name.to_owned()])?));
+            let found: Vec<_> = found.collect::<Result<Vec<_>, EngineError>>()?;
+            Ok(found.into_iter().flatten().map(|info| (info.key, info.provider)).collect::<Vec<_>>())
+        });
+        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner).whole.extend(whole.await?);
+        let mut notes = Vec::new();
+        for (name, selected) in parts {
+            for note in self.register_selected(name, "spans", selected).await? {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
         Ok(notes)
     }
 

@@ -6,7 +6,7 @@
 //!                    ├─ json, jsonl     json ──────┐
 //!                    ├─ csv, tsv        delimited ─┼─ encode: one closure per column and batch
 //!                    ├─ md              markdown ──┤
-//!                    ├─ table           table ─────┘  layout, sanitize
+//!                    ├─ table           table, records ─┘  layout, sanitize
 //!                    └─ parquet, arrow  files
 //! ```
 //!
@@ -30,6 +30,7 @@ mod markdown;
 mod nested;
 #[cfg(test)]
 mod properties;
+mod records;
 mod sanitize;
 mod table;
 #[cfg(test)]

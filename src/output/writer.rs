@@ -11,6 +11,7 @@ use super::delimited::DelimitedWriter;
 use super::files::{ArrowSink, ParquetSink};
 use super::json::JsonWriter;
 use super::markdown::MarkdownWriter;
+use super::records::RecordWriter;
 use super::table::{Look, TableWriter, Unfit};
 use super::{Error, Fence, Format, Written, Zone};
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub max_cell: Option<usize>,
     /// In CSV and TSV, whether text that a spreadsheet would take for a formula gets a leading apostrophe.
     pub csv_safe: bool,
+    /// Whether tables have one column a line.
+    pub expanded: bool,
     /// In tables and Markdown, whether the whole is enclosed in a [`Fence`].
     pub fence: bool,
 }
@@ -75,6 +78,7 @@ enum Sink<W: Write + Send> {
     Delimited(DelimitedWriter<W>),
     Markdown(MarkdownWriter<W>),
     Table(Box<TableWriter<W>>),
+    Records(RecordWriter<W>),
     Parquet(Box<ParquetSink<W>>),
     Arrow(Box<ArrowSink<W>>),
 }
@@ -92,6 +96,10 @@ impl<W: Write + Send> ResultWriter<W> {
             Format::Csv => Sink::Delimited(DelimitedWriter::new(out, &schema, b',', options.csv_safe)),
             Format::Tsv => Sink::Delimited(DelimitedWriter::new(out, &schema, b'\t', options.csv_safe)),
             Format::Md => Sink::Markdown(MarkdownWriter::new(out, &schema, zone, fence)),
+            Format::Table if options.expanded => {
+                let look = Look { color: options.color, zone, width: options.width, fence };
+                Sink::Records(RecordWriter::new(out, &schema, look))
+            }
             Format::Table => {
                 let look = Look { color: options.color, zone, width: options.width, fence };
                 Sink::Table(Box::new(TableWriter::new(out, &schema, look)))
@@ -127,6 +135,7 @@ impl<W: Write + Send> ResultWriter<W> {
             Sink::Delimited(sink) => sink.write(&batch),
             Sink::Markdown(sink) => sink.write(&batch),
             Sink::Table(sink) => sink.write(&batch),
+            Sink::Records(sink) => sink.write(&batch),
             Sink::Parquet(sink) => sink.write(&batch),
             Sink::Arrow(sink) => sink.write(&batch),
         }
@@ -140,6 +149,7 @@ impl<W: Write + Send> ResultWriter<W> {
             Sink::Delimited(sink) => sink.finish()?,
             Sink::Markdown(sink) => sink.finish()?,
             Sink::Table(sink) => unfit = sink.finish()?,
+            Sink::Records(sink) => sink.finish()?,
             Sink::Parquet(sink) => sink.finish()?,
             Sink::Arrow(sink) => sink.finish()?,
         }

@@ -41,6 +41,9 @@ pub(crate) struct ColumnFacts {
     pub(crate) filled: u64,
     /// The first value in row order as text, cut to a few dozen characters.
     pub(crate) example: String,
+    /// All values, sorted, of a column of texts that has few and short ones; empty for every other column.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) values: Vec<String>,
 }
 
 /// CRC-32 of each block of a file.

@@ -39,6 +39,8 @@ mod stored;
 mod tests;
 mod tombstones;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -289,5 +291,27 @@ impl Snapshot {
             cards.push((segment, card));
         }
         Ok(cards)
+    }
+
+    /// All values of the columns that have few, by name, from what was noted when the segments were written; those of
+    /// one project, or of all.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when a segment's facts cannot be read.
+    pub async fn few_values(&self, project: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (segment, card) in self.cards().await? {
+            if project.is_some_and(|project| segment.project != project) {
+                continue;
+            }
+            for (name, facts) in &card.columns {
+                match found.entry(name.clone()) {
+                    Entry::Occupied(mut known) => segment::unite(known.get_mut(), facts.values.clone()),
+                    Entry::Vacant(new) => drop(new.insert(facts.values.clone())),
+                }
+            }
+        }
+        found.retain(|_, values| !values.is_empty());
+        Ok(found)
     }
 }

@@ -1,6 +1,7 @@
 //! Segments: writing the three files of one.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -35,6 +36,10 @@ pub(crate) const GROUP_BYTES: u64 = 24 << 20;
 pub(crate) const HUGE_TRACE_ROWS: usize = 64 * 1024;
 /// Characters of an example value.
 const EXAMPLE_CHARS: usize = 60;
+
+/// Values of a column that are remembered one by one, and the bytes of the longest of them.
+pub(super) const FEW_VALUES: usize = 40;
+const VALUE_BYTES: usize = 64;
 
 /// The files of a segment that was built and is not stored yet.
 #[derive(Debug)]
@@ -205,15 +210,22 @@ impl SegmentWriter {
                 metadata.statistics().and_then(|s| s.null_count_opt()).map(|nulls| rows as u64 - nulls)
                 && filled > 0
             {
-                let facts = self.facts.entry(field.name().clone()).or_insert_with(|| {
-                    let known = source.card.columns.get(field.name());
-                    ColumnFacts {
-                        open: known.and_then(|facts| facts.open),
-                        filled: 0,
-                        example: known.map(|facts| facts.example.clone()).unwrap_or_default(),
+                let known = source.card.columns.get(field.name());
+                let values = known.map(|facts| facts.values.clone()).unwrap_or_default();
+                match self.facts.entry(field.name().clone()) {
+                    Entry::Occupied(mut facts) => {
+                        facts.get_mut().filled += filled;
+                        unite(&mut facts.get_mut().values, values);
                     }
-                });
-                facts.filled += filled;
+                    Entry::Vacant(facts) => {
+                        facts.insert(ColumnFacts {
+                            open: known.and_then(|facts| facts.open),
+                            filled,
+                            example: known.map(|facts| facts.example.clone()).unwrap_or_default(),
+                            values,
+                        });
+                    }
+                }
             }
             let close = ColumnCloseResult {
                 bytes_written: metadata.compressed_size() as u64,
@@ -294,11 +306,43 @@ fn add_facts(
     }
     if let Some(known) = facts.get_mut(name) {
         known.filled += filled;
+        if !known.values.is_empty() {
+            unite(&mut known.values, few_values(array));
+        }
         known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
     } else {
-        facts.insert(name.to_owned(), ColumnFacts { open: seen, filled, example: example(array)? });
+        facts.insert(name.to_owned(), ColumnFacts { open: seen, filled, example: example(array)?, values: few_values(array) });
     }
     Ok(())
+}
+
+/// Adds values to sorted ones; where those of one side are not known, or they are many together, none are left.
+pub(super) fn unite(values: &mut Vec<String>, more: Vec<String>) {
+    if values.is_empty() || more.is_empty() {
+        values.clear();
+        return;
+    }
+    values.extend(more);
+    values.sort_unstable();
+    values.dedup();
+    if values.len() > FEW_VALUES {
+        values.clear();
+    }
+}
+
+/// All values of a column of texts, sorted, if they are few and short.
+fn few_values(array: &ArrayRef) -> Vec<String> {
+    let Some(texts) = array.as_string_opt::<i32>() else { return Vec::new() };
+    let mut found = BTreeSet::new();
+    for text in texts.iter().flatten() {
+        if !found.contains(text) {
+            if found.len() == FEW_VALUES || text.len() > VALUE_BYTES {
+                return Vec::new();
+            }
+            found.insert(text);
+        }
+    }
+    found.into_iter().map(str::to_owned).collect()
 }
 
 fn is_fixed(name: &str) -> bool {

@@ -40,15 +40,23 @@ pub(crate) type JoinedNames = HashMap<Location, Vec<String>>;
 
 /// Reads the whole text, blanks and comments included; the tokens cover it without gaps.
 pub(crate) fn lex(sql: &str) -> Result<Vec<Lexeme>, TokenizerError> {
+    let (lexemes, failed) = lex_as_far_as_possible(sql);
+    failed.map_or(Ok(lexemes), Err)
+}
+
+/// Reads text that may not be finished: the tokens up to the first that cannot be read, and why that one cannot.
+///
+/// The tokens cover the text without gaps up to there.
+pub(crate) fn lex_as_far_as_possible(sql: &str) -> (Vec<Lexeme>, Option<TokenizerError>) {
     let dialect = SpanqlDialect::default();
-    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location()?;
-    let starts = byte_offsets(sql, tokens.iter().map(|token| token.span.start));
-    let ends = starts.iter().copied().skip(1).chain([sql.len()]);
-    Ok(tokens
-        .into_iter()
-        .zip(starts.iter().copied().zip(ends))
-        .map(|(token, (start, end))| Lexeme { token, bytes: start..end })
-        .collect())
+    let mut tokens = Vec::new();
+    let failed = Tokenizer::new(&dialect, sql).tokenize_with_location_into_buf(&mut tokens).err();
+    // The end of the last token is known where nothing follows it.
+    let end = tokens.last().map(|token| token.span.end).filter(|_| failed.is_some());
+    let places = byte_offsets(sql, tokens.iter().map(|token| token.span.start).chain(end));
+    let ends: Vec<usize> = places.iter().copied().skip(1).chain([sql.len()]).collect();
+    let lexemes = tokens.into_iter().zip(places.into_iter().zip(ends));
+    (lexemes.map(|(token, (start, end))| Lexeme { token, bytes: start..end }).collect(), failed)
 }
 
 /// The byte offsets of places in ascending order.

@@ -6,4 +6,4 @@ mod lex;
 
 pub(crate) use dialect::SpanqlDialect;
 pub(crate) use fold::fold_equalities;
-pub(crate) use lex::{JoinedNames, Lexeme, join_dotted_names, lex, split_statements};
+pub(crate) use lex::{JoinedNames, Lexeme, join_dotted_names, lex, lex_as_far_as_possible, split_statements};

@@ -31,6 +31,9 @@ pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, Remot
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+    /// In a pipe, go on behind a statement that failed; the exit code is 1 all the same
+    #[arg(long)]
+    pub(super) continue_on_error: bool,
     #[command(flatten)]
     pub(super) global: Global,
 }
@@ -135,6 +138,12 @@ pub(super) enum Command {
     Spaces(RemoteListing),
     /// Ask the store, and remotes live, with SQL
     Query(QueryArguments),
+    /// Ask in a shell
+    ///
+    /// On a terminal: statements over several lines, completion, history, a pager, and commands that begin with a
+    /// backslash (\\? lists them). In a pipe: statements and commands from stdin, data on stdout, and the first error ends
+    /// it.
+    Repl(ReplArguments),
     /// Look at spans
     Spans {
         #[command(subcommand)]
@@ -214,18 +223,16 @@ pub(super) struct QueryArguments {
     pub(super) remote: RemoteOptions,
 }
 
-impl QueryArguments {
-    /// What a bare `spanql` in a pipe does.
-    pub(super) fn stdin() -> Self {
-        Self {
-            sql: Some("-".to_owned()),
-            file: Vec::new(),
-            param: Vec::new(),
-            max_rows: None,
-            result: ResultOptions::default(),
-            remote: RemoteOptions::default(),
-        }
-    }
+#[derive(Debug, Default, Args)]
+pub(super) struct ReplArguments {
+    /// In a pipe, go on behind a statement that failed; the exit code is 1 all the same
+    #[arg(long)]
+    pub(super) continue_on_error: bool,
+    /// Value of a parameter, written $name in SQL
+    #[arg(short, long = "param", value_name = "name=value")]
+    pub(super) param: Vec<String>,
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
 }
 
 fn language(names: &'static [&'static str]) -> impl TypedValueParser<Value = Language> {

@@ -49,7 +49,7 @@ pub(in crate::cli) enum Remote {
 }
 
 /// How remotes are reached.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Remote options")]
 pub(in crate::cli) struct RemoteOptions {
     /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]

@@ -127,7 +127,7 @@ pub(super) fn bad_argument(what: String) -> EngineError {
 
 /// A table that stands beside `spans` in a store.
 pub(super) fn beside(catalog: &Catalog<'_>, name: &str) -> Result<Arc<dyn TableProvider>, EngineError> {
-    match catalog.table(&[name.to_owned()])? {
+    match catalog.whole_table(&[name.to_owned()])? {
         Some(TableInfo { provider, .. }) => Ok(provider),
         None => Err(EngineError::new("unknown-table", format!("there is no table {name} here"))),
     }
@@ -143,7 +143,7 @@ pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, E
         Some((schema, table)) => vec![unquoted(schema), unquoted(table)],
         None => vec![unquoted(typed)],
     };
-    let Some(TableInfo { key, spans, provider, .. }) = catalog.table(&parts)? else {
+    let Some(TableInfo { key, spans, provider, .. }) = catalog.whole_table(&parts)? else {
         let known = catalog.table_names();
         let near = crate::model::nearest::nearest(typed, known.iter().map(String::as_str));
         return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));

@@ -46,6 +46,7 @@ pub use objects::{SessionJson, write_trace_json};
 pub use session::SessionView;
 pub use spans::trace_columns;
 pub use trace::write_trace;
+pub(super) use wrap::fold_all;
 
 use super::Zone;
 

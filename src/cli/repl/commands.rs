@@ -1,0 +1,337 @@
+//! What the commands of the shell do: most are commands of the command line, with the shell's settings.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Parser;
+
+use super::session::{Next, Session};
+use crate::cli::args::Arguments;
+use crate::cli::exit::Failure;
+use crate::engine::parse_param;
+use crate::filter::{Names, Unknown, arize};
+use crate::output::{Format, escape_terminal};
+use crate::repl::{Action, Command, Item, Items, help, switched};
+
+/// The projects of the store.
+const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS traces, sum(error_count) AS errors,
+       min(start_time) AS first, max(end_time) AS last FROM traces GROUP BY project ORDER BY project";
+
+/// The languages that a filter can be said in.
+const LANGUAGES: [&str; 4] = ["sql", "arize", "opik", "phoenix"];
+
+/// The longest time between two runs of `\watch`, in seconds.
+const LONGEST_WATCH: f64 = 86_400.0;
+
+/// Does what a command says; `rest` is what was typed behind its name.
+pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &str) -> anyhow::Result<Next> {
+    let usage = || anyhow!(Failure::Usage(format!("write \\{} {}", command.name, command.arguments)));
+    match command.action {
+        Action::Help => session.context().print(help().trim_end())?,
+        Action::Quit => return Ok(Next::Leave),
+        Action::Describe => cli(session, &["schema"], rest).await?,
+        Action::Projects => session.statement(PROJECTS).await?,
+        Action::Trace if rest.is_empty() => return Err(usage()),
+        Action::Trace => cli(session, &["traces", "show"], rest).await?,
+        Action::Session if rest.is_empty() => return Err(usage()),
+        Action::Session => cli(session, &["sessions", "show"], rest).await?,
+        // A pattern has quotes of its own, so it is not cut into words.
+        Action::Structure if rest.is_empty() => return Err(usage()),
+        Action::Structure => words(session, vec!["structure".to_owned(), "--".to_owned(), unquoted(rest)]).await?,
+        Action::Run if rest.is_empty() => cli(session, &["run", "--list"], "").await?,
+        Action::Run => cli(session, &["run"], rest).await?,
+        Action::Report if rest.is_empty() => cli(session, &["report", "--list"], "").await?,
+        Action::Report => cli(session, &["report"], rest).await?,
+        Action::Pull if rest.is_empty() => return Err(usage()),
+        Action::Pull => cli(session, &["pull"], rest).await?,
+        Action::Filter if rest.is_empty() => return Err(usage()),
+        Action::Filter => translations(session, &unquoted(rest)).await?,
+        Action::Where => narrow(session, rest).await?,
+        Action::Use => {
+            use_project(session, rest).await?;
+        }
+        Action::Save => save(session, rest)?,
+        Action::Format if rest.is_empty() => {
+            let format = session.screen().format;
+            session.context().print(&format.to_string())?;
+        }
+        Action::Format => session.screen().format = rest.to_lowercase().parse().map_err(|error| anyhow!("{error}"))?,
+        Action::Output => output(session, rest)?,
+        Action::Expanded => {
+            let on = switched(session.screen().expanded, rest).ok_or_else(usage)?;
+            session.screen().expanded = on;
+            session.context().report(if on { "one column a line" } else { "one row a line" });
+        }
+        Action::Timing => {
+            let on = switched(session.screen().timing, rest).ok_or_else(usage)?;
+            session.screen().timing = on;
+            session.context().report(if on { "timing is on" } else { "timing is off" });
+        }
+        Action::Explain => {
+            let sql = this_or_last(session, rest)?;
+            session.statement(&format!("EXPLAIN {sql}")).await?;
+        }
+        Action::Set => set(session, rest)?,
+        Action::Unset => {
+            let name = rest.trim_start_matches('$');
+            if session.params.remove(name).is_none() {
+                bail!("there is no parameter ${}: \\set lists them", escape_terminal(name));
+            }
+        }
+        Action::Watch => watch(session, rest, usage).await?,
+        Action::Edit => return edit(session).map(Next::Edit),
+        Action::Include if rest.is_empty() => return Err(usage()),
+        Action::Include => return Box::pin(include(session, &unquoted(rest))).await,
+        Action::System if rest.is_empty() => return Err(usage()),
+        Action::System => system(rest)?,
+    }
+    Ok(Next::Go)
+}
+
+/// Runs a command of the command line, with the shell's settings and words as a system's shell cuts them.
+async fn cli(session: &Session, command: &[&str], rest: &str) -> anyhow::Result<()> {
+    let more = shlex::split(rest).ok_or_else(|| anyhow!(Failure::Usage("a quote is not closed".into())))?;
+    words(session, command.iter().map(|word| (*word).to_owned()).chain(more).collect()).await
+}
+
+async fn words(session: &Session, words: Vec<String>) -> anyhow::Result<()> {
+    let typed = std::iter::once("spanql".to_owned()).chain(words);
+    let arguments = match Arguments::try_parse_from(typed) {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => return session.context().print(error.render().to_string().trim_end()),
+        Err(error) => {
+            let text = error.render().to_string();
+            let what: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            return Err(Failure::Usage(what.join(" ").trim_start_matches("error: ").to_owned()).into());
+        }
+    };
+    let Some(command) = arguments.command else { return Ok(()) };
+    let context = session.context().clone();
+    session.job(move || async move { crate::cli::run(command, &context).await }).await
+}
+
+/// A text without the quotes that somebody put around the whole of it.
+fn unquoted(text: &str) -> String {
+    let inner = ['"', '\''].iter().find_map(|&quote| {
+        let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then_some(inner)
+    });
+    inner.unwrap_or(text).to_owned()
+}
+
+fn this_or_last(session: &Session, sql: &str) -> anyhow::Result<String> {
+    let sql = sql.trim().trim_end_matches(';');
+    if !sql.is_empty() {
+        return Ok(sql.to_owned());
+    }
+    session.last.clone().ok_or_else(|| anyhow!(Failure::Usage("there is no statement yet".into())))
+}
+
+/// Says a filter in every language that has words for it.
+async fn translations(session: &Session, text: &str) -> anyhow::Result<()> {
+    for language in LANGUAGES {
+        let typed = ["spanql", "filter", "--to", language, "--", text].map(str::to_owned);
+        let arguments = Arguments::try_parse_from(typed).map_err(|error| anyhow!("{error}"))?;
+        let Some(command) = arguments.command else { continue };
+        session.context().print(&format!("{language}:"))?;
+        if let Err(error) = crate::cli::run(command, session.context()).await {
+            if matches!(error.downcast_ref(), Some(Failure::Filter(_))) {
+                return Err(error);
+            }
+            session.context().print(&format!("  {}", escape_terminal(&format!("{error:#}"))))?;
+        }
+    }
+    Ok(())
+}
+
+/// Narrows the tables to what matches, or shows everything again.
+async fn narrow(session: &mut Session, rest: &str) -> anyhow::Result<()> {
+    let before = session.filter.take();
+    session.reopen();
+    if rest.is_empty() || ["off", "clear"].contains(&rest.to_lowercase().as_str()) {
+        session.context().report("spans, traces and sessions show everything");
+        return Ok(());
+    }
+    let text = rest.trim_end_matches(';').to_owned();
+    let opened = session.opened().await?;
+    let (schema, rest) = opened.engine.span_columns("spans").await?;
+    // It is read now, so that a wrong one changes nothing.
+    match arize::parse(&text, &Names::new(&schema, &rest, Unknown::Error)) {
+        Ok(filter) => {
+            for note in filter.notes {
+                session.context().note(&escape_terminal(&note));
+            }
+            session.filter = Some(text);
+            session.reopen();
+            Ok(())
+        }
+        Err(error) => {
+            session.filter = before;
+            session.reopen();
+            Err(Failure::Filter(error).into())
+        }
+    }
+}
+
+async fn use_project(session: &mut Session, rest: &str) -> anyhow::Result<()> {
+    let project = unquoted(rest.trim_end_matches(';'));
+    if project.is_empty() {
+        session.context.project = None;
+    } else {
+        let (_, snapshot) = session.context().snapshot().await?;
+        let known: Vec<&str> = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
+        if !known.contains(&project.as_str()) {
+            let near = crate::model::nearest::nearest(&project, known.iter().copied());
+            let near = near.map(|near| format!("; did you mean {}?", escape_terminal(near))).unwrap_or_default();
+            bail!("the store holds no project {}{near}: \\l lists them", escape_terminal(&project));
+        }
+        session.context.project = Some(project);
+    }
+    session.reopen();
+    Ok(())
+}
+
+/// Keeps the last statement where `run` finds it.
+fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
+    let (name, description) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    if !is_plain {
+        return Err(Failure::Usage("write \\save NAME [DESCRIPTION]; a name has letters, digits, - and _".into()).into());
+    }
+    let sql = this_or_last(session, "")?;
+    let here = Path::new("queries");
+    let dir = if here.is_dir() {
+        here.to_owned()
+    } else {
+        let config = dirs::config_dir().ok_or_else(|| anyhow!("there is no directory for settings: make ./queries"))?;
+        config.join("spanql").join("queries")
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let path = dir.join(format!("{name}.sql"));
+    let mut text = format!("-- name: {name}\n");
+    if !description.trim().is_empty() {
+        text += &format!("-- description: {}\n", description.trim());
+    }
+    text += &format!("{}\n", sql.trim());
+    // One that is there is not written over: it may be somebody's work.
+    let file = File::options().write(true).create_new(true).open(&path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    session.context().report(&format!("{}: \\run {name} runs it", path.display()));
+    Ok(())
+}
+
+/// Sends results to a file, or to the screen again.
+fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
+    let name = unquoted(rest);
+    if name.is_empty() || name == "stdout" {
+        session.screen().file = None;
+        return Ok(());
+    }
+    let path = PathBuf::from(name);
+    if let Some(format) = Format::from_path(&path) {
+        if matches!(format, Format::Parquet | Format::Arrow) {
+            bail!("{}: such a file holds one result: write `spanql query … -o FILE`", path.display());
+        }
+        session.screen().format = format;
+    }
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    session.screen().file = Some((path.clone(), Arc::new(file)));
+    session.context().report(&format!("results go to {}: \\o without a name ends that", path.display()));
+    Ok(())
+}
+
+fn set(session: &mut Session, rest: &str) -> anyhow::Result<()> {
+    if rest.is_empty() {
+        for (name, value) in &session.params {
+            session.context().print(&format!("{name} = {}", escape_terminal(&format!("{value:?}"))))?;
+        }
+        return Ok(());
+    }
+    let (name, value) = rest.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((rest, ""));
+    let value = unquoted(value.trim().trim_start_matches('=').trim());
+    let (name, value) = parse_param(&format!("{}={value}", name.trim_start_matches('$')))?;
+    session.params.insert(name, value);
+    Ok(())
+}
+
+/// Runs a statement again and again, until it is cancelled.
+async fn watch(session: &mut Session, rest: &str, usage: impl Fn() -> anyhow::Error) -> anyhow::Result<()> {
+    let (seconds, sql) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let seconds: f64 = seconds.parse().map_err(|_| usage())?;
+    if !(0.1..=LONGEST_WATCH).contains(&seconds) {
+        bail!("watch at least every 0.1 and at most every {LONGEST_WATCH} seconds");
+    }
+    if !session.interactive {
+        bail!("\\watch needs a terminal: Ctrl-C ends it");
+    }
+    let sql = this_or_last(session, sql)?;
+    // A pager would wait for a key each time.
+    let pager = session.screen().pager.take();
+    let outcome = loop {
+        let now = chrono::Utc::now().format("%H:%M:%S");
+        session.context().report(&format!("{now} UTC, every {seconds} s; Ctrl-C ends it"));
+        if let Err(error) = session.statement(&sql).await {
+            break Err(error);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => {}
+            Ok(()) = tokio::signal::ctrl_c() => break Err(Failure::Interrupted.into()),
+        }
+    };
+    session.screen().pager = pager;
+    outcome
+}
+
+/// Lets the user's editor change the last statement; gives what came of it.
+fn edit(session: &Session) -> anyhow::Result<String> {
+    if !session.interactive {
+        bail!("\\e needs a terminal");
+    }
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
+    let editor = editor.unwrap_or_else(|| "vi".to_owned());
+    let mut file = tempfile::Builder::new().prefix("spanql-").suffix(".sql").tempfile().context("cannot make a file to edit")?;
+    if let Some(last) = &session.last {
+        writeln!(file, "{last};").context("cannot write the file to edit")?;
+    }
+    let ended = std::process::Command::new("sh")
+        .args(["-c", &format!("{editor} \"$1\""), "sh"])
+        .arg(file.path())
+        .status()
+        .with_context(|| format!("cannot start {editor}: set EDITOR"))?;
+    if !ended.success() {
+        bail!("{editor} ended with {ended}: nothing was changed");
+    }
+    let text = std::fs::read_to_string(file.path()).context("cannot read what was edited")?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// Carries out what a file says.
+async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let cut = Items::of(&text);
+    let mut items = cut.items.clone();
+    if cut.is_begun(&text) {
+        items.push(Item::Statement(text[cut.rest..].trim().to_owned()));
+    }
+    for item in items {
+        match session.carry_out(item).await? {
+            Next::Leave => return Ok(Next::Leave),
+            Next::Go | Next::Edit(_) => {}
+        }
+    }
+    Ok(Next::Go)
+}
+
+/// Runs a command of the system, which gets the terminal.
+fn system(command: &str) -> anyhow::Result<()> {
+    let ended = std::process::Command::new("sh").args(["-c", command]).status().context("cannot start sh")?;
+    if !ended.success() {
+        bail!("{ended}");
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! What a shell remembers, and how it runs statements.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::commands;
+use super::words::gather;
+use crate::cli::args::{RemoteOptions, ReplArguments};
+use crate::cli::context::{Context, Screen, counted};
+use crate::cli::exit::Failure;
+use crate::cli::{STACK, incomplete, query, remote};
+use crate::engine::{Engine, EngineError, Params, Prepared, parse_param};
+use crate::filter::{Names, Unknown, arize};
+use crate::output::{Format, escape_terminal};
+use crate::repl::{Item, Pager, SharedWords, find, parts};
+use crate::store::Snapshot;
+
+/// How long a statement that was cancelled may take to stop before the prompt comes back without it.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What comes after something was carried out.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The next line.
+    Go,
+    /// A line that begins with this text.
+    Edit(String),
+    /// Nothing more.
+    Leave,
+}
+
+/// A shell.
+pub(super) struct Session {
+    /// The settings of the command line, and those that were changed since.
+    pub(super) context: Context,
+    pub(super) params: Params,
+    pub(super) last: Option<String>,
+    pub(super) filter: Option<String>,
+    pub(super) interactive: bool,
+    pager: Pager,
+    remote: Arc<RemoteOptions>,
+    opened: Option<Arc<Opened>>,
+    words: SharedWords,
+    /// The version of the store, and the settings, that the words were gathered from.
+    gathered: Option<(u64, Option<String>)>,
+}
+
+/// An engine over a version of the store.
+pub(super) struct Opened {
+    pub(super) engine: Engine,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Session {
+    pub(super) fn new(context: &Context, arguments: &ReplArguments, interactive: bool) -> anyhow::Result<Self> {
+        let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
+        let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
+        let pager = Pager::default();
+        let on_screen = interactive && std::io::IsTerminal::is_terminal(&std::io::stdout());
+        let screen = Screen {
+            format: context.target(None)?.format,
+            expanded: false,
+            timing: on_screen,
+            file: None,
+            pager: on_screen.then(|| pager.clone()),
+        };
+        Ok(Self {
+            context: Context { screen: Some(screen), ..context.clone() },
+            params,
+            last: None,
+            filter: None,
+            interactive,
+            pager,
+            remote: Arc::new(RemoteOptions { space: arguments.remote.space.clone(), ..arguments.remote.clone() }),
+            opened: None,
+            words: SharedWords::default(),
+            gathered: None,
+        })
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn words(&self) -> SharedWords {
+        self.words.clone()
+    }
+
+    /// The project and the filter that tables are narrowed to.
+    pub(super) fn narrowed(&self) -> (Option<&str>, Option<&str>) {
+        (self.context.project.as_deref(), self.filter.as_deref())
+    }
+
+    /// How results are shown.
+    pub(super) fn screen(&mut self) -> &mut Screen {
+        let pager = self.pager.clone();
+        self.context.screen.get_or_insert_with(|| Screen {
+            format: Format::Table,
+            expanded: false,
+            timing: true,
+            file: None,
+            pager: Some(pager),
+        })
+    }
+
+    /// Says where one is.
+    pub(super) async fn greet(&self) -> anyhow::Result<()> {
+        if self.context.quiet {
+            return Ok(());
+        }
+        let (_, snapshot) = self.context.snapshot().await?;
+        let segments = &snapshot.manifest.segments;
+        let spans: u64 = segments.iter().map(|segment| segment.rows).sum();
+        let mut projects: Vec<&str> = segments.iter().map(|segment| segment.project.as_str()).collect();
+        projects.dedup();
+        projects.sort_unstable();
+        projects.dedup();
+        let place = escape_terminal(self.context.place());
+        let holds = format!("{} in {}", counted(spans, "span"), counted(projects.len() as u64, "project"));
+        self.context.say(&format!("spanql {} · {place}: {holds} · \\? lists commands", env!("CARGO_PKG_VERSION")));
+        self.context.note_if_empty(&snapshot);
+        Ok(())
+    }
+
+    /// Gathers what completion knows, aside, if the store or the settings are others than the last time.
+    pub(super) fn refresh_words(&mut self) {
+        let now = (self.opened.as_ref().map_or(u64::MAX, |opened| opened.snapshot.manifest.version), self.context.project.clone());
+        let mut words = (*self.words.get()).clone();
+        words.variables = self.params.keys().cloned().collect();
+        self.words.set(words);
+        if self.gathered.as_ref() == Some(&now) {
+            return;
+        }
+        self.gathered = Some(now);
+        let (shared, context) = (self.words.clone(), self.context.clone());
+        let variables: Vec<String> = self.params.keys().cloned().collect();
+        tokio::spawn(async move {
+            // Without a store that can be read there is nothing to complete, and statements will say why.
+            if let Ok(mut words) = gather(&context).await {
+                words.variables = variables;
+                shared.set(words);
+            }
+        });
+    }
+
+    /// Forgets the engine: the next statement opens one with the settings as they are.
+    pub(super) fn reopen(&mut self) {
+        self.opened = None;
+    }
+
+    /// The engine over the newest version of the store.
+    pub(super) async fn opened(&mut self) -> anyhow::Result<Arc<Opened>> {
+        let (_, newest) = self.context.snapshot().await?;
+        if let Some(opened) = &self.opened
+            && opened.snapshot.manifest.version == newest.manifest.version
+        {
+            return Ok(Arc::clone(opened));
+        }
+        let (engine, snapshot) = query::engine(&self.context).await?;
+        engine.register_source(remote::live(&self.remote));
+        if let Some(filter) = &self.filter {
+            let (schema, rest) = engine.span_columns("spans").await?;
+            let filter = arize::parse(filter, &Names::new(&schema, &rest, Unknown::Error)).map_err(Failure::Filter)?;
+            engine.narrow(filter.expr).await?;
+        }
+        let opened = Arc::new(Opened { engine, snapshot });
+        self.opened = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Runs a statement, or does what a command says.
+    pub(super) async fn carry_out(&mut self, item: Item) -> anyhow::Result<Next> {
+        match item {
+            Item::Statement(sql) => {
+                self.last = Some(sql.clone());
+                self.statement(&sql).await?;
+                Ok(Next::Go)
+            }
+            Item::Command(line) => {
+                let (name, rest) = parts(&line);
+                let command = find(name).map_err(|near| {
+                    let near = near.map(|near| format!("did you mean \\{near}? ")).unwrap_or_default();
+                    anyhow!("unknown command \\{}: {near}\\? lists them", escape_terminal(name))
+                })?;
+                commands::carry_out(self, command, rest).await
+            }
+        }
+    }
+
+    /// Runs statements and shows their results.
+    pub(super) async fn statement(&mut self, sql: &str) -> anyhow::Result<()> {
+        let opened = self.opened().await?;
+        let (context, sql, params) = (self.context.clone(), sql.to_owned(), self.params.clone());
+        self.job(move || async move {
+            let prepared = opened.engine.prepare(&sql, &params).await?;
+            let target = context.target(None)?;
+            let of_store = prepared.iter().any(Prepared::reads_spans);
+            if of_store {
+                context.note_if_empty(&opened.snapshot);
+            }
+            for statement in &prepared {
+                query::show(&context, statement, &target, context.options(&target)).await?;
+                query::say_remarks(&context, statement);
+            }
+            if of_store {
+                incomplete::check(&context, &opened.snapshot, false).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does work that Ctrl-C ends, on a thread of its own: what is busy cannot keep the prompt from coming back.
+    ///
+    /// # Errors
+    /// [`Failure::Interrupted`] when it was cancelled; whatever the work says.
+    pub(super) async fn job<F, W>(&self, work: W) -> anyhow::Result<()>
+    where
+        W: FnOnce() -> F + Send + 'static,
+        F: Future<Output = anyhow::Result<()>>,
+    {
+        self.pager.cancel(false);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (done, mut is_done) = tokio::sync::oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            let outcome = runtime.block_on(async {
+                tokio::select! {
+                    outcome = work() => outcome,
+                    Ok(()) = stopped => Err(Failure::Interrupted.into()),
+                }
+            });
+            // Nobody waits any more when it was cancelled long ago.
+            drop(done.send(outcome));
+        };
+        std::thread::Builder::new().name("spanql-shell".to_owned()).stack_size(STACK).spawn(run)?;
+        let mut stop = Some(stop);
+        loop {
+            tokio::select! {
+                outcome = &mut is_done => {
+                    let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the statement ended unexpectedly")));
+                    return match outcome {
+                        // A pager that was left has shown enough.
+                        Err(error) if self.interactive && crate::cli::exit::is_closed_pipe(&error) => Ok(()),
+                        outcome => outcome,
+                    };
+                }
+                Ok(()) = tokio::signal::ctrl_c() => {
+                    // While a pager has the keyboard, Ctrl-C is meant for it.
+                    if self.pager.is_shown() {
+                        continue;
+                    }
+                    self.pager.cancel(true);
+                    if let Some(stop) = stop.take() {
+                        // Work that has just ended needs no stop.
+                        drop(stop.send(()));
+                    }
+                    drop(tokio::time::timeout(GRACE, &mut is_done).await);
+                    return Err(Failure::Interrupted.into());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Results on a screen: what is taller than it goes through a pager.
+
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Lines of the screen that a result leaves free for the footer and the next prompt.
+const SPARED: usize = 2;
+/// The pager, if the user names none.
+const USUAL: &str = "less";
+/// What makes `less` show colours, cut long lines instead of folding frames, and leave the result on the screen.
+const LESS: &str = "RSX";
+
+/// How results reach a screen, shared by those who write them and who can interrupt them.
+#[derive(Debug, Clone, Default)]
+pub struct Pager {
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shown: AtomicBool,
+    cancelled: AtomicBool,
+}
+
+impl Pager {
+    /// Whether a pager has the screen and the keyboard, so that Ctrl-C is meant for it.
+    pub fn is_shown(&self) -> bool {
+        self.state.shown.load(Ordering::SeqCst)
+    }
+
+    /// Says that what is being written is not wanted any more, or that something new is.
+    pub fn cancel(&self, cancelled: bool) {
+        self.state.cancelled.store(cancelled, Ordering::SeqCst);
+    }
+
+    /// Begins a result.
+    pub fn open(&self) -> Paged {
+        let (columns, rows) = terminal_size::terminal_size().map_or((80, 24), |(w, h)| (w.0.max(1), h.0.max(1)));
+        Paged {
+            pager: self.clone(),
+            columns: usize::from(columns),
+            room: usize::from(rows).saturating_sub(SPARED).max(1),
+            lines: 0,
+            column: 0,
+            in_escape: false,
+            sink: Sink::Held(Vec::new()),
+        }
+    }
+}
+
+/// One result on its way to the screen: held until it is known whether it fits, then shown, or given to a pager.
+///
+/// A pager that its user leaves early is a closed pipe for the writer. Dropping waits until the user leaves.
+#[derive(Debug)]
+pub struct Paged {
+    pager: Pager,
+    columns: usize,
+    room: usize,
+    lines: usize,
+    column: usize,
+    in_escape: bool,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Held(Vec<u8>),
+    Pager(Child),
+    Screen,
+}
+
+impl Paged {
+    /// Counts the lines that the bytes take on the screen.
+    fn measure(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b'\n' => (self.lines, self.column) = (self.lines + 1, 0),
+                0x1b => self.in_escape = true,
+                _ if self.in_escape => self.in_escape = !byte.is_ascii_alphabetic(),
+                // The bytes behind the first of a character take no room.
+                0x80..=0xbf => {}
+                _ => {
+                    self.column += 1;
+                    if self.column > self.columns {
+                        (self.lines, self.column) = (self.lines + 1, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts the pager with what is held; without one, everything goes to the screen.
+    fn start(&mut self, held: &[u8]) -> io::Result<()> {
+        let named = std::env::var("PAGER").ok().filter(|named| !named.trim().is_empty());
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(named.as_deref().unwrap_or(USUAL)).stdin(Stdio::piped());
+        if std::env::var_os("LESS").is_none() {
+            command.env("LESS", LESS);
+        }
+        match command.spawn() {
+            Ok(child) => {
+                self.pager.state.shown.store(true, Ordering::SeqCst);
+                self.sink = Sink::Pager(child);
+            }
+            Err(_) => self.sink = Sink::Screen,
+        }
+        self.pass_on(held)
+    }
+
+    fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Held(held) => held.extend_from_slice(bytes),
+            Sink::Screen => io::stdout().write_all(bytes)?,
+            Sink::Pager(child) => match &mut child.stdin {
+                Some(stdin) => stdin.write_all(bytes)?,
+                None => return Err(io::ErrorKind::BrokenPipe.into()),
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Write for Paged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.pager.state.cancelled.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if let Sink::Held(held) = &mut self.sink {
+            let mut held = std::mem::take(held);
+            held.extend_from_slice(bytes);
+            self.measure(bytes);
+            if self.lines > self.room {
+                self.start(&held)?;
+            } else {
+                self.sink = Sink::Held(held);
+            }
+        } else {
+            self.pass_on(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Pager(Child { stdin: Some(stdin), .. }) => stdin.flush(),
+            Sink::Screen => io::stdout().flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Paged {
+    fn drop(&mut self) {
+        let cancelled = self.pager.state.cancelled.load(Ordering::SeqCst);
+        match &mut self.sink {
+            Sink::Held(held) if !cancelled => {
+                let mut stdout = io::stdout();
+                // A screen that is gone needs nothing.
+                drop(stdout.write_all(held).and_then(|()| stdout.flush()));
+            }
+            Sink::Pager(child) => {
+                drop(child.stdin.take());
+                drop(child.wait());
+                self.pager.state.shown.store(false, Ordering::SeqCst);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_as_a_screen_shows_them() {
+        let mut paged = Paged { columns: 10, ..Pager::default().open() };
+        paged.measure("äöü\n\x1b[1;34mab\x1b[0m\n".as_bytes());
+        assert_eq!((paged.lines, paged.column), (2, 0));
+        paged.measure(b"0123456789");
+        assert_eq!(paged.lines, 2);
+        paged.measure(b"0");
+        assert_eq!((paged.lines, paged.column), (3, 1));
+        paged.sink = Sink::Screen;
+    }
+}
