@@ -188,7 +188,8 @@ impl Engine {
             let found: Vec<_> = found.collect::<Result<Vec<_>, EngineError>>()?;
             Ok(found.into_iter().flatten().map(|info| (info.key, info.provider)).collect::<Vec<_>>())
         });
-        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner).whole.extend(whole.await?);
+        let whole = whole.await?;
+        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner).whole.extend(whole);
         let mut notes = Vec::new();
         for (name, selected) in parts {
             for note in self.register_selected(name, "spans", selected).await? {

@@ -40,9 +40,8 @@ impl Items {
             let mut from = 0;
             let mut said = false;
             for lexeme in &lexemes {
-                let line_began = from > 0 || items.rest > 0;
-                if !said && lexeme.is_blank() && ends_line(lexeme) && line_began {
-                    // A command may follow a statement: what comes next is looked at anew.
+                if !said && lexeme.is_blank() && ends_line(lexeme) {
+                    // A command may follow a statement or a comment: what comes next is looked at anew.
                     if command_line(section[lexeme.bytes.end..].trim_start_matches([' ', '\t'])).is_some() {
                         items.rest += lexeme.bytes.end;
                         continue 'sections;

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn lines_are_counted_as_a_screen_shows_them() {
-        let mut paged = Paged { columns: 10, ..Pager::default().open() };
+        let mut paged = Pager::default().open();
+        paged.columns = 10;
         paged.measure("äöü\n\x1b[1;34mab\x1b[0m\n".as_bytes());
         assert_eq!((paged.lines, paged.column), (2, 0));
         paged.measure(b"0123456789");

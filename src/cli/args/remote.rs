@@ -49,7 +49,7 @@ pub(in crate::cli) enum Remote {
 }
 
 /// How remotes are reached.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Remote options")]
 pub(in crate::cli) struct RemoteOptions {
     /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]

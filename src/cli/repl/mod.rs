@@ -40,6 +40,7 @@ pub(super) async fn run(context: &Context, arguments: ReplArguments) -> anyhow::
 /// Reads statements as they come through a pipe, and runs each as soon as it is whole.
 async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result<()> {
     let mut failed = None;
+    let mut said_anything = false;
     let mut lines = std::io::stdin().lock();
     let mut text = String::new();
     loop {
@@ -48,19 +49,21 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
         let line = &text[before..];
         // Only these can end something: long statements are not cut anew with each of their lines.
         let may_end = line.contains(';') || line.trim_start().starts_with(['\\', '.']);
-        if read > 0 && !may_end {
+        let is_word = BARE_WORDS.contains(&text.trim());
+        if read > 0 && !may_end && !is_word {
             continue;
         }
         let cut = Items::of(&text);
-        let mut items = cut.items.clone();
-        let rest = text[cut.rest..].to_owned();
+        let mut items = if is_word { items(&text) } else { cut.items.clone() };
+        let rest = if is_word { String::new() } else { text[cut.rest..].to_owned() };
         let is_end = read == 0;
-        if is_end && cut.is_begun(&text) {
+        if is_end && !is_word && cut.is_begun(&text) {
             // The last statement of a script may do without its semicolon.
             items.push(Item::Statement(rest.trim().to_owned()));
         }
         text = if is_end { String::new() } else { rest };
         for item in items {
+            said_anything = true;
             match session.carry_out(item).await {
                 Ok(Next::Leave) => return failed.map_or(Ok(()), Err),
                 Ok(_) => {}
@@ -71,6 +74,9 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if is_end && !said_anything {
+            return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
         }
         if is_end {
             return failed.map_or(Ok(()), Err);

@@ -66,14 +66,16 @@ impl Session {
             file: None,
             pager: on_screen.then(|| pager.clone()),
         };
+        let mut context = context.clone();
+        context.screen = Some(screen);
         Ok(Self {
-            context: Context { screen: Some(screen), ..context.clone() },
+            context,
             params,
             last: None,
             filter: None,
             interactive,
             pager,
-            remote: Arc::new(RemoteOptions { space: arguments.remote.space.clone(), ..arguments.remote.clone() }),
+            remote: Arc::new(arguments.remote.clone()),
             opened: None,
             words: SharedWords::default(),
             gathered: None,
@@ -255,7 +257,7 @@ impl Session {
                     self.pager.cancel(true);
                     if let Some(stop) = stop.take() {
                         // Work that has just ended needs no stop.
-                        drop(stop.send(()));
+                        stop.send(()).unwrap_or_default();
                     }
                     drop(tokio::time::timeout(GRACE, &mut is_done).await);
                     return Err(Failure::Interrupted.into());

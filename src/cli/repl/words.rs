@@ -14,7 +14,8 @@ const IDS: usize = 100_000;
 /// Everything that can be completed about the store as it is.
 pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
     // Notes about the store are for statements.
-    let context = Context { quiet: true, ..context.clone() };
+    let mut context = context.clone();
+    context.quiet = true;
     let (engine, snapshot) = query::engine(&context).await?;
     let described = engine.describe().await;
     let tables = described.tables.into_iter().map(|table| TableWords {

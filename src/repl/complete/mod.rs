@@ -154,6 +154,8 @@ fn keywords() -> impl Iterator<Item = String> {
 fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
     let Place { start, kind } = place(before);
     let word = &before[start..];
+    // The begun word is none of the statement's names yet.
+    let others = || relations(&format!("{} {}", &before[..start], &whole[before.len()..]));
     let candidates = match kind {
         Kind::Beginning => {
             let words = BEGINNINGS.iter().filter(|beginning| begins(beginning, word));
@@ -174,11 +176,11 @@ fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
             Words::beginning(ids, word).iter().take(MOST).map(|id| format!("{}'", quoted(id))).collect()
         }
         Kind::Value { compared } => {
-            let values = values(words, &compared, &relations(whole));
+            let values = values(words, &compared, &others());
             values.iter().map(|value| quoted(value)).filter(|value| begins(value, word)).map(|value| value + "'").collect()
         }
         Kind::Expression { compared } => {
-            let relations = relations(whole);
+            let relations = others();
             let mut found: Vec<String> = Vec::new();
             if let Some(compared) = compared.filter(|_| word.is_empty()) {
                 found.extend(values(words, &compared, &relations).iter().map(|value| format!("'{}'", quoted(value))));

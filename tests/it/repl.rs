@@ -1,0 +1,220 @@
+//! The shell on a terminal: sessions are typed, and screens are looked at.
+
+use std::path::Path;
+
+use crate::shell::Shell;
+use crate::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
+
+const SCREEN: (u16, u16) = (100, 30);
+
+/// A directory with a store of demo spans in `.spanql`.
+fn with_demo() -> Shell {
+    let shell = Shell::new();
+    let done = shell.run("spanql -q demo --spans 2000 --keep .spanql");
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    shell
+}
+
+fn start(dir: &Path) -> Terminal {
+    let terminal = Terminal::start(dir, SCREEN, &[], &[("PAGER", "cat")]);
+    terminal.wait("spanql> ");
+    terminal
+}
+
+/// The screen from the last place where this text stands.
+fn from_last<'a>(screen: &'a str, text: &str) -> &'a str {
+    &screen[screen.rfind(text).unwrap_or_else(|| panic!("{text:?} is not on the screen:\n{screen}"))..]
+}
+
+#[test]
+fn a_statement_takes_several_lines() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    assert!(terminal.screen().contains(" spans in 2 projects · \\? lists commands"), "{}", terminal.screen());
+    terminal.press("SELECT 'a;b' AS text, -- not the end;\r");
+    terminal.press("  count(*) > 1000 AS many\r");
+    let screen = terminal.ask("FROM spans;");
+    assert!(
+        from_last(&screen, "FROM spans;").starts_with(
+            "FROM spans;\n┌──────┬──────┐\n│ text │ many │\n├──────┼──────┤\n│ a;b  │ true │\n└──────┴──────┘\n1 row in 0."
+        ),
+        "{screen}"
+    );
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn names_values_and_ids_are_completed() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    terminal.press("SELECT count(*) FROM spans WHERE status_code = 'ER");
+    terminal.complete_to("spanql> SELECT count(*) FROM spans WHERE status_code = 'ERROR'");
+    terminal.clear();
+    terminal.press("SELECT attributes.llm.model_n");
+    terminal.complete_to("spanql> SELECT attributes.llm.model_name");
+    terminal.clear();
+    terminal.press("\\struc");
+    terminal.complete_to("spanql> \\structure");
+    terminal.clear();
+    terminal.press("\\use sup");
+    terminal.complete_to("spanql> \\use support-agent");
+    let screen = terminal.ask("");
+    assert!(screen.ends_with("spanql(support-agent)>"), "{screen}");
+    // Several that begin so are listed.
+    terminal.press("SELECT * FROM tra");
+    terminal.press(TAB);
+    terminal.press(TAB);
+    terminal.wait("traces_where");
+}
+
+#[test]
+fn ctrl_c_cancels_a_query_and_clears_the_line() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    terminal.press("SELECT nonsense");
+    terminal.wait_line("spanql> SELECT nonsense");
+    terminal.clear();
+    let long = "SELECT count(*) FROM spans a, spans b, spans c WHERE a.name || b.name < c.name || a.span_id;";
+    terminal.press(long);
+    terminal.press(ENTER);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    terminal.press(CTRL_C);
+    terminal.wait("cancelled");
+    let screen = terminal.ask("SELECT 40 + 2 AS answer;");
+    assert!(screen.contains("│     42 │"), "{screen}");
+}
+
+#[test]
+fn pasted_text_is_text() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    // A tab would complete, and a line end would run the first statement.
+    terminal.press("\x1b[200~SELECT 1 AS a,\n\t2 AS b;\nSELECT 'x\ty' AS c;\x1b[201~");
+    terminal.wait("AS c;");
+    let screen = terminal.ask("");
+    assert!(screen.contains("│ a │ b │"), "{screen}");
+    assert!(screen.contains("│ x\\ty │"), "{screen}");
+}
+
+#[test]
+fn what_is_taller_than_the_screen_goes_through_the_pager() {
+    let shell = with_demo();
+    let pager = ("PAGER", "sed -e 's/^/PAGED /' | tail -n 3");
+    let mut terminal = Terminal::start(shell.dir(), SCREEN, &[], &[pager]);
+    terminal.wait("spanql> ");
+    let screen = terminal.ask("SELECT name FROM spans LIMIT 5;");
+    assert!(!screen.contains("PAGED"), "{screen}");
+    let screen = terminal.ask("SELECT name FROM spans LIMIT 100;");
+    assert_eq!(screen.matches("PAGED").count(), 3, "{screen}");
+    assert!(from_last(&screen, "PAGED").contains("100 rows in "), "{screen}");
+
+    // A pager that is left early has shown enough.
+    let mut terminal = Terminal::start(shell.dir(), SCREEN, &[], &[("PAGER", "head -n 2")]);
+    terminal.wait("spanql> ");
+    let screen = terminal.ask("SELECT * FROM spans;");
+    assert!(!screen.contains("error"), "{screen}");
+    let screen = terminal.ask("SELECT 40 + 2 AS answer;");
+    assert!(screen.contains("│     42 │"), "{screen}");
+}
+
+#[test]
+fn results_fit_a_screen_that_changes() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    terminal.resize(46, 30);
+    let screen = terminal.ask("SELECT * FROM traces LIMIT 1;");
+    let frame = screen.lines().find(|line| line.starts_with('┌')).expect("a table");
+    assert_eq!(frame.chars().count(), 46, "{screen}");
+    assert!(screen.contains("columns left out to fit 46 columns"), "{screen}");
+}
+
+#[test]
+fn history_is_remembered_for_its_user_alone() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    terminal.ask("SELECT 'first' AS remembered;");
+    terminal.ask(" SELECT 'secret' AS forgotten;");
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.ended(), 0);
+    let file = shell.dir().join("home/.local/state/spanql/history");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("remembered") && !text.contains("secret"), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let mut terminal = start(shell.dir());
+    terminal.press(UP);
+    terminal.wait_line("spanql> SELECT 'first' AS remembered;");
+    terminal.clear();
+    // What was typed before is hinted at; the arrow takes it.
+    terminal.press("SELECT 'fi");
+    terminal.wait_line("spanql> SELECT 'first' AS remembered;");
+    terminal.press("\x1b[C");
+    let screen = terminal.ask("");
+    assert!(screen.contains("│ first      │"), "{screen}");
+}
+
+#[test]
+fn commands_change_what_is_shown() {
+    let shell = with_demo();
+    let mut terminal = start(shell.dir());
+    let screen = terminal.ask("\\?");
+    assert!(screen.contains("\\structure PATTERN"), "{screen}");
+    let screen = terminal.ask("\\where status_code = 'ERROR' AND kind = 'TOOL'");
+    assert!(screen.ends_with("spanql(| status_code = 'ERROR' AND kind =…)>"), "{screen}");
+    let screen = terminal.ask("SELECT DISTINCT kind, status_code FROM spans;");
+    assert!(screen.contains("│ TOOL │ ERROR       │") && screen.contains("\n1 row in "), "{screen}");
+    let screen = terminal.ask("\\where nosuch = 1");
+    assert!(screen.contains("error: "), "{screen}");
+    let screen = terminal.ask("\\where");
+    assert!(screen.ends_with("spanql>"), "{screen}");
+    terminal.ask("\\x");
+    let screen = terminal.ask("SELECT 1 AS one, 'two' AS other;");
+    assert!(screen.contains("─[ 1 ]───\none   │ 1\nother │ two\n"), "{screen}");
+    let screen = terminal.ask(".quti");
+    assert!(screen.contains("error: unknown command \\quti: did you mean \\quit?"), "{screen}");
+    terminal.press(".quit\r");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn text_of_strangers_is_harmless() {
+    let shell = Shell::new();
+    let evil = r#"\u001b[31mred\u001b]52;c;ZXZpbA==\u0007\u001b]8;;http://evil.example\u0007 \u202egnp\u200b"#;
+    let script = format!(
+        r#"printf '%s\n' '{{"context.trace_id":"t1","context.span_id":"{evil}","name":"{evil}","attributes.{evil}":"{evil}","attributes.session.id":"{evil}","start_time":"2026-10-01T00:00:00Z"}}' > s.jsonl
+        spanql -q import --project '{}' s.jsonl"#,
+        "p\u{1b}[32m"
+    );
+    let done = shell.run(&script);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let mut terminal = start(shell.dir());
+    for line in [
+        "SELECT * FROM spans;",
+        "\\x",
+        "SELECT * FROM spans;",
+        "\\x",
+        "\\l",
+        "\\trace t1",
+        "\\d spans",
+        "SELECT name FROM spans WHERE name = 1 / 0;",
+    ] {
+        terminal.ask(line);
+    }
+    for begun in ["SELECT attributes.", "SELECT * FROM spans WHERE name = '", "\\session ", "\\use "] {
+        terminal.press(begun);
+        terminal.press(TAB);
+        terminal.press(TAB);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        terminal.clear();
+    }
+    terminal.press(CTRL_D);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let text = String::from_utf8_lossy(&terminal.bytes()).into_owned();
+    for bad in ["\x1b[31mred", "\x1b]52", "\x1b]8", "\u{202e}", "\u{200b}", "p\x1b[32m"] {
+        assert!(!text.contains(bad), "{bad:?} reached the terminal");
+    }
+}
