@@ -11,6 +11,7 @@ mod filters;
 mod ids;
 mod import;
 mod incomplete;
+mod interrupt;
 mod list;
 mod place;
 mod pull;
@@ -28,12 +29,10 @@ use clap::{CommandFactory, Parser};
 use args::{Arguments, Command, ReplArguments, SessionsCommand, SpansCommand, TracesCommand};
 use context::Context;
 use exit::Failure;
+use interrupt::Interrupts;
 
 /// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
 const STACK: usize = 32 << 20;
-
-/// Time to remove temporary files after Ctrl-C.
-const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
@@ -84,18 +83,10 @@ pub fn main() -> ExitCode {
 
 /// Runs a command until it is done or Ctrl-C is pressed.
 async fn interruptible(command: Command, context: &Context) -> anyhow::Result<()> {
-    tokio::spawn(leave_when_interrupted());
+    let mut interrupts = Interrupts::listen(true)?;
     tokio::select! {
         outcome = run(command, context) => outcome,
-        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted.into()),
-    }
-}
-
-/// Leaves soon after Ctrl-C even when the work cannot be stopped, e.g. while the reader of a pipe does not read.
-async fn leave_when_interrupted() {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        tokio::time::sleep(GRACE).await;
-        std::process::exit(exit::INTERRUPTED);
+        () = interrupts.pressed() => Err(Failure::Interrupted.into()),
     }
 }
 

@@ -32,6 +32,7 @@ mod session;
 mod store;
 mod structure;
 mod tables;
+mod yields;
 
 pub use catalog::{Relation, TableFunction};
 #[cfg(test)]

@@ -31,6 +31,7 @@ use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
 use super::remote::{self, Remark, RemoteSchema, StraightFromRemote};
+use super::yields::JoinsGiveWay;
 use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
 
@@ -355,6 +356,7 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_optimizer_rule(Arc::new(BalanceChains))
         .with_physical_optimizer_rule(Arc::new(StraightFromRemote))
         .with_physical_optimizer_rule(Arc::new(BalanceChains))
+        .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
         .build();
     functions::register(&mut state)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;

@@ -278,9 +278,10 @@ async fn watch(session: &mut Session, rest: &str, usage: impl Fn() -> anyhow::Er
         if let Err(error) = session.statement(&sql).await {
             break Err(error);
         }
+        let mut interrupts = session.interrupts.from_now();
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => {}
-            Ok(()) = tokio::signal::ctrl_c() => break Err(Failure::Interrupted.into()),
+            () = interrupts.pressed() => break Err(Failure::Interrupted.into()),
         }
     };
     session.screen().pager = pager;

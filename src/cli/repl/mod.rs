@@ -21,6 +21,7 @@ use rustyline::{ColorMode, CompletionType, Editor};
 use super::args::ReplArguments;
 use super::context::Context;
 use super::exit::Failure;
+use super::interrupt::Interrupts;
 use crate::output::escape_terminal;
 use crate::repl::{BARE_WORDS, Item, Items, ShellHelper, is_whole};
 use session::{Next, Session};
@@ -33,7 +34,9 @@ const SHOWN_FILTER: usize = 32;
 /// Reads and carries out what is typed or piped, until it ends.
 pub(super) async fn run(context: &Context, arguments: ReplArguments) -> anyhow::Result<()> {
     let interactive = std::io::stdin().is_terminal();
-    let mut session = Session::new(context, &arguments, interactive)?;
+    // In a pipe, Ctrl-C ends the shell, also while it waits for the next statement.
+    let interrupts = Interrupts::listen(!interactive)?;
+    let mut session = Session::new(context, &arguments, interactive, interrupts)?;
     if interactive { typed(&mut session).await } else { piped(&mut session, arguments.continue_on_error).await }
 }
 

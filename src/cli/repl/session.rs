@@ -10,6 +10,7 @@ use super::words::gather;
 use crate::cli::args::{RemoteOptions, ReplArguments};
 use crate::cli::context::{Context, Screen, counted};
 use crate::cli::exit::Failure;
+use crate::cli::interrupt::Interrupts;
 use crate::cli::{STACK, incomplete, query, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, parse_param};
 use crate::filter::{Names, Unknown, arize};
@@ -39,6 +40,7 @@ pub(super) struct Session {
     pub(super) last: Option<String>,
     pub(super) filter: Option<String>,
     pub(super) interactive: bool,
+    pub(super) interrupts: Interrupts,
     pager: Pager,
     remote: Arc<RemoteOptions>,
     opened: Option<Arc<Opened>>,
@@ -54,7 +56,7 @@ pub(super) struct Opened {
 }
 
 impl Session {
-    pub(super) fn new(context: &Context, arguments: &ReplArguments, interactive: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(context: &Context, arguments: &ReplArguments, interactive: bool, interrupts: Interrupts) -> anyhow::Result<Self> {
         let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
         let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
         let pager = Pager::default();
@@ -74,6 +76,7 @@ impl Session {
             last: None,
             filter: None,
             interactive,
+            interrupts,
             pager,
             remote: Arc::new(arguments.remote.clone()),
             opened: None,
@@ -239,6 +242,7 @@ impl Session {
         };
         std::thread::Builder::new().name("spanql-shell".to_owned()).stack_size(STACK).spawn(run)?;
         let mut stop = Some(stop);
+        let mut interrupts = self.interrupts.from_now();
         loop {
             tokio::select! {
                 outcome = &mut is_done => {
@@ -249,7 +253,7 @@ impl Session {
                         outcome => outcome,
                     };
                 }
-                Ok(()) = tokio::signal::ctrl_c() => {
+                () = interrupts.pressed() => {
                     // While a pager has the keyboard, Ctrl-C is meant for it.
                     if self.pager.is_shown() {
                         continue;

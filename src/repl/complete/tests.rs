@@ -73,7 +73,7 @@ fn what_stands_at_the_cursor_is_completed() {
         ("SELECT * FROM session('|", "SELECT * FROM session('[sess-1']"),
         ("SELECT $s|", "SELECT [$since]"),
         ("SELECT 1; SELECT na| FROM spans; SELECT 2", "SELECT 1; SELECT [name]"),
-        ("SELECT 'text |", "SELECT 'text []"),
+        ("SELECT 'text |", "SELECT '[]"),
     ] {
         assert_eq!(shown(text), expected, "{text}");
     }
