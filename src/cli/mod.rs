@@ -1,6 +1,7 @@
 //! The command line: typed arguments, then resolved settings, then one call a command.
 
 mod args;
+mod config;
 mod context;
 mod cursor;
 mod demo;
@@ -16,8 +17,10 @@ mod place;
 mod pull;
 mod query;
 mod remote;
+mod schema;
 mod serve;
 mod show;
+mod skill;
 mod store;
 
 use std::io::IsTerminal;
@@ -103,6 +106,9 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         }
         Some(Command::Structure(arguments)) => list::structure(context, arguments).await,
         Some(Command::Filter(arguments)) => filter::run(context, &arguments),
+        Some(Command::Schema(arguments)) => schema::run(context, arguments).await,
+        Some(Command::Config { command }) => config::run(context, command).await,
+        Some(Command::Skill) => skill::run(),
         Some(Command::Store { command }) => store::run(context, command).await,
         Some(Command::Demo(arguments)) => demo::run(context, arguments).await,
         Some(Command::Serve(arguments)) => serve::run(context, arguments).await,
