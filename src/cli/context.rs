@@ -14,7 +14,7 @@ use super::args::{Arguments, ColorChoice, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
 use crate::repl::Pager;
-use crate::store::{Snapshot, Store, StoreError, default_place};
+use crate::store::{Snapshot, Store, StoreError, found_place};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
@@ -23,6 +23,7 @@ const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     place: String,
+    place_origin: &'static str,
     at_version: Option<u64>,
     pub(super) project: Option<String>,
     memory: MemorySize,
@@ -64,8 +65,13 @@ impl Context {
             ColorChoice::Never => false,
             ColorChoice::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         };
+        let (place, place_origin) = match &global.store {
+            Some(place) => (place.clone(), "--store"),
+            None => found_place(),
+        };
         Self {
-            place: global.store.clone().unwrap_or_else(default_place),
+            place,
+            place_origin,
             at_version: global.at_version,
             project: global.project.clone(),
             memory: global.memory.unwrap_or(MemorySize::Percent(DEFAULT_MEMORY_PERCENT)),
@@ -91,6 +97,11 @@ impl Context {
     /// The store's place as it was named.
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Where the store's place comes from, in words.
+    pub(super) fn place_origin(&self) -> &'static str {
+        self.place_origin
     }
 
     /// Opens the store to write to it.

@@ -1,6 +1,7 @@
 //! The command line: typed arguments, then resolved settings, then one call a command.
 
 mod args;
+mod config;
 mod context;
 mod cursor;
 mod demo;
@@ -18,8 +19,10 @@ mod pull;
 mod query;
 mod remote;
 mod repl;
+mod schema;
 mod serve;
 mod show;
+mod skill;
 mod store;
 
 use std::process::ExitCode;
@@ -110,6 +113,9 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         }
         Command::Structure(arguments) => list::structure(context, arguments).await,
         Command::Filter(arguments) => filter::run(context, &arguments),
+        Command::Schema(arguments) => schema::run(context, arguments).await,
+        Command::Config { command } => config::run(context, command).await,
+        Command::Skill => skill::run(),
         Command::Store { command } => store::run(context, command).await,
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,

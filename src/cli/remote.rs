@@ -8,17 +8,14 @@ use async_trait::async_trait;
 
 use super::args::{Remote, RemoteListing, RemoteOptions};
 use super::context::Context;
-use crate::config::{ArizeSettings, Environment};
+use crate::config::{ArizeSettings, Environment, PROFILE_VARIABLE};
 use crate::sources::arize::{self, Arize};
 use crate::sources::{ExportRequest, Project, SourceError, SpanSource, SpanStream};
-
-/// Names the profile of settings.
-const PROFILE: &str = "SPANQL_PROFILE";
 
 /// Arize by the settings of the user.
 pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
     let environment = Environment::of_process();
-    let profile = options.profile.as_deref().or(environment.get(PROFILE));
+    let profile = options.profile.as_deref().or(environment.get(PROFILE_VARIABLE));
     let settings = ArizeSettings::find(&environment, profile)?;
     Ok(Arize::new(&settings, options.space.as_deref(), options.timeout)?)
 }

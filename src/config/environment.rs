@@ -100,14 +100,15 @@ impl Environment {
         Ok(pairs.into_iter().collect())
     }
 
-    /// A value in which `${NAME}` stands for a variable.
-    pub(super) fn expanded(&self, place: &str, value: &str) -> Result<String, ConfigError> {
+    /// A value in which `${NAME}` stands for a variable, and that variable's name.
+    pub(super) fn expanded<'a>(&self, place: &str, value: &'a str) -> Result<(String, Option<&'a str>), ConfigError> {
         let Some(name) = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-            return Ok(value.to_owned());
+            return Ok((value.to_owned(), None));
         };
-        self.get(name).map(str::to_owned).ok_or_else(|| ConfigError::Value {
+        let value = self.get(name).ok_or_else(|| ConfigError::Value {
             place: place.to_owned(),
             reason: format!("it names the variable {name}, which is not set"),
-        })
+        })?;
+        Ok((value.to_owned(), Some(name)))
     }
 }

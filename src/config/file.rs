@@ -1,38 +1,65 @@
 //! Files of settings: our own, and those of the vendors' tools.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ConfigError;
-use super::arize::Given;
 use super::environment::Environment;
+use super::given::{Given, NAMES};
 use crate::model::nearest::nearest;
 
 /// The profile that is used when none is named.
-const DEFAULT_PROFILE: &str = "default";
+pub(super) const DEFAULT_PROFILE: &str = "default";
+/// The variable that names the profile.
+pub const PROFILE_VARIABLE: &str = "SPANQL_PROFILE";
+const OTHER_KIND: &str = "a value of another kind is expected";
 
 /// `config.toml`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct ConfigFile {
+pub(super) struct ConfigFile {
     /// Name of the profile that is used when none is named elsewhere.
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     #[serde(default)]
-    profiles: BTreeMap<String, Profile>,
+    pub(super) profiles: BTreeMap<String, Profile>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Profile {
-    arize: Option<toml::Table>,
+pub(super) struct Profile {
+    pub(super) arize: Option<toml::Table>,
+}
+
+/// Where our own file is, or would be.
+pub(super) fn own_file(environment: &Environment) -> Option<PathBuf> {
+    environment.config.as_ref().map(|dir| dir.join("spanql").join("config.toml"))
+}
+
+/// The profile that counts if it is there, and where its name comes from, in words.
+///
+/// # Errors
+/// When the file of settings cannot be read.
+pub fn profile_in_use(environment: &Environment, option: Option<&str>) -> Result<(String, String), ConfigError> {
+    if let Some(name) = option {
+        return Ok((name.to_owned(), "--profile".to_owned()));
+    }
+    if let Some(name) = environment.get(PROFILE_VARIABLE) {
+        return Ok((name.to_owned(), format!("environment variable {PROFILE_VARIABLE}")));
+    }
+    if let Some(file) = own_file(environment)
+        && let Some(name) = read::<ConfigFile>(&file)?.and_then(|config| config.profile)
+    {
+        return Ok((name, file.display().to_string()));
+    }
+    Ok((DEFAULT_PROFILE.to_owned(), "default".to_owned()))
 }
 
 /// What our own file says of Arize, in the profile that is named, else the file's own choice, else `default`.
 pub(super) fn own(environment: &Environment, profile: Option<&str>) -> Result<Given, ConfigError> {
-    let Some(file) = environment.config.as_ref().map(|dir| dir.join("spanql").join("config.toml")) else {
+    let Some(file) = own_file(environment) else {
         return unnamed(profile, "there is no directory for settings");
     };
     let Some(mut config) = read::<ConfigFile>(&file)? else {
@@ -42,7 +69,9 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>) -> Result<Gi
     let name = named.as_deref().unwrap_or(DEFAULT_PROFILE);
     match config.profiles.remove(name) {
         Some(profile) => {
-            settings(profile.arize.unwrap_or_default(), &file)?.expanded(environment, &file.display().to_string())
+            let path = file.display().to_string();
+            let table = profile.arize.unwrap_or_default();
+            settings(&table, &file, &format!("{path}, profile {name}"))?.expanded(environment, &path)
         }
         None if named.is_none() => Ok(Given::default()),
         None => {
@@ -54,23 +83,25 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>) -> Result<Gi
 }
 
 /// Our own settings, where a name that nobody knows is an error: it may be a typing error.
-fn settings(table: toml::Table, file: &Path) -> Result<Given, ConfigError> {
-    if let Some(unknown) = table.keys().find(|name| !Given::NAMES.contains(&name.as_str())) {
-        let near = nearest(unknown, Given::NAMES).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+pub(super) fn settings(table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
+    let names = || NAMES.iter().map(|(name, _)| *name);
+    if let Some(unknown) = table.keys().find(|name| !names().any(|known| known == name.as_str())) {
+        let near = nearest(unknown, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         let reason = format!("there is no setting {unknown}{near}");
         return Err(ConfigError::File { file: file.display().to_string(), reason });
     }
-    table.try_into().map_err(|error: toml::de::Error| ConfigError::File {
-        file: file.display().to_string(),
-        reason: reason(&error),
-    })
+    Given::of_table(table, origin).ok_or_else(|| of_another_kind(file))
+}
+
+fn of_another_kind(file: &Path) -> ConfigError {
+    ConfigError::File { file: file.display().to_string(), reason: OTHER_KIND.to_owned() }
 }
 
 /// What is wrong, without the value: it may be a key.
 fn reason(error: &toml::de::Error) -> String {
     let said = error.message();
     let shows_value = ["invalid type", "invalid value", "invalid length"].iter().any(|start| said.starts_with(start));
-    if shows_value { "a value of another kind is expected".to_owned() } else { said.to_owned() }
+    if shows_value { OTHER_KIND.to_owned() } else { said.to_owned() }
 }
 
 fn unnamed(profile: Option<&str>, why: &str) -> Result<Given, ConfigError> {
@@ -84,11 +115,11 @@ fn unnamed(profile: Option<&str>, why: &str) -> Result<Given, ConfigError> {
 #[derive(Deserialize, Default)]
 struct AxProfile {
     #[serde(default)]
-    auth: Given,
+    auth: toml::Table,
     #[serde(default)]
-    routing: Given,
+    routing: toml::Table,
     #[serde(default)]
-    security: Given,
+    security: toml::Table,
 }
 
 /// What the active profile of `ax` says.
@@ -98,23 +129,29 @@ pub(super) fn ax(environment: &Environment) -> Result<Given, ConfigError> {
     let active = if active.trim().is_empty() { DEFAULT_PROFILE } else { active.trim() };
     let file = dir.join("profiles").join(format!("{active}.toml"));
     let Some(profile) = read::<AxProfile>(&file)? else { return Ok(Given::default()) };
-    profile.auth.or(profile.security).or(profile.routing).expanded(environment, &file.display().to_string())
+    let path = file.display().to_string();
+    let part = |table: &toml::Table| Given::of_table(table, &path).ok_or_else(|| of_another_kind(&file));
+    part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
 }
 
 /// A file as TOML; `None` when it is not there.
 fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, ConfigError> {
-    let wrong = |reason: String| ConfigError::File { file: file.display().to_string(), reason };
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(wrong(error.to_string())),
-    };
+    match std::fs::read_to_string(file) {
+        Ok(text) => parse(&text, file).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::File { file: file.display().to_string(), reason: error.to_string() }),
+    }
+}
+
+/// The text of a file as TOML.
+pub(super) fn parse<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, ConfigError> {
     // The error's own text shows the line, which may hold a key.
-    toml::from_str(&text).map(Some).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
-        wrong(match line {
+        let reason = match line {
             Some(line) => format!("line {line}: {}", reason(&error)),
             None => reason(&error),
-        })
+        };
+        ConfigError::File { file: file.display().to_string(), reason }
     })
 }

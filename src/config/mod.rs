@@ -5,12 +5,16 @@
 //! host from it is used only with a key from the same file, so that no directory can send a key somewhere else.
 
 mod arize;
+mod edit;
 mod environment;
 mod file;
+mod given;
 mod secret;
 
-pub use arize::{ArizeSettings, FlightEndpoint};
+pub use arize::{ArizeSettings, FlightEndpoint, FoundArize, ShownSetting};
+pub use edit::{Edited, Key, config_file, is_open, set, unset};
 pub use environment::Environment;
+pub use file::{PROFILE_VARIABLE, profile_in_use};
 pub use secret::Secret;
 
 /// Why settings cannot be used. Never holds a key.

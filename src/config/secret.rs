@@ -28,6 +28,15 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// That there is a key, with its end if that is a small part of it.
+    pub fn masked(&self) -> String {
+        let long = self.0.len() >= 20 && self.0.is_ascii();
+        match self.0.len().checked_sub(4).filter(|_| long) {
+            Some(end) => format!("set (ends in {})", &self.0[end..]),
+            None => "set".to_owned(),
+        }
+    }
+
     /// A text in which the key does not occur, neither as it is nor as it goes over the wire: remotes sometimes repeat
     /// what they were sent.
     pub fn redact(&self, text: &str) -> String {
@@ -58,5 +67,7 @@ mod tests {
         assert_eq!(key.redact("bad key ak-12345!"), "bad key <key>!");
         assert_eq!(key.redact("auth-token-bin: YWstMTIzNDU="), "auth-token-bin: <key>=");
         assert_eq!(Secret::new("a").redact("a man"), "a man");
+        assert_eq!((key.masked(), Secret::new("日本日本日本日本").masked()), ("set".into(), "set".into()));
+        assert_eq!(Secret::new("ak-0123456789-0123456").masked(), "set (ends in 3456)");
     }
 }

@@ -1,12 +1,16 @@
 //! What statements may name: tables, their columns, and functions.
 
+mod notes;
+
 use std::collections::BTreeMap;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::Documentation;
 
 use super::Engine;
+
 use super::catalog::{CATALOG, SCHEMA, TableKey};
+pub use notes::column_note;
 
 /// What the statements of an engine may name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,8 +192,9 @@ fn first_sentence(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{FunctionKind, TABLE_FUNCTIONS, TABLES, first_sentence};
+    use super::{FunctionKind, TABLE_FUNCTIONS, TABLES, first_sentence, notes};
     use crate::engine::StoreEngine;
+    use crate::model::columns::REST;
     use crate::store::Store;
 
     #[tokio::test]
@@ -202,6 +207,14 @@ mod tests {
         assert_eq!(tables, TABLES);
         let of_spans = described.tables.iter().filter(|table| table.spans).map(|table| table.name.as_str());
         assert_eq!(of_spans.collect::<Vec<_>>(), ["spans"]);
+        let has = |name: &str| {
+            let (table, column) = name.split_once('.').unwrap();
+            // It is a column once a span has it.
+            let found = described.tables.iter().find(|known| known.name == table);
+            column == REST || found.is_some_and(|found| found.columns.iter().any(|(known, _)| known == column))
+        };
+        let unknown: Vec<&str> = notes::NOTES.iter().map(|(name, _)| *name).filter(|name| !has(name)).collect();
+        assert_eq!(unknown, [""; 0]);
         let functions = described.functions.iter().filter(|function| function.kind == FunctionKind::Table);
         let functions: Vec<(&str, &str, &str)> = functions
             .map(|function| (function.name.as_str(), function.signature.as_str(), function.description.as_str()))

@@ -10,11 +10,14 @@
 //!                    └─ parquet, arrow  files
 //! ```
 //!
+//! Tables and their columns, for people: catalog ─ clip
+//!
 //! One trace and one session, for people and as nested JSON: view ─ clip, color, sanitize; encode
 //!
 //! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
 
 mod buffer;
+mod catalog;
 mod clip;
 mod color;
 mod cut;
@@ -41,6 +44,7 @@ mod writer;
 mod written;
 mod zone;
 
+pub use catalog::{ColumnListing, ListingOptions, TableListing, write_tables};
 pub use error::Error;
 pub use fence::Fence;
 pub use format::Format;

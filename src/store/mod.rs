@@ -55,7 +55,7 @@ pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
 pub(crate) use open_columns::{floats_to_text, type_of, widen};
-pub use place::{Place, default_place};
+pub use place::{Place, found_place};
 pub(crate) use reader::{Segments, Which};
 
 use pool::Pool;

@@ -37,20 +37,19 @@ impl std::fmt::Debug for Place {
     }
 }
 
-/// The default place: `$SPANQL_STORE`, else `./.spanql` if it exists, else `spanql` in the user's data directory.
-pub fn default_place() -> String {
+/// The default place, and where it comes from, in words: `$SPANQL_STORE`, else `./.spanql` if it exists, else `spanql`
+/// in the user's data directory.
+pub fn found_place() -> (String, &'static str) {
     if let Ok(place) = std::env::var("SPANQL_STORE")
         && !place.is_empty()
     {
-        return place;
+        return (place, "environment variable SPANQL_STORE");
     }
     if Path::new(LOCAL_DEFAULT).is_dir() {
-        return LOCAL_DEFAULT.to_owned();
+        return (LOCAL_DEFAULT.to_owned(), "working directory");
     }
-    match dirs::data_dir() {
-        Some(dir) => dir.join("spanql").join("store").display().to_string(),
-        None => LOCAL_DEFAULT.to_owned(),
-    }
+    let place = dirs::data_dir().map(|dir| dir.join("spanql").join("store").display().to_string());
+    (place.unwrap_or_else(|| LOCAL_DEFAULT.to_owned()), "default")
 }
 
 impl Place {

@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod config;
 mod export_live;
 mod faulty;
 mod filter_fuzz;
@@ -42,6 +43,7 @@ mod serve_round_trip;
 mod serve_support;
 mod serve_tls;
 mod shell;
+mod skill;
 mod sql;
 mod store_damage;
 mod store_damage_binary;

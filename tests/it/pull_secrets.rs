@@ -101,6 +101,7 @@ async fn no_listing_shows_the_key() {
             &[&["pull", "-v", "arize", PROJECT], &DAY[..]].concat()[..],
             &["projects", "-v"],
             &["spaces", "--errors", "json"],
+            &["config", "show", "--check", "-v"],
         ] {
             let ran = user.run(command).await;
             assert_eq!(ran.code, Some(1), "{what}: {ran:?}");

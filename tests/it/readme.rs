@@ -21,7 +21,7 @@ fn readme() -> String {
 }
 
 /// The fenced blocks in order: language, line number of the first line, text.
-fn blocks(text: &str) -> Vec<(String, usize, Vec<String>)> {
+pub(crate) fn blocks(text: &str) -> Vec<(String, usize, Vec<String>)> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, usize, Vec<String>)> = None;
     for (at, line) in text.lines().enumerate() {

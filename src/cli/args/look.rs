@@ -192,6 +192,26 @@ pub(in crate::cli) struct StructureArguments {
     pub(in crate::cli) window: WindowOptions,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SchemaArguments {
+    /// A table, or names of columns and functions: their beginning, or a pattern with * and ?
+    #[arg(value_name = "TABLE|PATTERN")]
+    pub(in crate::cli) pattern: Option<String>,
+    /// Format (text, json, or rows: table, jsonl, csv, tsv, md, parquet, arrow), or a file whose ending names one
+    /// [default: text on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(in crate::cli) output: Option<String>,
+    /// Show at most so many characters of an example
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) max_cell: Option<usize>,
+    /// In CSV and TSV, put an apostrophe before cells that a spreadsheet would take for a formula
+    #[arg(long)]
+    pub(in crate::cli) csv_safe: bool,
+    /// In text, tables and Markdown, mark what is from spans as quoted data for agents
+    #[arg(long)]
+    pub(in crate::cli) fence: bool,
+}
+
 fn side() -> impl TypedValueParser<Value = Side> {
     PossibleValuesParser::new(Side::NAMES).map(|name| name.parse().unwrap_or_default())
 }

@@ -1,5 +1,6 @@
 //! What was typed. Doc comments here are the help texts.
 
+mod config;
 mod look;
 mod remote;
 
@@ -16,9 +17,10 @@ use crate::output::Zone;
 use crate::serve::Token;
 use crate::sources::files;
 
+pub(super) use config::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset};
 pub(super) use look::{
-    ExportOptions, ListOptions, ResultOptions, SessionShow, SessionsCommand, ShowOptions, Sort, SortedList,
-    SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
+    ExportOptions, ListOptions, ResultOptions, SchemaArguments, SessionShow, SessionsCommand, ShowOptions, Sort,
+    SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
 pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
 
@@ -170,6 +172,16 @@ pub(super) enum Command {
     /// What is printed lets through everything that the filter does; where it lets through more, a note says so. Exit
     /// code 1 when the other language has no words for a condition.
     Filter(FilterArguments),
+    /// Say what there is to ask about: tables, columns with examples, functions
+    ///
+    /// How many spans have a value, and the examples, are from the store's own statistics: no span is read. json is one
+    /// object with tables, functions, short names and the store; what functions do is in it when a pattern names them.
+    Schema(SchemaArguments),
+    /// Show and change settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Look after the store: versions, size, compaction
     Store {
         #[command(subcommand)]
@@ -179,6 +191,10 @@ pub(super) enum Command {
     Demo(DemoArguments),
     /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
     Serve(ServeArguments),
+    /// Print how to use spanql, for coding agents
+    ///
+    /// One page of Markdown with front matter: put it where the agent looks for skills, as SKILL.md.
+    Skill,
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -14,6 +14,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::model::columns as model;
+use crate::model::types::OpenType;
 use crate::store::{Snapshot, StoreError};
 
 fn schema() -> SchemaRef {
@@ -65,9 +66,44 @@ impl TableProvider for ColumnsTable {
 }
 
 async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch> {
+    let facts = column_facts(snapshot, project).await.map_err(external)?;
+    let text =
+        |of: fn(&ColumnFact) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(facts.iter().map(of))) };
+    let types = StringArray::from_iter_values(facts.iter().map(|fact| type_name(&fact.data_type)));
+    let filled: Float64Array = facts.iter().map(|fact| Some(fact.filled as f64 / fact.spans as f64)).collect();
+    let columns = vec![
+        text(|fact| &fact.project),
+        text(|fact| &fact.name),
+        Arc::new(types),
+        Arc::new(filled),
+        text(|fact| &fact.example),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// What is known of a column in the spans of a project.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ColumnFact {
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) data_type: DataType,
+    /// Spans of the project with a value; at least one.
+    pub(crate) filled: u64,
+    /// Spans of the project.
+    pub(crate) spans: u64,
+    /// The beginning of a value; empty where that is all there is.
+    pub(crate) example: String,
+}
+
+/// The columns that have values in each project, by project and in the order of `spans`, then the keys that are read
+/// from `attributes.rest`; of one project or all. No span is read for it.
+pub(crate) async fn column_facts(
+    snapshot: &Snapshot,
+    project: Option<&str>,
+) -> std::result::Result<Vec<ColumnFact>, StoreError> {
     let mut found: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
     let mut spans: BTreeMap<&str, u64> = BTreeMap::new();
-    let cards = snapshot.cards().await.map_err(external)?;
+    let cards = snapshot.cards().await?;
     for (segment, card) in &cards {
         if project.is_some_and(|project| segment.project != project) {
             continue;
@@ -82,29 +118,26 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
             }
         }
     }
-    let open: Vec<(String, DataType)> =
-        snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
-    let schema_of_spans = model::spans_schema(&open);
-    let rest: Vec<(&str, DataType)> =
-        snapshot.manifest.rest.iter().map(|(name, open)| (name.as_str(), open.data_type())).collect();
-    let mut order: Vec<(&str, &DataType)> =
-        schema_of_spans.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+    let open = |columns: &BTreeMap<String, OpenType>| -> Vec<(String, DataType)> {
+        columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect()
+    };
+    let schema_of_spans = model::spans_schema(&open(&snapshot.manifest.columns));
     // Keys of the JSON column are read like columns of their own.
-    order.extend(rest.iter().map(|(name, data_type)| (*name, data_type)));
-    let mut rows: Vec<[String; 4]> = Vec::new();
-    let mut filled: Vec<f64> = Vec::new();
+    let rest = open(&snapshot.manifest.rest);
+    let of_schema = schema_of_spans.fields().iter().map(|field| (field.name().as_str(), field.data_type()));
+    let of_rest = rest.iter().map(|(name, data_type)| (name.as_str(), data_type));
+    let order: Vec<(&str, &DataType)> = of_schema.chain(of_rest).collect();
+    let mut facts = Vec::new();
     for (project, total) in &spans {
         for (name, data_type) in &order {
             let key = ((*project).to_owned(), (*name).to_owned());
-            if let Some((count, example)) = found.remove(&key) {
-                rows.push([key.0, key.1, sql_type(data_type), example]);
-                filled.push(count as f64 / *total as f64);
+            if let Some((filled, example)) = found.remove(&key) {
+                let ((project, name), data_type, spans) = (key, (*data_type).clone(), *total);
+                facts.push(ColumnFact { project, name, data_type, filled, spans, example });
             }
         }
     }
-    let text = |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[i]))) };
-    let columns = vec![text(0), text(1), text(2), Arc::new(Float64Array::from(filled)) as ArrayRef, text(3)];
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    Ok(facts)
 }
 
 fn external(error: StoreError) -> DataFusionError {
@@ -112,7 +145,7 @@ fn external(error: StoreError) -> DataFusionError {
 }
 
 /// The type's name as a person reads it.
-fn sql_type(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Timestamp(_, _) => "Timestamp(ns, UTC)".to_owned(),
         other => other.to_string(),

@@ -1,0 +1,231 @@
+//! `spanql config`: settings, where they come from, and whether they work.
+
+use std::borrow::Cow;
+use std::io::{IsTerminal as _, Read as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use rustyline::completion::Completer;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{Behavior, ColorMode, Config, Editor, Helper};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset, RemoteOptions};
+use super::context::{Context, counted};
+use super::exit::Failure;
+use crate::config::{self, Environment, FoundArize, Key, PROFILE_VARIABLE, Secret, config_file, profile_in_use};
+use crate::model::nearest::nearest;
+use crate::sources::SourceError;
+use crate::sources::arize::{self, Arize};
+
+/// The key of `spanql serve`.
+const TOKEN: &str = "SPANQL_SERVE_TOKEN";
+
+pub(super) async fn run(context: &Context, command: ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Show(arguments) => show(context, arguments).await,
+        ConfigCommand::Set(arguments) => set(context, arguments),
+        ConfigCommand::Unset(arguments) => unset(context, arguments),
+    }
+}
+
+/// A setting, its value, and where it comes from.
+type Row = (String, Option<String>, Option<String>);
+
+async fn show(context: &Context, arguments: ConfigShow) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let option = arguments.remote.profile.as_deref();
+    let (profile, chosen) = profile_in_use(&environment, option)?;
+    let row = |name: &str, value: Option<String>, from: Option<String>| (name.to_owned(), value, from);
+    let mut rows = vec![row("store", Some(context.place().to_owned()), Some(context.place_origin().to_owned()))];
+    if let Some(file) = config_file(&environment) {
+        if config::is_open(&file) {
+            context.warn(&format!("others than you may read {}: chmod 600 it", file.display()));
+        }
+        let there = if file.exists() { "default" } else { "default; there is none yet" };
+        rows.push(row("config_file", Some(file.display().to_string()), Some(there.to_owned())));
+    }
+    rows.push(row("profile", Some(profile), Some(chosen)));
+    let token = environment.get(TOKEN).map(|token| Secret::new(token).masked());
+    let from = token.as_ref().map(|_| format!("environment variable {TOKEN}"));
+    rows.push(row("serve.token", token, from));
+
+    let found = FoundArize::find(&environment, option.or(environment.get(PROFILE_VARIABLE)))?;
+    for setting in found.shown() {
+        let name = format!("arize.{}", setting.name);
+        rows.push(match arguments.remote.space.as_ref().filter(|_| setting.name == "space") {
+            Some(space) => (name, Some(space.clone()), Some("--space".to_owned())),
+            None => (name, setting.value, setting.origin),
+        });
+    }
+    match found.endpoints() {
+        Ok((flight, api)) => {
+            let from = || Some(found.origin_of_hosts().unwrap_or("default").to_owned());
+            rows.push(row("arize.flight", Some(flight.to_string()), from()));
+            let api_from = if api.is_some() { from() } else { None };
+            rows.push(row("arize.api", api, api_from));
+        }
+        Err(error) => context.warn(&error.to_string()),
+    }
+    let mut failed = None;
+    if arguments.check {
+        let endpoint = found.endpoints().ok().and_then(|(_, api)| api);
+        let (said, error) = match found.has_key() {
+            false => ("not configured".to_owned(), None),
+            true => match call(&found, &arguments.remote).await {
+                Ok(said) => (said, None),
+                Err(error) => (format!("failed: {error:#}"), Some(error)),
+            },
+        };
+        rows.push(row("arize.call", Some(said), endpoint));
+        failed = error;
+    }
+    write(context, arguments.output.as_deref(), &rows)?;
+    match failed {
+        Some(error) => Err(error.context(format!("{} cannot be called", arize::NAME))),
+        None => Ok(()),
+    }
+}
+
+fn write(context: &Context, output: Option<&str>, rows: &[Row]) -> anyhow::Result<()> {
+    let column =
+        |text: fn(&Row) -> Option<&str>| -> ArrayRef { Arc::new(rows.iter().map(text).collect::<StringArray>()) };
+    let columns = [
+        ("setting", column(|row| Some(&row.0)), true),
+        ("value", column(|row| row.1.as_deref()), true),
+        ("from", column(|row| row.2.as_deref()), true),
+    ];
+    context.write(output, &RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
+/// Makes one cheap call; says what came of it.
+async fn call(found: &FoundArize, options: &RemoteOptions) -> anyhow::Result<String> {
+    let settings = found.settle()?;
+    let remote = Arize::new(&settings, options.space.as_deref(), options.timeout)?;
+    let began = Instant::now();
+    let spaces = remote.list_spaces().await?;
+    let seconds = began.elapsed().as_secs_f64();
+    if let Some(named) = options.space.as_ref().or(settings.space.as_ref())
+        && !spaces.iter().any(|space| space.id == *named || space.name == *named)
+    {
+        let near = nearest(named, spaces.iter().map(|space| space.name.as_str()));
+        let what = format!("the key sees {}, and none is called {named}", counted(spaces.len() as u64, "space"));
+        return Err(SourceError::NotFound { what, suggestion: near.map(str::to_owned) }.into());
+    }
+    Ok(format!("ok: {} in {seconds:.3} s", counted(spaces.len() as u64, "space")))
+}
+
+fn set(context: &Context, arguments: ConfigSet) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let (key, profile) = key(&environment, &arguments.key, arguments.profile.as_deref())?;
+    let value = match arguments.value {
+        Some(value) if value != "-" => {
+            if key.is_secret() && !value.starts_with("${") {
+                context.note("a key that was typed here may be in the shell's history: without it, it is asked for");
+            }
+            value
+        }
+        _ => ask(&arguments.key, key.is_secret())?,
+    };
+    let edited = config::set(&environment, &key, &value)?;
+    say(context, &edited, &key, &profile, &arguments.key, if edited.changed { "is set" } else { "was so already" });
+    // Where another place says something else, this one says it for nobody.
+    let counts = FoundArize::find(&environment, Some(&profile)).ok().filter(|_| key.is_of_arize());
+    let shown = counts.and_then(|found| found.shown().into_iter().find(|setting| setting.name == key.name()));
+    if let Some(origin) = shown.and_then(|setting| setting.origin)
+        && !origin.starts_with(&edited.file.display().to_string())
+    {
+        context.note(&format!("{origin} counts before it"));
+    }
+    Ok(())
+}
+
+fn unset(context: &Context, arguments: ConfigUnset) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let (key, profile) = key(&environment, &arguments.key, arguments.profile.as_deref())?;
+    let edited = config::unset(&environment, &key)?;
+    say(
+        context,
+        &edited,
+        &key,
+        &profile,
+        &arguments.key,
+        if edited.changed { "is not set any more" } else { "was not set" },
+    );
+    Ok(())
+}
+
+/// The setting that is meant, and the profile.
+fn key(environment: &Environment, typed: &str, profile: Option<&str>) -> anyhow::Result<(Key, String)> {
+    let (profile, _) = profile_in_use(environment, profile)?;
+    let key = Key::read(typed, &profile).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok((key, profile))
+}
+
+fn say(context: &Context, edited: &config::Edited, key: &Key, profile: &str, typed: &str, what: &str) {
+    let file = edited.file.display();
+    if edited.was_open {
+        context.note(&format!("others than you could read {file}; now only you can"));
+    }
+    let of_profile = if key.is_of_arize() { format!(", profile {profile}") } else { String::new() };
+    context.report(&format!("{typed} {what}: {file}{of_profile}"));
+}
+
+/// Asks a person for a value, or takes what is piped in.
+fn ask(name: &str, hidden: bool) -> anyhow::Result<String> {
+    let mut stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        let mut text = String::new();
+        stdin.read_to_string(&mut text).context("cannot read the value from stdin")?;
+        return Ok(text.trim().to_owned());
+    }
+    // On such a terminal nothing can be hidden.
+    if hidden && std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term == "emacs" || term == "cons25") {
+        let help = format!("this terminal would show the key: pipe it in, as in `spanql config set {name} < file`");
+        return Err(Failure::Usage(help).into());
+    }
+    // It is hidden by how it is drawn, so it has to be drawn so whatever the terminal likes.
+    let config = Config::builder().color_mode(ColorMode::Forced).behavior(Behavior::PreferTerm).build();
+    let mut editor: Editor<Asking, DefaultHistory> = Editor::with_config(config)?;
+    editor.set_helper(Some(Asking { hidden }));
+    match editor.readline(&format!("{name}: ")) {
+        Ok(value) => Ok(value),
+        Err(rustyline::error::ReadlineError::Interrupted | rustyline::error::ReadlineError::Eof) => {
+            Err(Failure::Interrupted.into())
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("cannot ask for the value")),
+    }
+}
+
+/// How a line is drawn that is asked for.
+struct Asking {
+    hidden: bool,
+}
+
+impl Highlighter for Asking {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if self.hidden { Cow::Owned(" ".repeat(line.width())) } else { Cow::Borrowed(line) }
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        // What is typed would be written as it is otherwise.
+        self.hidden
+    }
+}
+
+impl Completer for Asking {
+    type Candidate = String;
+}
+
+impl Hinter for Asking {
+    type Hint = String;
+}
+
+impl Validator for Asking {}
+
+impl Helper for Asking {}

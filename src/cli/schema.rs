@@ -1,0 +1,298 @@
+//! `spanql schema`: what there is to ask about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use glob::{MatchOptions, Pattern};
+use serde_json::{Map, Value, json};
+
+use super::args::SchemaArguments;
+use super::context::Context;
+use super::exit::Failure;
+use super::query;
+use crate::engine::{
+    ColumnFact, Description, Engine, EngineError, FunctionDescription, FunctionKind, column_facts, column_note,
+    type_name,
+};
+use crate::model::names::ALIASES;
+use crate::model::nearest::nearest;
+use crate::output::{
+    ColumnListing, Format, ListingOptions, Options, ResultWriter, TableListing, Written, escape_controls,
+    escape_terminal, write_tables,
+};
+use crate::store::Snapshot;
+
+/// The name of the form that only this command has.
+const TEXT: &str = "text";
+/// The table whose columns the store knows the fill of.
+const SPANS: &str = "spans";
+
+/// What is shown.
+struct Schema {
+    tables: Vec<TableListing>,
+    functions: Vec<FunctionDescription>,
+    aliases: Vec<(&'static str, &'static str)>,
+    /// Whether a pattern named them.
+    narrowed: bool,
+}
+
+pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow::Result<()> {
+    let on_terminal = arguments.output.is_none() && std::io::stdout().is_terminal();
+    let as_text = on_terminal || arguments.output.as_deref() == Some(TEXT);
+    let target = context.target(arguments.output.as_deref().filter(|_| !as_text))?;
+    let (engine, snapshot) = query::engine(context).await?;
+    context.note_if_empty(&snapshot);
+    let mut schema = read(context, &engine, &snapshot).await?;
+    if let Some(pattern) = &arguments.pattern {
+        schema = schema.narrow(pattern)?;
+    }
+    let written =
+        Written { cut_cells: schema.cut(arguments.max_cell), max_cell: arguments.max_cell, ..Written::default() };
+    for note in written.notes() {
+        context.note(&note);
+    }
+    let options = Options { csv_safe: arguments.csv_safe, fence: arguments.fence, ..context.options(&target) };
+    if as_text {
+        let mut out = target.open()?;
+        let listing = ListingOptions { width: options.width, color: options.color, fence: options.fence };
+        schema.write_text(&mut out, listing)?;
+        return Ok(out.flush()?);
+    }
+    if target.format == Format::Json {
+        let mut text = Vec::new();
+        escape_controls(&schema.json(context, &snapshot).to_string(), &mut text);
+        text.push(b'\n');
+        let mut out = target.open()?;
+        out.write_all(&text)?;
+        return Ok(out.flush()?);
+    }
+    let rows = schema.rows()?;
+    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
+    writer.write(&rows)?;
+    for note in writer.finish()?.notes() {
+        context.note(&note);
+    }
+    Ok(())
+}
+
+/// All there is to ask about in a version of the store.
+async fn read(context: &Context, engine: &Engine, snapshot: &Snapshot) -> anyhow::Result<Schema> {
+    let Description { tables, functions } = engine.describe().await;
+    let facts = column_facts(snapshot, context.project.as_deref()).await.map_err(|error| context.explain(error))?;
+    let segments = snapshot.manifest.segments.iter();
+    let of_project =
+        segments.filter(|segment| context.project.as_ref().is_none_or(|project| segment.project == *project));
+    let spans: u64 = of_project.map(|segment| segment.rows).sum();
+    let facts = over_projects(facts);
+    let tables = tables.into_iter().map(|table| {
+        let mut columns: Vec<(String, String)> =
+            table.columns.into_iter().map(|(name, data_type)| (name, type_name(&data_type))).collect();
+        if table.spans {
+            // Keys that are read from a JSON column are columns like any other.
+            let known: BTreeSet<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+            let more = facts.iter().filter(|(name, _)| !known.contains(*name));
+            columns.extend(more.map(|(name, fact)| (name.clone(), type_name(&fact.data_type))));
+        }
+        let of_spans = table.name == SPANS && spans > 0;
+        let columns = columns.into_iter().map(|(name, data_type)| {
+            let fact = facts.get(&name).filter(|_| of_spans);
+            ColumnListing {
+                filled: of_spans.then(|| fact.map_or(0.0, |fact| fact.filled as f64 / spans as f64)),
+                example: fact.map(|fact| fact.example.clone()),
+                note: column_note(&table.name, &name).map(str::to_owned),
+                name,
+                data_type,
+            }
+        });
+        TableListing { columns: columns.collect(), name: table.name, description: table.description.to_owned() }
+    });
+    Ok(Schema { tables: tables.collect(), functions, aliases: ALIASES.to_vec(), narrowed: false })
+}
+
+/// Facts about columns, over the projects that have them.
+fn over_projects(facts: Vec<ColumnFact>) -> BTreeMap<String, ColumnFact> {
+    let mut all: BTreeMap<String, ColumnFact> = BTreeMap::new();
+    for fact in facts {
+        match all.get_mut(&fact.name) {
+            Some(known) => {
+                known.filled += fact.filled;
+                if known.example.is_empty() {
+                    known.example = fact.example;
+                }
+            }
+            None => {
+                all.insert(fact.name.clone(), fact);
+            }
+        }
+    }
+    all
+}
+
+impl Schema {
+    /// What has a name: the table of it, else the columns, functions and short names that it is the beginning of, or
+    /// that match it.
+    fn narrow(self, text: &str) -> anyhow::Result<Self> {
+        let Self { tables, functions, aliases, .. } = self;
+        if let Some(table) = tables.iter().find(|table| table.name.eq_ignore_ascii_case(text)) {
+            let aliases = if table.name == SPANS { aliases } else { vec![] };
+            return Ok(Self { tables: vec![table.clone()], functions: vec![], aliases, narrowed: true });
+        }
+        let matches = matcher(text)?;
+        let names: Vec<String> = tables
+            .iter()
+            .flat_map(|table| [&table.name].into_iter().chain(table.columns.iter().map(|column| &column.name)))
+            .chain(functions.iter().map(|function| &function.name))
+            .cloned()
+            .collect();
+        let aliases: Vec<_> = aliases.into_iter().filter(|(alias, _)| matches(alias)).collect();
+        let meant = |column: &ColumnListing| matches(&column.name) || aliases.iter().any(|(_, of)| *of == column.name);
+        let tables = tables.into_iter().map(|mut table| {
+            // A whole table may be meant, too.
+            if !matches(&table.name) {
+                let of_spans = table.name == SPANS;
+                table.columns.retain(|column| if of_spans { meant(column) } else { matches(&column.name) });
+            }
+            table
+        });
+        let tables: Vec<TableListing> = tables.filter(|table| !table.columns.is_empty()).collect();
+        let functions: Vec<_> = functions.into_iter().filter(|function| matches(&function.name)).collect();
+        if tables.is_empty() && functions.is_empty() && aliases.is_empty() {
+            let near = nearest(text, names.iter().map(String::as_str));
+            let error = EngineError::new("unknown-name", format!("no table, column or function is called {text}"));
+            return Err(error.suggest(near).into());
+        }
+        Ok(Self { tables, functions, aliases, narrowed: true })
+    }
+
+    /// Leaves so many characters of each example; gives how many were longer.
+    fn cut(&mut self, most: Option<usize>) -> u64 {
+        let Some(most) = most else { return 0 };
+        let mut cut = 0;
+        for column in self.tables.iter_mut().flat_map(|table| &mut table.columns) {
+            if let Some(example) = &mut column.example
+                && let Some((end, _)) = example.char_indices().nth(most)
+            {
+                example.truncate(end);
+                example.push('…');
+                cut += 1;
+            }
+        }
+        cut
+    }
+
+    fn write_text(&self, out: &mut dyn Write, options: ListingOptions) -> anyhow::Result<()> {
+        write_tables(out, &self.tables, options)?;
+        let of_kind = |kind: FunctionKind| self.functions.iter().filter(move |function| function.kind == kind);
+        // A heading, and lines of two parts.
+        let mut section = |heading: &str, lines: Vec<(String, String)>| -> std::io::Result<()> {
+            if lines.is_empty() {
+                return Ok(());
+            }
+            writeln!(out, "\n{heading}")?;
+            let width = lines.iter().map(|(first, _)| first.len()).filter(|width| *width <= 32).max().unwrap_or(0);
+            for (first, second) in lines {
+                match first.len() <= width {
+                    true => writeln!(out, "{}", format!("  {first:width$}  {second}").trim_end())?,
+                    false => writeln!(out, "  {first}\n  {:width$}  {second}", "")?,
+                }
+            }
+            Ok(())
+        };
+        let described = |kind| {
+            let line = |function: &FunctionDescription| {
+                let signature = if function.signature.is_empty() { &function.name } else { &function.signature };
+                (escape_terminal(signature).into_owned(), function.description.clone())
+            };
+            of_kind(kind).map(line).collect::<Vec<_>>()
+        };
+        section("Functions in FROM", described(FunctionKind::Table))?;
+        let aliases = self.aliases.iter().map(|(alias, column)| ((*alias).to_owned(), (*column).to_owned()));
+        section("Short names", aliases.collect())?;
+        let others = [FunctionKind::Scalar, FunctionKind::Aggregate, FunctionKind::Window];
+        if self.narrowed {
+            for kind in others {
+                section(&format!("Functions ({})", kind.as_str()), described(kind))?;
+            }
+        } else {
+            let counts = others.map(|kind| format!("{} {}", of_kind(kind).count(), kind.as_str()));
+            writeln!(out, "\n{} functions; `spanql schema 'date*'` says what some do", counts.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self, context: &Context, snapshot: &Snapshot) -> Value {
+        let alias_of = |name: &str| ALIASES.iter().find(|(_, column)| *column == name).map(|(alias, _)| *alias);
+        let tables = self.tables.iter().map(|table| {
+            let columns = table.columns.iter().map(|column| {
+                let mut object = Map::new();
+                object.insert("name".into(), column.name.clone().into());
+                object.insert("type".into(), column.data_type.clone().into());
+                if table.name == SPANS {
+                    object.insert("filled".into(), column.filled.into());
+                    object.insert("example".into(), column.example.clone().into());
+                    object.extend(alias_of(&column.name).map(|alias| ("alias".to_owned(), alias.into())));
+                }
+                object.extend(column.note.clone().map(|note| ("description".to_owned(), note.into())));
+                Value::Object(object)
+            });
+            json!({"name": table.name, "description": table.description, "columns": columns.collect::<Vec<_>>()})
+        });
+        let (of_from, others): (Vec<_>, Vec<_>) =
+            self.functions.iter().partition(|function| function.kind == FunctionKind::Table);
+        let described = |function: &&FunctionDescription| {
+            let FunctionDescription { name, signature, description, .. } = function;
+            json!({"name": name, "signature": signature, "description": description})
+        };
+        let others = others.iter().map(|function| {
+            let FunctionDescription { name, kind, signature, description } = function;
+            match self.narrowed {
+                true => {
+                    json!({"name": name, "kind": kind.as_str(), "signature": signature, "description": description})
+                }
+                // All of them with all about them would be longer than everything else.
+                false => json!({"name": name, "kind": kind.as_str()}),
+            }
+        });
+        let manifest = &snapshot.manifest;
+        let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
+        json!({
+            "tables": tables.collect::<Vec<_>>(),
+            "table_functions": of_from.iter().map(described).collect::<Vec<_>>(),
+            "functions": others.collect::<Vec<_>>(),
+            "aliases": self.aliases.iter().map(|(alias, column)| ((*alias).to_owned(), (*column).into())).collect::<Map<_, Value>>(),
+            "store": {
+                "place": context.place(),
+                "version": manifest.version,
+                "spans": manifest.rows(),
+                "projects": projects,
+            },
+        })
+    }
+
+    /// A row for each column.
+    fn rows(&self) -> anyhow::Result<RecordBatch> {
+        let columns = || self.tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+        let texts = |texts: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(texts)) };
+        let filled: Float64Array = columns().map(|(_, column)| column.filled).collect();
+        Ok(RecordBatch::try_from_iter_with_nullable([
+            ("table", texts(columns().map(|(table, _)| Some(table.name.as_str())).collect()), true),
+            ("column", texts(columns().map(|(_, column)| Some(column.name.as_str())).collect()), true),
+            ("type", texts(columns().map(|(_, column)| Some(column.data_type.as_str())).collect()), true),
+            ("filled", Arc::new(filled), true),
+            ("example", texts(columns().map(|(_, column)| column.example.as_deref()).collect()), true),
+        ])?)
+    }
+}
+
+/// Whether a name is meant: one that begins so, or that matches a pattern; ignoring case.
+fn matcher(text: &str) -> anyhow::Result<impl Fn(&str) -> bool> {
+    let pattern = match text.contains(['*', '?']) {
+        true => text.to_owned(),
+        false => format!("{}*", Pattern::escape(text)),
+    };
+    let pattern = Pattern::new(&pattern).map_err(|error| Failure::Usage(format!("{text}: {}", error.msg)))?;
+    let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
+    Ok(move |name: &str| pattern.matches_with(name, options))
+}
