@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::saved::Origin;
-
 /// Why a saved query cannot be read, found or run.
 ///
 /// `Display` is one text for people: what failed, where (file:line), why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
     /// A line of the leading comments is no directive as it should be.
-    #[error("{origin}:{line}: {reason}")]
+    #[error("{place}:{line}: {reason}")]
     Header {
-        /// Where the text is from.
-        origin: Origin,
+        /// Where the text is from: a file, or `built-in query NAME`.
+        place: String,
         /// The line, counted from 1.
         line: usize,
         /// What is wrong, and what could be written.

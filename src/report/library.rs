@@ -86,7 +86,7 @@ impl Library {
             }
         }
         for (name, text) in BUILT_IN {
-            let query = || Saved::parse(text, name, Origin::BuiltIn((*name).to_owned()));
+            let query = || Saved::parse(text, name, Origin::BuiltIn);
             queries.entry((*name).to_owned()).or_insert_with(query);
         }
         queries

@@ -1,6 +1,5 @@
 //! A saved query: SQL whose leading comments say what it is for, what it takes and what it expects.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
@@ -12,17 +11,8 @@ use super::params::{Declared, Kind};
 pub enum Origin {
     /// A file.
     File(PathBuf),
-    /// Compiled into the program, under this name.
-    BuiltIn(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::BuiltIn(name) => write!(f, "built-in query {name}"),
-        }
-    }
+    /// Compiled into the program.
+    BuiltIn,
 }
 
 /// A saved query.
@@ -113,17 +103,20 @@ impl Saved {
                 }
                 break;
             };
-            saved.read(comment.trim()).map_err(|Wrong { reason, suggestion }| ReportError::Header {
-                origin: saved.origin.clone(),
-                line: at + 1,
-                reason,
-                suggestion,
+            saved.read(comment.trim()).map_err(|Wrong { reason, suggestion }| {
+                let place = place(&saved.origin, name_if_none);
+                ReportError::Header { place, line: at + 1, reason, suggestion }
             })?;
         }
         if saved.name.is_empty() {
             saved.name = name_if_none.to_owned();
         }
         Ok(saved)
+    }
+
+    /// Where it is from, as errors say it: the file, or `built-in query NAME`.
+    pub fn place(&self) -> String {
+        place(&self.origin, &self.name)
     }
 
     /// Takes in a line of the leading comments.
@@ -151,6 +144,13 @@ impl Saved {
             Directive::Expect => self.expectations.push(Expectation::parse(rest)?),
         }
         Ok(())
+    }
+}
+
+fn place(origin: &Origin, name: &str) -> String {
+    match origin {
+        Origin::File(path) => path.display().to_string(),
+        Origin::BuiltIn => format!("built-in query {name}"),
     }
 }
 
