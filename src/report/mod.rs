@@ -11,3 +11,6 @@ pub use expect::{Checks, Expectation, Outcome};
 pub use library::Library;
 pub use params::{Declared, Kind, bind};
 pub use saved::{Origin, Saved};
+
+#[cfg(test)]
+mod tests;
