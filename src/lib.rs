@@ -48,6 +48,7 @@
 //!  │
 //!  ├──▶ repl ──────────────────── the shell: statements, commands, completion, the pager
 //!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
+//!  ├──▶ report ────────────────── saved queries: parameters, expectations, the built-in ones
 //!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
 //!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
@@ -71,6 +72,7 @@ pub mod model;
 pub mod output;
 pub mod pull;
 pub mod repl;
+pub mod report;
 pub mod serve;
 pub mod sources;
 pub mod store;

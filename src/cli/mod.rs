@@ -20,6 +20,7 @@ mod query;
 mod remote;
 mod repl;
 mod schema;
+mod run;
 mod serve;
 mod show;
 mod skill;
@@ -39,7 +40,7 @@ const STACK: usize = 32 << 20;
 
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
-/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 4 the answer rests on incomplete data and a complete one was
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 a result is not as expected, 4 the answer rests on incomplete data and a complete one was
 /// required, 130 interrupted. A pipe closed by its reader ends quietly with 0.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -100,6 +101,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Projects(arguments) => remote::projects(context, arguments).await,
         Command::Spaces(arguments) => remote::spaces(context, arguments).await,
         Command::Query(arguments) => query::run(context, arguments).await,
+        Command::Run(arguments) => run::run(context, arguments).await,
         Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
         Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
         Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
