@@ -47,6 +47,7 @@
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
 //!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
+//!  ├──▶ report ────────────────── saved queries: parameters, expectations, the built-in ones
 //!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
 //!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
@@ -69,6 +70,7 @@ pub mod filter;
 pub mod model;
 pub mod output;
 pub mod pull;
+pub mod report;
 pub mod serve;
 pub mod sources;
 pub mod store;

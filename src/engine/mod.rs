@@ -40,7 +40,7 @@ pub(crate) use derived::with_open_names;
 pub use error::EngineError;
 pub use filtered::Selected;
 pub use ids::IdKind;
-pub use params::{Param, Params, parse_param};
+pub use params::{Param, ParamType, Params, parse_param};
 pub use remote::Remark;
 pub use rows::RowFilter;
 pub use session::{Engine, EngineConfig, Prepared};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use chrono::{DateTime, SecondsFormat};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Array, ArrayElemTypeDef, CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::error::EngineError;
@@ -21,8 +23,48 @@ pub enum Param {
     Int(i64),
     /// A number; NaN and infinities are allowed.
     Float(f64),
-    /// Any other text; times are given as text.
+    /// Any text.
     Text(String),
+    /// A time, in nanoseconds since the epoch, UTC.
+    Time(i64),
+    /// Values of one type. `x IN ($name)` stands for `x IN` all of them; anywhere else it is an array.
+    List(ParamType, Vec<Self>),
+    /// No value, of a type.
+    NullOf(ParamType),
+    /// No list, of values of a type.
+    NullList(ParamType),
+}
+
+/// The type of a value, where the value does not tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// `true` or `false`.
+    Boolean,
+    /// Whole numbers of 64 bits.
+    Int,
+    /// Numbers.
+    Float,
+    /// Text.
+    Text,
+    /// Times in nanoseconds, UTC.
+    Time,
+}
+
+impl ParamType {
+    fn in_sql(self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Int => DataType::BigInt(None),
+            Self::Float => DataType::Double(ExactNumberInfo::None),
+            Self::Text => DataType::Varchar(None),
+            // Nanoseconds, in the zone of the session, which is UTC.
+            Self::Time => DataType::Timestamp(None, TimezoneInfo::WithTimeZone),
+        }
+    }
+
+    fn list_in_sql(self) -> DataType {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(self.in_sql()), None))
+    }
 }
 
 /// Parameters by name, without `$` or `:`.
@@ -82,16 +124,34 @@ impl Param {
             Self::Boolean(flag) => value(Value::Boolean(*flag)),
             Self::Int(int) => number(int.to_string()),
             Self::Float(float) if float.is_finite() => number(format!("{float:?}")),
-            Self::Float(float) => Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(value(Value::SingleQuotedString(float.to_string()))),
-                data_type: DataType::Double(ExactNumberInfo::None),
-                format: None,
-                array: false,
-            },
+            Self::Float(float) => cast(value(Value::SingleQuotedString(float.to_string())), ParamType::Float.in_sql()),
             Self::Text(text) => value(Value::SingleQuotedString(text.clone())),
+            Self::Time(nanos) => {
+                let text = DateTime::from_timestamp_nanos(*nanos).to_rfc3339_opts(SecondsFormat::Nanos, true);
+                cast(value(Value::SingleQuotedString(text)), ParamType::Time.in_sql())
+            }
+            Self::List(of, items) => {
+                let items = Expr::Array(Array { elem: items.iter().map(Self::literal).collect(), named: true });
+                // Of no elements, the type is not known.
+                cast(items, of.list_in_sql())
+            }
+            Self::NullOf(of) => cast(value(Value::Null), of.in_sql()),
+            Self::NullList(of) => cast(value(Value::Null), of.list_in_sql()),
         }
     }
+
+    /// The elements that stand for it between the parentheses of IN; `None` if it is no list.
+    fn elements(&self) -> Option<Vec<Expr>> {
+        match self {
+            Self::List(_, items) => Some(items.iter().map(Self::literal).collect()),
+            Self::NullList(of) => Some(vec![Self::NullOf(*of).literal()]),
+            _ => None,
+        }
+    }
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, format: None, array: false }
 }
 
 struct Binder<'a> {
@@ -99,6 +159,12 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    /// What stands for a parameter between the parentheses of IN, if it is a list.
+    fn elements(&self, item: &Expr) -> Option<Vec<Expr>> {
+        let Expr::Value(ValueWithSpan { value: Value::Placeholder(placeholder), .. }) = item else { return None };
+        self.params.get(placeholder.strip_prefix(['$', ':'])?)?.elements()
+    }
+
     fn bind(&self, placeholder: &str, value: &ValueWithSpan) -> Result<Expr, EngineError> {
         let name = placeholder.trim_start_matches(['$', ':']);
         if placeholder.starts_with('?') || name.is_empty() {
@@ -119,6 +185,17 @@ impl Binder<'_> {
 
 impl VisitorMut for Binder<'_> {
     type Break = EngineError;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+        if let Expr::InList { list, .. } = expr {
+            let elements = |item: Expr| match self.elements(&item) {
+                Some(elements) => elements,
+                None => vec![item],
+            };
+            *list = std::mem::take(list).into_iter().flat_map(elements).collect();
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
         if let Expr::Value(value) = expr

@@ -19,6 +19,8 @@ pub struct StoreEngine {
     pub temp_dir: Option<PathBuf>,
     /// The one project that the tables show; all of them if not set.
     pub project: Option<String>,
+    /// Whether statements that write files (COPY), or change the tables, may run; the store itself is never changed.
+    pub allow_write: bool,
 }
 
 impl StoreEngine {
@@ -31,7 +33,7 @@ impl StoreEngine {
             memory_limit: self.memory_limit,
             temp_dir: self.temp_dir,
             target_partitions: None,
-            allow_write: false,
+            allow_write: self.allow_write,
         })?;
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
         let rest: Arc<BTreeMap<_, _>> = Arc::new(rest.collect());

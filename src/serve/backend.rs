@@ -140,7 +140,7 @@ impl View<'_> {
             (rows + segment.rows, bytes + segment.memory_bytes.max(segment.bytes))
         });
         let row_bytes = bytes / rows.max(1);
-        let engine = StoreEngine { memory_limit: None, temp_dir: None, project: Some(name.to_owned()) };
+        let engine = StoreEngine { project: Some(name.to_owned()), ..StoreEngine::default() };
         let engine = engine.open(self.snapshot.clone()).await?;
         let state = engine.context().state();
         let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end());

@@ -1,0 +1,140 @@
+//! Where saved queries are found: the working directory, the user's settings, and what is built in.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::error::ReportError;
+use super::saved::{Origin, Saved, stem};
+use crate::model::nearest::nearest;
+
+/// Bytes of a file at most; the engine takes no longer SQL.
+const LONGEST: u64 = 1 << 20;
+
+/// The ending of the files.
+const ENDING: &str = "sql";
+
+macro_rules! built_in {
+    ($($name:literal)*) => {
+        /// The built-in queries by name, each with its text.
+        const BUILT_IN: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../queries/", $name, ".sql")))),*];
+    };
+}
+
+built_in! {
+    "costly-sessions"
+    "models"
+    "slowest-traces"
+}
+
+/// The saved queries that can be run by name.
+#[derive(Debug, Clone)]
+pub struct Library {
+    working: PathBuf,
+    /// The directories that hold files, the one that hides the others first.
+    directories: Vec<PathBuf>,
+}
+
+impl Library {
+    /// Those of `working/queries`, of `config/spanql/queries`, and the built-in ones; an earlier one hides later ones of
+    /// the same name. Nothing is read yet.
+    pub fn of(working: &Path, config: Option<&Path>) -> Self {
+        let own = config.map(|dir| dir.join("spanql").join("queries"));
+        let directories = std::iter::once(working.join("queries")).chain(own).collect();
+        Self { working: working.to_owned(), directories }
+    }
+
+    /// All queries, sorted by name. A file that cannot be read is an error in its place.
+    pub fn list(&self) -> Vec<Result<Saved, ReportError>> {
+        self.by_name().into_values().collect()
+    }
+
+    /// The query of that name; or the one in a file, when the name has a separator of paths in it or ends in `.sql`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none (the nearest is suggested), or it cannot be read.
+    pub fn find(&self, name: &str) -> Result<Saved, ReportError> {
+        let path = Path::new(name);
+        if name.contains(std::path::is_separator) || path.extension().is_some_and(|ending| ending == ENDING) {
+            return read(&self.working.join(path));
+        }
+        let mut queries = self.by_name();
+        queries.remove(name).unwrap_or_else(|| {
+            let suggestion = nearest(name, queries.keys().map(String::as_str)).map(str::to_owned);
+            Err(ReportError::UnknownQuery { name: name.to_owned(), suggestion })
+        })
+    }
+
+    fn by_name(&self) -> BTreeMap<String, Result<Saved, ReportError>> {
+        let mut queries = BTreeMap::new();
+        for directory in &self.directories {
+            let mut here: BTreeMap<String, Result<Saved, ReportError>> = BTreeMap::new();
+            for (name, query) in files(directory) {
+                let twice = match (here.get(&name), &query) {
+                    (
+                        Some(Ok(Saved { origin: Origin::File(first), .. })),
+                        Ok(Saved { origin: Origin::File(second), .. }),
+                    ) => Some(ReportError::Twice { name: name.clone(), first: first.clone(), second: second.clone() }),
+                    _ => None,
+                };
+                here.insert(name, twice.map_or(query, Err));
+            }
+            for (name, query) in here {
+                queries.entry(name).or_insert(query);
+            }
+        }
+        for (name, text) in BUILT_IN {
+            let query = || Saved::parse(text, name, Origin::BuiltIn);
+            queries.entry((*name).to_owned()).or_insert_with(query);
+        }
+        queries
+    }
+}
+
+/// The queries in the files of a directory with their names, in the order of the files' names.
+fn files(directory: &Path) -> Vec<(String, Result<Saved, ReportError>)> {
+    let unreadable = |error: std::io::Error| {
+        let error = ReportError::Unreadable { file: directory.to_owned(), reason: error.to_string() };
+        vec![(directory.display().to_string(), Err(error))]
+    };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return unreadable(error),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>();
+    let mut paths = match paths {
+        Ok(paths) => paths,
+        Err(error) => return unreadable(error),
+    };
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == ENDING) && !hidden(path) && !path.is_dir());
+    paths.sort();
+    let named = |path: PathBuf| {
+        let query = read(&path);
+        let name = query.as_ref().map_or_else(|_| stem(&path), |query| query.name.clone());
+        (name, query)
+    };
+    paths.into_iter().map(named).collect()
+}
+
+fn read(path: &Path) -> Result<Saved, ReportError> {
+    let wrong = |reason: String| ReportError::Unreadable { file: path.to_owned(), reason };
+    let cannot = |error: std::io::Error| wrong(error.to_string());
+    // A pipe would be waited for.
+    if !path.metadata().map_err(cannot)?.is_file() {
+        return Err(wrong("is no file".to_owned()));
+    }
+    let mut text = Vec::new();
+    File::open(path).map_err(cannot)?.take(LONGEST + 1).read_to_end(&mut text).map_err(cannot)?;
+    if text.len() as u64 > LONGEST {
+        return Err(wrong("is longer than 1 MB, which is more than a query can be".to_owned()));
+    }
+    let text = String::from_utf8(text).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        wrong(format!("line {} is not UTF-8", line + 1))
+    })?;
+    Saved::parse(&text, &stem(path), Origin::File(path.to_owned()))
+}
