@@ -73,16 +73,15 @@ impl Document {
     /// of a block or parameter that is not there.
     pub fn parse(text: &str, name: &str, origin: Origin) -> Result<Self, ReportError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-        let wrong = |line: usize, reason: String| wrong(&origin, line, reason, None);
-        let (front, body_at) = front_matter(&text).map_err(|reason| wrong(1, reason))?;
         let mut report = Self {
             name: name.to_owned(),
             title: name.to_owned(),
             description: None,
             params: vec![],
             pieces: vec![],
-            origin: origin.clone(),
+            origin,
         };
+        let (front, body_at) = front_matter(&text).map_err(|reason| report.wrong(1, reason, None))?;
         report.read_front(front)?;
         report.read_body(&text, body_at)?;
         report.check_values(&text, body_at)?;
@@ -95,22 +94,25 @@ impl Document {
     /// When its chart cannot be read.
     pub fn of_query(query: Saved) -> Result<Self, ReportError> {
         let chart = query.chart.as_deref().map(ChartSpec::parse).transpose();
-        let block = Block {
-            name: query.name.clone(),
-            sql: query.sql,
-            line: 1,
-            chart: chart.map_err(|reason| wrong(&query.origin, 1, reason, None))?,
-            expectations: query.expectations,
-            caption: None,
-        };
-        Ok(Self {
+        let mut report = Self {
             title: query.name.clone(),
             name: query.name,
             description: query.description,
             params: query.params,
-            pieces: vec![Piece::Block(block)],
+            pieces: vec![],
             origin: query.origin,
-        })
+        };
+        let chart = chart.map_err(|reason| report.wrong(1, reason, None))?;
+        let block = Block {
+            name: report.name.clone(),
+            sql: query.sql,
+            line: 1,
+            chart,
+            expectations: query.expectations,
+            caption: None,
+        };
+        report.pieces.push(Piece::Block(block));
+        Ok(report)
     }
 
     /// Its blocks, in order.
@@ -121,45 +123,58 @@ impl Document {
         })
     }
 
+    fn wrong(&self, line: usize, reason: String, suggestion: Option<String>) -> ReportError {
+        let place = match &self.origin {
+            Origin::File(path) => path.display().to_string(),
+            Origin::BuiltIn => format!("built-in report {}", self.name),
+        };
+        ReportError::Report { place, line, reason, suggestion }
+    }
+
     fn read_front(&mut self, front: &str) -> Result<(), ReportError> {
         if front.trim().is_empty() {
             return Ok(());
         }
-        let origin = self.origin.clone();
-        let wrong = |reason: String, near: Option<String>| wrong(&origin, 1, reason, near);
         let keys: BTreeMap<String, Value> = serde_saphyr::from_str(front).map_err(|error| {
             // What follows the first line is an excerpt of the text.
             let error = error.to_string();
-            wrong(format!("the front matter cannot be read: {}", error.lines().next().unwrap_or_default()), None)
+            let reason = format!("the front matter cannot be read: {}", error.lines().next().unwrap_or_default());
+            self.wrong(1, reason, None)
         })?;
         for (key, value) in keys {
-            let text = |value: &Value| match value {
-                Value::String(text) => Ok(text.clone()),
-                Value::Number(number) => Ok(number.to_string()),
-                _ => Err(wrong(format!("{key} in the front matter is no text: put it in quotes"), None)),
-            };
             match key.as_str() {
-                "title" => self.title = text(&value)?,
-                "description" => self.description = Some(text(&value)?),
+                "title" => self.title = self.front_text(&key, &value)?,
+                "description" => self.description = Some(self.front_text(&key, &value)?),
                 "params" => {
                     let Value::Array(lines) = &value else {
-                        return Err(wrong("params in the front matter is no list: begin each line with -".into(), None));
+                        let reason = "params in the front matter is no list: begin each line with -";
+                        return Err(self.wrong(1, reason.into(), None));
                     };
                     for line in lines {
-                        let declared = Declared::parse(&text(line)?).map_err(|reason| wrong(reason, None))?;
+                        let declared = Declared::parse(&self.front_text(&key, line)?);
+                        let declared = declared.map_err(|reason| self.wrong(1, reason, None))?;
                         if self.params.iter().any(|known| known.name == declared.name) {
-                            return Err(wrong(format!("the parameter {} is there twice", declared.name), None));
+                            let reason = format!("the parameter {} is there twice", declared.name);
+                            return Err(self.wrong(1, reason, None));
                         }
                         self.params.push(declared);
                     }
                 }
                 _ => {
                     let near = nearest(&key, KEYS).map(str::to_owned);
-                    return Err(wrong(format!("the front matter has no key '{key}'"), near));
+                    return Err(self.wrong(1, format!("the front matter has no key '{key}'"), near));
                 }
             }
         }
         Ok(())
+    }
+
+    fn front_text(&self, key: &str, value: &Value) -> Result<String, ReportError> {
+        match value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(number) => Ok(number.to_string()),
+            _ => Err(self.wrong(1, format!("{key} in the front matter is no text: put it in quotes"), None)),
+        }
     }
 
     fn read_body(&mut self, text: &str, body_at: usize) -> Result<(), ReportError> {
@@ -173,20 +188,19 @@ impl Document {
             };
             if let Some(settings) = fenced {
                 let line = line_of(text, body_at + range.start);
-                let origin = self.origin.clone();
-                let wrong = |reason: String| wrong(&origin, line, reason, None);
+                let wrong = |report: &Self, reason: String| report.wrong(line, reason, None);
                 if depth > 0 {
-                    return Err(wrong("an sql block begins at the start of a line, not in a list or a quote".into()));
+                    return Err(wrong(self, "an sql block begins at the start of a line, not in a list or a quote".into()));
                 }
                 let source = &body[range.clone()];
                 let Some(sql) = inside_fence(source) else {
-                    return Err(wrong("the sql block is not closed".into()));
+                    return Err(wrong(self, "the sql block is not closed".into()));
                 };
                 self.push_prose(&body[prose_from..range.start]);
                 prose_from = range.end;
                 let block = self.read_block(settings, sql, line)?;
                 if self.blocks().any(|known| known.name == block.name) {
-                    return Err(wrong(format!("two blocks are named {}", block.name)));
+                    return Err(wrong(self, format!("two blocks are named {}", block.name)));
                 }
                 self.pieces.push(Piece::Block(block));
             }
@@ -207,7 +221,7 @@ impl Document {
     }
 
     fn read_block(&self, settings: &str, sql: &str, line: usize) -> Result<Block, ReportError> {
-        let wrong = |line: usize, reason: String, near: Option<String>| wrong(&self.origin, line, reason, near);
+        let wrong = |line: usize, reason: String, near: Option<String>| self.wrong(line, reason, near);
         let words = shlex::split(settings)
             .ok_or_else(|| wrong(line, format!("a quote is not closed in '{settings}'"), None))?;
         let (mut name, mut chart, mut caption) = (None, None, None);
@@ -280,7 +294,7 @@ impl Document {
         let check = |text: &str, line: usize| -> Result<(), ReportError> {
             for (_, name) in places(text) {
                 ValueName::parse(name, &blocks, &params)
-                    .map_err(|(reason, near)| wrong(&self.origin, line, reason, near))?;
+                    .map_err(|(reason, near)| self.wrong(line, reason, near))?;
             }
             Ok(())
         };
@@ -310,10 +324,6 @@ pub(crate) fn texts(markdown: &str) -> Vec<(Range<usize>, String)> {
         }
     }
     found
-}
-
-fn wrong(origin: &Origin, line: usize, reason: String, suggestion: Option<String>) -> ReportError {
-    ReportError::Report { origin: origin.clone(), line, reason, suggestion }
 }
 
 /// The text between the first two lines of three dashes, and where the rest begins.

@@ -20,10 +20,10 @@ pub enum ReportError {
         suggestion: Option<String>,
     },
     /// Something in a report is not as it should be.
-    #[error("{origin}:{line}: {reason}{}", hint(.suggestion, ""))]
+    #[error("{place}:{line}: {reason}{}", hint(.suggestion, ""))]
     Report {
-        /// Where the text is from.
-        origin: Origin,
+        /// Where the text is from: a file, or `built-in report NAME`.
+        place: String,
         /// The line, counted from 1.
         line: usize,
         /// What is wrong, and what could be written.

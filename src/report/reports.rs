@@ -64,7 +64,7 @@ fn by_name(library: &Library) -> BTreeMap<String, Result<Document, ReportError>>
         }
     }
     for (name, text) in BUILT_IN {
-        let report = || Document::parse(text, name, Origin::BuiltIn(name.to_owned()));
+        let report = || Document::parse(text, name, Origin::BuiltIn);
         reports.entry(name.to_owned()).or_insert_with(report);
     }
     reports
