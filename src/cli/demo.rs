@@ -21,6 +21,7 @@ use crate::engine::{Engine, EngineError, Param, Params};
 use crate::model::window::Window;
 use crate::output::{SessionView, ViewOptions, write_trace};
 use crate::pull::Order;
+use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
 use crate::sources::demo::Generator;
@@ -130,14 +131,14 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
 }
 
 async fn ask(context: &Context) -> anyhow::Result<()> {
-    let (engine, _) = query::engine(context).await?;
+    let (engine, _) = query::engine(context, false).await?;
     let target = context.target(Some("table"))?;
     let mut options = context.options(&target);
     options.width.get_or_insert(PIPE_WIDTH);
     for (heading, sql) in QUESTIONS {
         context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
         for prepared in engine.prepare(sql, &Params::new()).await? {
-            query::show(context, &prepared, &target, options).await?;
+            query::show(context, &prepared, &target, options, &mut Checks::default()).await?;
         }
     }
     let view = ViewOptions { width: options.width, color: options.color, zone: options.zone, ..ViewOptions::default() };

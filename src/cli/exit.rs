@@ -13,6 +13,7 @@ use crate::engine::EngineError;
 use crate::filter::FilterError;
 use crate::output;
 use crate::pull::PullError;
+use crate::report::ReportError;
 use crate::sources::SourceError;
 use crate::sources::files::FileError;
 use crate::store::StoreError;
@@ -21,6 +22,9 @@ use crate::store::StoreError;
 pub(super) const INTERRUPTED: i32 = 130;
 /// Exit code of wrong usage.
 const USAGE: u8 = 2;
+
+/// Exit code of a result that is not as it was expected.
+const EXPECTATION: u8 = 3;
 
 /// Exit code of an answer that rests on incomplete data, where a complete one was required.
 const INCOMPLETE: u8 = 4;
@@ -36,6 +40,8 @@ pub(super) enum Failure {
     Filter(FilterError),
     #[error("{0}")]
     Incomplete(String),
+    #[error("{0}")]
+    Expectation(String),
 }
 
 /// The form of errors on stderr.
@@ -59,7 +65,9 @@ impl Context {
         }
         match error.downcast_ref() {
             Some(Failure::Usage(_) | Failure::Filter(_)) => ExitCode::from(USAGE),
+            Some(Failure::Expectation(_)) => ExitCode::from(EXPECTATION),
             Some(Failure::Incomplete(_)) => ExitCode::from(INCOMPLETE),
+            _ if error.downcast_ref().is_some_and(ReportError::is_usage) => ExitCode::from(USAGE),
             _ => ExitCode::FAILURE,
         }
     }
@@ -125,20 +133,26 @@ fn as_json(error: &anyhow::Error) -> String {
     let code = match error.downcast_ref() {
         Some(Failure::Usage(_)) => "usage",
         Some(Failure::Incomplete(_)) => "incomplete",
+        Some(Failure::Expectation(_)) => "expectation",
         _ if error.is::<StoreError>() => "store",
         _ if error.is::<FileError>() => "file",
         _ if error.is::<ConfigError>() => "setting",
         _ => "failed",
     };
+    let report = error.downcast_ref::<ReportError>();
+    let code = report.map_or(code, ReportError::code);
     let remote = error.chain().find_map(source_error);
     let code = remote.map_or(code, remote::code);
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
-    let position = engine.and_then(EngineError::position);
+    let position = engine.and_then(EngineError::position).or(report.and_then(ReportError::position));
+    let suggestion = engine
+        .and_then(EngineError::suggestion)
+        .or(remote.and_then(SourceError::suggestion).or(report.and_then(ReportError::suggestion)).map(str::to_owned));
     json!({
         "code": engine.map_or(code, EngineError::code),
         "message": message(error),
         "position": position.map(|(line, column)| json!({"line": line, "column": column})),
-        "suggestion": engine.and_then(EngineError::suggestion).or(remote.and_then(SourceError::suggestion).map(str::to_owned)),
+        "suggestion": suggestion,
     })
     .to_string()
 }

@@ -16,6 +16,7 @@ mod place;
 mod pull;
 mod query;
 mod remote;
+mod run;
 mod serve;
 mod show;
 mod store;
@@ -37,7 +38,7 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
-/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 4 the answer rests on incomplete data and a complete one was
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 a result is not as expected, 4 the answer rests on incomplete data and a complete one was
 /// required, 130 interrupted. A pipe closed by its reader ends quietly with 0.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -90,6 +91,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Projects(arguments)) => remote::projects(context, arguments).await,
         Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
+        Some(Command::Run(arguments)) => run::run(context, arguments).await,
         Some(Command::Spans { command: SpansCommand::List(arguments) }) => list::spans(context, arguments).await,
         Some(Command::Spans { command: SpansCommand::Export(arguments) }) => export::spans(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::Export(arguments) }) => export::traces(context, arguments).await,

@@ -31,7 +31,7 @@ impl Place {
             let why = "--project is about the store, and --from names the project of a remote: leave out one of them";
             return Err(Failure::Usage(why.into()).into());
         }
-        let (engine, snapshot) = query::engine(context).await?;
+        let (engine, snapshot) = query::engine(context, false).await?;
         match &from.from {
             Some(_) => engine.register_source(remote::live(&from.remote)),
             None => context.note_if_empty(&snapshot),

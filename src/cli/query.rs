@@ -15,6 +15,7 @@ use super::exit::Failure;
 use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Format, Options, ResultWriter, Written, escape_terminal};
+use crate::report::{Checks, Expectation};
 use crate::store::Snapshot;
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
@@ -23,7 +24,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     let statements = statements(&arguments)?;
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
-    let (engine, snapshot) = engine(context).await?;
+    let (engine, snapshot) = engine(context, false).await?;
     engine.register_source(remote::live(&arguments.remote));
     let mut prepared = Vec::new();
     for (name, sql) in &statements {
@@ -36,23 +37,69 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     if prepared.is_empty() {
         return Err(Failure::Usage("no statement to run: the SQL text is empty".into()).into());
     }
+    let answered = Answer {
+        prepared: &prepared,
+        snapshot: &snapshot,
+        target: &target,
+        options,
+        require_complete: arguments.result.require_complete,
+        expectations: &[],
+    };
+    answer(context, answered).await
+}
+
+/// Statements to run one after another.
+pub(super) struct Answer<'a> {
+    pub(super) prepared: &'a [Prepared],
+    /// What they read of a store.
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) target: &'a Target,
+    pub(super) options: Options,
+    /// Whether an answer that rests on incomplete data is a failure.
+    pub(super) require_complete: bool,
+    /// What is expected of the last result.
+    pub(super) expectations: &'a [Expectation],
+}
+
+/// Runs statements and writes their results.
+///
+/// # Errors
+/// [`Failure::Expectation`] after the results when the last one is not as expected, else [`Failure::Incomplete`] when
+/// that is asked for; and whatever fails.
+pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Result<()> {
+    let Answer { prepared, snapshot, target, options, require_complete, expectations } = answer;
     target.check_results(prepared.len())?;
+    let Some((last, before)) = prepared.split_last() else { return Ok(()) };
+    let mut checks = Checks::new(expectations, &last.schema())?;
     let of_store = prepared.iter().any(Prepared::reads_spans);
     if of_store {
-        context.note_if_empty(&snapshot);
+        context.note_if_empty(snapshot);
     }
     let mut missing = None;
-    for statement in &prepared {
-        show(context, statement, &target, options).await?;
+    for statement in before {
+        show(context, statement, target, options, &mut Checks::default()).await?;
         missing = missing.or(say_remarks(context, statement));
     }
-    if let Some(missing) = missing.filter(|_| arguments.result.require_complete) {
-        return Err(Failure::Incomplete(missing).into());
+    show(context, last, target, options, &mut checks).await?;
+    missing = missing.or(say_remarks(context, last));
+    let complete = match missing.filter(|_| require_complete) {
+        Some(missing) => Err(Failure::Incomplete(missing).into()),
+        None if of_store => incomplete::check(context, snapshot, require_complete).await,
+        None => Ok(()),
+    };
+    let failed: Vec<String> = checks
+        .finish()
+        .into_iter()
+        .filter(|outcome| !outcome.held)
+        .map(|outcome| format!("expected {}, found {}", outcome.expectation, outcome.found))
+        .collect();
+    if failed.is_empty() {
+        return complete;
     }
-    if of_store {
-        incomplete::check(context, &snapshot, arguments.result.require_complete).await?;
+    if let Err(error) = complete {
+        context.say(&escape_terminal(&format!("incomplete: {error}")));
     }
-    Ok(())
+    Err(Failure::Expectation(failed.join("; ")).into())
 }
 
 /// Says what became known while a statement ran; gives what is missing of its answer.
@@ -70,7 +117,7 @@ pub(super) fn say_remarks(context: &Context, statement: &Prepared) -> Option<Str
 }
 
 /// The engine over the store that the arguments name, and the version it reads.
-pub(super) async fn engine(context: &Context) -> anyhow::Result<(Engine, Snapshot)> {
+pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Result<(Engine, Snapshot)> {
     let (store, snapshot) = context.snapshot().await?;
     if let Some(project) = &context.project
         && !snapshot.manifest.segments.is_empty()
@@ -82,16 +129,18 @@ pub(super) async fn engine(context: &Context) -> anyhow::Result<(Engine, Snapsho
         memory_limit: Some(context.memory_bytes()),
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),
+        allow_write,
     };
     Ok((settings.open(snapshot.clone()).await?, snapshot))
 }
 
-/// Runs one statement and writes its result.
+/// Runs one statement and writes its result, and lets the checks see it.
 pub(super) async fn show(
     context: &Context,
     statement: &Prepared,
     target: &Target,
     options: Options,
+    checks: &mut Checks,
 ) -> anyhow::Result<()> {
     for note in statement.notes() {
         context.note(&escape_terminal(note));
@@ -101,11 +150,13 @@ pub(super) async fn show(
     if target.format == Format::Table && is_plan(&statement.schema()) {
         let mut out = target.open()?;
         while let Some(batch) = stream.next().await {
-            write_plans(&mut out, &batch.map_err(|error| EngineError::from_datafusion(&error))?)?;
+            let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
+            checks.see(&batch)?;
+            write_plans(&mut out, &batch)?;
         }
         return Ok(out.flush()?);
     }
-    let written = write(stream, target, options).await?;
+    let written = write(stream, target, options, checks).await?;
     for note in written.notes() {
         context.note(&note);
     }
@@ -116,15 +167,17 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// Writes the rows of a statement as they come.
+/// Writes the rows of a statement as they come, and lets the checks see them.
 pub(super) async fn write(
     mut rows: SendableRecordBatchStream,
     target: &Target,
     options: Options,
+    checks: &mut Checks,
 ) -> anyhow::Result<Written> {
     let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
+        checks.see(&batch)?;
         writer.write(&batch)?;
     }
     Ok(writer.finish()?)

@@ -18,6 +18,7 @@ use crate::model::columns::PROJECT;
 use crate::output::{
     Focus, Format, Options, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json,
 };
+use crate::report::Checks;
 use crate::trace::TEXT_CHARS;
 
 /// All spans of a trace.
@@ -84,7 +85,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
         let why = "--depth and --errors-only are for the tree and for JSON, which say what they leave out";
         return Err(Failure::Usage(format!("-o {}: {why}", target.format)).into());
     }
-    let (engine, snapshot) = query::engine(context).await?;
+    let (engine, snapshot) = query::engine(context, false).await?;
     context.note_if_empty(&snapshot);
     let id = engine.whole_id(IdKind::Trace, &id).await?;
     match form {
@@ -126,7 +127,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
 pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow::Result<()> {
     let SessionShow { id, full, options } = arguments;
     let form = Form::read(context, options.output.as_deref())?;
-    let (engine, snapshot) = query::engine(context).await?;
+    let (engine, snapshot) = query::engine(context, false).await?;
     context.note_if_empty(&snapshot);
     let id = engine.whole_id(IdKind::Session, &id).await?;
     // A row for each project.
@@ -294,7 +295,7 @@ async fn write_rows(
     options: &ShowOptions,
 ) -> anyhow::Result<()> {
     let look = Options { fence: options.fence, ..context.options(target) };
-    let written = query::write(rows, target, look).await?;
+    let written = query::write(rows, target, look, &mut Checks::default()).await?;
     written.notes().iter().for_each(|note| context.note(note));
     Ok(())
 }

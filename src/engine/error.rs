@@ -58,6 +58,13 @@ impl EngineError {
         self
     }
 
+    /// The error for a statement that writes where that is not allowed.
+    pub(crate) fn would_write(help: &str) -> Self {
+        Self::new("not-read-only", "the statement would write")
+            .why("only statements that read are allowed here")
+            .help(help)
+    }
+
     /// A short name of the kind of error in kebab case, stable for machines.
     pub fn code(&self) -> &'static str {
         self.code

@@ -383,9 +383,7 @@ impl Prepared {
             }
             Step::Read(plan, _) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
             Step::Refused => {
-                return Err(EngineError::new("not-read-only", "the statement would write")
-                    .why("only statements that read are allowed here")
-                    .help("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
+                return Err(EngineError::would_write("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
             }
             Step::Write(plan, written) => self.write(plan, written).await,
         };

@@ -205,7 +205,7 @@ pub struct Outcome {
 }
 
 /// Watches a result as it streams by, in memory that does not grow with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Checks {
     checks: Vec<Check>,
     rows: u64,

@@ -2,6 +2,7 @@
 
 mod look;
 mod remote;
+mod saved;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(super) use look::{
     SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
 pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
+pub(super) use saved::RunArguments;
 
 /// Query exported LLM spans with SQL.
 ///
@@ -135,6 +137,13 @@ pub(super) enum Command {
     Spaces(RemoteListing),
     /// Ask the store, and remotes live, with SQL
     Query(QueryArguments),
+    /// Run a saved query
+    ///
+    /// A saved query is a file of SQL whose leading comments declare its parameters (-- param NAME TYPE [= default]
+    /// [description]) and what is expected of its result (-- expect rows > 0). Names are looked up in ./queries, in
+    /// spanql/queries in the user's settings, and among the built-in ones. Exit code 3 when the result is not as
+    /// expected.
+    Run(RunArguments),
     /// Look at spans
     Spans {
         #[command(subcommand)]
