@@ -16,6 +16,7 @@ mod place;
 mod pull;
 mod query;
 mod remote;
+mod report;
 mod run;
 mod serve;
 mod show;
@@ -92,6 +93,7 @@ async fn run(command: Option<Command>, context: &Context) -> anyhow::Result<()> 
         Some(Command::Spaces(arguments)) => remote::spaces(context, arguments).await,
         Some(Command::Query(arguments)) => query::run(context, arguments).await,
         Some(Command::Run(arguments)) => run::run(context, arguments).await,
+        Some(Command::Report(arguments)) => report::run(context, *arguments).await,
         Some(Command::Spans { command: SpansCommand::List(arguments) }) => list::spans(context, arguments).await,
         Some(Command::Spans { command: SpansCommand::Export(arguments) }) => export::spans(context, arguments).await,
         Some(Command::Traces { command: TracesCommand::Export(arguments) }) => export::traces(context, arguments).await,

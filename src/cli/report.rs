@@ -47,7 +47,8 @@ pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow
     });
     let keep = Keep { max_rows: arguments.max_rows, max_cell: arguments.max_cell, files };
     let parts = parts(context, &arguments, &document, &params, &keep).await?;
-    let ordered = |declared: &crate::report::Declared| Some((declared.name.clone(), params.get(&declared.name)?.clone()));
+    let ordered =
+        |declared: &crate::report::Declared| Some((declared.name.clone(), params.get(&declared.name)?.clone()));
     let mut report = Filled {
         params: document.params.iter().filter_map(ordered).collect(),
         document,
@@ -224,9 +225,7 @@ impl Output {
             _ if typed.ends_with(std::path::is_separator) || path.is_dir() => Ok(Self::Directory(path)),
             (_, Some("html" | "htm")) => Ok(Self::Html(Some(path))),
             (_, Some("md" | "markdown")) => Ok(Self::Markdown(Some(path))),
-            _ => Err(Failure::Usage(format!(
-                "-o {typed}: write FILE.html, FILE.md, or DIR/ for a file of each block"
-            ))),
+            _ => Err(Failure::Usage(format!("-o {typed}: write FILE.html, FILE.md, or DIR/ for a file of each block"))),
         }
     }
 
@@ -331,11 +330,15 @@ impl Drop for Unmoved {
 
 /// Writes which reports there are. One that cannot be read says so where its description would stand.
 fn list(context: &Context, library: &Library, output: Option<&str>) -> anyhow::Result<()> {
-    let rows: Vec<[Option<String>; 4]> = list_reports(library).into_iter().map(|report| match report {
-        Ok(report) => row(report),
-        Err(error) => [None, None, Some(format!("cannot be read: {error}")), None],
-    }).collect();
-    let column = |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };
+    let rows: Vec<[Option<String>; 4]> = list_reports(library)
+        .into_iter()
+        .map(|report| match report {
+            Ok(report) => row(report),
+            Err(error) => [None, None, Some(format!("cannot be read: {error}")), None],
+        })
+        .collect();
+    let column =
+        |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };
     let columns = ["name", "parameters", "description", "origin"];
     let columns = columns.into_iter().enumerate().map(|(at, name)| (name, column(at), true));
     context.write(output, &RecordBatch::try_from_iter_with_nullable(columns)?)

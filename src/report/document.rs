@@ -190,7 +190,10 @@ impl Document {
                 let line = line_of(text, body_at + range.start);
                 let wrong = |report: &Self, reason: String| report.wrong(line, reason, None);
                 if depth > 0 {
-                    return Err(wrong(self, "an sql block begins at the start of a line, not in a list or a quote".into()));
+                    return Err(wrong(
+                        self,
+                        "an sql block begins at the start of a line, not in a list or a quote".into(),
+                    ));
                 }
                 let source = &body[range.clone()];
                 let Some(sql) = inside_fence(source) else {
@@ -293,8 +296,7 @@ impl Document {
         let params: Vec<&str> = self.params.iter().map(|param| param.name.as_str()).collect();
         let check = |text: &str, line: usize| -> Result<(), ReportError> {
             for (_, name) in places(text) {
-                ValueName::parse(name, &blocks, &params)
-                    .map_err(|(reason, near)| self.wrong(line, reason, near))?;
+                ValueName::parse(name, &blocks, &params).map_err(|(reason, near)| self.wrong(line, reason, near))?;
             }
             Ok(())
         };

@@ -72,8 +72,8 @@ impl Data {
                 .await
                 .map_err(|error| EngineError::from_datafusion(&error))?;
             for batch in &rows {
-                let texts = CellTexts::new(batch, Zone::Utc)
-                    .map_err(|error| EngineError::from_datafusion(&error.into()))?;
+                let texts =
+                    CellTexts::new(batch, Zone::Utc).map_err(|error| EngineError::from_datafusion(&error.into()))?;
                 for row in 0..batch.num_rows() {
                     data.projects.push(texts.text(0, row).unwrap_or_default());
                     data.spans += texts.text(1, row).and_then(|spans| spans.parse::<u64>().ok()).unwrap_or_default();
@@ -128,7 +128,9 @@ impl Filled {
                 Some(Ran { error: None, rows, .. }) => readable(&rows.to_string()),
                 _ => NOTHING.to_owned(),
             },
-            Ok(ValueName::Cell(block, column)) => part.block(&block).map_or(NOTHING.to_owned(), |ran| self.cell(ran, &column)),
+            Ok(ValueName::Cell(block, column)) => {
+                part.block(&block).map_or(NOTHING.to_owned(), |ran| self.cell(ran, &column))
+            }
             // Nothing but a name that was checked before comes here.
             Err((reason, _)) => reason,
         }

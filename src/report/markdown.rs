@@ -181,10 +181,7 @@ mod tests {
             "a.b" => "<b> **x** [y](z) `q` | \u{1b}[0m\n# h".to_owned(),
             _ => String::new(),
         };
-        assert_eq!(
-            filled_in("Of {{ a.b }}.", value),
-            r"Of &lt;b&gt; \*\*x\*\* \[y\](z) \`q\` \| \\u{1b}\[0m\\n# h."
-        );
+        assert_eq!(filled_in("Of {{ a.b }}.", value), r"Of &lt;b&gt; \*\*x\*\* \[y\](z) \`q\` \| \\u{1b}\[0m\\n# h.");
         assert_eq!(filled_in("`{{ a.b }}`", value), "`<b> **x** [y](z) 'q' | \\u{1b}[0m\\n# h`");
         assert_eq!(filled_in("[x]({{ a.b }})", value), "[x]({{ a.b }})", "a value leads nowhere");
         assert_eq!(filled_in("```\n{{ a.b }}\n```", value), "```\n{{ a.b }}\n```");

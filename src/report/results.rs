@@ -11,8 +11,7 @@ use crate::engine::Param;
 /// `project`, `spans`, `incomplete`), and `blocks`: each with `store`, `project`, `name`, `rows`, `seconds`,
 /// `expectations` (`text`, `held`, `found`), `error` (`code`, `message`, `position`; or null) and `incomplete`.
 pub fn results_json(report: &Filled) -> Value {
-    let params: Map<String, Value> =
-        report.params.iter().map(|(name, value)| (name.clone(), param(value))).collect();
+    let params: Map<String, Value> = report.params.iter().map(|(name, value)| (name.clone(), param(value))).collect();
     let blocks: Vec<Value> =
         report.parts.iter().flat_map(|part| part.blocks.iter().map(move |ran| block(part, ran))).collect();
     let parts: Vec<Value> = report

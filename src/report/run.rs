@@ -152,13 +152,7 @@ pub async fn run_block(engine: &Engine, block: &Block, params: &Params, keep: &K
     ran
 }
 
-async fn run(
-    engine: &Engine,
-    block: &Block,
-    params: &Params,
-    keep: &Keep,
-    ran: &mut Ran,
-) -> Result<(), BlockError> {
+async fn run(engine: &Engine, block: &Block, params: &Params, keep: &Keep, ran: &mut Ran) -> Result<(), BlockError> {
     // Places in errors are then those of the report.
     let sql = format!("{}{}", "\n".repeat(block.line.saturating_sub(1)), block.sql);
     let prepared = engine.prepare(&sql, params).await?;

@@ -57,8 +57,8 @@ pub(in crate::cli) struct ReportArguments {
 }
 
 fn block_format() -> impl clap::builder::TypedValueParser<Value = crate::output::Format> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser};
     use crate::output::Format;
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
 
     PossibleValuesParser::new(["csv", "parquet"]).map(|name| if name == "csv" { Format::Csv } else { Format::Parquet })
 }

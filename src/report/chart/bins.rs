@@ -26,13 +26,15 @@ pub(super) fn bins(mut values: Vec<f64>, wanted: Option<usize>) -> Vec<Bin> {
     let share = |share: f64| values[((values.len() - 1) as f64 * share) as usize];
     let positive = values.partition_point(|value| *value <= 0.0);
     let edges = match wanted {
-        None if low >= 0.0 && positive * 20 < values.len() && share(0.99) > WIDE * share(0.06).max(f64::MIN_POSITIVE) => {
+        None if low >= 0.0
+            && positive * 20 < values.len()
+            && share(0.99) > WIDE * share(0.06).max(f64::MIN_POSITIVE) =>
+        {
             growing(share(0.01).max(values[positive]), high)
         }
         _ => even(low, high, wanted.unwrap_or(BINS)),
     };
-    let mut bins: Vec<Bin> =
-        edges.windows(2).map(|pair| Bin { from: pair[0], to: pair[1], count: 0 }).collect();
+    let mut bins: Vec<Bin> = edges.windows(2).map(|pair| Bin { from: pair[0], to: pair[1], count: 0 }).collect();
     if let Some(first) = bins.first_mut() {
         first.from = first.from.min(low);
     }

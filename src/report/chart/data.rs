@@ -60,9 +60,7 @@ impl Points {
         let x_column = index(&spec.x)?;
         let (of_values, of_names): (Vec<&str>, Option<&str>) = match spec.kind {
             ChartKind::Histogram => (vec![&spec.x], None),
-            ChartKind::Heat => {
-                (spec.value.as_deref().into_iter().collect(), spec.y.first().map(String::as_str))
-            }
+            ChartKind::Heat => (spec.value.as_deref().into_iter().collect(), spec.y.first().map(String::as_str)),
             _ => (spec.y.iter().map(String::as_str).collect(), spec.series.as_deref()),
         };
         for name in &of_values {

@@ -92,7 +92,9 @@ pub(super) fn draw(drawing: &Drawing, x_title: &str, y_title: &str) -> Result<St
     let drawn = match drawing {
         Drawing::Lines { places, lines } => draw_lines(places, lines, x_title, y_title),
         Drawing::Bars { labels, lines, lying: true, stacked } => lying_bars(labels, lines, *stacked),
-        Drawing::Bars { labels, lines, lying: false, stacked } => standing_bars(labels, lines, *stacked, x_title, y_title),
+        Drawing::Bars { labels, lines, lying: false, stacked } => {
+            standing_bars(labels, lines, *stacked, x_title, y_title)
+        }
         Drawing::Heat { columns, rows, fields } => heat(columns, rows, fields),
     };
     drawn.map_err(|error| error.to_string())

@@ -125,7 +125,11 @@ impl ChartBuilder {
             }
             Drawing::Heat { columns, rows, .. } => {
                 let value = self.spec.value.as_deref().map(shorten).unwrap_or_default();
-                format!("Heat map of {value} by {x} and {y}: {} of {}", of(rows.len(), "row"), of(columns.len(), "field"))
+                format!(
+                    "Heat map of {value} by {x} and {y}: {} of {}",
+                    of(rows.len(), "row"),
+                    of(columns.len(), "field")
+                )
             }
         }
     }
@@ -232,7 +236,8 @@ impl ChartBuilder {
     fn heat(&self, chart: &mut Chart) -> Option<Drawing> {
         let points = &self.points;
         let mut places = points.places();
-        let hour = |at: &At| matches!(at, At::Number(hour) if hour.fract() == 0.0 && (0.0..HOURS as f64).contains(hour));
+        let hour =
+            |at: &At| matches!(at, At::Number(hour) if hour.fract() == 0.0 && (0.0..HOURS as f64).contains(hour));
         if !places.is_empty() && places.iter().all(hour) {
             places = (0..HOURS).map(|hour| At::Number(hour as f64)).collect();
         }

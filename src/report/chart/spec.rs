@@ -77,23 +77,18 @@ impl ChartSpec {
         let words = shlex::split(text).ok_or_else(|| format!("chart: a quote is not closed in '{text}'"))?;
         let kinds = || ChartKind::NAMES.iter().map(|(name, _)| *name);
         let Some((kind, settings)) = words.split_first() else {
-            return Err(format!("chart: write KIND x=COLUMN …, with one of {}", kinds().collect::<Vec<_>>().join(", ")));
+            return Err(format!(
+                "chart: write KIND x=COLUMN …, with one of {}",
+                kinds().collect::<Vec<_>>().join(", ")
+            ));
         };
         let Some((_, kind)) = ChartKind::NAMES.into_iter().find(|(name, _)| name == kind) else {
             let hint = nearest(kind, kinds())
                 .map_or_else(|| format!("one of {}", kinds().collect::<Vec<_>>().join(", ")), str::to_owned);
             return Err(format!("chart: there is no kind '{kind}': write {hint}"));
         };
-        let mut spec = Self {
-            kind,
-            x: String::new(),
-            y: vec![],
-            series: None,
-            value: None,
-            bins: None,
-            title: None,
-            unit: None,
-        };
+        let mut spec =
+            Self { kind, x: String::new(), y: vec![], series: None, value: None, bins: None, title: None, unit: None };
         let mut seen: Vec<&str> = vec![];
         for setting in settings {
             let Some((key, value)) = setting.split_once('=').filter(|(_, value)| !value.is_empty()) else {
@@ -226,7 +221,10 @@ mod tests {
         let schema = Schema::new(vec![field("model"), field("cost")]);
         let check = |text: &str| ChartSpec::parse(text).unwrap().check(&schema);
         assert_eq!(check("bar x=model y=cost"), Ok(()));
-        assert_eq!(check("bar x=modle y=cost").unwrap_err(), "chart: the result has no column 'modle': did you mean model");
+        assert_eq!(
+            check("bar x=modle y=cost").unwrap_err(),
+            "chart: the result has no column 'modle': did you mean model"
+        );
         assert!(check("bar x=model y=zzz").unwrap_err().ends_with("it has model, cost"));
     }
 }

@@ -118,7 +118,10 @@ fn facts_of(part: &Part) -> String {
     let mut facts = vec![("Store", part.store.clone())];
     let projects = part.project.clone().unwrap_or_else(|| part.data.said_projects());
     if !projects.is_empty() {
-        facts.push((if part.project.is_some() || part.data.projects.len() == 1 { "Project" } else { "Projects" }, projects));
+        facts.push((
+            if part.project.is_some() || part.data.projects.len() == 1 { "Project" } else { "Projects" },
+            projects,
+        ));
     }
     facts.push(("Spans", readable(&part.data.spans.to_string())));
     if let Some((from, to)) = &part.data.window {
@@ -232,7 +235,10 @@ fn section(report: &Filled, part: &Part, block: &Block, ran: &Ran, prefix: &str)
         push(&mut out, format_args!("<p class=\"note\">{notes}.</p>\n"));
     }
     let sql = statement(&block.sql).lines().map(escape).collect::<Vec<_>>().join("\n");
-    push(&mut out, format_args!("<details class=\"sql\"><summary>SQL</summary><pre><code>{sql}</code></pre></details>\n"));
+    push(
+        &mut out,
+        format_args!("<details class=\"sql\"><summary>SQL</summary><pre><code>{sql}</code></pre></details>\n"),
+    );
     out.push_str("</section>\n");
     out
 }
@@ -286,7 +292,10 @@ fn capital(text: &str) -> String {
 fn accessible(svg: &str, title: &str, description: &str, id: &str) -> String {
     let Some((opening, rest)) = svg.split_once('>') else { return String::new() };
     // The drawing is as wide as the page lets it be.
-    let view = opening.split_once("viewBox=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("0 0 760 280", |(view, _)| view);
+    let view = opening
+        .split_once("viewBox=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("0 0 760 280", |(view, _)| view);
     format!(
         "<svg viewBox=\"{view}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{}</title>\
          <desc id=\"{id}-d\">{}</desc>{rest}",

@@ -48,7 +48,10 @@ pub(super) fn table(ran: &Ran, caption: &str, zone: Zone) -> Result<String, Arro
 /// A table of ranges and how many values lie in each.
 pub(super) fn ranges(ranges: &[(String, u64)], caption: &str, of: &str) -> String {
     let mut out = open(caption);
-    out.push_str(&format!("<th scope=\"col\">{}</th><th scope=\"col\" class=\"n\">rows</th></tr></thead>\n", escape(of)));
+    out.push_str(&format!(
+        "<th scope=\"col\">{}</th><th scope=\"col\" class=\"n\">rows</th></tr></thead>\n",
+        escape(of)
+    ));
     out.push_str("<tbody>\n");
     for (range, count) in ranges {
         let count = readable(&count.to_string());
