@@ -27,7 +27,7 @@ use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::session::{Prepared, Step};
 use super::structure::StructureTable;
-use super::tables::{self, SegmentsTable};
+use super::tables::{self, QualityTable, SegmentsTable};
 
 /// A statement's logical plan, and the session it was made in.
 pub(super) struct Planned {
@@ -231,7 +231,7 @@ fn table_reads_segments(mut table: &Arc<dyn TableProvider>) -> Result<bool, Data
     }
     match table.get_logical_plan() {
         Some(view) => reads_segments(&view),
-        None => Ok(table.is::<SegmentsTable>() || table.is::<LongTable>()),
+        None => Ok(table.is::<SegmentsTable>() || table.is::<LongTable>() || table.is::<QualityTable>()),
     }
 }
 

@@ -217,6 +217,11 @@ impl Engine {
         names
     }
 
+    /// Whether a table was registered as one of spans.
+    pub(super) fn is_of_spans(&self, key: &TableKey) -> bool {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).spans.contains_key(key)
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::long::{Long, LongTable, TURNS_SQL};
-use super::tables::{ColumnsTable, PullsTable, SESSIONS_SQL, SegmentsTable};
+use super::tables::{ColumnsTable, PullsTable, QualityTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
 use crate::store::Snapshot;
 
-/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns`, `pulls`, and the
-/// long ones, such as `messages`.
+/// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns`, `pulls`,
+/// `quality`, and the long ones, such as `messages`.
 #[derive(Debug, Clone, Default)]
 pub struct StoreEngine {
     /// Bytes that queries may use before they spill.
@@ -40,6 +40,7 @@ impl StoreEngine {
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));
         let pulls = Arc::new(PullsTable::new(snapshot.clone(), self.project.clone()));
         let spans = Arc::new(SegmentsTable::spans(snapshot.clone(), self.project.clone()));
+        let quality = Arc::new(QualityTable::new(Arc::clone(&spans), snapshot.clone()));
         let traces = Arc::new(SegmentsTable::traces(snapshot, self.project));
         for long in Long::ALL {
             let table = LongTable::new(long, Arc::clone(&spans), Arc::clone(&rest));
@@ -49,6 +50,7 @@ impl StoreEngine {
         engine.register("traces", Relation::Plain(traces)).await?;
         engine.register("columns", Relation::Plain(columns)).await?;
         engine.register("pulls", Relation::Plain(pulls)).await?;
+        engine.register("quality", Relation::Plain(quality)).await?;
         engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
         engine.register("turns", Relation::View(TURNS_SQL.to_owned())).await?;
         Ok(engine)

@@ -30,6 +30,7 @@ mod pull_support;
 mod pull_tls;
 mod pull_types;
 mod pulls;
+mod quality;
 mod readme;
 mod selected;
 mod serve_filter;

@@ -1,21 +1,25 @@
-//! The tables of a store: `spans`, `traces`, `sessions`, `columns` and `pulls`.
+//! The tables of a store: `spans`, `traces`, `sessions`, `columns`, `pulls` and `quality`.
 
 use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
 
 mod adapt;
+mod arrivals;
 mod columns;
 mod critical;
 mod in_order;
 mod prune;
 mod pulls;
+mod quality;
 mod segments;
 mod sessions;
+mod tally;
 
 pub(crate) use columns::ColumnsTable;
 pub(crate) use critical::CriticalPathTable;
 pub(crate) use in_order::{By, InOrderTable};
 pub(crate) use pulls::PullsTable;
+pub(crate) use quality::QualityTable;
 pub(crate) use segments::{Begin, SegmentsTable};
 pub(crate) use sessions::SESSIONS_SQL;
 

@@ -1,0 +1,256 @@
+//! The table `quality`: whether the spans of a project are all there and fit together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use futures::future::try_join_all;
+use futures::{StreamExt, stream};
+
+use super::SegmentsTable;
+use super::arrivals::Arrivals;
+use super::tally::{Counts, Key, Pause, Tally};
+use crate::model::columns::timestamp_type;
+use crate::store::Snapshot;
+use crate::trace::elapsed_ms;
+
+/// The columns of `quality`.
+fn schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let fields = [
+            ("project", DataType::Utf8),
+            ("source", DataType::Utf8),
+            ("spans", DataType::Int64),
+            ("traces", DataType::Int64),
+            ("rootless_traces", DataType::Int64),
+            ("orphans", DataType::Int64),
+            ("cycles", DataType::Int64),
+            ("duplicates_merged", DataType::Int64),
+            ("round_counts", DataType::Utf8),
+            ("unfinished_spans", DataType::Int64),
+            ("no_start_spans", DataType::Int64),
+            ("first_start", timestamp_type()),
+            ("last_start", timestamp_type()),
+            ("largest_gap_ms", DataType::Float64),
+            ("largest_gap_start", timestamp_type()),
+            ("incomplete_pulls", DataType::Int64),
+        ];
+        Arc::new(Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+/// `quality`: a row for every project and source of the spans, by project and source.
+///
+/// `traces` are those with a span of the source, `rootless_traces` those of them in which every span has a parent id.
+/// `duplicates_merged` are spans that a pull brought although the store held them: null where the ledger remembers no
+/// pull. `round_counts` names what counts exactly as many as exports are silently cut at. `largest_gap_ms` is the longest
+/// time between the starts of two spans that follow each other, and `largest_gap_start` the start before it; null with
+/// fewer than two starts. `incomplete_pulls` counts those that `pulls` calls incomplete.
+#[derive(Debug)]
+pub(crate) struct QualityTable {
+    spans: Arc<SegmentsTable>,
+    snapshot: Snapshot,
+}
+
+impl QualityTable {
+    /// The table over the spans of a snapshot. The ledger and the spans are read when the table is.
+    pub(crate) fn new(spans: Arc<SegmentsTable>, snapshot: Snapshot) -> Self {
+        Self { spans, snapshot }
+    }
+}
+
+#[async_trait]
+impl TableProvider for QualityTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let ledger = self.snapshot.ledger().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let spans = self.spans.schema();
+        let read = Tally::READ.iter().map(|name| spans.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let input = self.spans.scan(session, Some(&read), &[], None).await?;
+        let all = || (0..schema().fields().len()).collect();
+        let shown = projection.cloned().unwrap_or_else(all);
+        Ok(Arc::new(QualityExec::new(input, Arc::new(Arrivals::of(&ledger)), shown)?))
+    }
+}
+
+/// Counts all spans of its input, in which traces lie together in one partition each.
+#[derive(Debug, Clone)]
+struct QualityExec {
+    input: Arc<dyn ExecutionPlan>,
+    arrivals: Arc<Arrivals>,
+    shown: Vec<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+impl QualityExec {
+    fn new(input: Arc<dyn ExecutionPlan>, arrivals: Arc<Arrivals>, shown: Vec<usize>) -> Result<Self> {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(schema().project(&shown)?)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        ));
+        Ok(Self { input, arrivals, shown, properties })
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(inputs) {
+            Ok([input]) => Ok(Arc::new(Self { input, ..self.clone() })),
+            Err(inputs) => internal_err!("{} inputs where one is expected", inputs.len()),
+        }
+    }
+}
+
+impl DisplayAs for QualityExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QualityExec")
+    }
+}
+
+impl ExecutionPlan for QualityExec {
+    fn name(&self) -> &'static str {
+        "QualityExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.over(children)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.over(children)
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (input, arrivals, shown) = (Arc::clone(&self.input), Arc::clone(&self.arrivals), self.shown.clone());
+        let run = async move {
+            let partitions = 0..input.output_partitioning().partition_count();
+            let counting = partitions.map(|partition| {
+                let spans = input.execute(partition, Arc::clone(&context))?;
+                Ok(SpawnedTask::spawn(tally(spans, Arc::clone(&context))))
+            });
+            let counting = counting.collect::<Result<Vec<_>>>()?;
+            let mut counts: BTreeMap<Key, Counts> = BTreeMap::new();
+            // What was counted is held until it is written: so is the claim on memory for it.
+            let mut held = vec![];
+            for counted in try_join_all(counting).await.map_err(|error| DataFusionError::External(Box::new(error)))? {
+                let (counted, memory) = counted?;
+                held.push(memory);
+                for (key, more) in counted {
+                    counts.entry(key).or_default().add(more);
+                }
+            }
+            Ok(rows(counts, &arrivals)?.project(&shown)?)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::once(run))))
+    }
+}
+
+/// Counts the spans of one partition.
+async fn tally(
+    mut spans: SendableRecordBatchStream,
+    context: Arc<TaskContext>,
+) -> Result<(BTreeMap<Key, Counts>, datafusion::execution::memory_pool::MemoryReservation)> {
+    let memory = MemoryConsumer::new("QualityExec").register(context.memory_pool());
+    let mut tally = Tally::default();
+    while let Some(batch) = spans.next().await.transpose()? {
+        memory.try_grow(batch.num_rows() * size_of::<i64>())?;
+        tally.add(&batch);
+    }
+    Ok((tally.end(), memory))
+}
+
+fn rows(counts: BTreeMap<Key, Counts>, arrivals: &Arrivals) -> Result<RecordBatch> {
+    let mut counts: Vec<(Key, Counts)> = counts.into_iter().collect();
+    for (_, counts) in &mut counts {
+        counts.starts.sort_unstable();
+    }
+    let pauses: Vec<Option<Pause>> = counts.iter().map(|(_, counts)| counts.longest_pause()).collect();
+    let text = |text: &dyn Fn(&Key) -> Option<String>| -> ArrayRef {
+        Arc::new(counts.iter().map(|(key, _)| text(key)).collect::<StringArray>())
+    };
+    let number = |number: &dyn Fn(&Counts) -> u64| -> ArrayRef {
+        Arc::new(counts.iter().map(|(_, counts)| Some(signed(number(counts)))).collect::<Int64Array>())
+    };
+    let time =
+        |times: Vec<Option<i64>>| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")) };
+    let arrived = |key: &Key| arrivals.get(key);
+    let again: Int64Array = counts.iter().map(|(key, _)| arrived(key).map(|found| signed(found.again))).collect();
+    let round: StringArray = counts.iter().map(|(key, counts)| arrivals.round_counts(key, counts)).collect();
+    let incomplete = counts.iter().map(|(key, _)| Some(signed(arrived(key).map_or(0, |found| found.incomplete))));
+    let gaps: Float64Array = pauses.iter().map(|pause| pause.map(|pause| elapsed_ms(pause.from, pause.to))).collect();
+    let columns = vec![
+        text(&|(project, _)| project.clone()),
+        text(&|(_, source)| source.clone()),
+        number(&|counts| counts.spans),
+        number(&|counts| counts.traces),
+        number(&|counts| counts.rootless),
+        number(&|counts| counts.orphans),
+        number(&|counts| counts.cycles),
+        Arc::new(again),
+        Arc::new(round),
+        number(&|counts| counts.unfinished),
+        number(&|counts| counts.spans - counts.starts.len() as u64),
+        time(counts.iter().map(|(_, counts)| counts.starts.first().copied()).collect()),
+        time(counts.iter().map(|(_, counts)| counts.starts.last().copied()).collect()),
+        Arc::new(gaps),
+        time(pauses.iter().map(|pause| pause.map(|pause| pause.from)).collect()),
+        Arc::new(incomplete.collect::<Int64Array>()),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
