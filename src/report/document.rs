@@ -379,3 +379,79 @@ pub(crate) fn statement(sql: &str) -> &str {
     }
     rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Document, String> {
+        Document::parse(text, "r", Origin::File("r.md".into())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_a_report() {
+        let text = "---\r\ntitle: Costs of {{ project }}\ndescription: What it cost\nparams:\n  - since time = 7d From then on\n  \
+                    - top int = 5\n---\n\n# Head\n\nText {{ models.model }} since {{ $since }}.\n\n\
+                    ```sql name=models chart=\"bar x=model y=cost\" expect=\"rows > 0\"\n-- expect max(cost) < 10\n\
+                    -- caption: Models, by cost\nSELECT model, cost FROM spans LIMIT $top\n```\n\nMore.\n\n\
+                    ~~~~SQL\n-- name: second\nSELECT '```' AS x\n~~~~\n\n```text\nnot run {{ whatever }}\n```\n\n\
+                    ```sql\nSELECT 1\n```";
+        let report = parse(text).unwrap();
+        assert_eq!(report.title, "Costs of {{ project }}");
+        assert_eq!(report.params.len(), 2);
+        let blocks: Vec<&Block> = report.blocks().collect();
+        assert_eq!(blocks.iter().map(|block| block.name.as_str()).collect::<Vec<_>>(), ["models", "second", "block-3"]);
+        assert_eq!(blocks[0].line, 14);
+        assert_eq!(
+            blocks[0].expectations.iter().map(Expectation::text).collect::<Vec<_>>(),
+            ["rows > 0", "max(cost) < 10"]
+        );
+        assert_eq!(blocks[0].caption.as_deref(), Some("Models, by cost"));
+        assert_eq!(blocks[0].chart.as_ref().map(|chart| chart.x.as_str()), Some("model"));
+        assert_eq!(statement(&blocks[0].sql), "SELECT model, cost FROM spans LIMIT $top");
+        assert_eq!(blocks[1].sql, "-- name: second\nSELECT '```' AS x");
+        assert_eq!(report.pieces.len(), 6);
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        for (text, expected) in [
+            ("---\ntitle: x\n", "r.md:1: the front matter is not closed: a line of --- ends it"),
+            ("---\ntitel: x\n---\n", "r.md:1: the front matter has no key 'titel'; did you mean title?"),
+            ("---\nparams: 5\n---\n", "r.md:1: params in the front matter is no list: begin each line with -"),
+            ("---\ntitle: [1]\n---\n", "r.md:1: title in the front matter is no text: put it in quotes"),
+            ("---\nparams:\n  - a int = 1\n  - a int = 2\n---\n", "r.md:1: the parameter a is there twice"),
+            ("x\n\n```sql\nSELECT 1\n", "r.md:3: the sql block is not closed"),
+            (
+                "- x\n\n  ```sql\n  SELECT 1\n  ```\n",
+                "r.md:3: an sql block begins at the start of a line, not in a list or a quote",
+            ),
+            ("```sql name=a\nSELECT 1\n```\n\n```sql name=a\nSELECT 2\n```\n", "r.md:5: two blocks are named a"),
+            ("```sql naem=a\nSELECT 1\n```\n", "r.md:1: a block has no setting 'naem'; did you mean name?"),
+            ("```sql a\nSELECT 1\n```\n", "r.md:1: 'a' is no setting of a block: write name=value"),
+            ("```sql name='a\nSELECT 1\n```\n", "r.md:1: a quote is not closed in 'name='a'"),
+            ("```sql name=a/b\nSELECT 1\n```\n", "r.md:1: 'a/b' is no name: use letters, digits, - and _"),
+            ("```sql name=a name=b\nSELECT 1\n```\n", "r.md:1: name is given twice"),
+            ("```sql name=a\n-- name: b\nSELECT 1\n```\n", "r.md:1: the name is given twice"),
+            ("```sql\n```\n", "r.md:1: the block block-1 has no statement"),
+            (
+                "```sql chart=pie\nSELECT 1\n```\n",
+                "r.md:1: chart: there is no kind 'pie': write one of line, bar, stacked, histogram, heat",
+            ),
+            ("x {{ a.b }}\n\n```sql name=aa\nSELECT 1\n```\n", "r.md:1: {{ a.b }}: there is no block 'a'"),
+            (
+                "```sql name=totals\nSELECT 1\n```\n\nx {{ total.n }}\n",
+                "r.md:5: {{ total.n }}: there is no block 'total'; did you mean totals?",
+            ),
+            ("x\n\n{{ $since }}\n", "r.md:3: {{ $since }}: the report has no such parameter"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), expected, "{text}");
+        }
+        let error = parse("x\n\n```sql\n-- param n int\nSELECT $n\n```\n").unwrap_err();
+        assert!(error.contains("parameters of a report stand in its front matter"), "{error}");
+        let error = parse("---\ntitle: 'x\n---\n").unwrap_err();
+        assert!(error.starts_with("r.md:1: the front matter cannot be read"), "{error}");
+        let error = parse("x\n\n```sql\n-- expect rows >\nSELECT 1\n```\n").unwrap_err();
+        assert!(error.starts_with("r.md:4: "), "{error}");
+    }
+}

@@ -163,7 +163,7 @@ impl Filled {
     /// A parameter as people write it.
     pub(crate) fn said_param(&self, value: &Param) -> String {
         match value {
-            Param::Null | Param::NullOf(_) | Param::NullList(_) => "any".to_owned(),
+            Param::Null | Param::NullOf(_) | Param::NullList(_) => NOTHING.to_owned(),
             Param::Boolean(flag) => flag.to_string(),
             Param::Int(int) => int.to_string(),
             Param::Float(float) => float.to_string(),
@@ -175,6 +175,11 @@ impl Filled {
             Param::List(_, items) => items.iter().map(|item| self.said_param(item)).collect::<Vec<_>>().join(", "),
         }
     }
+}
+
+/// Whether a parameter has no value.
+pub(crate) fn is_null(value: &Param) -> bool {
+    matches!(value, Param::Null | Param::NullOf(_) | Param::NullList(_))
 }
 
 /// What stands where there is no value.

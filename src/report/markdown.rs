@@ -1,7 +1,7 @@
 //! A report as Markdown: tables instead of drawings.
 
 use super::document::{Piece, texts};
-use super::filled::{Filled, Part, readable};
+use super::filled::{Filled, Part, is_null, readable};
 use super::html::notes;
 use super::run::Ran;
 use super::values::{fill, places};
@@ -23,7 +23,8 @@ pub fn write_markdown(report: &Filled) -> Result<String, Error> {
         out.push_str(&format!("{}\n\n", plain(&fill(text, |name| report.value(part, name)))));
     }
     let mut facts = vec![format!("generated {} by spanql {}", report.said_generated(), env!("CARGO_PKG_VERSION"))];
-    facts.extend(report.params.iter().map(|(name, value)| format!("{name} = {}", report.said_param(value))));
+    let given = report.params.iter().filter(|(_, value)| !is_null(value));
+    facts.extend(given.map(|(name, value)| format!("{name} = {}", report.said_param(value))));
     out.push_str(&format!("{}\n\n", plain(&facts.join(", "))));
     out.push_str(&summary(report));
     for part in &report.parts {
@@ -94,20 +95,19 @@ fn section(report: &Filled, ran: &Ran) -> Result<String, Error> {
     } else if ran.rows == 0 {
         out.push_str("No rows.\n\n");
     } else {
-        let ranges = ran.chart.as_ref().map(|chart| chart.ranges.as_slice()).unwrap_or_default();
-        if ranges.is_empty() {
+        let histogram = ran.chart.as_ref().filter(|chart| !chart.ranges.is_empty());
+        if let Some(chart) = histogram {
+            out.push_str(&format!("| {} | rows |\n| --- | ---: |\n", plain(&chart.of)));
+            for (range, count) in &chart.ranges {
+                out.push_str(&format!("| {range} | {count} |\n"));
+            }
+        } else {
             let mut table = Vec::new();
             let options = Options { zone: report.zone, ..Options::default() };
             let mut writer = ResultWriter::new(&mut table, Format::Md, ran.shown.schema(), options)?;
             writer.write(&ran.shown)?;
             writer.finish()?;
             out.push_str(&String::from_utf8_lossy(&table));
-        } else {
-            let of = ran.schema.fields().first().map_or("range", |field| field.name());
-            out.push_str(&format!("| {} | rows |\n| --- | ---: |\n", plain(of)));
-            for (range, count) in ranges {
-                out.push_str(&format!("| {range} | {count} |\n"));
-            }
         }
         out.push('\n');
     }

@@ -43,6 +43,8 @@ pub(crate) struct Chart {
     pub(crate) description: String,
     /// What it does not show, each a sentence without a full stop.
     pub(crate) notes: Vec<String>,
+    /// Of a histogram: what it counts.
+    pub(crate) of: String,
     /// Of a histogram: its ranges and counts, to stand for the values.
     pub(crate) ranges: Vec<(String, u64)>,
 }
@@ -74,7 +76,8 @@ impl ChartBuilder {
 
     /// Draws what was seen.
     pub(crate) fn finish(self) -> Chart {
-        let mut chart = Chart { title: self.spec.title.clone(), ..Chart::default() };
+        let of = shorten(&self.spec.x);
+        let mut chart = Chart { title: self.spec.title.clone(), of, ..Chart::default() };
         if self.points.beyond > 0 {
             chart.notes.push(format!("the chart is of the first {} rows", self.points.x.len()));
         }
@@ -258,10 +261,13 @@ impl ChartBuilder {
             let Some(&row) = points.names.get(at).and_then(|name| row.get(name.as_str())) else { continue };
             *fields.entry((column, row)).or_default() += value;
         }
-        let mut fields: Vec<(usize, usize, f64)> =
-            fields.into_iter().map(|((column, row), value)| (column, row, value)).collect();
-        fields.sort_by_key(|field| (field.1, field.0));
-        (!fields.is_empty()).then(|| Drawing::Heat { columns: labels(&places), rows, fields })
+        if fields.is_empty() {
+            return None;
+        }
+        // The library paints fields without a value in a colour of its own.
+        let all = (0..rows.len()).flat_map(|row| (0..places.len()).map(move |column| (column, row)));
+        let fields = all.map(|at| (at.0, at.1, fields.get(&at).copied().unwrap_or_default())).collect();
+        Some(Drawing::Heat { columns: labels(&places), rows, fields })
     }
 }
 

@@ -13,7 +13,7 @@ use prose::Heading;
 
 use super::chart::{Chart, draw};
 use super::document::{Block, Piece, statement};
-use super::filled::{Filled, Part, readable};
+use super::filled::{Filled, Part, is_null, readable};
 use super::run::Ran;
 use super::values::fill;
 
@@ -108,7 +108,8 @@ fn head(report: &Filled) -> String {
         out.push_str(&facts_of(part));
     }
     let mut facts = vec![("Generated", report.said_generated())];
-    facts.extend(report.params.iter().map(|(name, value)| (name.as_str(), report.said_param(value))));
+    let given = report.params.iter().filter(|(_, value)| !is_null(value));
+    facts.extend(given.map(|(name, value)| (name.as_str(), report.said_param(value))));
     out.push_str(&facts_list(&facts));
     out
 }
@@ -248,10 +249,7 @@ fn result(report: &Filled, ran: &Ran, caption: &str, id: &str) -> String {
         return format!("<p class=\"caption\">{}</p>\n<p class=\"empty\">No rows.</p>\n", escape(caption));
     }
     let table = match &ran.chart {
-        Some(Chart { ranges, .. }) if !ranges.is_empty() => {
-            let of = ran.schema.fields().first().map_or("range", |field| field.name());
-            Ok(table::ranges(ranges, caption, of))
-        }
+        Some(Chart { ranges, of, .. }) if !ranges.is_empty() => Ok(table::ranges(ranges, caption, of)),
         _ => table::table(ran, caption, report.zone),
     };
     let table = table.unwrap_or_else(|error| format!("<p class=\"notice bad\">{}</p>\n", escape(&error.to_string())));
