@@ -32,6 +32,7 @@ mod pull_types;
 mod pulls;
 mod quality;
 mod readme;
+mod reports;
 mod selected;
 mod serve_filter;
 mod serve_flight;
