@@ -1,6 +1,17 @@
 -- name: costly-sessions
--- description: The ten sessions that cost most, with their first words
-SELECT session_id, user_id, trace_count AS turns, span_count, error_count, round(cost, 3) AS cost, first_input
+-- description: The sessions that cost most, with their first words
+-- param since time = null Only sessions that began from this time on
+-- param until time = null Only sessions that began before this time
+-- param n int = 20 How many
+SELECT session_id,
+       user_id,
+       trace_count AS turns,
+       span_count AS spans,
+       error_count AS errors,
+       round(cost, 4) AS cost,
+       first_input
 FROM sessions
-ORDER BY cost DESC NULLS LAST
-LIMIT 10
+WHERE ($since IS NULL OR start_time >= $since)
+  AND ($until IS NULL OR start_time < $until)
+ORDER BY cost DESC NULLS LAST, session_id
+LIMIT $n

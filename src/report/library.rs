@@ -23,9 +23,37 @@ macro_rules! built_in {
 }
 
 built_in! {
+    "abandoned-sessions"
+    "agents-without-tools"
+    "broken-traces"
+    "completeness"
+    "cost-by-day"
+    "cost-by-user"
     "costly-sessions"
+    "duplicate-inputs"
+    "empty-retrievals"
+    "error-messages"
+    "errors-by-model"
+    "evaluation-agreement"
+    "evaluations"
+    "latency-by-kind"
+    "longest-conversations"
+    "low-scores"
     "models"
+    "prompt-versions"
+    "repeated-steps"
+    "retrievals"
+    "sample-traces"
+    "slow-starts"
+    "slowest-steps"
     "slowest-traces"
+    "time-by-kind"
+    "tokens-by-day"
+    "tokens-by-turn"
+    "tool-errors"
+    "tool-failures"
+    "tool-retries"
+    "traffic-by-hour"
 }
 
 /// The saved queries that can be run by name.

@@ -141,10 +141,15 @@ fn filled_in(markdown: &str, value: impl Fn(&str) -> String) -> String {
         for (place, name) in places(source) {
             inner.push_str(&source[inner_at..place.start]);
             let value = value(name);
+            if !in_code {
+                disarm(&mut inner);
+            }
             if in_code {
                 inner.push_str(&escape_terminal(&value).replace('`', "'"));
             } else {
-                inner.push_str(&plain(&value));
+                let begins = inner.rsplit('\n').next().is_some_and(|line| line.trim().is_empty())
+                    && (inner.contains('\n') || range.start == 0 || markdown[..range.start].ends_with('\n'));
+                inner.push_str(&if begins { as_paragraph(&plain(&value)) } else { plain(&value) });
             }
             inner_at = place.end;
         }
@@ -155,6 +160,27 @@ fn filled_in(markdown: &str, value: impl Fn(&str) -> String) -> String {
     }
     out.push_str(&markdown[at..]);
     out
+}
+
+/// Takes the power from what stands before a value and would make an address of it: `[x](`, `[x]:`, and `<`.
+fn disarm(before: &mut String) {
+    let bare = before.trim_end().trim_end_matches('<').trim_end();
+    let at = bare.len();
+    if before[at..].contains('<') {
+        *before = before.replace('<', "&lt;");
+    } else if bare.ends_with("](") || bare.ends_with("]:") {
+        before.insert(at - 1, '\\');
+    }
+}
+
+/// A value at the beginning of a line that makes no heading, list or rule of it.
+fn as_paragraph(value: &str) -> String {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    match value.as_bytes().get(digits) {
+        Some(b'.' | b')') if digits > 0 => format!("{}\\{}", &value[..digits], &value[digits..]),
+        Some(b'#' | b'-' | b'+' | b'=' | b':') if digits == 0 => format!("\\{value}"),
+        _ => value.trim_start().to_owned(),
+    }
 }
 
 /// The title is the only heading of the first level; below parts, headings lie one deeper.
@@ -183,7 +209,18 @@ mod tests {
         };
         assert_eq!(filled_in("Of {{ a.b }}.", value), r"Of &lt;b&gt; \*\*x\*\* \[y\](z) \`q\` \| \\u{1b}\[0m\\n# h.");
         assert_eq!(filled_in("`{{ a.b }}`", value), "`<b> **x** [y](z) 'q' | \\u{1b}[0m\\n# h`");
-        assert_eq!(filled_in("[x]({{ a.b }})", value), "[x]({{ a.b }})", "a value leads nowhere");
+        let address = |_: &str| "https://evil.example".to_owned();
+        for (source, filled) in [
+            ("[x]({{ a.b }})", r"[x]\(https://evil.example)"),
+            ("[x](<{{ a.b }}>)", "[x](&lt;https://evil.example>)"),
+            ("<{{ a.b }}>", "&lt;https://evil.example>"),
+            ("[x]: {{ a.b }}", r"[x]\: https://evil.example"),
+        ] {
+            assert_eq!(filled_in(source, address), filled, "a value leads nowhere");
+        }
+        for (text, filled) in [("# h", r"\# h"), ("- l", r"\- l"), ("1. l", r"1\. l"), ("===", r"\==="), ("12", "12")] {
+            assert_eq!(filled_in("a\n\n{{ a.b }}", |_: &str| text.to_owned()), format!("a\n\n{filled}"));
+        }
         assert_eq!(filled_in("```\n{{ a.b }}\n```", value), "```\n{{ a.b }}\n```");
     }
 

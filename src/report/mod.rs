@@ -35,3 +35,6 @@ pub use reports::{find_report, list_reports};
 pub use results::results_json;
 pub use run::{BlockError, BlockFiles, Keep, Ran, run_block};
 pub use saved::{Origin, Saved};
+
+#[cfg(test)]
+mod tests;

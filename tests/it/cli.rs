@@ -81,7 +81,7 @@ macro_rules! files {
     };
 }
 
-files! { help import formats statements filter lists show structure export output untrusted errors store }
+files! { help import formats statements run filter lists show structure export output untrusted errors store }
 
 #[test]
 fn every_file_of_cases_is_run() {

@@ -154,8 +154,17 @@ pub(crate) async fn engine(snapshot: Snapshot) -> Engine {
 
 /// Runs one statement.
 pub(crate) async fn ask(engine: &Engine, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), String> {
+    ask_with(engine, sql, &Params::new()).await
+}
+
+/// Runs one statement with parameters.
+pub(crate) async fn ask_with(
+    engine: &Engine,
+    sql: &str,
+    params: &Params,
+) -> Result<(SchemaRef, Vec<RecordBatch>), String> {
     let text = |error: spanql::engine::EngineError| error.to_string();
-    let prepared = engine.prepare(sql, &Params::new()).await.map_err(text)?;
+    let prepared = engine.prepare(sql, params).await.map_err(text)?;
     let [statement] = prepared.as_slice() else { panic!("one statement, please: {sql}") };
     let stream = statement.execute().await.map_err(text)?;
     let batches = stream.try_collect().await;
@@ -165,10 +174,14 @@ pub(crate) async fn ask(engine: &Engine, sql: &str) -> Result<(SchemaRef, Vec<Re
 
 /// The rows of a result, each with its values by column as [`Cell::plain`] gives them; nulls are left out.
 pub(crate) async fn ask_rows(engine: &Engine, sql: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
-    let (_, batches) = ask(engine, sql).await?;
+    ask(engine, sql).await.map(|(_, batches)| rows_of(&batches))
+}
+
+/// The rows of batches, in the form of [`ask_rows`].
+pub(crate) fn rows_of(batches: &[RecordBatch]) -> Vec<BTreeMap<String, String>> {
     let options = FormatOptions::default();
     let mut rows = Vec::new();
-    for batch in &batches {
+    for batch in batches {
         let mut some: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); batch.num_rows()];
         for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
             let formatter = ArrayFormatter::try_new(array.as_ref(), &options).unwrap();
@@ -183,7 +196,7 @@ pub(crate) async fn ask_rows(engine: &Engine, sql: &str) -> Result<Vec<BTreeMap<
         }
         rows.extend(some);
     }
-    Ok(rows)
+    rows
 }
 
 /// A result as text that is equal exactly if columns, types and rows are.

@@ -7,6 +7,7 @@ use arrow::compute::{can_cast_types, cast};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, TimeUnit};
 use arrow::error::ArrowError;
 
+use super::bins::TOO_LARGE;
 use super::spec::{ChartKind, ChartSpec};
 use crate::output::{CellTexts, Zone, escape_terminal};
 
@@ -123,7 +124,7 @@ impl Points {
         for (values, &column) in self.values.iter_mut().zip(&self.value_columns) {
             let numbers = of_column(batch.column(column).as_ref(), &DataType::Float64)?;
             let numbers = numbers.as_primitive::<Float64Type>();
-            values.extend(numbers.iter().map(|value| value.filter(|value| value.is_finite())));
+            values.extend(numbers.iter().map(|value| value.filter(|value| value.abs() < TOO_LARGE)));
         }
         if let Some(column) = self.name_column {
             self.names.extend((0..room).map(|row| label(&texts, column, row)));

@@ -97,7 +97,7 @@ pub(super) fn draw(drawing: &Drawing, x_title: &str, y_title: &str) -> Result<St
         }
         Drawing::Heat { columns, rows, fields } => heat(columns, rows, fields),
     };
-    drawn.map_err(|error| error.to_string())
+    drawn.map(|svg| without_data(&svg)).map_err(|error| error.to_string())
 }
 
 fn draw_lines(places: &Places, lines: &[Line], x_title: &str, y_title: &str) -> charts_rs::Result<String> {
@@ -235,8 +235,28 @@ fn stacks(lines: &[Line], stacked: bool) -> Vec<Series> {
 }
 
 fn values(line: &Line) -> Vec<Option<f32>> {
-    // The library draws in single precision; what is beyond would be infinite.
-    line.values.iter().map(|value| value.map(|value| value as f32).filter(|value| value.abs() < 1e30)).collect()
+    line.values.iter().map(|value| value.map(|value| value as f32)).collect()
+}
+
+/// A drawing without the attributes for scripts, which repeat what is drawn.
+fn without_data(svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    for (at, piece) in svg.split('<').enumerate() {
+        if at > 0 {
+            out.push('<');
+        }
+        // Attributes hold no mark that ends a tag.
+        let (tag, text) = piece.split_at(piece.find('>').unwrap_or(0));
+        let mut rest = tag;
+        while let Some((before, after)) = rest.split_once(" data-") {
+            out.push_str(before);
+            let end = after.match_indices('"').nth(1).map_or(after.len(), |(end, _)| end + 1);
+            rest = &after[end..];
+        }
+        out.push_str(rest);
+        out.push_str(text);
+    }
+    out
 }
 
 fn color((r, g, b): Rgb) -> Color {

@@ -258,7 +258,8 @@ fn result(report: &Filled, ran: &Ran, caption: &str, id: &str) -> String {
         let notes = chart.notes.iter().map(|note| escape(note)).collect::<Vec<_>>().join("; ");
         return format!("{table}<p class=\"note\">Not drawn: {notes}.</p>\n");
     };
-    let mut out = format!("<figure>\n<figcaption>{}</figcaption>\n", escape(caption));
+    let title = chart.title.as_deref().unwrap_or(caption);
+    let mut out = format!("<figure>\n<figcaption>{}</figcaption>\n", escape(title));
     if !chart.legend.is_empty() {
         out.push_str("<ul class=\"legend\">");
         for (name, (color, _)) in chart.legend.iter().zip(&draw::SERIES) {
@@ -267,16 +268,20 @@ fn result(report: &Filled, ran: &Ran, caption: &str, id: &str) -> String {
         out.push_str("</ul>\n");
     }
     out.push_str("<div class=\"drawing\">");
-    out.push_str(&accessible(svg, caption, &chart.description, id));
+    out.push_str(&accessible(svg, title, &chart.description, id));
     out.push_str("</div>\n");
     for note in &chart.notes {
         push(&mut out, format_args!("<p class=\"note\">{}.</p>\n", escape(&capital(note))));
     }
+    // The table says what it is only where the drawing does not.
+    let class = if title == caption { " same" } else { "" };
     let rows = if chart.ranges.is_empty() { ran.rows } else { chart.ranges.len() as u64 };
     let counted = format!("{} row{}", readable(&rows.to_string()), if rows == 1 { "" } else { "s" });
     push(
         &mut out,
-        format_args!("<details class=\"data\"><summary>Table, {counted}</summary>\n{table}</details>\n</figure>\n"),
+        format_args!(
+            "<details class=\"data{class}\"><summary>Table, {counted}</summary>\n{table}</details>\n</figure>\n"
+        ),
     );
     out
 }

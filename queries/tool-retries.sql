@@ -1,0 +1,28 @@
+-- name: tool-retries
+-- description: Tools that are called again with the same input in one trace, and how often that helps
+-- param since time = null Only traces that began from this time on
+-- param until time = null Only traces that began before this time
+WITH tries AS (
+    SELECT project,
+           trace_id,
+           coalesce(attributes.tool.name, name) AS tool,
+           input,
+           count(*) AS calls,
+           count(*) FILTER (WHERE status_code = 'ERROR') AS errors
+    FROM spans
+    WHERE kind = 'TOOL'
+      AND ($since IS NULL OR start_time >= $since)
+      AND ($until IS NULL OR start_time < $until)
+    GROUP BY project, trace_id, tool, input
+)
+SELECT tool,
+       sum(calls) AS calls,
+       sum(calls - 1) AS retries,
+       round(100.0 * sum(calls - 1) / sum(calls), 1) AS retry_percent,
+       count(*) FILTER (WHERE calls > 1 AND errors > 0) AS after_errors,
+       count(*) FILTER (WHERE calls > 1 AND errors BETWEEN 1 AND calls - 1) AS recovered,
+       max(calls) AS most_calls
+FROM tries
+WHERE input IS NOT NULL
+GROUP BY tool
+ORDER BY retries DESC, tool

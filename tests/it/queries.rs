@@ -1,0 +1,100 @@
+//! The built-in queries: their answers on generated spans, in `tests/queries/`, and none of them fails on no spans.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::Utc;
+use spanql::engine::Engine;
+use spanql::output::{Format, Options, ResultWriter};
+use spanql::report::{Library, Origin, Saved, bind};
+use spanql::store::Store;
+
+use super::shell::check_file;
+use super::support::{ask_with, demo, engine, import, rows_of};
+
+const SEED: u64 = 42;
+const SPANS: u64 = 2_000;
+
+/// Characters of a cell in the files.
+const MAX_CELL: usize = 80;
+
+/// A store of generated spans, the same every time.
+pub(crate) async fn demo_engine() -> Engine {
+    let store = Store::open("memory://").unwrap();
+    import(&store, &demo(SEED, SPANS)).await.unwrap();
+    engine(store.snapshot().await.unwrap()).await
+}
+
+/// What is built in.
+pub(crate) fn built_in() -> Vec<Saved> {
+    let nowhere = tempfile::tempdir().unwrap();
+    Library::of(nowhere.path(), Some(nowhere.path())).list().into_iter().map(Result::unwrap).collect()
+}
+
+/// The rows of a built-in query, each with its values by column; nulls are left out.
+pub(crate) async fn run(engine: &Engine, name: &str, given: &[(&str, &str)]) -> Vec<BTreeMap<String, String>> {
+    let saved = built_in().into_iter().find(|saved| saved.name == name).unwrap();
+    let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let params = bind(&saved.params, &given, Utc::now()).unwrap();
+    rows_of(&ask_with(engine, &saved.sql, &params).await.unwrap().1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_known() {
+    let engine = demo_engine().await;
+    for saved in built_in() {
+        let params = bind(&saved.params, &[], Utc::now()).unwrap();
+        let (schema, batches) = ask_with(&engine, &saved.sql, &params).await.unwrap();
+        let mut text = Vec::new();
+        let options = Options { max_cell: Some(MAX_CELL), ..Options::default() };
+        let mut writer = ResultWriter::new(&mut text, Format::Csv, schema, options).unwrap();
+        for batch in &batches {
+            writer.write(batch).unwrap();
+        }
+        assert!(writer.finish().unwrap().rows > 0, "{} answers nothing on generated spans", saved.name);
+        check_file(&format!("tests/queries/{}.csv", saved.name), &String::from_utf8(text).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_gives_nothing() {
+    let store = Store::open("memory://").unwrap();
+    let engine = engine(store.snapshot().await.unwrap()).await;
+    for saved in built_in() {
+        let params = bind(&saved.params, &[], Utc::now()).unwrap();
+        let rows = ask_with(&engine, &saved.sql, &params).await.map(|(_, batches)| rows_of(&batches));
+        assert_eq!(rows, Ok(vec![]), "{}", saved.name);
+    }
+}
+
+/// All of their time is the window; before it there is nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_windows() {
+    let engine = demo_engine().await;
+    for saved in built_in().iter().filter(|saved| saved.params.iter().any(|param| param.name == "since")) {
+        let all = run(&engine, &saved.name, &[]).await;
+        let window = [("since", "2026-10-01"), ("until", "2026-11-01T02:00+02:00")];
+        assert_eq!(run(&engine, &saved.name, &window).await, all, "{}", saved.name);
+        assert_eq!(run(&engine, &saved.name, &[("until", "2026-10-01")]).await, vec![], "{}", saved.name);
+        assert_eq!(run(&engine, &saved.name, &[("since", "2026-11-01")]).await, vec![], "{}", saved.name);
+    }
+}
+
+#[test]
+fn what_is_built_in_is_what_is_there() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    let mut files: Vec<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".sql").to_owned())
+        .collect();
+    files.sort();
+    let queries = built_in();
+    assert_eq!(queries.iter().map(|saved| saved.name.as_str()).collect::<Vec<_>>(), files);
+    for saved in queries {
+        assert_eq!(saved.origin, Origin::BuiltIn);
+        assert!(saved.description.is_some_and(|text| text.len() <= 100 && !text.ends_with('.')), "{}", saved.name);
+        for param in saved.params {
+            assert!(param.default.is_some() && param.description.is_some(), "{}: {param}", saved.name);
+        }
+    }
+}
