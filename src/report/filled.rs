@@ -9,6 +9,8 @@ use super::values::ValueName;
 use crate::engine::{Engine, EngineError, Param, Params};
 use crate::output::{CellTexts, Zone, is_number};
 
+/// Characters of names, and of lines at the top.
+const NAME: usize = 300;
 /// Projects named at the top.
 const NAMED_PROJECTS: usize = 5;
 
@@ -90,7 +92,7 @@ impl Data {
 
     /// The projects in words.
     pub(crate) fn said_projects(&self) -> String {
-        let named = self.projects.iter().take(NAMED_PROJECTS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let named = self.projects.iter().take(NAMED_PROJECTS).map(|name| clip(name)).collect::<Vec<_>>().join(", ");
         match self.projects.len().saturating_sub(NAMED_PROJECTS) {
             0 => named,
             more => format!("{named} and {more} more"),
@@ -100,8 +102,8 @@ impl Data {
 
 impl Part {
     /// What sets it apart from other parts of a report.
-    pub(crate) fn heading(&self) -> &str {
-        self.project.as_deref().unwrap_or(&self.store)
+    pub(crate) fn heading(&self) -> String {
+        clip(self.project.as_deref().unwrap_or(&self.store))
     }
 
     /// The result of a block.
@@ -121,8 +123,8 @@ impl Filled {
                 let value = self.params.iter().find(|(known, _)| *known == name);
                 value.map_or_else(String::new, |(_, value)| self.said_param(value))
             }
-            Ok(ValueName::Project) => part.project.clone().unwrap_or_else(|| part.data.said_projects()),
-            Ok(ValueName::Store) => part.store.clone(),
+            Ok(ValueName::Project) => part.project.as_deref().map_or_else(|| part.data.said_projects(), clip),
+            Ok(ValueName::Store) => clip(&part.store),
             Ok(ValueName::Generated) => self.said_generated(),
             Ok(ValueName::Rows(block)) => match part.block(&block) {
                 Some(Ran { error: None, rows, .. }) => readable(&rows.to_string()),
@@ -174,6 +176,14 @@ impl Filled {
             }
             Param::List(_, items) => items.iter().map(|item| self.said_param(item)).collect::<Vec<_>>().join(", "),
         }
+    }
+}
+
+/// The beginning of a name, which may be as long as any text of a span.
+pub(crate) fn clip(text: &str) -> String {
+    match text.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A report as Markdown: tables instead of drawings.
 
 use super::document::{Piece, texts};
-use super::filled::{Filled, Part, is_null, readable};
+use super::filled::{Filled, Part, clip, is_null, readable};
 use super::html::notes;
 use super::run::Ran;
 use super::values::{fill, places};
@@ -29,14 +29,14 @@ pub fn write_markdown(report: &Filled) -> Result<String, Error> {
     out.push_str(&summary(report));
     for part in &report.parts {
         if several {
-            out.push_str(&format!("## {}\n\n", plain(part.heading())));
+            out.push_str(&format!("## {}\n\n", plain(&part.heading())));
         }
         out.push_str(&format!("{}\n\n", plain(&facts_of(part))));
         if part.data.spans == 0 {
             out.push_str("There are no spans here: all results are empty.\n\n");
         }
         for line in &part.incomplete {
-            out.push_str(&format!("> **Incomplete data:** {}\n\n", plain(line)));
+            out.push_str(&format!("> **Incomplete data:** {}\n\n", plain(&clip(line))));
         }
         for piece in &report.document.pieces {
             match piece {
@@ -68,8 +68,8 @@ fn plain(text: &str) -> String {
 fn facts_of(part: &Part) -> String {
     let projects = part.project.clone().unwrap_or_else(|| part.data.said_projects());
     let window = part.data.window.as_ref().map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-    let of = if projects.is_empty() { String::new() } else { format!(" of {projects}") };
-    format!("{} spans{of} in {}{window}", readable(&part.data.spans.to_string()), part.store)
+    let of = if projects.is_empty() { String::new() } else { format!(" of {}", clip(&projects)) };
+    format!("{} spans{of} in {}{}", readable(&part.data.spans.to_string()), clip(&part.store), clip(&window))
 }
 
 fn summary(report: &Filled) -> String {
@@ -166,10 +166,12 @@ fn filled_in(markdown: &str, value: impl Fn(&str) -> String) -> String {
 fn disarm(before: &mut String) {
     let bare = before.trim_end().trim_end_matches('<').trim_end();
     let at = bare.len();
-    if before[at..].contains('<') {
-        *before = before.replace('<', "&lt;");
-    } else if bare.ends_with("](") || bare.ends_with("]:") {
+    let opens = before[at..].contains('<');
+    if bare.ends_with("](") || bare.ends_with("]:") {
         before.insert(at - 1, '\\');
+    }
+    if opens {
+        *before = before.replace('<', "&lt;");
     }
 }
 
@@ -212,7 +214,7 @@ mod tests {
         let address = |_: &str| "https://evil.example".to_owned();
         for (source, filled) in [
             ("[x]({{ a.b }})", r"[x]\(https://evil.example)"),
-            ("[x](<{{ a.b }}>)", "[x](&lt;https://evil.example>)"),
+            ("[x](<{{ a.b }}>)", "[x](<{{ a.b }}>)"),
             ("<{{ a.b }}>", "&lt;https://evil.example>"),
             ("[x]: {{ a.b }}", r"[x]\: https://evil.example"),
         ] {

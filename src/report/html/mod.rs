@@ -13,7 +13,7 @@ use prose::Heading;
 
 use super::chart::{Chart, draw};
 use super::document::{Block, Piece, statement};
-use super::filled::{Filled, Part, is_null, readable};
+use super::filled::{Filled, Part, clip, is_null, readable};
 use super::run::Ran;
 use super::values::fill;
 
@@ -31,7 +31,7 @@ pub fn write_html(report: &Filled) -> String {
     for (at, part) in report.parts.iter().enumerate() {
         let prefix = if several { format!("p{}-", at + 1) } else { String::new() };
         if several {
-            let heading = Heading { id: format!("{prefix}part"), text: part.heading().to_owned(), level: 0 };
+            let heading = Heading { id: format!("{prefix}part"), text: part.heading(), level: 0 };
             push(&mut body, format_args!("<h2 class=\"part\" id=\"{}\">{}</h2>\n", heading.id, escape(&heading.text)));
             headings.push(heading);
             body.push_str(&facts_of(part));
@@ -134,7 +134,7 @@ fn facts_of(part: &Part) -> String {
 fn facts_list(facts: &[(&str, String)]) -> String {
     let mut out = String::from("<dl class=\"facts\">");
     for (name, value) in facts {
-        push(&mut out, format_args!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value)));
+        push(&mut out, format_args!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(&clip(value))));
     }
     out.push_str("</dl>\n");
     out
@@ -151,7 +151,7 @@ fn said_incomplete(part: &Part) -> String {
         "<div class=\"notice bad\" role=\"note\"><p><strong>This report rests on incomplete data.</strong></p>\n<ul>\n",
     );
     for line in &part.incomplete {
-        push(&mut out, format_args!("<li>{}</li>\n", escape(line)));
+        push(&mut out, format_args!("<li>{}</li>\n", escape(&clip(line))));
     }
     out.push_str("</ul></div>\n");
     out
@@ -168,7 +168,7 @@ fn summary(report: &Filled) -> String {
             blocks += 1;
             expectations += ran.outcomes.len();
             let link = format!("<a href=\"#{prefix}b-{0}\">{0}</a>", escape(&ran.name));
-            let of = if several { format!(" ({})", escape(part.heading())) } else { String::new() };
+            let of = if several { format!(" ({})", escape(&part.heading())) } else { String::new() };
             if ran.error.is_some() {
                 push(&mut items, format_args!("<li>{link}{of} failed</li>\n"));
             }
