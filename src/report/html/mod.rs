@@ -267,7 +267,10 @@ fn result(report: &Filled, ran: &Ran, caption: &str, id: &str) -> String {
         }
         out.push_str("</ul>\n");
     }
-    out.push_str("<div class=\"drawing\">");
+    push(
+        &mut out,
+        format_args!("<div class=\"drawing\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">", escape(title)),
+    );
     out.push_str(&accessible(svg, title, &chart.description, id));
     out.push_str("</div>\n");
     for note in &chart.notes {
