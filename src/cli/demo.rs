@@ -31,11 +31,38 @@ use crate::store::{PullKey, Segment, Snapshot, Store};
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;
 
-/// What the demo asks: a heading and a query.
+/// What the demo asks: a heading and a query. The built-in queries ask the same, and take parameters.
 const QUESTIONS: [(&str, &str); 3] = [
-    ("Which models fail, how often, and what do they cost?", include_str!("../../queries/models.sql")),
-    ("Which traces took longest?", include_str!("../../queries/slowest-traces.sql")),
-    ("Which sessions cost most?", include_str!("../../queries/costly-sessions.sql")),
+    (
+        "Which models fail, how often, and what do they cost?",
+        "\
+SELECT model,
+       count(*) AS calls,
+       round(100.0 * count(*) FILTER (WHERE status_code = 'ERROR') / count(*), 1) AS error_percent,
+       round(approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms)) AS p95_ms,
+       sum(total_tokens) AS tokens,
+       round(sum(cost), 2) AS cost
+FROM spans
+WHERE kind = 'LLM'
+GROUP BY model
+ORDER BY cost DESC NULLS LAST",
+    ),
+    (
+        "Which traces took longest?",
+        "\
+SELECT trace_id, name, round(latency_ms / 1000, 1) AS seconds, span_count AS spans, error_count AS errors, input
+FROM traces
+ORDER BY latency_ms DESC NULLS LAST
+LIMIT 10",
+    ),
+    (
+        "Which sessions cost most?",
+        "\
+SELECT session_id, user_id, trace_count AS turns, span_count, error_count, round(cost, 3) AS cost, first_input
+FROM sessions
+ORDER BY cost DESC NULLS LAST
+LIMIT 10",
+    ),
 ];
 
 /// A trace that is worth a look: an error, a few levels, and not too long for a screen.
@@ -137,10 +164,15 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
     let mut options = context.options(&target);
     options.width.get_or_insert(PIPE_WIDTH);
     for (heading, sql) in QUESTIONS {
+<<<<<<< HEAD
         context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
         let saved = Saved::parse(sql, heading, Origin::BuiltIn)?;
         let params = bind(&saved.params, &[], Utc::now())?;
         for prepared in engine.prepare(sql, &params).await? {
+=======
+        context.report(&format!("\n{heading}\n\n{sql}\n"));
+        for prepared in engine.prepare(sql, &Params::new()).await? {
+>>>>>>> queries
             query::show(context, &prepared, &target, options, &mut Checks::default()).await?;
         }
     }
@@ -193,11 +225,6 @@ fn hours_around(snapshot: &Snapshot) -> Window {
 fn key_of_this_run() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
-}
-
-/// A query without its header of comments.
-fn statement(sql: &str) -> String {
-    sql.lines().skip_while(|line| line.starts_with("--")).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 fn say_next(context: &Context, place: &Path) {

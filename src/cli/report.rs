@@ -352,3 +352,26 @@ fn row(report: Document) -> [Option<String>; 4] {
     };
     [Some(report.name), Some(params.join(", ")), report.description.or(Some(report.title)), Some(origin)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_of_parts_stay_where_they_belong() {
+        assert_eq!(directory_name(0, "../../etc/passwd"), "1-______etc_passwd");
+        assert_eq!(directory_name(1, "s3://bucket/\u{202e}a"), "2-s3___bucket__a");
+        assert!(directory_name(2, &"x".repeat(5000)).len() < 70);
+    }
+
+    #[test]
+    fn outputs_by_their_endings() {
+        let of = |typed: &str| Output::of(Some(typed));
+        assert!(matches!(Output::of(None), Ok(Output::Markdown(None))));
+        assert!(matches!(of("md"), Ok(Output::Markdown(None))));
+        assert!(matches!(of("a.HTML"), Ok(Output::Html(Some(_)))));
+        assert!(matches!(of("a.md"), Ok(Output::Markdown(Some(_)))));
+        assert!(matches!(of("new.html/"), Ok(Output::Directory(_))));
+        assert!(matches!(of("a.pdf"), Err(Failure::Usage(_))));
+    }
+}

@@ -160,6 +160,7 @@ async fn run(engine: &Engine, block: &Block, params: &Params, keep: &Keep, ran: 
     ran.notes.extend(statement.notes().iter().cloned());
     ran.reads_spans = statement.reads_spans();
     ran.schema = statement.schema();
+    ran.shown = RecordBatch::new_empty(statement.schema());
     let result = take(statement, block, keep, ran).await;
     for remark in statement.remarks() {
         if remark.incomplete { &mut ran.incomplete } else { &mut ran.notes }.push(remark.text);

@@ -216,7 +216,7 @@ fn expectations_are_read() {
         ("rows > many", "'many' is no value to compare with: write a number, 'text' in single quotes, true or false"),
         ("rows = 'a'", "'rows = 'a'' compares a number with 'a'; write a number"),
         ("mx(cost) < 5", "there is no aggregate mx; did you mean max?"),
-        ("max(cost < 5", "'max(cost' is never closed: write max(cost)"),
+        ("max(cost < 5", "'max(cost' is never closed: write max(column)"),
         (
             "p95 ms < 3",
             "'p95 ms' is no name of a column: write one in double quotes if it is more than letters, digits and _",

@@ -55,16 +55,16 @@ impl Trace {
         self.spans.iter().find(|span| span.id() == id)
     }
 
-    /// Spans above one, the nearest first; a cycle ends where it closes.
-    fn above(&self, span: &Span) -> Vec<&Span> {
+    /// What is met on the way up by the ids as they are, until something is met again.
+    fn way_up(&self, span: &Span) -> Vec<&Span> {
         let mut seen = HashSet::from([span.id().to_owned()]);
-        let mut above = Vec::new();
+        let mut way = Vec::new();
         let mut next = span.parent().and_then(|id| self.span(id));
         while let Some(span) = next.filter(|span| seen.insert(span.id().to_owned())) {
-            above.push(span);
+            way.push(span);
             next = span.parent().and_then(|id| self.span(id));
         }
-        above
+        way
     }
 
     fn is_orphan(&self, span: &Span) -> bool {
@@ -73,8 +73,28 @@ impl Trace {
 
     /// Whether going up from it comes back to it.
     fn is_in_cycle(&self, span: &Span) -> bool {
-        let last = self.above(span).last().copied().unwrap_or(span);
+        let last = self.way_up(span).last().copied().unwrap_or(span);
         last.parent() == Some(span.id())
+    }
+
+    /// Whether it is where a cycle is cut: its earliest member has nothing above it.
+    fn is_cut(&self, span: &Span) -> bool {
+        let place = |span: &Span| (span.start(), span.id().to_owned());
+        self.is_in_cycle(span) && self.way_up(span).into_iter().all(|other| place(span) <= place(other))
+    }
+
+    /// Spans above one in the tree, the nearest first.
+    fn above(&self, span: &Span) -> Vec<&Span> {
+        let mut above = Vec::new();
+        if !self.is_cut(span) {
+            for next in self.way_up(span) {
+                above.push(next);
+                if self.is_cut(next) {
+                    break;
+                }
+            }
+        }
+        above
     }
 
     fn root(&self) -> &Span {

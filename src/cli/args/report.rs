@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::remote::RemoteOptions;
+use super::saved::pair;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReportArguments {
@@ -61,11 +62,4 @@ fn block_format() -> impl clap::builder::TypedValueParser<Value = crate::output:
     use clap::builder::{PossibleValuesParser, TypedValueParser};
 
     PossibleValuesParser::new(["csv", "parquet"]).map(|name| if name == "csv" { Format::Csv } else { Format::Parquet })
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write name=value".to_owned()),
-    }
 }
