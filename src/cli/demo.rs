@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use arrow::array::{AsArray, RecordBatch};
-use chrono::Utc;
 use futures::TryStreamExt;
 use indicatif::HumanCount;
 
@@ -22,7 +21,7 @@ use crate::engine::{Engine, EngineError, Param, Params};
 use crate::model::window::Window;
 use crate::output::{SessionView, ViewOptions, write_trace};
 use crate::pull::Order;
-use crate::report::{Checks, Origin, Saved, bind};
+use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
 use crate::sources::demo::Generator;
@@ -164,15 +163,8 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
     let mut options = context.options(&target);
     options.width.get_or_insert(PIPE_WIDTH);
     for (heading, sql) in QUESTIONS {
-<<<<<<< HEAD
-        context.report(&format!("\n{heading}\n\n{}\n", statement(sql)));
-        let saved = Saved::parse(sql, heading, Origin::BuiltIn)?;
-        let params = bind(&saved.params, &[], Utc::now())?;
-        for prepared in engine.prepare(sql, &params).await? {
-=======
         context.report(&format!("\n{heading}\n\n{sql}\n"));
         for prepared in engine.prepare(sql, &Params::new()).await? {
->>>>>>> queries
             query::show(context, &prepared, &target, options, &mut Checks::default()).await?;
         }
     }

@@ -25,6 +25,7 @@ pub(super) fn table(ran: &Ran, caption: &str, zone: Zone) -> Result<String, Arro
         out.push_str("<tr>");
         for (column, numeric) in numeric.iter().enumerate() {
             match texts.text(column, row) {
+                None if *numeric => out.push_str("<td class=\"null n\">null</td>"),
                 None => out.push_str("<td class=\"null\">null</td>"),
                 Some(text) if *numeric => {
                     out.push_str("<td class=\"n\">");
