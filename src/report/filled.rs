@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::document::Document;
 use super::run::Ran;
-use super::values::ValueName;
+use super::values::{ValueName, fill};
 use crate::engine::{Engine, EngineError, Param, Params};
 use crate::output::{CellTexts, Zone, is_number};
 
@@ -113,6 +113,12 @@ impl Part {
 }
 
 impl Filled {
+    /// Its title, with the values of its first part.
+    pub(crate) fn title(&self) -> String {
+        let title = &self.document.title;
+        self.parts.first().map_or_else(|| title.clone(), |part| fill(title, |name| self.value(part, name)))
+    }
+
     /// What stands for a value in the text, for people; nothing in it is safe yet.
     pub(crate) fn value(&self, part: &Part, name: &str) -> String {
         let document = &self.document;

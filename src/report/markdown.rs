@@ -14,10 +14,7 @@ use crate::output::{Error, Format, Options, ResultWriter, escape_markdown, escap
 pub fn write_markdown(report: &Filled) -> Result<String, Error> {
     let mut out = String::new();
     let several = report.parts.len() > 1;
-    let title = report.parts.first().map_or_else(
-        || report.document.title.clone(),
-        |part| fill(&report.document.title, |name| report.value(part, name)),
-    );
+    let title = report.title();
     out.push_str(&format!("# {}\n\n", plain(&title)));
     if let (Some(text), Some(part)) = (&report.document.description, report.parts.first()) {
         out.push_str(&format!("{}\n\n", plain(&fill(text, |name| report.value(part, name)))));

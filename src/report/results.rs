@@ -7,7 +7,7 @@ use super::filled::{Filled, Part};
 use super::run::Ran;
 use crate::engine::Param;
 
-/// The report as one JSON object: `report`, `title`, `spanql`, `generated`, `parameters`, `exit_code`, `parts` (`store`,
+/// The report as one JSON object: `report`, `title`, `store` (the first), `spanql`, `generated`, `parameters`, `exit_code`, `parts` (`store`,
 /// `project`, `spans`, `incomplete`), and `blocks`: each with `store`, `project`, `name`, `rows`, `seconds`,
 /// `expectations` (`text`, `held`, `found`), `error` (`code`, `message`, `position`; or null) and `incomplete`.
 pub fn results_json(report: &Filled) -> Value {
@@ -28,7 +28,8 @@ pub fn results_json(report: &Filled) -> Value {
         .collect();
     json!({
         "report": report.document.name,
-        "title": report.document.title,
+        "title": report.title(),
+        "store": report.parts.first().map(|part| &part.store),
         "spanql": env!("CARGO_PKG_VERSION"),
         "generated": report.generated.to_rfc3339_opts(SecondsFormat::Millis, true),
         "parameters": params,

@@ -108,7 +108,9 @@ fn exit_codes_and_what_stands_in_place() {
     code(&unmet, 3);
     assert!(stderr(&unmet).contains("error: not as expected: the block models"), "{}", stderr(&unmet));
     let results = json(&at.join("r.json"));
-    assert_eq!(results["exit_code"], 3);
+    assert_eq!((results["exit_code"].as_i64(), results["report"].as_str()), (Some(3), Some("mine")));
+    assert_eq!(results["store"], store.display().to_string());
+    assert!(results["generated"].as_str().is_some_and(|time| time.ends_with('Z')));
     assert_eq!(results["parameters"]["top"], 1);
     let expectation = &results["blocks"][0]["expectations"][0];
     assert_eq!((expectation["text"].as_str(), expectation["held"].as_bool()), (Some("rows > 2"), Some(false)));

@@ -52,10 +52,7 @@ pub fn write_html(report: &Filled) -> String {
             }
         }
     }
-    let title = report.parts.first().map_or_else(
-        || report.document.title.clone(),
-        |part| fill(&report.document.title, |name| report.value(part, name)),
-    );
+    let title = report.title();
     let title = escape(&title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
