@@ -94,6 +94,20 @@ impl Context {
         self.color
     }
 
+    /// The same settings with another store or project, as far as they are given.
+    pub(super) fn clone_for(&self, place: Option<&str>, project: Option<&str>) -> Self {
+        Self {
+            place: place.unwrap_or(&self.place).to_owned(),
+            project: project.map(str::to_owned).or_else(|| self.project.clone()),
+            ..*self
+        }
+    }
+
+    /// The zone in which people read times.
+    pub(super) fn zone(&self) -> Zone {
+        self.zone
+    }
+
     /// The store's place as it was named.
     pub(super) fn place(&self) -> &str {
         &self.place
@@ -315,6 +329,11 @@ impl Drop for Unfinished {
 }
 
 impl Target {
+    /// A file.
+    pub(super) fn of_file(path: &Path, format: Format) -> Self {
+        Self { format, path: Some(path.to_owned()) }
+    }
+
     /// Opens the place the result goes to.
     pub(super) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
         match &self.path {

@@ -24,10 +24,10 @@ pub(super) const INTERRUPTED: i32 = 130;
 const USAGE: u8 = 2;
 
 /// Exit code of a result that is not as it was expected.
-const EXPECTATION: u8 = 3;
+pub(super) const EXPECTATION: u8 = 3;
 
 /// Exit code of an answer that rests on incomplete data, where a complete one was required.
-const INCOMPLETE: u8 = 4;
+pub(super) const INCOMPLETE: u8 = 4;
 
 /// Ends that are no failure of the work itself.
 #[derive(Debug, thiserror::Error)]

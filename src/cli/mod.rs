@@ -20,6 +20,7 @@ mod query;
 mod remote;
 mod repl;
 mod schema;
+mod report;
 mod run;
 mod serve;
 mod show;
@@ -102,6 +103,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Spaces(arguments) => remote::spaces(context, arguments).await,
         Command::Query(arguments) => query::run(context, arguments).await,
         Command::Run(arguments) => run::run(context, arguments).await,
+        Command::Report(arguments) => report::run(context, *arguments).await,
         Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
         Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
         Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,

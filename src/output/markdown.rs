@@ -80,7 +80,7 @@ impl<W: Write> MarkdownWriter<W> {
 /// Appends text so that it renders as itself inside a table cell: no markup, no HTML, no cell or row of its own.
 ///
 /// Line breaks become `<br>`, hidden characters visible. An underscore inside a word is no markup and stays.
-fn escape_markdown(text: &str, out: &mut String) {
+pub(crate) fn escape_markdown(text: &str, out: &mut String) {
     let mut chars = text.chars().peekable();
     let mut previous = ' ';
     while let Some(c) = chars.next() {

@@ -38,6 +38,7 @@ mod sanitize;
 mod table;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod time;
 mod view;
 mod writer;
@@ -45,12 +46,16 @@ mod written;
 mod zone;
 
 pub use catalog::{ColumnListing, ListingOptions, TableListing, write_tables};
+pub(crate) use cut::cut_batch;
+pub(crate) use encode::is_number;
 pub use error::Error;
 pub use fence::Fence;
 pub use format::Format;
 pub(crate) use json::escape_controls;
+pub(crate) use markdown::escape_markdown;
 pub(crate) use nested::{Columns, FIXED, Shape, instant};
 pub use sanitize::escape_terminal;
+pub(crate) use texts::CellTexts;
 pub use view::{Focus, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json};
 pub use writer::{Options, ResultWriter};
 pub use written::Written;

@@ -19,6 +19,26 @@ pub enum ReportError {
         /// What could be written instead, where something near is known.
         suggestion: Option<String>,
     },
+    /// Something in a report is not as it should be.
+    #[error("{place}:{line}: {reason}{}", hint(.suggestion, ""))]
+    Report {
+        /// Where the text is from: a file, or `built-in report NAME`.
+        place: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong, and what could be written.
+        reason: String,
+        /// What could be written instead, where something near is known.
+        suggestion: Option<String>,
+    },
+    /// There is no report of that name, and no saved query.
+    #[error("there is no report {name}{}", hint(.suggestion, "see `spanql report --list`"))]
+    UnknownReport {
+        /// The name.
+        name: String,
+        /// The nearest one.
+        suggestion: Option<String>,
+    },
     /// A file cannot be read.
     #[error("{}: {reason}", file.display())]
     Unreadable {
@@ -94,6 +114,8 @@ impl ReportError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Header { .. } => "bad-header",
+            Self::Report { .. } => "bad-report",
+            Self::UnknownReport { .. } => "unknown-report",
             Self::Unreadable { .. } => "file",
             Self::Twice { .. } => "ambiguous-query",
             Self::UnknownQuery { .. } => "unknown-query",
@@ -109,6 +131,8 @@ impl ReportError {
     pub fn suggestion(&self) -> Option<&str> {
         match self {
             Self::Header { suggestion, .. }
+            | Self::Report { suggestion, .. }
+            | Self::UnknownReport { suggestion, .. }
             | Self::UnknownQuery { suggestion, .. }
             | Self::UnknownParameter { suggestion, .. }
             | Self::UnknownColumn { suggestion, .. } => suggestion.as_deref(),
@@ -119,7 +143,7 @@ impl ReportError {
     /// Line and column, both counted from 1, of the place in the text, where it is known.
     pub fn position(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Header { line, .. } => Some((*line as u64, 1)),
+            Self::Header { line, .. } | Self::Report { line, .. } => Some((*line as u64, 1)),
             _ => None,
         }
     }

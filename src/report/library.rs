@@ -95,6 +95,16 @@ impl Library {
         })
     }
 
+    /// Where names are looked up as files when they are paths.
+    pub(super) fn working(&self) -> &Path {
+        &self.working
+    }
+
+    /// The directories that hold files, the one that hides the others first.
+    pub(super) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
     fn by_name(&self) -> BTreeMap<String, Result<Saved, ReportError>> {
         let mut queries = BTreeMap::new();
         for directory in &self.directories {
@@ -123,23 +133,10 @@ impl Library {
 
 /// The queries in the files of a directory with their names, in the order of the files' names.
 fn files(directory: &Path) -> Vec<(String, Result<Saved, ReportError>)> {
-    let unreadable = |error: std::io::Error| {
-        let error = ReportError::Unreadable { file: directory.to_owned(), reason: error.to_string() };
-        vec![(directory.display().to_string(), Err(error))]
-    };
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return unreadable(error),
-    };
-    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>();
-    let mut paths = match paths {
+    let paths = match paths(directory, ENDING) {
         Ok(paths) => paths,
-        Err(error) => return unreadable(error),
+        Err(error) => return vec![(directory.display().to_string(), Err(error))],
     };
-    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == ENDING) && !hidden(path) && !path.is_dir());
-    paths.sort();
     let named = |path: PathBuf| {
         let query = read(&path);
         let name = query.as_ref().map_or_else(|_| stem(&path), |query| query.name.clone());
@@ -148,7 +145,29 @@ fn files(directory: &Path) -> Vec<(String, Result<Saved, ReportError>)> {
     paths.into_iter().map(named).collect()
 }
 
+/// The files of a directory with this ending, sorted; none if there is no such directory.
+pub(super) fn paths(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, ReportError> {
+    let unreadable =
+        |error: std::io::Error| ReportError::Unreadable { file: directory.to_owned(), reason: error.to_string() };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>();
+    let mut paths = paths.map_err(unreadable)?;
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|found| found == ending) && !hidden(path) && !path.is_dir());
+    paths.sort();
+    Ok(paths)
+}
+
 fn read(path: &Path) -> Result<Saved, ReportError> {
+    Saved::parse(&read_text(path)?, &stem(path), Origin::File(path.to_owned()))
+}
+
+/// The text of a file that holds a query or a report.
+pub(super) fn read_text(path: &Path) -> Result<String, ReportError> {
     let wrong = |reason: String| ReportError::Unreadable { file: path.to_owned(), reason };
     let cannot = |error: std::io::Error| wrong(error.to_string());
     // A pipe would be waited for.
@@ -160,9 +179,8 @@ fn read(path: &Path) -> Result<Saved, ReportError> {
     if text.len() as u64 > LONGEST {
         return Err(wrong("is longer than 1 MB, which is more than a query can be".to_owned()));
     }
-    let text = String::from_utf8(text).map_err(|error| {
+    String::from_utf8(text).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         wrong(format!("line {} is not UTF-8", line + 1))
-    })?;
-    Saved::parse(&text, &stem(path), Origin::File(path.to_owned()))
+    })
 }

@@ -3,6 +3,7 @@
 mod config;
 mod look;
 mod remote;
+mod report;
 mod saved;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(super) use look::{
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
 pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
+pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
 
 /// Query exported LLM spans with SQL.
@@ -155,6 +157,13 @@ pub(super) enum Command {
     /// spanql/queries in the user's settings, and among the built-in ones. Exit code 3 when the result is not as
     /// expected.
     Run(RunArguments),
+    /// Make a report
+    ///
+    /// A report is a Markdown file: front matter with title, description and params, text, and fenced sql blocks with
+    /// a name, a chart and expectations. It becomes one HTML page that needs no network and no script, or Markdown, or a
+    /// directory of CSV or Parquet files. Names are looked up as those of saved queries. Exit code 1 when a block
+    /// failed, 3 when a result is not as expected.
+    Report(Box<ReportArguments>),
     /// Look at spans
     Spans {
         #[command(subcommand)]

@@ -28,7 +28,8 @@ pub(in crate::cli) struct RunArguments {
     pub(in crate::cli) remote: RemoteOptions,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// A parameter and its value.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write name=value".to_owned()),
