@@ -99,7 +99,7 @@ impl Context {
         Self {
             place: place.unwrap_or(&self.place).to_owned(),
             project: project.map(str::to_owned).or_else(|| self.project.clone()),
-            ..*self
+            ..self.clone()
         }
     }
 
@@ -331,7 +331,7 @@ impl Drop for Unfinished {
 impl Target {
     /// A file.
     pub(super) fn of_file(path: &Path, format: Format) -> Self {
-        Self { format, path: Some(path.to_owned()) }
+        Self { format, path: Some(path.to_owned()), screen: None }
     }
 
     /// Opens the place the result goes to.

@@ -19,9 +19,9 @@ mod pull;
 mod query;
 mod remote;
 mod repl;
-mod schema;
 mod report;
 mod run;
+mod schema;
 mod serve;
 mod show;
 mod skill;
@@ -109,12 +109,8 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
         Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
         Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,
-        Command::Sessions { command: SessionsCommand::List(arguments) } => {
-            list::sessions(context, *arguments).await
-        }
-        Command::Sessions { command: SessionsCommand::Show(arguments) } => {
-            show::session(context, arguments).await
-        }
+        Command::Sessions { command: SessionsCommand::List(arguments) } => list::sessions(context, *arguments).await,
+        Command::Sessions { command: SessionsCommand::Show(arguments) } => show::session(context, arguments).await,
         Command::Structure(arguments) => list::structure(context, arguments).await,
         Command::Filter(arguments) => filter::run(context, &arguments),
         Command::Schema(arguments) => schema::run(context, arguments).await,

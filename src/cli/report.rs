@@ -250,7 +250,12 @@ fn write(context: &Context, report: &Filled, output: Output, directory: Option<U
         }
     };
     match path {
-        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+        None => {
+            // In the shell, what is taller than the screen goes through its pager.
+            let mut out = context.target(Some("md"))?.open()?;
+            out.write_all(text.as_bytes())?;
+            Ok(out.flush()?)
+        }
         Some(path) => {
             write_file(&path, text.as_bytes())?;
             context.report(&format!("wrote {}", path.display()));

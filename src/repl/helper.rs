@@ -120,7 +120,8 @@ impl Completer for ShellHelper {
             return self.files.complete(line, at, context);
         }
         let pairs = found.candidates.into_iter();
-        let pairs = pairs.map(|text| Pair { display: text.trim_end_matches(['\'', ' ']).to_owned(), replacement: text });
+        let pairs =
+            pairs.map(|text| Pair { display: text.trim_end_matches(['\'', ' ']).to_owned(), replacement: text });
         Ok((found.start, pairs.collect()))
     }
 }

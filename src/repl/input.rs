@@ -149,7 +149,10 @@ mod tests {
             ("-- only a comment\n", ""),
             ("-- first\nSELECT 1;", "S<-- first\nSELECT 1>"),
             (";;", ""),
-            ("SELECT attributes.llm.input_messages.0.message.role FROM spans;", "S<SELECT attributes.llm.input_messages.0.message.role FROM spans>"),
+            (
+                "SELECT attributes.llm.input_messages.0.message.role FROM spans;",
+                "S<SELECT attributes.llm.input_messages.0.message.role FROM spans>",
+            ),
             ("SELECT 1; x 'open", "S<SELECT 1> …<x 'open>"),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");

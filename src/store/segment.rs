@@ -311,7 +311,10 @@ fn add_facts(
         }
         known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
     } else {
-        facts.insert(name.to_owned(), ColumnFacts { open: seen, filled, example: example(array)?, values: few_values(array) });
+        facts.insert(
+            name.to_owned(),
+            ColumnFacts { open: seen, filled, example: example(array)?, values: few_values(array) },
+        );
     }
     Ok(())
 }

@@ -41,7 +41,12 @@ fn some(number: u16) -> NonZeroU16 {
 
 impl Terminal {
     /// Starts the shell in a directory, on a screen of this size, with these variables and no others of the caller's.
-    pub(crate) fn start(dir: &Path, (columns, rows): (u16, u16), arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(
+        dir: &Path,
+        (columns, rows): (u16, u16),
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_spanql"));
         command.args(arguments);

@@ -200,7 +200,9 @@ fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
     let (name, description) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     if !is_plain {
-        return Err(Failure::Usage("write \\save NAME [DESCRIPTION]; a name has letters, digits, - and _".into()).into());
+        return Err(
+            Failure::Usage("write \\save NAME [DESCRIPTION]; a name has letters, digits, - and _".into()).into()
+        );
     }
     let sql = this_or_last(session, "")?;
     let here = Path::new("queries");
@@ -295,7 +297,8 @@ fn edit(session: &Session) -> anyhow::Result<String> {
     }
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
     let editor = editor.unwrap_or_else(|| "vi".to_owned());
-    let mut file = tempfile::Builder::new().prefix("spanql-").suffix(".sql").tempfile().context("cannot make a file to edit")?;
+    let mut file =
+        tempfile::Builder::new().prefix("spanql-").suffix(".sql").tempfile().context("cannot make a file to edit")?;
     if let Some(last) = &session.last {
         writeln!(file, "{last};").context("cannot write the file to edit")?;
     }

@@ -48,7 +48,8 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
     let mut text = String::new();
     loop {
         let before = text.len();
-        let read = lines.read_line(&mut text).map_err(|error| anyhow::Error::new(error).context("cannot read stdin"))?;
+        let read =
+            lines.read_line(&mut text).map_err(|error| anyhow::Error::new(error).context("cannot read stdin"))?;
         let line = &text[before..];
         // Only these can end something: long statements are not cut anew with each of their lines.
         let may_end = line.contains(';') || line.trim_start().starts_with(['\\', '.']);
@@ -180,12 +181,7 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Remembers a line, now and in the file: a shell that is killed loses nothing.
-fn remember(
-    editor: &mut Editor<ShellHelper, FileHistory>,
-    line: &str,
-    file: Option<&PathBuf>,
-    context: &Context,
-) {
+fn remember(editor: &mut Editor<ShellHelper, FileHistory>, line: &str, file: Option<&PathBuf>, context: &Context) {
     let added = editor.add_history_entry(line);
     let (Ok(true), Some(file)) = (added, file) else { return };
     let kept = match file.parent() {

@@ -11,8 +11,9 @@ use crate::cli::args::{RemoteOptions, ReplArguments};
 use crate::cli::context::{Context, Screen, counted};
 use crate::cli::exit::Failure;
 use crate::cli::interrupt::Interrupts;
-use crate::cli::{STACK, incomplete, query, remote};
-use crate::engine::{Engine, EngineError, Params, Prepared, parse_param};
+use crate::cli::query::Answer;
+use crate::cli::{STACK, query, remote};
+use crate::engine::{Engine, EngineError, Params, parse_param};
 use crate::filter::{Names, Unknown, arize};
 use crate::output::{Format, escape_terminal};
 use crate::repl::{Item, Pager, SharedWords, find, parts};
@@ -56,7 +57,12 @@ pub(super) struct Opened {
 }
 
 impl Session {
-    pub(super) fn new(context: &Context, arguments: &ReplArguments, interactive: bool, interrupts: Interrupts) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        context: &Context,
+        arguments: &ReplArguments,
+        interactive: bool,
+        interrupts: Interrupts,
+    ) -> anyhow::Result<Self> {
         let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();
         let params = params.map_err(|error| Failure::Usage(error.to_string()))?;
         let pager = Pager::default();
@@ -131,7 +137,10 @@ impl Session {
 
     /// Gathers what completion knows, aside, if the store or the settings are others than the last time.
     pub(super) fn refresh_words(&mut self) {
-        let now = (self.opened.as_ref().map_or(u64::MAX, |opened| opened.snapshot.manifest.version), self.context.project.clone());
+        let now = (
+            self.opened.as_ref().map_or(u64::MAX, |opened| opened.snapshot.manifest.version),
+            self.context.project.clone(),
+        );
         let mut words = (*self.words.get()).clone();
         words.variables = self.params.keys().cloned().collect();
         self.words.set(words);
@@ -163,7 +172,7 @@ impl Session {
         {
             return Ok(Arc::clone(opened));
         }
-        let (engine, snapshot) = query::engine(&self.context).await?;
+        let (engine, snapshot) = query::engine(&self.context, false).await?;
         engine.register_source(remote::live(&self.remote));
         if let Some(filter) = &self.filter {
             let (schema, rest) = engine.span_columns("spans").await?;
@@ -201,18 +210,15 @@ impl Session {
         self.job(move || async move {
             let prepared = opened.engine.prepare(&sql, &params).await?;
             let target = context.target(None)?;
-            let of_store = prepared.iter().any(Prepared::reads_spans);
-            if of_store {
-                context.note_if_empty(&opened.snapshot);
-            }
-            for statement in &prepared {
-                query::show(&context, statement, &target, context.options(&target)).await?;
-                query::say_remarks(&context, statement);
-            }
-            if of_store {
-                incomplete::check(&context, &opened.snapshot, false).await?;
-            }
-            Ok(())
+            let answer = Answer {
+                prepared: &prepared,
+                snapshot: &opened.snapshot,
+                target: &target,
+                options: context.options(&target),
+                require_complete: false,
+                expectations: &[],
+            };
+            query::answer(&context, answer).await
         })
         .await
     }

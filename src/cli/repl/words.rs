@@ -1,12 +1,16 @@
 //! The snapshot that completion reads, gathered from a store.
 
+use std::path::Path;
+
 use arrow::array::AsArray;
 use futures::TryStreamExt;
 
 use crate::cli::context::Context;
 use crate::cli::query;
+use crate::config::Environment;
 use crate::engine::{Engine, EngineError, FunctionKind, Params};
 use crate::repl::{TableWords, Words};
+use crate::report::{Library, list_reports};
 
 /// Ids of the newest traces that are completed, and sessions.
 const IDS: usize = 100_000;
@@ -16,7 +20,7 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
     // Notes about the store are for statements.
     let mut context = context.clone();
     context.quiet = true;
-    let (engine, snapshot) = query::engine(&context).await?;
+    let (engine, snapshot) = query::engine(&context, false).await?;
     let described = engine.describe().await;
     let tables = described.tables.into_iter().map(|table| TableWords {
         name: table.name,
@@ -27,6 +31,7 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
         let functions = described.functions.iter().filter(move |function| kind(&function.kind));
         functions.map(|function| function.name.clone()).collect::<Vec<_>>()
     };
+    let library = Library::of(Path::new(""), Environment::of_process().config.as_deref());
     let mut projects: Vec<String> = snapshot.manifest.segments.iter().map(|segment| segment.project.clone()).collect();
     projects.sort_unstable();
     projects.dedup();
@@ -37,8 +42,11 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
         values: snapshot.few_values(context.project.as_deref()).await?,
         projects,
         trace_ids: ids(&engine, &format!("SELECT trace_id FROM traces ORDER BY start_time DESC LIMIT {IDS}")).await?,
-        session_ids: ids(&engine, &format!("SELECT session_id FROM sessions ORDER BY start_time DESC LIMIT {IDS}")).await?,
-        ..Words::default()
+        session_ids: ids(&engine, &format!("SELECT session_id FROM sessions ORDER BY start_time DESC LIMIT {IDS}"))
+            .await?,
+        queries: library.list().into_iter().flatten().map(|saved| saved.name).collect(),
+        reports: list_reports(&library).into_iter().flatten().map(|report| report.name).collect(),
+        variables: Vec::new(),
     })
 }
 

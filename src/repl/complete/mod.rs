@@ -89,8 +89,13 @@ fn of_command(words: &Words, line: &str) -> Completion {
         let also = COMMANDS.iter().flat_map(|command| command.also.iter().copied()).filter(|_| sign == ".");
         let mut names: Vec<&str> = names.chain(also).filter(|known| begins(known, name)).collect();
         names.sort_unstable();
-        let candidates = names.into_iter().filter(|name| sign == "\\" || name.starts_with(|c: char| c.is_ascii_alphabetic()));
-        return Completion { start: 0, candidates: candidates.map(|name| format!("{sign}{name} ")).collect(), files: false };
+        let candidates =
+            names.into_iter().filter(|name| sign == "\\" || name.starts_with(|c: char| c.is_ascii_alphabetic()));
+        return Completion {
+            start: 0,
+            candidates: candidates.map(|name| format!("{sign}{name} ")).collect(),
+            files: false,
+        };
     }
     let Ok(command) = command::find(name) else { return Completion::default() };
     let start = line.rfind(char::is_whitespace).map_or(named, |blank| blank + 1);
@@ -111,8 +116,12 @@ fn of_command(words: &Words, line: &str) -> Completion {
             let formats = crate::output::Format::NAMES.iter().filter(|name| begins(name, word));
             formats.map(|name| (*name).to_owned()).collect()
         }
-        Takes::Switch if first => ["on", "off"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect(),
-        Takes::Words if first => ["arize"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect(),
+        Takes::Switch if first => {
+            ["on", "off"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect()
+        }
+        Takes::Words if first => {
+            ["arize"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect()
+        }
         Takes::Sql => {
             let sql = line[named..].trim_start();
             return shifted(of_statement(words, sql, sql), line.len() - sql.len());
@@ -140,7 +149,8 @@ fn of_filter(words: &Words, line: &str, named: usize) -> Completion {
     Completion { start: (found.start + shift).saturating_sub(BEFORE.len()), candidates, files: false }
 }
 
-const FILTER_WORDS: [&str; 11] = ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "BETWEEN", "CONTAINS", "TRUE"];
+const FILTER_WORDS: [&str; 11] =
+    ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "BETWEEN", "CONTAINS", "TRUE"];
 
 fn is_keyword(word: &str) -> bool {
     keywords().any(|keyword| keyword.eq_ignore_ascii_case(word))
@@ -177,7 +187,12 @@ fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
         }
         Kind::Value { compared } => {
             let values = values(words, &compared, &others());
-            values.iter().map(|value| quoted(value)).filter(|value| begins(value, word)).map(|value| value + "'").collect()
+            values
+                .iter()
+                .map(|value| quoted(value))
+                .filter(|value| begins(value, word))
+                .map(|value| value + "'")
+                .collect()
         }
         Kind::Expression { compared } => {
             let relations = others();
@@ -210,7 +225,8 @@ fn relation_names(words: &Words, word: &str) -> Vec<String> {
 
 /// The values of a column that was typed, perhaps behind the alias of a relation.
 fn values<'a>(words: &'a Words, typed: &str, relations: &[(String, String)]) -> &'a [String] {
-    let own = typed.split_once('.').filter(|(first, _)| relations.iter().any(|(alias, _)| alias.eq_ignore_ascii_case(first)));
+    let own =
+        typed.split_once('.').filter(|(first, _)| relations.iter().any(|(alias, _)| alias.eq_ignore_ascii_case(first)));
     let name = own.map_or(typed, |(_, rest)| rest);
     let column = expand_alias(name).unwrap_or_else(|| name.to_owned());
     words.values.get(&column).map_or(&[], Vec::as_slice)

@@ -132,7 +132,11 @@ fn is_relation(before: &[&Lexeme]) -> bool {
 fn compared(before: &[&Lexeme]) -> Option<String> {
     let (last, rest) = before.split_last()?;
     if is_operator(last) {
-        let rest = if rest.last().is_some_and(|lexeme| lexeme.keyword() == Keyword::NOT) { &rest[..rest.len() - 1] } else { rest };
+        let rest = if rest.last().is_some_and(|lexeme| lexeme.keyword() == Keyword::NOT) {
+            &rest[..rest.len() - 1]
+        } else {
+            rest
+        };
         return name(rest);
     }
     if !matches!(last.token.token, Token::LParen | Token::Comma) {
@@ -154,7 +158,8 @@ fn compared(before: &[&Lexeme]) -> Option<String> {
     if r#in.keyword() != Keyword::IN {
         return None;
     }
-    let rest = if rest.last().is_some_and(|lexeme| lexeme.keyword() == Keyword::NOT) { &rest[..rest.len() - 1] } else { rest };
+    let rest =
+        if rest.last().is_some_and(|lexeme| lexeme.keyword() == Keyword::NOT) { &rest[..rest.len() - 1] } else { rest };
     name(rest)
 }
 
@@ -243,7 +248,8 @@ fn relation(solid: &[&Lexeme], from: usize) -> Option<((String, String), usize)>
     if solid.get(at).is_some_and(|lexeme| lexeme.keyword() == Keyword::AS) {
         at += 1;
     }
-    let alias = solid.get(at).filter(|lexeme| !super::super::highlight::is_shown(lexeme.keyword())).and_then(|l| word(l));
+    let alias =
+        solid.get(at).filter(|lexeme| !super::super::highlight::is_shown(lexeme.keyword())).and_then(|l| word(l));
     match alias {
         Some(alias) => Some(((alias, name), at + 1)),
         None => Some(((name.trim_end_matches('(').to_owned(), name), at)),
@@ -281,7 +287,10 @@ mod tests {
             ("SELECT a, b", r#""b" Expression { compared: None }"#),
             ("SELECT f(a, b", r#""b" Expression { compared: None }"#),
             ("SELECT * FROM spans WHERE a = ", r#""" Expression { compared: Some("a") }"#),
-            ("SELECT * FROM spans WHERE s.attributes.llm.provider = 'o", r#""o" Value { compared: "s.attributes.llm.provider" }"#),
+            (
+                "SELECT * FROM spans WHERE s.attributes.llm.provider = 'o",
+                r#""o" Value { compared: "s.attributes.llm.provider" }"#,
+            ),
             ("SELECT * FROM spans WHERE kind IN (", r#""" Expression { compared: Some("kind") }"#),
             ("SELECT * FROM spans WHERE kind NOT IN ('LLM', '", r#""" Value { compared: "kind" }"#),
             ("SELECT * FROM trace('ab", r#""ab" Argument { function: "trace" }"#),

@@ -65,9 +65,15 @@ fn what_stands_at_the_cursor_is_completed() {
         ("SELECT rou| FROM spans", "SELECT [round(]"),
         ("SELECT name FROM spans wh|", "SELECT name FROM spans [when |where ]"),
         ("SELECT attributes.ev| FROM spans", "SELECT []"),
-        ("SELECT * FROM spans WHERE model = |", "SELECT * FROM spans WHERE model = ['gpt-4o'|'it''s'|trace_id|span_id]"),
+        (
+            "SELECT * FROM spans WHERE model = |",
+            "SELECT * FROM spans WHERE model = ['gpt-4o'|'it''s'|trace_id|span_id]",
+        ),
         ("SELECT * FROM spans WHERE model = 'it|", "SELECT * FROM spans WHERE model = '[it''s']"),
-        ("SELECT * FROM spans s WHERE s.status_code IN ('OK', 'E|", "SELECT * FROM spans s WHERE s.status_code IN ('OK', '[ERROR']"),
+        (
+            "SELECT * FROM spans s WHERE s.status_code IN ('OK', 'E|",
+            "SELECT * FROM spans s WHERE s.status_code IN ('OK', '[ERROR']",
+        ),
         ("SELECT * FROM spans WHERE status_code = '|", "SELECT * FROM spans WHERE status_code = '[ERROR'|OK']"),
         ("SELECT * FROM trace('aaaa|", "SELECT * FROM trace('[aaaa1111'|aaaa2222']"),
         ("SELECT * FROM session('|", "SELECT * FROM session('[sess-1']"),
