@@ -387,13 +387,16 @@ async fn traces_and_days() {
             *inputs.entry(input).or_default() += 1;
         }
     }
-    inputs.retain(|_, times| *times > 1);
+    // Some are as long as a page, and differ at its end.
+    let begins = |text: &str| text.chars().take(200).collect::<String>();
+    let mut wanted: Vec<(String, usize)> =
+        inputs.into_iter().filter(|(_, times)| *times > 1).map(|(input, times)| (begins(input), times)).collect();
+    wanted.sort();
     let rows = run(&engine, "duplicate-inputs", &[("n", "1000")]).await;
-    let found = rows.iter().map(|row| {
-        let input = inputs.keys().find(|input| input.starts_with(&row["input"])).unwrap();
-        (*input, row["traces"].parse().unwrap())
-    });
-    assert_eq!(found.collect::<BTreeMap<&str, usize>>(), inputs);
+    let mut found: Vec<(String, usize)> =
+        rows.iter().map(|row| (row["input"].clone(), row["traces"].parse().unwrap())).collect();
+    found.sort();
+    assert_eq!(found, wanted);
 
     traces.sort_by(|a, b| b.latency_ms().total_cmp(&a.latency_ms()).then_with(|| a.id.cmp(&b.id)));
     let rows = run(&engine, "slowest-traces", &[("n", "7")]).await;
