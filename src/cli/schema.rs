@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use glob::{MatchOptions, Pattern};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::args::SchemaArguments;
 use super::context::Context;
@@ -38,6 +38,57 @@ struct Schema {
     narrowed: bool,
 }
 
+/// The same as one object.
+#[derive(Serialize)]
+struct SchemaJson<'a> {
+    store: StoreJson<'a>,
+    tables: Vec<TableJson<'a>>,
+    table_functions: Vec<FunctionJson<'a>>,
+    aliases: BTreeMap<&'a str, &'a str>,
+    functions: Vec<FunctionJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct StoreJson<'a> {
+    place: &'a str,
+    version: u64,
+    spans: u64,
+    projects: BTreeSet<&'a str>,
+}
+
+#[derive(Serialize)]
+struct TableJson<'a> {
+    name: &'a str,
+    description: &'a str,
+    columns: Vec<ColumnJson<'a>>,
+}
+
+/// `filled` and `example` are there where the store knows them of the table, and null where it holds no span.
+#[derive(Serialize)]
+struct ColumnJson<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    data_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filled: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    example: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FunctionJson<'a> {
+    name: &'a str,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a String>,
+}
+
 pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow::Result<()> {
     let on_terminal = arguments.output.is_none() && std::io::stdout().is_terminal();
     let as_text = on_terminal || arguments.output.as_deref() == Some(TEXT);
@@ -62,7 +113,7 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
     }
     if target.format == Format::Json {
         let mut text = Vec::new();
-        escape_controls(&schema.json(context, &snapshot).to_string(), &mut text);
+        escape_controls(&serde_json::to_string(&schema.as_json(context, &snapshot))?, &mut text);
         text.push(b'\n');
         let mut out = target.open()?;
         out.write_all(&text)?;
@@ -186,11 +237,15 @@ impl Schema {
         write_tables(out, &self.tables, options)?;
         let of_kind = |kind: FunctionKind| self.functions.iter().filter(move |function| function.kind == kind);
         // A heading, and lines of two parts.
+        let mut first = self.tables.is_empty();
         let mut section = |heading: &str, lines: Vec<(String, String)>| -> std::io::Result<()> {
             if lines.is_empty() {
                 return Ok(());
             }
-            writeln!(out, "\n{heading}")?;
+            if !std::mem::take(&mut first) {
+                writeln!(out)?;
+            }
+            writeln!(out, "{heading}")?;
             let width = lines.iter().map(|(first, _)| first.len()).filter(|width| *width <= 32).max().unwrap_or(0);
             for (first, second) in lines {
                 match first.len() <= width {
@@ -222,53 +277,42 @@ impl Schema {
         Ok(())
     }
 
-    fn json(&self, context: &Context, snapshot: &Snapshot) -> Value {
+    fn as_json<'a>(&'a self, context: &'a Context, snapshot: &'a Snapshot) -> SchemaJson<'a> {
         let alias_of = |name: &str| ALIASES.iter().find(|(_, column)| *column == name).map(|(alias, _)| *alias);
         let tables = self.tables.iter().map(|table| {
-            let columns = table.columns.iter().map(|column| {
-                let mut object = Map::new();
-                object.insert("name".into(), column.name.clone().into());
-                object.insert("type".into(), column.data_type.clone().into());
-                if table.name == SPANS {
-                    object.insert("filled".into(), column.filled.into());
-                    object.insert("example".into(), column.example.clone().into());
-                    object.extend(alias_of(&column.name).map(|alias| ("alias".to_owned(), alias.into())));
-                }
-                object.extend(column.note.clone().map(|note| ("description".to_owned(), note.into())));
-                Value::Object(object)
+            let of_spans = table.name == SPANS;
+            let columns = table.columns.iter().map(|column| ColumnJson {
+                name: &column.name,
+                data_type: &column.data_type,
+                filled: of_spans.then_some(column.filled),
+                example: of_spans.then_some(column.example.as_deref()),
+                alias: alias_of(&column.name).filter(|_| of_spans),
+                description: column.note.as_deref(),
             });
-            json!({"name": table.name, "description": table.description, "columns": columns.collect::<Vec<_>>()})
+            TableJson { name: &table.name, description: &table.description, columns: columns.collect() }
         });
+        let function = |function: &'a FunctionDescription, described: bool| FunctionJson {
+            name: &function.name,
+            kind: function.kind.as_str(),
+            signature: described.then_some(&function.signature),
+            description: described.then_some(&function.description),
+        };
         let (of_from, others): (Vec<_>, Vec<_>) =
             self.functions.iter().partition(|function| function.kind == FunctionKind::Table);
-        let described = |function: &&FunctionDescription| {
-            let FunctionDescription { name, signature, description, .. } = function;
-            json!({"name": name, "signature": signature, "description": description})
-        };
-        let others = others.iter().map(|function| {
-            let FunctionDescription { name, kind, signature, description } = function;
-            match self.narrowed {
-                true => {
-                    json!({"name": name, "kind": kind.as_str(), "signature": signature, "description": description})
-                }
-                // All of them with all about them would be longer than everything else.
-                false => json!({"name": name, "kind": kind.as_str()}),
-            }
-        });
         let manifest = &snapshot.manifest;
-        let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
-        json!({
-            "tables": tables.collect::<Vec<_>>(),
-            "table_functions": of_from.iter().map(described).collect::<Vec<_>>(),
-            "functions": others.collect::<Vec<_>>(),
-            "aliases": self.aliases.iter().map(|(alias, column)| ((*alias).to_owned(), (*column).into())).collect::<Map<_, Value>>(),
-            "store": {
-                "place": context.place(),
-                "version": manifest.version,
-                "spans": manifest.rows(),
-                "projects": projects,
+        SchemaJson {
+            store: StoreJson {
+                place: context.place(),
+                version: manifest.version,
+                spans: manifest.rows(),
+                projects: manifest.segments.iter().map(|segment| segment.project.as_str()).collect(),
             },
-        })
+            tables: tables.collect(),
+            table_functions: of_from.into_iter().map(|of_from| function(of_from, true)).collect(),
+            aliases: self.aliases.iter().copied().collect(),
+            // All of them with all about them would be longer than everything else.
+            functions: others.into_iter().map(|other| function(other, self.narrowed)).collect(),
+        }
     }
 
     /// A row for each column.

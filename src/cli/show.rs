@@ -68,16 +68,24 @@ enum Form {
 }
 
 impl Form {
-    fn read(context: &Context, output: Option<&str>) -> anyhow::Result<Self> {
-        let Some(output) = output else { return Ok(Self::View(context.target(Some("table"))?)) };
-        let target = context.target(Some(output))?;
-        Ok(if target.format == Format::Json { Self::Nested(target) } else { Self::Flat(target) })
+    fn read(context: &Context, options: &ShowOptions) -> anyhow::Result<Self> {
+        let target = context.target(Some(options.output.as_deref().unwrap_or("table")))?;
+        let form = match options.output {
+            None => Self::View(target),
+            Some(_) if target.format == Format::Json => Self::Nested(target),
+            Some(_) => Self::Flat(target),
+        };
+        if options.max_cell.is_some() && !matches!(form, Self::Flat(_)) {
+            let why = "--max-cell is for rows, e.g. -o jsonl; without --full, text for people shows beginnings only";
+            return Err(Failure::Usage(why.into()).into());
+        }
+        Ok(form)
     }
 }
 
 pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Result<()> {
     let TraceShow { id, full, depth, errors_only, options } = arguments;
-    let form = Form::read(context, options.output.as_deref())?;
+    let form = Form::read(context, &options)?;
     let focus = Focus { depth, errors_only };
     if let Form::Flat(target) = &form
         && focus != Focus::default()
@@ -126,7 +134,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
 
 pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow::Result<()> {
     let SessionShow { id, full, options } = arguments;
-    let form = Form::read(context, options.output.as_deref())?;
+    let form = Form::read(context, &options)?;
     let (engine, snapshot) = query::engine(context, false).await?;
     context.note_if_empty(&snapshot);
     let id = engine.whole_id(IdKind::Session, &id).await?;
@@ -294,7 +302,7 @@ async fn write_rows(
     target: &Target,
     options: &ShowOptions,
 ) -> anyhow::Result<()> {
-    let look = Options { fence: options.fence, ..context.options(target) };
+    let look = Options { fence: options.fence, max_cell: options.max_cell, ..context.options(target) };
     let written = query::write(rows, target, look, &mut Checks::default()).await?;
     written.notes().iter().for_each(|note| context.note(note));
     Ok(())

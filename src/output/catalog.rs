@@ -81,7 +81,7 @@ pub fn write_tables(out: &mut dyn Write, tables: &[TableListing], options: Listi
             table.columns.iter().map(|column| cut(&column.data_type, most(TYPE_WIDTH))).collect();
         let widest = |cells: &[(String, usize)]| cells.iter().map(|(_, width)| *width).max().unwrap_or(0);
         let (name_width, type_width) = (widest(&names), widest(&types));
-        for ((column, (name, width)), (data_type, of_type)) in table.columns.iter().zip(&names).zip(&types) {
+        for ((column, (name, of_name)), (data_type, of_type)) in table.columns.iter().zip(&names).zip(&types) {
             let filled = match column.filled {
                 Some(share) if known => format!("  {:>6}", percent(share)),
                 _ => String::new(),
@@ -89,7 +89,7 @@ pub fn write_tables(out: &mut dyn Write, tables: &[TableListing], options: Listi
             let pad = |width: usize, to: usize| " ".repeat(to.saturating_sub(width));
             let start = format!(
                 "  {name}{}  {dim}{data_type}{}{plain}{filled}",
-                pad(*width, name_width),
+                pad(*of_name, name_width),
                 pad(*of_type, type_width)
             );
             let used = 2 + name_width + 2 + type_width + filled.width();

@@ -113,6 +113,9 @@ pub(in crate::cli) struct ShowOptions {
     /// these [default: text for people, in a pipe too]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(in crate::cli) output: Option<String>,
+    /// In rows, show at most so many characters of a cell
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) max_cell: Option<usize>,
     /// Mark span text as quoted data for agents
     #[arg(long)]
     pub(in crate::cli) fence: bool,
