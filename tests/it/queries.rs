@@ -85,7 +85,7 @@ fn what_is_built_in_is_what_is_there() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
     let mut files: Vec<String> = std::fs::read_dir(directory)
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".sql").to_owned())
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".sql")?.to_owned()))
         .collect();
     files.sort();
     let queries = built_in();
