@@ -24,12 +24,18 @@ fn readme() -> String {
 pub(crate) fn blocks(text: &str) -> Vec<(String, usize, Vec<String>)> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, usize, Vec<String>)> = None;
+    let mut fence = "";
     for (at, line) in text.lines().enumerate() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(language), None) => open = Some((language.to_owned(), at + 2, Vec::new())),
-            (None, Some((_, _, lines))) => lines.push(line.to_owned()),
-            (None, None) => {}
+        let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+        match &mut open {
+            // A longer fence holds shorter ones.
+            Some(_) if line == fence => blocks.extend(open.take()),
+            Some((_, _, lines)) => lines.push(line.to_owned()),
+            None if ticks.len() >= 3 => {
+                fence = ticks;
+                open = Some((line[ticks.len()..].to_owned(), at + 2, Vec::new()));
+            }
+            None => {}
         }
     }
     assert!(open.is_none(), "the last block is not closed");
@@ -61,7 +67,7 @@ fn at_a_terminal(command: &str) -> String {
             None => unquoted.push(c),
         }
     }
-    let answers = [" query ", " store info", " store versions", " projects", " spaces"]
+    let answers = [" query ", " run ", " store info", " store versions", " projects", " spaces"]
         .iter()
         .any(|part| unquoted.contains(part));
     let elsewhere = [" -o", "|", ">"].iter().any(|part| unquoted.contains(part));
@@ -83,7 +89,7 @@ fn dialogue(lines: &[String]) -> Vec<(String, Vec<&str>)> {
     for line in lines {
         match (line.strip_prefix("$ "), dialogue.last_mut()) {
             (Some(command), _) => dialogue.push((command.to_owned(), Vec::new())),
-            // An open quote or a backslash continues the command.
+            // An open quote, a backslash or a text that is not at its end continues the command.
             (None, Some((command, shown))) if shown.is_empty() && is_open(command) => {
                 command.push('\n');
                 command.push_str(line);
@@ -96,6 +102,9 @@ fn dialogue(lines: &[String]) -> Vec<(String, Vec<&str>)> {
 }
 
 fn is_open(command: &str) -> bool {
+    if command.contains("<<'END'") {
+        return !command.ends_with("\nEND");
+    }
     command.ends_with('\\') || command.matches('"').count() % 2 == 1
 }
 

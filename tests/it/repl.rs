@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shell::Shell;
+use crate::shell::{Shell, settled};
 use crate::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
 
 const SCREEN: (u16, u16) = (100, 30);
@@ -217,4 +217,34 @@ fn text_of_strangers_is_harmless() {
     for bad in ["\x1b[31mred", "\x1b]52", "\x1b]8", "\u{202e}", "\u{200b}", "p\x1b[32m"] {
         assert!(!text.contains(bad), "{bad:?} reached the terminal");
     }
+}
+
+#[test]
+fn the_session_in_the_readme_is_true() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let block = readme.split("```text\nspanql> ").nth(1).and_then(|rest| rest.split("\n```").next());
+    let expected = format!("spanql> {}", block.expect("a session of the shell"));
+    let shell = Shell::new();
+    assert_eq!(shell.run("spanql -q demo --keep .spanql").status, 0);
+    let mut terminal = Terminal::start(shell.dir(), (120, 100), &[], &[]);
+    terminal.wait("spanql> ");
+    let mut begun = false;
+    for line in expected.lines() {
+        let typed = match line.strip_prefix("spanql").and_then(|prompt| prompt.split_once("> ")) {
+            Some((_, typed)) => typed,
+            None if begun => line,
+            None => continue,
+        };
+        begun = !typed.starts_with('\\') && !typed.ends_with(';');
+        if begun {
+            terminal.press(typed);
+            terminal.press(ENTER);
+        } else {
+            terminal.ask(typed);
+        }
+    }
+    let screen = terminal.screen();
+    let first = screen.find("spanql> \\use").expect("the session");
+    let (shown, _) = screen[first..].rsplit_once('\n').expect("a prompt behind it");
+    assert_eq!(settled(shown), settled(&expected), "{screen}");
 }

@@ -99,6 +99,11 @@ fn settled_line(line: &str) -> String {
         let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
         rest[number..].starts_with(" s").then(|| (" in 0.0".to_owned(), number))
     });
+    // Blocks of a report say it this way.
+    let line = replace_each(&line, " … ", |rest| {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
+        rest[number..].starts_with(" s,").then(|| (" … 0.0".to_owned(), number))
+    });
     let line = replace_each(&line, "\"bytes\":", |rest| {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         Some(("\"bytes\":0".to_owned(), end))

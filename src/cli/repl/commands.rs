@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
 use super::session::{Next, Session};
@@ -33,6 +34,7 @@ pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &s
     match command.action {
         Action::Help => session.context().print(help().trim_end())?,
         Action::Quit => return Ok(Next::Leave),
+        Action::Describe if rest.is_empty() => tables(session).await?,
         Action::Describe => cli(session, &["schema"], rest).await?,
         Action::Projects => session.statement(PROJECTS).await?,
         Action::Trace if rest.is_empty() => return Err(usage()),
@@ -90,6 +92,16 @@ pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &s
         Action::System => system(rest)?,
     }
     Ok(Next::Go)
+}
+
+/// Lists the tables.
+async fn tables(session: &mut Session) -> anyhow::Result<()> {
+    let tables = session.opened().await?.engine.describe().await.tables;
+    let names: ArrayRef = Arc::new(tables.iter().map(|table| Some(table.name.as_str())).collect::<StringArray>());
+    let columns: ArrayRef = Arc::new(tables.iter().map(|table| table.columns.len() as i64).collect::<Int64Array>());
+    let rows: ArrayRef = Arc::new(tables.iter().map(|table| Some(table.description)).collect::<StringArray>());
+    let batch = RecordBatch::try_from_iter([("table", names), ("columns", columns), ("a row is", rows)])?;
+    session.context().write(None, &batch)
 }
 
 /// Runs a command of the command line, with the shell's settings and words as a system's shell cuts them.
