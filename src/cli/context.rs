@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{Arguments, ColorChoice, MemorySize, ResultOptions};
+use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
 use crate::repl::Pager;
@@ -44,8 +44,8 @@ pub(super) struct Screen {
     pub(super) expanded: bool,
     /// Whether the time is said behind the rows.
     pub(super) timing: bool,
-    /// A file that takes results instead of the screen, and its name.
-    pub(super) file: Option<(PathBuf, Arc<File>)>,
+    /// A file that takes results instead of the screen, and the format that the screen had.
+    pub(super) file: Option<(Format, Arc<File>)>,
     /// What results pass on the way to a screen; none in a pipe.
     pub(super) pager: Option<Pager>,
 }
@@ -87,6 +87,31 @@ impl Context {
     /// The same settings with another store, all of it.
     pub(super) fn with_place(&self, place: &Path) -> Self {
         Self { place: place.display().to_string(), at_version: None, project: None, ..self.clone() }
+    }
+
+    /// The same settings, with those that were typed.
+    pub(super) fn with(&self, typed: &Global) -> Self {
+        let mut context = self.clone();
+        if let Some(place) = &typed.store {
+            (context.place, context.place_origin) = (place.clone(), "--store");
+        }
+        context.project = typed.project.clone().or(context.project);
+        context.at_version = typed.at_version.or(context.at_version);
+        context.memory = typed.memory.unwrap_or(context.memory);
+        match typed.color {
+            ColorChoice::Always => context.color = true,
+            ColorChoice::Never => context.color = false,
+            ColorChoice::Auto => {}
+        }
+        if typed.tz != Zone::default() {
+            context.zone = typed.tz;
+        }
+        if typed.errors != ErrorFormat::Text {
+            context.errors = typed.errors;
+        }
+        context.quiet |= typed.quiet;
+        context.verbose |= typed.verbose > 0;
+        context
     }
 
     /// Whether colours are wanted.
@@ -197,7 +222,9 @@ impl Context {
 
     /// Says behind a result how many rows it has, and how long it took, where that is wanted.
     pub(super) fn footer(&self, rows: u64, began: Instant) {
-        let seconds = began.elapsed().as_secs_f64();
+        let pager = self.screen.as_ref().and_then(|screen| screen.pager.as_ref());
+        let read_on = pager.map(Pager::read_on).unwrap_or_default();
+        let seconds = began.elapsed().saturating_sub(read_on).as_secs_f64();
         match &self.screen {
             Some(screen) if screen.timing => self.say(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
             Some(screen) if screen.pager.is_some() => self.say(&counted(rows, "row")),

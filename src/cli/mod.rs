@@ -70,7 +70,11 @@ pub fn main() -> ExitCode {
         Err(command) => runtime.block_on(interruptible(command, &context)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            // Work that was given up, and cannot be stopped at once, is not waited for.
+            runtime.shutdown_background();
+            ExitCode::SUCCESS
+        }
         Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {
             if pulling {
                 context.note("interrupted; what has landed stays, and the same command goes on from there");

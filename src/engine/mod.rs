@@ -25,14 +25,15 @@ mod params;
 mod parse;
 mod per_trace;
 mod planner;
+mod prepared;
 mod remote;
 mod resolve;
 mod rows;
 mod session;
+mod stop;
 mod store;
 mod structure;
 mod tables;
-mod yields;
 
 pub use catalog::{Relation, TableFunction};
 #[cfg(test)]
@@ -44,8 +45,9 @@ pub use error::EngineError;
 pub use filtered::Selected;
 pub use ids::IdKind;
 pub use params::{Param, ParamType, Params, parse_param};
+pub use prepared::Prepared;
 pub use remote::Remark;
 pub use rows::RowFilter;
-pub use session::{Engine, EngineConfig, Prepared};
+pub use session::{Engine, EngineConfig};
 pub use store::StoreEngine;
 pub(crate) use tables::{ColumnFact, column_facts, type_name};

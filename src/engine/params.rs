@@ -1,6 +1,7 @@
 //! Parameters: `$name` and `:name` in SQL, bound as typed literals.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, SecondsFormat};
@@ -87,6 +88,28 @@ pub fn parse_param(text: &str) -> Result<(String, Param), EngineError> {
         return Err(bad("its name is not a word of letters, digits and '_'"));
     }
     Ok((name.to_owned(), Param::from_text(value)))
+}
+
+impl fmt::Display for Param {
+    /// The value as a person writes it; nothing is `null`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null | Self::NullOf(_) | Self::NullList(_) => f.write_str("null"),
+            Self::Boolean(flag) => flag.fmt(f),
+            Self::Int(int) => int.fmt(f),
+            Self::Float(float) => float.fmt(f),
+            Self::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            Self::Time(nanos) => {
+                f.write_str(&DateTime::from_timestamp_nanos(*nanos).to_rfc3339_opts(SecondsFormat::AutoSi, true))
+            }
+            Self::List(_, items) => {
+                for (at, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if at > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Param {

@@ -23,9 +23,10 @@ use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
 use super::long::LongTable;
 use super::parse::Parsed;
+use super::prepared::{Prepared, Step};
 use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
-use super::session::{Prepared, Step};
+use super::stop::Stops;
 use super::structure::StructureTable;
 use super::tables::{self, QualityTable, SegmentsTable};
 
@@ -150,7 +151,14 @@ impl Planner {
             // What is refused anyway needs no plan, and no complaint about its columns.
             let schema = Arc::new(Schema::empty());
             let state = self.state.clone();
-            return Ok(Prepared { notes: vec![], schema, reads_spans: false, state, step: Step::Refused });
+            return Ok(Prepared {
+                notes: vec![],
+                schema,
+                reads_spans: false,
+                state,
+                step: Step::Refused,
+                stops: Stops::default(),
+            });
         }
         let Planned { plan, state, mut notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
@@ -162,6 +170,7 @@ impl Planner {
                 reads_spans,
                 state,
                 step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
+                stops: Stops::default(),
             });
         }
         let physical = self
@@ -176,6 +185,7 @@ impl Planner {
             reads_spans,
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
+            stops: Stops::default(),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -13,10 +13,9 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::optimizer::Analyzer;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
@@ -30,8 +29,9 @@ use super::ids::{IdKind, whole_id};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
-use super::remote::{self, Remark, RemoteSchema, StraightFromRemote};
-use super::yields::JoinsGiveWay;
+use super::prepared::Prepared;
+use super::remote::{RemoteSchema, StraightFromRemote};
+use super::stop::Stops;
 use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
 
@@ -88,6 +88,7 @@ struct Shared {
     context: SessionContext,
     registry: RwLock<Registry>,
     allow_write: bool,
+    stops: Stops,
 }
 
 impl std::fmt::Debug for Engine {
@@ -105,7 +106,8 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
-        let shared = Shared { context, registry: RwLock::default(), allow_write: config.allow_write };
+        let shared =
+            Shared { context, registry: RwLock::default(), allow_write: config.allow_write, stops: Stops::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -294,11 +296,18 @@ impl Engine {
     pub async fn prepare(&self, sql: &str, params: &Params) -> Result<Vec<Prepared>, EngineError> {
         let (sql, params) = (sql.to_owned(), params.clone());
         let allow_write = self.shared.allow_write;
+        let stops = Arc::clone(&self.shared.stops);
         self.planned(move |planner| {
             let parsed = parse(&sql, &params)?;
-            parsed.iter().map(|parsed| planner.prepare(parsed, allow_write)).collect()
+            let prepared = parsed.iter().map(|parsed| planner.prepare(parsed, allow_write));
+            prepared.map(|prepared| Ok(Prepared { stops: Arc::clone(&stops), ..prepared? })).collect()
         })
         .await
+    }
+
+    /// Stops all statements that run now: their streams end with an error, soon, and however busy they are.
+    pub fn stop(&self) {
+        self.shared.stops.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Runs a step of planning on a thread with a large stack.
@@ -356,105 +365,8 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_optimizer_rule(Arc::new(BalanceChains))
         .with_physical_optimizer_rule(Arc::new(StraightFromRemote))
         .with_physical_optimizer_rule(Arc::new(BalanceChains))
-        .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
         .build();
     functions::register(&mut state)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
     Ok(state)
-}
-
-/// A statement ready to run.
-pub struct Prepared {
-    pub(super) notes: Vec<String>,
-    pub(super) schema: SchemaRef,
-    pub(super) reads_spans: bool,
-    pub(super) state: SessionState,
-    pub(super) step: Step,
-}
-
-pub(super) enum Step {
-    /// The plan, and whether it was started.
-    Read(Arc<dyn ExecutionPlan>, AtomicBool),
-    /// What is written, and the plan that did it last, once it has one.
-    Write(LogicalPlan, Mutex<Option<Arc<dyn ExecutionPlan>>>),
-    /// Would write, which this engine does not allow.
-    Refused,
-}
-
-impl std::fmt::Debug for Prepared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("notes", &self.notes).field("schema", &self.schema).finish_non_exhaustive()
-    }
-}
-
-impl Prepared {
-    /// What the reader should know beside the result, each a line without a full stop.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    /// The columns of the result.
-    pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    /// Whether the statement changes nothing: no DDL, DML, COPY or SET, not even under EXPLAIN.
-    pub fn is_read_only(&self) -> bool {
-        matches!(self.step, Step::Read(..))
-    }
-
-    /// Whether the statement reads spans or traces of a store, so that its answer rests on what was pulled into it.
-    ///
-    /// Views, WITH queries and subqueries count; what EXPLAIN only plans does not, and neither do live tables.
-    pub fn reads_spans(&self) -> bool {
-        self.reads_spans
-    }
-
-    /// Starts the statement. Rows come as they are made; dropping the stream cancels it.
-    ///
-    /// Errors in the stream are DataFusion's: [`EngineError::from_datafusion`] puts them into words.
-    ///
-    /// # Errors
-    ///
-    /// When the statement writes and the engine does not allow that, it cannot be started, or it reads and was started
-    /// before.
-    pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
-        let started = match &self.step {
-            // Operators of a plan hand their input out once, and some panic when they are asked again.
-            Step::Read(_, started) if started.swap(true, Ordering::Relaxed) => {
-                return Err(EngineError::new("already-run", "the statement has run already").help("prepare it again"));
-            }
-            Step::Read(plan, _) => execute_stream(Arc::clone(plan), self.state.task_ctx()),
-            Step::Refused => {
-                return Err(EngineError::would_write("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
-            }
-            Step::Write(plan, written) => self.write(plan, written).await,
-        };
-        started.map_err(|error| EngineError::from_datafusion(&error))
-    }
-    async fn write(
-        &self,
-        plan: &LogicalPlan,
-        written: &Mutex<Option<Arc<dyn ExecutionPlan>>>,
-    ) -> Result<SendableRecordBatchStream, DataFusionError> {
-        let context = SessionContext::new_with_state(self.state.clone());
-        let frame = context.execute_logical_plan(plan.clone()).await?;
-        let task = Arc::new(frame.task_ctx());
-        let physical = frame.create_physical_plan().await?;
-        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&physical));
-        execute_stream(physical, task)
-    }
-
-    /// What is known only after the rows were read: that a remote sent fewer than it announced, or columns that a `*`
-    /// left out. Complete once the stream of [`execute`](Self::execute) has ended.
-    pub fn remarks(&self) -> Vec<Remark> {
-        match &self.step {
-            Step::Read(plan, _) => remote::remarks(plan),
-            Step::Write(_, written) => {
-                let written = written.lock().unwrap_or_else(PoisonError::into_inner);
-                written.as_ref().map(remote::remarks).unwrap_or_default()
-            }
-            Step::Refused => vec![],
-        }
-    }
 }

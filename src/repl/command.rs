@@ -172,12 +172,12 @@ pub const COMMANDS: &[Command] = &[
         &["mode", "pset"],
         "[FORMAT]",
         Takes::Format,
-        "table json jsonl csv tsv md; parquet and arrow go to a file",
+        "of results: table json jsonl csv tsv md",
         Action::Format,
     ),
     command(
         "o",
-        &["output", "once", "out"],
+        &["output", "out"],
         "[FILE]",
         Takes::File,
         "write results to a file, or to the screen again",
@@ -204,9 +204,11 @@ pub(super) fn command_line(text: &str) -> Option<&str> {
     is_command.then(|| text.lines().next().unwrap_or_default())
 }
 
-/// Cuts a command's line into the name and the rest, both without blanks around them.
+/// Cuts a command's line into the name and the rest, both without blanks around them, and without the semicolon that people
+/// put at the end.
 pub fn parts(line: &str) -> (&str, &str) {
     let line = line.trim().trim_start_matches(['\\', '.']);
+    let line = if line.starts_with('!') { line } else { line.strip_suffix(';').unwrap_or(line).trim_end() };
     // `\!ls` and `\?` need no blank behind them.
     let length = if line.starts_with(['!', '?']) { 1 } else { line.find(char::is_whitespace).unwrap_or(line.len()) };
     (&line[..length], line[length..].trim())
@@ -214,7 +216,7 @@ pub fn parts(line: &str) -> (&str, &str) {
 
 /// Finds a command by the name that was typed, without backslash or dot; else says what is nearest.
 pub fn find(name: &str) -> Result<&'static Command, Option<&'static str>> {
-    let lower = name.trim_end_matches(';').to_lowercase();
+    let lower = name.to_lowercase();
     let names = |command: &'static Command| std::iter::once(command.name).chain(command.also.iter().copied());
     COMMANDS
         .iter()
@@ -252,7 +254,7 @@ mod tests {
     #[test]
     fn names_are_found_and_near_ones_suggested() {
         assert_eq!(find("tables").unwrap().action, Action::Describe);
-        assert_eq!(find("Q;").unwrap().action, Action::Quit);
+        assert_eq!(find("Q").unwrap().action, Action::Quit);
         assert_eq!(find("formt").unwrap_err(), Some("format"));
         let mut names: Vec<&str> =
             COMMANDS.iter().flat_map(|c| std::iter::once(c.name).chain(c.also.iter().copied())).collect();
@@ -268,6 +270,8 @@ mod tests {
         assert_eq!(parts(".mode  csv "), ("mode", "csv"));
         assert_eq!(parts("\\where a = '\\x'"), ("where", "a = '\\x'"));
         assert_eq!(parts("\\?"), ("?", ""));
+        assert_eq!(parts("\\run models; "), ("run", "models"));
+        assert_eq!(parts("\\! a; b;"), ("!", "a; b;"));
         assert_eq!(parts("\\"), ("", ""));
     }
 }

@@ -19,9 +19,13 @@ pub enum Item {
 pub struct Items {
     /// What is finished, in order.
     pub items: Vec<Item>,
+    /// Where the last of them begins, in bytes.
+    pub last: usize,
     /// Where what is not finished begins, in bytes: the text from here on is a statement without its semicolon, or
     /// blanks and comments.
     pub rest: usize,
+    /// The character without which what is not finished cannot end: that of an open quote or comment.
+    pub open: Option<char>,
 }
 
 impl Items {
@@ -30,47 +34,84 @@ impl Items {
     /// Semicolons in strings, quoted names and comments end nothing.
     pub fn of(text: &str) -> Self {
         let mut items = Items::default();
-        'sections: loop {
-            let section = &text[items.rest..];
-            if let Some(length) = take_command(section, &mut items.items) {
-                items.rest += length;
+        // Text is read up to the next line that looks like a command, and further only if that is not one.
+        let mut read = 0;
+        while items.rest < text.len() {
+            if items.take_command(text) {
                 continue;
             }
-            let (lexemes, failed) = lex_as_far_as_possible(section);
-            let mut from = 0;
-            let mut said = false;
-            for lexeme in &lexemes {
-                if !said && lexeme.is_blank() && ends_line(lexeme) {
-                    // A command may follow a statement or a comment: what comes next is looked at anew.
-                    if command_line(section[lexeme.bytes.end..].trim_start_matches([' ', '\t'])).is_some() {
-                        items.rest += lexeme.bytes.end;
-                        continue 'sections;
-                    }
-                }
-                if lexeme.token.token == Token::SemiColon {
-                    if said {
-                        items.items.push(Item::Statement(section[from..lexeme.bytes.start].trim().to_owned()));
-                    }
-                    (from, said) = (lexeme.bytes.end, false);
-                    if take_command(&section[from..], &mut Vec::new()).is_some() {
-                        items.rest += from;
-                        continue 'sections;
-                    }
-                } else if !lexeme.is_blank() {
-                    said = true;
-                }
+            if read <= items.rest {
+                read = section_end(text, items.rest);
             }
-            let read = lexemes.last().map_or(0, |lexeme| lexeme.bytes.end);
-            let refused = failed.is_some_and(|error| !may_go_on(&error));
-            // What the tokenizer refuses for good is finished where it looks so: planning says what is wrong with it.
-            if refused && section.trim_end().ends_with(';') && read < section.len() {
-                let statement = section[from..].trim_end();
-                items.items.push(Item::Statement(statement[..statement.len() - 1].trim().to_owned()));
-                items.rest = text.len();
+            items.take_statements(text, read);
+            if command_line(text[items.rest..].trim_start()).is_some() {
+                continue;
+            }
+            if read == text.len() {
                 return items;
             }
-            items.rest += from;
-            return items;
+            if is_begun(&text[items.rest..read]) {
+                // Twice as much at least, so that a long statement is not read over and over.
+                read = section_end(text, (items.rest + 2 * (read - items.rest)).min(text.len()));
+            } else {
+                items.rest = read;
+            }
+        }
+        items
+    }
+
+    /// Takes the command that the rest begins with, after blanks.
+    fn take_command(&mut self, text: &str) -> bool {
+        let rest = &text[self.rest..];
+        let blanks = rest.len() - rest.trim_start().len();
+        let Some(command) = command_line(&rest[blanks..]) else { return false };
+        self.items.push(Item::Command(command.trim_end().to_owned()));
+        self.last = self.rest + blanks;
+        self.rest = (self.last + command.len() + 1).min(text.len());
+        while !text.is_char_boundary(self.rest) {
+            self.rest += 1;
+        }
+        true
+    }
+
+    /// Takes the statements of the rest up to a place, and no further than to a command.
+    fn take_statements(&mut self, text: &str, end: usize) {
+        let section = &text[self.rest..end];
+        let begin = self.rest;
+        let (lexemes, failed) = lex_as_far_as_possible(section);
+        let mut from = 0;
+        let mut said = None;
+        for lexeme in &lexemes {
+            if lexeme.token.token == Token::SemiColon {
+                if let Some(said) = said.take() {
+                    self.items.push(Item::Statement(section[from..lexeme.bytes.start].trim().to_owned()));
+                    self.last = begin + said;
+                }
+                from = lexeme.bytes.end;
+                self.rest = begin + from;
+                if command_line(section[from..].trim_start()).is_some() {
+                    return;
+                }
+            } else if !lexeme.is_blank() {
+                said = said.or(Some(lexeme.bytes.start));
+            } else if said.is_none()
+                && ends_line(lexeme)
+                && command_line(section[lexeme.bytes.end..].trim_start()).is_some()
+            {
+                // A comment stands before a command.
+                self.rest = begin + lexeme.bytes.end;
+                return;
+            }
+        }
+        let read = lexemes.last().map_or(0, |lexeme| lexeme.bytes.end);
+        self.open = failed.as_ref().and_then(|_| section[read..].chars().next());
+        let refused = failed.is_some_and(|error| !may_go_on(&error));
+        // What the tokenizer refuses for good is finished where it looks so: planning says what is wrong with it.
+        if refused && end == text.len() && section.trim_end().ends_with(';') && read < section.len() {
+            let statement = section[from..].trim_end();
+            self.items.push(Item::Statement(statement[..statement.len() - 1].trim().to_owned()));
+            self.last = begin + from;
+            self.rest = end;
         }
     }
 
@@ -80,18 +121,24 @@ impl Items {
     }
 }
 
+/// The begin of the first line behind a place that looks like a command, else the end of the text.
+fn section_end(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    while let Some(end) = text[at..].find('\n') {
+        at += end + 1;
+        if command_line(text[at..].trim_start_matches([' ', '\t'])).is_some() {
+            return at;
+        }
+    }
+    text.len()
+}
+
 /// Whether the text says more than blanks and finished comments.
 fn is_begun(text: &str) -> bool {
     let (lexemes, failed) = lex_as_far_as_possible(text);
     failed.is_some() || lexemes.iter().any(|lexeme| !lexeme.is_blank())
-}
-
-/// Takes the command that the text begins with, after blanks; gives the bytes it takes, with the end of its line.
-fn take_command(text: &str, items: &mut Vec<Item>) -> Option<usize> {
-    let blanks = text.len() - text.trim_start().len();
-    let command = command_line(&text[blanks..])?;
-    items.push(Item::Command(command.trim_end().to_owned()));
-    Some((blanks + command.len() + 1).min(text.len()))
 }
 
 fn ends_line(lexeme: &Lexeme) -> bool {
@@ -173,9 +220,18 @@ mod tests {
             ("-- note\n\\x on\nSELECT", "C<\\x on> …<SELECT>"),
             ("SELECT 1;\n-- it's\n\\x\n", "S<SELECT 1> C<\\x>"),
             (".5", "…<.5>"),
+            ("SELECT 'a\n\\d\nb';\n\\d\n", "S<SELECT 'a\n\\d\nb'> C<\\d>"),
+            ("SELECT 1,\n\\d\n2;", "S<SELECT 1,\n\\d\n2>"),
+            ("\\x\r\nSELECT 1;\r\n\\x\r\n", "C<\\x> S<SELECT 1> C<\\x>"),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn many_pairs_are_cut_one_after_the_other() {
+        let pair = "\\set a 1\nSELECT 1;\n";
+        assert_eq!(Items::of(&pair.repeat(20_000)).items.len(), 40_000);
     }
 
     proptest! {

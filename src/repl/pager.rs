@@ -1,9 +1,10 @@
 //! Results on a screen: what is taller than it goes through a pager.
 
 use std::io::{self, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Lines of the screen that a result leaves free for the footer and the next prompt.
 const SPARED: usize = 2;
@@ -11,35 +12,75 @@ const SPARED: usize = 2;
 const USUAL: &str = "less";
 /// What makes `less` show colours, cut long lines instead of folding frames, and leave the result on the screen.
 const LESS: &str = "RSX";
+/// How often is looked whether the pager is still there.
+const LOOK: Duration = Duration::from_millis(15);
 
 /// How results reach a screen, shared by those who write them and who can interrupt them.
 #[derive(Debug, Clone, Default)]
 pub struct Pager {
-    state: Arc<State>,
+    /// That of the work that is done now: what was given up before cannot reach it.
+    state: Arc<Mutex<Arc<State>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    shown: AtomicBool,
+    /// The pager's process, while it has the screen and the keyboard.
+    child: Mutex<Option<Child>>,
+    /// Whether there was one.
+    paged: AtomicBool,
     cancelled: AtomicBool,
+    /// How long its user read on when everything was written.
+    read_on: Mutex<Duration>,
+}
+
+impl State {
+    /// Whether the pager has the screen and the keyboard; one that has ended has not.
+    fn is_shown(&self) -> bool {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+        if !runs {
+            *child = None;
+        }
+        runs
+    }
 }
 
 impl Pager {
-    /// Whether a pager has the screen and the keyboard, so that Ctrl-C is meant for it.
-    pub fn is_shown(&self) -> bool {
-        self.state.shown.load(Ordering::SeqCst)
+    fn now(&self) -> Arc<State> {
+        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says that what is being written is not wanted any more, or that something new is.
-    pub fn cancel(&self, cancelled: bool) {
-        self.state.cancelled.store(cancelled, Ordering::SeqCst);
+    /// Whether a pager has the screen and the keyboard, so that Ctrl-C is meant for it.
+    pub fn is_shown(&self) -> bool {
+        self.now().is_shown()
+    }
+
+    /// Whether a pager was shown, and its user has left it.
+    pub fn was_left(&self) -> bool {
+        let state = self.now();
+        state.paged.load(Ordering::SeqCst) && !state.is_shown()
+    }
+
+    /// How long the user of the pager read on when everything was written.
+    pub fn read_on(&self) -> Duration {
+        *self.now().read_on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that what is being written is not wanted any more.
+    pub fn cancel(&self) {
+        self.now().cancelled.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that something new is about to be written.
+    pub fn renew(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     /// Begins a result.
     pub fn open(&self) -> Paged {
         let (columns, rows) = terminal_size::terminal_size().map_or((80, 24), |(w, h)| (w.0.max(1), h.0.max(1)));
         Paged {
-            pager: self.clone(),
+            state: self.now(),
             columns: usize::from(columns),
             room: usize::from(rows).saturating_sub(SPARED).max(1),
             lines: 0,
@@ -55,7 +96,7 @@ impl Pager {
 /// A pager that its user leaves early is a closed pipe for the writer. Dropping waits until the user leaves.
 #[derive(Debug)]
 pub struct Paged {
-    pager: Pager,
+    state: Arc<State>,
     columns: usize,
     room: usize,
     lines: usize,
@@ -67,7 +108,7 @@ pub struct Paged {
 #[derive(Debug)]
 enum Sink {
     Held(Vec<u8>),
-    Pager(Child),
+    Pager(ChildStdin),
     Screen,
 }
 
@@ -100,9 +141,10 @@ impl Paged {
             command.env("LESS", LESS);
         }
         match command.spawn() {
-            Ok(child) => {
-                self.pager.state.shown.store(true, Ordering::SeqCst);
-                self.sink = Sink::Pager(child);
+            Ok(mut child) => {
+                self.sink = child.stdin.take().map_or(Sink::Screen, Sink::Pager);
+                *self.state.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+                self.state.paged.store(true, Ordering::SeqCst);
             }
             Err(_) => self.sink = Sink::Screen,
         }
@@ -113,10 +155,7 @@ impl Paged {
         match &mut self.sink {
             Sink::Held(held) => held.extend_from_slice(bytes),
             Sink::Screen => io::stdout().write_all(bytes)?,
-            Sink::Pager(child) => match &mut child.stdin {
-                Some(stdin) => stdin.write_all(bytes)?,
-                None => return Err(io::ErrorKind::BrokenPipe.into()),
-            },
+            Sink::Pager(stdin) => stdin.write_all(bytes)?,
         }
         Ok(())
     }
@@ -124,7 +163,7 @@ impl Paged {
 
 impl Write for Paged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.pager.state.cancelled.load(Ordering::SeqCst) {
+        if self.state.cancelled.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if let Sink::Held(held) = &mut self.sink {
@@ -144,7 +183,7 @@ impl Write for Paged {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.sink {
-            Sink::Pager(Child { stdin: Some(stdin), .. }) => stdin.flush(),
+            Sink::Pager(stdin) => stdin.flush(),
             Sink::Screen => io::stdout().flush(),
             _ => Ok(()),
         }
@@ -153,17 +192,20 @@ impl Write for Paged {
 
 impl Drop for Paged {
     fn drop(&mut self) {
-        let cancelled = self.pager.state.cancelled.load(Ordering::SeqCst);
-        match &mut self.sink {
+        let cancelled = self.state.cancelled.load(Ordering::SeqCst);
+        match std::mem::replace(&mut self.sink, Sink::Screen) {
             Sink::Held(held) if !cancelled => {
                 let mut stdout = io::stdout();
                 // A screen that is gone needs nothing.
-                drop(stdout.write_all(held).and_then(|()| stdout.flush()));
+                drop(stdout.write_all(&held).and_then(|()| stdout.flush()));
             }
-            Sink::Pager(child) => {
-                drop(child.stdin.take());
-                drop(child.wait());
-                self.pager.state.shown.store(false, Ordering::SeqCst);
+            Sink::Pager(stdin) => {
+                drop(stdin);
+                let began = Instant::now();
+                while self.state.is_shown() {
+                    std::thread::sleep(LOOK);
+                }
+                *self.state.read_on.lock().unwrap_or_else(PoisonError::into_inner) += began.elapsed();
             }
             _ => {}
         }

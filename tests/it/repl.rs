@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::shell::{Shell, settled};
-use crate::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
+use crate::terminal::{CTRL_D, ENTER, TAB, Terminal, UP};
 
 const SCREEN: (u16, u16) = (100, 30);
 
@@ -75,12 +75,18 @@ fn ctrl_c_cancels_a_query_and_clears_the_line() {
     terminal.press("SELECT nonsense");
     terminal.wait_line("spanql> SELECT nonsense");
     terminal.clear();
-    let long = "SELECT count(*) FROM spans a, spans b, spans c WHERE a.name || b.name < c.name || a.span_id;";
-    terminal.press(long);
-    terminal.press(ENTER);
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
-    terminal.press(CTRL_C);
-    terminal.wait("cancelled");
+    // One that gives rows all the time, one that never does, and one by equal keys.
+    for long in [
+        "SELECT count(*) FROM spans a, spans b, spans c WHERE a.name || b.name <> c.name || a.span_id;",
+        "SELECT count(*) FROM spans a, spans b, spans c WHERE a.latency_ms + b.latency_ms + c.latency_ms < 0;",
+        "SELECT count(*) FROM spans a JOIN spans b USING (project) JOIN spans c USING (project) WHERE a.name || c.name <> b.name;",
+    ] {
+        terminal.press(long);
+        terminal.press(ENTER);
+        terminal.wait_idle(false);
+        terminal.interrupt("cancelled");
+        terminal.wait_idle(true);
+    }
     let screen = terminal.ask("SELECT 40 + 2 AS answer;");
     assert!(screen.contains("│     42 │"), "{screen}");
 }
@@ -192,6 +198,9 @@ fn text_of_strangers_is_harmless() {
     let done = shell.run(&script);
     assert_eq!(done.status, 0, "{}", done.stderr);
     let mut terminal = start(shell.dir());
+    terminal.press("SELECT * FROM spans WHERE context.trace_id = 't");
+    terminal.complete_to("spanql> SELECT * FROM spans WHERE context.trace_id = 't1'");
+    terminal.clear();
     for line in [
         "SELECT * FROM spans;",
         "\\x",
@@ -208,11 +217,11 @@ fn text_of_strangers_is_harmless() {
         terminal.press(begun);
         terminal.press(TAB);
         terminal.press(TAB);
-        std::thread::sleep(std::time::Duration::from_millis(300));
         terminal.clear();
     }
-    terminal.press(CTRL_D);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // What is completed now was known before: the bad names could have been shown.
+    terminal.press("\\tra");
+    terminal.complete_to("spanql> \\trace");
     let text = String::from_utf8_lossy(&terminal.bytes()).into_owned();
     for bad in ["\x1b[31mred", "\x1b]52", "\x1b]8", "\u{202e}", "\u{200b}", "p\x1b[32m"] {
         assert!(!text.contains(bad), "{bad:?} reached the terminal");

@@ -122,6 +122,46 @@ impl Terminal {
         self.screen()
     }
 
+    /// Presses Ctrl-C until a text is on the screen.
+    pub(crate) fn interrupt(&mut self, text: &str) {
+        let began = Instant::now();
+        let before = self.screen().matches(text).count();
+        while self.screen().matches(text).count() == before {
+            assert!(began.elapsed() < PATIENCE, "{text} does not come:\n{}", self.screen());
+            self.press(CTRL_C);
+            std::thread::sleep(Duration::from_millis(700));
+        }
+    }
+
+    /// Waits until the shell is busy, or is not.
+    pub(crate) fn wait_idle(&self, idle: bool) {
+        let began = Instant::now();
+        let mut before = self.ticks();
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.ticks();
+            // Half a second is fifty ticks of one core.
+            if (now - before < 5) == idle {
+                return;
+            }
+            before = now;
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the shell is not {}:\n{}",
+                if idle { "idle" } else { "busy" },
+                self.screen()
+            );
+        }
+    }
+
+    /// Ticks of processors that the shell has used.
+    fn ticks(&self) -> u64 {
+        let id = self.child.process_id().expect("a process");
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { return 0 };
+        let behind_name = stat.rsplit(") ").next().unwrap_or_default();
+        behind_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+    }
+
     /// Waits until the line that is typed is this one.
     pub(crate) fn wait_line(&self, text: &str) {
         let is_there = |seen: &Seen| {

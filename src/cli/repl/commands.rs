@@ -14,7 +14,6 @@ use super::session::{Next, Session};
 use crate::cli::args::Arguments;
 use crate::cli::exit::Failure;
 use crate::engine::parse_param;
-use crate::filter::{Names, Unknown, arize};
 use crate::output::{Format, escape_terminal};
 use crate::repl::{Action, Command, Item, Items, help, switched};
 
@@ -27,6 +26,9 @@ const LANGUAGES: [&str; 4] = ["sql", "arize", "opik", "phoenix"];
 
 /// The longest time between two runs of `\watch`, in seconds.
 const LONGEST_WATCH: f64 = 86_400.0;
+
+/// Files that may name one another.
+const MOST_FILES: usize = 16;
 
 /// Does what a command says; `rest` is what was typed behind its name.
 pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &str) -> anyhow::Result<Next> {
@@ -61,7 +63,10 @@ pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &s
             let format = session.screen().format;
             session.context().print(&format.to_string())?;
         }
-        Action::Format => session.screen().format = rest.to_lowercase().parse().map_err(|error| anyhow!("{error}"))?,
+        Action::Format => {
+            let format = rest.to_lowercase().parse().map_err(|error| anyhow!("{error}"))?;
+            session.screen().format = several(format)?;
+        }
         Action::Output => output(session, rest)?,
         Action::Expanded => {
             let on = switched(session.screen().expanded, rest).ok_or_else(usage)?;
@@ -122,7 +127,7 @@ async fn words(session: &Session, words: Vec<String>) -> anyhow::Result<()> {
         }
     };
     let Some(command) = arguments.command else { return Ok(()) };
-    let context = session.context().clone();
+    let context = session.context().with(&arguments.global);
     session.job(move || async move { crate::cli::run(command, &context).await }).await
 }
 
@@ -136,7 +141,6 @@ fn unquoted(text: &str) -> String {
 }
 
 fn this_or_last(session: &Session, sql: &str) -> anyhow::Result<String> {
-    let sql = sql.trim().trim_end_matches(';');
     if !sql.is_empty() {
         return Ok(sql.to_owned());
     }
@@ -162,39 +166,20 @@ async fn translations(session: &Session, text: &str) -> anyhow::Result<()> {
 
 /// Narrows the tables to what matches, or shows everything again.
 async fn narrow(session: &mut Session, rest: &str) -> anyhow::Result<()> {
-    let before = session.filter.take();
-    session.reopen();
     if rest.is_empty() || ["off", "clear"].contains(&rest.to_lowercase().as_str()) {
+        session.narrow(None).await?;
         session.context().report("spans, traces and sessions show everything");
         return Ok(());
     }
-    let text = rest.trim_end_matches(';').to_owned();
-    let opened = session.opened().await?;
-    let (schema, rest) = opened.engine.span_columns("spans").await?;
-    // It is read now, so that a wrong one changes nothing.
-    match arize::parse(&text, &Names::new(&schema, &rest, Unknown::Error)) {
-        Ok(filter) => {
-            for note in filter.notes {
-                session.context().note(&escape_terminal(&note));
-            }
-            session.filter = Some(text);
-            session.reopen();
-            Ok(())
-        }
-        Err(error) => {
-            session.filter = before;
-            session.reopen();
-            Err(Failure::Filter(error).into())
-        }
-    }
+    session.narrow(Some(rest.to_owned())).await
 }
 
 async fn use_project(session: &mut Session, rest: &str) -> anyhow::Result<()> {
-    let project = unquoted(rest.trim_end_matches(';'));
+    let project = unquoted(rest);
     if project.is_empty() {
         session.context.project = None;
     } else {
-        let (_, snapshot) = session.context().snapshot().await?;
+        let (_, snapshot) = session.unless_interrupted(session.context().snapshot()).await?;
         let known: Vec<&str> = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
         if !known.contains(&project.as_str()) {
             let near = crate::model::nearest::nearest(&project, known.iter().copied());
@@ -242,27 +227,36 @@ fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
 /// Sends results to a file, or to the screen again.
 fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     let name = unquoted(rest);
+    if let Some((before, _)) = session.screen().file.take() {
+        session.screen().format = before;
+    }
     if name.is_empty() || name == "stdout" {
-        session.screen().file = None;
         return Ok(());
     }
     let path = PathBuf::from(name);
+    let before = session.screen().format;
+    Format::from_path(&path).map_or(Ok(Format::Jsonl), several)?;
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if let Some(format) = Format::from_path(&path) {
-        if matches!(format, Format::Parquet | Format::Arrow) {
-            bail!("{}: such a file holds one result: write `spanql query … -o FILE`", path.display());
-        }
         session.screen().format = format;
     }
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    session.screen().file = Some((path.clone(), Arc::new(file)));
+    session.screen().file = Some((before, Arc::new(file)));
     session.context().report(&format!("results go to {}: \\o without a name ends that", path.display()));
     Ok(())
+}
+
+/// A format in which several results may follow each other.
+fn several(format: Format) -> anyhow::Result<Format> {
+    if matches!(format, Format::Parquet | Format::Arrow) {
+        bail!("{format}: such a file holds one result: write `spanql query … -o FILE`");
+    }
+    Ok(format)
 }
 
 fn set(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     if rest.is_empty() {
         for (name, value) in &session.params {
-            session.context().print(&format!("{name} = {}", escape_terminal(&format!("{value:?}"))))?;
+            session.context().print(&format!("{name} = {}", escape_terminal(&value.to_string())))?;
         }
         return Ok(());
     }
@@ -292,7 +286,7 @@ async fn watch(session: &mut Session, rest: &str, usage: impl Fn() -> anyhow::Er
         if let Err(error) = session.statement(&sql).await {
             break Err(error);
         }
-        let mut interrupts = session.interrupts.from_now();
+        let mut interrupts = session.interrupts();
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => {}
             () = interrupts.pressed() => break Err(Failure::Interrupted.into()),
@@ -334,13 +328,19 @@ async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     if cut.is_begun(&text) {
         items.push(Item::Statement(text[cut.rest..].trim().to_owned()));
     }
+    if session.depth == MOST_FILES {
+        bail!("{path}: {MOST_FILES} files name one another: does one name itself?");
+    }
+    session.depth += 1;
+    let mut outcome = Ok(Next::Go);
     for item in items {
-        match session.carry_out(item).await? {
-            Next::Leave => return Ok(Next::Leave),
-            Next::Go | Next::Edit(_) => {}
+        outcome = session.carry_out(item).await;
+        if !matches!(outcome, Ok(Next::Go | Next::Edit(_))) {
+            break;
         }
     }
-    Ok(Next::Go)
+    session.depth -= 1;
+    outcome
 }
 
 /// Runs a command of the system, which gets the terminal.

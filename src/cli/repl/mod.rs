@@ -46,19 +46,22 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
     let mut said_anything = false;
     let mut lines = std::io::stdin().lock();
     let mut text = String::new();
+    let mut open = None;
     loop {
         let before = text.len();
         let read =
             lines.read_line(&mut text).map_err(|error| anyhow::Error::new(error).context("cannot read stdin"))?;
         let line = &text[before..];
         // Only these can end something: long statements are not cut anew with each of their lines.
-        let may_end = line.contains(';') || line.trim_start().starts_with(['\\', '.']);
+        let closes = open.is_none_or(|quote| line.contains(quote));
+        let may_end = closes && line.contains(';') || open.is_none() && line.trim_start().starts_with(['\\', '.']);
         let is_word = BARE_WORDS.contains(&text.trim());
         if read > 0 && !may_end && !is_word {
             continue;
         }
         let cut = Items::of(&text);
         let mut items = if is_word { items(&text) } else { cut.items.clone() };
+        open = cut.open.map(|first| if first == '/' { '*' } else { first });
         let rest = if is_word { String::new() } else { text[cut.rest..].to_owned() };
         let is_end = read == 0;
         if is_end && !is_word && cut.is_begun(&text) {
@@ -72,11 +75,15 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
                 Ok(Next::Leave) => return failed.map_or(Ok(()), Err),
                 Ok(_) => {}
                 Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => return Err(error),
-                Err(error) if continue_on_error && !super::exit::is_closed_pipe(&error) => {
+                Err(error) if super::exit::is_closed_pipe(&error) => return Err(error),
+                // Whatever is wrong, the exit code is that of a script that failed.
+                Err(error) => {
                     session.context().fail(&error);
+                    if !continue_on_error {
+                        return Err(Failure::Said.into());
+                    }
                     failed = Some(Failure::Said.into());
                 }
-                Err(error) => return Err(error),
             }
         }
         if is_end && !said_anything {
@@ -110,7 +117,11 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
     {
         session.context().warn(&format!("the history cannot be read: {}: {error}", file.display()));
     }
-    session.greet().await?;
+    match session.greet().await {
+        // Whoever does not wait for the store may want another one.
+        Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {}
+        greeted => greeted?,
+    }
     let mut initial: Option<String> = None;
     loop {
         session.refresh_words();

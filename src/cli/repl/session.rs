@@ -1,6 +1,7 @@
 //! What a shell remembers, and how it runs statements.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -22,6 +23,10 @@ use crate::store::Snapshot;
 /// How long a statement that was cancelled may take to stop before the prompt comes back without it.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How often is looked whether the pager of a result was left, and how often it must be found so before the work is stopped.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 4;
+
 /// What comes after something was carried out.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -41,13 +46,15 @@ pub(super) struct Session {
     pub(super) last: Option<String>,
     pub(super) filter: Option<String>,
     pub(super) interactive: bool,
-    pub(super) interrupts: Interrupts,
+    interrupts: Interrupts,
+    /// How many files are being carried out, one named by the other.
+    pub(super) depth: usize,
     pager: Pager,
     remote: Arc<RemoteOptions>,
     opened: Option<Arc<Opened>>,
     words: SharedWords,
-    /// The version of the store, and the settings, that the words were gathered from.
-    gathered: Option<(u64, Option<String>)>,
+    /// The project that words are gathered of, the task that does it, and the version of the store it found.
+    gathered: Option<(Option<String>, tokio::task::JoinHandle<()>, Arc<AtomicU64>)>,
 }
 
 /// An engine over a version of the store.
@@ -83,6 +90,7 @@ impl Session {
             filter: None,
             interactive,
             interrupts,
+            depth: 0,
             pager,
             remote: Arc::new(arguments.remote.clone()),
             opened: None,
@@ -121,7 +129,7 @@ impl Session {
         if self.context.quiet {
             return Ok(());
         }
-        let (_, snapshot) = self.context.snapshot().await?;
+        let (_, snapshot) = self.unless_interrupted(self.context.snapshot()).await?;
         let segments = &snapshot.manifest.segments;
         let spans: u64 = segments.iter().map(|segment| segment.rows).sum();
         let mut projects: Vec<&str> = segments.iter().map(|segment| segment.project.as_str()).collect();
@@ -135,28 +143,31 @@ impl Session {
         Ok(())
     }
 
-    /// Gathers what completion knows, aside, if the store or the settings are others than the last time.
+    /// Gathers what completion knows, aside, if the store or the project are others than the last time.
     pub(super) fn refresh_words(&mut self) {
-        let now = (
-            self.opened.as_ref().map_or(u64::MAX, |opened| opened.snapshot.manifest.version),
-            self.context.project.clone(),
-        );
-        let mut words = (*self.words.get()).clone();
-        words.variables = self.params.keys().cloned().collect();
-        self.words.set(words);
-        if self.gathered.as_ref() == Some(&now) {
-            return;
-        }
-        self.gathered = Some(now);
-        let (shared, context) = (self.words.clone(), self.context.clone());
         let variables: Vec<String> = self.params.keys().cloned().collect();
-        tokio::spawn(async move {
+        let mut words = (*self.words.get()).clone();
+        words.variables.clone_from(&variables);
+        self.words.set(words);
+        let known = self.opened.as_ref().map(|opened| opened.snapshot.manifest.version);
+        if let Some((project, task, version)) = &self.gathered {
+            let is_old = task.is_finished() && known.is_some_and(|known| known != version.load(Ordering::SeqCst));
+            if *project == self.context.project && !is_old {
+                return;
+            }
+            task.abort();
+        }
+        let (shared, context, version) = (self.words.clone(), self.context.clone(), Arc::new(AtomicU64::new(u64::MAX)));
+        let found = Arc::clone(&version);
+        let task = tokio::spawn(async move {
             // Without a store that can be read there is nothing to complete, and statements will say why.
-            if let Ok(mut words) = gather(&context).await {
+            if let Ok((of_version, mut words)) = gather(&context).await {
                 words.variables = variables;
                 shared.set(words);
+                found.store(of_version, Ordering::SeqCst);
             }
         });
+        self.gathered = Some((self.context.project.clone(), task, version));
     }
 
     /// Forgets the engine: the next statement opens one with the settings as they are.
@@ -166,26 +177,57 @@ impl Session {
 
     /// The engine over the newest version of the store.
     pub(super) async fn opened(&mut self) -> anyhow::Result<Arc<Opened>> {
-        let (_, newest) = self.context.snapshot().await?;
-        if let Some(opened) = &self.opened
-            && opened.snapshot.manifest.version == newest.manifest.version
-        {
-            return Ok(Arc::clone(opened));
+        if let Some(opened) = &self.opened {
+            let (_, newest) = self.unless_interrupted(self.context.snapshot()).await?;
+            if opened.snapshot.manifest.version == newest.manifest.version {
+                return Ok(Arc::clone(opened));
+            }
         }
-        let (engine, snapshot) = query::engine(&self.context, false).await?;
-        engine.register_source(remote::live(&self.remote));
-        if let Some(filter) = &self.filter {
-            let (schema, rest) = engine.span_columns("spans").await?;
-            let filter = arize::parse(filter, &Names::new(&schema, &rest, Unknown::Error)).map_err(Failure::Filter)?;
-            engine.narrow(filter.expr).await?;
-        }
-        let opened = Arc::new(Opened { engine, snapshot });
+        let opened = Arc::new(self.unless_interrupted(self.open(self.filter.as_deref())).await?);
         self.opened = Some(Arc::clone(&opened));
         Ok(opened)
     }
 
+    /// Narrows the tables to what a filter lets through, or to nothing less than everything; a wrong one changes nothing.
+    pub(super) async fn narrow(&mut self, filter: Option<String>) -> anyhow::Result<()> {
+        let opened = self.unless_interrupted(self.open(filter.as_deref())).await?;
+        (self.opened, self.filter) = (Some(Arc::new(opened)), filter);
+        Ok(())
+    }
+
+    /// An engine over the newest version of the store, its tables narrowed.
+    async fn open(&self, filter: Option<&str>) -> anyhow::Result<Opened> {
+        let (engine, snapshot) = query::engine(&self.context, false).await?;
+        engine.register_source(remote::live(&self.remote));
+        if let Some(filter) = filter {
+            let (schema, rest) = engine.span_columns("spans").await?;
+            let filter = arize::parse(filter, &Names::new(&schema, &rest, Unknown::Error)).map_err(Failure::Filter)?;
+            engine.narrow(filter.expr).await?;
+        }
+        Ok(Opened { engine, snapshot })
+    }
+
+    /// Ctrl-C from now on.
+    pub(super) fn interrupts(&self) -> Interrupts {
+        self.interrupts.clone()
+    }
+
+    /// Waits for something that Ctrl-C ends.
+    pub(super) async fn unless_interrupted<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let mut interrupts = self.interrupts();
+        tokio::select! {
+            outcome = work => outcome,
+            () = interrupts.pressed() => Err(Failure::Interrupted.into()),
+        }
+    }
+
     /// Runs a statement, or does what a command says.
     pub(super) async fn carry_out(&mut self, item: Item) -> anyhow::Result<Next> {
+        // What was pressed before was not meant for this.
+        self.interrupts = self.interrupts.from_now();
         match item {
             Item::Statement(sql) => {
                 self.last = Some(sql.clone());
@@ -223,6 +265,14 @@ impl Session {
         .await
     }
 
+    /// Stops what runs, and shows nothing more of it.
+    fn stop(&self) {
+        self.pager.cancel();
+        if let Some(opened) = &self.opened {
+            opened.engine.stop();
+        }
+    }
+
     /// Does work that Ctrl-C ends, on a thread of its own: what is busy cannot keep the prompt from coming back.
     ///
     /// # Errors
@@ -232,7 +282,7 @@ impl Session {
         W: FnOnce() -> F + Send + 'static,
         F: Future<Output = anyhow::Result<()>>,
     {
-        self.pager.cancel(false);
+        self.pager.renew();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (done, mut is_done) = tokio::sync::oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
@@ -248,7 +298,9 @@ impl Session {
         };
         std::thread::Builder::new().name("spanql-shell".to_owned()).stack_size(STACK).spawn(run)?;
         let mut stop = Some(stop);
-        let mut interrupts = self.interrupts.from_now();
+        let mut interrupts = self.interrupts();
+        let mut looks = tokio::time::interval(LOOK);
+        let mut left = 0;
         loop {
             tokio::select! {
                 outcome = &mut is_done => {
@@ -259,12 +311,25 @@ impl Session {
                         outcome => outcome,
                     };
                 }
+                // Work whose pager was left is not looked at any more; what is nearly done may end by itself.
+                _ = looks.tick() => {
+                    left += u32::from(self.pager.was_left());
+                    if left < LOOKS {
+                        continue;
+                    }
+                    self.stop();
+                    if let Some(stop) = stop.take() {
+                        stop.send(()).unwrap_or_default();
+                    }
+                    drop(tokio::time::timeout(GRACE, &mut is_done).await);
+                    return Ok(());
+                }
                 () = interrupts.pressed() => {
                     // While a pager has the keyboard, Ctrl-C is meant for it.
                     if self.pager.is_shown() {
                         continue;
                     }
-                    self.pager.cancel(true);
+                    self.stop();
                     if let Some(stop) = stop.take() {
                         // Work that has just ended needs no stop.
                         stop.send(()).unwrap_or_default();

@@ -15,8 +15,8 @@ use crate::report::{Library, list_reports};
 /// Ids of the newest traces that are completed, and sessions.
 const IDS: usize = 100_000;
 
-/// Everything that can be completed about the store as it is.
-pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
+/// Everything that can be completed about the store as it is, and the version of the store.
+pub(super) async fn gather(context: &Context) -> anyhow::Result<(u64, Words)> {
     // Notes about the store are for statements.
     let mut context = context.clone();
     context.quiet = true;
@@ -35,7 +35,7 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
     let mut projects: Vec<String> = snapshot.manifest.segments.iter().map(|segment| segment.project.clone()).collect();
     projects.sort_unstable();
     projects.dedup();
-    Ok(Words {
+    let words = Words {
         tables: tables.collect(),
         functions: named(|kind| !matches!(kind, FunctionKind::Table)),
         table_functions: named(|kind| matches!(kind, FunctionKind::Table)),
@@ -47,7 +47,8 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<Words> {
         queries: library.list().into_iter().flatten().map(|saved| saved.name).collect(),
         reports: list_reports(&library).into_iter().flatten().map(|report| report.name).collect(),
         variables: Vec::new(),
-    })
+    };
+    Ok((snapshot.manifest.version, words))
 }
 
 /// The ids that a query gives, sorted.

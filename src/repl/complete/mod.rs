@@ -47,10 +47,7 @@ pub fn complete(words: &Words, text: &str, at: usize) -> Completion {
     let items = Items::of(before);
     let found = match items.items.last() {
         Some(Item::Command(_)) if !before.ends_with('\n') && items.rest == before.len() => {
-            let line = before.rfind('\n').map_or(0, |end| end + 1);
-            // Behind a statement, a command begins in the middle of the line.
-            let begins = before[line..].find(['\\', '.']).map_or(line, |offset| line + offset);
-            shifted(of_command(words, &before[begins..]), begins)
+            shifted(of_command(words, &before[items.last..]), items.last)
         }
         _ => {
             let rest = items.rest;
@@ -98,7 +95,8 @@ fn of_command(words: &Words, line: &str) -> Completion {
         };
     }
     let Ok(command) = command::find(name) else { return Completion::default() };
-    let start = line.rfind(char::is_whitespace).map_or(named, |blank| blank + 1);
+    let blank = line.rmatch_indices(char::is_whitespace).next();
+    let start = blank.map_or(named, |(at, blank)| at + blank.len());
     let word = &line[start..];
     let first = line[named..start].trim().is_empty();
     let among = |names: &[String]| names.iter().filter(|name| begins(name, word)).cloned().collect::<Vec<_>>();

@@ -108,6 +108,8 @@ fn commands_and_their_arguments_are_completed() {
         ("\\explain SELECT lat| FROM spans", "\\explain SELECT [latency_ms]"),
         ("SELECT 1;\n\\run mo|", "SELECT 1;\n\\run [models]"),
         ("\\nothing |", "[]"),
+        ("SELECT 1.5; \\tra|", "SELECT 1.5; [\\trace ]"),
+        ("\\d \u{3000}sp|", "\\d \u{3000}[spans]"),
     ] {
         assert_eq!(shown(text), expected, "{text}");
     }
@@ -115,7 +117,7 @@ fn commands_and_their_arguments_are_completed() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_can_be_completed(text in "[ -~\\n;'\"\\\\.$é漢(){}=,*-]{0,80}", at in 0usize..90) {
+    fn any_text_can_be_completed(text in "(\\\\[a-z]{1,9})?[ -~\\n;'\"\\\\.$é漢\u{a0}\u{3000}(){}=,*-]{0,80}", at in 0usize..90) {
         let found = complete(&words(), &text, at);
         proptest::prop_assert!(found.candidates.is_empty() || text.is_char_boundary(found.start) && found.start <= at);
     }

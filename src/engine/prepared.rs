@@ -1,0 +1,114 @@
+//! Statements that are planned and can run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionContext;
+
+use super::error::EngineError;
+use super::remote::{self, Remark};
+use super::stop::{self, Stops};
+
+/// A statement ready to run.
+pub struct Prepared {
+    pub(super) notes: Vec<String>,
+    pub(super) schema: SchemaRef,
+    pub(super) reads_spans: bool,
+    pub(super) state: SessionState,
+    pub(super) step: Step,
+    pub(super) stops: Stops,
+}
+
+pub(super) enum Step {
+    /// The plan, and whether it was started.
+    Read(Arc<dyn ExecutionPlan>, AtomicBool),
+    /// What is written, and the plan that did it last, once it has one.
+    Write(LogicalPlan, Mutex<Option<Arc<dyn ExecutionPlan>>>),
+    /// Would write, which this engine does not allow.
+    Refused,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("notes", &self.notes).field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// What the reader should know beside the result, each a line without a full stop.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Whether the statement changes nothing: no DDL, DML, COPY or SET, not even under EXPLAIN.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.step, Step::Read(..))
+    }
+
+    /// Whether the statement reads spans or traces of a store, so that its answer rests on what was pulled into it.
+    ///
+    /// Views, WITH queries and subqueries count; what EXPLAIN only plans does not, and neither do live tables.
+    pub fn reads_spans(&self) -> bool {
+        self.reads_spans
+    }
+
+    /// Starts the statement. Rows come as they are made; dropping the stream cancels it.
+    ///
+    /// Errors in the stream are DataFusion's: [`EngineError::from_datafusion`] puts them into words.
+    ///
+    /// # Errors
+    ///
+    /// When the statement writes and the engine does not allow that, it cannot be started, or it reads and was started
+    /// before.
+    pub async fn execute(&self) -> Result<SendableRecordBatchStream, EngineError> {
+        let started = match &self.step {
+            // Operators of a plan hand their input out once, and some panic when they are asked again.
+            Step::Read(_, started) if started.swap(true, Ordering::Relaxed) => {
+                return Err(EngineError::new("already-run", "the statement has run already").help("prepare it again"));
+            }
+            Step::Read(plan, _) => {
+                stop::run(Arc::clone(plan), &self.stops, |plan| execute_stream(plan, self.state.task_ctx()))
+            }
+            Step::Refused => {
+                return Err(EngineError::would_write("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
+            }
+            Step::Write(plan, written) => self.write(plan, written).await,
+        };
+        started.map_err(|error| EngineError::from_datafusion(&error))
+    }
+    async fn write(
+        &self,
+        plan: &LogicalPlan,
+        written: &Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    ) -> Result<SendableRecordBatchStream, DataFusionError> {
+        let context = SessionContext::new_with_state(self.state.clone());
+        let frame = context.execute_logical_plan(plan.clone()).await?;
+        let task = Arc::new(frame.task_ctx());
+        let physical = frame.create_physical_plan().await?;
+        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&physical));
+        execute_stream(physical, task)
+    }
+
+    /// What is known only after the rows were read: that a remote sent fewer than it announced, or columns that a `*`
+    /// left out. Complete once the stream of [`execute`](Self::execute) has ended.
+    pub fn remarks(&self) -> Vec<Remark> {
+        match &self.step {
+            Step::Read(plan, _) => remote::remarks(plan),
+            Step::Write(_, written) => {
+                let written = written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.as_ref().map(remote::remarks).unwrap_or_default()
+            }
+            Step::Refused => vec![],
+        }
+    }
+}
