@@ -19,8 +19,8 @@ pub enum Item {
 pub struct Items {
     /// What is finished, in order.
     pub items: Vec<Item>,
-    /// Where the last of them begins, in bytes.
-    pub last: usize,
+    /// Where each of them begins, in bytes.
+    pub starts: Vec<usize>,
     /// Where what is not finished begins, in bytes: the text from here on is a statement without its semicolon, or
     /// blanks and comments.
     pub rest: usize,
@@ -65,9 +65,9 @@ impl Items {
         let rest = &text[self.rest..];
         let blanks = rest.len() - rest.trim_start().len();
         let Some(command) = command_line(&rest[blanks..]) else { return false };
-        self.items.push(Item::Command(command.trim_end().to_owned()));
-        self.last = self.rest + blanks;
-        self.rest = (self.last + command.len() + 1).min(text.len());
+        let start = self.rest + blanks;
+        self.push(Item::Command(command.trim_end().to_owned()), start);
+        self.rest = (start + command.len() + 1).min(text.len());
         while !text.is_char_boundary(self.rest) {
             self.rest += 1;
         }
@@ -80,24 +80,21 @@ impl Items {
         let begin = self.rest;
         let (lexemes, failed) = lex_as_far_as_possible(section);
         let mut from = 0;
-        let mut said = None;
+        let mut said = false;
         for lexeme in &lexemes {
             if lexeme.token.token == Token::SemiColon {
-                if let Some(said) = said.take() {
-                    self.items.push(Item::Statement(section[from..lexeme.bytes.start].trim().to_owned()));
-                    self.last = begin + said;
+                if said {
+                    self.push_statement(&section[from..lexeme.bytes.start], begin + from);
                 }
+                said = false;
                 from = lexeme.bytes.end;
                 self.rest = begin + from;
                 if command_line(section[from..].trim_start()).is_some() {
                     return;
                 }
             } else if !lexeme.is_blank() {
-                said = said.or(Some(lexeme.bytes.start));
-            } else if said.is_none()
-                && ends_line(lexeme)
-                && command_line(section[lexeme.bytes.end..].trim_start()).is_some()
-            {
+                said = true;
+            } else if !said && ends_line(lexeme) && command_line(section[lexeme.bytes.end..].trim_start()).is_some() {
                 // A comment stands before a command.
                 self.rest = begin + lexeme.bytes.end;
                 return;
@@ -109,10 +106,20 @@ impl Items {
         // What the tokenizer refuses for good is finished where it looks so: planning says what is wrong with it.
         if refused && end == text.len() && section.trim_end().ends_with(';') && read < section.len() {
             let statement = section[from..].trim_end();
-            self.items.push(Item::Statement(statement[..statement.len() - 1].trim().to_owned()));
-            self.last = begin + from;
+            self.push_statement(&statement[..statement.len() - 1], begin + from);
             self.rest = end;
         }
+    }
+
+    /// Takes a statement whose text begins, blanks included, at a place.
+    fn push_statement(&mut self, text: &str, at: usize) {
+        let blanks = text.len() - text.trim_start().len();
+        self.push(Item::Statement(text.trim().to_owned()), at + blanks);
+    }
+
+    fn push(&mut self, item: Item, start: usize) {
+        self.items.push(item);
+        self.starts.push(start);
     }
 
     /// Whether something is begun and not finished.
@@ -133,6 +140,38 @@ fn section_end(text: &str, mut at: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// What of a script was cut before: errors name lines of the whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Script {
+    lines: usize,
+    columns: usize,
+}
+
+/// Lines beyond which errors name those of their statement.
+const MOST_LINES: usize = 10_000;
+
+impl Script {
+    /// Goes on behind a text.
+    pub fn pass(&mut self, text: &str) {
+        match text.rfind('\n') {
+            Some(end) => {
+                self.lines += text.matches('\n').count();
+                self.columns = text[end + 1..].chars().count();
+            }
+            None => self.columns += text.chars().count(),
+        }
+    }
+
+    /// Blanks that stand for a text before a statement, so that its places are those of the script.
+    pub fn blanks(mut self, before: &str) -> String {
+        self.pass(before);
+        if self.lines > MOST_LINES {
+            return String::new();
+        }
+        "\n".repeat(self.lines) + &" ".repeat(self.columns)
+    }
 }
 
 /// Whether the text says more than blanks and finished comments.

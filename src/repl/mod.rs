@@ -23,5 +23,5 @@ pub use command::{Action, COMMANDS, Command, Takes, find, help, parts, switched}
 pub use complete::{Completion, TableWords, Words, complete};
 pub use helper::{BARE_WORDS, SharedWords, ShellHelper, is_whole};
 pub use highlight::highlight;
-pub use input::{Item, Items};
+pub use input::{Item, Items, Script};
 pub use pager::{Paged, Pager};

@@ -104,6 +104,19 @@ fn pasted_text_is_text() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_not_lost() {
+    let shell = with_demo();
+    let mut terminal = Terminal::start(shell.dir(), (100, 60), &[], &[]);
+    terminal.wait("spanql> ");
+    let lines: Vec<String> = (1..=6).map(|n| format!("SELECT {n} * 111 AS t{n};{ENTER}")).collect();
+    terminal.press(&lines.concat());
+    let screen = terminal.wait("│ 666 │");
+    for n in 1..=6 {
+        assert!(screen.contains(&format!("│ {} │", n * 111)), "{n}:\n{screen}");
+    }
+}
+
+#[test]
 fn what_is_taller_than_the_screen_goes_through_the_pager() {
     let shell = with_demo();
     let pager = ("PAGER", "sed -e 's/^/PAGED /' | tail -n 3");
@@ -220,8 +233,8 @@ fn text_of_strangers_is_harmless() {
         terminal.clear();
     }
     // What is completed now was known before: the bad names could have been shown.
-    terminal.press("\\tra");
-    terminal.complete_to("spanql> \\trace");
+    terminal.press("\\struc");
+    terminal.complete_to("spanql> \\structure");
     let text = String::from_utf8_lossy(&terminal.bytes()).into_owned();
     for bad in ["\x1b[31mred", "\x1b]52", "\x1b]8", "\u{202e}", "\u{200b}", "p\x1b[32m"] {
         assert!(!text.contains(bad), "{bad:?} reached the terminal");

@@ -10,12 +10,13 @@ use anyhow::{Context as _, anyhow, bail};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
+use super::placed;
 use super::session::{Next, Session};
 use crate::cli::args::Arguments;
 use crate::cli::exit::Failure;
 use crate::engine::parse_param;
 use crate::output::{Format, escape_terminal};
-use crate::repl::{Action, Command, Item, Items, help, switched};
+use crate::repl::{Action, Command, Item, Items, Script, help, switched};
 
 /// The projects of the store.
 const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS traces, sum(error_count) AS errors,
@@ -324,23 +325,25 @@ fn edit(session: &Session) -> anyhow::Result<String> {
 async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     let cut = Items::of(&text);
-    let mut items = cut.items.clone();
+    let mut items = placed(&text, &cut, Script::default());
     if cut.is_begun(&text) {
-        items.push(Item::Statement(text[cut.rest..].trim().to_owned()));
+        let rest = &text[cut.rest..];
+        let start = text.len() - rest.trim_start().len();
+        items.push((Item::Statement(rest.trim().to_owned()), Script::default().blanks(&text[..start])));
     }
     if session.depth == MOST_FILES {
         bail!("{path}: {MOST_FILES} files name one another: does one name itself?");
     }
     session.depth += 1;
     let mut outcome = Ok(Next::Go);
-    for item in items {
-        outcome = session.carry_out(item).await;
+    for (item, before) in items {
+        outcome = session.carry_out(item, &before).await;
         if !matches!(outcome, Ok(Next::Go | Next::Edit(_))) {
             break;
         }
     }
     session.depth -= 1;
-    outcome
+    outcome.with_context(|| path.to_owned())
 }
 
 /// Runs a command of the system, which gets the terminal.

@@ -23,7 +23,7 @@ use super::context::Context;
 use super::exit::Failure;
 use super::interrupt::Interrupts;
 use crate::output::escape_terminal;
-use crate::repl::{BARE_WORDS, Item, Items, ShellHelper, is_whole};
+use crate::repl::{BARE_WORDS, Item, Items, Script, ShellHelper};
 use session::{Next, Session};
 
 /// Statements that are remembered.
@@ -47,6 +47,7 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
     let mut lines = std::io::stdin().lock();
     let mut text = String::new();
     let mut open = None;
+    let mut script = Script::default();
     loop {
         let before = text.len();
         let read =
@@ -59,19 +60,22 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
         if read > 0 && !may_end && !is_word {
             continue;
         }
-        let cut = Items::of(&text);
-        let mut items = if is_word { items(&text) } else { cut.items.clone() };
+        let cut = if is_word { Items::default() } else { Items::of(&text) };
+        let mut items = if is_word { bare(&text) } else { placed(&text, &cut, script) };
         open = cut.open.map(|first| if first == '/' { '*' } else { first });
-        let rest = if is_word { String::new() } else { text[cut.rest..].to_owned() };
         let is_end = read == 0;
         if is_end && !is_word && cut.is_begun(&text) {
             // The last statement of a script may do without its semicolon.
-            items.push(Item::Statement(rest.trim().to_owned()));
+            let rest = &text[cut.rest..];
+            let start = text.len() - rest.trim_start().len();
+            items.push((Item::Statement(rest.trim().to_owned()), script.blanks(&text[..start])));
         }
-        text = if is_end { String::new() } else { rest };
-        for item in items {
+        let done = if is_word || is_end { text.len() } else { cut.rest };
+        script.pass(&text[..done]);
+        text.drain(..done);
+        for (item, before) in items {
             said_anything = true;
-            match session.carry_out(item).await {
+            match session.carry_out(item, &before).await {
                 Ok(Next::Leave) => return failed.map_or(Ok(()), Err),
                 Ok(_) => {}
                 Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => return Err(error),
@@ -142,8 +146,11 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
             continue;
         }
         remember(&mut editor, &line, remembered.as_ref(), session.context());
-        for item in items(&line) {
-            match session.carry_out(item).await {
+        let cut = Items::of(&line);
+        let items =
+            if BARE_WORDS.contains(&line.trim()) { bare(&line) } else { placed(&line, &cut, Script::default()) };
+        for (item, before) in items {
+            match session.carry_out(item, &before).await {
                 Ok(Next::Leave) => return Ok(()),
                 Ok(Next::Edit(text)) => initial = Some(text),
                 Ok(Next::Go) => {}
@@ -161,13 +168,15 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
     }
 }
 
-/// What a whole input says to do.
-fn items(line: &str) -> Vec<Item> {
-    if BARE_WORDS.contains(&line.trim()) {
-        return vec![Item::Command(format!("\\{}", line.trim()))];
-    }
-    debug_assert!(is_whole(line), "the editor gives whole input only");
-    Items::of(line).items
+/// A word that stands for a command.
+fn bare(text: &str) -> Vec<(Item, String)> {
+    vec![(Item::Command(format!("\\{}", text.trim())), String::new())]
+}
+
+/// What a text says to do, each with blanks for what stands before it.
+pub(super) fn placed(text: &str, cut: &Items, script: Script) -> Vec<(Item, String)> {
+    let items = cut.items.iter().cloned().zip(&cut.starts);
+    items.map(|(item, &start)| (item, script.blanks(&text[..start]))).collect()
 }
 
 fn prompt(session: &Session) -> (String, String) {

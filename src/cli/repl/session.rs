@@ -225,13 +225,16 @@ impl Session {
     }
 
     /// Runs a statement, or does what a command says.
-    pub(super) async fn carry_out(&mut self, item: Item) -> anyhow::Result<Next> {
+    ///
+    /// `before` is blanks for what stands before a statement in its script.
+    pub(super) async fn carry_out(&mut self, item: Item, before: &str) -> anyhow::Result<Next> {
         // What was pressed before was not meant for this.
         self.interrupts = self.interrupts.from_now();
         match item {
             Item::Statement(sql) => {
-                self.last = Some(sql.clone());
-                self.statement(&sql).await?;
+                let placed = format!("{before}{sql}");
+                self.last = Some(sql);
+                self.statement(&placed).await?;
                 Ok(Next::Go)
             }
             Item::Command(line) => {

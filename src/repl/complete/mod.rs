@@ -47,7 +47,8 @@ pub fn complete(words: &Words, text: &str, at: usize) -> Completion {
     let items = Items::of(before);
     let found = match items.items.last() {
         Some(Item::Command(_)) if !before.ends_with('\n') && items.rest == before.len() => {
-            shifted(of_command(words, &before[items.last..]), items.last)
+            let start = items.starts.last().copied().unwrap_or_default();
+            shifted(of_command(words, &before[start..]), start)
         }
         _ => {
             let rest = items.rest;
