@@ -19,5 +19,5 @@ WHERE turn = last_turn
   AND error_count > 0
   AND ($since IS NULL OR end_time >= $since)
   AND ($until IS NULL OR end_time < $until)
-ORDER BY ended DESC NULLS LAST, session_id
+ORDER BY ended DESC NULLS LAST, session_id, project
 LIMIT $n

@@ -13,5 +13,5 @@ SELECT trace_id,
 FROM structure('{ kind = ''AGENT'' } !>> { kind = ''TOOL'' }')
 WHERE ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY start_time DESC NULLS LAST, trace_id, span_id
+ORDER BY start_time DESC NULLS LAST, trace_id, span_id, project
 LIMIT $n

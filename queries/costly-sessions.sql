@@ -13,5 +13,5 @@ SELECT session_id,
 FROM sessions
 WHERE ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY cost DESC NULLS LAST, session_id
+ORDER BY cost DESC NULLS LAST, session_id, project
 LIMIT $n

@@ -18,5 +18,5 @@ WHERE trim(s.input) <> ''
   AND ($until IS NULL OR t.start_time < $until)
 GROUP BY md5(s.input)
 HAVING count(*) > 1
-ORDER BY traces DESC, cost DESC NULLS LAST, input
+ORDER BY traces DESC, cost DESC NULLS LAST, input, md5(s.input)
 LIMIT $n

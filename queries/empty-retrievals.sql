@@ -14,5 +14,5 @@ WHERE kind = 'RETRIEVER'
   AND (attributes.retrieval.documents IS NULL OR attributes.retrieval.documents = '[]')
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY start_time DESC NULLS LAST, trace_id, span_id
+ORDER BY start_time DESC NULLS LAST, trace_id, span_id, project
 LIMIT $n

@@ -14,5 +14,5 @@ SELECT session_id,
 FROM sessions
 WHERE ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY turns DESC, session_id
+ORDER BY turns DESC, session_id, project
 LIMIT $n

@@ -21,5 +21,5 @@ SELECT j.name AS evaluation,
 FROM judged j
 JOIN spans s ON s.project = j.project AND s.context.trace_id = j.trace_id AND s.context.span_id = j.span_id
 WHERE j.goodness < $below
-ORDER BY j.goodness, evaluation, s.trace_id, s.span_id
+ORDER BY j.goodness, evaluation, s.trace_id, s.span_id, j.level, s.project
 LIMIT $n

@@ -9,5 +9,5 @@ SELECT trace_id,
        round(latency_ms / 1000, 1) AS seconds,
        left(input, 200) AS input
 FROM repeats
-ORDER BY times DESC, seconds DESC NULLS LAST, trace_id, name
+ORDER BY times DESC, seconds DESC NULLS LAST, trace_id, name, first_span_id, project
 LIMIT $n

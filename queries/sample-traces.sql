@@ -14,5 +14,5 @@ SELECT trace_id,
 FROM traces
 WHERE ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY md5(trace_id)
+ORDER BY md5(trace_id), project
 LIMIT $n

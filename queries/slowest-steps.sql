@@ -17,5 +17,5 @@ WHERE tree.self_ms IS NOT NULL
   AND ($kind IS NULL OR kind = upper($kind))
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY tree.self_ms DESC, trace_id, span_id
+ORDER BY tree.self_ms DESC, trace_id, span_id, project
 LIMIT $n

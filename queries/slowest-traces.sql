@@ -12,5 +12,5 @@ SELECT trace_id,
 FROM traces
 WHERE ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
-ORDER BY latency_ms DESC NULLS LAST, trace_id
+ORDER BY latency_ms DESC NULLS LAST, trace_id, project
 LIMIT $n

@@ -14,6 +14,7 @@ mod import;
 mod incomplete;
 mod interrupt;
 mod list;
+mod listed;
 mod place;
 mod pull;
 mod query;

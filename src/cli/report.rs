@@ -3,22 +3,20 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use chrono::Utc;
 
 use super::args::ReportArguments;
 use super::context::{Context, Target, counted};
 use super::exit::{EXPECTATION, Failure, INCOMPLETE};
-use super::{query, remote};
+use super::{listed, query, remote};
 use crate::config::Environment;
 use crate::engine::Params;
 use crate::output::{Format, escape_terminal};
 use crate::report::{
-    BlockFiles, Data, Document, Filled, Keep, Library, Origin, Part, bind, find_report, list_reports, results_json,
-    run_block, write_html, write_markdown,
+    BlockFiles, Data, Document, Filled, Keep, Library, Part, bind, find_report, list_reports, results_json, run_block,
+    write_html, write_markdown,
 };
 
 /// Stands for every project of a store.
@@ -28,7 +26,13 @@ const SHOWN: usize = 3;
 
 pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow::Result<()> {
     let library = Library::of(Path::new(""), Environment::of_process().config.as_deref());
-    let Some(name) = &arguments.name else { return list(context, &library, arguments.output.as_deref()) };
+    let Some(name) = &arguments.name else {
+        let listed = list_reports(&library).into_iter().map(|report| {
+            let report = report?;
+            Ok(listed::row(report.name, &report.params, report.description.or(Some(report.title)), &report.origin))
+        });
+        return listed::write(context, listed, arguments.output.as_deref());
+    };
     let document = find_report(&library, name)?;
     let now = Utc::now();
     let params = bind(&document.params, &given(&document, &arguments)?, now)?;
@@ -331,31 +335,6 @@ impl Drop for Unmoved {
         // Nothing is there any more when it was kept as a whole.
         drop(fs::remove_dir_all(&self.partial));
     }
-}
-
-/// Writes which reports there are. One that cannot be read says so where its description would stand.
-fn list(context: &Context, library: &Library, output: Option<&str>) -> anyhow::Result<()> {
-    let rows: Vec<[Option<String>; 4]> = list_reports(library)
-        .into_iter()
-        .map(|report| match report {
-            Ok(report) => row(report),
-            Err(error) => [None, None, Some(format!("cannot be read: {error}")), None],
-        })
-        .collect();
-    let column =
-        |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };
-    let columns = ["name", "parameters", "description", "origin"];
-    let columns = columns.into_iter().enumerate().map(|(at, name)| (name, column(at), true));
-    context.write(output, &RecordBatch::try_from_iter_with_nullable(columns)?)
-}
-
-fn row(report: Document) -> [Option<String>; 4] {
-    let params: Vec<String> = report.params.iter().map(ToString::to_string).collect();
-    let origin = match &report.origin {
-        Origin::File(path) => path.display().to_string(),
-        Origin::BuiltIn => "built in".to_owned(),
-    };
-    [Some(report.name), Some(params.join(", ")), report.description.or(Some(report.title)), Some(origin)]
 }
 
 #[cfg(test)]

@@ -247,6 +247,7 @@ fn change(
     };
     let wrong =
         |error: std::io::Error| ConfigError::File { file: file.display().to_string(), reason: error.to_string() };
+    let _lock = lock(&file).map_err(wrong)?;
     let (text, is_there) = match fs::read_to_string(&file) {
         Ok(text) => (text, true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), false),
@@ -271,14 +272,26 @@ fn change(
     Ok(Edited { changed: changed != text, file, was_open })
 }
 
-/// Puts a file that only its owner can read in the place of another.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let dir = file.parent().unwrap_or(Path::new("."));
+/// Waits until no other process changes a file, and keeps others from it until dropped. Makes its directory.
+fn lock(file: &Path) -> std::io::Result<fs::File> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)?;
+    builder.create(file.parent().unwrap_or(Path::new(".")))?;
+    let mut options = fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // The file itself is replaced: whoever waits for it would have the one before. Nobody removes this one.
+    let lock = options.open(file.with_extension("toml.lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Puts a file that only its owner can read in the place of another.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("."));
     // Made with 0600 from the start.
     let mut new = tempfile::NamedTempFile::new_in(dir)?;
     new.write_all(text.as_bytes())?;

@@ -79,24 +79,38 @@ impl<W: Write> MarkdownWriter<W> {
 
 /// Appends text so that it renders as itself inside a table cell: no markup, no HTML, no cell or row of its own.
 ///
-/// Line breaks become `<br>`, hidden characters visible. An underscore inside a word is no markup and stays.
+/// Line breaks become `<br>`, hidden characters visible. An underscore inside a word is no markup and stays. What
+/// GitHub makes a link of by itself is kept from it: `https://`, `www.`, and a name behind an `@`.
 pub(crate) fn escape_markdown(text: &str, out: &mut String) {
-    let mut chars = text.chars().peekable();
+    let mut chars = text.char_indices().peekable();
     let mut previous = ' ';
-    while let Some(c) = chars.next() {
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
         match c {
-            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' if next == Some('\n') => {}
             '\n' | '\r' => out.push_str("<br>"),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '_' if previous.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric()) => out.push(c),
+            '_' if previous.is_alphanumeric() && next.is_some_and(char::is_alphanumeric) => out.push(c),
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => out.extend(['\\', c]),
+            ':' if text[at..].starts_with("://") && ends_with_any(&text[..at], &["http", "https", "ftp"]) => {
+                out.push_str("\\:");
+            }
+            '.' if ends_with_any(&text[..at], &["www"]) => out.push_str("\\."),
+            // Mail addresses and names are looked for when escapes are gone.
+            '@' if next.is_some_and(|next| !next.is_whitespace()) => out.push_str("@<!-- -->"),
             c if is_hidden(c) => push_escape(c, out),
             c => out.push(c),
         }
         previous = c;
     }
+}
+
+/// Whether a text ends with one of these, whatever its case.
+fn ends_with_any(text: &str, endings: &[&str]) -> bool {
+    let last = |count| text.as_bytes().get(text.len().checked_sub(count)?..);
+    endings.iter().any(|ending| last(ending.len()).is_some_and(|last| last.eq_ignore_ascii_case(ending.as_bytes())))
 }
 
 #[cfg(test)]
@@ -113,7 +127,11 @@ mod tests {
         assert_eq!(shown("a|b\\|c"), r"a\|b\\\|c");
         assert_eq!(shown("one\r\ntwo\nthree\rfour"), "one<br>two<br>three<br>four");
         assert_eq!(shown("<script>alert('x')</script> &amp;"), "&lt;script&gt;alert('x')&lt;/script&gt; &amp;amp;");
-        assert_eq!(shown("![x](http://evil/?q)"), r"!\[x\](http://evil/?q)");
+        assert_eq!(shown("![x](http://evil/?q)"), r"!\[x\](http\://evil/?q)");
+        assert_eq!(shown("HTTPS://a.example/x ftp://a s3://b c: //d"), r"HTTPS\://a.example/x ftp\://a s3://b c: //d");
+        assert_eq!(shown("(www.a.example Www.b ww.c w"), r"(www\.a.example Www\.b ww.c w");
+        assert_eq!(shown("mailto:a@b.example @c a@-b @ d@"), "mailto:a@<!-- -->b.example @<!-- -->c a@<!-- -->-b @ d@");
+        assert_eq!(shown("é:// 田中.a"), "é:// 田中.a");
         assert_eq!(shown("token_count _em_ *b* ~s~ `c`"), r"token_count \_em\_ \*b\* \~s\~ \`c\`");
         assert_eq!(shown("\u{1b}[0m\t\u{202e}"), r"\u{1b}\[0m\t\u{202e}");
     }

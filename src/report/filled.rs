@@ -163,6 +163,24 @@ impl Filled {
         }
     }
 
+    /// What a block's table does not show, and what there is to know beside it.
+    pub(crate) fn notes(&self, ran: &Ran) -> Vec<String> {
+        let mut notes = vec![];
+        let of_ranges = ran.chart.as_ref().is_some_and(|chart| !chart.ranges.is_empty());
+        let shown = ran.shown.num_rows() as u64;
+        if ran.error.is_none() && shown < ran.rows && !of_ranges {
+            let (shown, rows) = (readable(&shown.to_string()), readable(&ran.rows.to_string()));
+            notes.push(format!("The first {shown} of {rows} rows are shown"));
+        }
+        if ran.cut_cells > 0 && !of_ranges {
+            let cells = if ran.cut_cells == 1 { "1 cell".to_owned() } else { format!("{} cells", ran.cut_cells) };
+            notes.push(format!("{cells} cut at {} characters", self.max_cell));
+        }
+        notes.extend(ran.notes.iter().cloned());
+        notes.extend(ran.incomplete.iter().map(|line| format!("incomplete: {line}")));
+        notes
+    }
+
     /// When it was begun, in its zone.
     pub(crate) fn said_generated(&self) -> String {
         self.generated.with_timezone(&self.zone.tz()).format("%Y-%m-%d %H:%M %Z").to_string()

@@ -2,7 +2,6 @@
 
 use super::document::{Piece, texts};
 use super::filled::{Filled, Part, clip, is_null, readable};
-use super::html::notes;
 use super::run::Ran;
 use super::values::{fill, places};
 use crate::output::{Error, Format, Options, ResultWriter, escape_markdown, escape_terminal};
@@ -118,7 +117,7 @@ fn section(report: &Filled, ran: &Ran) -> Result<String, Error> {
     if !ran.outcomes.is_empty() {
         out.push('\n');
     }
-    let notes = notes(report, ran);
+    let notes = report.notes(ran);
     if !notes.is_empty() {
         out.push_str(&format!("{}.\n\n", plain(&notes.join("; "))));
     }
@@ -136,9 +135,12 @@ fn filled_in(markdown: &str, value: impl Fn(&str) -> String) -> String {
         let mut inner_at = 0;
         let mut inner = String::new();
         for (place, name) in places(source) {
-            inner.push_str(&source[inner_at..place.start]);
+            let before = &source[inner_at..place.start];
             let value = value(name);
-            if !in_code {
+            if in_code {
+                inner.push_str(before);
+            } else {
+                inner.push_str(&unlinked(before));
                 disarm(&mut inner);
             }
             if in_code {
@@ -170,6 +172,13 @@ fn disarm(before: &mut String) {
     if opens {
         *before = before.replace('<', "&lt;");
     }
+}
+
+/// Text before a value whose last word and the value are no address together. It may hold escapes of its author's.
+fn unlinked(before: &str) -> String {
+    let (others, word) = before.split_at(before.rfind(char::is_whitespace).unwrap_or_default());
+    let word = word.replace("://", "&#58;//").replace("www.", "www&#46;").replace('@', "@<!-- -->");
+    format!("{others}{word}")
 }
 
 /// A value at the beginning of a line that makes no heading, list or rule of it.
@@ -210,10 +219,13 @@ mod tests {
         assert_eq!(filled_in("`{{ a.b }}`", value), "`<b> **x** [y](z) 'q' | \\u{1b}[0m\\n# h`");
         let address = |_: &str| "https://evil.example".to_owned();
         for (source, filled) in [
-            ("[x]({{ a.b }})", r"[x]\(https://evil.example)"),
+            ("{{ a.b }}", r"https\://evil.example"),
+            ("https://a. www.b\nwww.{{ a.b }}", "https://a. www.b\nwww&#46;https\\://evil.example"),
+            ("a ftp://x@{{ a.b }}", r"a ftp&#58;//x@<!-- -->https\://evil.example"),
+            ("[x]({{ a.b }})", r"[x]\(https\://evil.example)"),
             ("[x](<{{ a.b }}>)", "[x](<{{ a.b }}>)"),
-            ("<{{ a.b }}>", "&lt;https://evil.example>"),
-            ("[x]: {{ a.b }}", r"[x]\: https://evil.example"),
+            ("<{{ a.b }}>", r"&lt;https\://evil.example>"),
+            ("[x]: {{ a.b }}", r"[x]\: https\://evil.example"),
         ] {
             assert_eq!(filled_in(source, address), filled, "a value leads nowhere");
         }

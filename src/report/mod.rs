@@ -7,7 +7,9 @@
 //!          └─ values in the text ───────────┘└─ results_json
 //! ```
 
+mod block;
 mod chart;
+mod checks;
 mod document;
 mod error;
 mod expect;
@@ -22,10 +24,12 @@ mod run;
 mod saved;
 mod values;
 
+pub use block::Block;
 pub use chart::{ChartKind, ChartSpec};
-pub use document::{Block, Document, Piece};
+pub use checks::{Checks, Outcome};
+pub use document::{Document, Piece};
 pub use error::ReportError;
-pub use expect::{Checks, Expectation, Outcome};
+pub use expect::Expectation;
 pub use filled::{Data, Filled, Part};
 pub use html::write_html;
 pub use library::Library;

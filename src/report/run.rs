@@ -11,10 +11,10 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::TryStreamExt;
 
+use super::block::Block;
 use super::chart::{Chart, ChartBuilder};
-use super::document::Block;
+use super::checks::{Checks, Outcome};
 use super::error::ReportError;
-use super::expect::{Checks, Outcome};
 use crate::engine::{Engine, EngineError, Params, Prepared};
 use crate::output::{self, Format, Options, ResultWriter, cut_batch};
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use spanql::engine::{Params, StoreEngine};
 use spanql::store::{Progress, Pull, PullKey, Slice, Store};
 
+use super::queries::built_in_reports;
 use super::store_ledger::seconds;
 use super::support::{BASE_TIME, Cell, Row, ask_rows, batch, demo, engine, import, row};
 
@@ -165,6 +166,27 @@ async fn the_ledger_says_what_came_again_and_what_is_missing() {
     import(&store, &[batch(&[span("a", "f", "s", None, Some(0))])]).await.unwrap();
     let rows = quality(&store, &["source", "duplicates_merged", "incomplete_pulls"]).await;
     assert_eq!(rows, ["arize | 10 | 1", "file | - | 0"]);
+}
+
+#[tokio::test]
+async fn the_report_counts_traces_and_pulls_once() {
+    let store = memory();
+    // One trace of two sources, neither of which has a root; two projects with a cut pull each, one of which brought
+    // nothing.
+    import(&store, &[batch(&[span("b", "t", "x", Some("gone"), Some(0))])]).await.unwrap();
+    import(&store, &[batch(&[of(span("b", "t", "y", Some("gone"), Some(1)), "phoenix")])]).await.unwrap();
+    pulled(&store, 0, 2, |_, slice| slice.announced = Some(3)).await;
+    pulled(&store, 10, 10, |pull, slice| {
+        pull.key.into = "c".into();
+        slice.announced = Some(5);
+    })
+    .await;
+    let engine = engine(store.snapshot().await.unwrap()).await;
+    let report = built_in_reports().into_iter().find(|report| report.name == "quality").unwrap();
+    let totals = report.blocks().find(|block| block.name == "totals").unwrap();
+    let row = &ask_rows(&engine, &totals.sql).await.unwrap()[0];
+    let found = ["spans", "traces", "rootless_traces", "orphans", "incomplete_pulls"].map(|name| row[name].as_str());
+    assert_eq!(found, ["4", "3", "1", "2", "2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use chrono::Utc;
 use spanql::engine::Engine;
+use spanql::model::columns;
 use spanql::output::{Format, Options, ResultWriter};
-use spanql::report::{Library, Origin, Saved, bind};
+use spanql::report::{Document, Library, Origin, Saved, bind, list_reports};
 use spanql::store::Store;
 
 use super::shell::check_file;
-use super::support::{ask_with, demo, engine, import, rows_of};
+use super::support::{BASE_TIME, Cell, Row, ask_with, batch, demo, engine, import, row, rows_of};
 
 const SEED: u64 = 42;
 const SPANS: u64 = 2_000;
@@ -78,6 +79,71 @@ async fn windows_are_windows() {
         assert_eq!(run(&engine, &saved.name, &[("until", "2026-10-01")]).await, vec![], "{}", saved.name);
         assert_eq!(run(&engine, &saved.name, &[("since", "2026-11-01")]).await, vec![], "{}", saved.name);
     }
+}
+
+/// Spans of a project that are, but for what the project is called, the same in all: ids, times, kinds.
+fn alike(project: &str) -> Vec<Row> {
+    let span = |trace: usize, at: usize| {
+        let mut row = row(project, &format!("t{trace}"), &format!("t{trace}s{at}"));
+        let mut set = |name: &str, cell: Cell| drop(row.insert(name.to_owned(), cell));
+        set("name", Cell::text(if at == 0 { format!("root of {project}") } else { "step".to_owned() }));
+        set("attributes.openinference.span.kind", Cell::text(["AGENT", "RETRIEVER", "LLM", "LLM"][at]));
+        if at > 0 {
+            set(columns::PARENT_ID, Cell::text(format!("t{trace}s0")));
+        }
+        // The last has not even begun.
+        if at < 3 {
+            set(columns::START_TIME, Cell::Time(BASE_TIME));
+            set(columns::END_TIME, Cell::Time(BASE_TIME + 1_000_000_000));
+        }
+        set("status_code", Cell::text("ERROR"));
+        set("status_message", Cell::text(format!("{project} {trace} {at}")));
+        set("attributes.session.id", Cell::text("session"));
+        set("attributes.user.id", Cell::text(format!("user of {project}")));
+        set("attributes.input.value", Cell::text(format!("{}{project}", "a".repeat(300))));
+        set("attributes.output.value", Cell::text(format!("{project} {trace}")));
+        set("eval.Correctness.score", Cell::Float(0.0));
+        set("trace_eval.Correctness.score", Cell::Float(0.0));
+        row
+    };
+    (0..3).flat_map(|trace| (0..4).map(move |at| (trace, at))).map(|(trace, at)| span(trace, at)).collect()
+}
+
+/// The reports that are built in.
+pub(crate) fn built_in_reports() -> Vec<Document> {
+    let nowhere = tempfile::tempdir().unwrap();
+    list_reports(&Library::of(nowhere.path(), Some(nowhere.path()))).into_iter().map(Result::unwrap).collect()
+}
+
+/// What is equal by all that a query orders by comes in one order all the same, however it is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn order_is_settled() {
+    let mut answers: Vec<BTreeMap<String, Vec<BTreeMap<String, String>>>> = vec![];
+    for projects in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
+        let store = Store::open("memory://").unwrap();
+        for project in projects {
+            import(&store, &[batch(&alike(project))]).await.unwrap();
+        }
+        let engine = engine(store.snapshot().await.unwrap()).await;
+        let mut found = BTreeMap::new();
+        for saved in built_in() {
+            found.insert(saved.name.clone(), run(&engine, &saved.name, &[]).await);
+        }
+        for report in built_in_reports() {
+            let params = bind(&report.params, &[], Utc::now()).unwrap();
+            for block in report.blocks() {
+                let rows = rows_of(&ask_with(&engine, &block.sql, &params).await.unwrap().1);
+                found.insert(format!("{} {}", report.name, block.name), rows);
+            }
+        }
+        answers.push(found);
+    }
+    for (name, rows) in &answers[0] {
+        assert!(*rows == answers[1][name] && *rows == answers[2][name], "{name}");
+    }
+    let last = &answers[0]["overview what-failed"];
+    let messages: Vec<&str> = last.iter().filter_map(|row| row.get("last_message").map(String::as_str)).collect();
+    assert!(!messages.iter().any(|message| message.ends_with('3')), "one without a start is not the last: {last:?}");
 }
 
 #[test]

@@ -181,6 +181,28 @@ fn a_report_is_written_whole_or_not_at_all() {
     assert!(!fs::read_dir(at).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().contains("partial-")));
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let (dir, store) = demo();
+    let at = dir.path();
+    written(
+        at,
+        "\n```sql name=endless\nSELECT value, md5(CAST(value AS text)) AS m FROM generate_series(1, 100000000000)\n```\n",
+    );
+    let mut child = spanql(&store).current_dir(at).args(["-q", "report", "mine", "-o", "out/"]).spawn().unwrap();
+    let partial = at.join(format!("out.partial-{}", child.id()));
+    let begun = || fs::metadata(partial.join("endless.csv")).is_ok_and(|file| file.len() > 0);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !begun() {
+        assert!(std::time::Instant::now() < deadline && child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    succeed(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!partial.exists() && !at.join("out").exists(), "{:?}", files(at));
+}
+
 #[test]
 fn several_projects_and_stores_are_parts_of_one_report() {
     let (dir, store) = demo();

@@ -7,7 +7,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -202,34 +202,36 @@ impl ChartBuilder {
     fn pivot(&self, places: &[At], sum: bool, chart: &mut Chart) -> Vec<Line> {
         let points = &self.points;
         let index: HashMap<Key, usize> = places.iter().enumerate().map(|(at, place)| (place.key(), at)).collect();
-        let names = match points.names.is_empty() {
+        let names: Vec<String> = match points.names.is_empty() {
             true => self.spec.y.iter().map(|name| shorten(name)).collect(),
             false => distinct(points.names.iter().cloned(), |name| Key::Text(name.clone())),
         };
         let by_name: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let mut lines: Vec<Line> =
-            names.iter().map(|name| Line { name: name.clone(), values: vec![None; places.len()] }).collect();
+        // Only those that there are: a name for each row, and a place for each, would be a square.
+        let mut cells: BTreeMap<(usize, usize), f64> = BTreeMap::new();
         for (column, values) in points.values.iter().enumerate() {
             for (row, value) in values.iter().enumerate() {
-                let Some(&place) = index.get(&points.x[row].key()) else { continue };
+                let (Some(value), Some(&place)) = (*value, index.get(&points.x[row].key())) else { continue };
                 let line = points.names.get(row).map_or(Some(&column), |name| by_name.get(name.as_str()));
-                let Some(line) = line.and_then(|line| lines.get_mut(*line)) else { continue };
-                let cell = &mut line.values[place];
-                *cell = match (*cell, *value) {
-                    (Some(before), Some(value)) if sum => Some(before + value),
-                    (before, None) => before,
-                    (_, value) => value,
-                };
+                let Some(&line) = line else { continue };
+                let cell = cells.entry((line, place)).or_default();
+                *cell = if sum { *cell + value } else { value };
             }
         }
-        lines.retain(|line| line.values.iter().any(Option::is_some));
-        let more = lines.len().saturating_sub(draw::SERIES.len());
+        let mut totals: BTreeMap<usize, f64> = BTreeMap::new();
+        for ((line, _), value) in &cells {
+            *totals.entry(*line).or_default() += value.abs();
+        }
+        let mut drawn: Vec<(usize, f64)> = totals.into_iter().collect();
+        let more = drawn.len().saturating_sub(draw::SERIES.len());
         if more > 0 {
             chart.notes.push(format!("{more} more series are not drawn"));
-            let total = |line: &Line| line.values.iter().flatten().map(|value| value.abs()).sum::<f64>();
-            lines.sort_by(|a, b| total(b).total_cmp(&total(a)));
-            lines.truncate(draw::SERIES.len());
+            drawn.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+            drawn.truncate(draw::SERIES.len());
         }
+        let values = |line| (0..places.len()).map(|place| cells.get(&(line, place)).copied()).collect();
+        let lines: Vec<Line> =
+            drawn.into_iter().map(|(line, _)| Line { name: names[line].clone(), values: values(line) }).collect();
         if lines.len() > 1 {
             chart.legend = lines.iter().map(|line| line.name.clone()).collect();
         }

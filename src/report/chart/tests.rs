@@ -117,6 +117,11 @@ fn many_rows_stay_a_small_drawing() {
     let series = drawn("line x=n y=n series=x", vec![("x", names), ("n", places)]);
     assert_eq!(series.legend.len(), draw::SERIES.len());
     assert!(series.notes.contains(&"12 more series are not drawn".to_owned()), "{:?}", series.notes);
+    let names = texts((0..100_000).map(|at| format!("s{at}")));
+    let all = || super::tests::numbers((0..100_000).map(f64::from));
+    let series = drawn("line x=i y=n series=s", vec![("i", all()), ("n", all()), ("s", names)]);
+    assert_eq!(series.notes, ["the chart shows one of 100 points", "992 more series are not drawn"]);
+    assert_eq!((series.legend.len(), series.legend[0].as_str()), (draw::SERIES.len(), "s99900"));
     let heat = drawn("heat x=n y=x value=n", vec![("x", x()), ("n", numbers())]);
     assert!(heat.svg.unwrap().len() < 400_000);
 }

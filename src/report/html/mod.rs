@@ -11,8 +11,9 @@ use std::fmt::Write;
 use escape::escape;
 use prose::Heading;
 
+use super::block::{Block, statement};
 use super::chart::{Chart, draw};
-use super::document::{Block, Piece, statement};
+use super::document::Piece;
 use super::filled::{Filled, Part, clip, is_null, readable};
 use super::run::Ran;
 use super::values::fill;
@@ -227,7 +228,7 @@ fn section(report: &Filled, part: &Part, block: &Block, ran: &Ran, prefix: &str)
         out.push_str(&result(report, ran, &caption, &format!("{prefix}c-{name}")));
     }
     out.push_str(&badges(ran));
-    let notes = notes(report, ran);
+    let notes = report.notes(ran);
     if !notes.is_empty() {
         let notes = notes.iter().map(|note| escape(note)).collect::<Vec<_>>().join("; ");
         push(&mut out, format_args!("<p class=\"note\">{notes}.</p>\n"));
@@ -324,22 +325,4 @@ fn badges(ran: &Ran) -> String {
     }
     out.push_str("</p>\n");
     out
-}
-
-/// What the table does not show, and what there is to know beside it.
-pub(super) fn notes(report: &Filled, ran: &Ran) -> Vec<String> {
-    let mut notes = vec![];
-    let of_ranges = ran.chart.as_ref().is_some_and(|chart| !chart.ranges.is_empty());
-    let shown = ran.shown.num_rows() as u64;
-    if ran.error.is_none() && shown < ran.rows && !of_ranges {
-        let (shown, rows) = (readable(&shown.to_string()), readable(&ran.rows.to_string()));
-        notes.push(format!("The first {shown} of {rows} rows are shown"));
-    }
-    if ran.cut_cells > 0 && !of_ranges {
-        let cells = if ran.cut_cells == 1 { "1 cell".to_owned() } else { format!("{} cells", ran.cut_cells) };
-        notes.push(format!("{cells} cut at {} characters", report.max_cell));
-    }
-    notes.extend(ran.notes.iter().cloned());
-    notes.extend(ran.incomplete.iter().map(|line| format!("incomplete: {line}")));
-    notes
 }
