@@ -1,5 +1,5 @@
 -- name: duplicate-inputs
--- description: Inputs that came more than once, and what answering them again has cost
+-- description: Inputs that came more than once, and what all answers to each have cost
 -- param since time = null Only traces that began from this time on
 -- param until time = null Only traces that began before this time
 -- param n int = 20 How many

@@ -1,5 +1,5 @@
 -- name: empty-retrievals
--- description: Retrievals that found no documents, with what was asked
+-- description: Retrievals that gave no documents, failed or not, with what was asked
 -- param since time = null Only retrievals from this time on
 -- param until time = null Only retrievals before this time
 -- param n int = 20 How many

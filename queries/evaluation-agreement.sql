@@ -1,5 +1,5 @@
 -- name: evaluation-agreement
--- description: Whether evaluations and people agree: labels that the same span got from both
+-- description: What people said where evaluations had spoken: the labels that the same spans got from both
 -- param annotators text[] = HUMAN Kinds of annotators that count as people
 WITH pairs AS (
     SELECT e.name AS evaluation,

@@ -1,5 +1,5 @@
 -- name: tool-retries
--- description: Tools that are called again with the same input in one trace, and how often that helps
+-- description: Tools that are called again with the same input in one trace, and how often the last call worked after an error
 -- param since time = null Only traces that began from this time on
 -- param until time = null Only traces that began before this time
 WITH tries AS (
@@ -8,7 +8,9 @@ WITH tries AS (
            coalesce(attributes.tool.name, name) AS tool,
            input,
            count(*) AS calls,
-           count(*) FILTER (WHERE status_code = 'ERROR') AS errors
+           min(start_time) FILTER (WHERE status_code = 'ERROR') AS first_error,
+           max(start_time) AS last_call,
+           last_value(status_code ORDER BY start_time, span_id) AS last_status
     FROM spans
     WHERE kind = 'TOOL'
       AND ($since IS NULL OR start_time >= $since)
@@ -19,8 +21,8 @@ SELECT tool,
        sum(calls) AS calls,
        sum(calls - 1) AS retries,
        round(100.0 * sum(calls - 1) / sum(calls), 1) AS retry_percent,
-       count(*) FILTER (WHERE calls > 1 AND errors > 0) AS after_errors,
-       count(*) FILTER (WHERE calls > 1 AND errors BETWEEN 1 AND calls - 1) AS recovered,
+       count(*) FILTER (WHERE first_error < last_call) AS after_errors,
+       count(*) FILTER (WHERE first_error < last_call AND last_status IS DISTINCT FROM 'ERROR') AS recovered,
        max(calls) AS most_calls
 FROM tries
 WHERE input IS NOT NULL

@@ -98,16 +98,19 @@ async fn tools() {
         let mut asked: HashMap<(String, &str), Vec<bool>> = HashMap::new();
         for span in trace.spans.iter().filter(|span| span.kind() == "TOOL") {
             if let Some(input) = span.get("attributes.input.value") {
-                asked.entry((tool(span), input)).or_default().push(span.failed());
+                asked.entry((tool(span), input)).or_default().push((span.start(), span.id(), span.failed()));
             }
         }
-        for ((tool, _), failed) in asked {
+        for ((tool, _), mut calls) in asked {
+            calls.sort_unstable();
+            let failed: Vec<bool> = calls.into_iter().map(|(_, _, failed)| failed).collect();
             let tries = wanted.entry(tool).or_default();
             tries.calls += failed.len();
             tries.retries += failed.len() - 1;
-            let any_failed = failed.len() > 1 && failed.contains(&true);
-            tries.after_errors += usize::from(any_failed);
-            tries.recovered += usize::from(any_failed && failed.contains(&false));
+            let (last, before) = failed.split_last().unwrap();
+            let again = before.contains(&true);
+            tries.after_errors += usize::from(again);
+            tries.recovered += usize::from(again && !last);
         }
     }
     let rows = run(&engine, "tool-retries", &[]).await;
