@@ -95,7 +95,7 @@ async fn tools() {
     }
     let mut wanted: BTreeMap<String, Tries> = BTreeMap::new();
     for trace in &traces {
-        let mut asked: HashMap<(String, &str), Vec<bool>> = HashMap::new();
+        let mut asked: HashMap<(String, &str), Vec<(i64, &str, bool)>> = HashMap::new();
         for span in trace.spans.iter().filter(|span| span.kind() == "TOOL") {
             if let Some(input) = span.get("attributes.input.value") {
                 asked.entry((tool(span), input)).or_default().push((span.start(), span.id(), span.failed()));
