@@ -135,7 +135,10 @@ async fn pulled(store: &Store, from: i64, to: i64, change: impl FnOnce(&mut Pull
     change(&mut pull, &mut slice);
     let spans = (from..to).map(|n| of(span("a", &format!("t{n}"), "s", None, Some(n)), "arize"));
     let mut import = store.begin();
-    import.push(&batch(&spans.collect::<Vec<_>>())).unwrap();
+    let spans: Vec<Row> = spans.collect();
+    if !spans.is_empty() {
+        import.push(&batch(&spans)).unwrap();
+    }
     store.commit_pulled(import, &pull, vec![slice], &Progress::default()).await.unwrap();
 }
 
