@@ -1,5 +1,5 @@
 -- name: tool-retries
--- description: Tools that are called again with the same input in one trace, and how often the last call worked after an error
+-- description: Tools called again with the same input, and how often the last call worked after an error
 -- param since time = null Only traces that began from this time on
 -- param until time = null Only traces that began before this time
 WITH tries AS (

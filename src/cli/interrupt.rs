@@ -36,7 +36,7 @@ impl Interrupts {
     }
 
     /// One that does not know of what was pressed before.
-    pub(super) fn from_now(&self) -> Self {
+    pub(super) fn since_now(&self) -> Self {
         let mut now = self.clone();
         now.0.mark_unchanged();
         now

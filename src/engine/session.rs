@@ -187,7 +187,7 @@ impl Engine {
         let whole = self.planned(move |planner| {
             let catalog = planner.catalog();
             let names = ["spans", "traces", "sessions"];
-            let found = names.into_iter().map(|name| Ok(catalog.table(&[name.to_owned()])?));
+            let found = names.into_iter().map(|name| catalog.table(&[name.to_owned()]));
             let found: Vec<_> = found.collect::<Result<Vec<_>, EngineError>>()?;
             Ok(found.into_iter().flatten().map(|info| (info.key, info.provider)).collect::<Vec<_>>())
         });

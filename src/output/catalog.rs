@@ -120,7 +120,7 @@ fn percent(share: f64) -> String {
     match percent {
         0.0 => "-".to_owned(),
         percent if percent < 0.1 => "<0.1 %".to_owned(),
-        percent if percent < 99.95 && percent >= 10.0 => format!("{:.0} %", percent.min(99.0)),
+        percent if (10.0..99.95).contains(&percent) => format!("{:.0} %", percent.min(99.0)),
         percent if percent < 10.0 => format!("{percent:.1} %"),
         percent if percent < 100.0 => ">99 %".to_owned(),
         _ => "100 %".to_owned(),

@@ -42,7 +42,7 @@ pub enum Piece {
     /// Markdown of the author, in which values may stand.
     Prose(String),
     /// A statement, and how its result is shown.
-    Block(Block),
+    Block(Box<Block>),
 }
 
 impl Document {
@@ -92,14 +92,14 @@ impl Document {
             expectations: query.expectations,
             caption: None,
         };
-        report.pieces.push(Piece::Block(block));
+        report.pieces.push(Piece::Block(Box::new(block)));
         Ok(report)
     }
 
     /// Its blocks, in order.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Block(block) => Some(block),
+            Piece::Block(block) => Some(block.as_ref()),
             Piece::Prose(_) => None,
         })
     }
@@ -187,7 +187,7 @@ impl Document {
                 if self.blocks().any(|known| known.name == block.name) {
                     return Err(wrong(self, format!("two blocks are named {}", block.name)));
                 }
-                self.pieces.push(Piece::Block(block));
+                self.pieces.push(Piece::Block(Box::new(block)));
             }
             match event {
                 Event::Start(_) => depth += 1,

@@ -181,6 +181,8 @@ async fn the_report_counts_traces_and_pulls_once() {
     pulled(&store, 0, 2, |_, slice| slice.announced = Some(3)).await;
     pulled(&store, 10, 10, |pull, slice| {
         pull.key.into = "c".into();
+        pull.window = seconds(10, 12);
+        *slice = Slice::new(pull.window, None, 0);
         slice.announced = Some(5);
     })
     .await;

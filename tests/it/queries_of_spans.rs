@@ -93,9 +93,11 @@ async fn tools() {
         after_errors: usize,
         recovered: usize,
     }
+    /// When it began, which it is, and whether it failed.
+    type Call<'a> = (i64, &'a str, bool);
     let mut wanted: BTreeMap<String, Tries> = BTreeMap::new();
     for trace in &traces {
-        let mut asked: HashMap<(String, &str), Vec<(i64, &str, bool)>> = HashMap::new();
+        let mut asked: HashMap<(String, &str), Vec<Call<'_>>> = HashMap::new();
         for span in trace.spans.iter().filter(|span| span.kind() == "TOOL") {
             if let Some(input) = span.get("attributes.input.value") {
                 asked.entry((tool(span), input)).or_default().push((span.start(), span.id(), span.failed()));

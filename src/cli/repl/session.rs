@@ -229,7 +229,7 @@ impl Session {
     /// `before` is blanks for what stands before a statement in its script.
     pub(super) async fn carry_out(&mut self, item: Item, before: &str) -> anyhow::Result<Next> {
         // What was pressed before was not meant for this.
-        self.interrupts = self.interrupts.from_now();
+        self.interrupts = self.interrupts.since_now();
         match item {
             Item::Statement(sql) => {
                 let placed = format!("{before}{sql}");
