@@ -13,6 +13,7 @@ use super::exit::{EXPECTATION, Failure, INCOMPLETE};
 use super::{listed, query, remote};
 use crate::config::Environment;
 use crate::engine::Params;
+use crate::model::nearest::nearest;
 use crate::output::{Format, escape_terminal};
 use crate::report::{
     BlockFiles, Data, Document, Filled, Keep, Library, Part, bind, find_report, list_reports, results_json, run_block,
@@ -101,19 +102,24 @@ async fn parts(
     };
     let mut asked = vec![];
     for store in stores {
-        if arguments.projects.iter().any(|project| project == ALL) {
-            let (engine, _) = query::engine(&store, false).await?;
-            let projects = Data::of(&engine).await?.projects;
-            if projects.is_empty() {
-                asked.push(store);
-                continue;
-            }
-            asked.extend(projects.iter().map(|project| store.clone_for(None, Some(project))));
-        } else if arguments.projects.is_empty() {
+        if arguments.projects.is_empty() {
             asked.push(store);
-        } else {
-            asked.extend(arguments.projects.iter().map(|project| store.clone_for(None, Some(project))));
+            continue;
         }
+        let (engine, _) = query::engine(&store, false).await?;
+        let held = Data::of(&engine).await?.projects;
+        if let Some(unknown) = arguments.projects.iter().find(|project| *project != ALL && !held.contains(project)) {
+            let near = nearest(unknown, held.iter().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(Failure::Usage(format!("{} holds no project {unknown}{near}", store.place())).into());
+        }
+        let all = arguments.projects.iter().any(|project| project == ALL);
+        if all && held.is_empty() {
+            asked.push(store);
+            continue;
+        }
+        let named = if all { &held } else { &arguments.projects };
+        asked.extend(named.iter().map(|project| store.clone_for(None, Some(project))));
     }
     let mut parts = vec![];
     let several = asked.len() > 1;

@@ -1,8 +1,12 @@
 //! The shell on a terminal: sessions are typed, and screens are looked at.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::shell::{Shell, settled};
+use crate::support::spanql;
 use crate::terminal::{CTRL_D, ENTER, TAB, Terminal, UP};
 
 const SCREEN: (u16, u16) = (100, 30);
@@ -101,6 +105,24 @@ fn pasted_text_is_text() {
     let screen = terminal.ask("");
     assert!(screen.contains("│ a │ b │"), "{screen}");
     assert!(screen.contains("│ x\\ty │"), "{screen}");
+}
+
+#[test]
+fn statements_in_a_pipe_run_as_they_come() {
+    let shell = Shell::new();
+    let mut child = spanql(&shell.dir().join("store")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|l| sender.send(l)));
+    // The text goes over two lines, and closes on one without a semicolon.
+    for (typed, answer) in
+        [("SELECT 'a;\nb' AS t\n, 1 AS n;\n", r#"{"t":"a;\nb","n":1}"#), ("SELECT 2 AS n;\n", r#"{"n":2}"#)]
+    {
+        input.write_all(typed.as_bytes()).unwrap();
+        assert_eq!(lines.recv_timeout(Duration::from_secs(60)).unwrap(), answer);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

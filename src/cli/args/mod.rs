@@ -31,7 +31,8 @@ pub(super) use saved::RunArguments;
 /// Query exported LLM spans with SQL.
 ///
 /// Spans are imported into a local store of plain Parquet files and asked for with SQL, in which dotted names need no
-/// quotes: SELECT model, count(*) FROM spans GROUP BY model. Without a command, statements are read from stdin.
+/// quotes: SELECT model, count(*) FROM spans GROUP BY model. Without a command, it is a shell; in a pipe, statements are read
+/// from stdin.
 #[derive(Debug, Parser)]
 #[command(name = "spanql", version, propagate_version = false)]
 pub(super) struct Arguments {

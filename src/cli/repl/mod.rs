@@ -54,8 +54,10 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
             lines.read_line(&mut text).map_err(|error| anyhow::Error::new(error).context("cannot read stdin"))?;
         let line = &text[before..];
         // Only these can end something: long statements are not cut anew with each of their lines.
-        let closes = open.is_none_or(|quote| line.contains(quote));
-        let may_end = closes && line.contains(';') || open.is_none() && line.trim_start().starts_with(['\\', '.']);
+        if open.is_some_and(|quote| line.contains(quote)) {
+            open = None;
+        }
+        let may_end = open.is_none() && (line.contains(';') || line.trim_start().starts_with(['\\', '.']));
         let is_word = BARE_WORDS.contains(&text.trim());
         if read > 0 && !may_end && !is_word {
             continue;
