@@ -25,7 +25,7 @@ def started(binary: str, store: Path) -> tuple[float, float]:
     began = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
-        os.environ.update(TERM="xterm-256color", XDG_STATE_HOME="/tmp/spanql-bench-state")
+        os.environ.update(TERM="xterm-256color", NO_COLOR="1", XDG_STATE_HOME="/tmp/spanql-bench-state")
         os.execv(binary, [binary, "--store", str(store)])
     seen = b""
 
