@@ -13,6 +13,7 @@ import select
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def started(binary: str, store: Path) -> tuple[float, float]:
     began = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
-        os.environ.update(TERM="xterm-256color", NO_COLOR="1", XDG_STATE_HOME="/tmp/spanql-bench-state")
+        os.environ.update(TERM="xterm-256color", NO_COLOR="1", XDG_STATE_HOME=tempfile.mkdtemp())
         os.execv(binary, [binary, "--store", str(store)])
     seen = b""
 
