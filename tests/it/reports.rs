@@ -262,6 +262,8 @@ async fn what_is_missing_is_said_at_the_top() {
     said.succeeded("incomplete");
     said.says("incomplete", &["incomplete: project checkout of arize: 3 of 60 announced spans did not come"]);
     assert!(said.stdout.contains("> **Incomplete data:** project checkout of arize: 3 of 60"), "{said:?}");
-    let strict = user.run(&["report", "quality", "--require-complete"]).await;
-    assert_eq!(strict.code, Some(4), "{strict:?}");
+    for strict in [["report", "quality", "--require-complete"], ["run", "models", "--require-complete"]] {
+        let said = user.run(&strict).await;
+        assert_eq!(said.code, Some(4), "{strict:?}: {said:?}");
+    }
 }
