@@ -144,7 +144,7 @@ pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<
         }
         Expr::InList(list) => in_list(list, schema),
         Expr::Between(between) => self::between(between, schema),
-        Expr::InSubquery(subquery) => in_subquery(subquery, schema),
+        Expr::InSubquery(found) => Ok(compare_in_subquery(found, schema)?.update_data(Expr::InSubquery)),
         Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => {
             simple_case(*expr, when_then_expr, else_expr, schema)
         }
@@ -196,8 +196,12 @@ fn between(Between { expr, negated, low, high }: Between, schema: &DFSchema) -> 
     Ok(if changed { Transformed::yes(made) } else { Transformed::no(made) })
 }
 
-fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let unchanged = |expr, subquery| Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
+/// Rewrites one IN with a subquery so that both sides have comparable types: what cannot be read is null there.
+pub(super) fn compare_in_subquery(
+    InSubquery { expr, subquery, negated }: InSubquery,
+    schema: &DFSchema,
+) -> Result<Transformed<InSubquery>> {
+    let unchanged = |expr, subquery| Ok(Transformed::no(InSubquery { expr, subquery, negated }));
     let left = type_of(&expr, schema);
     let fields = subquery.subquery.schema().fields();
     let Some(right) = fields.first().filter(|_| fields.len() == 1).map(|field| field.data_type().clone()) else {
@@ -206,14 +210,14 @@ fn in_subquery(InSubquery { expr, subquery, negated }: InSubquery, schema: &DFSc
     match (Kind::of(&left), Kind::of(&right)) {
         (Kind::Text, other) if other.is_read_from_text() => {
             let expr = Box::new(read_as(*expr, &right)?);
-            Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })))
+            Ok(Transformed::yes(InSubquery { expr, subquery, negated }))
         }
         (other, Kind::Text) if other.is_read_from_text() => {
             let column = Expr::Column(Column::from(subquery.subquery.schema().qualified_field(0)));
             let read = read_as(column, &left)?.alias(fields[0].name());
             let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(vec![read])?.build()?;
             let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
-            Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated })))
+            Ok(Transformed::yes(InSubquery { expr, subquery, negated }))
         }
         _ => unchanged(expr, subquery),
     }

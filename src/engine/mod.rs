@@ -21,6 +21,7 @@ mod inner;
 mod items;
 mod limits;
 mod long;
+mod optimizer;
 mod params;
 mod parse;
 mod per_trace;

@@ -15,22 +15,22 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
-use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use super::balance::BalanceChains;
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
-use super::compare::{MixedComparison, MixedComparisonPlanner};
+use super::compare::MixedComparisonPlanner;
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions;
 use super::ids::{IdKind, whole_id};
+use super::optimizer::{analyzer_rules, physical_rules};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
 use super::prepared::Prepared;
-use super::remote::{RemoteSchema, StraightFromRemote};
+use super::remote::RemoteSchema;
 use super::stop::Stops;
 use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
@@ -344,6 +344,8 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     options.execution.time_zone = Some("UTC".to_owned());
     // A scan is cut only where a trace starts, which a provider knows and this optimisation does not.
     options.optimizer.repartition_file_scans = false;
+    // A bound on one aggregate's column would also take away rows that another aggregate needs.
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
         runtime =
@@ -353,18 +355,13 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
         runtime = runtime.with_disk_manager_builder(disk);
     }
-    let mut rules = Analyzer::new().rules;
-    // DataFusion's coercion casts the text and fails on the first odd one: ours must come first.
-    rules.insert(0, Arc::new(MixedComparison));
-    rules.push(Arc::new(BalanceChains));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(rules)
+        .with_analyzer_rules(analyzer_rules())
         .with_optimizer_rule(Arc::new(BalanceChains))
-        .with_physical_optimizer_rule(Arc::new(StraightFromRemote))
-        .with_physical_optimizer_rule(Arc::new(BalanceChains))
+        .with_physical_optimizer_rules(physical_rules())
         .build();
     functions::register(&mut state)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;

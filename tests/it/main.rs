@@ -66,3 +66,4 @@ mod structure;
 mod support;
 mod surface;
 mod terminal;
+mod upstream;

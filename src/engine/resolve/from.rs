@@ -178,7 +178,7 @@ impl Resolver<'_> {
         *name = object_name(&path, span);
         let hidden: Vec<String> = self.wanted.get(&table.key).into_iter().flatten().cloned().collect();
         let open = table.spans.then(|| table.key.clone());
-        let shape = Shape { shown: table.columns, hidden, open, opaque: false };
+        let shape = Shape { shown: table.columns, hidden, open, opaque: false, shadowing: false };
         let qualifier = alias.map_or(path, |alias| vec![alias.name.value.clone()]);
         Ok(Rel::new(qualifier, Rc::new(shape.into_columns(alias))))
     }
@@ -210,7 +210,13 @@ impl Resolver<'_> {
             at: None,
         });
         let hidden: Vec<String> = self.wanted.get(&key).into_iter().flatten().cloned().collect();
-        let shape = Shape { shown: made.columns.clone(), hidden, open: made.spans.then(|| key.clone()), opaque: false };
+        let shape = Shape {
+            shown: made.columns.clone(),
+            hidden,
+            open: made.spans.then(|| key.clone()),
+            opaque: false,
+            shadowing: false,
+        };
         let relation = Rel::new(vec![alias.name.value.clone()], Rc::new(shape.into_columns(Some(alias))));
         if !self.function_tables.iter().any(|known| known.key == key) {
             self.function_tables.push(made);

@@ -4,6 +4,7 @@
 //! select item gets the name users see, and `*` is written out; what it cannot know (columns of table functions it has
 //! never seen, fields of structs) is left to DataFusion.
 
+mod clauses;
 mod from;
 mod names;
 mod query;

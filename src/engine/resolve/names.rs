@@ -11,12 +11,13 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
 use super::super::functions::numbers::AS_NUMBER;
+use super::clauses::named;
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
 };
-use super::{Resolver, call, quoted};
+use super::{Resolver, call};
 use crate::model::columns::canonical;
 use crate::model::derived::indexed;
 use crate::model::names::{expand_alias, is_open_name};
@@ -31,16 +32,14 @@ pub(super) struct Output {
     pub(super) computed: bool,
 }
 
-/// What a name of the same SELECT's output means at a place.
+/// Whether a name of the same SELECT's output may stand at a place, where FROM has no column of that name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum OutputUse {
-    /// Nothing: WHERE, ON, the select items themselves.
+    /// It may not: WHERE, ON, the select items themselves.
     None,
-    /// The output column: ORDER BY.
-    Column,
-    /// The expression behind it: HAVING, QUALIFY.
+    /// It stands for the expression behind it: ORDER BY, HAVING, QUALIFY.
     Expression,
-    /// The expression behind it, unless that is computed over groups: GROUP BY.
+    /// It stands for the expression behind it, unless that is computed over groups: GROUP BY.
     GroupExpression,
 }
 
@@ -49,6 +48,14 @@ pub(super) struct Column {
     pub(super) expr: Expr,
     /// The name of the column behind it.
     pub(super) name: String,
+}
+
+/// What FROM has of a name.
+enum Found {
+    Column(Column),
+    /// Some relation has columns that are not known here.
+    Unknown,
+    Nothing,
 }
 
 /// One way to read a name: the relation it is said to belong to, and the name of its column.
@@ -90,6 +97,16 @@ impl Resolver<'_> {
 
     /// The column that a name means, or `None` where that is for DataFusion to find out.
     pub(super) fn column(&mut self, idents: &[Ident], scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+        self.column_or(idents, scopes, None)
+    }
+
+    /// The column that a name means, or else, if there is none, this output.
+    fn column_or(
+        &mut self,
+        idents: &[Ident],
+        scopes: &Scopes,
+        output: Option<&Output>,
+    ) -> Result<Option<Column>, EngineError> {
         let Some((last, qualifiers)) = idents.split_last() else { return Ok(None) };
         if idents[0].quote_style.is_none() && idents[0].value.starts_with('@') {
             return Ok(None);
@@ -107,7 +124,7 @@ impl Resolver<'_> {
         }
         let reading = Reading { qualifier: typed_qualifier, name: last.value.clone() };
         if reading.qualifier.is_empty() {
-            return self.unqualified(last, scopes);
+            return self.unqualified(last, scopes, output);
         }
         if let Some(relation) = relation_named(&reading.qualifier, scopes) {
             return self.in_relation(&relation, &reading.name, span);
@@ -127,7 +144,7 @@ impl Resolver<'_> {
             }
         }
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
-        match self.unqualified(&idents[0], scopes) {
+        match self.unqualified(&idents[0], scopes, None) {
             Ok(Some(Column { expr, name })) => {
                 let mut path = match expr {
                     Expr::Identifier(ident) => vec![ident],
@@ -178,27 +195,21 @@ impl Resolver<'_> {
         Err(error.suggest(near.map(as_typed)))
     }
 
-    fn unqualified(&mut self, ident: &Ident, scopes: &Scopes) -> Result<Option<Column>, EngineError> {
+    fn unqualified(
+        &mut self,
+        ident: &Ident,
+        scopes: &Scopes,
+        output: Option<&Output>,
+    ) -> Result<Option<Column>, EngineError> {
         let (name, span) = (ident.value.as_str(), ident.span);
-        let target = expand_alias(name);
-        for level in scopes.iter().rev() {
-            if let Some(column) = in_level(level, name, span)? {
-                if indexed(&column.name).is_some() {
-                    for relation in level.relations.iter().filter(|relation| relation.columns.has(&column.name)) {
-                        self.want(relation, column.name.clone(), span);
-                    }
-                }
-                return Ok(Some(column));
-            }
-            if let Some(target) = &target
-                && let Some(column) = in_level_by_alias(level, name, target, span)?
-            {
-                return Ok(Some(column));
-            }
-            if level.is_opaque() {
-                return Ok(None);
-            }
+        match (self.column_there(ident, scopes), output) {
+            (Ok(Found::Column(column)), _) => return Ok(Some(column)),
+            (_, Some(output)) => return Ok(Some(Column { expr: output.expr.clone(), name: output.name.clone() })),
+            (Ok(Found::Unknown), None) => return Ok(None),
+            (Ok(Found::Nothing), None) => {}
+            (Err(ambiguous), None) => return Err(ambiguous),
         }
+        let target = expand_alias(name);
         let target = target.unwrap_or_else(|| name.to_owned());
         if is_open_name(&target) {
             for level in scopes.iter().rev() {
@@ -217,6 +228,31 @@ impl Resolver<'_> {
         }
     }
 
+    /// The column that is there of a name, in the innermost FROM that has one.
+    fn column_there(&mut self, ident: &Ident, scopes: &Scopes) -> Result<Found, EngineError> {
+        let (name, span) = (ident.value.as_str(), ident.span);
+        let target = expand_alias(name);
+        for level in scopes.iter().rev() {
+            if let Some(column) = in_level(level, name, span)? {
+                if indexed(&column.name).is_some() {
+                    for relation in level.relations.iter().filter(|relation| relation.columns.has(&column.name)) {
+                        self.want(relation, column.name.clone(), span);
+                    }
+                }
+                return Ok(Found::Column(column));
+            }
+            if let Some(target) = &target
+                && let Some(column) = in_level_by_alias(level, name, target, span)?
+            {
+                return Ok(Found::Column(column));
+            }
+            if level.is_opaque() {
+                return Ok(Found::Unknown);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
     /// The first table read live among some relations, for a name of a column that such tables lack.
     fn remote_without<'a>(&self, name: &str, relations: impl Iterator<Item = &'a Rel>) -> Option<&'a TableKey> {
         let mut tables = relations.filter_map(|relation| relation.columns.open.as_ref());
@@ -233,35 +269,22 @@ impl Resolver<'_> {
 }
 
 impl Walker<'_, '_> {
-    /// The output that an undotted name in any case, or a dotted one exactly, stands for.
+    /// The output that a name may stand for here.
     fn output(&self, ident: &Ident) -> Option<&Output> {
         if self.uses == OutputUse::None || self.inside > 0 {
             return None;
         }
-        let usable =
-            || self.outputs.iter().filter(|output| self.uses != OutputUse::GroupExpression || !output.computed);
-        usable().find(|output| output.name == ident.value).or_else(|| {
-            let lower = ident.value.to_lowercase();
-            usable().find(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
-        })
+        let output = &self.outputs[named(self.outputs, ident)?];
+        (self.uses != OutputUse::GroupExpression || !output.computed).then_some(output)
     }
 
     fn name(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
-        let idents = match expr {
-            Expr::Identifier(ident) => {
-                if let Some(output) = self.output(ident) {
-                    *expr = match self.uses {
-                        OutputUse::Column => Expr::Identifier(quoted(&output.name, ident.span)),
-                        _ => output.expr.clone(),
-                    };
-                    return Ok(());
-                }
-                std::slice::from_ref(ident)
-            }
-            Expr::CompoundIdentifier(idents) => idents.as_slice(),
+        let (idents, output) = match expr {
+            Expr::Identifier(ident) => (std::slice::from_ref(ident), self.output(ident).cloned()),
+            Expr::CompoundIdentifier(idents) => (idents.as_slice(), None),
             _ => return Ok(()),
         };
-        if let Some(column) = self.resolver.column(idents, self.scopes)? {
+        if let Some(column) = self.resolver.column_or(idents, self.scopes, output.as_ref())? {
             *expr = column.expr;
         }
         Ok(())
@@ -415,7 +438,7 @@ fn field(path: Vec<Ident>) -> Expr {
     Expr::Nested(Box::new(Expr::CompoundIdentifier(path)))
 }
 
-fn empty_query() -> Query {
+pub(super) fn empty_query() -> Query {
     Query {
         with: None,
         body: Box::new(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] })),

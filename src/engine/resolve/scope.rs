@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::quoted;
+use crate::model::names::expand_alias;
 
 /// The columns of a relation.
 #[derive(Debug, Default)]
@@ -138,6 +139,18 @@ impl Level {
         self.relations.extend(other.relations);
         self.merged
             .extend(other.merged.into_iter().map(|merged| Merged { relation: merged.relation + offset, ..merged }));
+    }
+
+    /// Whether a name is that of a column here, or an alias of one.
+    pub(super) fn names_a_column(&self, name: &str) -> bool {
+        let target = expand_alias(name);
+        let merged = |name: &str| self.merged.iter().any(|merged| merged.names.iter().any(|known| known == name));
+        merged(name)
+            || target.as_deref().is_some_and(merged)
+            || self.relations.iter().any(|relation| {
+                relation.columns.find(name) != Match::None
+                    || target.as_deref().is_some_and(|target| relation.columns.has(target))
+            })
     }
 
     pub(super) fn is_opaque(&self) -> bool {

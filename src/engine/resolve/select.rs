@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, ObjectName, OrderBy, OrderByKind, RenameSelectItem, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
+    Distinct, ExcludeSelectItem, Expr, Ident, ObjectName, OrderBy, RenameSelectItem, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::{Catalog, TableKey};
 use super::super::error::EngineError;
-use super::names::{Output, OutputUse};
+use super::clauses::SelectOutput;
+use super::names::Output;
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
 use super::{Resolver, quoted};
@@ -70,16 +71,24 @@ impl Resolver<'_> {
                 });
             }
         }
-        select.projection = outputs.iter().map(|output| select_item(output.clone())).collect();
+        let mut output = SelectOutput { items: &mut outputs, shown: shown.len(), opaque: opaque_star };
+        self.clauses(select, &mut output, &level, &scopes)?;
+        let mut shadowing = false;
+        if let Some(order_by) = order_by {
+            let distinct_on = matches!(select.distinct, Some(Distinct::On(_)));
+            self.order_by(order_by, &output, &scopes, distinct_on)?;
+            shadowing = !opaque_star && output.shadows(order_by);
+            if shadowing {
+                output.hide_names(order_by);
+            }
+        }
+        select.projection = outputs.into_iter().map(select_item).collect();
         for (at, item) in opaque_items.into_iter().rev() {
             select.projection.insert(at, item);
         }
         let from_first = select.projection.is_empty() && !level.relations.is_empty();
-        self.clauses(select, &outputs, &scopes)?;
-        if let Some(order_by) = order_by {
-            self.order_by(order_by, &outputs, &scopes, matches!(select.distinct, Some(Distinct::On(_))))?;
-        }
-        Ok(Shape { shown, hidden, open: open.map(|(table, _)| table), opaque: opaque_star || from_first })
+        let open = open.map(|(table, _)| table);
+        Ok(Shape { shown, hidden, open, opaque: opaque_star || from_first, shadowing })
     }
 
     /// Resolves one item into the list; what cannot be written out is returned as it is.
@@ -249,46 +258,6 @@ impl Resolver<'_> {
             let name = starred(list, &rename.ident)?;
             for item in list.iter_mut().filter(|item| Some(&item.name) == name.as_ref()) {
                 item.name.clone_from(&rename.alias.value);
-            }
-        }
-        Ok(())
-    }
-
-    /// Everything between the items and ORDER BY.
-    fn clauses(&mut self, select: &mut Select, outputs: &[Output], scopes: &Scopes) -> Result<(), EngineError> {
-        if let Some(Distinct::On(exprs)) = &mut select.distinct {
-            self.expressions(exprs, scopes, outputs, OutputUse::Expression)?;
-        }
-        self.expression(&mut select.prewhere, scopes)?;
-        self.expression(&mut select.selection, scopes)?;
-        match &mut select.group_by {
-            GroupByExpr::Expressions(exprs, _) => {
-                self.expressions(exprs, scopes, outputs, OutputUse::GroupExpression)?
-            }
-            GroupByExpr::All(_) => {}
-        }
-        self.expressions(&mut select.having, scopes, outputs, OutputUse::Expression)?;
-        self.expression(&mut select.named_window, scopes)?;
-        self.expressions(&mut select.qualify, scopes, outputs, OutputUse::Expression)?;
-        self.expression(&mut select.cluster_by, scopes)?;
-        self.expression(&mut select.distribute_by, scopes)?;
-        self.expression(&mut select.sort_by, scopes)
-    }
-
-    fn order_by(
-        &mut self,
-        order_by: &mut OrderBy,
-        outputs: &[Output],
-        scopes: &Scopes,
-        distinct_on: bool,
-    ) -> Result<(), EngineError> {
-        let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
-        // DISTINCT ON compares its expressions with those of ORDER BY, so both must be expressions over the input.
-        let uses = if distinct_on { OutputUse::Expression } else { OutputUse::Column };
-        for by in exprs {
-            self.expressions(&mut by.expr, scopes, outputs, uses)?;
-            if !distinct_on && let Some(output) = outputs.iter().find(|output| output.expr == by.expr) {
-                by.expr = Expr::Identifier(quoted(&output.name, Span::empty()));
             }
         }
         Ok(())

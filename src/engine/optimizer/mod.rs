@@ -1,0 +1,47 @@
+//! The rules that make a plan, and where they differ from DataFusion's.
+//!
+//! Each of our own stands in for something that gives a wrong answer there; `docs/datafusion.md` lists them, with the
+//! tests that tell when one is needed no more.
+
+mod grouping_sets;
+mod multisets;
+mod pushdown;
+mod statistics;
+mod subqueries;
+
+use std::sync::Arc;
+
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use super::balance::BalanceChains;
+use super::compare::MixedComparison;
+use super::remote::StraightFromRemote;
+
+/// What is done to a logical plan before it is optimized.
+pub(super) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    // IN with a subquery becomes comparisons, for mixed comparison to see; and DataFusion's coercion casts text and
+    // fails on the first odd one, so ours comes first.
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(subqueries::ThreeValuedIn), Arc::new(MixedComparison)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(multisets::MultisetOperations));
+    rules.push(Arc::new(BalanceChains));
+    rules
+}
+
+/// What makes a physical plan of one that came from the logical plan.
+pub(super) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(grouping_sets::ForgetOrder)];
+    for rule in PhysicalOptimizer::new().rules {
+        rules.push(match rule.name() {
+            "aggregate_statistics" => Arc::new(statistics::UnfilteredStatistics(rule)),
+            "FilterPushdown" | "FilterPushdown(Post)" => Arc::new(pushdown::UnambiguousPushdown(rule)),
+            _ => rule,
+        });
+    }
+    rules.push(Arc::new(StraightFromRemote));
+    rules.push(Arc::new(BalanceChains));
+    rules
+}

@@ -1,0 +1,270 @@
+//! The clauses that may use the names and positions of the same SELECT's output: DISTINCT ON, GROUP BY, HAVING,
+//! QUALIFY and ORDER BY.
+//!
+//! The rules are PostgreSQL's. An output name that stands alone in ORDER BY or DISTINCT ON is the output; alone in
+//! GROUP BY it is the output unless FROM has a column of that name. Inside larger expressions it is a column of FROM;
+//! where there is none, it is the expression behind the output, which PostgreSQL refuses. A bare integer, as typed, is
+//! a position, and nothing else is: neither a parameter nor the value behind a name.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Select,
+    UnaryOperator, Value, ValueWithSpan, Visit, Visitor,
+};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use super::super::error::EngineError;
+use super::names::{Output, OutputUse};
+use super::scope::{Level, Scopes};
+use super::{Resolver, quoted};
+
+/// The output of a SELECT, as the clauses behind it see it.
+pub(super) struct SelectOutput<'a> {
+    pub(super) items: &'a mut [Output],
+    /// How many items a result shows: positions count these.
+    pub(super) shown: usize,
+    /// Whether there are items that are not known here, so that positions are not either.
+    pub(super) opaque: bool,
+}
+
+impl SelectOutput<'_> {
+    fn at_position(&self, number: &Position) -> Result<usize, EngineError> {
+        let index = number.text.parse::<usize>().ok().and_then(|position| position.checked_sub(1));
+        match index.filter(|&index| index < self.shown) {
+            Some(index) => Ok(index),
+            None => Err(EngineError::new("bad-position", format!("{} is no position in the SELECT list", number.text))
+                .at_span(number.span)
+                .why(format!("its positions are 1 to {}", self.shown))),
+        }
+    }
+}
+
+impl SelectOutput<'_> {
+    /// Whether ORDER BY reads a column of FROM whose name is that of an output which is something else.
+    ///
+    /// DataFusion would have to carry both through one projection, and refuses two columns of one name.
+    pub(super) fn shadows(&self, order_by: &OrderBy) -> bool {
+        let mut columns = Columns(vec![]);
+        let _ = order_by.visit(&mut columns);
+        columns.0.iter().any(|column| {
+            let name = column.last().map(|ident| &ident.value);
+            self.items.iter().any(|item| {
+                Some(&item.name) == name && !matches!(&item.expr, Expr::CompoundIdentifier(own) if own == column)
+            })
+        })
+    }
+
+    /// Calls the outputs something that no column is called; a SELECT around this one gives them their names.
+    pub(super) fn hide_names(&mut self, order_by: &mut OrderBy) {
+        let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return };
+        for by in exprs {
+            if let Expr::Identifier(ident) = &mut by.expr
+                && let Some(index) = self.items.iter().position(|item| item.name == ident.value)
+            {
+                ident.value = hidden_name(index);
+            }
+        }
+        for (index, item) in self.items.iter_mut().enumerate() {
+            item.name = hidden_name(index);
+        }
+    }
+}
+
+/// The name of an output that a SELECT around its own gives the one that it shows.
+pub(super) fn hidden_name(index: usize) -> String {
+    format!("__output_{index}")
+}
+
+/// The columns of FROM that something reads.
+struct Columns(Vec<Vec<Ident>>);
+
+impl Visitor for Columns {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(idents) = expr {
+            self.0.push(idents.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// An integer that a person typed where a position can stand.
+struct Position {
+    text: String,
+    span: Span,
+}
+
+impl Resolver<'_> {
+    /// Everything between the items and ORDER BY.
+    pub(super) fn clauses(
+        &mut self,
+        select: &mut Select,
+        output: &mut SelectOutput<'_>,
+        level: &Level,
+        scopes: &Scopes,
+    ) -> Result<(), EngineError> {
+        if let Some(Distinct::On(exprs)) = &mut select.distinct {
+            for expr in exprs {
+                match self.output_meant(expr, output)? {
+                    Some(index) => *expr = output.items[index].expr.clone(),
+                    None => self.expressions(expr, scopes, output.items, OutputUse::Expression)?,
+                }
+            }
+        }
+        self.expression(&mut select.prewhere, scopes)?;
+        self.expression(&mut select.selection, scopes)?;
+        if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
+            for expr in exprs {
+                self.group_key(expr, output, level, scopes)?;
+            }
+        }
+        self.expressions(&mut select.having, scopes, output.items, OutputUse::Expression)?;
+        self.expression(&mut select.named_window, scopes)?;
+        self.expressions(&mut select.qualify, scopes, output.items, OutputUse::Expression)?;
+        self.expression(&mut select.cluster_by, scopes)?;
+        self.expression(&mut select.distribute_by, scopes)?;
+        self.expression(&mut select.sort_by, scopes)
+    }
+
+    /// Resolves what GROUP BY names, also inside ROLLUP, CUBE and GROUPING SETS.
+    fn group_key(
+        &mut self,
+        expr: &mut Expr,
+        output: &mut SelectOutput<'_>,
+        level: &Level,
+        scopes: &Scopes,
+    ) -> Result<(), EngineError> {
+        match expr {
+            Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                for key in sets.iter_mut().flatten() {
+                    self.group_key(key, output, level, scopes)?;
+                }
+                return Ok(());
+            }
+            Expr::Tuple(keys) => {
+                for key in keys {
+                    self.group_key(key, output, level, scopes)?;
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let index = match position(expr) {
+            Some(number) if !output.opaque => Some(output.at_position(&number)?),
+            Some(_) => None,
+            None => match bare_name(expr) {
+                Some(ident) if !level.names_a_column(&ident.value) => {
+                    named(output.items, ident).filter(|&index| !output.items[index].computed)
+                }
+                _ => None,
+            },
+        };
+        let Some(index) = index else {
+            self.expressions(expr, scopes, output.items, OutputUse::GroupExpression)?;
+            only_typed_positions(expr);
+            return Ok(());
+        };
+        // The item must stay the same expression as the key, or it would not follow it to null in a subtotal.
+        cast_number(&mut output.items[index].expr);
+        *expr = output.items[index].expr.clone();
+        Ok(())
+    }
+
+    pub(super) fn order_by(
+        &mut self,
+        order_by: &mut OrderBy,
+        output: &SelectOutput<'_>,
+        scopes: &Scopes,
+        distinct_on: bool,
+    ) -> Result<(), EngineError> {
+        let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
+        for by in exprs {
+            let index = match self.output_meant(&by.expr, output)? {
+                Some(index) => Some(index),
+                None => {
+                    self.expressions(&mut by.expr, scopes, output.items, OutputUse::Expression)?;
+                    output.items.iter().position(|item| item.expr == by.expr && !is_number(&item.expr))
+                }
+            };
+            match index {
+                // DISTINCT ON compares its expressions with those of ORDER BY: both must be over the input.
+                Some(index) if distinct_on => by.expr = output.items[index].expr.clone(),
+                Some(index) => by.expr = Expr::Identifier(quoted(&output.items[index].name, Span::empty())),
+                None => {}
+            }
+            only_typed_positions(&mut by.expr);
+        }
+        Ok(())
+    }
+
+    /// The output that a whole expression of ORDER BY or DISTINCT ON means, by position or by name.
+    fn output_meant(&self, expr: &Expr, output: &SelectOutput<'_>) -> Result<Option<usize>, EngineError> {
+        match position(expr) {
+            Some(_) if output.opaque => Ok(None),
+            Some(number) => output.at_position(&number).map(Some),
+            None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
+        }
+    }
+}
+
+/// The output of a name: in any case, or exactly if the name has dots.
+pub(super) fn named(outputs: &[Output], ident: &Ident) -> Option<usize> {
+    outputs.iter().position(|output| output.name == ident.value).or_else(|| {
+        let lower = ident.value.to_lowercase();
+        outputs.iter().position(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
+    })
+}
+
+/// An expression without the parentheses around it.
+fn unnested(mut expr: &Expr) -> &Expr {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+fn bare_name(expr: &Expr) -> Option<&Ident> {
+    match unnested(expr) {
+        Expr::Identifier(ident) => Some(ident),
+        _ => None,
+    }
+}
+
+/// A typed integer; that of a parameter stands nowhere in the text.
+fn position(expr: &Expr) -> Option<Position> {
+    match unnested(expr) {
+        Expr::Value(ValueWithSpan { value: Value::Number(text, _), span })
+            if *span != Span::empty() && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            Some(Position { text: text.clone(), span: *span })
+        }
+        _ => None,
+    }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    matches!(unnested(expr), Expr::Value(ValueWithSpan { value: Value::Number(..), .. }))
+}
+
+/// Writes a number that no one typed as a position so that DataFusion does not take it for one.
+pub(super) fn only_typed_positions(expr: &mut Expr) {
+    if position(expr).is_none() {
+        cast_number(expr);
+    }
+}
+
+fn cast_number(expr: &mut Expr) {
+    let number = match unnested(expr) {
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr: inner } => unnested(inner),
+        other => other,
+    };
+    let Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) = number else { return };
+    let data_type = match text.parse::<i64>() {
+        Ok(_) => DataType::BigInt(None),
+        Err(_) => DataType::Double(ExactNumberInfo::None),
+    };
+    let number = Box::new(std::mem::replace(expr, Expr::value(Value::Null)));
+    *expr = Expr::Cast { kind: CastKind::Cast, expr: number, data_type, format: None, array: false };
+}
