@@ -18,14 +18,13 @@ use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
-use super::balance::BalanceChains;
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
 use super::compare::MixedComparisonPlanner;
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions;
 use super::ids::{IdKind, whole_id};
-use super::optimizer::{analyzer_rules, physical_rules};
+use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
@@ -360,7 +359,7 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules())
-        .with_optimizer_rule(Arc::new(BalanceChains))
+        .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     functions::register(&mut state)?;

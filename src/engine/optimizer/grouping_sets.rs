@@ -8,13 +8,65 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Column, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder};
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+
+/// Computes keys of grouping sets that read no column ahead, so that a key is a column and can be null.
+#[derive(Debug)]
+pub(super) struct ConstantKeys;
+
+impl AnalyzerRule for ConstantKeys {
+    fn name(&self) -> &str {
+        "constant_keys"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let computed = plan.transform_up_with_subqueries(|node| match node {
+            LogicalPlan::Aggregate(aggregate) => computed_ahead(aggregate),
+            other => Ok(Transformed::no(other)),
+        });
+        computed.data()
+    }
+}
+
+fn computed_ahead(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    let mut ahead: Vec<Expr> = vec![];
+    let mut as_column = |key: &mut Expr| {
+        if !key.any_column_refs() {
+            let name = key.schema_name().to_string();
+            let column = Expr::Column(Column::new_unqualified(name.as_str()));
+            let constant = std::mem::replace(key, column).alias(name);
+            if !ahead.contains(&constant) {
+                ahead.push(constant);
+            }
+        }
+    };
+    for expr in &mut aggregate.group_expr {
+        match expr {
+            Expr::GroupingSet(GroupingSet::Rollup(keys) | GroupingSet::Cube(keys)) => {
+                keys.iter_mut().for_each(&mut as_column);
+            }
+            Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
+                sets.iter_mut().flatten().for_each(&mut as_column);
+            }
+            _ => {}
+        }
+    }
+    if ahead.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let input = Arc::unwrap_or_clone(aggregate.input);
+    let columns = input.schema().columns().into_iter().map(Expr::Column).chain(ahead).collect::<Vec<_>>();
+    aggregate.input = Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?);
+    Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
+}
 
 /// Puts a node that tells nothing of its rows under each aggregate of grouping sets.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 //! Each of our own stands in for something that gives a wrong answer there; `docs/datafusion.md` lists them, with the
 //! tests that tell when one is needed no more.
 
+mod correlated;
+mod global_aggregates;
 mod grouping_sets;
 mod multisets;
 mod pushdown;
@@ -11,7 +13,7 @@ mod subqueries;
 
 use std::sync::Arc;
 
-use datafusion::optimizer::{Analyzer, AnalyzerRule};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
@@ -27,6 +29,20 @@ pub(super) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
         vec![Arc::new(subqueries::ThreeValuedIn), Arc::new(MixedComparison)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(multisets::MultisetOperations));
+    rules.push(Arc::new(grouping_sets::ConstantKeys));
+    rules.push(Arc::new(BalanceChains));
+    rules
+}
+
+/// What makes a logical plan cheaper.
+pub(super) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![];
+    for rule in Optimizer::new().rules {
+        rules.push(match rule.name() {
+            "push_down_filter" => Arc::new(global_aggregates::NotBelowGlobalAggregates(rule)),
+            _ => rule,
+        });
+    }
     rules.push(Arc::new(BalanceChains));
     rules
 }

@@ -8,16 +8,18 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue, not_impl_err};
 use datafusion::config::ConfigOptions;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{BinaryExpr, Exists, InSubquery};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, exists, lit, not, scalar_subquery, when,
+    Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, exists, lit, not, scalar_subquery, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
+
+use super::correlated::settled;
 
 use crate::engine::compare::compare_in_subquery;
 
@@ -31,7 +33,11 @@ impl AnalyzerRule for ThreeValuedIn {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(rewrite_node).map(|rewritten| rewritten.data)
+        let settled = plan.transform_up_with_subqueries(|node| {
+            let schema = merge_schema(&node.inputs());
+            with_names(node, |expr| settled(expr, &schema))
+        });
+        settled?.data.transform_up_with_subqueries(rewrite_node).data()
     }
 }
 
@@ -40,7 +46,8 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Filter(_) => with_names(plan, |expr| condition(expr, true, &schema)),
         LogicalPlan::Projection(_) => with_names(plan, |expr| counted(expr, &schema)),
-        LogicalPlan::Aggregate(_) => ahead_of_groups(plan, &schema),
+        LogicalPlan::Aggregate(_) => ahead_of_groups(plan),
+        LogicalPlan::Join(join) if has_subqueries(&join) => ahead_of_join(join),
         other => with_names(other, |expr| value(expr, &schema)),
     }
 }
@@ -57,26 +64,86 @@ fn with_names(
     })
 }
 
-/// Computes the subqueries in keys and aggregates row by row before there are groups.
-fn ahead_of_groups(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
-    let mut ahead: Vec<Expr> = vec![];
-    let rewritten = with_names(plan, |expr| {
-        expr.transform_down(|expr| match expr {
-            Expr::Exists(_) | Expr::InSubquery(_) => {
-                let name = format!("__subquery_{}", ahead.len());
-                ahead.push(counted(expr, schema)?.data.alias(&name));
-                Ok(Transformed::new(Expr::Column(Column::new_unqualified(name)), true, TreeNodeRecursion::Jump))
-            }
-            other => Ok(Transformed::no(other)),
-        })
-    })?;
-    let LogicalPlan::Aggregate(mut aggregate) = rewritten.data else { return Ok(rewritten) };
-    if !ahead.is_empty() {
-        let input = Arc::unwrap_or_clone(aggregate.input);
-        let columns = input.schema().columns().into_iter().map(Expr::Column).chain(ahead).collect::<Vec<_>>();
-        aggregate.input = Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?);
+/// Takes the subqueries out of an expression, each of them a column that is computed ahead.
+fn taken_out(expr: Expr, ahead: &mut Vec<(String, Expr)>, prefix: &str) -> Result<Transformed<Expr>> {
+    expr.transform_down(|expr| match expr {
+        Expr::Exists(_) | Expr::InSubquery(_) => {
+            let name = format!("{prefix}{}", ahead.len());
+            ahead.push((name.clone(), expr));
+            Ok(Transformed::new(Expr::Column(Column::new_unqualified(name)), true, TreeNodeRecursion::Jump))
+        }
+        other => Ok(Transformed::no(other)),
+    })
+}
+
+/// The rows of a plan with more columns, each a subquery's answer.
+fn with_answers(input: Arc<LogicalPlan>, subqueries: Vec<(String, Expr)>) -> Result<Arc<LogicalPlan>> {
+    if subqueries.is_empty() {
+        return Ok(input);
     }
+    let mut columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+    for (name, expr) in subqueries {
+        columns.push(counted(expr, input.schema())?.data.alias(name));
+    }
+    LogicalPlanBuilder::from(Arc::unwrap_or_clone(input)).project(columns)?.build().map(Arc::new)
+}
+
+/// Computes the subqueries in keys and aggregates row by row before there are groups.
+fn ahead_of_groups(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut ahead = vec![];
+    let rewritten = with_names(plan, |expr| taken_out(expr, &mut ahead, "__subquery_"))?;
+    let LogicalPlan::Aggregate(mut aggregate) = rewritten.data else { return Ok(rewritten) };
+    aggregate.input = with_answers(aggregate.input, ahead)?;
     Ok(Transformed::new_transformed(LogicalPlan::Aggregate(aggregate), rewritten.transformed))
+}
+
+fn has_subqueries(join: &Join) -> bool {
+    let is_subquery = |expr: &Expr| Ok(matches!(expr, Expr::Exists(_) | Expr::InSubquery(_)));
+    join.filter.as_ref().is_some_and(|filter| filter.exists(is_subquery).unwrap_or(false))
+}
+
+/// Computes the subqueries in ON for each row of the side that they look at, before the sides meet.
+fn ahead_of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
+    let shown: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+    let mut ahead = vec![];
+    if let Some(filter) = join.filter.take() {
+        join.filter = Some(taken_out(filter, &mut ahead, "__subquery_on_")?.data);
+    }
+    let (mut left, mut right) = (vec![], vec![]);
+    for (name, expr) in ahead {
+        let mut columns = expr.column_refs().into_iter().cloned().collect::<Vec<_>>();
+        expr.apply(|expr| {
+            if let Expr::Exists(Exists { subquery, .. }) | Expr::InSubquery(InSubquery { subquery, .. }) = expr {
+                let outer = subquery.outer_ref_columns.iter();
+                columns.extend(outer.filter_map(|expr| match expr {
+                    Expr::OuterReferenceColumn(_, column) => Some(column.clone()),
+                    _ => None,
+                }));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        let all_in = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
+        if all_in(&join.left) {
+            left.push((name, expr));
+        } else if all_in(&join.right) {
+            right.push((name, expr));
+        } else {
+            return not_impl_err!("a subquery in ON that looks at both sides of the join");
+        }
+    }
+    join.left = with_answers(join.left, left)?;
+    join.right = with_answers(join.right, right)?;
+    let joined = Join::try_new(
+        join.left,
+        join.right,
+        join.on,
+        join.filter,
+        join.join_type,
+        join.join_constraint,
+        join.null_equality,
+        join.null_aware,
+    )?;
+    LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(shown)?.build().map(Transformed::yes)
 }
 
 /// Rewrites what a row must fulfil: unknown is as good as false, except under NOT and inside other expressions.
@@ -89,7 +156,9 @@ fn condition(expr: Expr, top: bool, schema: &DFSchema) -> Result<Transformed<Exp
             let both = Expr::BinaryExpr(BinaryExpr::new(Box::new(left.data), op, Box::new(right.data)));
             Ok(if changed { Transformed::yes(both) } else { Transformed::no(both) })
         }
-        Expr::InSubquery(InSubquery { negated: false, .. }) => Ok(Transformed::no(expr)),
+        Expr::InSubquery(InSubquery { negated: false, expr: ref left, .. }) if left.any_column_refs() => {
+            Ok(Transformed::no(expr))
+        }
         Expr::InSubquery(found) if top && has_null_aware_join(&found) => Ok(Transformed::no(Expr::InSubquery(found))),
         Expr::Not(inner) => match *inner {
             Expr::InSubquery(found) => {
@@ -122,21 +191,27 @@ fn three_valued(found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr
     let element = Expr::Column(Column::from((qualifier, field)));
     let mut unknown = vec![];
     if field.is_nullable() {
-        let nulls = LogicalPlanBuilder::from(Arc::clone(&plan)).filter(element.is_null())?.build()?;
+        let nulls = LogicalPlanBuilder::from(Arc::clone(&plan)).filter(element.clone().is_null())?.build()?;
         unknown.push(exists(any_row(nulls)?));
     }
     if found.expr.nullable(schema)? {
         unknown.push(found.expr.as_ref().clone().is_null().and(exists(any_row(plan.as_ref().clone())?)));
     }
     let negated = found.negated;
-    let is_in = Expr::InSubquery(InSubquery { negated: false, ..found });
+    let is_in = if found.expr.any_column_refs() || found.expr.contains_outer() {
+        Expr::InSubquery(InSubquery { negated: false, ..found })
+    } else {
+        // There is nothing in the rows outside that a join could compare.
+        let equal = LogicalPlanBuilder::from(plan).filter(element.eq(*found.expr))?.build()?;
+        exists(any_row(equal)?)
+    };
     match unknown.into_iter().reduce(Expr::or) {
         Some(unknown) => {
             let nothing = lit(ScalarValue::Boolean(None));
             when(is_in, lit(!negated)).when(unknown, nothing).otherwise(lit(negated)).map(Transformed::yes)
         }
         None if negated => Ok(Transformed::yes(not(is_in))),
-        None => Ok(Transformed::no(is_in)),
+        None => Ok(Transformed::yes(is_in)),
     }
 }
 

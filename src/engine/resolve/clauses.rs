@@ -6,11 +6,9 @@
 //! where there is none, it is the expression behind the output, which PostgreSQL refuses. A bare integer, as typed, is
 //! a position, and nothing else is: neither a parameter nor the value behind a name.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Select,
-    UnaryOperator, Value, ValueWithSpan, Visit, Visitor,
+    CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, NamedWindowDefinition, NamedWindowExpr,
+    OrderBy, OrderByKind, Select, UnaryOperator, Value, ValueWithSpan,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -37,56 +35,6 @@ impl SelectOutput<'_> {
                 .at_span(number.span)
                 .why(format!("its positions are 1 to {}", self.shown))),
         }
-    }
-}
-
-impl SelectOutput<'_> {
-    /// Whether ORDER BY reads a column of FROM whose name is that of an output which is something else.
-    ///
-    /// DataFusion would have to carry both through one projection, and refuses two columns of one name.
-    pub(super) fn shadows(&self, order_by: &OrderBy) -> bool {
-        let mut columns = Columns(vec![]);
-        let _ = order_by.visit(&mut columns);
-        columns.0.iter().any(|column| {
-            let name = column.last().map(|ident| &ident.value);
-            self.items.iter().any(|item| {
-                Some(&item.name) == name && !matches!(&item.expr, Expr::CompoundIdentifier(own) if own == column)
-            })
-        })
-    }
-
-    /// Calls the outputs something that no column is called; a SELECT around this one gives them their names.
-    pub(super) fn hide_names(&mut self, order_by: &mut OrderBy) {
-        let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return };
-        for by in exprs {
-            if let Expr::Identifier(ident) = &mut by.expr
-                && let Some(index) = self.items.iter().position(|item| item.name == ident.value)
-            {
-                ident.value = hidden_name(index);
-            }
-        }
-        for (index, item) in self.items.iter_mut().enumerate() {
-            item.name = hidden_name(index);
-        }
-    }
-}
-
-/// The name of an output that a SELECT around its own gives the one that it shows.
-pub(super) fn hidden_name(index: usize) -> String {
-    format!("__output_{index}")
-}
-
-/// The columns of FROM that something reads.
-struct Columns(Vec<Vec<Ident>>);
-
-impl Visitor for Columns {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(idents) = expr {
-            self.0.push(idents.clone());
-        }
-        ControlFlow::Continue(())
     }
 }
 
@@ -121,6 +69,13 @@ impl Resolver<'_> {
             }
         }
         self.expressions(&mut select.having, scopes, output.items, OutputUse::Expression)?;
+        for NamedWindowDefinition(name, definition) in &mut select.named_window {
+            in_lower_case(name);
+            match definition {
+                NamedWindowExpr::NamedWindow(other) => in_lower_case(other),
+                NamedWindowExpr::WindowSpec(window) => window.window_name.iter_mut().for_each(in_lower_case),
+            }
+        }
         self.expression(&mut select.named_window, scopes)?;
         self.expressions(&mut select.qualify, scopes, output.items, OutputUse::Expression)?;
         self.expression(&mut select.cluster_by, scopes)?;
@@ -180,7 +135,7 @@ impl Resolver<'_> {
         distinct_on: bool,
     ) -> Result<(), EngineError> {
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
-        for by in exprs {
+        for by in exprs.iter_mut() {
             let index = match self.output_meant(&by.expr, output)? {
                 Some(index) => Some(index),
                 None => {
@@ -196,6 +151,13 @@ impl Resolver<'_> {
             }
             only_typed_positions(&mut by.expr);
         }
+        // What was ordered by before orders nothing, and DISTINCT ON wants no expression twice.
+        let mut seen: Vec<Expr> = vec![];
+        exprs.retain(|by| {
+            let new = !seen.contains(&by.expr);
+            seen.push(by.expr.clone());
+            new
+        });
         Ok(())
     }
 
@@ -207,6 +169,11 @@ impl Resolver<'_> {
             None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
         }
     }
+}
+
+/// Writes the name of a window so that its case does not count.
+pub(super) fn in_lower_case(name: &mut Ident) {
+    name.value = name.value.to_lowercase();
 }
 
 /// The output of a name: in any case, or exactly if the name has dots.

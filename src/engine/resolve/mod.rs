@@ -10,6 +10,7 @@ mod names;
 mod query;
 mod scope;
 mod select;
+mod shadowing;
 mod unknown;
 mod unsupported;
 

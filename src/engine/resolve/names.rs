@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value,
-    ValueWithSpan, Values, VisitMut, VisitorMut,
+    ValueWithSpan, Values, VisitMut, VisitorMut, WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
 use super::super::functions::numbers::AS_NUMBER;
-use super::clauses::named;
+use super::clauses::{in_lower_case, named};
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
@@ -293,6 +293,11 @@ impl Walker<'_, '_> {
     fn function(&mut self, expr: &mut Expr) {
         let Expr::Function(function) = expr else { return };
         let mut grouped = function.over.is_some();
+        match &mut function.over {
+            Some(WindowType::NamedWindow(name)) => in_lower_case(name),
+            Some(WindowType::WindowSpec(window)) => window.window_name.iter_mut().for_each(in_lower_case),
+            None => {}
+        }
         if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() {
             if ident.quote_style.is_none() {
                 ident.value = ident.value.to_lowercase();

@@ -2,19 +2,14 @@
 
 use std::rc::Rc;
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use datafusion::sql::sqlparser::ast::{
-    Cte as SqlCte, Expr, GroupByExpr, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    Statement, TableAlias, TableFactor, TableWithJoins,
-};
-use datafusion::sql::sqlparser::tokenizer::Span;
+use datafusion::sql::sqlparser::ast::{Cte as SqlCte, OrderBy, OrderByKind, Query, SetExpr, Statement, TableAlias};
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::clauses::{hidden_name, only_typed_positions};
-use super::names::empty_query;
+use super::clauses::only_typed_positions;
 use super::scope::{Columns, Level, Rel, Scopes, within};
-use super::{Cte, MAX_CTES, Resolver, quoted};
+use super::shadowing::show_names;
+use super::{Cte, MAX_CTES, Resolver};
 
 /// The columns that a query gives.
 #[derive(Debug, Default)]
@@ -24,7 +19,7 @@ pub(super) struct Shape {
     pub(super) hidden: Vec<String>,
     pub(super) open: Option<TableKey>,
     pub(super) opaque: bool,
-    /// Whether the outputs have [hidden names](hidden_name) instead of those listed here.
+    /// Whether the SELECT gives its outputs other names than those listed here.
     pub(super) shadowing: bool,
 }
 
@@ -64,59 +59,6 @@ fn drop_last(body: &mut SetExpr, count: usize) {
     }
 }
 
-/// Puts a SELECT around a query of hidden names that gives them those they show.
-fn show_names(query: &mut Query, shape: &Shape) {
-    let names = shape.shown.iter().chain(&shape.hidden).enumerate();
-    let projection = names.map(|(index, name)| SelectItem::ExprWithAlias {
-        expr: Expr::Identifier(quoted(hidden_name(index), Span::empty())),
-        alias: quoted(name.as_str(), Span::empty()),
-    });
-    let around = SetExpr::Select(Box::new(bare_select(projection.collect())));
-    let body = std::mem::replace(&mut query.body, Box::new(around));
-    let inner = Query {
-        body,
-        order_by: query.order_by.take(),
-        limit_clause: query.limit_clause.take(),
-        fetch: query.fetch.take(),
-        ..empty_query()
-    };
-    let alias = TableAlias { explicit: true, name: quoted("__ordered", Span::empty()), columns: vec![], at: None };
-    let derived = TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None };
-    if let SetExpr::Select(select) = query.body.as_mut() {
-        select.from = vec![TableWithJoins { relation: derived, joins: vec![] }];
-    }
-}
-
-/// A SELECT of these items and nothing else.
-fn bare_select(projection: Vec<SelectItem>) -> Select {
-    Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: vec![],
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection,
-        exclude: None,
-        into: None,
-        from: vec![],
-        lateral_views: vec![],
-        prewhere: None,
-        selection: None,
-        connect_by: vec![],
-        group_by: GroupByExpr::Expressions(vec![], vec![]),
-        cluster_by: vec![],
-        distribute_by: vec![],
-        sort_by: vec![],
-        having: None,
-        named_window: vec![],
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
-}
-
 impl Resolver<'_> {
     /// Resolves a query.
     ///
@@ -134,7 +76,7 @@ impl Resolver<'_> {
             SetExpr::Select(select) => {
                 let shape = self.select(select, query.order_by.as_mut(), outer, pass_hidden)?;
                 if shape.shadowing {
-                    show_names(query, &shape);
+                    show_names(query, shape.shown.iter().chain(&shape.hidden));
                 }
                 shape
             }

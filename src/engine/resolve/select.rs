@@ -15,6 +15,7 @@ use super::clauses::SelectOutput;
 use super::names::Output;
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
+use super::shadowing::hide_names;
 use super::{Resolver, quoted};
 use crate::model::names::{expand_alias, is_open_name};
 use crate::model::nearest::{as_typed, nearest};
@@ -77,10 +78,7 @@ impl Resolver<'_> {
         if let Some(order_by) = order_by {
             let distinct_on = matches!(select.distinct, Some(Distinct::On(_)));
             self.order_by(order_by, &output, &scopes, distinct_on)?;
-            shadowing = !opaque_star && output.shadows(order_by);
-            if shadowing {
-                output.hide_names(order_by);
-            }
+            shadowing = !opaque_star && hide_names(select, &mut outputs, order_by);
         }
         select.projection = outputs.into_iter().map(select_item).collect();
         for (at, item) in opaque_items.into_iter().rev() {
