@@ -84,3 +84,76 @@ async fn statistics_answer_for_another_aggregate() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn conditions_go_below_an_aggregate_that_has_a_row_for_none() {
+    still_wrong(
+        "SELECT * FROM (SELECT max(a) AS w, 5 AS z FROM (VALUES (1)) t(a)) d WHERE z > 100",
+        "",
+        "NotBelowGlobalAggregates",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn correlated_aggregates_without_a_group_lose_their_row() {
+    still_wrong(
+        "WITH t(k) AS (VALUES ('a'), ('z')), u(k) AS (VALUES ('a')) \
+         SELECT k FROM t WHERE EXISTS (SELECT count(*) FROM u WHERE u.k = t.k) ORDER BY k",
+        "a; z",
+        "what `correlated.rs` says of EXISTS over one row",
+    )
+    .await;
+    still_wrong(
+        "WITH t(k) AS (VALUES ('a'), ('b')), u(k, n) AS (VALUES ('a', 10), ('b', 20)) \
+         SELECT k FROM t WHERE 1 IN (SELECT row_number() OVER (ORDER BY n) FROM u WHERE u.k = t.k) ORDER BY k",
+        "a; b",
+        "what `correlated.rs` refuses of window functions",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_subquery_without_a_row_is_taken_for_not_null() {
+    still_wrong(
+        "SELECT a FROM (VALUES (1)) t(a) WHERE (SELECT q.b FROM (VALUES (2)) q(b) WHERE q.b > 5) IS NULL",
+        "1",
+        "the function or_null in `correlated.rs`",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn subqueries_in_on_are_refused_or_wrong() {
+    still_wrong(
+        "SELECT count(*) FROM (VALUES (1)) l(a) RIGHT JOIN (VALUES (1)) r(a) \
+         ON l.a = r.a AND CAST(NULL AS VARCHAR) NOT IN (SELECT 'x') WHERE l.a IS NULL",
+        "1",
+        "what ThreeValuedIn does to joins",
+    )
+    .await;
+}
+
+/// The bound of one aggregate's column skips rows that the expression of another needs.
+#[tokio::test]
+async fn bounds_of_one_aggregate_skip_rows_of_another() -> datafusion::error::Result<()> {
+    let dir = tempfile::tempdir().map_err(|error| datafusion::error::DataFusionError::External(error.into()))?;
+    let file = dir.path().join("numbers.parquet");
+    let config = SessionConfig::new().with_target_partitions(1).with_batch_size(100);
+    let context = SessionContext::new_with_config(config);
+    let write = format!(
+        "COPY (SELECT value AS a, value AS b FROM generate_series(1, 10000)) TO '{}' \
+         OPTIONS ('format.max_row_group_size' '100')",
+        file.display()
+    );
+    context.sql(&write).await?.collect().await?;
+    context.sql("SET datafusion.execution.parquet.pushdown_filters = true").await?.collect().await?;
+    context.register_parquet("t", file.to_string_lossy().as_ref(), Default::default()).await?;
+    let batches = context.sql("SELECT min(a), max(a + b) FROM t").await?.collect().await?;
+    let answer = pretty_format_batches(&batches)?.to_string();
+    assert!(
+        !answer.contains("20000"),
+        "DataFusion answers this rightly now, so enable_aggregate_dynamic_filter_pushdown can be on: {answer}"
+    );
+    Ok(())
+}
