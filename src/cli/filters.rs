@@ -12,8 +12,8 @@ use super::exit::Failure;
 use crate::filter::opik::{self, Entity, Oql};
 use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
-use crate::model::columns::{self, METADATA, METADATA_PREFIX};
-use crate::model::derived::{derived_list, indexed};
+use crate::model::columns;
+use crate::model::derived::{derived_list, holders, indexed};
 use crate::model::names::is_open_name;
 use crate::sources::remote_schema;
 
@@ -48,7 +48,8 @@ pub(super) struct FilterOptions {
     /// Spans below this span; null: spans without a parent
     #[arg(long, value_name = "ID")]
     pub(super) parent_id: Option<String>,
-    /// Spans with this attribute, the value as JSON, else as text: llm.model_name:gpt-4o; repeated: with all of them
+    /// Spans with this attribute, the value as JSON, else as text: llm.model_name:gpt-4o; a number or a boolean is found
+    /// where it came as text, too; repeated: with all of them
     #[arg(long, value_name = "KEY:VALUE")]
     pub(super) attribute: Vec<String>,
     /// Read names that no span has as null, instead of refusing the filter
@@ -115,17 +116,20 @@ impl FilterOptions {
 
     /// The same for the spans of a remote that announces these columns.
     pub(super) fn read_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
-        self.read(&Names::new(&self.schema_for(announced)?, &BTreeMap::new(), self.unknown()))
+        let (schema, rest) = (self.schema_for(announced)?, BTreeMap::new());
+        self.read(&Names::new(&schema, &rest, self.unknown()).without_held())
     }
 
     /// The columns that the conditions may name of the spans of a remote that announces these.
     pub(super) fn schema_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Schema, FilterError> {
         let schema = remote_schema(announced);
         let Some(filter) = self.read_unchecked()? else { return Ok(schema) };
-        // Nobody can know the keys that share a column; and who says nothing of its columns says nothing against these.
+        let text = |name: &str| schema.field_with_name(name).is_ok_and(|field| field.data_type() == &DataType::Utf8);
+        // Nobody can know the keys that share a column, nor those in JSON text; and who says nothing of its columns says
+        // nothing against these.
         let known = |name: &String| {
             announced.is_empty()
-                || name.starts_with(METADATA_PREFIX) && announced.contains_key(METADATA)
+                || holders(name).any(|(holder, _)| announced.contains_key(holder) && text(holder))
                 || name.starts_with("attributes.") && announced.contains_key(columns::REST)
         };
         let own = |name: &String| is_open_name(name) && derived_list(name).is_none() && indexed(name).is_none();
@@ -147,7 +151,7 @@ impl FilterOptions {
         let typed = |value: &str| match serde_json::from_str(value) {
             Ok(serde_json::Value::Bool(_)) => DataType::Boolean,
             Ok(serde_json::Value::Number(number)) if number.is_i64() => DataType::Int64,
-            Ok(serde_json::Value::Number(_)) => DataType::Float64,
+            Ok(serde_json::Value::Number(_)) if value.contains(['.', 'e', 'E']) => DataType::Float64,
             _ => DataType::Utf8,
         };
         pairs.map(|(key, value)| (format!("attributes.{key}"), typed(value))).collect()

@@ -1,4 +1,5 @@
-//! Columns of a table of spans that are not stored: read from `attributes.rest` or from a list, or null.
+//! Columns of a table of spans that are not stored: read from `attributes.rest`, from a list, or from the JSON text of
+//! another column, or null.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,17 +13,20 @@ use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
-use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member};
+use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member, json_path};
+use super::functions::numbers::is_text;
 use crate::model::columns;
-use crate::model::derived::{derived_list, indexed};
+use crate::model::derived::{derived_list, holders, indexed};
 use crate::model::names::absent_type;
-use crate::model::nearest::{as_typed, nearest};
+use crate::model::nearest::{as_typed, maybe_mistyped, nearest};
 
 /// How a name that a table has no column of is read.
 #[derive(Debug, Clone)]
 pub(crate) enum Reading {
     /// From another column.
     Computed(Expr),
+    /// From the JSON text of other columns, as text: whether any span has it is seen when that is read.
+    Held(Expr),
     /// As null: no span has it.
     Absent(DataType),
 }
@@ -44,7 +48,28 @@ pub(crate) fn read_open_name(name: &str, schema: &Schema, rest: &BTreeMap<String
     {
         return Reading::Computed(json_list_item(column(parent), lit(path)));
     }
-    Reading::Absent(absent_type(name))
+    // Several columns may hold it, each for other spans.
+    let mut held: Vec<Expr> = holders(name)
+        .filter_map(|(holder, path)| Some(json_path(text_column(holder, schema, rest)?, lit(path))))
+        .collect();
+    match held.pop() {
+        None => Reading::Absent(absent_type(name)),
+        Some(only) if held.is_empty() => Reading::Held(only),
+        Some(last) => {
+            held.push(last);
+            Reading::Held(coalesce(held))
+        }
+    }
+}
+
+/// A column of texts, or a name in `attributes.rest` whose values are texts.
+fn text_column(name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Option<Expr> {
+    let column = |name: &str| Expr::Column(Column::new_unqualified(name));
+    if let Ok(field) = schema.field_with_name(name) {
+        return is_text(field.data_type()).then(|| column(name));
+    }
+    let in_rest = rest.get(name).is_some_and(is_text) && schema.field_with_name(columns::REST).is_ok();
+    in_rest.then(|| json_member(column(columns::REST), lit(name)))
 }
 
 /// How a name is read from a table of spans with this schema; `None` where it is a column and nothing else.
@@ -73,6 +98,10 @@ pub(crate) fn with_open_names(
         let expr = match read_name(name, &schema, rest) {
             None => continue,
             Some(Reading::Computed(expr)) => expr,
+            Some(Reading::Held(expr)) => {
+                notes.extend(maybe_mistyped(name, known_names(&schema, rest)));
+                expr
+            }
             Some(Reading::Absent(data_type)) => {
                 let note = format!("no span has {} (read as null)", as_typed(name));
                 notes.push(absent_name(note, name, &schema, rest));
@@ -92,10 +121,12 @@ pub(crate) fn with_open_names(
 
 /// A note about a name that a table of this schema lacks, with the nearest one it has.
 pub(crate) fn absent_name(note: String, name: &str, schema: &Schema, rest: &BTreeMap<String, DataType>) -> String {
-    let known = schema.fields().iter().map(|field| field.name().as_str());
-    let near = nearest(name, known.chain(rest.keys().map(String::as_str)));
-    match near {
+    match nearest(name, known_names(schema, rest)) {
         Some(near) => format!("{note}; nearest: {}", as_typed(near)),
         None => note,
     }
+}
+
+fn known_names<'a>(schema: &'a Schema, rest: &'a BTreeMap<String, DataType>) -> impl Iterator<Item = &'a str> {
+    schema.fields().iter().map(|field| field.name().as_str()).chain(rest.keys().map(String::as_str))
 }

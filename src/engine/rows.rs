@@ -143,7 +143,7 @@ fn read(expr: Expr, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Resul
     let null = |data_type: &DataType| ScalarValue::try_from(data_type).map(|null| Expr::Literal(null, None));
     let read = match (read_name(name, schema, rest), columns::canonical(name)) {
         (None, _) => return Ok(Transformed::no(Expr::Column(Column::new_unqualified(name)))),
-        (Some(Reading::Computed(expr)), _) => expr,
+        (Some(Reading::Computed(expr) | Reading::Held(expr)), _) => expr,
         // A column without a value does not arrive.
         (Some(Reading::Absent(_)), Some(column)) => null(&column.data_type)?,
         // Nobody knows what type it would have.

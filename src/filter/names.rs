@@ -6,9 +6,9 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::error::{FilterError, short};
 use crate::model::columns::is_of_tree;
-use crate::model::derived::{derived_list, indexed};
+use crate::model::derived::{derived_list, holders, indexed};
 use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
-use crate::model::nearest::{as_typed, nearest};
+use crate::model::nearest::{as_typed, maybe_mistyped, nearest};
 
 /// What a name of an open family means that no span has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Names<'a> {
     schema: &'a Schema,
     rest: &'a BTreeMap<String, DataType>,
     unknown: Unknown,
+    /// Whether a value in the JSON text of a column goes by a name of its own.
+    held: bool,
 }
 
 /// A name, resolved.
@@ -40,14 +42,20 @@ pub(crate) struct Named {
     pub(crate) list: bool,
     /// Whether there is such a column, or it is computed from one.
     pub(crate) known: bool,
-    /// That no span has it.
+    /// That no span has it, or that it may be mistyped.
     pub(crate) note: Option<String>,
 }
 
 impl<'a> Names<'a> {
     /// The columns of a table: those of its schema, and the names whose values lie in `attributes.rest`.
     pub fn new(schema: &'a Schema, rest: &'a BTreeMap<String, DataType>, unknown: Unknown) -> Self {
-        Self { schema, rest, unknown }
+        Self { schema, rest, unknown, held: true }
+    }
+
+    /// The same where the schema has the names of values in JSON text that may be used: a remote need not have the
+    /// columns that hold the others.
+    pub(crate) fn without_held(self) -> Self {
+        Self { held: false, ..self }
     }
 
     /// The names of all columns, and those whose values lie in `attributes.rest`.
@@ -113,7 +121,18 @@ impl<'a> Names<'a> {
             let item = if list.numbers { DataType::Float64 } else { DataType::Utf8 };
             return Some(named(item, true));
         }
-        indexed(name).filter(|(list, _)| has(list)).map(|_| named(DataType::Utf8, false))
+        if indexed(name).is_some_and(|(list, _)| has(list)) {
+            return Some(named(DataType::Utf8, false));
+        }
+        let is_text = |column: &str| match self.schema.fields().find(column) {
+            Some((_, field)) => field.data_type() == &DataType::Utf8,
+            None => self.rest.get(column) == Some(&DataType::Utf8),
+        };
+        if !self.held || !holders(name).any(|(holder, _)| is_text(holder)) {
+            return None;
+        }
+        let note = (self.unknown != Unknown::Silent).then(|| maybe_mistyped(name, self.columns())).flatten();
+        Some(Named { note, ..named(DataType::Utf8, false) })
     }
 
     /// The nearest name there is.

@@ -1,6 +1,6 @@
-//! Columns that are computed from a canonical list when they are named.
+//! Columns that are computed from the text of another one when they are named.
 
-use super::columns::{CANONICAL, Content};
+use super::columns::{CANONICAL, Content, REST, canonical};
 
 /// A list that is computed from a parent list: one value (or several) of each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +72,22 @@ pub fn indexed(name: &str) -> Option<(&'static str, &str)> {
     })
 }
 
+/// The columns that may hold the value of a name in their JSON text, where no column has the name itself: each with
+/// the path in it, the longest name first.
+///
+/// Canonical columns are held by none, and canonical lists are read by an index only: see [`indexed`].
+pub fn holders(name: &str) -> impl Iterator<Item = (&str, &str)> {
+    const FAMILY: &str = "attributes.";
+    let open = name.starts_with(FAMILY) && canonical(name).is_none();
+    let from = if open { FAMILY.len() } else { name.len() };
+    let dots = name[from..].rmatch_indices('.').map(move |(at, _)| from + at);
+    let is_list = |column: &str| canonical(column).is_some_and(|known| known.content == Content::JsonList);
+    dots.map(|dot| (&name[..dot], &name[dot + 1..])).filter(move |(holder, _)| *holder != REST && !is_list(holder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::columns::canonical;
 
     #[test]
     fn parents_are_canonical_lists() {
@@ -92,5 +104,18 @@ mod tests {
         );
         assert_eq!(indexed("attributes.llm.input_messages.roles"), None);
         assert_eq!(indexed("attributes.other.0.x"), None);
+    }
+
+    #[test]
+    fn what_may_hold_a_value() {
+        let held = |name| holders(name).collect::<Vec<_>>();
+        let deep = [("attributes.metadata.a.b", "c"), ("attributes.metadata.a", "b.c"), ("attributes.metadata", "a.b.c")];
+        assert_eq!(held("attributes.metadata.a.b.c"), deep);
+        assert_eq!(held("attributes.input.value.q"), [("attributes.input.value", "q"), ("attributes.input", "value.q")]);
+        assert_eq!(held("attributes.llm.input_messages.role"), [("attributes.llm", "input_messages.role")]);
+        assert_eq!(held("attributes.rest.a"), []);
+        for name in ["attributes.x", "attributes.llm.model_name", "eval.a.label", "opik.a.b.c", "metadata.a.b", ""] {
+            assert_eq!(held(name), [], "{name}");
+        }
     }
 }

@@ -4,11 +4,13 @@
 //! elements dropped, so that equal lists from different writers compare equal more often and nothing is rounded.
 //! Beyond RFC 8259 the bare tokens `NaN`, `Infinity` and `-Infinity`, which Python writes, are read as null.
 
+mod path;
 mod scan;
 mod tree;
 
 use std::borrow::Cow;
 
+pub(crate) use path::{add_paths, text_at};
 pub use scan::{MAX_DEPTH, Value};
 pub(crate) use scan::{Scanner, plain_end};
 pub use tree::Tree;

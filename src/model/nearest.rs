@@ -53,6 +53,15 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     best.map(|(_, name)| name)
 }
 
+/// What to say of a name that is looked for in the JSON text of other columns and is much like one of a column.
+///
+/// Whether any span has it cannot be known before the texts are read; that it is mistyped is likely.
+pub fn maybe_mistyped<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let holds_it = |known: &&str| name.strip_prefix(known).is_some_and(|path| path.starts_with('.'));
+    let near = nearest(name, known.filter(|known| !holds_it(known)))?;
+    Some(format!("{} is no column (looked for in JSON text); nearest: {}", as_typed(name), as_typed(near)))
+}
+
 /// A column name as a person types it: each part that is not a plain word or number in double quotes.
 pub fn as_typed(name: &str) -> String {
     let plain =

@@ -80,9 +80,10 @@ impl ExportRequest {
         if !self.announced.contains_key(columns::METADATA) {
             return schema;
         }
-        // Nobody announces the keys of the metadata.
+        // Nobody announces the keys of the metadata. What is deeper in it is looked for here alone.
         let named: BTreeSet<String> = self.filters.iter().flat_map(filter::columns).collect();
-        let keys = named.iter().filter(|name| name.starts_with(METADATA_PREFIX) && schema.index_of(name).is_err());
+        let key = |name: &str| name.strip_prefix(METADATA_PREFIX).is_some_and(|key| !key.contains('.'));
+        let keys = named.iter().filter(|name| key(name) && schema.index_of(name).is_err());
         let keys = keys.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
         Schema::new(schema.fields().iter().cloned().chain(keys).collect::<Vec<_>>())
     }

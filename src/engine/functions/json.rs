@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 use serde_json::Value;
 
+use crate::model::json::text_at;
 use crate::model::types::float_text;
 
 /// What a function takes out of JSON text.
@@ -22,6 +23,8 @@ enum Take {
     Member,
     /// One value of a list: the path begins with an index.
     Item,
+    /// One value, wherever it is: see [`text_at`].
+    Path,
     /// The text of a value of each element.
     Texts,
     /// The number of a value of each element.
@@ -43,12 +46,13 @@ impl JsonFunction {
 
 static MEMBER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonFunction::udf(Take::Member));
 static ITEM: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonFunction::udf(Take::Item));
+static PATH: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonFunction::udf(Take::Path));
 static TEXTS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonFunction::udf(Take::Texts));
 static NUMBERS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonFunction::udf(Take::Numbers));
 
 /// All functions of this file.
 pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
-    [&MEMBER, &ITEM, &TEXTS, &NUMBERS].into_iter().map(|function| function.as_ref().clone())
+    [&MEMBER, &ITEM, &PATH, &TEXTS, &NUMBERS].into_iter().map(|function| function.as_ref().clone())
 }
 
 /// The text of an object's member; the key is the whole of `key`, dots included.
@@ -59,6 +63,11 @@ pub(crate) fn json_member(object: Expr, key: Expr) -> Expr {
 /// The text of one value in a list, as `0.message.role`.
 pub(crate) fn json_list_item(list: Expr, path: Expr) -> Expr {
     ITEM.call(vec![list, path])
+}
+
+/// The text of one value in a list or an object, as `gateway.key.owner`.
+pub(crate) fn json_path(json: Expr, path: Expr) -> Expr {
+    PATH.call(vec![json, path])
 }
 
 /// The text of a value of each element, as `message.role`; null where an element has none.
@@ -80,6 +89,7 @@ impl ScalarUDFImpl for JsonFunction {
         match self.take {
             Take::Member => "json_member",
             Take::Item => "json_list_item",
+            Take::Path => "json_path",
             Take::Texts => "json_list_texts",
             Take::Numbers => "json_list_numbers",
         }
@@ -91,7 +101,7 @@ impl ScalarUDFImpl for JsonFunction {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.take {
-            Take::Member | Take::Item => DataType::Utf8,
+            Take::Member | Take::Item | Take::Path => DataType::Utf8,
             Take::Texts => list_of(DataType::Utf8),
             Take::Numbers => list_of(DataType::Float64),
         })
@@ -118,6 +128,7 @@ impl ScalarUDFImpl for JsonFunction {
                 let steps: Vec<&str> = path.split('.').collect();
                 Arc::new(each(texts, |value| find(value, &steps).and_then(text)))
             }
+            Take::Path => Arc::new(texts.iter().map(|json| text_at(json?, &path)).collect::<StringArray>()),
             Take::Texts => self.texts(texts, &path),
             Take::Numbers => self.numbers(texts, &path),
         };

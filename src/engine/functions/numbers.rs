@@ -55,7 +55,8 @@ struct AsNumber {
     signature: Signature,
 }
 
-fn is_text(data_type: &DataType) -> bool {
+/// Whether values of this type are texts.
+pub(crate) fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 

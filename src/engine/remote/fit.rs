@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::model::derived::holders;
+use crate::model::json::text_at;
 use crate::store::{type_of, widen};
 
 /// Why a batch cannot be what was promised.
@@ -49,6 +51,48 @@ pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
+/// Rows with columns for those of the names whose values are in the JSON text of other columns; what a span has under
+/// the name itself counts first.
+pub(super) fn with_held(rows: RecordBatch, names: &[String]) -> Result<RecordBatch, ArrowError> {
+    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+    let mut fields: Vec<Arc<Field>> = rows.schema_ref().fields().iter().cloned().collect();
+    for name in names {
+        let texts = |holder| rows.column_by_name(holder).and_then(|column| column.as_string_opt::<i32>());
+        let held: Vec<(&StringArray, &str)> =
+            holders(name).filter_map(|(holder, path)| Some((texts(holder)?, path))).collect();
+        if held.is_empty() {
+            continue;
+        }
+        let own = rows.schema_ref().index_of(name).ok();
+        let own_texts = own.map(|own| widened(&columns[own], &DataType::Utf8)).transpose()?;
+        let own_texts = own_texts.as_ref().map(|texts| texts.as_string::<i32>());
+        let values: StringArray = (0..rows.num_rows())
+            .map(|row| {
+                let text = |texts: &StringArray| texts.is_valid(row).then(|| texts.value(row).to_owned());
+                own_texts.and_then(text).or_else(|| {
+                    held.iter().find_map(|(texts, path)| text_at(texts.is_valid(row).then(|| texts.value(row))?, path))
+                })
+            })
+            .collect();
+        if values.null_count() == values.len() {
+            continue;
+        }
+        let field = Arc::new(Field::new(name, DataType::Utf8, true));
+        match own {
+            Some(own) => (columns[own], fields[own]) = (Arc::new(values), field),
+            None => {
+                columns.push(Arc::new(values));
+                fields.push(field);
+            }
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+fn widened(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    widen(array, to).map_err(|error| ArrowError::CastError(error.to_string()))
+}
+
 /// The values in another type, if that can say all of them: a wider one, or a narrower one that happens to do.
 fn without_loss(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>, ArrowError> {
     let from = array.data_type();
@@ -62,7 +106,7 @@ fn without_loss(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>, Arr
         _ => false,
     };
     if widens {
-        return widen(array, to).map(Some).map_err(|error| ArrowError::CastError(error.to_string()));
+        return widened(array, to).map(Some);
     }
     match (from, to) {
         (DataType::Utf8, DataType::Int64 | DataType::Float64 | DataType::Boolean)

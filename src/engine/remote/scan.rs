@@ -20,7 +20,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, stream};
 
-use super::fit::{Misfit, fit};
+use super::fit::{Misfit, fit, with_held};
 use super::outcome::{Outcome, Remark};
 use super::table::title;
 use super::window::Start;
@@ -273,6 +273,7 @@ impl Reading {
             EngineError::new("remote-protocol", format!("{} sent spans that do not fit", self.title)).why(error)
         };
         let rows = complete(arrival).map_err(|error| unfit(error.to_string()))?;
+        let rows = with_held(rows, &self.scan.hoped).map_err(|error| unfit(error.to_string()))?;
         let filled = self.scan.hoped.iter().filter(|name| rows.column_by_name(name).is_some()).cloned().collect();
         let left_out = match self.scan.request.columns {
             // Only what was asked for is left out knowingly; keys of the metadata are in the metadata.

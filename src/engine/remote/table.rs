@@ -20,6 +20,7 @@ use super::window::{Bounds, Chosen, Start};
 use crate::engine::derived::{Reading, absent_name, read_open_name};
 use crate::filter::columns as columns_of;
 use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
+use crate::model::derived::holders;
 use crate::model::nearest::as_typed;
 use crate::sources::{ExportRequest, SpanSource, Window, remote_schema};
 
@@ -49,7 +50,7 @@ impl RemoteTable {
     }
 
     /// The table with columns for open names that nobody announced and nothing computes, and a note for each that is
-    /// not known to come: the remote is asked for them all the same.
+    /// not known to come: the remote is asked for them all the same, and for the columns that may hold them.
     pub(crate) fn with_hoped_for(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
         let (table, notes) = self.hoping_for(names);
         (Arc::new(table), notes)
@@ -59,10 +60,15 @@ impl RemoteTable {
         let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
         let mut notes = vec![];
         for name in names.iter().filter(|name| self.schema.index_of(name).is_err()) {
-            let Reading::Absent(data_type) = read_open_name(name, &self.schema, &BTreeMap::new()) else { continue };
+            let data_type = match read_open_name(name, &self.schema, &BTreeMap::new()) {
+                Reading::Absent(data_type) => data_type,
+                // It may come as a column of its own all the same.
+                Reading::Held(_) => DataType::Utf8,
+                Reading::Computed(_) => continue,
+            };
             fields.push(Arc::new(Field::new(name, data_type, true)));
-            // Which keys the metadata has nobody can announce.
-            if !name.starts_with(METADATA_PREFIX) || !self.announced.contains_key(columns::METADATA) {
+            // What is in a text nobody can announce.
+            if !holders(name).any(|(holder, _)| self.announced.contains_key(holder)) {
                 let text = format!("{} does not announce {} (asked for all the same)", self.title(), as_typed(name));
                 notes.push(absent_name(text, name, &self.schema, &BTreeMap::new()));
             }
@@ -163,6 +169,10 @@ pub(crate) fn requested<'a>(
                 // It may be one of the keys that share a column.
                 let shared = columns::canonical(name).is_none() && !is_announced(name) && is_announced(columns::REST);
                 names.extend(shared.then_some(columns::REST));
+                // Or it is in the text of another column.
+                let own = is_announced(name);
+                let holding = |holder: &&str| !own && (is_announced(holder) || announced.is_empty());
+                names.extend(holders(name).map(|(holder, _)| holder).filter(holding));
             }
         }
     }
@@ -240,6 +250,19 @@ mod tests {
             ),
             (&["eval.x.label", "attributes.b"], &[], format!("{IDS} start_time attributes.b eval.x.label")),
             (&["attributes.b"], &["attributes.rest"], format!("{IDS} start_time attributes.b attributes.rest")),
+            (&["attributes.metadata.a.b"], &["attributes.metadata.a"], format!("{IDS} start_time attributes.metadata")),
+            (
+                &["attributes.a.b.c"],
+                &["attributes.a", "attributes.b"],
+                format!("{IDS} start_time attributes.a attributes.a.b.c"),
+            ),
+            (&["attributes.a.b"], &["attributes.a", "attributes.a.b"], format!("{IDS} start_time attributes.a.b")),
+            (
+                &["attributes.input.value.q"],
+                &[],
+                format!("{IDS} start_time attributes.input.value attributes.input attributes.input.value.q"),
+            ),
+            (&["attributes.input.value.q"], &["name"], format!("{IDS} start_time attributes.input.value.q")),
             (&["attributes.b"], &["attributes.rest", "attributes.b"], format!("{IDS} start_time attributes.b")),
         ] {
             assert_eq!(columns_for(wanted, announced), expected, "{wanted:?}");

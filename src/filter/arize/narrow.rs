@@ -209,7 +209,8 @@ fn null(column: Operand<'_>, negated: bool) -> Option<Ask> {
     let name = column.name.to_owned();
     if negated {
         let computed = [columns::EVENT_ATTRIBUTES, columns::LATENCY_MS].contains(&column.name);
-        let known = is_sent(column) && !computed && text_of(column) != Some(Text::Json);
+        // A key of the metadata with a list or an object is there here, and maybe not to a remote.
+        let known = is_sent(column) && !computed && text_of(column) != Some(Text::Json) && !is_key(column.name);
         return known.then_some(Ask::IsNotNull(name));
     }
     // Numbers that are none (NaN) are null here; so are keys of metadata that hold an object.
@@ -219,13 +220,18 @@ fn null(column: Operand<'_>, negated: bool) -> Option<Ask> {
             Some(Ask::Any(vec![Ask::IsNull(name), empty]))
         }
         (Kind::Text, Text::Plain { .. }) => Some(Ask::IsNull(name)),
-        (Kind::Text, Text::Open) if !name.starts_with(columns::METADATA_PREFIX) => Some(Ask::IsNull(name)),
+        (Kind::Text, Text::Open) if !is_key(&name) => Some(Ask::IsNull(name)),
         _ => None,
     }
 }
 
+/// Whether it is a key of the metadata.
+fn is_key(name: &str) -> bool {
+    name.starts_with(columns::METADATA_PREFIX)
+}
+
 fn contains(column: Operand<'_>, part: &str) -> Option<Ask> {
-    if column.kind != Kind::Text {
+    if column.kind != Kind::Text || is_key(column.name) {
         return None;
     }
     let part = match text_of(column)? {

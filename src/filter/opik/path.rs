@@ -20,7 +20,7 @@ enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path {
     steps: Vec<Step>,
-    /// The key as it was written, where the path might also be one key that holds dots.
+    /// The key as it was written, where keys on the path might also hold dots.
     flat: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Path {
     /// Reads a key of a dictionary column.
     ///
     /// A key that begins with `$`, `[` or `.`, or has `[0]`, `[*]` or `['k']` in it, is a JSON path. Any other is a path
-    /// of keys between dots, or else one key that holds them.
+    /// of keys between dots, or else of keys that hold some of them.
     ///
     /// # Errors
     /// In words, when a JSON path is none or goes too deep.
@@ -53,7 +53,7 @@ impl Path {
     /// Nothing where the text is no JSON, has nothing at the path, or has null, a list or an object there.
     pub(super) fn text(&self, json: &str) -> Option<String> {
         let nested = find(json, &self.steps).and_then(scalar_text);
-        nested.or_else(|| scalar_text(member(json, self.flat.as_deref()?)?))
+        nested.or_else(|| joined(json, self.flat.as_deref()?))
     }
 }
 
@@ -97,6 +97,13 @@ fn find<'a>(json: &'a str, steps: &[Step]) -> Option<&'a str> {
         Some((Step::Index(index), rest)) => find(elements(json)?.get(*index)?, rest),
         Some((Step::Any, rest)) => elements(json)?.into_iter().find_map(|element| find(element, rest)),
     }
+}
+
+/// The scalar at a path whose keys may hold dots themselves, the longest key first.
+fn joined(json: &str, path: &str) -> Option<String> {
+    let whole = member(json, path).and_then(scalar_text);
+    let mut dots = path.rmatch_indices('.');
+    whole.or_else(|| dots.find_map(|(dot, _)| joined(member(json, &path[..dot])?, &path[dot + 1..])))
 }
 
 /// The elements of a list, each as its JSON text.
@@ -180,7 +187,7 @@ mod tests {
     #[test]
     fn where_paths_lead() {
         let json = r#"{"a": {"b": "nested", "list": [{"k": 1}, {"k": "two", "m": true}], "n": null},
-            "a.b.c": "flat", "x.y": 5.0, "my-key": "é", "h i": 1e3, "o": {"p": 1}, "quo'te": "q"}"#;
+            "a.b.c": "flat", "half.way": {"there": "joined"}, "half": {"way": {"near": "nested"}, "way.off": "half"}, "x.y": 5.0, "my-key": "é", "h i": 1e3, "o": {"p": 1}, "quo'te": "q"}"#;
         for (path, text) in [
             ("a.b", Some("nested")),
             ("$.a.b", Some("nested")),
@@ -189,6 +196,11 @@ mod tests {
             ("$[\"a\"]['b']", Some("nested")),
             ("a.b.c", Some("flat")),
             ("$.a.b.c", None),
+            ("half.way.there", Some("joined")),
+            ("half.way.near", Some("nested")),
+            ("half.way.off", Some("half")),
+            ("$.half.way.there", None),
+            ("half.way", None),
             ("$['a.b.c']", Some("flat")),
             ("x.y", Some("5.0")),
             ("my-key", Some("é")),

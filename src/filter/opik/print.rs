@@ -140,7 +140,9 @@ impl Printer<'_> {
     pub(super) fn dictionary<'e>(&self, value: &'e Expr) -> Option<(&'static str, &'e str)> {
         let [column, path] = call(value, "opik_json_text")? else { return None };
         let field = self.field_at(|place| matches!(place, Place::Json(at) if at == column))?;
-        Some((field, literal_text(path).filter(|key| !key.trim().is_empty())?))
+        // A key there holds no dots, or in newer versions all of them.
+        let sure = |key: &str| !key.trim().is_empty() && (!key.contains('.') || key.starts_with('$'));
+        Some((field, literal_text(path).filter(|key| sure(key))?))
     }
 
     fn status(&self, value: &Expr, op: Operator, text: &str) -> Option<Wording> {

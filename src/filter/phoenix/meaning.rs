@@ -6,14 +6,14 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use super::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN};
 use crate::filter::{Filter, FilterError, MAX_TERMS, Names, all_of};
 use crate::model::columns::{Content, KIND, NAME, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID, canonical};
-use crate::model::derived::indexed;
 use crate::model::json::{compact_list, compact_object};
 use crate::model::nearest::nearest;
 
 /// The condition that the parameters mean.
 ///
-/// A value of `attribute` has a type, and matches columns of that type alone: `5` no text, `"5"` no number, `5.0` no
-/// integer.
+/// A number or a boolean as the value of `attribute` is found however its column came to be typed, as text too: which
+/// of its sources wrote text is not known here. A text is found as that text, and where the column has numbers or
+/// booleans, as the one that is written so.
 ///
 /// # Errors
 /// When there is no such kind or status, an attribute is not `key:value` with a value that is no list, object or null,
@@ -85,6 +85,8 @@ fn of_kinds(kinds: Vec<&'static str>) -> Expr {
 enum Wanted {
     Text(String),
     Integer(i64),
+    /// An integer beyond 64 bits, by its digits.
+    Long(String),
     Float(f64),
     Boolean(bool),
     /// A number that nothing equals.
@@ -99,8 +101,12 @@ impl Wanted {
             return Some(Self::Nothing);
         }
         let Ok(json) = serde_json::from_str::<serde_json::Value>(value) else {
+            let digits = number.strip_prefix('-').unwrap_or(number);
+            if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') {
+                return Some(Self::Long(number.to_owned()));
+            }
             // A number beyond all floats is one for other readers.
-            let digits = number.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+            let digits = digits.starts_with(|c: char| c.is_ascii_digit());
             return Some(match number.parse::<f64>() {
                 Ok(number) if digits && number.is_infinite() => Self::Nothing,
                 _ => Self::Text(value.to_owned()),
@@ -110,12 +116,9 @@ impl Wanted {
             serde_json::Value::String(text) => Self::Text(text),
             serde_json::Value::Bool(flag) => Self::Boolean(flag),
             serde_json::Value::Number(_) if !number.contains(['.', 'e', 'E']) => {
-                number.parse().map_or(Self::Nothing, Self::Integer)
+                number.parse().map_or_else(|_| Self::Long(number.to_owned()), Self::Integer)
             }
-            serde_json::Value::Number(number) => match number.as_f64() {
-                Some(number) if number != 0.0 || number.is_sign_positive() => Self::Float(number),
-                _ => Self::Nothing,
-            },
+            serde_json::Value::Number(number) => number.as_f64().map_or(Self::Nothing, Self::Float),
             _ => return None,
         })
     }
@@ -141,19 +144,63 @@ fn attribute(pair: &str, names: &Names<'_>, notes: &mut Vec<String>) -> Result<E
         return Ok(lit(false));
     }
     let column = || ident(&named.column);
-    // What is taken out of JSON is text, whatever it was; and of a key that nobody knows the value says the type.
-    let any_type = indexed(&named.column).is_some() || !named.known;
     Ok(match (&named.data_type, wanted) {
+        (_, Wanted::Nothing) => lit(false),
         (DataType::Utf8, Wanted::Text(text)) => text_is(&named.column, text),
+        (DataType::Utf8, Wanted::Boolean(flag)) => column().eq(lit(flag)),
+        // The text is read as a number where it is compared; beside an integer, no digit of it is lost.
+        (DataType::Utf8, number @ (Wanted::Integer(_) | Wanted::Float(_))) => match number.integer() {
+            Some(integer) => column().eq(lit(integer)),
+            None => number.float().map_or(lit(false), |float| column().eq(lit(float))),
+        },
+        // No number that is compared has so many digits.
+        (DataType::Utf8, Wanted::Long(digits)) => column().eq(lit(digits)),
         (DataType::Boolean, Wanted::Boolean(flag)) => column().eq(lit(flag)),
-        (DataType::Utf8, Wanted::Boolean(flag)) if any_type => column().eq(lit(flag)),
-        (DataType::Int64, Wanted::Integer(number)) => column().eq(lit(number)),
-        (DataType::Float64, Wanted::Integer(number)) => column().eq(lit(number as f64)),
-        (DataType::Utf8, Wanted::Integer(number)) if any_type => column().eq(lit(number)),
-        (DataType::Float64, Wanted::Float(number)) => column().eq(lit(number)),
-        (DataType::Utf8, Wanted::Float(number)) if any_type => column().eq(lit(number)),
+        (DataType::Boolean, Wanted::Text(text)) => text.parse::<bool>().map_or(lit(false), |flag| column().eq(lit(flag))),
+        (DataType::Int64, wanted) => wanted.integer().map_or(lit(false), |number| column().eq(lit(number))),
+        (DataType::Float64, wanted) => wanted.float().map_or(lit(false), |number| column().eq(lit(number))),
         _ => lit(false),
     })
+}
+
+impl Wanted {
+    /// The integer that it is.
+    fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            // In range, and whole.
+            Self::Float(number) if number.fract() == 0.0 && number.abs() < BEYOND => Some(*number as i64),
+            Self::Text(text) => text.parse().ok().filter(|number: &i64| number.to_string() == *text),
+            _ => None,
+        }
+    }
+
+    /// The float that it is, none near it.
+    fn float(&self) -> Option<f64> {
+        let number = match self {
+            Self::Float(number) => Some(*number),
+            Self::Integer(number) => float_of(&number.to_string()),
+            Self::Long(digits) => float_of(digits),
+            Self::Text(text) => match serde_json::from_str(text).ok()? {
+                // As some source may have written it.
+                serde_json::Value::Number(number) if text.contains(['.', 'e', 'E']) => number.as_f64(),
+                serde_json::Value::Number(_) => float_of(text),
+                _ => None,
+            },
+            Self::Boolean(_) | Self::Nothing => None,
+        };
+        // Zeros of both signs are one number.
+        number.map(|number| number + 0.0)
+    }
+}
+
+/// Floats of this magnitude are no integers of 64 bits.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
+/// The float that an integer is exactly.
+fn float_of(digits: &str) -> Option<f64> {
+    let number: f64 = digits.parse().ok()?;
+    (format!("{number:.0}") == digits || digits == "-0").then_some(number)
 }
 
 /// Whether a column of texts has this one, in the form that the column has it.
@@ -162,7 +209,8 @@ fn text_is(column: &str, text: String) -> Expr {
         _ if column == KIND => Some(text.to_uppercase()),
         Some(known) if known.content == Content::JsonList => compact_list(&text),
         Some(known) if known.content == Content::JsonObject => compact_object(&text),
-        _ => None,
+        Some(_) => None,
+        None => compact_object(&text),
     };
     match kept.filter(|kept| *kept != text) {
         Some(kept) => ident(column).in_list(vec![lit(text), lit(kept)], false),

@@ -11,8 +11,6 @@ use crate::model::columns::{
     Content, KIND, METADATA_PREFIX, NAME, PARENT_ID, REST, SPAN_ID, STATUS_CODE, TRACE_ID, canonical,
 };
 
-/// The largest integer that the search finds, be it kept as an integer or as a float.
-const LARGEST: u64 = 1_000_000_000_000_000;
 /// The longest value of an attribute that is said, in bytes: it becomes part of a URL.
 const MAX_VALUE: usize = 4 << 10;
 
@@ -106,34 +104,17 @@ fn key<'a>(column: Operand<'a>, schema: &Schema) -> Option<&'a str> {
     (column.stored && scalar && !hidden && key.split('.').all(plain)).then_some(key)
 }
 
+/// Says that an attribute has a text that is nothing but text.
+///
+/// A number or a boolean is not said, whatever the column: what it came as, a source may have written as text, which
+/// is found here, and not there.
 fn say_attribute(said: &mut Vec<String>, key: &str, column: Operand<'_>, value: Value<'_>) -> bool {
-    let value = match (column.kind, value) {
-        (Kind::Text, Value::Text(text)) => {
-            let found = text.bytes().all(|byte| (1..0x7f).contains(&byte));
-            // A number or a boolean that is text here is none there.
-            if !found || !is_only_text(text) || text.len() > MAX_VALUE {
-                return false;
-            }
-            serde_json::Value::from(text).to_string()
-        }
-        (Kind::Integer, Value::Integer(number)) if number.unsigned_abs() <= LARGEST => number.to_string(),
-        (Kind::Integer | Kind::Float, Value::Integer(_) | Value::Float(_)) => {
-            let number = match value {
-                Value::Integer(number) => number as f64,
-                Value::Float(number) => number,
-                _ => return false,
-            };
-            // The negative zero is not found.
-            let zero = column.kind == Kind::Float && number == 0.0;
-            if number.fract() != 0.0 || number.abs() > LARGEST as f64 || zero {
-                return false;
-            }
-            (number as i64).to_string()
-        }
-        (Kind::Boolean, Value::Boolean(flag)) => flag.to_string(),
-        _ => return false,
-    };
-    let pair = format!("{key}:{value}");
+    let (Kind::Text, Value::Text(text)) = (column.kind, value) else { return false };
+    let found = text.bytes().all(|byte| (1..0x7f).contains(&byte));
+    if !found || !is_only_text(text) || text.len() > MAX_VALUE {
+        return false;
+    }
+    let pair = format!("{key}:{}", serde_json::Value::from(text));
     if !said.contains(&pair) {
         said.push(pair);
     }

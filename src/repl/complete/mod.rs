@@ -16,6 +16,7 @@ pub use words::{TableWords, Words};
 use super::command::{self, COMMANDS, Takes};
 use super::highlight::SHOWN;
 use super::input::{Item, Items};
+use crate::model::columns::METADATA_PREFIX;
 use crate::model::names::{ALIASES, expand_alias};
 use crate::model::nearest::as_typed;
 use crate::output::escape_terminal;
@@ -273,8 +274,12 @@ fn names_of(words: &Words, relation: &str) -> Vec<String> {
         },
     };
     let short = ALIASES.iter().map(|(alias, _)| (*alias).to_owned()).filter(|_| spans);
-    let columns = table.into_iter().flat_map(|table| table.columns.iter());
-    short.chain(columns.map(|name| as_typed(name))).collect()
+    let columns = || table.into_iter().flat_map(|table| table.columns.iter());
+    let paths = || words.paths.iter().filter(|_| spans);
+    let of_metadata = columns().filter(|_| spans).chain(paths());
+    let of_metadata = of_metadata.filter_map(|name| Some(format!("metadata.{}", name.strip_prefix(METADATA_PREFIX)?)));
+    let names = columns().cloned().chain(of_metadata).chain(paths().cloned());
+    short.chain(names.map(|name| as_typed(&name))).collect()
 }
 
 #[cfg(test)]

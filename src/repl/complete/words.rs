@@ -24,6 +24,8 @@ pub struct Words {
     pub table_functions: Vec<String>,
     /// Values of the columns that have few, by the column's whole name; sorted.
     pub values: BTreeMap<String, Vec<String>>,
+    /// Names of values in the JSON text of columns of spans, as far as they are known; sorted.
+    pub paths: Vec<String>,
     /// Projects of the store.
     pub projects: Vec<String>,
     /// Ids of traces, sorted.

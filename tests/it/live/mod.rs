@@ -2,6 +2,7 @@
 
 mod fake;
 mod filters;
+mod nested;
 mod pushdown;
 mod rows;
 mod structure;

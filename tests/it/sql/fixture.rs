@@ -16,6 +16,7 @@ use spanql::store::{Progress, Store};
 
 const SPANS: &str = include_str!("spans.jsonl");
 const LONG: &str = include_str!("long.jsonl");
+const NESTED: &str = include_str!("nested.jsonl");
 const TRACES: &str = include_str!("traces.jsonl");
 
 fn open_columns() -> Vec<(String, DataType)> {
@@ -85,7 +86,8 @@ fn table(batch: RecordBatch) -> Arc<MemTable> {
 }
 
 fn rest() -> Arc<BTreeMap<String, DataType>> {
-    Arc::new(["attributes.rare.key", "attributes.rare.number"].map(|name| (name.to_owned(), DataType::Utf8)).into())
+    let names = ["attributes.rare.key", "attributes.rare.number", "attributes.rare.object"];
+    Arc::new(names.map(|name| (name.to_owned(), DataType::Utf8)).into())
 }
 
 /// The table function `spans_of('trace')`.
@@ -117,9 +119,18 @@ pub(super) async fn engine_with(config: EngineConfig) -> Engine {
 }
 
 /// An engine over a store of spans with evaluations, annotations, events, messages and documents in many shapes.
-pub(super) async fn store_engine() -> Engine {
+pub(super) async fn long_engine() -> Engine {
+    store_engine(LONG).await
+}
+
+/// An engine over a store of spans with objects in the JSON text of their columns.
+pub(super) async fn nested_engine() -> Engine {
+    store_engine(NESTED).await
+}
+
+async fn store_engine(spans: &str) -> Engine {
     let mut arrival = ArrivalBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
-    for line in LONG.lines() {
+    for line in spans.lines() {
         arrival.push_json(line).unwrap();
     }
     let store = Store::open("memory://").unwrap();

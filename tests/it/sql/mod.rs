@@ -1,4 +1,5 @@
-//! SQL by example: each file in `tests/sql` is run against one small set of spans, `long.slt` against a store.
+//! SQL by example: each file in `tests/sql` is run against one small set of spans, `long.slt` and `nested.slt` against
+//! stores.
 //!
 //! A result is written as the names of its columns, then its rows, then its notes. To write the results that the
 //! engine gives now into the files, run with `SPANQL_UPDATE_SLT=1`, and read every change.
@@ -94,10 +95,15 @@ fn statements_by_example() {
                     matches!(record, sqllogictest::Record::Query { .. } | sqllogictest::Record::Statement { .. })
                 })
                 .count();
-            // The long tables are those of a store.
-            let of_store = file.file_stem().is_some_and(|name| name == "long");
+            let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = name.as_str();
             let mut runner = Runner::new(|| async move {
-                let engine = if of_store { fixture::store_engine().await } else { fixture::engine().await };
+                let engine = match name {
+                    // The long tables are those of a store.
+                    "long" => fixture::long_engine().await,
+                    "nested" => fixture::nested_engine().await,
+                    _ => fixture::engine().await,
+                };
                 Ok(Database { engine, params: Params::new() })
             });
             if update {
