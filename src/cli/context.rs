@@ -191,8 +191,8 @@ impl Context {
         if manifest.outdated() > 0 && said.insert(self.place.clone()) {
             let of = counted(manifest.segments.len() as u64, "segment");
             let remedy = match self.at_version {
-                None => "`spanql store upgrade` computes it again",
-                Some(_) => "it stays as it was written",
+                None => "`spanql store upgrade` computes them again",
+                Some(_) => "they stay as they were written",
             };
             self.note(&format!(
                 "{}: trees and totals in {} of {of} follow the rules of an older spanql: {remedy}",
