@@ -1,9 +1,10 @@
 //! What the arguments mean: the store, the terminal, the formats.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
@@ -34,6 +35,8 @@ pub(super) struct Context {
     pub(super) verbose: bool,
     /// What the shell sets about results.
     pub(super) screen: Option<Screen>,
+    /// The places of which it was said that parts of them follow older rules: a shell opens one again and again.
+    said_outdated: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// How the shell shows results, where nothing else is asked for.
@@ -81,6 +84,7 @@ impl Context {
             quiet: global.quiet,
             verbose: global.verbose > 0,
             screen: None,
+            said_outdated: Arc::default(),
         }
     }
 
@@ -170,10 +174,31 @@ impl Context {
         Ok((store, snapshot))
     }
 
-    /// Says that there is nothing in the store, unless that is what was asked for.
-    pub(super) fn note_if_empty(&self, snapshot: &Snapshot) {
-        if snapshot.manifest.version == 0 && self.at_version.is_none() {
+    /// Says what is to be known of a version before it answers: that there is nothing in it, unless that is what was
+    /// asked for, or that parts of it follow older rules.
+    pub(super) fn note_state(&self, snapshot: &Snapshot) {
+        let manifest = &snapshot.manifest;
+        if manifest.version == 0 && self.at_version.is_none() {
             self.note_empty();
+        }
+        self.note_outdated(snapshot);
+    }
+
+    /// Says that parts of a version follow older rules, once.
+    pub(super) fn note_outdated(&self, snapshot: &Snapshot) {
+        let manifest = &snapshot.manifest;
+        let mut said = self.said_outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        if manifest.outdated() > 0 && said.insert(self.place.clone()) {
+            let of = counted(manifest.segments.len() as u64, "segment");
+            let remedy = match self.at_version {
+                None => "`spanql store upgrade` computes them again",
+                Some(_) => "they stay as they were written",
+            };
+            self.note(&format!(
+                "{}: trees and totals in {} of {of} follow the rules of an older spanql: {remedy}",
+                self.place,
+                manifest.outdated()
+            ));
         }
     }
 

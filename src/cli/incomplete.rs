@@ -1,9 +1,11 @@
 //! Answers that rest on incomplete data: said after the answer, and an exit code for scripts.
 
+use indicatif::HumanCount;
+
 use super::context::Context;
 use super::exit::Failure;
 use crate::output::escape_terminal;
-use crate::store::Snapshot;
+use crate::store::{Snapshot, TooLarge};
 
 /// Lines at most; the table `pulls` has the rest.
 const SHOWN: usize = 3;
@@ -17,21 +19,27 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     if context.quiet && !required {
         return Ok(());
     }
-    let gaps = match snapshot.ledger().await {
-        Ok(ledger) => ledger.incomplete(context.project.as_deref()),
+    let project = context.project.as_deref();
+    let known = async { Ok((snapshot.ledger().await?.incomplete(project), snapshot.too_large(project).await?)) };
+    let (gaps, sums) = match known.await {
+        Ok(known) => known,
         Err(error) if required => return Err(context.explain(error)),
         Err(error) => {
             context.note(&format!("it is not known whether anything is missing: {error}"));
             return Ok(());
         }
     };
-    let Some(first) = gaps.first() else { return Ok(()) };
+    let sums = too_large(&sums);
     if required {
-        let more = match gaps.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more: SELECT * FROM pulls)"),
+        let more = match gaps.len() {
+            0 | 1 => String::new(),
+            gaps => format!(" (and {} more: SELECT * FROM pulls)", gaps - 1),
         };
-        return Err(Failure::Incomplete(format!("the answer rests on incomplete data: {first}{more}")).into());
+        let missing = gaps.first().map(|first| format!("{first}{more}")).or(sums);
+        return match missing {
+            Some(missing) => Err(Failure::Incomplete(format!("the answer rests on incomplete data: {missing}")).into()),
+            None => Ok(()),
+        };
     }
     for gap in gaps.iter().take(SHOWN) {
         context.say(&format!("incomplete: {}", escape_terminal(&gap.to_string())));
@@ -39,5 +47,18 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     if gaps.len() > SHOWN {
         context.say(&format!("incomplete: and {} more", gaps.len() - SHOWN));
     }
+    if let Some(sums) = sums {
+        context.say(&format!("incomplete: {}", escape_terminal(&sums)));
+    }
     Ok(())
+}
+
+/// Says which totals are left out because no integer holds them.
+fn too_large(sums: &[TooLarge]) -> Option<String> {
+    let TooLarge { trace_id, column } = sums.first()?;
+    let more = match sums.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {} more)", HumanCount(more as u64)),
+    };
+    Some(format!("{column} of trace {trace_id} do not fit into 64 bits and are null{more}"))
 }

@@ -73,7 +73,7 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
     let mut checks = Checks::new(expectations, &last.schema())?;
     let of_store = prepared.iter().any(Prepared::reads_spans);
     if of_store {
-        context.note_if_empty(snapshot);
+        context.note_state(snapshot);
     }
     let mut missing = None;
     for statement in before {

@@ -154,7 +154,7 @@ async fn part(
 ) -> anyhow::Result<Part> {
     let (engine, snapshot) = query::engine(context, arguments.allow_write).await?;
     engine.register_source(remote::live(&arguments.remote));
-    context.note_if_empty(&snapshot);
+    context.note_state(&snapshot);
     let data = Data::of(&engine).await?;
     let count = document.blocks().count();
     let mut blocks = vec![];

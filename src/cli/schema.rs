@@ -94,7 +94,7 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
     let as_text = on_terminal || arguments.output.as_deref() == Some(TEXT);
     let target = context.target(arguments.output.as_deref().filter(|_| !as_text))?;
     let (engine, snapshot) = query::engine(context, false).await?;
-    context.note_if_empty(&snapshot);
+    context.note_state(&snapshot);
     let mut schema = read(context, &engine, &snapshot).await?;
     if let Some(pattern) = &arguments.pattern {
         schema = schema.narrow(pattern)?;

@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         error => anyhow::Error::new(error),
     })?;
     incomplete::check(context, &snapshot, false).await?;
+    context.note_outdated(&snapshot);
     if bound.ready().projects.is_empty() {
         match &context.project {
             Some(project) => context.note(&format!("the store holds no project {}", escape_terminal(project))),

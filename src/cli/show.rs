@@ -94,7 +94,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
         return Err(Failure::Usage(format!("-o {}: {why}", target.format)).into());
     }
     let (engine, snapshot) = query::engine(context, false).await?;
-    context.note_if_empty(&snapshot);
+    context.note_state(&snapshot);
     let id = engine.whole_id(IdKind::Trace, &id).await?;
     match form {
         Form::Flat(target) => {
@@ -136,7 +136,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
     let SessionShow { id, full, options } = arguments;
     let form = Form::read(context, &options)?;
     let (engine, snapshot) = query::engine(context, false).await?;
-    context.note_if_empty(&snapshot);
+    context.note_state(&snapshot);
     let id = engine.whole_id(IdKind::Session, &id).await?;
     // A row for each project.
     let sessions: Vec<RecordBatch> =

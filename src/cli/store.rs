@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytesize::ByteSize;
@@ -28,6 +29,7 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
             });
             Ok(())
         }
+        StoreCommand::Upgrade => upgrade(context).await,
         StoreCommand::Vacuum { older_than } => {
             let done = context.store_to_write()?.vacuum(older_than).await?;
             context.report(&format!(
@@ -41,9 +43,27 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
     }
 }
 
+async fn upgrade(context: &Context) -> anyhow::Result<()> {
+    let store = context.store_to_write()?;
+    let bar = context.progress("{spinner} {msg}")?;
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let left = |left: usize| bar.set_message(format!("{} to compute again", counted(left as u64, "segment")));
+    let done = store.upgrade(left).await.map_err(|error| context.explain(error));
+    bar.finish_and_clear();
+    let done = done?;
+    context.report(&match done.segments_before {
+        0 => "nothing to upgrade".to_owned(),
+        before => {
+            let version = store.snapshot().await.map_err(|error| context.explain(error))?.manifest.version;
+            format!("computed {} again: {} version {version}", counted(before as u64, "segment"), context.place())
+        }
+    });
+    Ok(())
+}
+
 async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
     let (store, snapshot) = context.snapshot().await?;
-    context.note_if_empty(&snapshot);
+    context.note_state(&snapshot);
     let manifest = &snapshot.manifest;
     let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
     let bytes: u64 = manifest.segments.iter().map(|segment| segment.bytes + segment.summary_bytes).sum();
@@ -59,6 +79,7 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
         ("segments", number(manifest.segments.len() as u64)),
         ("bytes", number(bytes)),
         ("open_columns", number(manifest.columns.len() as u64)),
+        ("outdated_segments", number(manifest.outdated() as u64)),
     ])?;
     context.write(output, &batch)
 }

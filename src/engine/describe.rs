@@ -91,7 +91,7 @@ const TABLES: [(&str, &str); 13] = [
 
 /// How the functions in FROM are called, and what they give.
 const TABLE_FUNCTIONS: [(&str, &str, &str); 9] = [
-    ("critical_path", "critical_path('<trace id>')", "the stretches of time that a trace's latency is made of"),
+    ("critical_path", "critical_path('<trace id>')", "what the end of a trace waited for, stretch by stretch"),
     ("generate_series", "generate_series(<first>, <last> [, <step>])", "numbers or times, the last one included"),
     (
         "oql",

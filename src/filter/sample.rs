@@ -14,7 +14,7 @@ use super::{contains, join};
 use crate::engine::compare_mixed_types;
 use crate::model::columns::timestamp_type;
 
-/// A column of texts, JSON, integers, floats (two), booleans, times, and one that is null where it is empty.
+/// A column of texts, JSON, integers, floats (two), booleans, times, and one that is null where it is empty or zeros.
 pub(super) fn schema() -> SchemaRef {
     let field = |name: &str, data_type| Field::new(name, data_type, true);
     Arc::new(Schema::new(vec![
@@ -32,6 +32,7 @@ pub(super) fn schema() -> SchemaRef {
 const TEXTS: [&str; 18] = [
     "", "a", "A", "b", "it's", "''", "50%", "_", "a\\b", "é", "名 x", "a\nb", "5", "-0", "1e300", "NaN", "true", "a%_b",
 ];
+const ZEROS: [&str; 5] = ["0", "000", "0X00", "0x0000000000000000", "00000000-0000-0000-0000-000000000000"];
 const JSON: [&str; 5] =
     ["{\"on call\":true}", "{\"a\":\"On call\",\"n\":[1,2.5]}", "{\"n\":1e5,\"x\":null}", "{}", "é"];
 const INTEGERS: [i64; 10] = [0, 1, -1, 5, 1_000, (1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN];
@@ -59,7 +60,8 @@ fn values(column: usize) -> Vec<ScalarValue> {
     let texts = |texts: &[&str]| texts.iter().map(|text| ScalarValue::from(*text)).collect::<Vec<_>>();
     let floats = |floats: &[f64]| floats.iter().map(|value| ScalarValue::from(*value)).collect();
     let mut values = match column {
-        0 | 1 => texts(&TEXTS),
+        0 => texts(&TEXTS),
+        1 => texts(&[&TEXTS[..], &ZEROS[..]].concat()),
         2 => texts(&JSON),
         3 => INTEGERS.iter().map(|value| ScalarValue::from(*value)).collect(),
         4 => floats(&FLOATS),

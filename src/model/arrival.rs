@@ -3,8 +3,9 @@
 //! An *arrival* is a record batch with some of the canonical columns in their exact types (never the ones that are
 //! computed: `latency_ms`, `event.attributes`, `tree.*`, `attributes.metadata.<key>`) and any open columns, each
 //! Utf8, Int64, Float64 or Boolean. `project`, `source`, `context.trace_id` and `context.span_id` are there and
-//! never null. Row order is the order of arrival, and a span may occur more than once. Metadata that came only as single
-//! keys stands in [`METADATA_PATCH`](super::columns::METADATA_PATCH) instead of `attributes.metadata`.
+//! never null. Ids that are [none](super::ids) are null, too. Row order is the order of arrival, and a span may occur more
+//! than once. Metadata that came only as single keys stands in [`METADATA_PATCH`](super::columns::METADATA_PATCH) instead
+//! of `attributes.metadata`.
 //!
 //! ```text
 //! JSON text, cells   -> ArrivalBuilder --+

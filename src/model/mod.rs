@@ -1,8 +1,9 @@
-//! What a span is: canonical columns, short names, and how types of open columns unite.
+//! What a span is: canonical columns, short names, ids that are none, and how types of open columns unite.
 
 pub mod arrival;
 pub mod columns;
 pub mod derived;
+pub mod ids;
 pub mod json;
 pub mod messages;
 pub mod names;

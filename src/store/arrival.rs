@@ -14,6 +14,7 @@ use super::indexed::fold_indexed;
 use super::merge::{latency_ms, set_keys};
 use super::open_columns::{Unfolded, type_of, unfold, widen};
 use crate::model::columns::{self, METADATA_PREFIX};
+use crate::model::ids;
 use crate::model::names::is_open_name;
 
 /// Columns that every arrival has, without nulls.
@@ -23,9 +24,10 @@ const REQUIRED: [&str; 4] = [columns::PROJECT, columns::SOURCE, columns::TRACE_I
 /// the events' attributes.
 ///
 /// # Errors
-/// [`StoreError::Arrival`] when a required column is missing or null, a canonical column has another type, or an
-/// open column lies outside the open families.
+/// [`StoreError::Arrival`] when a required column is missing or null, an id of a span or a trace is all zeros, a canonical
+/// column has another type, or an open column lies outside the open families.
 pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
+    let batch = &without_no_ids(batch)?;
     let schema = batch.schema();
     for name in REQUIRED {
         match batch.column_by_name(name) {
@@ -34,6 +36,11 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
                 return Err(StoreError::Arrival(format!("column {name} has nulls")));
             }
             Some(_) => {}
+        }
+    }
+    for name in [columns::TRACE_ID, columns::SPAN_ID] {
+        if text(batch, name).is_some_and(|column| column.iter().flatten().any(ids::is_zero)) {
+            return Err(StoreError::Arrival(format!("column {name} has an id that is all zeros, which is none")));
         }
     }
     let mut prepared: BTreeMap<String, ArrayRef> = BTreeMap::new();
@@ -104,6 +111,23 @@ pub(crate) fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
         columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_values().collect())
         .map_err(StoreError::arrow("completing spans"))
+}
+
+/// Makes ids that are none null: zeros and empty texts, also of spans that were stored as they came.
+pub(crate) fn without_no_ids(batch: &RecordBatch) -> Result<RecordBatch> {
+    let mut arrays = batch.columns().to_vec();
+    for (field, array) in batch.schema_ref().fields().iter().zip(&mut arrays) {
+        let is_parent = field.name() == columns::PARENT_ID;
+        if !is_parent && !ids::is_of_whom(field.name()) {
+            continue;
+        }
+        let is_none = |id: &str| id.is_empty() || (is_parent && ids::is_zero(id));
+        if let Some(texts) = array.as_string_opt::<i32>().filter(|texts| texts.iter().flatten().any(is_none)) {
+            let kept = texts.iter().map(|id| id.filter(|id| !is_none(id)));
+            *array = Arc::new(kept.collect::<StringArray>());
+        }
+    }
+    RecordBatch::try_new(batch.schema(), arrays).map_err(StoreError::arrow("reading ids"))
 }
 
 /// A column with its nulls filled from another, in a type that holds the values of both.

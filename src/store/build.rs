@@ -9,6 +9,7 @@ use arrow::datatypes::DataType;
 
 use super::error::{Result, StoreError};
 use super::layout::OpenNames;
+use super::manifest::COMPUTED;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
 use super::segment::{BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter};
@@ -47,7 +48,8 @@ pub(crate) fn build_new(project: &str, slots: &[Slot], names: &OpenNames, delete
 /// Builds a stored segment again.
 ///
 /// `arrivals` are runs of units, in order and without gaps, each with what arrived for the traces of its units.
-/// Units in which nothing changes are copied as they are encoded; traces whose start changes are handed back.
+/// Units in which nothing changes are copied as they are encoded, unless their columns have other types or follow other
+/// rules now; traces whose start changes are handed back.
 pub(crate) fn rebuild(
     stored: &StoredSegment,
     arrivals: &[(Range<usize>, Vec<Slot>)],
@@ -77,6 +79,7 @@ pub(crate) fn rebuild(
     let layout = names.layout(&open);
     let same_types =
         stored.schema.fields().iter().all(|field| has_type(&layout.schema, field.name(), field.data_type()));
+    let copied = same_types && stored.segment.computed == COMPUTED;
 
     let mut built = Built::default();
     let mut out = Output::new(&stored.segment.project, layout);
@@ -105,8 +108,8 @@ pub(crate) fn rebuild(
             let here = places.as_ref().and_then(|places| places.by_unit.get(&unit.groups.start));
             let changed = here.is_some_and(|here| here.changed);
             match (here, &merged) {
-                (Some(here), Some(merged)) if changed || !same_types => out.write_traces(merged, &here.staying)?,
-                _ if same_types => {
+                (Some(here), Some(merged)) if changed || !copied => out.write_traces(merged, &here.staying)?,
+                _ if copied => {
                     let summaries = stored.summaries.slice(unit.traces.start, unit.traces.len());
                     out.copy(stored, unit, &summaries)?;
                 }

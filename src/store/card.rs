@@ -29,6 +29,18 @@ pub(crate) struct Card {
     /// The same for keys that live in `attributes.rest`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) rest: BTreeMap<String, ColumnFacts>,
+    /// Sums of its traces that are null because no Int64 holds them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) too_large: Vec<TooLarge>,
+}
+
+/// A sum of a trace that is null in `traces` because no Int64 holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooLarge {
+    /// Id of the trace.
+    pub trace_id: String,
+    /// Name of the column of `traces`.
+    pub column: String,
 }
 
 /// Facts about one column of one segment.

@@ -1,4 +1,5 @@
-//! Keeping a store in order: versions, restoring, joining small segments, removing what nothing needs.
+//! Keeping a store in order: versions, restoring, joining small segments, computing columns again, removing what nothing
+//! needs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -30,10 +31,10 @@ pub struct Version {
     pub manifest: std::result::Result<Manifest, String>,
 }
 
-/// What a compaction did.
+/// What a compaction did, or an upgrade.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compacted {
-    /// Segments that were joined.
+    /// Segments that were written again.
     pub segments_before: usize,
     /// Segments they became.
     pub segments_after: usize,
@@ -117,7 +118,7 @@ impl Store {
             let small: Vec<Segment> =
                 base.segments.iter().filter(|s| s.project == *project && is_small(s)).cloned().collect();
             if small.len() >= MANY_SMALL {
-                done = self.join(small).await?;
+                done = self.join(small, "compact").await?;
             }
         }
         Ok(done)
@@ -134,7 +135,7 @@ impl Store {
                 |s: &&Segment| s.project == project && s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2;
             let loose: Vec<Segment> = base.segments.iter().filter(loose).cloned().collect();
             if loose.len() >= 2 {
-                let joined = self.join(loose).await?;
+                let joined = self.join(loose, "compact").await?;
                 done.segments_before += joined.segments_before;
                 done.segments_after += joined.segments_after;
             }
@@ -142,8 +143,39 @@ impl Store {
         Ok(done)
     }
 
+    /// Computes the columns of segments again whose computed columns follow older rules, and joins small ones of them.
+    ///
+    /// Each step is a version of its own: broken off, it goes on where it was when it is called again. Before each step
+    /// it says how many segments are left.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when other writers change the segments again and again.
+    pub async fn upgrade(&self, mut left: impl FnMut(usize)) -> Result<Compacted> {
+        let mut done = Compacted::default();
+        let mut lost = 0;
+        while lost < ATTEMPTS {
+            let base = manifest::load_newest(&self.place).await?;
+            let outdated: Vec<&Segment> = base.segments.iter().filter(|segment| segment.is_outdated()).collect();
+            left(outdated.len());
+            let Some(first) = outdated.first() else { return Ok(done) };
+            let (mut rows, mut bytes) = (0, 0);
+            let together = outdated.iter().take_while(|segment| {
+                rows += segment.rows;
+                bytes += segment.memory_bytes;
+                let fits = rows <= SEGMENT_ROWS && bytes <= SEGMENT_BYTES;
+                segment.project == first.project && (fits || segment.id == first.id)
+            });
+            let together: Vec<Segment> = together.map(|segment| (*segment).clone()).collect();
+            let joined = self.join(together, "upgrade").await?;
+            lost = if joined == Compacted::default() { lost + 1 } else { 0 };
+            done.segments_before += joined.segments_before;
+            done.segments_after += joined.segments_after;
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
     /// Rewrites segments of one project as fewer ones; gives way when another writer changes one of them meanwhile.
-    async fn join(&self, old: Vec<Segment>) -> Result<Compacted> {
+    async fn join(&self, old: Vec<Segment>, operation: &str) -> Result<Compacted> {
         let mut pool = Pool::new(self.spill_dir());
         for segment in &old {
             let stored = StoredSegment::load(&self.place, segment).await?;
@@ -162,7 +194,7 @@ impl Store {
         if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
             return Ok(Compacted::default());
         }
-        if !self.rewrite(&base, &old, pool, "compact").await? {
+        if !self.rewrite(&base, &old, pool, operation).await? {
             return Ok(Compacted::default());
         }
         let after = manifest::load_newest(&self.place).await?;

@@ -17,6 +17,12 @@ use crate::model::types::OpenType;
 /// The newest format this code reads and the one it writes.
 const FORMAT: u32 = 1;
 
+/// Version of the rules by which columns are computed when spans enter the store: raised whenever `tree.*`, what
+/// follows from other columns, or a summary comes to hold other values, so that an upgrade computes them again.
+///
+/// 1: the critical path follows work that outlives its parent; own time is never negative; ids that are none are null.
+pub(crate) const COMPUTED: u32 = 1;
+
 /// What a store holds at one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -82,9 +88,24 @@ pub struct Segment {
     pub max_start: Option<i64>,
     /// Latest end of a span, ns since the epoch.
     pub max_end: Option<i64>,
+    /// Version of the rules that its computed columns follow; 0 where whoever wrote it knew of no other.
+    #[serde(default)]
+    pub computed: u32,
+    /// Sums of its traces that are null because no Int64 holds them; its card names them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub too_large: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Segment {
+    /// Whether its computed columns follow older rules than those of this code.
+    pub fn is_outdated(&self) -> bool {
+        self.computed < COMPUTED
+    }
+
     /// Path of the file of spans.
     pub fn spans_file(&self) -> String {
         format!("segments/{}.parquet", self.id)
@@ -129,6 +150,11 @@ impl Manifest {
             tombstones: None,
             ledger: None,
         }
+    }
+
+    /// Segments whose computed columns follow older rules than those of this code.
+    pub fn outdated(&self) -> usize {
+        self.segments.iter().filter(|segment| segment.is_outdated()).count()
     }
 
     /// Spans over all segments.

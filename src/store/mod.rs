@@ -48,6 +48,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 
 pub(crate) use arrival::complete;
+pub use card::TooLarge;
 pub use commit::Committed;
 pub use error::{Result, StoreError};
 pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
@@ -281,6 +282,21 @@ impl Snapshot {
     /// [`StoreError::Damaged`] or [`StoreError::Storage`] when its file cannot be read.
     pub async fn ledger(&self) -> Result<Ledger> {
         Ledger::load(&self.segments.place, &self.manifest).await
+    }
+
+    /// Sums of traces of one project, or of all, that are null because no Int64 holds them.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when a segment's facts cannot be read.
+    pub async fn too_large(&self, project: Option<&str>) -> Result<Vec<TooLarge>> {
+        let mut found = Vec::new();
+        for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
+            if project.is_none_or(|project| segment.project == project) {
+                let card = self.segments.cache.card(&self.segments.place, segment).await?;
+                found.extend(card.too_large.iter().cloned());
+            }
+        }
+        Ok(found)
     }
 
     /// Facts about the columns of each segment.

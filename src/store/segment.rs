@@ -1,7 +1,7 @@
 //! Segments: writing the three files of one.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader}
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::card::{BlockSums, Card, ColumnFacts};
+use super::card::{BlockSums, Card, ColumnFacts, TooLarge};
 use super::error::{Result, StoreError};
-use super::manifest::Segment;
+use super::manifest::{COMPUTED, Segment};
 use super::open_columns::{type_of, unfold};
 use super::stored::StoredSegment;
 use crate::model::columns;
 use crate::model::types::OpenType;
-use crate::trace;
+use crate::trace::{self, Summaries};
 
 /// Rows after which a row group ends at the next trace.
 pub(crate) const GROUP_ROWS: usize = 16 * 1024;
@@ -61,6 +61,7 @@ pub(crate) struct SegmentWriter {
     summaries: ArrowWriter<Vec<u8>>,
     facts: BTreeMap<String, ColumnFacts>,
     rest: BTreeMap<String, ColumnFacts>,
+    too_large: Vec<TooLarge>,
     segment: Segment,
 }
 
@@ -115,6 +116,8 @@ impl SegmentWriter {
             min_start: None,
             max_start: None,
             max_end: None,
+            computed: COMPUTED,
+            too_large: 0,
             id,
         };
         let failed = StoreError::parquet(segment.spans_file());
@@ -132,6 +135,7 @@ impl SegmentWriter {
             summaries,
             facts: BTreeMap::new(),
             rest: BTreeMap::new(),
+            too_large: Vec::new(),
             segment,
         })
     }
@@ -147,9 +151,14 @@ impl SegmentWriter {
     }
 
     /// Announces whole traces: their summaries, and about how many bytes their rows take in memory.
-    pub(crate) fn begin(&mut self, summaries: &RecordBatch, memory_bytes: u64) -> Result<()> {
+    pub(crate) fn begin(&mut self, summaries: &Summaries, memory_bytes: u64) -> Result<()> {
         self.segment.memory_bytes += memory_bytes;
-        self.take_summaries(summaries)
+        let trace_ids = summaries.rows.column_by_name("trace_id").and_then(|ids| ids.as_string_opt::<i32>());
+        for &(row, column) in &summaries.too_large {
+            let trace_id = trace_ids.map(|ids| ids.value(row).to_owned()).unwrap_or_default();
+            self.too_large.push(TooLarge { trace_id, column: column.to_owned() });
+        }
+        self.take_summaries(&summaries.rows)
     }
 
     /// Writes announced rows as one row group.
@@ -171,7 +180,8 @@ impl SegmentWriter {
         encode().map_err(StoreError::parquet(self.segment.spans_file()))
     }
 
-    /// Copies row groups of another segment as they are encoded; columns it does not have are null.
+    /// Copies row groups of another segment, whose computed columns follow the same rules, as they are encoded; columns
+    /// it does not have are null.
     pub(crate) fn copy(&mut self, source: &StoredSegment, groups: Range<usize>, summaries: &RecordBatch) -> Result<()> {
         let rows: u64 = groups.clone().map(|group| source.metadata.row_group(group).num_rows() as u64).sum();
         if let Some(rest) = source.rest(groups.clone())? {
@@ -179,6 +189,12 @@ impl SegmentWriter {
         }
         for group in groups {
             self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
+        }
+        let trace_ids = summaries.column_by_name("trace_id").and_then(|ids| ids.as_string_opt::<i32>());
+        if let Some(ids) = trace_ids.filter(|_| !source.card.too_large.is_empty()) {
+            let copied: HashSet<&str> = ids.iter().flatten().collect();
+            let too_large = source.card.too_large.iter().filter(|sum| copied.contains(sum.trace_id.as_str()));
+            self.too_large.extend(too_large.cloned());
         }
         self.segment.memory_bytes += source.segment.memory_bytes * rows / source.segment.rows.max(1);
         self.segment.max_start = self.segment.max_start.max(source.segment.max_start);
@@ -282,8 +298,14 @@ impl SegmentWriter {
         let spans = self.writer.into_inner().map_err(StoreError::parquet(self.segment.spans_file()))?;
         let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
-        let card =
-            Card { spans: BlockSums::of(&spans), traces: BlockSums::of(&traces), columns: self.facts, rest: self.rest };
+        self.segment.too_large = self.too_large.len() as u64;
+        let card = Card {
+            spans: BlockSums::of(&spans),
+            traces: BlockSums::of(&traces),
+            columns: self.facts,
+            rest: self.rest,
+            too_large: self.too_large,
+        };
         let card = card.to_bytes()?;
         self.segment.project = self.project;
         self.segment.bytes = spans.len() as u64;

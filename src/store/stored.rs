@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::arrival::without_no_ids;
 use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
@@ -73,7 +74,7 @@ impl StoredSegment {
     pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
         let filled = |name: &str| self.card.columns.contains_key(name);
         let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
-        self.read(unit.groups.clone(), wanted)?.iter().map(unfold_rest).collect()
+        self.read(unit.groups.clone(), wanted)?.iter().map(|batch| without_no_ids(&unfold_rest(batch)?)).collect()
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.

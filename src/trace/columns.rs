@@ -96,8 +96,8 @@ impl Columns {
             self.orphan[row] = tree.is_orphan(node);
             self.cycle[row] = tree.is_on_cycle(node);
         }
-        for &node in &path.nodes {
-            self.critical[tree.row(node)] = true;
+        for row in path.steps.iter().filter_map(|step| step.row) {
+            self.critical[row] = true;
         }
     }
 

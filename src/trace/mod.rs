@@ -31,7 +31,8 @@
 //! # Intervals
 //!
 //! A span has an interval when both times are there and the end is not before the start. A span without one takes up
-//! none of its parent's time and is not on a critical path, and neither are the spans below it.
+//! none of its parent's time. On a critical path an end before the start counts as the start; a span without both
+//! times is not on it, and neither are the spans below it.
 
 mod columns;
 mod error;
@@ -52,6 +53,6 @@ mod sample;
 pub use columns::{tree_columns, tree_columns_of};
 pub use error::TraceError;
 pub use input::{TraceGroups, TreeInput, group_by_trace};
-pub use rollup::{TEXT_CHARS, summarize};
+pub use rollup::{Summaries, TEXT_CHARS, summarize};
 pub use schema::traces_schema;
 pub use time::{Step, critical_path, elapsed_ms};

@@ -1,5 +1,6 @@
 //! The rules of the module written down a second time, as slowly and plainly as they read, for tests to compare with.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::sample::{Sample, TreeRow};
@@ -10,6 +11,7 @@ pub(super) struct Naive<'a> {
     /// The parent of each span after cycles are cut.
     parents: Vec<Option<usize>>,
     on_cycle: Vec<bool>,
+    effective: OnceCell<Vec<Option<(i64, i64)>>>,
 }
 
 /// The one order: null first, then start, id and row.
@@ -36,7 +38,7 @@ impl<'a> Naive<'a> {
             earliest == Some(&i)
         };
         let parents = (0..spans.len()).map(|i| if is_cut(i) { None } else { named[i] }).collect();
-        Self { spans, parents, on_cycle: cycles.iter().map(Option::is_some).collect() }
+        Self { spans, parents, on_cycle: cycles.iter().map(Option::is_some).collect(), effective: OnceCell::new() }
     }
 
     pub(super) fn key(&self, i: usize) -> Key<'a> {
@@ -101,57 +103,82 @@ impl<'a> Naive<'a> {
                 own += segment[1] - segment[0];
             }
         }
-        if end < start {
-            own = end - start;
-        }
         Some(own as f64 / 1e6)
+    }
+
+    /// The time from the start of a span until it and what it began are over; none without both times.
+    pub(super) fn effective(&self, i: usize) -> Option<(i64, i64)> {
+        self.effective.get_or_init(|| (0..self.spans.len()).map(|i| self.until_over(i)).collect())[i]
+    }
+
+    fn until_over(&self, i: usize) -> Option<(i64, i64)> {
+        let (start, end) = (self.spans[i].start?, self.spans[i].end?);
+        let below = self.children(i).into_iter().filter_map(|child| Some(self.until_over(child)?.1));
+        Some((start, below.fold(end.max(start), i64::max)))
     }
 
     /// The top span where the critical path begins.
     pub(super) fn last_ending(&self) -> Option<usize> {
-        let tops = (0..self.spans.len()).filter(|&i| self.is_top(i) && self.interval(i).is_some());
+        let tops = (0..self.spans.len()).filter(|&i| self.is_top(i) && self.effective(i).is_some());
         tops.max_by_key(|&i| {
-            let (start, end) = (self.spans[i].start, self.spans[i].end);
+            let (start, end) = self.effective(i).unwrap();
             (end, start < end, start, self.spans[i].id.as_deref(), i)
         })
     }
 
-    /// The spans on the critical path, and the contributions as (span, start, end) in time order.
-    pub(super) fn critical(&self) -> (BTreeSet<usize>, Vec<(usize, i64, i64)>) {
-        let (mut on_path, mut steps) = (BTreeSet::new(), Vec::new());
-        if let Some(last) = self.last_ending()
-            && let Some((start, end)) = self.interval(last)
-        {
-            self.walk(last, start, end, &mut on_path, &mut steps);
+    /// Who contributes the time between two moments that follow each other, among all at which anything begins or ends:
+    /// some span, or nobody; `None` outside of the path.
+    fn contributor(&self, from: i64, to: i64) -> Option<Option<usize>> {
+        let top = self.last_ending()?;
+        let (start, end) = self.effective(top)?;
+        if from < start || end < to {
+            return None;
         }
-        steps.reverse();
-        (on_path, steps)
+        let mut way_down = vec![top];
+        while let Some(child) = self.child_at(way_down[way_down.len() - 1], from, to) {
+            way_down.push(child);
+        }
+        let runs = |&i: &usize| self.spans[i].start <= Some(from) && Some(to) <= self.spans[i].end;
+        Some(way_down.into_iter().rev().find(runs))
     }
 
-    fn walk(&self, i: usize, from: i64, to: i64, on_path: &mut BTreeSet<usize>, steps: &mut Vec<(usize, i64, i64)>) {
-        on_path.insert(i);
-        let mut moment = to;
-        loop {
-            let clipped = self.children(i).into_iter().filter_map(|child| {
-                let (start, end) = self.interval(child)?;
-                let (start, end) = (start.clamp(from, to), end.clamp(from, to));
+    /// The child on the path that takes the time between two moments.
+    fn child_at(&self, i: usize, from: i64, to: i64) -> Option<usize> {
+        let begins = self.path(i).into_iter().filter_map(|above| self.spans[above].start).max()?;
+        let mut moment = self.effective(i)?.1;
+        while to <= moment {
+            let candidates = self.children(i).into_iter().filter_map(|child| {
+                let (start, end) = self.effective(child)?;
+                let start = start.max(begins);
                 (start < end && end <= moment).then_some((end, start, self.spans[child].id.as_deref(), child))
             });
-            let Some((end, start, _, child)) = clipped.max() else { break };
-            if end < moment {
-                steps.push((i, end, moment));
+            let (end, start, _, child) = candidates.max()?;
+            if start <= from && to <= end {
+                return Some(child);
             }
-            self.walk(child, start, end, on_path, steps);
             moment = start;
         }
-        if from < moment {
-            steps.push((i, from, moment));
+        None
+    }
+
+    /// The contributions as (span or nobody, start, end) in time order.
+    pub(super) fn critical(&self) -> Vec<(Option<usize>, i64, i64)> {
+        let times = self.spans.iter().flat_map(|span| [span.start, span.end]).flatten();
+        let moments: Vec<i64> = times.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut steps: Vec<(Option<usize>, i64, i64)> = Vec::new();
+        for pair in moments.windows(2) {
+            let Some(owner) = self.contributor(pair[0], pair[1]) else { continue };
+            match steps.last_mut() {
+                Some((last, _, end)) if *last == owner => *end = pair[1],
+                _ => steps.push((owner, pair[0], pair[1])),
+            }
         }
+        steps
     }
 
     pub(super) fn tree_rows(&self) -> Vec<TreeRow> {
         let all = 0..self.spans.len();
-        let (on_path, _) = self.critical();
+        let critical: BTreeSet<usize> = self.critical().into_iter().filter_map(|(owner, ..)| owner).collect();
         all.clone()
             .map(|i| {
                 let path = self.path(i);
@@ -167,7 +194,7 @@ impl<'a> Naive<'a> {
                     children: self.children(i).len() as i32,
                     descendants: below as i32,
                     self_ms: self.self_ms(i),
-                    critical: on_path.contains(&i),
+                    critical: critical.contains(&i),
                     orphan: self.has_parent_id(i) && self.is_top(i) && !self.on_cycle[i],
                     cycle: self.on_cycle[i],
                 }

@@ -18,6 +18,15 @@ use crate::model::columns::{self, TREE};
 /// How many characters (Unicode scalar values) of input and output a summary keeps.
 pub const TEXT_CHARS: usize = 1_024;
 
+/// The rows of some traces in `traces`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summaries {
+    /// One row of [`traces_schema`] for each trace.
+    pub rows: RecordBatch,
+    /// Sums that no Int64 holds, and that are null in the rows therefore: which row, and the column.
+    pub too_large: Vec<(usize, &'static str)>,
+}
+
 /// Summarises traces: one row of [`traces_schema`] per range of `traces`, in their order.
 ///
 /// `batch` holds columns of `spans` by name, `traces` are ranges of its rows, each a whole trace in any order. A missing
@@ -26,15 +35,16 @@ pub const TEXT_CHARS: usize = 1_024;
 /// *The root* is the earliest root, else the earliest top span; project, source, trace id, name, kind, status, input
 /// and output are its own. "Earliest" is the order of siblings: by start time (null first), then span id.
 /// A prompt, completion, total or cost value counts only where no descendant has one above zero in the same column,
-/// because parents often repeat their children's usage. Sums of integers stop at the limits of Int64. Sums and times
-/// are null where no span has a value; lists are then empty. An empty range gives a row of zeros and nulls.
+/// because parents often repeat their children's usage. Sums and times are null where no span has a value; lists are then
+/// empty. A sum of integers that does not fit is null as well, and said beside the rows. An empty range gives a row of
+/// zeros and nulls.
 ///
 /// Fails when a column cannot be read in its canonical type, and as [`tree_columns`] does.
 ///
 /// # Panics
 ///
 /// Panics when a range reaches beyond the rows.
-pub fn summarize(batch: &RecordBatch, traces: &[Range<usize>]) -> Result<RecordBatch, TraceError> {
+pub fn summarize(batch: &RecordBatch, traces: &[Range<usize>]) -> Result<Summaries, TraceError> {
     let arrays = TreeArrays::read(batch)?;
     let spans = Spans::read(batch, arrays.input(), traces)?;
     let mut rows = Rows::default();
@@ -45,7 +55,8 @@ pub fn summarize(batch: &RecordBatch, traces: &[Range<usize>]) -> Result<RecordB
         tree_order.sort_unstable_by_key(|&row| (spans.left.value(row), row));
         rows.push(&spans, &tree_order);
     }
-    rows.finish(batch, &spans)
+    let too_large = std::mem::take(&mut rows.too_large);
+    Ok(Summaries { rows: rows.finish(batch, &spans)?, too_large })
 }
 
 /// The columns of the spans that a summary looks at.
@@ -97,8 +108,8 @@ impl<'a> Spans<'a> {
     }
 
     /// The total as recorded, else prompt and completion together where both are there.
-    fn total(&self, row: usize) -> Option<i64> {
-        let sum = || Some(int64(&self.prompt, row)?.saturating_add(int64(&self.completion, row)?));
+    fn total(&self, row: usize) -> Option<i128> {
+        let sum = || Some(int64(&self.prompt, row)? + int64(&self.completion, row)?);
         int64(&self.total, row).or_else(sum)
     }
 
@@ -134,6 +145,7 @@ struct Rows {
     total: Vec<Option<i64>>,
     reported: Vec<Option<i64>>,
     cost: Vec<Option<f64>>,
+    too_large: Vec<(usize, &'static str)>,
     session_ids: ListBuilder<StringBuilder>,
     models: ListBuilder<StringBuilder>,
 }
@@ -167,17 +179,25 @@ impl Rows {
         self.tools.push(count(&|row| text(&spans.kind, row) == Some("TOOL")));
         self.max_depth.push(rows.iter().map(|&row| i64::from(spans.depth.value(row))).max());
 
-        let counted = |value: &dyn Fn(usize) -> Option<i64>| {
+        let counted = |value: &dyn Fn(usize) -> Option<i128>| {
             let mut sum = None;
             visit_counted(spans, rows, value, |value| add(&mut sum, value));
-            sum.map(to_int64)
+            sum
         };
-        self.prompt.push(counted(&|row| int64(&spans.prompt, row)));
-        self.completion.push(counted(&|row| int64(&spans.completion, row)));
-        self.total.push(counted(&|row| spans.total(row)));
         let mut reported = None;
         rows.iter().filter_map(|&row| int64(&spans.total, row)).for_each(|value| add(&mut reported, value));
-        self.reported.push(reported.map(to_int64));
+        let (trace, too_large) = (self.spans.len() - 1, &mut self.too_large);
+        let mut fitting = |column: &'static str, sum: Option<i128>| {
+            let fitting = sum.and_then(|sum| i64::try_from(sum).ok());
+            if sum.is_some() && fitting.is_none() {
+                too_large.push((trace, column));
+            }
+            fitting
+        };
+        self.prompt.push(fitting("prompt_tokens", counted(&|row| int64(&spans.prompt, row))));
+        self.completion.push(fitting("completion_tokens", counted(&|row| int64(&spans.completion, row))));
+        self.total.push(fitting("total_tokens", counted(&|row| spans.total(row))));
+        self.reported.push(fitting("reported_tokens", reported));
         let mut cost: Option<f64> = None;
         let cost_of = |row| spans.cost.is_valid(row).then(|| spans.cost.value(row));
         visit_counted(spans, rows, cost_of, |value| *cost.get_or_insert(0.0) += value);
@@ -253,16 +273,12 @@ fn visit_counted<T: Copy + PartialOrd + Default>(
 }
 
 /// Adds without overflow: a trace cannot hold enough spans for that.
-fn add(sum: &mut Option<i128>, value: i64) {
-    *sum.get_or_insert(0) += i128::from(value);
+fn add(sum: &mut Option<i128>, value: i128) {
+    *sum.get_or_insert(0) += value;
 }
 
-fn to_int64(sum: i128) -> i64 {
-    sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
-}
-
-fn int64(array: &Int64Array, row: usize) -> Option<i64> {
-    array.is_valid(row).then(|| array.value(row))
+fn int64(array: &Int64Array, row: usize) -> Option<i128> {
+    array.is_valid(row).then(|| array.value(row).into())
 }
 
 fn is_true(array: &BooleanArray, row: usize) -> bool {
@@ -318,8 +334,9 @@ mod tests {
 
     fn summary(batch: &RecordBatch, traces: &[Range<usize>]) -> RecordBatch {
         let got = summarize(batch, traces).unwrap();
-        assert_eq!(got.schema(), traces_schema());
-        got
+        assert_eq!(got.rows.schema(), traces_schema());
+        assert_eq!(got.too_large, []);
+        got.rows
     }
 
     /// The first row as a JSON object, without nulls.
@@ -400,15 +417,24 @@ mod tests {
     }
 
     #[test]
-    fn sums_of_integers_stop_at_their_limits() {
+    fn sums_of_integers_that_do_not_fit_are_null_and_said() {
         let spans = batch(&table(
             "a - 0 9
-             b - 1 8",
+             b - 1 8
+             c - 2 7",
         ));
-        let spans = with_column(&spans, columns::PROMPT_TOKENS, ints(&[Some(i64::MAX), Some(1)]));
-        let spans = with_column(&spans, columns::COMPLETION_TOKENS, ints(&[Some(i64::MAX), None]));
-        let row = row(&summary(&spans, std::slice::from_ref(&(0..2))));
-        assert_eq!((&row["prompt_tokens"], &row["total_tokens"]), (&i64::MAX.into(), &i64::MAX.into()));
+        let spans = with_column(&spans, columns::PROMPT_TOKENS, ints(&[Some(1), Some(i64::MAX), Some(1)]));
+        let spans = with_column(&spans, columns::COMPLETION_TOKENS, ints(&[Some(2), Some(i64::MAX), Some(i64::MIN)]));
+        let spans = with_column(&spans, columns::TOTAL_TOKENS, ints(&[None, None, Some(i64::MIN)]));
+        let got = summarize(&spans, &[0..1, 1..3]).unwrap();
+        assert_eq!(got.too_large, [(1, "prompt_tokens")]);
+        let row = row(&got.rows.slice(1, 1));
+        assert_eq!((row.get("prompt_tokens"), &row["completion_tokens"]), (None, &(-1).into()));
+        // Twice the largest and the smallest together are in reach again: no step of a sum is cut.
+        assert_eq!((&row["total_tokens"], &row["reported_tokens"]), (&(i64::MAX - 1).into(), &i64::MIN.into()));
+
+        let all = summarize(&spans, std::slice::from_ref(&(0..2))).unwrap();
+        assert_eq!(all.too_large, [(0, "prompt_tokens"), (0, "completion_tokens"), (0, "total_tokens")]);
     }
 
     #[test]

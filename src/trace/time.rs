@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::tree::Tree;
 use super::{TraceError, TreeInput};
 
-/// One stretch of a trace's critical path: a span's own contribution to the latency of the trace.
+/// One stretch of a trace's critical path: what a span contributes itself to the time that the trace took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// The row of the span.
-    pub row: usize,
+    /// The row of the span; `None` where no span on the way down from the top span was running.
+    pub row: Option<usize>,
     /// Where the contribution begins, in nanoseconds since the epoch.
     pub start_ns: i64,
     /// Where it ends, in nanoseconds since the epoch; later than its beginning.
@@ -25,32 +25,46 @@ pub fn elapsed_ms(start: i64, end: i64) -> f64 {
 
 /// Finds the contributions of spans to the critical path of the trace that lies in `rows`, in time order.
 ///
-/// The path begins at the end of the last-ending top span that has an interval (of those that end together: one of
-/// zero length last of all, else the later start, then the larger span id, then the later row) and goes back in time.
-/// In each span, at moment t, the child with the greatest end not after t is on the path, and so on into it; then t is
-/// that child's start. Children are clipped to their parent, as it is clipped itself; of those that end together the
-/// later start goes first, then the larger span id, then the later row; a child that is left without length is skipped.
-/// What no child covers is the span's own contribution.
+/// Work may outlive the span that began it, so a span counts until its *effective end*: the greatest of its own end (its
+/// start, where it ended before that) and the effective ends of its children.
 ///
-/// Contributions never overlap, none is empty, and together they are the latency of that top span; a span on the path
-/// that its children cover wholly has none. Without a top span that has an interval there is no path.
+/// The path begins at the greatest effective end of a top span (of those that end together: one of zero length last of
+/// all, else the later start, then the larger span id, then the later row) and goes back in time. In each span, at moment
+/// t, the child with the greatest effective end not after t is on the path, and so on into it; then t is that child's
+/// start. Children are clipped to their parent, as it is clipped itself; of those that end together the later start goes
+/// first, then the larger span id, then the later row; a child that is left without length is skipped.
+///
+/// What no child covers is the contribution of the span itself while it ran, after that of the nearest span above it
+/// that still ran, and of nobody when none did.
+///
+/// Contributions never overlap, none is empty, those that follow each other have different owners, and together they
+/// are the time from the start of that top span to its effective end; a span on the path that its children cover wholly
+/// has none. Without a top span that has both times there is no path.
 pub fn critical_path(input: &TreeInput<'_>, rows: Range<usize>) -> Result<Vec<Step>, TraceError> {
     let mut tree = Tree::default();
     tree.build(input, rows)?;
     let mut path = CriticalPath::default();
     path.find(input, &tree);
     path.steps.sort_unstable_by_key(|step| step.start_ns);
+    // A span above may own the end of what its child left over and what comes after the child.
+    path.steps.dedup_by(|next, step| {
+        let goes_on = step.row == next.row && step.end_ns == next.start_ns;
+        if goes_on {
+            step.end_ns = next.end_ns;
+        }
+        goes_on
+    });
     Ok(path.steps)
 }
 
 /// The own time of a node in milliseconds: its latency minus the union of its children's intervals within it.
 ///
-/// Null when one of its times is; the whole latency when it is reversed.
+/// Null when one of its times is; none when they are reversed.
 pub(super) fn self_ms(input: &TreeInput<'_>, tree: &Tree, node: u32) -> Option<f64> {
     let row = tree.row(node);
     let (start, end) = (input.start(row)?, input.end(row)?);
     if end < start {
-        return Some(elapsed_ms(start, end));
+        return Some(0.0);
     }
     let mut covered = 0;
     let mut covered_to = start;
@@ -68,36 +82,43 @@ pub(super) fn self_ms(input: &TreeInput<'_>, tree: &Tree, node: u32) -> Option<f
 /// The critical path of one trace; one value serves many traces, its buffers are kept.
 #[derive(Debug, Default)]
 pub(super) struct CriticalPath {
-    /// The nodes on the path, also those that contribute nothing themselves; in no particular order.
-    pub(super) nodes: Vec<u32>,
-    /// The contributions; in no particular order.
-    steps: Vec<Step>,
+    /// The contributions; in no particular order, and a long one may be in pieces.
+    pub(super) steps: Vec<Step>,
+    /// The effective end of each node that has both times; of others, whatever.
+    ends: Vec<i64>,
+    owners: Owners,
     pending: Vec<Stretch>,
     children: Vec<Stretch>,
 }
 
-/// A node with its interval, clipped to everything above it.
+/// A node with the time it takes until its effective end, clipped to everything above it.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     node: u32,
     start: i64,
     end: i64,
+    /// The owner above it.
+    above: u32,
 }
 
 impl CriticalPath {
     /// Finds the path of a tree.
     pub(super) fn find(&mut self, input: &TreeInput<'_>, tree: &Tree) {
-        self.nodes.clear();
         self.steps.clear();
         self.pending.clear();
-        self.pending.extend(last_ending(input, tree));
+        self.owners.clear();
+        self.find_ends(input, tree);
+        self.pending.extend(self.last_ending(input, tree));
         while let Some(span) = self.pending.pop() {
-            self.nodes.push(span.node);
+            let row = tree.row(span.node);
+            let Some((_, own_end)) = own_time(input, row) else { continue };
+            let owner = self.owners.push(row, own_end, span.above);
             self.children.clear();
-            self.children.extend(tree.children(span.node).iter().filter_map(|&node| {
-                let (start, end) = input.interval(tree.row(node))?;
-                let (start, end) = (start.max(span.start), end.min(span.end));
-                (start < end).then_some(Stretch { node, start, end })
+            let (children, ends) = (tree.children(span.node), &self.ends);
+            self.children.extend(children.iter().filter_map(|&node| {
+                let (start, _) = own_time(input, tree.row(node))?;
+                let (start, end) = (start.max(span.start), ends[node as usize]);
+                (start < end).then_some(Stretch { node, start, end, above: owner })
             }));
             self.children.sort_unstable_by(|a, b| {
                 let id = |child: &Stretch| input.id(tree.row(child.node));
@@ -105,32 +126,118 @@ impl CriticalPath {
                 by_time.then_with(|| id(b).cmp(&id(a))).then(b.node.cmp(&a.node))
             });
 
-            let row = tree.row(span.node);
             let mut moment = span.end;
             for child in &self.children {
                 if child.end > moment {
                     continue;
                 }
-                if child.end < moment {
-                    self.steps.push(Step { row, start_ns: child.end, end_ns: moment });
-                }
+                self.owners.share(owner, child.end, moment, &mut self.steps);
                 self.pending.push(*child);
                 moment = child.start;
             }
-            if span.start < moment {
-                self.steps.push(Step { row, start_ns: span.start, end_ns: moment });
+            self.owners.share(owner, span.start, moment, &mut self.steps);
+        }
+    }
+
+    fn find_ends(&mut self, input: &TreeInput<'_>, tree: &Tree) {
+        self.ends.clear();
+        self.ends.resize(tree.nodes().len(), i64::MIN);
+        for (node, parent) in tree.bottom_up() {
+            let Some((_, own_end)) = own_time(input, tree.row(node)) else { continue };
+            let end = &mut self.ends[node as usize];
+            *end = own_end.max(*end);
+            let end = *end;
+            if let Some(parent) = parent {
+                let above = &mut self.ends[parent as usize];
+                *above = end.max(*above);
             }
         }
     }
+
+    fn last_ending(&self, input: &TreeInput<'_>, tree: &Tree) -> Option<Stretch> {
+        let tops = tree.tops().iter().filter_map(|&node| {
+            let (start, _) = own_time(input, tree.row(node))?;
+            Some(Stretch { node, start, end: self.ends[node as usize], above: Owners::NOBODY })
+        });
+        // A span without length would be an empty path: another one that ends with it says more.
+        let key = |top: &Stretch| (top.end, Reverse(top.start == top.end), top.start, input.id(tree.row(top.node)));
+        tops.max_by(|a, b| key(a).cmp(&key(b)).then(a.node.cmp(&b.node)))
+    }
 }
 
-fn last_ending(input: &TreeInput<'_>, tree: &Tree) -> Option<Stretch> {
-    let tops = tree.tops().iter().filter_map(|&node| {
-        let (start, end) = input.interval(tree.row(node))?;
-        Some(Stretch { node, start, end })
-    });
-    // A span without length would be an empty path: another one that ends with it says more.
-    tops.max_by_key(|top| (top.end, Reverse(top.start == top.end), top.start, input.id(tree.row(top.node)), top.node))
+/// The time that a span itself ran, where it has both times.
+fn own_time(input: &TreeInput<'_>, row: usize) -> Option<(i64, i64)> {
+    let (start, end) = (input.start(row)?, input.end(row)?);
+    Some((start, end.max(start)))
+}
+
+/// Who owns what nobody's child covers: the spans on the path, each below the nearest one above it that ran longer.
+///
+/// All of them began before whatever is asked about, so a moment belongs to the first one, going up, that ended later.
+/// Nearly every way up is short, but it may be as long as a trace is deep: leaps keep it short (Myers, "An applicative
+/// random-access stack").
+#[derive(Debug, Default)]
+struct Owners {
+    all: Vec<Owner>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    /// The row; `None` stands for nobody, who is above all and never ends.
+    row: Option<usize>,
+    end: i64,
+    /// The nearest one above that ends later.
+    above: u32,
+    /// One further up.
+    leap: u32,
+    /// Steps up to nobody.
+    height: u32,
+}
+
+impl Owners {
+    const NOBODY: u32 = 0;
+
+    fn clear(&mut self) {
+        self.all.clear();
+        self.all.push(Owner { row: None, end: i64::MAX, above: Self::NOBODY, leap: Self::NOBODY, height: 0 });
+    }
+
+    fn get(&self, owner: u32) -> Owner {
+        self.all[owner as usize]
+    }
+
+    /// The first one, from `owner` up, that ends after a moment.
+    fn ending_after(&self, moment: i64, owner: u32) -> u32 {
+        let is_over = |owner: u32| owner != Self::NOBODY && self.get(owner).end <= moment;
+        let mut found = owner;
+        while is_over(found) {
+            let Owner { above, leap, .. } = self.get(found);
+            found = if is_over(leap) { leap } else { above };
+        }
+        found
+    }
+
+    /// Adds a span that lies below `parent`.
+    fn push(&mut self, row: usize, end: i64, parent: u32) -> u32 {
+        let above = self.ending_after(end, parent);
+        let (first, second) = (self.get(above), self.get(self.get(above).leap));
+        let even = first.height - second.height == second.height - self.get(second.leap).height;
+        let leap = if even { second.leap } else { above };
+        self.all.push(Owner { row: Some(row), end, above, leap, height: first.height + 1 });
+        (self.all.len() - 1) as u32
+    }
+
+    /// Shares out a time that no child of `owner` covers.
+    fn share(&self, owner: u32, from: i64, to: i64, steps: &mut Vec<Step>) {
+        let mut from = from;
+        let mut owner = if from < to { self.ending_after(from, owner) } else { owner };
+        while from < to {
+            let Owner { row, end, above, .. } = self.get(owner);
+            let end = end.min(to);
+            steps.push(Step { row, start_ns: from, end_ns: end });
+            (from, owner) = (end, above);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,14 +252,16 @@ mod tests {
         tree_rows(&columns).into_iter().map(|row| row.self_ms).collect()
     }
 
-    /// The contributions as `id start-end` in milliseconds, and the ids of the spans on the path in row order.
+    /// The contributions as `id start-end` in milliseconds (`-` where nobody owns one), and the ids of the spans that are
+    /// called critical in row order.
     fn path(text: &str) -> (Vec<String>, Vec<String>) {
         let spans = table(text);
         let batch = batch(&spans);
         let id = |row: usize| spans[row].id.clone().unwrap();
+        let owner = |row: Option<usize>| row.map_or("-".to_owned(), id);
         let steps = critical_path(&TreeArrays::read(&batch).unwrap().input(), 0..spans.len()).unwrap();
         let ms = |ns: i64| ns / 1_000_000;
-        let steps = steps.iter().map(|s| format!("{} {}-{}", id(s.row), ms(s.start_ns), ms(s.end_ns))).collect();
+        let steps = steps.iter().map(|s| format!("{} {}-{}", owner(s.row), ms(s.start_ns), ms(s.end_ns))).collect();
         let rows = tree_rows(&tree_columns_of(&batch).unwrap());
         let on_path = rows.iter().enumerate().filter(|(_, row)| row.critical).map(|(row, _)| id(row)).collect();
         (steps, on_path)
@@ -182,7 +291,7 @@ mod tests {
              under    reversed 42 48
              late     root     - 90",
         );
-        assert_eq!(got, [Some(100.0), None, None, Some(-10.0), Some(6.0), None]);
+        assert_eq!(got, [Some(100.0), None, None, Some(0.0), Some(6.0), None]);
     }
 
     #[test]
@@ -218,16 +327,98 @@ mod tests {
     }
 
     #[test]
-    fn children_are_clipped_to_their_parent() {
+    fn children_begin_no_earlier_than_their_parent() {
         let (steps, on_path) = path(
-            "root   -    10 100
-             early  root 0 20
+            "root   -     10 100
+             early  root  0 20
+             before early 2 12
+             gone   root  0 9
+             gone2  gone  5 10",
+        );
+        assert_eq!(steps, ["before 10-12", "early 12-20", "root 20-100"]);
+        assert_eq!(on_path, ["root", "early", "before"]);
+    }
+
+    #[test]
+    fn the_end_of_a_trace_waits_for_children_that_outlive_their_parent() {
+        let (steps, on_path) = path(
+            "root   -    0 100
              late   root 80 150
              inside late 90 140
              beyond late 120 130",
         );
-        assert_eq!(steps, ["early 10-20", "root 20-80", "late 80-90", "inside 90-100"]);
-        assert_eq!(on_path, ["root", "early", "late", "inside"]);
+        assert_eq!(steps, ["root 0-80", "late 80-90", "inside 90-140", "late 140-150"]);
+        assert_eq!(on_path, ["root", "late", "inside"]);
+    }
+
+    #[test]
+    fn what_a_span_leaves_to_its_children_belongs_to_who_still_runs() {
+        let (steps, on_path) = path(
+            "root     -        0 100
+             server   root     5 60
+             dispatch server   10 20
+             first    dispatch 15 30
+             second   dispatch 50 80
+             third    dispatch 120 140
+             apart    -        0 135",
+        );
+        // Between the children of dispatch ran server, then root, then nobody; apart is no span above them.
+        let want =
+            ["root 0-5", "server 5-10", "dispatch 10-15", "first 15-30", "server 30-50", "second 50-80", "root 80-100"];
+        assert_eq!(steps[..7], want);
+        assert_eq!(steps[7..], ["- 100-120", "third 120-140"]);
+        assert_eq!(on_path, ["root", "server", "dispatch", "first", "second", "third"]);
+    }
+
+    #[test]
+    fn one_stretch_may_have_several_owners() {
+        let (steps, _) = path(
+            "a -   0 50
+             b a   1 40
+             c b   2 30
+             d c   3 35
+             e d   4 10
+             f e   90 95",
+        );
+        assert_eq!(
+            steps,
+            ["a 0-1", "b 1-2", "c 2-3", "d 3-4", "e 4-10", "d 10-35", "b 35-40", "a 40-50", "- 50-90", "f 90-95"]
+        );
+    }
+
+    #[test]
+    fn what_goes_on_behind_a_child_is_one_stretch() {
+        let (steps, on_path) = path(
+            "root -    0 100
+             late root 20 30
+             end  late 60 60
+             tail late 40 50",
+        );
+        assert_eq!(steps, ["root 0-20", "late 20-30", "root 30-40", "tail 40-50", "root 50-100"]);
+        assert_eq!(on_path, ["root", "late", "tail"]);
+    }
+
+    #[test]
+    fn an_end_before_the_start_counts_as_the_start() {
+        let (steps, on_path) = path(
+            "root     -        0 100
+             reversed root     60 40
+             under    reversed 70 80
+             back     root     90 10",
+        );
+        assert_eq!(steps, ["root 0-70", "under 70-80", "root 80-100"]);
+        assert_eq!(on_path, ["root", "under"]);
+        assert_eq!(path("a - 0 9\n b - 500 400"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_lies_below_a_span_without_times_ends_nothing() {
+        let (steps, _) = path(
+            "root  -    0 100
+             open  root 10 -
+             under open 20 500",
+        );
+        assert_eq!(steps, ["root 0-100"]);
     }
 
     #[test]
@@ -252,18 +443,18 @@ mod tests {
              a    root 50 100",
         );
         let steps = critical_path(&TreeArrays::read(&batch(&spans)).unwrap().input(), 0..3).unwrap();
-        assert_eq!(steps.iter().map(|step| step.row).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(steps.iter().map(|step| step.row).collect::<Vec<_>>(), [Some(0), Some(2)]);
     }
 
     #[test]
-    fn a_span_covered_by_its_children_is_on_the_path_without_contribution() {
+    fn a_span_covered_by_its_children_is_not_critical() {
         let (steps, on_path) = path(
             "root -    0 100
              a    root 0 40
              b    root 40 100",
         );
         assert_eq!(steps, ["a 0-40", "b 40-100"]);
-        assert_eq!(on_path, ["root", "a", "b"]);
+        assert_eq!(on_path, ["a", "b"]);
     }
 
     #[test]
@@ -273,8 +464,7 @@ mod tests {
              orphan gone 50 120
              tie    gone 60 120
              point  -    120 120
-             open   -    0 -
-             back   -    500 400",
+             open   -    0 -",
         );
         assert_eq!(steps, ["tie 60-120"]);
         assert_eq!(on_path, ["tie"]);
@@ -282,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_trace_without_length_has_a_path_without_steps() {
-        assert_eq!(path("a - 5 5"), (vec![], vec!["a".into()]));
+        assert_eq!(path("a - 5 5"), (vec![], vec![]));
         assert_eq!(path("a - 5 -"), (vec![], vec![]));
     }
 }

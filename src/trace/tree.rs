@@ -101,6 +101,12 @@ impl Tree {
         self.cycle[node as usize]
     }
 
+    /// Every node with its parent (`None` for a top span), after all nodes below it.
+    pub(super) fn bottom_up(&self) -> impl Iterator<Item = (u32, Option<u32>)> {
+        let parent = |node: u32| Some(self.parent[node as usize]).filter(|&parent| parent != self.ground());
+        self.top_down[1..].iter().rev().map(move |&node| (node, parent(node)))
+    }
+
     fn ground(&self) -> u32 {
         self.len as u32
     }

@@ -98,9 +98,70 @@ class Trace:
             case "~":
                 return self.parent[a] is not None and self.parent[a] == self.parent[b]
 
-    def interval(self, s):
+    def times(self, s):
         start, end = nanos(self.spans[s]["start_time"]), nanos(self.spans[s]["end_time"])
-        return (start, end) if start is not None and end is not None and start <= end else None
+        return (start, end) if start is not None and end is not None else None
+
+    def ends(self):
+        """When each span and all that it began is over; spans without times, and what is below them, have no end."""
+        ends = {}
+        for s in reversed(self.order):
+            if times := self.times(s):
+                ends[s] = max([*times, *(ends[c] for c in self.children[s] if c in ends)])
+        return ends
+
+    def path(self):
+        """The contributions to the critical path as [start, end, span or None], moment by moment."""
+        ends = self.ends()
+        tops = [s for s in self.children[None] if s in ends]
+        if not tops:
+            return None
+        # Among those that end together: one with a length, then the later start, then the larger id.
+        start = lambda s: self.times(s)[0]
+        top = max(tops, key=lambda s: (ends[s], start(s) < ends[s], start(s), s))
+        waited_for = {}
+
+        def waits(s, since):
+            """The children that a span which counts from `since` on waits for, as (start, end, child)."""
+            if s not in waited_for:
+                clipped = [(ends[c], max(start(c), since), c) for c in self.children[s] if c in ends]
+                found, until = [], ends[s]
+                for end, begin, child in sorted(clipped, reverse=True):
+                    if begin < end <= until:
+                        found.append((begin, end, child))
+                        until = begin
+                waited_for[s] = found
+            return waited_for[s]
+
+        moments = sorted({t for s in ends for t in self.times(s)} | set(ends.values()))
+        steps = []
+        for begin, end in zip(moments, moments[1:]):
+            if begin < start(top) or end > ends[top]:
+                continue
+            way, since = [top], start(top)
+            while True:
+                child = next((w for w in waits(way[-1], since) if w[0] <= begin and end <= w[1]), None)
+                if child is None:
+                    break
+                way.append(child[2])
+                since = child[0]
+            runs = lambda s: self.times(s)[0] <= begin and end <= self.times(s)[1]
+            owner = next((s for s in reversed(way) if runs(s)), None)
+            if steps and steps[-1][2] == owner:
+                steps[-1][1] = end
+            else:
+                steps.append([begin, end, owner])
+        return steps, start(top), ends[top]
+
+    def own(self, s):
+        """The nanoseconds of a span that none of its children covers."""
+        start, end = self.times(s)
+        covered = sorted(t for c in self.children[s] if (t := self.times(c)) and t[0] <= t[1])
+        own, at = 0, start
+        for begin, stop in covered:
+            own += max(0, min(begin, end) - at)
+            at = max(at, stop)
+        return own + max(0, end - at)
 
 
 def load(path):
@@ -173,31 +234,41 @@ def check_structure(name, store, traces):
 
 
 def check_paths(name, store, traces):
-    wrong = None
+    wrong, outliving, nobody = None, 0, 0
+    critical = set()
     for trace, tree in traces.items():
         rows = lines(spanql("--store", store, "query", "-o", "jsonl", f"SELECT * FROM critical_path({quoted(trace)})"))
-        tops = [s for s in tree.children[None] if tree.interval(s)]
-        if not tops:
+        expected = tree.path()
+        if expected is None:
             wrong = wrong or (f"{trace}: a path without times" if rows else None)
             continue
-        # Among those that end together: one with a length, then the later start, then the larger id.
-        last = max(tops, key=lambda s: ((i := tree.interval(s))[1], i[0] < i[1], i[0], s))
-        start, end = tree.interval(last)
-        at = start
-        for row in rows:
-            begin, stop = nanos(row["start_time"]), nanos(row["end_time"])
-            if begin != at or stop <= begin:
-                wrong = wrong or f"{trace}: step {row['step']} begins at {begin}, not {at}"
-            span = tree.interval(row["span_id"])
-            if begin < span[0] or stop > span[1]:
-                wrong = wrong or f"{trace}: step {row['step']} lies outside its span"
-            at = stop
-        if at != end and rows or (not rows and start != end):
-            wrong = wrong or f"{trace}: the path ends at {at}, not {end}"
-        total = sum(row["contribution_ms"] for row in rows)
-        if abs(total - (end - start) / 1e6) > 1e-6 * max(1.0, total):
-            wrong = wrong or f"{trace}: contributions sum to {total}"
-    case(f"{name}/critical_path of {len(traces)} traces", wrong)
+        steps, start, end = expected
+        ends = tree.ends()
+        outliving += sum(ends[s] > max(tree.times(s)) for s in ends)
+        nobody += sum(s is None for _, _, s in steps)
+        critical |= {(trace, s) for _, _, s in steps if s is not None}
+        found = [[nanos(row["start_time"]), nanos(row["end_time"]), row["span_id"]] for row in rows]
+        if found != steps:
+            at = next(i for i, (f, s) in enumerate(itertools.zip_longest(found, steps)) if f != s)
+            wrong = wrong or f"{trace}: step {at + 1} is {(found + [None])[at]}, not {(steps + [None])[at]}"
+        total, share = (sum(row[column] for row in rows) for column in ("contribution_ms", "share"))
+        if abs(total - (end - start) / 1e6) > 1e-6 * max(1.0, total) or (rows and abs(share - 1) > 1e-9):
+            wrong = wrong or f"{trace}: contributions sum to {total}, shares to {share}"
+        if [row["step"] for row in rows] != list(range(1, len(rows) + 1)):
+            wrong = wrong or f"{trace}: steps are not numbered"
+    case(f"{name}/critical_path of {len(traces)} traces ({outliving} outlived spans, {nobody} steps of nobody)", wrong)
+
+    rows = lines(spanql("--store", store, "query", "-o", "jsonl",
+                        "SELECT trace_id, span_id, tree.critical AS critical, tree.self_ms AS own FROM spans"))
+    wrong = None
+    for row in rows:
+        tree, span = traces[row["trace_id"]], row["span_id"]
+        if row["critical"] != ((row["trace_id"], span) in critical):
+            wrong = wrong or f"{row['trace_id']} {span}: tree.critical is {row['critical']}"
+        own = tree.own(span) / 1e6 if tree.times(span) else None
+        if (own is None) != (row["own"] is None) or (own is not None and abs(own - row["own"]) > 1e-6):
+            wrong = wrong or f"{row['trace_id']} {span}: tree.self_ms is {row['own']}, not {own}"
+    case(f"{name}/tree.critical and tree.self_ms of {len(rows)} spans", wrong)
 
 
 def check(path):

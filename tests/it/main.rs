@@ -61,6 +61,7 @@ mod store_properties;
 mod store_readers;
 mod store_shapes;
 mod store_sql;
+mod store_upgrade;
 mod store_versions;
 mod structure;
 mod support;

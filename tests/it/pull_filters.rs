@@ -117,7 +117,10 @@ fn cases() -> Vec<Case> {
         ),
         (
             &["--name", "step 0", "--name", "step 1", "--parent-id", "null"],
-            Some("name IN ('step 0', 'step 1') AND (parent_id IS NULL OR parent_id = '')"),
+            Some(
+                "name IN ('step 0', 'step 1') AND (parent_id IS NULL OR parent_id IN ('', '0', '00', '000', '0x0', \
+                 '0x00', '0x000', '0X0', '0X00', '0X000') OR parent_id CONTAINS '0000')",
+            ),
             numbers(|n, _| n % 10 < 2),
         ),
         (

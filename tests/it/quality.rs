@@ -67,14 +67,19 @@ async fn flaws_are_counted_by_project_and_source() {
     ];
     let mut spans = spans.to_vec();
     spans[1].remove("end_time");
+    spans[3].insert("end_time".into(), Cell::Time(BASE_TIME + 99 * SECOND));
     import(&store, &[batch(&spans)]).await.unwrap();
     let counts = ["project", "source", "spans", "traces", "rootless_traces", "orphans", "cycles"];
     assert_eq!(
         quality(&store, &counts).await,
         ["a | file | 10 | 4 | 1 | 2 | 2", "a | phoenix | 1 | 1 | 0 | 0 | 0", "b | file | 1 | 1 | 1 | 1 | 0"]
     );
-    let more = ["unfinished_spans", "no_start_spans", "duplicates_merged", "round_counts", "incomplete_pulls"];
-    assert_eq!(quality(&store, &more).await, ["2 | 1 | - | - | 0", "0 | 0 | - | - | 0", "0 | 0 | - | - | 0"]);
+    let more =
+        ["unfinished_spans", "no_start_spans", "duplicates_merged", "round_counts", "incomplete_pulls", "reversed_spans"];
+    assert_eq!(
+        quality(&store, &more).await,
+        ["2 | 1 | - | - | 0 | 1", "0 | 0 | - | - | 0 | 0", "0 | 0 | - | - | 0 | 0"]
+    );
     let at = |second: i64| BASE_TIME + second * SECOND;
     let times = ["first_start", "last_start", "largest_gap_ms", "largest_gap_start"];
     assert_eq!(
@@ -202,6 +207,7 @@ async fn demo_spans_are_counted_as_sql_counts_them() {
                count(*) FILTER (WHERE tree.orphan) AS orphans, count(*) FILTER (WHERE tree.cycle) AS cycles,
                count(*) FILTER (WHERE s.end_time IS NULL) AS unfinished_spans,
                count(*) FILTER (WHERE s.start_time IS NULL) AS no_start_spans,
+               count(*) FILTER (WHERE s.end_time < s.start_time) AS reversed_spans,
                min(s.start_time) AS first_start, max(s.start_time) AS last_start
         FROM spans s JOIN traces t ON s.trace_id = t.trace_id AND s.project = t.project
         GROUP BY s.project, s.source ORDER BY s.project, s.source";

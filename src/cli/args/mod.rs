@@ -308,6 +308,10 @@ pub(super) enum StoreCommand {
     },
     /// Join small segments
     Compact,
+    /// Compute again what an older spanql computed of the spans by other rules
+    ///
+    /// Broken off, it goes on where it was when it is called again.
+    Upgrade,
     /// Remove old versions and files that nothing needs
     Vacuum {
         /// Only what is older than this, e.g. 24h, 7d, 0s

@@ -139,7 +139,7 @@ impl Session {
         let place = escape_terminal(self.context.place());
         let holds = format!("{} in {}", counted(spans, "span"), counted(projects.len() as u64, "project"));
         self.context.say(&format!("spanql {} · {place}: {holds} · \\? lists commands", env!("CARGO_PKG_VERSION")));
-        self.context.note_if_empty(&snapshot);
+        self.context.note_state(&snapshot);
         Ok(())
     }
 

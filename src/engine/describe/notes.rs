@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 69] = [
+pub(super) const NOTES: [(&str, &str); 70] = [
     ("spans.source", "where the span came from: arize, phoenix, opik, file or demo"),
     ("spans.parent_id", "span id of the parent; null for a root"),
     ("spans.latency_ms", "end minus start, ms"),
@@ -21,7 +21,7 @@ pub(super) const NOTES: [(&str, &str); 69] = [
     ("spans.tree.children", "number of children"),
     ("spans.tree.descendants", "number of spans below"),
     ("spans.tree.self_ms", "own time: latency without the time that children cover, ms"),
-    ("spans.tree.critical", "lies on the critical path of the trace"),
+    ("spans.tree.critical", "adds to the critical path: the end of the trace waited for it"),
     ("spans.tree.orphan", "its parent is not in the trace"),
     ("spans.tree.cycle", "lies on a cycle of parents"),
     ("traces.root_span_id", "the earliest root, else the earliest span at the top"),
@@ -71,6 +71,7 @@ pub(super) const NOTES: [(&str, &str); 69] = [
     ("quality.largest_gap_ms", "the longest time from one start to the next, ms"),
     ("quality.largest_gap_start", "the start before it"),
     ("quality.incomplete_pulls", "pulls that lack something that they asked for"),
+    ("quality.reversed_spans", "spans that end before they start: clocks disagree"),
 ];
 
 /// What a column of a table of a store holds, in a few words; `None` where its name says it.

@@ -49,8 +49,9 @@ fn schema() -> SchemaRef {
 
 /// The critical path of every trace that a plan gives the spans of, by project and in time order.
 ///
-/// A row is a stretch of time that a span contributes itself; `share` is its part of the whole path. The stretches of a
-/// trace do not overlap, and together they are the latency of the top span that ends last.
+/// A row is a stretch of time that a span contributes itself, or nobody (its span id is null then); `share` is its part
+/// of the whole path. The stretches of a trace do not overlap, and together they are the time from the start of a top
+/// span until everything below it is over.
 #[derive(Debug)]
 pub(crate) struct CriticalPathTable {
     spans: LogicalPlan,
@@ -212,14 +213,16 @@ fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
     };
     let projects = spans[columns::PROJECT].as_string::<i32>();
     groups.ranges.sort_by_key(|trace| projects.value(trace.start));
-    let (mut rows, mut step, mut start, mut end) = (vec![], vec![], vec![], vec![]);
+    let (mut traces, mut rows, mut step, mut start, mut end) = (vec![], vec![], vec![], vec![], vec![]);
     let (mut contribution, mut share) = (vec![], vec![]);
     for trace in groups.ranges {
+        let first = trace.start as u64;
         let path = trace::critical_path(&input, trace).map_err(wrong)?;
         let whole: f64 = path.iter().map(|part| elapsed_ms(part.start_ns, part.end_ns)).sum();
         for (at, part) in path.iter().enumerate() {
             let took = elapsed_ms(part.start_ns, part.end_ns);
-            rows.push(part.row as u64);
+            traces.push(first);
+            rows.push(part.row.map(|row| row as u64));
             step.push(at as i64 + 1);
             start.push(part.start_ns);
             end.push(part.end_ns);
@@ -227,12 +230,13 @@ fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
             share.push(took / whole);
         }
     }
-    let rows = UInt64Array::from(rows);
+    let (traces, rows) = (UInt64Array::from(traces), UInt64Array::from(rows));
+    let of_trace = |name: &str| take(&spans[name], &traces, None);
     let of_span = |name: &str| take(&spans[name], &rows, None);
     let time = |ns: Vec<i64>| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(ns).with_timezone("UTC")) };
     let arrays = vec![
-        of_span(columns::PROJECT)?,
-        of_span(columns::TRACE_ID)?,
+        of_trace(columns::PROJECT)?,
+        of_trace(columns::TRACE_ID)?,
         Arc::new(Int64Array::from(step)),
         of_span(columns::SPAN_ID)?,
         of_span(columns::NAME)?,

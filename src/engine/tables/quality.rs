@@ -49,6 +49,7 @@ fn schema() -> SchemaRef {
             ("largest_gap_ms", DataType::Float64),
             ("largest_gap_start", timestamp_type()),
             ("incomplete_pulls", DataType::Int64),
+            ("reversed_spans", DataType::Int64),
         ];
         Arc::new(Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
     });
@@ -61,7 +62,8 @@ fn schema() -> SchemaRef {
 /// `duplicates_merged` are spans that a pull brought although the store held them: null where the ledger remembers no
 /// pull. `round_counts` names what counts exactly as many as exports are silently cut at. `largest_gap_ms` is the longest
 /// time between the starts of two spans that follow each other, and `largest_gap_start` the start before it; null with
-/// fewer than two starts. `incomplete_pulls` counts those that `pulls` calls incomplete.
+/// fewer than two starts. `incomplete_pulls` counts those that `pulls` calls incomplete, `reversed_spans` spans that end
+/// before they start.
 #[derive(Debug)]
 pub(crate) struct QualityTable {
     spans: Arc<SegmentsTable>,
@@ -247,6 +249,7 @@ fn rows(counts: BTreeMap<Key, Counts>, arrivals: &Arrivals) -> Result<RecordBatc
         Arc::new(gaps),
         time(pauses.iter().map(|pause| pause.map(|pause| pause.from)).collect()),
         Arc::new(incomplete.collect::<Int64Array>()),
+        number(&|counts| counts.reversed),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }

@@ -22,6 +22,8 @@ pub(super) struct Counts {
     pub(super) cycles: u64,
     /// Spans without an end.
     pub(super) unfinished: u64,
+    /// Spans that end before they start.
+    pub(super) reversed: u64,
     /// All starts, ns since the epoch; a span without one is not among them.
     pub(super) starts: Vec<i64>,
 }
@@ -123,6 +125,8 @@ impl Tally {
         counts.orphans += set(cells.orphan);
         counts.cycles += set(cells.cycle);
         counts.unfinished += u64::from(cells.end.is_null(row));
+        let both = cells.start.is_valid(row) && cells.end.is_valid(row);
+        counts.reversed += u64::from(both && cells.end.value(row) < cells.start.value(row));
         if cells.start.is_valid(row) {
             counts.starts.push(cells.start.value(row));
         }
@@ -173,6 +177,7 @@ impl Counts {
         self.orphans += other.orphans;
         self.cycles += other.cycles;
         self.unfinished += other.unfinished;
+        self.reversed += other.reversed;
         if self.starts.is_empty() {
             self.starts = other.starts;
         } else {

@@ -12,6 +12,7 @@ use crate::filter::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::filter::{MAX_BYTES, with_stack};
 use crate::model::columns::{self, Content, canonical};
 use crate::model::derived::{derived_list, indexed};
+use crate::model::ids;
 
 /// Beyond this, integers that differ may be the same number to a remote that computes with floats.
 const EXACT: i64 = 1 << 53;
@@ -174,14 +175,17 @@ enum Text {
 
 /// A column whose values at a remote are the same as here; `None` for those that are computed here.
 fn text_of(column: Operand<'_>) -> Option<Text> {
-    use columns::{METADATA_PREFIX, NOTES, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID};
+    use columns::{METADATA_PREFIX, NOTES, PARENT_ID, SESSION_ID, SPAN_ID, STATUS_CODE, TRACE_ID, USER_ID};
     if !is_sent(column) {
         return None;
     }
     let column = column.name;
     Some(match canonical(column) {
         Some(known) if known.content != Content::Scalar => Text::Json,
-        Some(_) => Text::Plain { empty_is_null: [TRACE_ID, SPAN_ID, PARENT_ID, STATUS_CODE].contains(&column) },
+        Some(_) => {
+            let empty_is_null = [TRACE_ID, SPAN_ID, PARENT_ID, STATUS_CODE, SESSION_ID, USER_ID];
+            Text::Plain { empty_is_null: empty_is_null.contains(&column) }
+        }
         None if column == NOTES => Text::Json,
         None if column.starts_with(METADATA_PREFIX) || column.starts_with("attributes.") => Text::Open,
         None => Text::Plain { empty_is_null: false },
@@ -216,6 +220,19 @@ fn null(column: Operand<'_>, negated: bool) -> Option<Ask> {
     // Numbers that are none (NaN) are null here; so are keys of metadata that hold an object.
     match (column.kind, text_of(column)?) {
         (Kind::Text, Text::Plain { empty_is_null: true }) => {
+            let mut none = vec![String::new()];
+            let mut asks = vec![Ask::IsNull(name.clone())];
+            if name == columns::PARENT_ID {
+                // Zeros are no parent, however many: an id that holds four together has few others beside it.
+                let zeros = "000";
+                let few = ["", "0x", "0X"].into_iter();
+                none.extend(few.flat_map(|prefix| (1..=zeros.len()).map(move |n| format!("{prefix}{}", &zeros[..n]))));
+                asks.push(Ask::Contains(name.clone(), "0000".to_owned()));
+            }
+            asks.insert(1, Ask::OneOf(name, none.into_iter().map(Constant::Text).collect()));
+            Some(Ask::Any(asks))
+        }
+        (Kind::Text, Text::Open) if ids::is_of_whom(&name) => {
             let empty = Ask::OneOf(name.clone(), vec![Constant::Text(String::new())]);
             Some(Ask::Any(vec![Ask::IsNull(name), empty]))
         }

@@ -16,6 +16,7 @@ use super::Misfit;
 use super::fixed::{Fixed, Rule, whole};
 use super::open::integer_type;
 use crate::model::columns::{CANONICAL, NOTES, timestamp_type};
+use crate::model::ids;
 use crate::model::json::{self, Value};
 use crate::model::time::{self, TimeError};
 use crate::model::types::{OpenType, float_text};
@@ -233,6 +234,9 @@ pub(super) fn open(name: &str, array: &ArrayRef) -> Result<Option<ArrayRef>, Arr
         _ if name == NOTES => {
             let canonical = |text: &str| json::compact_list(text).unwrap_or_else(|| text.to_owned());
             Arc::new(texts(array)?.iter().map(|text| text.map(canonical)).collect::<StringArray>())
+        }
+        _ if ids::is_of_whom(name) => {
+            Arc::new(texts(array)?.iter().map(|text| text.filter(|id| !id.is_empty())).collect::<StringArray>())
         }
         _ => Arc::new(texts(array)?),
     };

@@ -320,9 +320,13 @@ mod tests {
             assert_eq!(cells(array, "attributes.x"), some(["a", "-", "c"]), "{data_type}");
         }
         let id: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[1u8, 255], [0, 16], [0, 0]].iter()).unwrap());
-        assert_eq!(cells(id, "parent_id"), some(["01ff", "0010", "0000"]));
+        assert_eq!(cells(id, "parent_id"), some(["01ff", "0010", "-"]));
         let id: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 0, 1]));
-        assert_eq!(cells(id, "parent_id"), some(["18446744073709551615", "0", "1"]));
+        assert_eq!(cells(id, "parent_id"), some(["18446744073709551615", "-", "1"]));
+        let whom: ArrayRef = Arc::new(StringArray::from(vec!["", "a", ""]));
+        for name in ["attributes.session.id", "attributes.user.id", "attributes.gen_ai.conversation.id"] {
+            assert_eq!(cells(Arc::clone(&whom), name), some(["-", "a", "-"]), "{name}");
+        }
     }
 
     #[test]
@@ -362,6 +366,14 @@ mod tests {
         assert_eq!(bad[1], (2, "attributes.llm.token_count.total: 2.5 is not an integer".to_owned()));
         assert_eq!(converted.batch.num_rows(), 1);
         assert_eq!(column(&converted, "context.span_id").unwrap().1, [Some("s1".to_owned())]);
+
+        let zeros: ArrayRef = Arc::new(StringArray::from(vec!["00", "s1", "0x0"]));
+        let zeros = RecordBatch::try_from_iter([("trace_id", Arc::clone(&zeros)), ("span_id", zeros)]).unwrap();
+        let converted = convert_batch(&zeros, &origin()).unwrap();
+        let bad: Vec<_> = converted.bad.iter().map(|(row, misfit)| (*row, misfit.to_string())).collect();
+        let reason = |id: &str| format!("context.trace_id: {id:?} is all zeros, which is no id");
+        assert_eq!(bad, [(0, reason("00")), (2, reason("0x0"))]);
+        assert_eq!(converted.batch.num_rows(), 1);
 
         let no_ids =
             RecordBatch::try_from_iter([("name", Arc::new(StringArray::from(vec!["x"])) as ArrayRef)]).unwrap();

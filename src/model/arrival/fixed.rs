@@ -6,7 +6,10 @@ use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
 use super::{Misfit, shown};
-use crate::model::columns::{CANONICAL, Column, Content, KIND, PARENT_ID, PROJECT, SPAN_ID, STATUS_CODE, TRACE_ID};
+use crate::model::columns::{
+    CANONICAL, Column, Content, KIND, PARENT_ID, PROJECT, SESSION_ID, SPAN_ID, STATUS_CODE, TRACE_ID, USER_ID,
+};
+use crate::model::ids;
 use crate::model::json::{self, Value};
 use crate::model::time;
 
@@ -35,6 +38,10 @@ pub(super) enum Rule {
     Text,
     /// Text, where an empty one means null.
     NonEmpty,
+    /// An id that a span must have: an empty one means null, and zeros do not fit.
+    OwnId,
+    /// The id of another span: an empty one and zeros mean null.
+    Parent,
     Kind,
     Status,
     /// JSON text of a list or object; `unwrap` as for [`json::write_compact`].
@@ -50,7 +57,9 @@ pub(super) enum Rule {
 impl Rule {
     pub(super) fn of(column: &Column) -> Self {
         match (column.name, &column.data_type, column.content) {
-            (PROJECT | TRACE_ID | SPAN_ID | PARENT_ID, ..) => Self::NonEmpty,
+            (PROJECT | SESSION_ID | USER_ID, ..) => Self::NonEmpty,
+            (TRACE_ID | SPAN_ID, ..) => Self::OwnId,
+            (PARENT_ID, ..) => Self::Parent,
             (KIND, ..) => Self::Kind,
             (STATUS_CODE, ..) => Self::Status,
             (_, DataType::Int64, _) => Self::Int,
@@ -148,7 +157,9 @@ impl Fixed {
             Value::Null | Value::Escaped(_) => return Ok(()),
         };
         let text = match rule {
-            Rule::NonEmpty | Rule::Status if text.is_empty() => return Ok(()),
+            Rule::NonEmpty | Rule::OwnId | Rule::Parent | Rule::Status if text.is_empty() => return Ok(()),
+            Rule::Parent if ids::is_zero(text) => return Ok(()),
+            Rule::OwnId if ids::is_zero(text) => return Err(self.misfit(value, "is all zeros, which is no id")),
             Rule::Kind => known(&KINDS, text).unwrap_or(text),
             Rule::Status => {
                 let short = text.get(.."STATUS_CODE_".len()).filter(|p| p.eq_ignore_ascii_case("STATUS_CODE_"));
@@ -421,7 +432,23 @@ mod tests {
         assert_eq!(text(kind, Value::Text("llm")).as_deref(), Some("LLM"));
         assert_eq!(text(kind, Value::Text("Judge")).as_deref(), Some("Judge"));
         assert_eq!(text("parent_id", Value::Text("")), None);
+        assert_eq!(text("attributes.session.id", Value::Text("")), None);
+        assert_eq!(text("attributes.user.id", Value::Escaped("")), None);
         assert_eq!(text("status_message", Value::Text("")).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn ids_of_zeros_are_none() {
+        let zeros = ["0000000000000000", "0", "0x00", "00000000-0000-0000-0000-000000000000"];
+        for id in zeros.map(Value::Text).into_iter().chain([Value::Number("0"), Value::Escaped("\\u0030")]) {
+            assert_eq!(text("parent_id", id), None, "{id:?}");
+            for name in ["context.trace_id", "context.span_id"] {
+                let error = put(&mut fixed(name), id).unwrap_err();
+                assert!(error.starts_with(name) && error.ends_with("is all zeros, which is no id"), "{error}");
+            }
+        }
+        assert_eq!(text("parent_id", Value::Text("00f0")).as_deref(), Some("00f0"));
+        assert_eq!(text("attributes.session.id", Value::Text("0")).as_deref(), Some("0"));
     }
 
     #[test]

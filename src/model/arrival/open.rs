@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
 use crate::model::columns::NOTES;
+use crate::model::ids;
 use crate::model::json::{self, Value};
 use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
@@ -14,6 +15,8 @@ use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 pub(super) struct Open {
     /// Full name.
     pub(super) name: String,
+    /// Whether an empty text in it is none.
+    is_of_whom: bool,
     seen: Option<OpenType>,
     cells: Cells,
 }
@@ -64,7 +67,7 @@ fn scalar(value: Value<'_>) -> Option<Scalar<'_>> {
 
 impl Open {
     pub(super) fn new(name: String) -> Self {
-        Self { name, seen: None, cells: Cells::new(Values::Bool(Vec::new())) }
+        Self { is_of_whom: ids::is_of_whom(&name), name, seen: None, cells: Cells::new(Values::Bool(Vec::new())) }
     }
 
     /// Whether any row has a value.
@@ -81,6 +84,9 @@ impl Open {
     ///
     /// The caller limits rows and batches so that a column's text stays far below two gigabytes.
     pub(super) fn put(&mut self, row: usize, value: Value<'_>) {
+        if self.is_of_whom && matches!(value, Value::Text("") | Value::Escaped("")) {
+            return;
+        }
         let Some(scalar) = scalar(value) else { return };
         let kind = scalar.open_type();
         let united = self.seen.map_or(kind, |seen| seen.unite(kind));

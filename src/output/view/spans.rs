@@ -152,7 +152,7 @@ impl Columns {
     /// The trace's row of the table `traces`.
     pub(super) fn summary(&self) -> Result<RecordBatch, Error> {
         let rows = 0..self.batch.num_rows();
-        Ok(trace::summarize(&self.batch, std::slice::from_ref(&rows))?)
+        Ok(trace::summarize(&self.batch, std::slice::from_ref(&rows))?.rows)
     }
 
     /// The spans in tree order.

@@ -9,11 +9,11 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::super::error::{Result, StoreError};
 use super::Merged;
 use crate::model::columns;
-use crate::trace;
+use crate::trace::{self, Summaries};
 
 impl Merged {
     /// One summary row for each of the given traces.
-    pub(crate) fn summaries(&self, traces: &[usize]) -> Result<RecordBatch> {
+    pub(crate) fn summaries(&self, traces: &[usize]) -> Result<Summaries> {
         let spans = self.spans_of(traces);
         // Input and output are long and only the root's are wanted: they are gathered for the roots alone.
         let wanted = columns::CANONICAL.iter().filter(|column| SUMMARISED.contains(&column.name));
@@ -35,8 +35,9 @@ impl Merged {
             ranges.push(from..from + self.traces[trace].spans.len());
             from += self.traces[trace].spans.len();
         }
-        let summary = trace::summarize(&slim, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
-        self.with_root_texts(&summary, &slim, &ranges, &spans)
+        let summaries = trace::summarize(&slim, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let rows = self.with_root_texts(&summaries.rows, &slim, &ranges, &spans)?;
+        Ok(Summaries { rows, ..summaries })
     }
 
     fn with_root_texts(

@@ -77,7 +77,12 @@ fn what_is_said() {
         (contains(c("event.attributes"), lit("TimeoutError")), "event.attributes CONTAINS 'TimeoutError'"),
         (contains(c("attributes.metadata"), lit(" on call ")), "attributes.metadata CONTAINS 'on call'"),
         (c("name").is_null(), "name IS NULL"),
-        (c("parent_id").is_null(), "(parent_id IS NULL OR parent_id = '')"),
+        (
+            c("parent_id").is_null(),
+            "(parent_id IS NULL OR parent_id IN ('', '0', '00', '000', '0x0', '0x00', '0x000', '0X0', '0X00', '0X000') \
+             OR parent_id CONTAINS '0000')",
+        ),
+        (c("attributes.user.id").is_null(), "(attributes.user.id IS NULL OR attributes.user.id = '')"),
         (c("parent_id").is_not_null(), "parent_id IS NOT NULL"),
         (c("attributes.size").is_not_null(), "attributes.size IS NOT NULL"),
         (c("attributes.metadata.build").eq(lit("v12")), "attributes.metadata.build = 'v12'"),
@@ -289,7 +294,7 @@ impl Hostile {
     }
 }
 
-/// The rows as they are here: numbers that are none and empty ids are null.
+/// The rows as they are here: numbers that are none, empty ids and zeros are null.
 fn arrived(rows: &RecordBatch) -> RecordBatch {
     let schema = rows.schema();
     let columns = schema.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
@@ -298,7 +303,8 @@ fn arrived(rows: &RecordBatch) -> RecordBatch {
             Arc::new(array.as_primitive::<Float64Type>().unary_opt::<_, Float64Type>(finite)) as ArrayRef
         }
         _ if field.name() == columns::PARENT_ID => {
-            let texts = array.as_string::<i32>().iter().map(|text| text.filter(|text| !text.is_empty()));
+            let is_one = |text: &&str| !text.is_empty() && !ids::is_zero(text);
+            let texts = array.as_string::<i32>().iter().map(|text| text.filter(is_one));
             Arc::new(texts.collect::<StringArray>())
         }
         _ => Arc::clone(array),
