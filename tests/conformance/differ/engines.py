@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from datetime import time as clock
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,8 +49,16 @@ class Answer:
         return f"{len(self.rows)} rows: {rows}{' …' if len(self.rows) > most else ''}"
 
 
-TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|[+-]00:?00)?")
+TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Struct(tuple):
+    """Names and values."""
+
+
+class Pairs(list):
+    """An object of JSON; a name may stand in it twice."""
 
 
 def plain(value):
@@ -60,21 +69,27 @@ def plain(value):
                 whole = datetime(*map(int, m.groups()[:6]), tzinfo=timezone.utc)
             except ValueError:
                 return value
-            return ("time", (whole - EPOCH) // timedelta(microseconds=1) + int((m[7] or "").ljust(9, "0")) // 1000)
+            zone = m[8] if m[8] and m[8] != "Z" else "+00"
+            ahead = (int(zone[1:3]) * 60 + int(zone[3:].strip(":") or 0)) * (-60_000_000 if zone[0] == "-" else 60_000_000)
+            return ("time", (whole - EPOCH) // timedelta(microseconds=1) + int((m[7] or "").ljust(9, "0")) // 1000 - ahead)
         return value
     if isinstance(value, float):
         return value if abs(value) != float("inf") and value == value else None
     if isinstance(value, datetime):
         value = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
         return ("time", (value - EPOCH) // timedelta(microseconds=1))
-    if isinstance(value, date):
+    if isinstance(value, (date, clock)):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        value = Pairs(value.items())
+    if isinstance(value, Pairs):
+        return Struct((str(key), plain(item)) for key, item in value)
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
-    if isinstance(value, dict):
-        return tuple((str(key), plain(item)) for key, item in value.items())
     return value
 
 
@@ -146,7 +161,7 @@ class Spanql:
                 if "panicked" in line:
                     return Answer(error=text[-400:], broken=True)
         try:
-            pairs = json.loads(path.read_text(), object_pairs_hook=lambda pairs: pairs)
+            pairs = json.loads(path.read_text(), object_pairs_hook=Pairs)
         except (OSError, json.JSONDecodeError) as error:
             return Answer(error=f"no result: {error}", broken=True)
         return Answer(rows=[tuple(plain(value) for _, value in row) for row in pairs])

@@ -3,7 +3,7 @@ import itertools
 import random
 
 from .engines import both
-from .expressions import ATOM, BOOL, FLOAT, INT, TEXT, TIME, Expr, Writer, name
+from .expressions import BOOL, CONCAT, FLOAT, INT, LIKE, TEXT, TIME, Expr, Writer
 from .statements import labelled, small, subqueries
 from .tables import STORED, Small, Statement
 
@@ -138,11 +138,12 @@ def mixed(rng):
         [rng.choice(BIG), rng.choice(["'1'", "'1.0'", "'2'", "'a'", "''", "NULL"]), rng.choice(["1.0e0", "1.5e0", "9007199254740992.0e0", "-0.0e0", "NULL"])] for _ in range(rng.randint(1, 6))])
     number = rng.choice(["1", "2", "1.5", "0"])
     equal, join = rng.choice([("=", "OR"), ("=", "OR"), ("<>", "AND")])
+    quoted = f"'{number}'"
     terms = {
-        "a": [f"a {equal} {rng.choice(BIG[:6])}", f"a {equal} {rng.choice(['1.5', '1.0', '2.5', '0.0'])}", f"a {equal} {both(chr(39) + number + chr(39), number)}"],
-        "k": [f"k {equal} {rng.choice(['1', chr(39) + 'a' + chr(39)])}" if False else f"k {equal} '{rng.choice(['1', '1.0', 'a', ''])}'",
+        "a": [f"a {equal} {rng.choice(BIG[:6])}", f"a {equal} {rng.choice(['1.5', '1.0', '2.5', '0.0'])}", f"a {equal} {both(quoted, number)}"],
+        "k": [f"k {equal} '{rng.choice(['1', '1.0', 'a', ''])}'",
               f"{both('k', 'TRY_CAST(k AS DOUBLE)')} {equal} {number}", f"k {equal} '2'"],
-        "x": [f"x {equal} {rng.choice(['1', '0', '9007199254740992', '2'])}", f"x {equal} {rng.choice(['1.5', '0.0'])}", f"x {equal} {both(chr(39) + number + chr(39), number)}"],
+        "x": [f"x {equal} {rng.choice(['1', '0', '9007199254740992', '2'])}", f"x {equal} {rng.choice(['1.5', '0.0'])}", f"x {equal} {both(quoted, number)}"],
     }
     columns = rng.choice(["a", "k", "x", "ak", "ax"])
     picked = [rng.choice(terms[rng.choice(columns)]) for _ in range(rng.choice([2, 2, 3, 5]))]
@@ -162,6 +163,9 @@ def precedence(rng):
     table = small(rng, tables, 4)
     writer = Writer(rng, table.columns.items())
     items = [writer.truth(rng.choice([1, 2, 3])) for _ in range(3)] + [writer.value(3)]
+    # Truth values compared with each other: where the operators of comparison meet.
+    left, right = (writer.compared(1) for _ in range(2))
+    items += [Expr(f"{left.within(LIKE)} {rng.choice(['=', '<>', '<', '>='])} {right.within(LIKE)}", 5), Expr(f"{left.within(CONCAT)} {rng.choice(['', 'NOT '])}IN ({right.text}, NULL)", LIKE)]
     return Statement(tables, {"select": labelled([*table.columns, *(item.text for item in items)]), "from": table.name, "where": writer.truth(2).text if rng.random() < 0.3 else None})
 
 
@@ -257,7 +261,7 @@ def cells():
     asked = ["{l} IS NULL", "{r} IS NULL", "{l} IS NOT NULL", "{r} IS NOT NULL", "{l} > {v}", "{r} > {v}", "{l} = {r}", "{l} IS NULL AND {r} > {v}", "{r} IS NULL AND {l} > {v}",
              "{l} IS NULL OR {r} > {v}", "NOT ({l} > {v})", "NOT ({r} > {v})", "coalesce({l}, 9) > {v}", "coalesce({r}, 9) > {v}", "({l} > {v}) IS NOT TRUE", "{r} IS DISTINCT FROM {v}"]
     ons = [None, "{l} > {v}", "{r} > {v}", "{l} IS NULL", "{r} IS NULL", "{l} = {r}", "{l} > {v} OR {r} > {v}", "FALSE"]
-    return list(itertools.product(kinds, asked, ons, ["same", "other"], ["literal", "column"], ["rows", "count"]))
+    return list(itertools.product(kinds, asked, ons, ["same", "other"], ["literal", "column"], ["all", "values", "some", "count"]))
 
 
 def matrix(rng, cell):
@@ -272,10 +276,10 @@ def matrix(rng, cell):
     where = filled(asked)
     if semi:
         where = where.replace(f"r.{number}", "l.n")
-    if word == "RIGHT JOIN" and rng.random() < 0.0:
-        word = "JOIN"
     columns = ["l.k", "l.n"] + ([] if semi else [f"r.{key}", f"r.{number}"])
-    select = labelled(columns) if shown == "rows" else ["count(*) AS n", "count(l.n) AS m"]
+    # What a join gives on decides how a filter above it is pushed down.
+    chosen = {"all": columns, "values": columns[:0:-2], "some": rng.sample(columns, rng.randint(1, len(columns)))}
+    select = labelled(chosen[shown]) if shown in chosen else ["count(*) AS n", f"count({rng.choice(columns)}) AS m"]
     word = both(word, word.replace("LEFT ", "")) if semi else word
     return Statement(tables, {"select": select, "from": f"t1 AS l {word} t2 AS r ON {condition}", "where": where})
 
