@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Compares random statements with DuckDB on the same rows, and our answers with themselves.
 
-Kinds of statements (differ/statements.py, differ/names.py) are tried in turn; so are the join matrix, oracles that need no
+Kinds of statements (in the directory differ) are tried in turn; so are the join matrix, oracles that need no
 other engine (differ/oracles.py), and the statements of DataFusion's own tests that need no tables (differ/suite.py; they
 are fetched, and left out where that cannot be). Differences that are right are listed in differ/known.py, each with its
 reason. Prints each case that fails with both answers, made small; `--seed N --only KIND:NUMBER` repeats it. Errors are
 counted once for each message. The last line is "N passed, N failed". Needs Python 3.11 with duckdb and pyarrow.
 """
+
 import argparse
 import random
 import re
@@ -16,18 +17,37 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from differ import names, oracles, statements, suite
+from differ import matrix, names, oracles, statements, suite, values, wholes
 from differ.engines import Duck, our_text, same, their_text
 from differ.known import reason
 from differ.tables import fill
 
 # A kind, and its share of the time.
 KINDS = {
-    "joins": (statements.joins, 3), "subqueries": (statements.subqueried, 3), "grouping": (statements.grouped, 2), "windows": (statements.windows, 2),
-    "sets": (statements.set_operations, 2), "names": (names.shadowing, 3), "positions": (names.positions, 1), "mixed": (names.mixed, 1),
-    "precedence": (names.precedence, 2), "floats": (names.floats, 1), "extremes": (names.extremes, 1), "derived": (names.derived, 1),
+    "joins": (statements.joins, 3),
+    "subqueries": (statements.subqueried, 3),
+    "grouping": (statements.grouped, 2),
+    "windows": (statements.windows, 2),
+    "sets": (statements.set_operations, 2),
+    "names": (names.shadowing, 3),
+    "positions": (names.positions, 1),
+    "mixed": (values.mixed, 1),
+    "precedence": (values.precedence, 2),
+    "floats": (values.floats, 1),
+    "extremes": (wholes.extremes, 1),
+    "tops": (wholes.tops, 1),
+    "derived": (wholes.derived, 1),
 }
-SHARES = {**{kind: share for kind, (_, share) in KINDS.items()}, "matrix": 3, "suite": 6, "split": 2, "pushed": 1, "partitions": 1, "runs": 1.5, "live": 1}
+SHARES = {
+    **{kind: share for kind, (_, share) in KINDS.items()},
+    "matrix": 3,
+    "suite": 6,
+    "split": 2,
+    "pushed": 1,
+    "partitions": 1,
+    "runs": 3,
+    "live": 1,
+}
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--bin", required=True, type=Path, help="the spanql binary")
@@ -42,6 +62,11 @@ binary = args.bin.resolve()
 seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
 
 
+def plainly(message):
+    """An error without what is of its statement alone."""
+    return re.sub(r"\d+|'[^']*'|\"[^\"]*\"|\b(\w+\.)+\w+", "…", message)[:120]
+
+
 class Run:
     """What came out so far."""
 
@@ -52,7 +77,7 @@ class Run:
     def fail(self, name, text, message=None):
         kind = name.split(":")[0]
         if message is not None:
-            message = re.sub(r"\d+|'[^']*'|\"[^\"]*\"|[tqlrs]\d?\.\w+", "…", message)[:120]
+            message = plainly(message)
             self.messages[message] += 1
             if self.messages[message] > 1:
                 return
@@ -72,24 +97,24 @@ class Run:
             self.passed[kind] += 1
             return
         one_sided = ours.error if ours.error and not ours.broken else None
-        if one_sided is None or self.messages[one_sided] == 0:
-            statement = self.shrink(statement, ours)
-        ours, theirs = self.world.ours.ask(statement.text()), self.world.duck.ask(statement.text())
-        self.fail(name, describe(statement.text(), ours, theirs), one_sided or (theirs.error and f"duckdb: {theirs.error}"))
+        if one_sided is None or self.messages[plainly(one_sided)] == 0:
+            statement, ours, theirs = self.shrink(statement, ours, theirs)
+        self.fail(
+            name, describe(statement.text(), ours, theirs), one_sided or (theirs.error and f"duckdb: {theirs.error}")
+        )
 
-    def shrink(self, statement, ours):
+    def shrink(self, statement, ours, theirs):
         """The statement with all left out that the difference does not need."""
         until = time.monotonic() + 10
-        different = lambda a, b: not same(a, b, statement.ordered) and (a.error is None) == (ours.error is None)
         again = True
         while again and time.monotonic() < until:
             again = False
             for smaller in statement.smaller():
                 a, b = self.world.ours.ask(smaller.text()), self.world.duck.ask(smaller.text())
-                if b.error is None and different(a, b):
-                    statement, again = smaller, True
+                if b.error is None and not same(a, b, smaller.ordered) and (a.error is None) == (ours.error is None):
+                    statement, ours, theirs, again = smaller, a, b, True
                     break
-        return statement
+        return statement, ours, theirs
 
 
 def describe(sql, ours, theirs):
@@ -117,7 +142,11 @@ def of_suite(run, name, record):
         run.known[why] += 1
         run.passed["suite"] += 1
         return
-    run.fail(name, f"{where}\n     ours:   {ours.shown()}\n     duckdb: {theirs.shown()}\n     expected: {record.rows[:8]}", ours.error)
+    run.fail(
+        name,
+        f"{where}\n     ours:   {ours.shown()}\n     duckdb: {theirs.shown()}\n     expected: {record.rows[:8]}",
+        ours.error,
+    )
 
 
 def version():
@@ -130,7 +159,7 @@ def main():
     only, number = (args.only or "").split(":") if args.only and ":" in args.only else (args.only or "", None)
     chosen = [kind for kind in SHARES if not only or kind in only.split(",")]
     print(f"seed {seed}", flush=True)
-    cells = names.shuffled_cells(seed)
+    cells = matrix.shuffled_cells(seed)
     tests = []
     if "suite" in chosen:
         folder = suite.fetch(version())
@@ -156,7 +185,7 @@ def main():
                 else:
                     run.fail(name, wrong)
             else:
-                run.compare(name, names.matrix(rng, cells[at]) if kind == "matrix" else KINDS[kind][0](rng))
+                run.compare(name, matrix.joined(rng, cells[at]) if kind == "matrix" else KINDS[kind][0](rng))
 
         try:
             if number is not None:

@@ -1,4 +1,5 @@
 """The engines that are compared: ours behind a pipe, and DuckDB in this process, over the same rows."""
+
 import json
 import os
 import re
@@ -70,8 +71,13 @@ def plain(value):
             except ValueError:
                 return value
             zone = m[8] if m[8] and m[8] != "Z" else "+00"
-            ahead = (int(zone[1:3]) * 60 + int(zone[3:].strip(":") or 0)) * (-60_000_000 if zone[0] == "-" else 60_000_000)
-            return ("time", (whole - EPOCH) // timedelta(microseconds=1) + int((m[7] or "").ljust(9, "0")) // 1000 - ahead)
+            ahead = (int(zone[1:3]) * 60 + int(zone[3:].strip(":") or 0)) * (
+                -60_000_000 if zone[0] == "-" else 60_000_000
+            )
+            return (
+                "time",
+                (whole - EPOCH) // timedelta(microseconds=1) + int((m[7] or "").ljust(9, "0")) // 1000 - ahead,
+            )
         return value
     if isinstance(value, float):
         return value if abs(value) != float("inf") and value == value else None
@@ -110,8 +116,13 @@ class Spanql:
     def start(self):
         pin = (lambda: os.sched_setaffinity(0, self.cpus)) if self.cpus else None
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env,
-            cwd=self.place.name, preexec_fn=pin,
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=self.env,
+            cwd=self.place.name,
+            preexec_fn=pin,
         )
         os.set_blocking(self.process.stderr.fileno(), False)
 

@@ -2,6 +2,7 @@
 
 Ours get as few parentheses as PostgreSQL's precedence allows, DuckDB gets all of them: so precedence is compared, too.
 """
+
 from dataclasses import dataclass
 
 from .engines import both
@@ -59,7 +60,9 @@ class Writer:
 
     def leaf(self, kind):
         column = self.column(kind) if self.rng.random() < 0.75 else None
-        return column or (self.literal(kind) if kind in LITERALS else self.column(kind) or name(f"CAST(NULL AS {kind})"))
+        return column or (
+            self.literal(kind) if kind in LITERALS else self.column(kind) or name(f"CAST(NULL AS {kind})")
+        )
 
     def value(self, depth=2, kind=None):
         kind = kind or self.rng.choice([INT, INT, TEXT, TEXT, FLOAT, BOOL])
@@ -67,16 +70,23 @@ class Writer:
             return self.leaf(kind)
         if self.rng.random() < 0.15:
             return self.case(depth, kind)
-        return {INT: self.number, FLOAT: self.number, TEXT: self.words, BOOL: self.truth}.get(kind, lambda d, k: self.leaf(k))(depth, kind)
+        return {INT: self.number, FLOAT: self.number, TEXT: self.words, BOOL: self.truth}.get(
+            kind, lambda d, k: self.leaf(k)
+        )(depth, kind)
 
     def case(self, depth, kind):
         rng = self.rng
         if rng.random() < 0.3:
             of = rng.choice([INT, TEXT])
-            arms = "".join(f" WHEN {self.leaf(of).text} THEN {self.value(depth - 1, kind).text}" for _ in range(rng.randint(1, 2)))
+            arms = "".join(
+                f" WHEN {self.leaf(of).text} THEN {self.value(depth - 1, kind).text}" for _ in range(rng.randint(1, 2))
+            )
             head = f"CASE {self.value(depth - 1, of).text}"
         else:
-            arms = "".join(f" WHEN {self.truth(depth - 1).text} THEN {self.value(depth - 1, kind).text}" for _ in range(rng.randint(1, 2)))
+            arms = "".join(
+                f" WHEN {self.truth(depth - 1).text} THEN {self.value(depth - 1, kind).text}"
+                for _ in range(rng.randint(1, 2))
+            )
             head = "CASE"
         last = f" ELSE {self.value(depth - 1, kind).text}" if rng.random() < 0.6 else ""
         return name(f"{head}{arms}{last} END")
@@ -123,7 +133,9 @@ class Writer:
         pick = rng.random()
         if pick < 0.3:
             op, level = rng.choice([("AND", AND), ("OR", OR)])
-            return Expr(f"{self.operand(self.truth(less), level)} {op} {self.operand(self.truth(less), level + 1)}", level)
+            return Expr(
+                f"{self.operand(self.truth(less), level)} {op} {self.operand(self.truth(less), level + 1)}", level
+            )
         if pick < 0.4:
             return Expr(f"NOT {self.operand(self.truth(less), NOT)}", NOT)
         if pick < 0.48:
@@ -150,9 +162,15 @@ class Writer:
             return Expr(f"{left} IS {no}DISTINCT FROM {right}", IS)
         if pick < 0.76:
             low, high = value(), value()
-            return Expr(f"{self.operand(value(), CONCAT)} {no}BETWEEN {self.operand(low, CONCAT)} AND {self.operand(high, CONCAT)}", LIKE)
+            return Expr(
+                f"{self.operand(value(), CONCAT)} {no}BETWEEN {self.operand(low, CONCAT)} AND {self.operand(high, CONCAT)}",
+                LIKE,
+            )
         if pick < 0.9 or kind != TEXT:
-            members = ", ".join(value().text if rng.random() < 0.4 else self.literal(kind, bare=True).text for _ in range(rng.randint(1, 4)))
+            members = ", ".join(
+                value().text if rng.random() < 0.4 else self.literal(kind, bare=True).text
+                for _ in range(rng.randint(1, 4))
+            )
             return Expr(f"{self.operand(value(), CONCAT)} {no}IN ({members})", LIKE)
         if pick < 0.95:
             like = rng.choice(["LIKE", "LIKE", "ILIKE"])

@@ -2,16 +2,18 @@
 
 Each takes the world and a random generator, and gives what is wrong in words, or None.
 """
+
 import json
 import os
 import signal
 import subprocess
 
 from .engines import Spanql, our_text, same_rows
-from .expressions import INT, TEXT, TIME, Writer
-from .statements import chain, grouped, joins, linked, subqueries, subqueried, windows
-from .names import derived, extremes, matrix, shuffled_cells
-from .tables import KEYS, STORED, Statement
+from .expressions import INT, TEXT, Writer
+from .matrix import joined, shuffled_cells
+from .statements import chain, grouped, joins, linked, subqueried, subqueries, windows
+from .tables import STORED, Statement
+from .wholes import derived, extremes, tops
 
 TOKEN = "differential-key"
 
@@ -35,12 +37,24 @@ class World:
         """The engine over an empty store beside a server of the store, and a project of that."""
         if self.remote is None:
             env = {**os.environ, "SPANQL_SERVE_TOKEN": TOKEN}
-            self.server = subprocess.Popen([self.binary, "-q", "--store", self.store, "serve"], stdout=subprocess.PIPE, env=env)
+            self.server = subprocess.Popen(
+                [self.binary, "-q", "--store", self.store, "serve"], stdout=subprocess.PIPE, env=env
+            )
             ready = json.loads(self.server.stdout.readline())
             self.project = ready["projects"][0]["name"]
-            self.remote = Spanql(self.binary, f"{self.ours.place.name}/empty", env={
-                "ARIZE_API_KEY": TOKEN, "ARIZE_SPACE_ID": ready["space_id"], "ARIZE_FLIGHT_HOST": "127.0.0.1", "ARIZE_FLIGHT_PORT": str(ready["flight_port"]),
-                "ARIZE_FLIGHT_SCHEME": "grpc+tcp", "ARIZE_API_HOST": f"127.0.0.1:{ready['http_port']}", "ARIZE_API_SCHEME": "http"})
+            self.remote = Spanql(
+                self.binary,
+                f"{self.ours.place.name}/empty",
+                env={
+                    "ARIZE_API_KEY": TOKEN,
+                    "ARIZE_SPACE_ID": ready["space_id"],
+                    "ARIZE_FLIGHT_HOST": "127.0.0.1",
+                    "ARIZE_FLIGHT_PORT": str(ready["flight_port"]),
+                    "ARIZE_FLIGHT_SCHEME": "grpc+tcp",
+                    "ARIZE_API_HOST": f"127.0.0.1:{ready['http_port']}",
+                    "ARIZE_API_SCHEME": "http",
+                },
+            )
             self.started.append(self.remote)
         return self.remote
 
@@ -68,7 +82,9 @@ def place(rng):
 
 
 def asked(world, tables, select, source, where=None, group=None):
-    return world.ours.ask(Statement(tables, {"select": [select], "from": source, "where": where, "group": group}).text())
+    return world.ours.ask(
+        Statement(tables, {"select": [select], "from": source, "where": where, "group": group}).text()
+    )
 
 
 def shown(tables, source, condition, answers):
@@ -89,8 +105,11 @@ def split(world, rng):
         how = "groups"
     select, group = {
         "rows": (", ".join(f"{column} AS c{at}" for at, (column, _) in enumerate(columns)), None),
-        "count": (f"count(*) AS n, count({number}) AS m", None), "sum": (f"count(*) AS n, coalesce(sum(length({key})), 0) AS s", None),
-        "extremes": (f"min({number}) AS a, max({key}) AS b", None), "distinct": (f"DISTINCT {key} AS k", None), "groups": (f"{key} AS k, count(*) AS n", [key]),
+        "count": (f"count(*) AS n, count({number}) AS m", None),
+        "sum": (f"count(*) AS n, coalesce(sum(length({key})), 0) AS s", None),
+        "extremes": (f"min({number}) AS a, max({key}) AS b", None),
+        "distinct": (f"DISTINCT {key} AS k", None),
+        "groups": (f"{key} AS k, count(*) AS n", [key]),
     }[how]
     if how == "sum" and not plain.column(TEXT):
         select = "count(*) AS n"
@@ -121,7 +140,9 @@ def pushed(world, rng):
     tables, source, columns, _ = place(rng)
     if rng.random() < 0.3:
         items = ", ".join(f"{column} AS c{at}" for at, (column, _) in enumerate(columns))
-        source, columns = f"(SELECT {items} FROM {source}) AS d", [(f"d.c{at}", kind) for at, (_, kind) in enumerate(columns)]
+        source, columns = f"(SELECT {items} FROM {source}) AS d", [
+            (f"d.c{at}", kind) for at, (_, kind) in enumerate(columns)
+        ]
     p = Writer(rng, columns, subqueries(rng, tables, columns, 0) if rng.random() < 0.2 else None).truth(2).text
     answers = {
         "WHERE": asked(world, tables, "count(*) AS n", source, p),
@@ -129,37 +150,54 @@ def pushed(world, rng):
         "CASE": asked(world, tables, f"coalesce(sum(CASE WHEN {p} THEN 1 ELSE 0 END), 0) AS n", source),
         "derived": asked(world, tables, "count(*) AS n", f"(SELECT {p} AS q FROM {source}) AS e", "q"),
     }
-    if any(answer.broken for answer in answers.values()) or len({str(answer.rows) for answer in answers.values() if not answer.error}) > 1:
+    if (
+        any(answer.broken for answer in answers.values())
+        or len({str(answer.rows) for answer in answers.values() if not answer.error}) > 1
+    ):
         return shown(tables, source, p, answers)
     return None
 
 
 def random_statement(rng):
-    kind = rng.choice([joins, grouped, windows, extremes, derived, subqueried, "matrix"])
-    return matrix(rng, rng.choice(shuffled_cells(0))) if kind == "matrix" else kind(rng)
+    kind = rng.choice([joins, grouped, windows, extremes, tops, derived, subqueried, "matrix"])
+    return joined(rng, rng.choice(shuffled_cells(0))) if kind == "matrix" else kind(rng)
 
 
 def agree(statement, answers):
     first, *others = answers.values()
     for other in others:
-        good = same_rows(first.rows, other.rows, statement.ordered) if not first.error and not other.error else bool(first.error) == bool(other.error)
+        good = (
+            same_rows(first.rows, other.rows, statement.ordered)
+            if not first.error and not other.error
+            else bool(first.error) == bool(other.error)
+        )
         if not good or other.broken or first.broken:
-            return our_text(statement.text()) + "".join(f"\n     {name}: {answer.shown()}" for name, answer in answers.items())
+            return our_text(statement.text()) + "".join(
+                f"\n     {name}: {answer.shown()}" for name, answer in answers.items()
+            )
     return None
 
 
 def one_partition(world, rng):
     """One and many partitions agree."""
     statement = random_statement(rng)
-    return agree(statement, {"all cores": world.ours.ask(statement.text()), "one core": world.one_core().ask(statement.text())})
+    return agree(
+        statement, {"all cores": world.ours.ask(statement.text()), "one core": world.one_core().ask(statement.text())}
+    )
 
 
 def twenty_runs(world, rng):
     """Twenty runs of one statement agree."""
-    statement = rng.choice([extremes, extremes, grouped, derived, joins])(rng)
+    statement = rng.choice([extremes, extremes, extremes, grouped, derived, joins])(rng)
     answers = {f"run {at + 1}": world.ours.ask(statement.text()) for at in range(20)}
     first = answers["run 1"]
-    return agree(statement, {"run 1": first, **{name: answer for name, answer in answers.items() if str(answer.rows) != str(first.rows) or answer.error}})
+    return agree(
+        statement,
+        {
+            "run 1": first,
+            **{name: answer for name, answer in answers.items() if str(answer.rows) != str(first.rows) or answer.error},
+        },
+    )
 
 
 def live(world, rng):
@@ -168,13 +206,25 @@ def live(world, rng):
     columns = [(column, kind) for column, kind in STORED["spans"].items()]
     writer = Writer(rng, columns)
     day = rng.randint(20, 31)
-    window = rng.choice(["start_time >= '2026-10-01' AND start_time < '2026-11-01'", f"start_time >= '2026-10-{day}' AND start_time < '2026-11-01'"])
+    window = rng.choice(
+        [
+            "start_time >= '2026-10-01' AND start_time < '2026-11-01'",
+            f"start_time >= '2026-10-{day}' AND start_time < '2026-11-01'",
+        ]
+    )
     where = f"{window} AND ({writer.truth(rng.choice([0, 1, 2])).text})" if rng.random() < 0.8 else window
     shape = rng.choice(["count", "groups", "rows", "extremes"])
-    key, values = rng.choice(["kind", "status_code", "model", "session_id"]), [f"{rng.choice(['min', 'max'])}({writer.leaf(INT).text})" for _ in range(2)]
+    key, values = rng.choice(["kind", "status_code", "model", "session_id"]), [
+        f"{rng.choice(['min', 'max'])}({writer.leaf(INT).text})" for _ in range(2)
+    ]
     parts = {
-        "count": {"select": ["count(*) AS n"]}, "groups": {"select": [f"{key} AS k", "count(*) AS n", f"{values[0]} AS v"], "group": [key]},
-        "rows": {"select": ["trace_id", "span_id", "name", "latency_ms", "total_tokens"], "order": ["2", "1"], "limit": "20"},
+        "count": {"select": ["count(*) AS n"]},
+        "groups": {"select": [f"{key} AS k", "count(*) AS n", f"{values[0]} AS v"], "group": [key]},
+        "rows": {
+            "select": ["trace_id", "span_id", "name", "latency_ms", "total_tokens"],
+            "order": ["2", "1"],
+            "limit": "20",
+        },
         "extremes": {"select": [f"{values[0]} AS a", f"{values[1]} AS b", "min(start_time) AS c"]},
     }[shape]
     there = Statement([], {**parts, "from": f'arize."{world.project}"', "where": where}, ordered=shape == "rows")

@@ -1,12 +1,19 @@
 """Random statements, a function for each kind. Each takes a random generator and gives a Statement."""
+
 from .engines import both
 from .expressions import BOOL, FLOAT, INT, TEXT, TIME, Writer, name
-from .tables import KEYS, SPANS, STORED, Small, Statement
+from .tables import SPANS, STORED, Small, Statement
 
 JOINS = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "LEFT SEMI JOIN", "LEFT ANTI JOIN", "CROSS JOIN"]
 # Columns by which rows of the store are joined without too many pairs.
-LINKS = [("spans", "parent_id", "spans", "span_id"), ("spans", "span_id", "spans", "parent_id"), ("spans", "trace_id", "traces", "trace_id"),
-         ("traces", "trace_id", "spans", "trace_id"), ("traces", "session_id", "sessions", "session_id"), ("sessions", "session_id", "traces", "session_id")]
+LINKS = [
+    ("spans", "parent_id", "spans", "span_id"),
+    ("spans", "span_id", "spans", "parent_id"),
+    ("spans", "trace_id", "traces", "trace_id"),
+    ("traces", "trace_id", "spans", "trace_id"),
+    ("traces", "session_id", "sessions", "session_id"),
+    ("sessions", "session_id", "traces", "session_id"),
+]
 
 
 def qualified(alias, columns):
@@ -36,13 +43,21 @@ def chain(rng, tables, count):
         on = ""
         if word != "CROSS JOIN":
             key = rng.choice(["a", "k"])
-            left = rng.choice([column for column, kind in columns if kind == table.columns[key] or column.endswith(f".{key}")])
+            left = rng.choice(
+                [column for column, kind in columns if kind == table.columns[key] or column.endswith(f".{key}")]
+            )
             equal = f"{left} = {alias}.{key}"
             if rng.random() < 0.15 and at == 0:
                 on = f" USING ({key})"
             else:
-                more = Writer(rng, columns + theirs, subqueries(rng, tables, columns + theirs) if rng.random() < 0.1 else None).truth(1)
-                on = f" ON {equal}" if rng.random() < 0.4 else f" ON {equal} {rng.choice(['AND', 'AND', 'OR'])} {more.within(4)}"
+                more = Writer(
+                    rng, columns + theirs, subqueries(rng, tables, columns + theirs) if rng.random() < 0.1 else None
+                ).truth(1)
+                on = (
+                    f" ON {equal}"
+                    if rng.random() < 0.4
+                    else f" ON {equal} {rng.choice(['AND', 'AND', 'OR'])} {more.within(4)}"
+                )
                 if rng.random() < 0.15:
                     on = f" ON {more.text}"
         text += f" {join_word(word)} {table.name} AS {alias}{on}"
@@ -134,13 +149,19 @@ def joins(rng):
     if stored or rng.random() < 0.3:
         parts["select"] = labelled(totals(rng, columns))
         if rng.random() < 0.3:
-            key = writer.column(TEXT if not stored else BOOL) or name("l.status_code") if not stored or "l.status_code" in dict(columns) else None
+            key = (
+                writer.column(TEXT if not stored else BOOL) or name("l.status_code")
+                if not stored or "l.status_code" in dict(columns)
+                else None
+            )
             if key and not stored:
                 parts["select"], parts["group"] = [f"{key.text} AS g", *parts["select"]], [key.text]
     else:
         # Few columns, in any order: what a join gives on decides how a filter above it is pushed down.
         few = rng.sample(columns, rng.randint(1, min(len(columns), 8)))
-        parts["select"] = labelled([column for column, _ in few] + ([writer.value(1).text] if rng.random() < 0.5 else []))
+        parts["select"] = labelled(
+            [column for column, _ in few] + ([writer.value(1).text] if rng.random() < 0.5 else [])
+        )
     return Statement(tables, parts)
 
 
@@ -166,20 +187,30 @@ def subqueried(rng):
         parts["where"] = f"NOT ({test().text}{rng.choice([' AND ', ' OR '])}{without.truth(1).within(4)})"
     elif place == "select":
         value = test().text if rng.random() < 0.7 else write("scalar")
-        parts["select"] = [f"count(*) FILTER (WHERE {value}) AS n"] if stored and "SELECT max" not in value and not value.startswith("(SELECT") else [*parts["select"], f"{value} AS v"]
+        parts["select"] = (
+            [f"count(*) FILTER (WHERE {value}) AS n"]
+            if stored and "SELECT max" not in value and not value.startswith("(SELECT")
+            else [*parts["select"], f"{value} AS v"]
+        )
     elif place == "case":
         item = f"CASE WHEN {test().text} THEN {without.value(0, INT).text} WHEN {test().text} THEN -7 {rng.choice(['', 'ELSE 9 '])}END"
         parts["select"] = [f"sum({item}) AS v"] if stored else [*parts["select"], f"{item} AS v"]
     elif place == "having":
         key = without.column(TEXT) or name("l.a")
-        more = Writer(rng, [("count(*)", INT), (f"max({(without.column(INT) or name('1')).text})", INT), (key.text, TEXT)], subqueries(rng, tables, [], 0))
+        more = Writer(
+            rng,
+            [("count(*)", INT), (f"max({(without.column(INT) or name('1')).text})", INT), (key.text, TEXT)],
+            subqueries(rng, tables, [], 0),
+        )
         parts.update(select=[f"{key.text} AS g", "count(*) AS n"], group=[key.text], having=more.in_subquery(0).text)
     else:
         other = small(rng, tables)
         if not stored:
             columns = columns + qualified("r", other.columns)
             on = Writer(rng, columns, subqueries(rng, tables, [], 0)).in_subquery(0).within(4)
-            parts["from"] += f" {rng.choice(['JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])} {other.name} AS r ON l.a = r.a AND {on}"
+            parts[
+                "from"
+            ] += f" {rng.choice(['JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])} {other.name} AS r ON l.a = r.a AND {on}"
             parts["select"] = labelled([column for column, _ in columns])
     return Statement(tables, parts)
 
@@ -201,8 +232,11 @@ def grouped(rng):
         keys.insert(rng.randint(0, 2), "fixed")
     kind = rng.choice(["plain", "ROLLUP", "CUBE", "SETS", "mixed"])
     group = {
-        "plain": keys, "ROLLUP": [f"ROLLUP({', '.join(keys)})"], "CUBE": [f"CUBE({', '.join(keys)})"],
-        "SETS": [f"GROUPING SETS (({', '.join(keys)}), ({keys[0]}), ({keys[-1]}), ())"], "mixed": [keys[0], f"ROLLUP({', '.join(keys[1:])})"],
+        "plain": keys,
+        "ROLLUP": [f"ROLLUP({', '.join(keys)})"],
+        "CUBE": [f"CUBE({', '.join(keys)})"],
+        "SETS": [f"GROUPING SETS (({', '.join(keys)}), ({keys[0]}), ({keys[-1]}), ())"],
+        "mixed": [keys[0], f"ROLLUP({', '.join(keys[1:])})"],
     }[kind]
     select = [*keys, *labelled(totals(rng, columns, 2))]
     if kind not in ("plain", "mixed"):
@@ -210,7 +244,9 @@ def grouped(rng):
     parts = {"select": select, "from": source, "group": group}
     if rng.random() < 0.4:
         types = {**dict(columns), "fixed": TEXT if constant and constant[0] in "'C" else INT}
-        writer = Writer(rng, [("count(*)", INT), (f"max({keys[0]})", types[keys[0]]), *[(key, types[key]) for key in keys]])
+        writer = Writer(
+            rng, [("count(*)", INT), (f"max({keys[0]})", types[keys[0]]), *[(key, types[key]) for key in keys]]
+        )
         parts["having"] = writer.truth(1).text
     if rng.random() < 0.5:
         first = rng.choice(keys) if rng.random() < 0.5 else "c0 DESC"
@@ -220,9 +256,18 @@ def grouped(rng):
     return Statement(tables, parts, ordered=True)
 
 
-FRAMES = ["", "", "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING", "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
-          "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
-          "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING", "ROWS 1 PRECEDING"]
+FRAMES = [
+    "",
+    "",
+    "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+    "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING",
+    "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+    "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+    "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
+    "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+    "ROWS 1 PRECEDING",
+]
 
 
 def windows(rng):
@@ -235,7 +280,11 @@ def windows(rng):
     writer = Writer(rng, [column for column in columns if column[1] != TIME])
     items = []
     for _ in range(rng.randint(1, 3)):
-        partition = f"PARTITION BY {writer.value(rng.choice([0, 0, 1]), rng.choice([INT, TEXT])).text} " if rng.random() < 0.6 else ""
+        partition = (
+            f"PARTITION BY {writer.value(rng.choice([0, 0, 1]), rng.choice([INT, TEXT])).text} "
+            if rng.random() < 0.6
+            else ""
+        )
         value = writer.value(rng.choice([0, 0, 1]), rng.choice([INT, TEXT]))
         kind = rng.choice(["rank", "number", "sum", "sum", "edge", "near"])
         way = rng.choice(["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
@@ -243,27 +292,37 @@ def windows(rng):
         total = f"{order}, {', '.join(unique)}"
         number = writer.value(rng.choice([0, 0, 1]), INT).text
         if kind == "rank":
-            items.append(f"{rng.choice(['rank', 'dense_rank', 'percent_rank', 'cume_dist'])}() OVER ({partition}{order})")
+            items.append(
+                f"{rng.choice(['rank', 'dense_rank', 'percent_rank', 'cume_dist'])}() OVER ({partition}{order})"
+            )
         elif kind == "number":
             items.append(f"{rng.choice(['row_number()', 'ntile(3)'])} OVER ({partition}{total})")
         elif kind == "sum":
             frame = rng.choice(FRAMES)
             by = total if frame.startswith("ROWS") else order if frame or rng.random() < 0.7 else ""
             # Rows that tie in everything have equal values, so their order in a frame of rows does not show.
-            function = rng.choice([f"sum({number})", f"count({number})", f"min({number})", f"max({number})", "count(*)", f"avg({number})"])
+            function = rng.choice(
+                [f"sum({number})", f"count({number})", f"min({number})", f"max({number})", "count(*)", f"avg({number})"]
+            )
             filtered = f" FILTER (WHERE {writer.truth(0).text})" if rng.random() < 0.2 else ""
             items.append(f"{function}{filtered} OVER ({partition}{by} {frame})")
         elif kind == "edge":
             frame = rng.choice([frame for frame in FRAMES if frame.startswith("ROWS")])
             items.append(f"{rng.choice(['first_value', 'last_value'])}({number}) OVER ({partition}{total} {frame})")
         else:
-            items.append(f"{rng.choice(['lag', 'lead'])}({number}, {rng.randint(1, 2)}, {rng.choice(['NULL', '-9'])}) OVER ({partition}{total})")
+            items.append(
+                f"{rng.choice(['lag', 'lead'])}({number}, {rng.randint(1, 2)}, {rng.choice(['NULL', '-9'])}) OVER ({partition}{total})"
+            )
     parts = {"select": [*unique, *labelled(items)], "from": source}
     if rng.random() < 0.4:
         parts["where"] = writer.truth(1).text
     if rng.random() < 0.2:
         inner = f"SELECT {', '.join(parts['select'])} FROM {source}"
-        parts = {"select": ["*"], "from": f"({inner}) AS d", "where": f"c0 {rng.choice(['IS NULL', 'IS NOT NULL', '= 1', '> 1'])}"}
+        parts = {
+            "select": ["*"],
+            "from": f"({inner}) AS d",
+            "where": f"c0 {rng.choice(['IS NULL', 'IS NOT NULL', '= 1', '> 1'])}",
+        }
     return Statement(tables, parts)
 
 
@@ -273,13 +332,19 @@ def set_operations(rng):
     def branch(columns):
         table = small(rng, tables, 6) if rng.random() < 0.8 or not tables else rng.choice(tables)
         writer = Writer(rng, table.columns.items())
-        items = ", ".join(f"{writer.value(rng.choice([0, 0, 1]), kind).text} AS c{at}" for at, kind in enumerate(columns))
+        items = ", ".join(
+            f"{writer.value(rng.choice([0, 0, 1]), kind).text} AS c{at}" for at, kind in enumerate(columns)
+        )
         distinct = "DISTINCT " if rng.random() < 0.1 else ""
-        return f"SELECT {distinct}{items} FROM {table.name}" + (f" WHERE {writer.truth(1).text}" if rng.random() < 0.3 else "")
+        return f"SELECT {distinct}{items} FROM {table.name}" + (
+            f" WHERE {writer.truth(1).text}" if rng.random() < 0.3 else ""
+        )
 
     columns = [rng.choice([INT, TEXT, BOOL]) for _ in range(rng.choice([1, 1, 2]))]
     text = branch(columns)
-    operation = lambda: f"{rng.choice(['UNION', 'INTERSECT', 'EXCEPT', 'EXCEPT', 'INTERSECT'])} {rng.choice(['', 'ALL', 'ALL'])}"
+    operation = (
+        lambda: f"{rng.choice(['UNION', 'INTERSECT', 'EXCEPT', 'EXCEPT', 'INTERSECT'])} {rng.choice(['', 'ALL', 'ALL'])}"
+    )
     for _ in range(rng.choice([1, 1, 2])):
         # With and without parentheses: INTERSECT binds tighter than the others.
         text = rng.choice([f"{text} {operation()} {branch(columns)}", f"({text}) {operation()} ({branch(columns)})"])
@@ -292,5 +357,8 @@ def set_operations(rng):
     if shape == "derived":
         return Statement(tables, text=f"SELECT c0, count(*) AS n FROM ({text}) AS d GROUP BY c0")
     if shape == "in" and len(columns) == 1:
-        return Statement(tables, text=f"SELECT v FROM (VALUES (1), (NULL)) AS v(v) WHERE EXISTS (SELECT * FROM ({text}) AS d WHERE c0 IS NULL) OR v IS NULL")
+        return Statement(
+            tables,
+            text=f"SELECT v FROM (VALUES (1), (NULL)) AS v(v) WHERE EXISTS (SELECT * FROM ({text}) AS d WHERE c0 IS NULL) OR v IS NULL",
+        )
     return Statement(tables, text=text)

@@ -1,4 +1,5 @@
 """The statements of DataFusion's own tests that need no tables, with the answers that those tests expect."""
+
 import os
 import re
 import subprocess
@@ -8,9 +9,14 @@ from .engines import TIME, Struct, plain
 
 CRATE = "datafusion-sqllogictest"
 # Answers that another run may not give.
-UNSTEADY = re.compile(r"\b(now|random|uuid|version|current_\w+|today|input_file_name)\s*\(|information_schema|current_(date|time|timestamp)|getdate", re.I)
+UNSTEADY = re.compile(
+    r"\b(now|random|uuid|version|current_\w+|today|input_file_name)\s*\(|information_schema|current_(date|time|timestamp)|getdate",
+    re.I,
+)
 # Settings under which a statement means something else.
-SETTING = re.compile(r"^\s*(re)?set\s+(datafusion\.(sql_parser|execution\.time_zone|format|execution\.parquet)|time zone|timezone)", re.I)
+SETTING = re.compile(
+    r"^\s*(re)?set\s+(datafusion\.(sql_parser|execution\.time_zone|format|execution\.parquet)|time zone|timezone)", re.I
+)
 
 
 def fetch(version):
@@ -19,7 +25,9 @@ def fetch(version):
     found = lambda: next(iter(sorted(home.glob(f"registry/src/*/{CRATE}-{version}/test_files"))), None)
     if found() is None:
         try:
-            subprocess.run(["cargo", "info", "--quiet", f"{CRATE}@{version}"], cwd="/", capture_output=True, timeout=120)
+            subprocess.run(
+                ["cargo", "info", "--quiet", f"{CRATE}@{version}"], cwd="/", capture_output=True, timeout=120
+            )
         except (OSError, subprocess.TimeoutExpired):
             return None
     return found()
@@ -43,9 +51,16 @@ def records(folder):
 
 def of_file(path, name):
     lines = path.read_text(encoding="utf-8").splitlines()
-    made = re.findall(r"^\s*create\s+(?:or\s+replace\s+)?(?:unbounded\s+)?(?:external\s+)?(?:temp\w*\s+)?(?:table|view)\s+(?:if\s+not\s+exists\s+)?([\w.\"]+)",
-                      "\n".join(lines), re.I | re.M)
-    reads = re.compile(rf"(?:\b(?:from|join)\s+|,\s*)(?:{'|'.join(map(re.escape, set(made)))})(?![\w(])", re.I) if made else None
+    made = re.findall(
+        r"^\s*create\s+(?:or\s+replace\s+)?(?:unbounded\s+)?(?:external\s+)?(?:temp\w*\s+)?(?:table|view)\s+(?:if\s+not\s+exists\s+)?([\w.\"]+)",
+        "\n".join(lines),
+        re.I | re.M,
+    )
+    reads = (
+        re.compile(rf"(?:\b(?:from|join)\s+|,\s*)(?:{'|'.join(map(re.escape, set(made)))})(?![\w(])", re.I)
+        if made
+        else None
+    )
     at, changed = 0, False
     while at < len(lines):
         start, head = at, lines[at].split()
@@ -70,7 +85,15 @@ def of_file(path, name):
             changed = changed or bool(SETTING.match(text))
             continue
         asks = re.match(r"\s*(--[^\n]*\n\s*)*(select|with|values|\()", text, re.I)
-        if not changed and len(head) > 1 and head[1] != "error" and asks and ";" not in text and not UNSTEADY.search(text) and not (reads and reads.search(text)):
+        if (
+            not changed
+            and len(head) > 1
+            and head[1] != "error"
+            and asks
+            and ";" not in text
+            and not UNSTEADY.search(text)
+            and not (reads and reads.search(text))
+        ):
             yield Record(name, start + 1, text, head[1], head[2] if len(head) > 2 else "nosort", rows)
 
 
@@ -97,7 +120,9 @@ DURATION = re.compile(r"-?P(?=[\dT])[-\d.YMWDTHS]+")
 def pieces(line):
     """A row as words and numbers: times as microseconds, what JSON cannot say as null."""
     line = re.sub(r"(?<!\w)(NaN|-?Infinity|-?inf)\b", "NULL", line)
-    line = TIME.sub(lambda m: f"@{plain(m[0])[1]}" if isinstance(plain(m[0]), tuple) else m[0], line.replace("Utf8View", "Utf8"))
+    line = TIME.sub(
+        lambda m: f"@{plain(m[0])[1]}" if isinstance(plain(m[0]), tuple) else m[0], line.replace("Utf8View", "Utf8")
+    )
     # Keys of maps are texts in JSON.
     line = re.sub(r"([,:]) ", r"\1", line.replace('"', ""))
     line = " ".join(line.replace("(empty)", "").split())
@@ -106,8 +131,11 @@ def pieces(line):
 
 def same_text(ours, expected):
     (words, numbers), (their_words, their_numbers) = ours, expected
-    return words == their_words and len(numbers) == len(their_numbers) and all(
-        a == b or abs(a - b) <= 1e-7 * max(1.0, abs(a), abs(b)) for a, b in zip(numbers, their_numbers))
+    return (
+        words == their_words
+        and len(numbers) == len(their_numbers)
+        and all(a == b or abs(a - b) <= 1e-7 * max(1.0, abs(a), abs(b)) for a, b in zip(numbers, their_numbers))
+    )
 
 
 def as_expected(record, rows):
