@@ -110,7 +110,7 @@ class Spanql:
         self.command = [str(binary), "-q", "--errors", "json", "--store", str(store), "--continue-on-error"]
         self.cpus, self.env, self.timeout = cpus, {**os.environ, **(env or {})}, timeout
         self.place = tempfile.TemporaryDirectory(prefix="spanql-differential-")
-        self.env["XDG_CONFIG_HOME"] = self.place.name
+        self.env.update(XDG_CONFIG_HOME=self.place.name, RUST_BACKTRACE="0")
         self.number, self.process = 0, None
 
     def start(self):
@@ -151,6 +151,8 @@ class Spanql:
             if not ready:
                 continue
             part = out.read()
+            if part is None:
+                continue
             if not part:
                 self.stop()
                 return text, f"the process ended with {self.process.returncode}"
@@ -170,7 +172,7 @@ class Spanql:
                 return Answer(error=error["message"], code=error["code"])
             except (json.JSONDecodeError, KeyError, TypeError):
                 if "panicked" in line:
-                    return Answer(error=text[-400:], broken=True)
+                    return Answer(error=text[text.find("panicked") :][:400], broken=True)
         try:
             pairs = json.loads(path.read_text(), object_pairs_hook=Pairs)
         except (OSError, json.JSONDecodeError) as error:

@@ -82,11 +82,7 @@ def fill(binary, place, duck, spans=2000):
         there = {row[0] for row in duck.connection.execute(f"DESCRIBE SELECT * FROM {read[table]}").fetchall()}
         named = [(column, column if column in there else long[column]) for column in columns]
         items = ", ".join(
-            (
-                f'make_timestamp(epoch_ns("{source}") // 1000) AS "{column}"'
-                if columns[column] == TIME
-                else f'"{source}" AS "{column}"'
-            )
+            (f'"{source}"::TIMESTAMP_NS AS "{column}"' if columns[column] == TIME else f'"{source}" AS "{column}"')
             for column, source in named
         )
         duck.connection.execute(f"CREATE TABLE {table} AS SELECT {items} FROM {read[table]}")
