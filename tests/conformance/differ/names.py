@@ -266,7 +266,7 @@ def positions(rng):
                 "select": [c, f"{literal} AS one", "count(*) AS n"],
                 "from": t,
                 "group": [f"GROUPING SETS (({c}), ({c}, one))"],
-                "order": ["1", "3"],
+                "order": ["1", "2", "3"],
             },
             True,
         ),

@@ -93,16 +93,19 @@ def subqueries(rng, tables, outer, correlated=0.3):
         else:
             relation, columns = "traces AS q", qualified("q", STORED["traces"])
         inner = Writer(rng, columns)
-        where = ""
+        where, linked_to_outer = "", False
         if rng.random() < 0.6:
             where = f" WHERE {inner.truth(1).text}"
         if outer and rng.random() < correlated:
             its = rng.choice([INT, TEXT])
             mine, other = inner.column(its), Writer(rng, outer).column(its)
             if mine and other:
-                where = f" WHERE {mine.text} = {other.text}"
+                where, linked_to_outer = f" WHERE {mine.text} = {other.text}", True
         if kind == "exists":
             return f"(SELECT 1 FROM {relation}{where})"
+        if kind == "scalar" and not linked_to_outer and rng.random() < 0.3:
+            # One row or none, of a column that itself has no nulls.
+            return f"(SELECT {rng.choice(['5', '1', '-1'])} FROM {relation}{where} LIMIT 1)"
         if kind == "scalar":
             what = rng.choice(["max({})", "min({})", "count({})", "sum({})"]).format(inner.leaf(INT).text)
             return f"(SELECT {what} FROM {relation}{where})"
@@ -176,13 +179,25 @@ def subqueried(rng):
         tables, source, columns = [], f"{table} AS l", qualified("l", STORED[table])
     write = subqueries(rng, tables, columns, correlated=0 if stored else 0.3)
     writer, without = Writer(rng, columns, write), Writer(rng, columns)
-    place = rng.choice(["where", "or", "select", "case", "having", "on", "not"])
+    place = rng.choice(["where", "or", "select", "case", "having", "on", "not", "scalar"])
     parts = {"from": source, "select": ["count(*) AS n"] if stored else labelled([column for column, _ in columns])}
     test = lambda: writer.in_subquery(1)
     if place == "where":
         parts["where"] = test().text
     elif place == "or":
         parts["where"] = f"{test().within(2)} OR {rng.choice([test, lambda: without.truth(1)])().within(2)}"
+    elif place == "scalar":
+        value = write("scalar")
+        ask = f"{rng.choice(['', 'NOT '])}{value} {rng.choice(['IS NULL', 'IS NOT NULL', '> 1', '= l.total_tokens' if stored else '<> l.a'])}"
+        if rng.random() < 0.5:
+            parts["where"] = ask
+        else:
+            value = f"coalesce({value}, 9)"
+            parts["select"] = (
+                [f"count(*) FILTER (WHERE {ask}) AS n"]
+                if stored
+                else [*parts["select"], f"{value} AS v", f"{ask} AS w"]
+            )
     elif place == "not":
         parts["where"] = f"NOT ({test().text}{rng.choice([' AND ', ' OR '])}{without.truth(1).within(4)})"
     elif place == "select":
