@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from differ import matrix, names, oracles, statements, suite, values, wholes
+from differ import matrix, names, nested, oracles, statements, suite, values, wholes
 from differ.engines import Duck, our_text, same, their_text
 from differ.known import reason
 from differ.tables import fill
@@ -36,6 +36,7 @@ KINDS = {
     "floats": (values.floats, 1),
     "extremes": (wholes.extremes, 1),
     "tops": (wholes.tops, 1),
+    "nested": (nested.nested, 3),
     "derived": (wholes.derived, 1),
 }
 SHARES = {
