@@ -15,7 +15,9 @@ def level(rng, tables, deep):
     columns = [("i.a", INT), ("i.k", TEXT), ("i.n", INT), ("i.m", INT)]
     writer = Writer(rng, columns)
     where = f" WHERE {writer.truth(1).text}" if rng.random() < 0.4 else ""
-    shape = rng.choice(["group", "all", "window", "distinct", "union", "join", "limit", "values", "scalar", "group"])
+    shape = rng.choice(
+        ["group", "all", "all", "window", "distinct", "union", "join", "limit", "values", "scalar", "group"]
+    )
     if shape == "group":
         having = (
             f" HAVING {rng.choice(['count(*) > 1', 'max(i.n) IS NOT NULL', 'sum(i.m) > 0', 'count(i.n) = count(*)'])}"
@@ -28,7 +30,9 @@ def level(rng, tables, deep):
         key = rng.choice(["i.a", "i.a", "coalesce(i.a, 0)", "i.a + 1"])
         return f"(SELECT {key} AS a, i.k AS k, {value} AS n, max(i.m) AS m FROM {inner} AS i{where} GROUP BY {key}, i.k{having})"
     if shape == "all":
-        return f"(SELECT max(i.a) AS a, min(i.k) AS k, count(*) AS n, sum(i.m) AS m FROM {inner} AS i{where})"
+        # What is no aggregate says nothing of the rows below, and the row is there even if they are not.
+        fixed = rng.choice(["sum(i.m)", "5", "1 + 1", subqueries(rng, tables, [], 0)("scalar")])
+        return f"(SELECT max(i.a) AS a, min(i.k) AS k, count(*) AS n, {fixed} AS m FROM {inner} AS i{where})"
     if shape == "window":
         call = rng.choice(["rank()", "sum(i.n)", "count(*)", "max(i.m)", "min(i.a)"])
         over = rng.choice(

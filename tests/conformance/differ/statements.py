@@ -101,14 +101,27 @@ def subqueries(rng, tables, outer, correlated=0.3):
             mine, other = inner.column(its), Writer(rng, outer).column(its)
             if mine and other:
                 where, linked_to_outer = f" WHERE {mine.text} = {other.text}", True
+        number = inner.leaf(INT).text
+        total = rng.choice(["max({})", "min({})", "count({})", "sum({})"]).format(number)
         if kind == "exists":
-            return f"(SELECT 1 FROM {relation}{where})"
+            # An aggregate gives a row whatever it is of; and rows may be passed over.
+            shape = rng.choice(["1"] * 5 + [total, f"{number} GROUP", "OFFSET", "LIMIT"])
+            if shape == "OFFSET":
+                return f"(SELECT 1 FROM {relation}{where} {rng.choice(['OFFSET 1', 'LIMIT 0', 'LIMIT 2 OFFSET 1'])})"
+            if shape == "LIMIT":
+                return f"(SELECT 1 FROM {relation}{where} LIMIT {rng.randint(1, 2)})"
+            if shape.endswith(" GROUP"):
+                return (
+                    f"(SELECT {number} FROM {relation}{where} GROUP BY {number} HAVING count(*) > {rng.randint(0, 1)})"
+                )
+            return f"(SELECT {shape} FROM {relation}{where})"
+        if kind == INT and rng.random() < 0.15:
+            return f"(SELECT {total} FROM {relation}{where})"
         if kind == "scalar" and not linked_to_outer and rng.random() < 0.3:
             # One row or none, of a column that itself has no nulls.
             return f"(SELECT {rng.choice(['5', '1', '-1'])} FROM {relation}{where} LIMIT 1)"
         if kind == "scalar":
-            what = rng.choice(["max({})", "min({})", "count({})", "sum({})"]).format(inner.leaf(INT).text)
-            return f"(SELECT {what} FROM {relation}{where})"
+            return f"(SELECT {total} FROM {relation}{where})"
         item = inner.value(1, kind) if rng.random() < 0.3 else inner.leaf(kind)
         return f"(SELECT {item.text} FROM {relation}{where})"
 
