@@ -17,20 +17,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from differ import (
-    listed,
-    matrix,
-    names,
-    nested,
-    oracles,
-    statements,
-    suite,
-    values,
-    wholes,
-)
-from differ.engines import Duck, our_text, same, their_text
-from differ.known import reason
-from differ.tables import fill
+# Nothing is written beside the sources.
+sys.dont_write_bytecode = True
+
+from differ import listed, matrix, names, nested, oracles, statements, suite, values, wholes  # noqa: E402
+from differ.engines import Duck, our_text, same, their_text  # noqa: E402
+from differ.known import reason  # noqa: E402
+from differ.tables import fill  # noqa: E402
 
 # A kind, and its share of the time.
 KINDS = {
