@@ -21,6 +21,7 @@ mod inner;
 mod items;
 mod limits;
 mod long;
+mod overflow;
 mod params;
 mod parse;
 mod per_trace;
@@ -34,6 +35,7 @@ mod stop;
 mod store;
 mod structure;
 mod tables;
+mod zeros;
 
 pub use catalog::{Relation, TableFunction};
 #[cfg(test)]

@@ -26,12 +26,14 @@ use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions;
 use super::ids::{IdKind, whole_id};
+use super::overflow::{CheckedArithmetic, SignedDifferences};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
 use super::prepared::Prepared;
 use super::remote::{RemoteSchema, StraightFromRemote};
 use super::stop::Stops;
+use super::zeros::OneZero;
 use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
 
@@ -356,6 +358,9 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     let mut rules = Analyzer::new().rules;
     // DataFusion's coercion casts the text and fails on the first odd one: ours must come first.
     rules.insert(0, Arc::new(MixedComparison));
+    rules.insert(0, Arc::new(SignedDifferences));
+    rules.push(Arc::new(OneZero));
+    rules.push(Arc::new(CheckedArithmetic));
     rules.push(Arc::new(BalanceChains));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
