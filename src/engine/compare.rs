@@ -74,6 +74,7 @@ fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
     match (Kind::of(other), literal_text(&text)) {
         (Kind::Number, Some(typed)) => match (other.is_integer(), typed.trim().parse::<i64>(), read_number(typed)) {
             (true, Ok(int), _) => literal(ScalarValue::Int64(Some(int))),
+            (true, _, None) => literal(ScalarValue::Int64(None)),
             (_, _, number) => literal(ScalarValue::Float64(number)),
         },
         (Kind::Number, None) if other.is_integer() => Ok(text_among_integers(text)),
@@ -152,32 +153,35 @@ pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<
     })
 }
 
-/// Elements that must be compared with the same reading of the left side stay in one list.
+/// Elements that must be compared with the same reading of the left side stay in one list, as long as they are of one
+/// kind: all of a list are compared as one type, and beside a float that would be one that cannot tell large integers
+/// apart.
 fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let kind = Kind::of(&type_of(&expr, schema));
-    let kinds: Vec<Kind> = list.iter().map(|item| Kind::of(&type_of(item, schema))).collect();
-    let mixed = kinds.iter().any(|&item| {
-        (kind == Kind::Text && item.is_read_from_text()) || (item == Kind::Text && kind.is_read_from_text())
-    });
-    if !mixed {
-        return Ok(Transformed::no(Expr::InList(InList { expr, list, negated })));
-    }
-    let mut groups: Vec<(Expr, Vec<Expr>)> = vec![];
+    let unread = list.clone();
+    let mut groups: Vec<(Expr, bool, Vec<Expr>)> = vec![];
+    let mut read = false;
     for item in list {
-        let (left, item) = pair(expr.as_ref().clone(), item, schema)?.data;
-        match groups.iter_mut().find(|(known, _)| *known == left) {
-            Some((_, items)) => items.push(item),
-            None => groups.push((left, vec![item])),
+        let sides = pair(expr.as_ref().clone(), item, schema)?;
+        read |= sides.transformed;
+        let (left, item) = sides.data;
+        let float = type_of(&item, schema).is_floating();
+        match groups.iter_mut().find(|(known, floats, _)| *known == left && *floats == float) {
+            Some((_, _, items)) => items.push(item),
+            None => groups.push((left, float, vec![item])),
         }
     }
+    // Beside a column of floats, every number is compared as one anyhow.
+    if !read && (groups.len() < 2 || type_of(&expr, schema).is_floating()) {
+        return Ok(Transformed::no(Expr::InList(InList { expr, list: unread, negated })));
+    }
     if let [_] = groups.as_slice()
-        && let Some((left, items)) = groups.pop()
+        && let Some((left, _, items)) = groups.pop()
     {
         return Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(left), list: items, negated })));
     }
     let lists = groups
         .into_iter()
-        .map(|(left, items)| Expr::InList(InList { expr: Box::new(left), list: items, negated: false }));
+        .map(|(left, _, items)| Expr::InList(InList { expr: Box::new(left), list: items, negated: false }));
     let any = lists.reduce(Expr::or).unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(Some(false)), None));
     Ok(Transformed::yes(if negated { not(any) } else { any }))
 }
@@ -187,7 +191,10 @@ fn between(Between { expr, negated, low, high }: Between, schema: &DFSchema) -> 
     let upper = pair(expr.as_ref().clone(), *high, schema)?;
     let changed = lower.transformed || upper.transformed;
     let ((left, low), (right, high)) = (lower.data, upper.data);
-    let made = if left == right {
+    let float = |expr: &Expr| type_of(expr, schema).is_floating();
+    let split = left != right || (!float(&left) && float(&low) != float(&high));
+    let changed = changed || split;
+    let made = if !split {
         Expr::Between(Between { expr: Box::new(left), negated, low: Box::new(low), high: Box::new(high) })
     } else {
         let both = left.gt_eq(low).and(right.lt_eq(high));
@@ -225,15 +232,22 @@ pub(super) fn compare_in_subquery(
 
 type Whens = Vec<(Box<Expr>, Box<Expr>)>;
 
-/// `CASE text WHEN number …` compares as well; where the left side must be read, it is written as `WHEN a = b`.
+/// `CASE text WHEN number …` compares as well; where the left side must be read, or where all of it would be compared
+/// as floats because of one, it is written as `WHEN a = b`.
 fn simple_case(expr: Expr, whens: Whens, otherwise: Option<Box<Expr>>, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let mut pairs = vec![];
     let (mut changed, mut same_left) = (false, true);
+    let mut floats = vec![];
     for (when, then) in whens {
         let sides = pair(expr.clone(), *when, schema)?;
         changed |= sides.transformed;
         same_left &= sides.data.0 == expr;
+        floats.push(type_of(&sides.data.1, schema).is_floating());
         pairs.push((sides.data, then));
+    }
+    let mixed = floats.contains(&true) && floats.contains(&false);
+    if mixed && !type_of(&expr, schema).is_floating() {
+        (changed, same_left) = (true, false);
     }
     let case = if same_left {
         let whens = pairs.into_iter().map(|((_, when), then)| (Box::new(when), then)).collect();
@@ -348,7 +362,7 @@ mod tests {
         assert_eq!(rewritten(col("float").between(lit("1"), lit(2))), "float BETWEEN Float64(1) AND Int32(2)");
         assert_eq!(
             rewritten(col("int").in_list(vec![lit("1"), lit(2), lit("x")], true)),
-            "int NOT IN ([Int64(1), Int32(2), Float64(NULL)])"
+            "int NOT IN ([Int64(1), Int32(2), Int64(NULL)])"
         );
     }
 
@@ -363,6 +377,30 @@ mod tests {
         assert_eq!(
             rewritten(col("text").not_between(lit(1), lit("b"))),
             "NOT text_among_integers(text) >= Int32(1) AND text <= Utf8(\"b\")"
+        );
+    }
+
+    /// As one list or range they would be compared as floats, which cannot tell large integers apart.
+    #[test]
+    fn integers_are_not_compared_as_floats_because_of_a_neighbour() {
+        assert_eq!(
+            rewritten(col("int").in_list(vec![lit(1), lit(1.5), lit("2"), lit("x")], false)),
+            "int IN ([Int32(1), Int64(2), Int64(NULL)]) OR int IN ([Float64(1.5)])"
+        );
+        assert_eq!(
+            rewritten(col("int").in_list(vec![lit("1"), lit("1.5")], true)),
+            "NOT int IN ([Int64(1)]) OR int IN ([Float64(1.5)])"
+        );
+        assert_eq!(rewritten(col("int").between(lit(1), lit(2.5))), "int >= Int32(1) AND int <= Float64(2.5)");
+        assert_eq!(rewritten(col("float").between(lit(1), lit(2.5))), "float BETWEEN Int32(1) AND Float64(2.5)");
+        let case = Expr::Case(Case::new(
+            Some(Box::new(col("int"))),
+            vec![(Box::new(lit(1)), Box::new(lit("a"))), (Box::new(lit(1.5)), Box::new(lit("b")))],
+            None,
+        ));
+        assert_eq!(
+            rewritten(case),
+            "CASE WHEN int = Int32(1) THEN Utf8(\"a\") WHEN int = Float64(1.5) THEN Utf8(\"b\") END"
         );
     }
 

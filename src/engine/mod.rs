@@ -22,6 +22,7 @@ mod items;
 mod limits;
 mod long;
 mod optimizer;
+mod overflow;
 mod params;
 mod parse;
 mod per_trace;
@@ -35,6 +36,7 @@ mod stop;
 mod store;
 mod structure;
 mod tables;
+mod zeros;
 
 pub use catalog::{Relation, TableFunction};
 #[cfg(test)]

@@ -109,9 +109,13 @@ mod tests {
     #[test]
     fn what_may_hold_a_value() {
         let held = |name| holders(name).collect::<Vec<_>>();
-        let deep = [("attributes.metadata.a.b", "c"), ("attributes.metadata.a", "b.c"), ("attributes.metadata", "a.b.c")];
+        let deep =
+            [("attributes.metadata.a.b", "c"), ("attributes.metadata.a", "b.c"), ("attributes.metadata", "a.b.c")];
         assert_eq!(held("attributes.metadata.a.b.c"), deep);
-        assert_eq!(held("attributes.input.value.q"), [("attributes.input.value", "q"), ("attributes.input", "value.q")]);
+        assert_eq!(
+            held("attributes.input.value.q"),
+            [("attributes.input.value", "q"), ("attributes.input", "value.q")]
+        );
         assert_eq!(held("attributes.llm.input_messages.role"), [("attributes.llm", "input_messages.role")]);
         assert_eq!(held("attributes.rest.a"), []);
         for name in ["attributes.x", "attributes.llm.model_name", "eval.a.label", "opik.a.b.c", "metadata.a.b", ""] {

@@ -1,23 +1,28 @@
-//! The SQL dialect: sqlparser's generic one, with `CONTAINS` and `NOT CONTAINS` as infix operators.
+//! The SQL dialect: sqlparser's generic one, with `CONTAINS` and `NOT CONTAINS` as infix operators, and with operators
+//! that bind as PostgreSQL's do.
 
 use std::any::TypeId;
 use std::iter::Peekable;
 use std::str::Chars;
 
 use datafusion::sql::sqlparser::ast::{
-    ColumnOption, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GranteesType,
-    Ident, ObjectName, ObjectNamePart, Statement, UnaryOperator,
+    BinaryOperator, ColumnOption, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, GranteesType, Ident, ObjectName, ObjectNamePart, Statement, UnaryOperator, Value,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// [`GenericDialect`] in every respect but one: `a CONTAINS b` and `a NOT CONTAINS b` are `contains(a, b)` and
-/// `NOT contains(a, b)`, and bind like `LIKE`.
+/// [`GenericDialect`] in every respect but these.
 ///
-/// `IS [NOT] DISTINCT FROM` is read here too: the generic parser takes everything behind it for its right side, so that
-/// `a IS DISTINCT FROM b AND c` would compare `a` with `b AND c`.
+/// - `a CONTAINS b` and `a NOT CONTAINS b` are `contains(a, b)` and `NOT contains(a, b)`, and bind like `LIKE`.
+/// - `IS [NOT] DISTINCT FROM` is read here: the generic parser takes everything behind it for its right side, so that
+///   `a IS DISTINCT FROM b AND c` would compare `a` with `b AND c`.
+/// - Operators bind as in PostgreSQL: `::`, then `* / %`, `+ -`, `||` and `~`, then `IN`, `BETWEEN` and `LIKE`, then
+///   comparisons, then `IS`. Comparisons do not chain, nor do `LIKE` and `BETWEEN`.
+/// - `->`, `->>` and their like bind as in SQLite, looser than `::` alone: PostgreSQL reads `'x' || a ->> 'b'` as
+///   `('x' || a) ->> 'b'`, which nobody means.
 ///
 /// Every method is forwarded by hand: a method that is left out silently falls back to the trait's default, which
 /// loses syntax the generic dialect has.
@@ -73,6 +78,95 @@ fn contains_call(left: Expr, right: Expr) -> Expr {
     })
 }
 
+/// How tight `->` and its like bind: between `::` and the arithmetic.
+const ARROW: u8 = 45;
+
+/// How tight `||` and `~` bind: what PostgreSQL calls any other operator.
+const OTHER: u8 = 21;
+
+/// Operators of which two beside each other have no meaning without parentheses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Comparison,
+    Like,
+}
+
+impl Chain {
+    /// What the operator at the parser's place is.
+    fn next(parser: &Parser) -> Option<Self> {
+        let negated = matches!(&parser.peek_nth_token_ref(0).token, Token::Word(word) if word.keyword == Keyword::NOT);
+        match &parser.peek_nth_token_ref(usize::from(negated)).token {
+            Token::Eq | Token::DoubleEq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => {
+                Some(Self::Comparison)
+            }
+            Token::Word(word) => match word.keyword {
+                Keyword::IN
+                | Keyword::BETWEEN
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::RLIKE
+                | Keyword::REGEXP
+                | Keyword::SIMILAR => Some(Self::Like),
+                _ => operator_length(parser).map(|_| Self::Like),
+            },
+            _ => None,
+        }
+    }
+
+    /// What an expression ends with, where its last operand could as well be the first one of what follows.
+    fn behind(expr: &Expr) -> Option<Self> {
+        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+        match expr {
+            Expr::BinaryOp { op: Eq | NotEq | Lt | LtEq | Gt | GtEq, .. } => Some(Self::Comparison),
+            Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::RLike { .. }
+            | Expr::SimilarTo { .. }
+            | Expr::Between { .. } => Some(Self::Like),
+            _ => None,
+        }
+    }
+}
+
+/// Refuses `a < b < c`, which PostgreSQL refuses and other engines read in two ways.
+fn check_chain(parser: &Parser, left: &Expr) -> Result<(), ParserError> {
+    let Some(chain) = Chain::next(parser).filter(|next| Chain::behind(left) == Some(*next)) else { return Ok(()) };
+    let what = match chain {
+        Chain::Comparison => "comparisons cannot be chained: join two with AND, or put one into parentheses",
+        Chain::Like => "one of these operators cannot follow another: put the first into parentheses",
+    };
+    Err(ParserError::ParserError(format!("{what}{}", parser.peek_token_ref().span.start)))
+}
+
+/// The operator `->` or its like that a token is.
+fn arrow(token: &Token) -> Option<BinaryOperator> {
+    Some(match token {
+        Token::Arrow => BinaryOperator::Arrow,
+        Token::LongArrow => BinaryOperator::LongArrow,
+        Token::HashArrow => BinaryOperator::HashArrow,
+        Token::HashLongArrow => BinaryOperator::HashLongArrow,
+        _ => return None,
+    })
+}
+
+/// The index behind an arrow that counts from the end: as a sign before an operand, `-1 -> 'a'` would be `-(1 -> 'a')`.
+fn negative_index(parser: &mut Parser) -> Option<Expr> {
+    let number = match &parser.peek_nth_token_ref(1).token {
+        number @ Token::Number(..) if parser.peek_nth_token_ref(0).token == Token::Minus => number.clone(),
+        _ => return None,
+    };
+    // A cast of the number comes before the sign.
+    if parser.peek_nth_token_ref(2).token == Token::DoubleColon {
+        return None;
+    }
+    let Token::Number(digits, long) = number else { return None };
+    parser.advance_token();
+    parser.advance_token();
+    let span = parser.get_current_token().span;
+    let value = Expr::Value(Value::Number(digits, long).with_span(span));
+    Some(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(value) })
+}
+
 macro_rules! forward_flags {
     ($($name:ident)*) => {
         $(fn $name(&self) -> bool {
@@ -88,6 +182,19 @@ impl Dialect for SpanqlDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        match &parser.peek_token_ref().token {
+            Token::StringConcat
+            | Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => return Some(Ok(OTHER)),
+            Token::QuestionPipe => return Some(Ok(ARROW)),
+            _ => {}
+        }
         match operator_length(parser) {
             Some(_) => Some(Ok(self.prec_value(Precedence::Like))),
             None => self.0.get_next_precedence(parser),
@@ -95,6 +202,18 @@ impl Dialect for SpanqlDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Err(error) = check_chain(parser, expr) {
+            return Some(Err(error));
+        }
+        if let Some(op) = arrow(&parser.peek_token_ref().token) {
+            parser.advance_token();
+            let right = negative_index(parser).map_or_else(|| parser.parse_subexpr(ARROW), Ok);
+            return Some(right.map(|right| Expr::BinaryOp {
+                left: Box::new(expr.clone()),
+                op,
+                right: Box::new(right),
+            }));
+        }
         if let Some((length, negated)) = distinct_from(parser) {
             for _ in 0..length {
                 parser.advance_token();
@@ -165,7 +284,12 @@ impl Dialect for SpanqlDialect {
     }
 
     fn prec_value(&self, prec: Precedence) -> u8 {
-        self.0.prec_value(prec)
+        match prec {
+            Precedence::PgOther => ARROW,
+            Precedence::Between | Precedence::Like => 20,
+            Precedence::Eq => 19,
+            other => self.0.prec_value(other),
+        }
     }
 
     fn prec_unknown(&self) -> u8 {

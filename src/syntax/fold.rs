@@ -2,6 +2,9 @@
 //!
 //! `a = 1 OR a = 2 OR 3 = a OR a IN (4, 5)` means `a IN (1, 2, 3, 4, 5)`, under three-valued logic too. Done on the
 //! tokens, before they are parsed: as a syntax tree a chain of twenty thousand terms is twenty thousand levels deep.
+//!
+//! A list holds values of one kind: all values of a list are compared as one type, and beside a fraction that would be
+//! one that cannot tell large integers apart.
 
 use std::ops::Range;
 
@@ -10,10 +13,22 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 use super::lex::Lexeme;
 
-/// One equality or IN: where its column and its values stand, and the index behind it.
+/// What a literal is, whatever it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    /// An integer of 64 bits.
+    Integer,
+    /// Any number with a fraction or an exponent.
+    Fraction,
+    Boolean,
+}
+
+/// One equality or IN: where its column and its values stand, what all of these are, and the index behind it.
 struct Term {
     column: Range<usize>,
     values: Vec<Range<usize>>,
+    kind: Kind,
     end: usize,
 }
 
@@ -58,14 +73,30 @@ fn is_reserved(word: &Word) -> bool {
     )
 }
 
-/// The index behind the literal at `at`.
-fn literal_end(lexemes: &[Lexeme], at: usize) -> Option<usize> {
+/// The kind of the literal at `at`, and the index behind it.
+///
+/// A parameter is none: its type is not known yet. Nor is an integer of more than 64 bits, whose type depends on its
+/// size.
+fn literal(lexemes: &[Lexeme], at: usize) -> Option<(Kind, usize)> {
     match token(lexemes, at)? {
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => Some(at + 1),
-        Token::Minus => matches!(token(lexemes, at + 1), Some(Token::Number(..))).then_some(at + 2),
-        Token::Word(_) => matches!(lexemes[at].keyword(), Keyword::TRUE | Keyword::FALSE).then_some(at + 1),
+        Token::Number(digits, _) => Some((number_kind(digits)?, at + 1)),
+        Token::SingleQuotedString(_) => Some((Kind::Text, at + 1)),
+        Token::Minus => match token(lexemes, at + 1)? {
+            Token::Number(digits, _) => Some((number_kind(digits)?, at + 2)),
+            _ => None,
+        },
+        Token::Word(_) => {
+            matches!(lexemes[at].keyword(), Keyword::TRUE | Keyword::FALSE).then_some((Kind::Boolean, at + 1))
+        }
         _ => None,
     }
+}
+
+fn number_kind(digits: &str) -> Option<Kind> {
+    if digits.contains(['.', 'e', 'E']) {
+        return Some(Kind::Fraction);
+    }
+    digits.parse::<i64>().is_ok().then_some(Kind::Integer)
 }
 
 fn term(lexemes: &[Lexeme], at: usize) -> Option<Term> {
@@ -78,18 +109,18 @@ fn term(lexemes: &[Lexeme], at: usize) -> Option<Term> {
 
 fn bare_term(lexemes: &[Lexeme], at: usize) -> Option<Term> {
     let is_equals = |at: usize| matches!(token(lexemes, at), Some(Token::Eq | Token::DoubleEq));
-    if let Some(end) = literal_end(lexemes, at) {
+    if let Some((kind, end)) = literal(lexemes, at) {
         let value = at..end;
         let column = end + 1;
         return match column_end(lexemes, column) {
-            Some(end) if is_equals(value.end) => Some(Term { column: column..end, values: vec![value], end }),
+            Some(end) if is_equals(value.end) => Some(Term { column: column..end, values: vec![value], kind, end }),
             _ => None,
         };
     }
     let column = at..column_end(lexemes, at)?;
     if is_equals(column.end) {
-        let value = column.end + 1..literal_end(lexemes, column.end + 1)?;
-        return Some(Term { end: value.end, column, values: vec![value] });
+        let (kind, end) = literal(lexemes, column.end + 1)?;
+        return Some(Term { values: vec![column.end + 1..end], column, kind, end });
     }
     let list = lexemes.get(column.end).is_some_and(|lexeme| lexeme.keyword() == Keyword::IN)
         && token(lexemes, column.end + 1) == Some(&Token::LParen);
@@ -97,12 +128,13 @@ fn bare_term(lexemes: &[Lexeme], at: usize) -> Option<Term> {
         return None;
     }
     let (mut values, mut from) = (vec![], column.end + 2);
+    let (kind, _) = literal(lexemes, from)?;
     loop {
-        let end = literal_end(lexemes, from)?;
+        let (_, end) = literal(lexemes, from).filter(|(next, _)| *next == kind)?;
         values.push(from..end);
         match token(lexemes, end)? {
             Token::Comma => from = end + 1,
-            Token::RParen => return Some(Term { column, values, end: end + 1 }),
+            Token::RParen => return Some(Term { column, values, kind, end: end + 1 }),
             _ => return None,
         }
     }
@@ -183,17 +215,31 @@ pub(crate) fn fold_equalities(lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
             token: TokenWithSpan::new(token, Span::new(lexemes[like].start(), lexemes[like].token.span.end)),
             bytes: lexemes[like].bytes.clone(),
         };
-        let place = first.column.start;
-        out.extend_from_slice(&lexemes[first.column.clone()]);
-        out.push(made(Token::Word(Word { value: "IN".into(), quote_style: None, keyword: Keyword::IN }), place));
-        out.push(made(Token::LParen, place));
-        for (i, value) in chain.iter().flat_map(|term| &term.values).enumerate() {
-            if i > 0 {
-                out.push(made(Token::Comma, value.start));
+        let mut written: Vec<Kind> = vec![];
+        for kind in chain.iter().map(|term| term.kind) {
+            if written.contains(&kind) {
+                continue;
             }
-            out.extend_from_slice(&lexemes[value.clone()]);
+            let place = first.column.start;
+            if !written.is_empty() {
+                out.push(made(
+                    Token::Word(Word { value: "OR".into(), quote_style: None, keyword: Keyword::OR }),
+                    place,
+                ));
+            }
+            written.push(kind);
+            out.extend_from_slice(&lexemes[first.column.clone()]);
+            out.push(made(Token::Word(Word { value: "IN".into(), quote_style: None, keyword: Keyword::IN }), place));
+            out.push(made(Token::LParen, place));
+            let values = chain.iter().filter(|term| term.kind == kind).flat_map(|term| &term.values);
+            for (i, value) in values.enumerate() {
+                if i > 0 {
+                    out.push(made(Token::Comma, value.start));
+                }
+                out.extend_from_slice(&lexemes[value.clone()]);
+            }
+            out.push(made(Token::RParen, place));
         }
-        out.push(made(Token::RParen, place));
         at = last.end;
     }
     out
@@ -234,7 +280,7 @@ mod tests {
     fn folds_whole_operands_only() {
         for (sql, expected) in [
             ("WHERE a = 1 OR a = 2", "WHERE a IN ( 1 , 2 )"),
-            ("WHERE (s.a = -1 OR 'x' = s.a OR (s.a = true)) AND b", "WHERE ( s . a IN ( - 1 , 'x' , true ) ) AND b"),
+            ("WHERE (s.a = -1 OR 2 = s.a OR (s.a = 3)) AND b", "WHERE ( s . a IN ( - 1 , 2 , 3 ) ) AND b"),
             ("WHERE a IN (1, 2) OR a = 3 GROUP BY b", "WHERE a IN ( 1 , 2 , 3 ) GROUP BY b"),
             ("WHERE a = 1 AND a = 2 OR a = 3 OR a = 4", "WHERE a = 1 AND a = 2 OR a IN ( 3 , 4 )"),
             ("WHERE a = 1 OR a = 2 OR a = 3 AND b = 4", "WHERE a IN ( 1 , 2 ) OR a = 3 AND b = 4"),
@@ -245,6 +291,22 @@ mod tests {
             ("WHERE a = 1 OR a > 2", "WHERE a = 1 OR a > 2"),
             ("WHERE a NOT IN (1) OR a = 2", "WHERE a NOT IN ( 1 ) OR a = 2"),
             ("WHERE a IN (1) OR a IN (SELECT 2)", "WHERE a IN ( 1 ) OR a IN ( SELECT 2 )"),
+        ] {
+            assert_eq!(folded(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_list_holds_values_of_one_kind() {
+        for (sql, expected) in [
+            ("WHERE a = 9007199254740993 OR a = 1.5", "WHERE a IN ( 9007199254740993 ) OR a IN ( 1.5 )"),
+            (
+                "WHERE a = 1 OR 'x' = a OR a = -2.5e1 OR a = true OR a = 'y' OR a = -2 OR a = false OR a = .5",
+                "WHERE a IN ( 1 , - 2 ) OR a IN ( 'x' , 'y' ) OR a IN ( - 2.5e1 , .5 ) OR a IN ( true , false )",
+            ),
+            ("WHERE a IN (1, 1.5) OR a = 2", "WHERE a IN ( 1 , 1.5 ) OR a = 2"),
+            ("WHERE a = 1 OR a = 9223372036854775808", "WHERE a = 1 OR a = 9223372036854775808"),
+            ("WHERE a = 1 OR a = NULL OR a = $b", "WHERE a = 1 OR a = NULL OR a = $b"),
         ] {
             assert_eq!(folded(sql), expected, "{sql}");
         }

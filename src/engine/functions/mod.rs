@@ -1,7 +1,14 @@
 //! The scalar functions that spanql adds to DataFusion's.
 
+pub(crate) mod checked;
 pub(crate) mod json;
 pub(crate) mod numbers;
+mod similar;
+mod sum;
+mod times;
+pub(crate) mod zero;
+
+use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
@@ -15,6 +22,10 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in [filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(numbers::all()) {
         registry.register_udf(function.into())?;
     }
+    registry.register_udaf(sum::udaf().into())?;
+    times::register(registry)?;
+    registry.register_udf(similar::udf().into())?;
+    registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
     for function in filter::opik::udfs() {
         registry.register_udf(function)?;
     }

@@ -41,6 +41,9 @@ static BOOLEAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ReadText::udf(Target
 /// Name of the function that reads the text of a column as numbers and leaves any other column alone.
 pub(crate) const AS_NUMBER: &str = "as_number";
 
+/// Name of the function that reads text as numbers.
+pub(crate) const TEXT_TO_NUMBER: &str = "text_to_number";
+
 /// All functions of this file.
 pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
     let read = [&NUMBER, &AMONG_INTEGERS, &BOOLEAN].into_iter().map(|function| function.as_ref().clone());
@@ -137,9 +140,9 @@ pub(crate) fn text_to_boolean(text: Expr) -> Expr {
     BOOLEAN.call(vec![text])
 }
 
-/// Reads a text, blanks around it aside, as a finite decimal number.
+/// Reads a text, blanks around it aside, as a finite decimal number; zero has no sign.
 pub(crate) fn read_number(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number + 0.0)
 }
 
 /// Reads `true` and `false` in any case.
@@ -151,7 +154,7 @@ pub(crate) fn read_boolean(text: &str) -> Option<bool> {
 impl ScalarUDFImpl for ReadText {
     fn name(&self) -> &str {
         match self.target {
-            Target::Number => "text_to_number",
+            Target::Number => TEXT_TO_NUMBER,
             Target::AmongIntegers => "text_among_integers",
             Target::Boolean => "text_to_boolean",
         }

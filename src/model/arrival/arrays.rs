@@ -99,10 +99,10 @@ pub(super) fn json_texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     Ok(out.finish())
 }
 
-/// Numbers as Float64, with null for those that are not finite.
+/// Numbers as Float64, with null for those that are not finite, and with one zero: its sign means nothing.
 fn finite(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
     let floats = cast(array, &DataType::Float64)?;
-    Ok(floats.as_primitive::<Float64Type>().unary_opt(|value| value.is_finite().then_some(value)))
+    Ok(floats.as_primitive::<Float64Type>().unary_opt(|value| value.is_finite().then_some(value + 0.0)))
 }
 
 /// The array as the canonical column of this index; what does not fit is null, and its row is noted in `bad`.

@@ -152,6 +152,8 @@ impl Cells {
                 }
             }
             Values::Float(values) => {
+                // One zero: its sign means nothing, and would tell equal numbers apart.
+                values.iter_mut().for_each(|value| *value += 0.0);
                 Arc::new(Float64Array::try_new(ScalarBuffer::from(std::mem::take(values)), nulls)?)
             }
             Values::Bool(values) => Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)),

@@ -1,0 +1,100 @@
+//! Integers that never wrap around.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::utils::NamePreserver;
+
+use super::functions::checked::{checked, checked_negative};
+
+/// Differences of counts as signed numbers, ahead of DataFusion's coercion: two ranks or lengths are unsigned there, and
+/// so would be what lies between them.
+#[derive(Debug)]
+pub(super) struct SignedDifferences;
+
+impl AnalyzerRule for SignedDifferences {
+    fn name(&self) -> &str {
+        "signed_differences"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        rewrite(plan, signed)
+    }
+}
+
+/// Checked arithmetic in the place of what wraps around, after DataFusion's coercion has made both sides one type.
+#[derive(Debug)]
+pub(super) struct CheckedArithmetic;
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn name(&self) -> &str {
+        "checked_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        rewrite(plan, arithmetic)
+    }
+}
+
+type Rewrite = fn(Expr, &DFSchema) -> Transformed<Expr>;
+
+fn rewrite(plan: LogicalPlan, each: Rewrite) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        let rewritten = node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| Ok(each(expr, &schema)))?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })?;
+        if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
+    })?;
+    Ok(rewritten.data)
+}
+
+fn type_of(expr: &Expr, schema: &DFSchema) -> DataType {
+    // An expression without a type is an error of its own, which DataFusion tells.
+    expr.get_type(schema).unwrap_or(DataType::Null)
+}
+
+fn signed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let unsigned = |expr: &Expr| type_of(expr, schema).is_unsigned_integer();
+    let as_signed = |expr: Box<Expr>| Box::new(cast(*expr, DataType::Int64));
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ Operator::Minus, right })
+            if unsigned(&left) && unsigned(&right) =>
+        {
+            Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(as_signed(left), op, as_signed(right))))
+        }
+        Expr::Negative(value) if unsigned(&value) => Transformed::yes(Expr::Negative(as_signed(value))),
+        other => Transformed::no(other),
+    }
+}
+
+fn arithmetic(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let wraps = |expr: &Expr| {
+        let data_type = type_of(expr, schema);
+        data_type.is_integer() || matches!(data_type, DataType::Interval(_))
+    };
+    let made = match &expr {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply),
+            right,
+        }) if wraps(left) && type_of(left, schema) == type_of(right, schema) => checked(left, *op, right),
+        Expr::Negative(value) if wraps(value) || matches!(type_of(value, schema), DataType::Duration(_)) => {
+            Some(checked_negative(value))
+        }
+        _ => None,
+    };
+    match made {
+        Some(made) => Transformed::yes(made),
+        None => Transformed::no(expr),
+    }
+}
