@@ -10,6 +10,7 @@ mod multisets;
 mod pushdown;
 mod statistics;
 mod subqueries;
+mod unordered;
 
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ pub(super) fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// What makes a physical plan of one that came from the logical plan.
 pub(super) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(grouping_sets::ForgetOrder)];
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(unordered::ForgetOrder)];
     for rule in PhysicalOptimizer::new().rules {
         rules.push(match rule.name() {
             "aggregate_statistics" => Arc::new(statistics::UnfilteredStatistics(rule)),
