@@ -81,7 +81,7 @@ macro_rules! files {
     };
 }
 
-files! { help import formats statements filter lists show structure export output untrusted errors store schema config repl report run }
+files! { help import formats statements filter lists show structure export output untrusted errors store schema config repl report run paths }
 
 #[test]
 fn every_file_of_cases_is_run() {
