@@ -15,7 +15,7 @@ use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
 use crate::output::{Format, Options, ResultWriter, Zone};
 use crate::repl::Pager;
-use crate::store::{Snapshot, Store, StoreError, found_place};
+use crate::store::{Snapshot, Store, StoreError, found_place, home_path};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
@@ -270,6 +270,15 @@ impl Context {
         self.say(&format!("warning: {text}"));
     }
 
+    /// Says of a commit why the disk did not confirm it, if it did not.
+    pub(super) fn warn_unsynced(&self, why: Option<&str>) {
+        if let Some(why) = why {
+            self.warn(&format!(
+                "the commit is made, but the disk does not confirm that it is kept: {why}; it may be gone after a power failure"
+            ));
+        }
+    }
+
     /// Writes a line of data to where results go.
     pub(super) fn print(&self, line: &str) -> anyhow::Result<()> {
         if let Some(Screen { file: Some((_, file)), .. }) = &self.screen {
@@ -312,7 +321,7 @@ impl Context {
             Ok(format) => return Ok(Target { format, path: None, screen }),
             Err(error) => error,
         };
-        let path = PathBuf::from(output);
+        let path = home_path(Path::new(output));
         match Format::from_path(&path) {
             Some(format) => Ok(Target { format, path: Some(path), screen: None }),
             None => Err(Failure::Usage(format!("-o {output}: {unknown}; a file is known by its ending")).into()),

@@ -143,6 +143,7 @@ pub(super) async fn commit(
     if let Some(reason) = &committed.not_joined {
         context.note(&format!("small segments could not be joined yet: {reason}"));
     }
+    context.warn_unsynced(committed.not_synced.as_deref());
     Ok(committed)
 }
 

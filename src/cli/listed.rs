@@ -25,7 +25,10 @@ pub(super) fn write(
     listed: impl Iterator<Item = Result<Row, ReportError>>,
     output: Option<&str>,
 ) -> anyhow::Result<()> {
-    let unreadable = |error| [None, None, Some(format!("cannot be read: {error}")), None];
+    let unreadable = |error| match &error {
+        ReportError::Twice { name, .. } => [Some(name.clone()), None, Some(format!("cannot be run: {error}")), None],
+        _ => [None, None, Some(format!("cannot be read: {error}")), None],
+    };
     let rows: Vec<Row> = listed.map(|row| row.unwrap_or_else(unreadable)).collect();
     let column =
         |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };

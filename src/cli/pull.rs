@@ -378,5 +378,6 @@ impl Puller<'_> {
         if let Some(why) = &outcome.not_joined {
             context.note(&format!("small segments could not be joined: {}", escape_terminal(why)));
         }
+        context.warn_unsynced(outcome.not_synced.as_deref());
     }
 }

@@ -19,6 +19,7 @@ use crate::report::{
     BlockFiles, Data, Document, Filled, Keep, Library, Part, bind, find_report, list_reports, results_json, run_block,
     write_html, write_markdown,
 };
+use crate::store::home_path;
 
 /// Stands for every project of a store.
 const ALL: &str = "all";
@@ -227,7 +228,7 @@ enum Output {
 impl Output {
     fn of(typed: Option<&str>) -> Result<Self, Failure> {
         let Some(typed) = typed else { return Ok(Self::Markdown(None)) };
-        let path = PathBuf::from(typed);
+        let path = home_path(Path::new(typed));
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
         match (typed, ending.as_deref()) {
             ("md", _) => Ok(Self::Markdown(None)),

@@ -17,11 +17,13 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
         StoreCommand::Versions(listing) => versions(context, listing.output.as_deref()).await,
         StoreCommand::Restore { version } => {
             let done = context.store_to_write()?.restore(version).await?;
+            context.warn_unsynced(done.not_synced.as_deref());
             context.report(&format!("version {} holds what version {version} held", done.version));
             Ok(())
         }
         StoreCommand::Compact => {
             let done = context.store_to_write()?.compact().await?;
+            context.warn_unsynced(done.not_synced.as_deref());
             let (before, after) = (done.segments_before, done.segments_after);
             context.report(&match before {
                 0 => "nothing to join".to_owned(),

@@ -1,11 +1,12 @@
 //! How Arize is reached: hosts, keys and certificates, by the settings of its own tools.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, Variables};
 use super::given::{Given, NAMES, PREFIX};
 use super::secret::Secret;
 use super::{ConfigError, file};
+use crate::store::home_path;
 
 const API_HOST: &str = "api.arize.com";
 const FLIGHT_HOST: &str = "flight.arize.com";
@@ -164,7 +165,7 @@ impl FoundArize {
             api,
             space: given.get("space").map(str::to_owned),
             verify: given.flag("request_verify")?.unwrap_or(true),
-            ca_file: given.get("ssl_ca_cert").map(PathBuf::from),
+            ca_file: given.get("ssl_ca_cert").map(|file| home_path(Path::new(file))),
         })
     }
 }

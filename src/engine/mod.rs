@@ -11,6 +11,7 @@
 mod balance;
 mod catalog;
 mod compare;
+mod copy;
 mod derived;
 mod describe;
 mod error;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{concat, concat_batches, interleave_record_batch, partition};
+use arrow::error::ArrowError;
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
@@ -106,7 +107,7 @@ impl Held {
         let rows = match pieces.as_slice() {
             [] => return Ok(None),
             [one] => one.clone(),
-            [first, ..] => concat_batches(&first.schema(), &pieces)?,
+            [first, ..] => concat_batches(&first.schema(), &pieces).map_err(too_long)?,
         };
         let all = 0..rows.num_rows();
         Ok(Some((rows, vec![all])))
@@ -203,7 +204,17 @@ impl Gathered {
             ranges.push(range.start - first..range.end - first);
         }
         let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-        Ok(Some((interleave_record_batch(&batches, &self.places[first..end])?, ranges)))
+        Ok(Some((interleave_record_batch(&batches, &self.places[first..end]).map_err(too_long)?, ranges)))
+    }
+}
+
+/// A column of a batch holds no more than 2 GiB of text.
+fn too_long(error: ArrowError) -> DataFusionError {
+    match error {
+        ArrowError::OffsetOverflowError(_) => DataFusionError::Execution(
+            "a trace has more than 2 GiB of text in a column that is read whole: name fewer columns".to_owned(),
+        ),
+        error => error.into(),
     }
 }
 

@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
 use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, TableKey};
+use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::limits::check_plan;
@@ -77,7 +78,8 @@ impl Planner {
     /// Resolves and plans a statement as far as to a logical plan.
     pub(super) fn logical(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
         let catalog = self.catalog();
-        let resolved = resolve(parsed, &catalog)?;
+        let mut resolved = resolve(parsed, &catalog)?;
+        name_target(&mut resolved.statement)?;
         let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
         let places = Places { functions: resolved.functions, literals: resolved.literals };
         let plan = self

@@ -49,6 +49,8 @@ pub struct EngineConfig {
     pub temp_dir: Option<PathBuf>,
     /// How many partitions run in parallel; one per core if not set.
     pub target_partitions: Option<usize>,
+    /// How many rows make a batch; 8192 if not set.
+    pub batch_rows: Option<usize>,
     /// Whether statements that write (DDL, DML, COPY, SET) may run.
     pub allow_write: bool,
 }
@@ -334,6 +336,9 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
     if let Some(partitions) = config.target_partitions {
         session = session.with_target_partitions(partitions);
+    }
+    if let Some(rows) = config.batch_rows {
+        session = session.with_batch_size(rows);
     }
     let options = session.options_mut();
     // Names are made exact before planning; folding them again would lose their case.

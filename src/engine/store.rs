@@ -7,7 +7,11 @@ use std::sync::Arc;
 use super::long::{Long, LongTable, TURNS_SQL};
 use super::tables::{ColumnsTable, PullsTable, QualityTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
-use crate::store::Snapshot;
+use crate::store::{Segment, Snapshot};
+
+/// Bytes of a batch of spans on average, at most: a column of a batch holds no more than 2 GiB of text, and operators
+/// fill their batches whatever the rows take.
+const BATCH_BYTES: u64 = 128 << 20;
 
 /// Settings of an engine whose tables are those of a store: `spans`, `traces`, `sessions`, `columns`, `pulls`,
 /// `quality`, and the long ones, such as `messages`.
@@ -33,6 +37,7 @@ impl StoreEngine {
             memory_limit: self.memory_limit,
             temp_dir: self.temp_dir,
             target_partitions: None,
+            batch_rows: batch_rows(&snapshot.manifest.segments),
             allow_write: self.allow_write,
         })?;
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
@@ -54,5 +59,40 @@ impl StoreEngine {
         engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
         engine.register("turns", Relation::View(TURNS_SQL.to_owned())).await?;
         Ok(engine)
+    }
+}
+
+/// How many rows of these segments make a batch; `None` where they are so small that any number does.
+fn batch_rows(segments: &[Segment]) -> Option<usize> {
+    let largest = segments.iter().map(|segment| segment.memory_bytes / segment.rows.max(1)).max()?;
+    let rows = BATCH_BYTES / largest.max(1);
+    (rows < 8192).then_some(rows.max(1) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_rows_come_in_short_batches() {
+        let segment = |rows: u64, memory_bytes: u64| Segment {
+            id: String::new(),
+            project: String::new(),
+            rows,
+            traces: 1,
+            bytes: 0,
+            summary_bytes: 0,
+            memory_bytes,
+            card_crc32: 0,
+            min_start: None,
+            max_start: None,
+            max_end: None,
+            computed: 0,
+            too_large: 0,
+        };
+        assert_eq!(batch_rows(&[]), None);
+        assert_eq!(batch_rows(&[segment(1_000_000, 4 << 30), segment(0, 0)]), None);
+        assert_eq!(batch_rows(&[segment(1_000_000, 4 << 30), segment(3_000, 3_000 << 20)]), Some(128));
+        assert_eq!(batch_rows(&[segment(1, 1 << 30)]), Some(1));
     }
 }

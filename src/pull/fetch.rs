@@ -358,6 +358,7 @@ impl Run {
         outcome.updated += counts.updated;
         outcome.version = committed.version;
         outcome.not_joined = committed.not_joined.or(outcome.not_joined.take());
+        outcome.not_synced = committed.not_synced.or(outcome.not_synced.take());
         self.watch.landed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

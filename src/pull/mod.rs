@@ -164,6 +164,8 @@ pub struct Outcome {
     pub version: u64,
     /// Why small segments could not be joined; the spans are whole all the same.
     pub not_joined: Option<String>,
+    /// Why the disk did not confirm a commit: the spans are there, but may be gone after a power failure.
+    pub not_synced: Option<String>,
 }
 
 /// Pulls the times that a pull still lacks.

@@ -47,15 +47,13 @@ pub enum ReportError {
         /// Why.
         reason: String,
     },
-    /// Two files of a directory give themselves the same name.
-    #[error("{}: {} is named {name} too; rename one of them", second.display(), first.display())]
+    /// Files of one directory give themselves the same name.
+    #[error("{} have the same name, {name}; rename all but one of them", listed(files))]
     Twice {
         /// The name.
         name: String,
-        /// The file that sorts first.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
+        /// The files, sorted.
+        files: Vec<PathBuf>,
     },
     /// There is no saved query of that name.
     #[error("there is no saved query {name}{}", hint(.suggestion, "see `spanql run --list`"))]
@@ -151,6 +149,15 @@ impl ReportError {
     /// Whether the values that were given are at fault, and not what was saved.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::UnknownParameter { .. } | Self::BadValue { .. } | Self::MissingParameters { .. })
+    }
+}
+
+/// Files in words: `a`, `b` and `c`.
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 

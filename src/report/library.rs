@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
-use super::saved::{Origin, Saved, stem};
+use super::saved::{Origin, Saved, declared_name, stem};
 use crate::model::nearest::nearest;
 
 /// Bytes of a file at most; the engine takes no longer SQL.
@@ -73,9 +73,10 @@ impl Library {
         Self { working: working.to_owned(), directories }
     }
 
-    /// All queries, sorted by name. A file that cannot be read is an error in its place.
+    /// All queries, sorted by name. A file that cannot be read is an error in its place, and so are files of one directory
+    /// that have the same name.
     pub fn list(&self) -> Vec<Result<Saved, ReportError>> {
-        self.by_name().into_values().collect()
+        self.by_name().into_values().flatten().collect()
     }
 
     /// The query of that name; or the one in a file, when the name has a separator of paths in it or ends in `.sql`.
@@ -89,7 +90,8 @@ impl Library {
             return read(&self.working.join(path));
         }
         let mut queries = self.by_name();
-        queries.remove(name).unwrap_or_else(|| {
+        let found = queries.remove(name).and_then(|found| found.into_iter().next());
+        found.unwrap_or_else(|| {
             let suggestion = nearest(name, queries.keys().map(String::as_str)).map(str::to_owned);
             Err(ReportError::UnknownQuery { name: name.to_owned(), suggestion })
         })
@@ -105,44 +107,62 @@ impl Library {
         &self.directories
     }
 
-    fn by_name(&self) -> BTreeMap<String, Result<Saved, ReportError>> {
+    /// What there is of each name, in the nearest place that has any of it: the query, and behind it the files that
+    /// cannot be read and would be called the same.
+    fn by_name(&self) -> BTreeMap<String, Vec<Result<Saved, ReportError>>> {
         let mut queries = BTreeMap::new();
         for directory in &self.directories {
-            let mut here: BTreeMap<String, Result<Saved, ReportError>> = BTreeMap::new();
-            for (name, query) in files(directory) {
-                let twice = match (here.get(&name), &query) {
-                    (
-                        Some(Ok(Saved { origin: Origin::File(first), .. })),
-                        Ok(Saved { origin: Origin::File(second), .. }),
-                    ) => Some(ReportError::Twice { name: name.clone(), first: first.clone(), second: second.clone() }),
-                    _ => None,
-                };
-                here.insert(name, twice.map_or(query, Err));
-            }
-            for (name, query) in here {
-                queries.entry(name).or_insert(query);
+            for (name, found) in files(directory) {
+                queries.entry(name).or_insert(found);
             }
         }
         for (name, text) in BUILT_IN {
-            let query = || Saved::parse(text, name, Origin::BuiltIn);
-            queries.entry((*name).to_owned()).or_insert_with(query);
+            queries.entry((*name).to_owned()).or_insert_with(|| vec![Saved::parse(text, name, Origin::BuiltIn)]);
         }
         queries
     }
 }
 
-/// The queries in the files of a directory with their names, in the order of the files' names.
-fn files(directory: &Path) -> Vec<(String, Result<Saved, ReportError>)> {
+/// What there is of each name in a directory, as [`Library::by_name`] has it.
+fn files(directory: &Path) -> BTreeMap<String, Vec<Result<Saved, ReportError>>> {
     let paths = match paths(directory, ENDING) {
         Ok(paths) => paths,
-        Err(error) => return vec![(directory.display().to_string(), Err(error))],
+        Err(error) => return BTreeMap::from([(directory.display().to_string(), vec![Err(error)])]),
     };
-    let named = |path: PathBuf| {
-        let query = read(&path);
-        let name = query.as_ref().map_or_else(|_| stem(&path), |query| query.name.clone());
-        (name, query)
+    let mut good: BTreeMap<String, Vec<(PathBuf, Saved)>> = BTreeMap::new();
+    let mut bad: BTreeMap<String, Vec<ReportError>> = BTreeMap::new();
+    for path in paths {
+        match read_named(&path) {
+            (name, Ok(query)) => good.entry(name).or_default().push((path, query)),
+            (name, Err(error)) => bad.entry(name).or_default().push(error),
+        }
+    }
+    let mut found: BTreeMap<String, Vec<Result<Saved, ReportError>>> = BTreeMap::new();
+    for (name, mut queries) in good {
+        let query = match queries.len() {
+            1 => queries.pop().map(|(_, query)| Ok(query)),
+            _ => {
+                let files = queries.into_iter().map(|(path, _)| path).collect();
+                Some(Err(ReportError::Twice { name: name.clone(), files }))
+            }
+        };
+        found.entry(name).or_default().extend(query);
+    }
+    for (name, errors) in bad {
+        found.entry(name).or_default().extend(errors.into_iter().map(Err));
+    }
+    found
+}
+
+/// The query in a file, and what it is called; where it cannot be read, what it says that it is called, else the stem.
+fn read_named(path: &Path) -> (String, Result<Saved, ReportError>) {
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => return (stem(path), Err(error)),
     };
-    paths.into_iter().map(named).collect()
+    let query = Saved::parse(&text, &stem(path), Origin::File(path.to_owned()));
+    let name = query.as_ref().ok().map(|query| query.name.clone()).or_else(|| declared_name(&text));
+    (name.unwrap_or_else(|| stem(path)), query)
 }
 
 /// The files of a directory with this ending, sorted; none if there is no such directory.

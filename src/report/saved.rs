@@ -84,8 +84,7 @@ impl Saved {
     ///
     /// For a directive that cannot be read, is there twice, or looks as if one was meant, with its line.
     pub fn parse(text: &str, name_if_none: &str, origin: Origin) -> Result<Self, ReportError> {
-        // Some editors put it there; to SQL it is an odd word.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = without_mark(text);
         let mut saved = Self {
             name: String::new(),
             description: None,
@@ -95,15 +94,8 @@ impl Saved {
             sql: text.to_owned(),
             origin,
         };
-        for (at, line) in text.lines().enumerate() {
-            let line = line.trim();
-            let Some(comment) = line.strip_prefix("--") else {
-                if line.is_empty() {
-                    continue;
-                }
-                break;
-            };
-            saved.read(comment.trim()).map_err(|Wrong { reason, suggestion }| {
+        for (at, comment) in leading_comments(text) {
+            saved.read(comment).map_err(|Wrong { reason, suggestion }| {
                 let place = place(&saved.origin, name_if_none);
                 ReportError::Header { place, line: at + 1, reason, suggestion }
             })?;
@@ -124,7 +116,7 @@ impl Saved {
         let Some((directive, rest)) = directive(comment)? else { return Ok(()) };
         match directive {
             Directive::Name => {
-                if rest.is_empty() || !rest.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')) {
+                if !is_name(rest) {
                     return Err(format!("'{rest}' is no name: use letters, digits, - and _").into());
                 }
                 once(&mut self.name, rest, String::is_empty, "name")?;
@@ -145,6 +137,31 @@ impl Saved {
         }
         Ok(())
     }
+}
+
+/// The text without the mark that some editors put before it: to SQL it is an odd word.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The comments before the first statement, each with the number of its line from 0.
+fn leading_comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let leading =
+        lines.filter(|(_, line)| !line.is_empty()).map_while(|(at, line)| Some((at, line.strip_prefix("--")?)));
+    leading.map(|(at, comment)| (at, comment.trim()))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// The name that a text gives its query, whatever else is wrong with it.
+pub(super) fn declared_name(text: &str) -> Option<String> {
+    leading_comments(without_mark(text)).find_map(|(_, comment)| match directive(comment) {
+        Ok(Some((Directive::Name, name))) if is_name(name) => Some(name.to_owned()),
+        _ => None,
+    })
 }
 
 fn place(origin: &Origin, name: &str) -> String {

@@ -331,7 +331,8 @@ fn nearer_queries_hide_others() {
     assert_eq!(library.find("models").unwrap().origin, Origin::File(here("models.sql")));
     assert_eq!(library.find("slowest-traces").unwrap().origin, Origin::BuiltIn);
     let twice = library.find("two").unwrap_err().to_string();
-    assert!(twice.ends_with("renamed.sql is named two too; rename one of them"), "{twice}");
+    let files = format!("{} and {}", own("renamed.sql").display(), own("same.sql").display());
+    assert_eq!(twice, format!("{files} have the same name, two; rename all but one of them"));
     assert!(library.find("bad").unwrap_err().to_string().contains("bad.sql:1: 'nothing' compares nothing"));
     assert!(library.find("bytes").unwrap_err().to_string().ends_with("bytes.sql: line 2 is not UTF-8"));
     let unknown = library.find("slowest-trace").unwrap_err();
@@ -345,4 +346,56 @@ fn nearer_queries_hide_others() {
     assert_eq!(library.list().iter().filter(|query| query.is_err()).count(), 3);
     std::fs::write(here("long.sql"), "-".repeat((1 << 20) + 1)).unwrap();
     assert!(library.find("long").unwrap_err().to_string().contains("is longer than 1 MB"));
+}
+
+/// Whatever is wrong with some files, all others can be found, and each trouble is listed once.
+#[test]
+fn queries_do_not_break_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (working, config) = (dir.path().join("work"), dir.path().join("config"));
+    let here = |name: &str| working.join("queries").join(name);
+    let own = |name: &str| config.join("spanql").join("queries").join(name);
+    let named = |name: &str, what: &str| format!("-- name: {name}\nSELECT '{what}'");
+    for file in ["a.sql", "b.sql", "c.sql"] {
+        write(&here(file), &named("three", file));
+    }
+    write(&here("three.sql"), &named("other", "here"));
+    write(&own("three.sql"), "SELECT 'own'");
+    // One file is called as another calls itself.
+    write(&here("stem.sql"), "SELECT 'stem'");
+    write(&here("d.sql"), &named("stem", "d"));
+    // A file that cannot be read does not take the name of one that can, whichever sorts first.
+    write(&here("m.sql"), &named("early", "good"));
+    write(&here("early.sql"), "-- param n itn\nSELECT 'broken'");
+    write(&here("k.sql"), &named("late", "good"));
+    write(&here("late.sql"), "-- param n itn\nSELECT 'broken'");
+    // But it keeps its own from what is farther away.
+    write(&here("broken.sql"), "-- param n itn\n-- name: models\nSELECT 'broken'");
+    write(&own("far.sql"), &named("far", "own"));
+    write(&own("far-2.sql"), &named("near", "own"));
+    write(&own("far-3.sql"), &named("near", "own"));
+    write(&here("near.sql"), "SELECT 'near'");
+    let library = Library::of(&working, Some(&config));
+
+    let said = |name: &str| library.find(name).unwrap_err().to_string();
+    let files = format!("{}, {} and {}", here("a.sql").display(), here("b.sql").display(), here("c.sql").display());
+    assert_eq!(said("three"), format!("{files} have the same name, three; rename all but one of them"));
+    let both = format!("{} and {}", here("d.sql").display(), here("stem.sql").display());
+    assert!(said("stem").starts_with(&both), "{}", said("stem"));
+    assert!(said("models").contains("broken.sql:1: the parameter n: there is no type itn"), "{}", said("models"));
+    for (name, sql) in
+        [("other", "'here'"), ("early", "'good'"), ("late", "'good'"), ("far", "'own'"), ("near", "'near'")]
+    {
+        let found = library.find(name).unwrap().sql;
+        assert!(found.ends_with(&format!("SELECT {sql}")), "{name}: {found}");
+    }
+    assert_eq!(library.find(here("a.sql").to_str().unwrap()).unwrap().name, "three", "each can be run as a file");
+    assert_eq!(library.find("slowest-traces").unwrap().origin, Origin::BuiltIn);
+
+    let listed = library.list();
+    let errors: Vec<String> = listed.iter().filter_map(|query| Some(query.as_ref().err()?.to_string())).collect();
+    assert_eq!(errors.len(), 5, "{errors:?}");
+    let names: Vec<&str> = listed.iter().filter_map(|query| Some(query.as_ref().ok()?.name.as_str())).collect();
+    assert!(names.is_sorted() && ["early", "far", "late", "near", "other"].iter().all(|name| names.contains(name)));
+    assert!(!names.contains(&"three") && !names.contains(&"stem"));
 }

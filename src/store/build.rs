@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,8 +13,10 @@ use super::layout::OpenNames;
 use super::manifest::COMPUTED;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
-use super::segment::{BuiltSegment, GROUP_BYTES, GROUP_ROWS, HUGE_TRACE_ROWS, SegmentWriter};
-use super::spill::Slot;
+use super::pieces::{Ordered, Pieces, groups};
+use super::segment::{BuiltSegment, SegmentWriter, Sizes};
+use super::sizes::cut;
+use super::spill::{IN_MEMORY, Slot, Spill};
 use super::stored::{StoredSegment, Unit, has_type};
 use crate::model::columns;
 use crate::model::types::OpenType;
@@ -22,6 +25,14 @@ use crate::model::types::OpenType;
 pub(crate) const SEGMENT_ROWS: u64 = 256 * 1024;
 /// Bytes in memory of the rows that a segment holds at most, unless one trace has more.
 pub(crate) const SEGMENT_BYTES: u64 = 128 << 20;
+
+/// What building needs beside rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Means {
+    pub(crate) names: Arc<OpenNames>,
+    pub(crate) sizes: Sizes,
+    pub(crate) spill_dir: PathBuf,
+}
 
 /// What building gave.
 #[derive(Default)]
@@ -35,127 +46,188 @@ pub(crate) struct Built {
 }
 
 /// Builds segments from the rows of traces that the store does not hold.
-pub(crate) fn build_new(project: &str, slots: &[Slot], names: &OpenNames, deleted: Option<&Deleted>) -> Result<Built> {
-    let arrived = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
-    let layout = names.layout(&open_types([&arrived[..]]));
-    let merged = Rows::new(Vec::new(), arrived).merge(deleted)?;
-    let mut out = Output::new(project, layout);
-    let all: Vec<usize> = (0..merged.traces.len()).collect();
-    out.write_traces(&merged, &all)?;
-    Ok(Built { segments: out.finish()?, moved: Vec::new(), counts: merged.counts, changed: true })
+pub(crate) fn build_new(project: &str, slots: &[Slot], deleted: Option<&Deleted>, means: &Means) -> Result<Built> {
+    let layout = means.names.layout(&open_types(slots.iter().map(Slot::load))?);
+    let mut out = Output::new(project, layout, means);
+    let counts = if slots.iter().map(|slot| slot.bytes).sum::<u64>() > means.sizes.whole_bytes {
+        let ordered = Ordered::of(Vec::new(), slots.to_vec(), deleted)?;
+        let all = (0..ordered.slim.traces.len()).collect();
+        let pieces = ordered.cut(&[all], &means.sizes, &means.spill_dir)?;
+        out.write_pieces(&pieces, 0)?;
+        pieces.slim.counts
+    } else {
+        let arrived = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
+        let merged = Rows::new(Vec::new(), arrived).merge(deleted)?;
+        out.write_traces(&merged, &(0..merged.traces.len()).collect::<Vec<_>>())?;
+        merged.counts
+    };
+    Ok(Built { segments: out.finish()?, moved: Vec::new(), counts, changed: true })
 }
 
 /// Builds a stored segment again.
 ///
 /// `arrivals` are runs of units, in order and without gaps, each with what arrived for the traces of its units.
 /// Units in which nothing changes are copied as they are encoded, unless their columns have other types or follow other
-/// rules now; traces whose start changes are handed back.
+/// rules now; traces whose start changes are handed back, or come into segments of their own where they are too large
+/// for that.
 pub(crate) fn rebuild(
     stored: &StoredSegment,
     arrivals: &[(Range<usize>, Vec<Slot>)],
     touched: &[bool],
-    names: &OpenNames,
     deleted: Option<&Deleted>,
+    means: &Means,
 ) -> Result<Built> {
     let units = stored.units()?;
-    let mut open: BTreeMap<String, OpenType> = BTreeMap::new();
-    for (_, slots) in arrivals {
-        // One run at a time: only the types are kept.
-        let batches = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
-        unite(&mut open, open_types([&batches[..]]));
-    }
+    // One batch at a time: only the types are kept.
+    let mut open = open_types(arrivals.iter().flat_map(|(_, slots)| slots).map(Slot::load))?;
     for (name, facts) in &stored.card.columns {
         if let Some(seen) = facts.open {
-            unite(&mut open, BTreeMap::from([(name.clone(), seen)]));
+            unite(&mut open, name, seen);
         }
     }
-    let mut rest_types = BTreeMap::new();
     if open.remove(columns::REST).is_some() {
         for unit in &units {
-            unite(&mut rest_types, open_types([&stored.rows(unit)?[..]]));
+            for (name, seen) in open_types(stored.rows(unit)?)? {
+                unite(&mut open, &name, seen);
+            }
         }
-        unite(&mut open, rest_types);
     }
-    let layout = names.layout(&open);
+    let layout = means.names.layout(&open);
     let same_types =
         stored.schema.fields().iter().all(|field| has_type(&layout.schema, field.name(), field.data_type()));
     let copied = same_types && stored.segment.computed == COMPUTED;
 
     let mut built = Built::default();
-    let mut out = Output::new(&stored.segment.project, layout);
+    let mut out = Output::new(&stored.segment.project, layout.clone(), means);
+    let mut apart = Output::new(&stored.segment.project, layout, means);
     for (run, slots) in arrivals {
-        let mut arrived = Some(slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?);
         // Units that nothing arrived for are copied; the others of a run are merged together with its arrivals.
-        let mut merging: Vec<&Unit> = Vec::new();
-        for number in run.clone() {
-            if touched[number] {
-                merging.push(&units[number]);
-            }
-        }
-        let mut merged = None;
-        if !merging.is_empty() {
+        let merging: Vec<&Unit> = run.clone().filter(|&number| touched[number]).map(|number| &units[number]).collect();
+        let held: u64 = merging.iter().map(|unit| stored.memory_bytes(unit)).sum();
+        let waiting = if merging.is_empty() {
+            Waiting::Nothing
+        } else if held + slots.iter().map(|slot| slot.bytes).sum::<u64>() > means.sizes.whole_bytes {
+            let held = put_aside(stored, &merging, &means.spill_dir)?;
+            let ordered = Ordered::of(held, slots.clone(), deleted)?;
+            let places = Places::new(stored, &ordered.slim, &merging)?;
+            let mut sections: Vec<Vec<usize>> = places.by_unit.iter().map(|unit| unit.staying.clone()).collect();
+            sections.push(places.moved.clone());
+            let mut pieces = ordered.cut(&sections, &means.sizes, &means.spill_dir)?;
+            built.counts += pieces.compare()?;
+            Waiting::Large(pieces, places)
+        } else {
             let mut rows = Vec::new();
             for unit in &merging {
-                rows.extend(stored.rows(unit)?);
+                rows.extend(stored.rows(unit)?.collect::<Result<Vec<_>>>()?);
             }
-            let result = Rows::new(rows, arrived.take().unwrap_or_default()).merge(deleted)?;
-            built.counts += result.counts;
-            merged = Some(result);
-        }
-        let places = merged.as_ref().map(|merged| Places::new(stored, merged, &merging)).transpose()?;
+            let arrived = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
+            let merged = Rows::new(rows, arrived).merge(deleted)?;
+            built.counts += merged.counts;
+            let places = Places::new(stored, &merged, &merging)?;
+            Waiting::Whole(merged, places)
+        };
+        let mut merging = 0;
         for number in run.clone() {
             let unit = &units[number];
-            let here = places.as_ref().and_then(|places| places.by_unit.get(&unit.groups.start));
-            let changed = here.is_some_and(|here| here.changed);
-            match (here, &merged) {
-                (Some(here), Some(merged)) if changed || !copied => out.write_traces(merged, &here.staying)?,
+            let changed = touched[number] && waiting.changes(merging);
+            match &waiting {
+                Waiting::Whole(merged, places) if touched[number] && (changed || !copied) => {
+                    out.write_traces(merged, &places.by_unit[merging].staying)?;
+                }
+                Waiting::Large(pieces, _) if touched[number] && (changed || !copied) => {
+                    out.write_pieces(pieces, merging)?;
+                }
                 _ if copied => {
                     let summaries = stored.summaries.slice(unit.traces.start, unit.traces.len());
                     out.copy(stored, unit, &summaries)?;
                 }
-                _ => {
-                    let again = Rows::new(stored.rows(unit)?, Vec::new()).merge(None)?;
-                    let all: Vec<usize> = (0..again.traces.len()).collect();
-                    out.write_traces(&again, &all)?;
-                }
+                _ => out.write_again(stored, unit)?,
             }
             built.changed |= changed;
+            merging += usize::from(touched[number]);
         }
-        if let (Some(places), Some(merged)) = (places, merged) {
-            built.moved.extend(movable(&merged, &out.layout, &places.moved)?);
+        match &waiting {
+            Waiting::Nothing => {}
+            Waiting::Whole(merged, places) => {
+                built.moved.extend(movable(merged, &out.layout, &places.moved, &means.sizes)?)
+            }
+            Waiting::Large(pieces, places) => {
+                for (number, piece) in pieces.of(places.by_unit.len()) {
+                    if piece.is_part {
+                        apart.write_piece(pieces, number)?;
+                    } else {
+                        let merged = pieces.merge(piece)?;
+                        let all: Vec<usize> = (0..merged.traces.len()).collect();
+                        built.moved.extend(movable(&merged, &out.layout, &all, &means.sizes)?);
+                    }
+                }
+            }
         }
     }
     if built.changed {
         built.segments = out.finish()?;
+        built.segments.extend(apart.finish()?);
     }
     Ok(built)
 }
 
+/// What is merged for the units of a run.
+enum Waiting {
+    Nothing,
+    Whole(Merged, Places),
+    /// The sections of the pieces are the units, and behind them what moved.
+    Large(Pieces, Places),
+}
+
+impl Waiting {
+    /// Whether anything changes in a unit, by its number among those that are merged.
+    fn changes(&self, unit: usize) -> bool {
+        let (merged, places) = match self {
+            Self::Nothing => return false,
+            Self::Whole(merged, places) => (merged, places),
+            Self::Large(pieces, places) => (&pieces.slim, places),
+        };
+        let unit = &places.by_unit[unit];
+        unit.loses || unit.staying.iter().any(|&trace| merged.traces[trace].changed)
+    }
+}
+
+/// Rows of units, out of the way.
+fn put_aside(stored: &StoredSegment, units: &[&Unit], spill_dir: &Path) -> Result<Vec<Slot>> {
+    let mut spill = Spill::new(spill_dir.to_owned(), IN_MEMORY);
+    let mut slots = Vec::new();
+    for unit in units {
+        for batch in stored.rows(unit)? {
+            slots.push(spill.push(batch?)?);
+        }
+    }
+    Ok(slots)
+}
+
 /// Where the traces of a merge belong: in the unit they came from, or elsewhere.
 struct Places {
-    by_unit: HashMap<usize, InUnit>,
+    /// In the order of the units that were merged.
+    by_unit: Vec<InUnit>,
     moved: Vec<usize>,
 }
 
 #[derive(Default)]
 struct InUnit {
     staying: Vec<usize>,
-    changed: bool,
+    /// Whether a trace of it goes elsewhere, or is gone.
+    loses: bool,
 }
 
 impl Places {
     fn new(stored: &StoredSegment, merged: &Merged, units: &[&Unit]) -> Result<Self> {
         let ids = stored.trace_ids()?;
         let mut home: HashMap<&str, (usize, Option<i64>)> = HashMap::new();
-        let mut by_unit: HashMap<usize, InUnit> = HashMap::new();
-        let mut found: HashMap<usize, usize> = HashMap::new();
-        for unit in units {
-            by_unit.insert(unit.groups.start, InUnit::default());
+        for (number, unit) in units.iter().enumerate() {
             for trace in unit.traces.clone() {
-                home.insert(ids.value(trace), (unit.groups.start, stored.trace_start(trace)));
+                home.insert(ids.value(trace), (number, stored.trace_start(trace)));
             }
         }
-        let mut moved = Vec::new();
+        let mut places = Self { by_unit: units.iter().map(|_| InUnit::default()).collect(), moved: Vec::new() };
         for (number, trace) in merged.traces.iter().enumerate() {
             let id = merged.trace_id(number);
             let Some((unit, start)) = home.get(id.as_str()).copied() else {
@@ -163,28 +235,22 @@ impl Places {
                     "trace {id} was merged into a segment that does not hold it"
                 )));
             };
-            *found.entry(unit).or_default() += 1;
-            let here = by_unit.entry(unit).or_default();
             if start == trace.start {
-                here.staying.push(number);
-                here.changed |= trace.changed;
+                places.by_unit[unit].staying.push(number);
             } else {
-                here.changed = true;
-                moved.push(number);
+                places.moved.push(number);
             }
         }
-        for unit in units {
+        for (here, unit) in places.by_unit.iter_mut().zip(units) {
             // A trace all of whose spans were deleted is gone.
-            if found.get(&unit.groups.start).copied().unwrap_or(0) < unit.traces.len() {
-                by_unit.entry(unit.groups.start).or_default().changed = true;
-            }
+            here.loses = here.staying.len() < unit.traces.len();
         }
-        Ok(Self { by_unit, moved })
+        Ok(places)
     }
 }
 
 /// The merged rows of traces as arrivals are: complete but for the computed columns, keys of the rest unfolded.
-fn movable(merged: &Merged, layout: &Layout, traces: &[usize]) -> Result<Vec<RecordBatch>> {
+fn movable(merged: &Merged, layout: &Layout, traces: &[usize], sizes: &Sizes) -> Result<Vec<RecordBatch>> {
     let mut fields: Vec<(String, DataType)> = Vec::new();
     for field in layout.schema.fields() {
         let name = field.name().as_str();
@@ -193,20 +259,25 @@ fn movable(merged: &Merged, layout: &Layout, traces: &[usize]) -> Result<Vec<Rec
         }
     }
     fields.extend(layout.rest.iter().cloned());
-    merged.spans_of(traces).chunks(GROUP_ROWS).map(|spans| merged.columns(spans, &fields)).collect()
+    let spans = merged.spans_of(traces);
+    let by_span = merged.sizes();
+    let by_span: Vec<u64> = spans.iter().map(|&span| by_span[span]).collect();
+    let parts = cut(&by_span, sizes.group_rows, sizes.group_bytes);
+    parts.into_iter().map(|part| merged.columns(&spans[part], &fields)).collect()
 }
 
 /// The segments being written.
 struct Output {
     project: String,
     layout: Layout,
+    means: Means,
     writer: Option<SegmentWriter>,
     finished: Vec<BuiltSegment>,
 }
 
 impl Output {
-    fn new(project: &str, layout: Layout) -> Self {
-        Self { project: project.to_owned(), layout, writer: None, finished: Vec::new() }
+    fn new(project: &str, layout: Layout, means: &Means) -> Self {
+        Self { project: project.to_owned(), layout, means: means.clone(), writer: None, finished: Vec::new() }
     }
 
     fn writer(&mut self) -> Result<&mut SegmentWriter> {
@@ -218,37 +289,64 @@ impl Output {
         }
         match &mut self.writer {
             Some(writer) => Ok(writer),
-            empty => Ok(empty.insert(SegmentWriter::new(&self.project, Arc::clone(&self.layout.schema))?)),
+            empty => {
+                let schema = Arc::clone(&self.layout.schema);
+                Ok(empty.insert(SegmentWriter::new(&self.project, schema, self.means.spill_dir.clone())?))
+            }
         }
     }
 
     /// Writes the given traces of a merge, in order, in row groups of whole traces.
     fn write_traces(&mut self, merged: &Merged, traces: &[usize]) -> Result<()> {
         let sizes = merged.sizes();
-        let layout = self.layout.clone();
-        let size = |trace: usize| sizes[merged.traces[trace].spans.clone()].iter().sum::<u64>();
-        let mut from = 0;
-        while from < traces.len() {
-            let (mut to, mut rows, mut bytes) = (from, 0, 0);
-            while to < traces.len() {
-                let (more_rows, more_bytes) = (merged.traces[traces[to]].spans.len(), size(traces[to]));
-                if to > from && (rows + more_rows > GROUP_ROWS || bytes + more_bytes > GROUP_BYTES) {
-                    break;
-                }
-                (to, rows, bytes) = (to + 1, rows + more_rows, bytes + more_bytes);
-            }
-            let group = &traces[from..to];
-            let summaries = merged.summaries(group)?;
+        let (layout, most) = (self.layout.clone(), self.means.sizes);
+        let size = |&trace: &usize| sizes[merged.traces[trace].spans.clone()].iter().sum::<u64>();
+        let bytes: Vec<u64> = traces.iter().map(size).collect();
+        for group in groups(merged, traces, &bytes, &self.means.sizes) {
+            let spans = merged.spans_of(&traces[group.clone()]);
+            let summaries = merged.summaries(&traces[group.clone()])?;
             let writer = self.writer()?;
-            writer.begin(&summaries, bytes)?;
-            // A huge trace is gathered in pieces: a column of its text may be more than one array holds.
-            for spans in merged.spans_of(group).chunks(HUGE_TRACE_ROWS) {
-                let batch = merged.rows(spans, &layout)?;
-                writer.write_group(&batch)?;
+            writer.begin(&summaries, bytes[group].iter().sum())?;
+            // A huge trace is gathered in parts: a column of its text may be more than one array holds.
+            let span_sizes: Vec<u64> = spans.iter().map(|&span| sizes[span]).collect();
+            for part in cut(&span_sizes, most.huge_rows, most.huge_bytes) {
+                writer.write_group(&merged.rows(&spans[part], &layout)?)?;
             }
-            from = to;
         }
         Ok(())
+    }
+
+    /// Writes the pieces of a section, in order.
+    fn write_pieces(&mut self, pieces: &Pieces, section: usize) -> Result<()> {
+        pieces.of(section).try_for_each(|(number, _)| self.write_piece(pieces, number))
+    }
+
+    /// Writes a piece as a row group; one that goes on with a trace comes behind the one before.
+    fn write_piece(&mut self, pieces: &Pieces, number: usize) -> Result<()> {
+        let piece = &pieces.pieces[number];
+        let merged = pieces.merge(piece)?;
+        let rows = merged.rows(&(0..merged.len()).collect::<Vec<_>>(), &self.layout)?;
+        if piece.begins {
+            let summaries = pieces.summaries(piece, &merged)?;
+            self.writer()?.begin(&summaries, piece.trace_bytes)?;
+        }
+        drop(merged);
+        match &mut self.writer {
+            Some(writer) => writer.write_group(&rows),
+            None => Err(StoreError::Internal("a part of a trace has no beginning".into())),
+        }
+    }
+
+    /// Writes a stored unit in which nothing changes but the types of its columns.
+    fn write_again(&mut self, stored: &StoredSegment, unit: &Unit) -> Result<()> {
+        let Means { sizes, spill_dir, .. } = self.means.clone();
+        if stored.memory_bytes(unit) > sizes.whole_bytes {
+            let ordered = Ordered::of(put_aside(stored, &[unit], &spill_dir)?, Vec::new(), None)?;
+            let all = (0..ordered.slim.traces.len()).collect();
+            return self.write_pieces(&ordered.cut(&[all], &sizes, &spill_dir)?, 0);
+        }
+        let again = Rows::new(stored.rows(unit)?.collect::<Result<Vec<_>>>()?, Vec::new()).merge(None)?;
+        self.write_traces(&again, &(0..again.traces.len()).collect::<Vec<_>>())
     }
 
     fn copy(&mut self, stored: &StoredSegment, unit: &Unit, summaries: &RecordBatch) -> Result<()> {
@@ -264,26 +362,25 @@ impl Output {
 }
 
 /// United types of the open columns that have a value in the batches.
-fn open_types<'a>(runs: impl IntoIterator<Item = &'a [RecordBatch]>) -> BTreeMap<String, OpenType> {
+fn open_types(batches: impl IntoIterator<Item = Result<RecordBatch>>) -> Result<BTreeMap<String, OpenType>> {
     let mut open = BTreeMap::new();
-    for batch in runs.into_iter().flatten() {
+    for batch in batches {
+        let batch = batch?;
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             if columns::canonical(field.name()).is_none()
                 && field.name() != columns::METADATA_PATCH
                 && let Some(seen) = type_of(array.as_ref())
             {
-                unite(&mut open, BTreeMap::from([(field.name().clone(), seen)]));
+                unite(&mut open, field.name(), seen);
             }
         }
     }
-    open
+    Ok(open)
 }
 
-fn unite(open: &mut BTreeMap<String, OpenType>, more: BTreeMap<String, OpenType>) {
-    for (name, seen) in more {
-        match open.get_mut(&name) {
-            Some(known) => *known = known.unite(seen),
-            None => drop(open.insert(name, seen)),
-        }
+fn unite(open: &mut BTreeMap<String, OpenType>, name: &str, seen: OpenType) {
+    match open.get_mut(name) {
+        Some(known) => *known = known.unite(seen),
+        None => drop(open.insert(name.to_owned(), seen)),
     }
 }

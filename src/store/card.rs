@@ -91,6 +91,37 @@ impl BlockSums {
     }
 }
 
+/// The sums of a file of which more is still written.
+#[derive(Debug, Default)]
+pub(crate) struct Summing {
+    done: Vec<u32>,
+    /// The block that is not full, and the bytes in it.
+    last: crc32fast::Hasher,
+    filled: usize,
+}
+
+impl Summing {
+    pub(crate) fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK as usize - self.filled));
+            self.last.update(now);
+            self.filled += now.len();
+            if self.filled == BLOCK as usize {
+                self.done.push(std::mem::take(&mut self.last).finalize());
+                self.filled = 0;
+            }
+            bytes = rest;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> BlockSums {
+        if self.filled > 0 {
+            self.done.push(self.last.finalize());
+        }
+        BlockSums(self.done.into())
+    }
+}
+
 impl Card {
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| StoreError::Internal(format!("card does not encode: {error}")))

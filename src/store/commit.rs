@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 
-use super::build::{Built, build_new, rebuild};
+use super::blocking::blocking;
+use super::build::{Built, Means, build_new, rebuild};
 use super::error::{Result, StoreError};
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use super::ledger::{self, Record};
@@ -17,7 +18,7 @@ use super::pool::Pool;
 use super::segment::BuiltSegment;
 use super::spill::Slot;
 use super::stored::StoredSegment;
-use super::tombstones::Tombstones;
+use super::tombstones::{self, Tombstones};
 use super::{Progress, Store};
 use crate::model::types::OpenType;
 
@@ -36,11 +37,13 @@ pub struct Committed {
     pub counts: Counts,
     /// Why small segments could not be joined after the commit; the spans are whole all the same.
     pub not_joined: Option<String>,
+    /// Why the disk did not confirm the commit: every reader sees it, but it may be gone after a power failure.
+    pub not_synced: Option<String>,
 }
 
 impl Committed {
     pub(crate) fn unchanged(version: u64) -> Self {
-        Self { version, counts: Counts::default(), not_joined: None }
+        Self { version, counts: Counts::default(), not_joined: None, not_synced: None }
     }
 }
 
@@ -51,6 +54,8 @@ struct Written {
     replaced: Vec<String>,
     open: BTreeMap<String, OpenType>,
     counts: Counts,
+    /// Files that the disk was not asked yet to keep.
+    unsynced: Vec<String>,
 }
 
 /// What a commit changes beside segments.
@@ -71,7 +76,7 @@ impl Store {
         operation: &str,
         progress: &Progress,
     ) -> Result<Committed> {
-        self.place.create()?;
+        self.place.create().await?;
         for _ in 0..ATTEMPTS {
             let base = manifest::load_newest(&self.place).await?;
             let mut tombstones = Tombstones::load(&self.place, &base).await?;
@@ -82,16 +87,21 @@ impl Store {
             }
             let names = OpenNames::of(&base, &pool.columns);
             let plan = plan(&self.segments, &base, &pool, &deletions).await?;
-            let written = self.build(&pool, plan, &names, &tombstones, progress).await?;
+            let mut written = self.build(&pool, plan, &names, &tombstones, progress).await?;
             let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
             if same_spans && record.is_none() {
                 return Ok(Committed { counts: written.counts, ..Committed::unchanged(base.version) });
             }
-            let tombstones =
-                if deletions.is_empty() { base.tombstones.clone() } else { Some(tombstones.save(&self.place).await?) };
+            let tombstones = if deletions.is_empty() {
+                base.tombstones.clone()
+            } else {
+                let reference = tombstones.save(&self.place).await?;
+                written.unsynced.push(reference.file(tombstones::FOLDER));
+                Some(reference)
+            };
             let change = Change { operation, tombstones, record };
-            match self.publish(&base, &written, &names, &pool, &change).await? {
-                Some(version) => return Ok(Committed { counts: written.counts, ..Committed::unchanged(version) }),
+            match self.publish(&base, &mut written, &names, &pool, &change).await? {
+                Some(committed) => return Ok(committed),
                 None => self.discard(&written.added).await,
             }
         }
@@ -99,7 +109,13 @@ impl Store {
     }
 
     /// Replaces segments by others that hold the same spans, if they are all still there.
-    pub(crate) async fn rewrite(&self, base: &Manifest, old: &[Segment], pool: Pool, operation: &str) -> Result<bool> {
+    pub(crate) async fn rewrite(
+        &self,
+        base: &Manifest,
+        old: &[Segment],
+        pool: Pool,
+        operation: &str,
+    ) -> Result<Option<Committed>> {
         let names = OpenNames::of(base, &pool.columns);
         let pool = Arc::new(pool);
         let plan = plan_new(&pool);
@@ -107,11 +123,11 @@ impl Store {
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = Pool::new(self.spill_dir());
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
-        let done = self.publish(base, &written, &names, &empty, &change).await?;
+        let done = self.publish(base, &mut written, &names, &empty, &change).await?;
         if done.is_none() {
             self.discard(&written.added).await;
         }
-        Ok(done.is_some())
+        Ok(done)
     }
 
     async fn build(
@@ -122,7 +138,7 @@ impl Store {
         tombstones: &Tombstones,
         progress: &Progress,
     ) -> Result<Written> {
-        let names = Arc::new(names.clone());
+        let means = Means { names: Arc::new(names.clone()), sizes: self.sizes, spill_dir: self.spill_dir() };
         let mut written = Written::default();
         let mut moved = Pool::new(self.spill_dir());
         let Plan { work, assign, partitions } = plan;
@@ -132,7 +148,7 @@ impl Store {
             blocking(move || pool.partition(&assign, partitions)).await?
         };
         let parts = Arc::new(parts);
-        let start = |work| self.one(work, Arc::clone(&parts), Arc::clone(&names), tombstones);
+        let start = |work| self.one(work, Arc::clone(&parts), means.clone(), tombstones);
         let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
         while let Some((replaced, built)) = tasks.try_next().await? {
             progress.built();
@@ -141,17 +157,19 @@ impl Store {
                 continue;
             }
             written.replaced.extend(replaced);
-            for batch in built.moved {
-                moved.push(batch)?;
+            if !built.moved.is_empty() {
+                moved =
+                    blocking(move || built.moved.into_iter().try_for_each(|batch| moved.push(batch)).map(|()| moved))
+                        .await?;
             }
             self.put(built.segments, &mut written).await?;
         }
         drop(tasks);
         if moved.rows > 0 {
-            let plan = plan_new(&moved);
-            let parts = Arc::new(moved.partition(&plan.assign, plan.partitions)?);
+            let Plan { work, assign, partitions } = plan_new(&moved);
+            let parts = Arc::new(blocking(move || moved.partition(&assign, partitions)).await?);
             let none = Tombstones::default();
-            let tasks = plan.work.into_iter().map(|work| self.one(work, Arc::clone(&parts), Arc::clone(&names), &none));
+            let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), means.clone(), &none));
             let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
             while let Some((_, built)) = tasks.try_next().await? {
                 self.put(built.segments, &mut written).await?;
@@ -164,22 +182,22 @@ impl Store {
         &self,
         work: Work,
         parts: Arc<Vec<Vec<Slot>>>,
-        names: Arc<OpenNames>,
+        means: Means,
         tombstones: &Tombstones,
     ) -> Result<(Option<String>, Built)> {
         match work {
             Work::New { project, partition } => {
                 let deleted = tombstones.of(&project);
-                let build = move || build_new(&project, &parts[partition], &names, deleted.as_ref());
+                let build = move || build_new(&project, &parts[partition], deleted.as_ref(), &means);
                 Ok((None, blocking(build).await?))
             }
             Work::Rebuild { segment, runs, touched } => {
-                let stored = StoredSegment::load(&self.place, &segment).await?;
+                let stored = StoredSegment::load(&self.place, &segment, means.spill_dir.clone()).await?;
                 let deleted = tombstones.of(&segment.project);
                 let build = move || {
                     let arrivals: Vec<_> =
                         runs.into_iter().map(|(units, partition)| (units, parts[partition].clone())).collect();
-                    rebuild(&stored, &arrivals, &touched, &names, deleted.as_ref())
+                    rebuild(&stored, &arrivals, &touched, deleted.as_ref(), &means)
                 };
                 Ok((Some(segment.id.clone()), blocking(build).await?))
             }
@@ -191,9 +209,15 @@ impl Store {
             if built.segment.rows == 0 {
                 continue;
             }
-            self.place.put(&built.segment.spans_file(), built.spans).await?;
-            self.place.put(&built.segment.traces_file(), built.traces).await?;
-            self.place.put(&built.segment.card_file(), built.card).await?;
+            let segment = &built.segment;
+            for (file, bytes) in [
+                (segment.spans_file(), built.spans),
+                (segment.traces_file(), built.traces),
+                (segment.card_file(), built.card),
+            ] {
+                self.place.put(&file, bytes).await?;
+                written.unsynced.push(file);
+            }
             for (name, seen) in built.open {
                 let united = written.open.get(&name).map_or(seen, |known| known.unite(seen));
                 written.open.insert(name, united);
@@ -207,31 +231,33 @@ impl Store {
     async fn publish(
         &self,
         base: &Manifest,
-        written: &Written,
+        written: &mut Written,
         names: &OpenNames,
         pool: &Pool,
         change: &Change<'_>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Committed>> {
         let _committer = self.committer.lock().await;
         let mut newest = base.clone();
         for _ in 0..ATTEMPTS {
             let Some(mut next) = next_manifest(&newest, written, names, change) else {
                 return Ok(None);
             };
-            if let Some(record) = change.record {
-                next.ledger = Some(record.save_after(&self.place, &newest, written.counts).await?);
+            let ledger = match change.record {
+                Some(record) => Some(record.save_after(&self.place, &newest, written.counts).await?),
+                None => None,
+            };
+            if let Some(ledger) = &ledger {
+                written.unsynced.push(ledger.file(ledger::FOLDER));
+                next.ledger = Some(ledger.clone());
             }
-            if manifest::create(&self.place, &next).await? == Commit::Won {
-                return Ok(Some(next.version));
+            // What a manifest names must be there before it is.
+            self.place.sync(std::mem::take(&mut written.unsynced)).await?;
+            if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
+                let committed = Committed::unchanged(next.version);
+                return Ok(Some(Committed { counts: written.counts, not_synced: unsynced, ..committed }));
             }
-            if let Ok(winner) = manifest::load(&self.place, next.version).await {
-                // Storage that repeats a request whose answer got lost finds its own file.
-                if winner == next {
-                    return Ok(Some(next.version));
-                }
-                if let (Some(_), Some(unused)) = (change.record, &next.ledger) {
-                    self.discard_file(&unused.file(ledger::FOLDER)).await;
-                }
+            if let Some(unused) = &ledger {
+                self.discard_file(&unused.file(ledger::FOLDER)).await;
             }
             newest = manifest::load_newest(&self.place).await?;
             if self.conflicts(base, &newest, written, pool).await? {
@@ -291,10 +317,7 @@ impl Store {
 
 /// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
 fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change: &Change<'_>) -> Option<Manifest> {
-    let mut next = newest.clone();
-    next.version += 1;
-    next.created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    next.operation = change.operation.to_owned();
+    let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
     next.segments.extend(written.added.iter().cloned());
@@ -319,11 +342,4 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
 
 fn parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
-}
-
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(StoreError::Internal(error.to_string())),
-    }
 }

@@ -37,6 +37,21 @@ pub enum StoreError {
         /// What the storage said.
         source: object_store::Error,
     },
+    /// The storage refused a commit, or lost its answer, and cannot be asked which.
+    #[error(
+        "{file}: {source}; nor can it be read back ({unread}): whether version {version} was committed is not known, \
+         `spanql store versions` says"
+    )]
+    Uncertain {
+        /// Path of the manifest inside the store.
+        file: String,
+        /// Its version.
+        version: u64,
+        /// What the storage said.
+        source: object_store::Error,
+        /// What it said when it was asked for the file.
+        unread: String,
+    },
     /// A temporary file could not be written or read.
     #[error("temporary file in {dir}: {source}")]
     Spill {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
-use super::commit::blocking;
 use super::error::{Result, StoreError};
 use super::manifest::{self, Commit, Manifest, Segment};
 use super::pool::Pool;
@@ -32,12 +32,14 @@ pub struct Version {
 }
 
 /// What a compaction did, or an upgrade.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compacted {
     /// Segments that were written again.
     pub segments_before: usize,
     /// Segments they became.
     pub segments_after: usize,
+    /// Why the disk did not confirm it: every reader sees it, but it may be gone after a power failure.
+    pub not_synced: Option<String>,
 }
 
 /// What a vacuum removed.
@@ -95,16 +97,9 @@ impl Store {
         for _ in 0..ATTEMPTS {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
             let newest = manifest::list_versions(&self.place).await?.last().map_or(0, |(newest, _)| *newest);
-            let next = Manifest {
-                version: newest + 1,
-                created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-                operation: format!("restore {version}"),
-                ..old.clone()
-            };
-            let won = manifest::create(&self.place, &next).await? == Commit::Won;
-            // Storage that repeats a request whose answer got lost finds its own file.
-            if won || manifest::load(&self.place, next.version).await.is_ok_and(|winner| winner == next) {
-                return Ok(Committed::unchanged(next.version));
+            let next = Manifest::after(newest, &old, format!("restore {version}"));
+            if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
+                return Ok(Committed { not_synced: unsynced, ..Committed::unchanged(next.version) });
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
@@ -138,6 +133,7 @@ impl Store {
                 let joined = self.join(loose, "compact").await?;
                 done.segments_before += joined.segments_before;
                 done.segments_after += joined.segments_after;
+                done.not_synced = joined.not_synced.or(done.not_synced);
             }
         }
         Ok(done)
@@ -170,6 +166,7 @@ impl Store {
             lost = if joined == Compacted::default() { lost + 1 } else { 0 };
             done.segments_before += joined.segments_before;
             done.segments_after += joined.segments_after;
+            done.not_synced = joined.not_synced.or(done.not_synced);
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
     }
@@ -178,11 +175,11 @@ impl Store {
     async fn join(&self, old: Vec<Segment>, operation: &str) -> Result<Compacted> {
         let mut pool = Pool::new(self.spill_dir());
         for segment in &old {
-            let stored = StoredSegment::load(&self.place, segment).await?;
+            let stored = StoredSegment::load(&self.place, segment, self.spill_dir()).await?;
             pool = blocking(move || {
                 for unit in stored.units()? {
                     for batch in stored.rows(&unit)? {
-                        pool.push(batch)?;
+                        pool.push(batch?)?;
                     }
                 }
                 Ok(pool)
@@ -194,12 +191,12 @@ impl Store {
         if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
             return Ok(Compacted::default());
         }
-        if !self.rewrite(&base, &old, pool, operation).await? {
+        let Some(committed) = self.rewrite(&base, &old, pool, operation).await? else {
             return Ok(Compacted::default());
-        }
+        };
         let after = manifest::load_newest(&self.place).await?;
         let after = after.segments.len().saturating_sub(base.segments.len() - old.len());
-        Ok(Compacted { segments_before: old.len(), segments_after: after })
+        Ok(Compacted { segments_before: old.len(), segments_after: after, not_synced: committed.not_synced })
     }
 
     /// Removes versions other than the newest, and files that no remaining version needs, when they are older than
@@ -245,17 +242,9 @@ impl Store {
                 }
             }
         }
-        for (path, size) in self.place.staged_before(horizon)? {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::Place { place: path.display().to_string(), reason: error.to_string() });
-                }
-                _ => {}
-            }
-            done.files += 1;
-            done.bytes += size;
-        }
-        self.place.remove_empty_temporary_directories();
+        let (files, bytes) = self.place.clear_away(horizon).await?;
+        done.files += files;
+        done.bytes += bytes;
         Ok(done)
     }
 

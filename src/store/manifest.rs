@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use super::place::Place;
+use super::segment::new_id;
 use crate::model::types::OpenType;
 
 /// The newest format this code reads and the one it writes.
@@ -30,6 +32,9 @@ pub struct Manifest {
     pub format: u32,
     /// The version number; 0 is the empty store, which has no file.
     pub version: u64,
+    /// What tells it from every other commit: whoever finds a manifest with it knows whose it is.
+    #[serde(default)]
+    pub commit: String,
     /// When it was committed, RFC 3339 UTC.
     pub created: String,
     /// What made it: `import`, `delete`, `compact`, `restore 7` …
@@ -132,7 +137,9 @@ struct Envelope<'a> {
 /// How an attempt to commit ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Commit {
-    Won,
+    /// The manifest is there for every reader; why the disk did not confirm it, if it did not.
+    Won { unsynced: Option<String> },
+    /// Another writer was first.
     Lost,
 }
 
@@ -142,6 +149,7 @@ impl Manifest {
         Self {
             format: FORMAT,
             version: 0,
+            commit: String::new(),
             created: String::new(),
             operation: String::new(),
             segments: Vec::new(),
@@ -155,6 +163,17 @@ impl Manifest {
     /// Segments whose computed columns follow older rules than those of this code.
     pub fn outdated(&self) -> usize {
         self.segments.iter().filter(|segment| segment.is_outdated()).count()
+    }
+
+    /// The version after another one, before anything of it is changed but what tells them apart.
+    pub(crate) fn after(newest: u64, content: &Self, operation: String) -> Self {
+        Self {
+            version: newest + 1,
+            commit: new_id(),
+            created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            operation,
+            ..content.clone()
+        }
     }
 
     /// Spans over all segments.
@@ -248,8 +267,7 @@ pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::Dat
 /// Loads one version.
 pub(crate) async fn load(place: &Place, version: u64) -> Result<Manifest> {
     let file = manifest_file(version);
-    let get = async { place.objects.get(&place.path(&file)).await?.bytes().await };
-    let bytes = get.await.map_err(|error| StoreError::storage(&file, error))?;
+    let bytes = read(place, &file).await.map_err(|error| StoreError::storage(&file, error))?;
     Manifest::from_bytes(&file, version, &bytes)
 }
 
@@ -267,29 +285,92 @@ pub(crate) async fn load_newest(place: &Place) -> Result<Manifest> {
 }
 
 /// Creates the manifest file if it is absent.
+///
+/// The answer of the storage alone does not tell: it may be lost on its way, and a client that then asks again by
+/// itself is told that the file is there already. So whatever else than success comes is checked against what lies there.
 pub(crate) async fn create(place: &Place, manifest: &Manifest) -> Result<Commit> {
     let file = manifest_file(manifest.version);
-    let bytes = manifest.to_bytes()?;
+    let bytes = Bytes::from(manifest.to_bytes()?);
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match place.objects.put_opts(&place.path(&file), bytes.into(), options).await {
-        Ok(_) => {
-            place.make_durable(&file)?;
-            Ok(Commit::Won)
-        }
-        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(Commit::Lost),
-        Err(error @ (object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. })) => {
-            Err(StoreError::Place {
+    let put = place.objects.put_opts(&place.path(&file), bytes.clone().into(), options).await;
+    if let Err(error) = put {
+        if matches!(error, object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) {
+            return Err(StoreError::Place {
                 place: place.name.clone(),
                 reason: format!("this storage cannot create a file only if it is absent, which a store needs: {error}"),
-            })
+            });
         }
-        Err(error) => Err(StoreError::storage(&file, error)),
+        let was_there =
+            matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. });
+        match read(place, &file).await {
+            Ok(found) if found == bytes => {}
+            // Nothing can take its place any more.
+            Ok(_) => return Ok(Commit::Lost),
+            // One that was vacuumed since: there are newer ones.
+            Err(object_store::Error::NotFound { .. }) if was_there => return Ok(Commit::Lost),
+            Err(object_store::Error::NotFound { .. }) => return Err(StoreError::storage(file, error)),
+            Err(unread) => {
+                let version = manifest.version;
+                return Err(StoreError::Uncertain { file, version, source: error, unread: unread.to_string() });
+            }
+        }
     }
+    // Every reader sees it from now on: that the disk does not confirm it does not undo it.
+    let unsynced = place.sync(vec![file]).await.err().map(|error| error.to_string());
+    Ok(Commit::Won { unsynced })
+}
+
+async fn read(place: &Place, file: &str) -> object_store::Result<Bytes> {
+    place.objects.get(&place.path(file)).await?.bytes().await
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Manifest;
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+
+    use super::{Commit, Manifest, Place, create};
+
+    fn first(operation: &str) -> Manifest {
+        Manifest::after(0, &Manifest::empty(), operation.to_owned())
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_its_own_bytes_has_won() {
+        let place = Place::with_objects("m", Arc::new(InMemory::new()), Path::default());
+        let (mine, theirs) = (first("restore 1"), first("restore 1"));
+        assert_eq!(create(&place, &mine).await.unwrap(), Commit::Won { unsynced: None });
+        // As a client does that got no answer.
+        assert_eq!(create(&place, &mine).await.unwrap(), Commit::Won { unsynced: None });
+        // The same in every word, by somebody else in the same millisecond.
+        let theirs = Manifest { created: mine.created.clone(), ..theirs };
+        assert_eq!(create(&place, &theirs).await.unwrap(), Commit::Lost);
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_does_not_confirm_is_there_all_the_same() {
+        let mut place = Place::with_objects("m", Arc::new(InMemory::new()), Path::default());
+        place.local = Some(tempfile::tempdir().unwrap().path().join("gone"));
+        let manifest = first("import");
+        let Commit::Won { unsynced: Some(why) } = create(&place, &manifest).await.unwrap() else {
+            panic!("lost, or confirmed by a disk that is not there");
+        };
+        assert!(why.starts_with("m/manifest/00000000000000000001.json: "), "{why}");
+        assert_eq!(super::load_newest(&place).await.unwrap(), manifest);
+    }
+
+    #[test]
+    fn manifests_without_a_mark_can_be_read() {
+        let old = Manifest { version: 7, ..Manifest::empty() };
+        let text = String::from_utf8(old.to_bytes().unwrap()).unwrap();
+        let inner = text.split_once(r#""manifest":"#).unwrap().1.strip_suffix('}').unwrap();
+        let inner = inner.replace(r#""commit":"","#, "");
+        let text = format!(r#"{{"crc32":"{:08x}","manifest":{inner}}}"#, crc32fast::hash(inner.as_bytes()));
+        assert!(!text.contains("commit"));
+        assert_eq!(Manifest::from_bytes("m", 7, text.as_bytes()).unwrap(), old);
+    }
 
     #[test]
     fn any_flipped_bit_is_found() {

@@ -16,6 +16,7 @@
 //! once. A crash leaves files that no manifest names, never a wrong answer.
 
 mod arrival;
+mod blocking;
 mod build;
 mod card;
 mod commit;
@@ -28,11 +29,15 @@ mod maintain;
 mod manifest;
 mod merge;
 mod open_columns;
+mod paths;
+mod pieces;
 mod place;
 mod plan;
 mod pool;
 mod reader;
 mod segment;
+mod sink;
+mod sizes;
 mod spill;
 mod stored;
 #[cfg(test)]
@@ -56,11 +61,13 @@ pub use maintain::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
 pub(crate) use open_columns::{floats_to_text, type_of, widen};
+pub use paths::{home_path, resolve};
 pub use place::{Place, found_place};
 pub(crate) use reader::{Segments, Which};
 
 use pool::Pool;
 use reader::Cache;
+use segment::Sizes;
 
 /// A store of spans at one place.
 ///
@@ -86,6 +93,7 @@ use reader::Cache;
 pub struct Store {
     place: Place,
     segments: Segments,
+    sizes: Sizes,
     /// Writers of this process take turns at the manifest.
     committer: tokio::sync::Mutex<()>,
 }
@@ -162,7 +170,7 @@ impl Store {
     /// Opens the store at a resolved place.
     pub fn at(place: Place) -> Self {
         let segments = Segments { place: place.clone(), cache: Arc::new(Cache::default()) };
-        Self { place, segments, committer: tokio::sync::Mutex::new(()) }
+        Self { place, segments, sizes: Sizes::default(), committer: tokio::sync::Mutex::new(()) }
     }
 
     /// Where the store is.
@@ -217,8 +225,7 @@ impl Store {
         }
         let mut committed =
             self.merge(Arc::new(import.pool), commit::Deletions::new(), None, operation, progress).await?;
-        // The spans are there whether or not segments can be joined now: the next commit tries again.
-        committed.not_joined = self.join_small(&projects).await.err().map(|error| error.to_string());
+        self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
 
@@ -241,8 +248,17 @@ impl Store {
         let record = ledger::Record { pull, slices };
         let mut committed =
             self.merge(Arc::new(import.pool), commit::Deletions::new(), Some(&record), "pull", progress).await?;
-        committed.not_joined = self.join_small(&projects).await.err().map(|error| error.to_string());
+        self.join_after(&mut committed, &projects).await;
         Ok(committed)
+    }
+
+    /// Joins small segments that pile up. The spans of the commit are there whether or not that can be done now: the next
+    /// commit tries again.
+    async fn join_after(&self, committed: &mut Committed, projects: &[String]) {
+        match self.join_small(projects).await {
+            Ok(joined) => committed.not_synced = committed.not_synced.take().or(joined.not_synced),
+            Err(error) => committed.not_joined = Some(error.to_string()),
+        }
     }
 
     /// Records a pull without any spans: that it began, or that and how it ended.

@@ -1,14 +1,19 @@
 //! Where a store is: a local directory, or an `object_store` URL.
 
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::blocking::blocking;
 use super::error::{Result, StoreError};
+use super::paths::{home_path, is_scheme, resolve};
+use super::sink::Content;
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";
@@ -60,7 +65,9 @@ impl Place {
     /// directory which is something else than a store is refused.
     pub fn parse(name: &str) -> Result<Self> {
         let wrong = |reason: String| StoreError::Place { place: name.to_owned(), reason };
-        let Some((scheme, _)) = name.split_once("://") else { return Self::local(name, Path::new(name)) };
+        let Some((scheme, _)) = name.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+            return Self::local(name, &home_path(Path::new(name)));
+        };
         let url = Url::parse(name).map_err(|error| wrong(format!("not a URL: {error}")))?;
         if scheme == "file" {
             let path = url.to_file_path().map_err(|()| wrong("a file URL needs an absolute path".into()))?;
@@ -83,7 +90,10 @@ impl Place {
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
     pub fn with_local_objects(dir: &Path, wrap: impl FnOnce(LocalFileSystem) -> Arc<dyn ObjectStore>) -> Result<Self> {
         let mut place = Self::local(&dir.display().to_string(), dir)?;
-        place.objects = wrap(LocalFileSystem::new());
+        (place.objects, place.prefix) = match &place.local {
+            Some(root) => local_files(&place.name, root).map(|(files, prefix)| (wrap(files), prefix))?,
+            None => (place.objects, place.prefix),
+        };
         Ok(place)
     }
 
@@ -92,16 +102,15 @@ impl Place {
         if name.is_empty() {
             return Err(wrong("an empty path is no place for a store".into()));
         }
-        let absolute = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
+        let absolute = resolve(path).map_err(|error| wrong(error.to_string()))?;
         match std::fs::metadata(&absolute) {
             Ok(found) if !found.is_dir() => return Err(wrong("is a file; a store is a directory".into())),
             Ok(_) => refuse_foreign(name, &absolute)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(wrong(error.to_string())),
         }
-        let prefix = ObjectPath::from_absolute_path(&absolute).map_err(|error| wrong(error.to_string()))?;
-        let objects = Arc::new(LocalFileSystem::new());
-        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute) })
+        let (files, prefix) = local_files(name, &absolute)?;
+        Ok(Self { name: name.to_owned(), objects: Arc::new(files), prefix, local: Some(absolute) })
     }
 
     /// The object path of a file given by its path inside the store.
@@ -109,80 +118,175 @@ impl Place {
         file.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
-    /// Creates the directories of a local store, readable by the owner only.
-    pub(crate) fn create(&self) -> Result<()> {
-        let Some(root) = &self.local else { return Ok(()) };
-        for dir in std::iter::once(root.clone()).chain(FOLDERS.map(|folder| root.join(folder))) {
-            create_private(&dir)
-                .map_err(|error| StoreError::Place { place: dir.display().to_string(), reason: error.to_string() })?;
-        }
-        Ok(())
+    /// A file of the store as messages name it: below the place as it was typed.
+    fn shown(&self, file: &str) -> String {
+        format!("{}/{file}", self.name.trim_end_matches('/'))
     }
 
-    /// Writes a new file of the store; on a local disk it is private to the owner and synced before this returns.
-    pub(crate) async fn put(&self, file: &str, bytes: bytes::Bytes) -> Result<()> {
+    /// Creates the directories of a local store, readable by the owner only, to stay.
+    pub(crate) async fn create(&self) -> Result<()> {
+        let Some(root) = self.local.clone() else { return Ok(()) };
+        let place = self.name.clone();
+        let make = move || -> std::io::Result<()> {
+            let missing = root.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned);
+            let mut missing: Vec<PathBuf> = missing.collect();
+            for dir in std::iter::once(root.clone()).chain(FOLDERS.map(|folder| root.join(folder))) {
+                if !dir.is_dir() {
+                    create_private(&dir)?;
+                    missing.push(dir);
+                }
+            }
+            let parents: BTreeSet<&Path> = missing.iter().filter_map(|dir| dir.parent()).collect();
+            for parent in parents {
+                match sync_directory(parent) {
+                    // Of a directory that may be entered and not read, entries cannot be synced.
+                    Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+                    result => result?,
+                }
+            }
+            Ok(())
+        };
+        blocking(move || make().map_err(|error| StoreError::Place { place, reason: error.to_string() })).await
+    }
+
+    /// Writes a new file of the store. On a local disk it is neither private nor durable before it was synced.
+    pub(crate) async fn put(&self, file: &str, content: Content) -> Result<()> {
         let path = self.path(file);
-        self.objects.put(&path, bytes.into()).await.map_err(|error| StoreError::storage(file, error))?;
-        self.make_durable(file)
+        match content {
+            Content::Memory(bytes) => self.objects.put(&path, bytes.into()).await.map(drop),
+            Content::Disk(from) => {
+                let mut upload = self.objects.put_multipart(&path).await.map_err(|e| StoreError::storage(file, e))?;
+                let sent = send(from, upload.as_mut(), file).await;
+                if sent.is_err() {
+                    // What cannot be taken back is left to a vacuum, or to the storage's own rules.
+                    let _ = upload.abort().await;
+                }
+                return sent;
+            }
+        }
+        .map_err(|error| StoreError::storage(file, error))
     }
 
-    /// Files in the making on a local disk that were last written before a time, with their sizes.
-    ///
-    /// They are what an interrupted write leaves; a listing of the storage does not show them.
-    pub(crate) fn staged_before(&self, horizon: chrono::DateTime<chrono::Utc>) -> Result<Vec<(PathBuf, u64)>> {
-        let Some(root) = &self.local else { return Ok(Vec::new()) };
-        let mut staged = Vec::new();
-        for folder in FOLDERS.map(|folder| root.join(folder)) {
-            let mut list = || -> std::io::Result<()> {
-                for entry in std::fs::read_dir(&folder)? {
-                    let entry = entry?;
-                    if is_staged(&entry.file_name().to_string_lossy()) {
-                        let metadata = entry.metadata()?;
-                        if metadata.is_file() && chrono::DateTime::<chrono::Utc>::from(metadata.modified()?) < horizon {
-                            staged.push((entry.path(), metadata.len()));
+    /// Makes files that were written private and durable, together with their directory entries: each directory is
+    /// synced once.
+    pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
+        let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
+        let place = self.clone();
+        let failed = move |file: &str, error: std::io::Error| StoreError::Place {
+            place: place.shown(file),
+            reason: error.to_string(),
+        };
+        blocking(move || {
+            let mut folders = BTreeSet::new();
+            for file in &files {
+                let sync = || {
+                    let handle = std::fs::File::open(root.join(file))?;
+                    restrict(&handle)?;
+                    handle.sync_all()
+                };
+                sync().map_err(|error| failed(file, error))?;
+                folders.insert(file.rsplit_once('/').map_or("", |(folder, _)| folder));
+            }
+            folders
+                .into_iter()
+                .try_for_each(|folder| sync_directory(&root.join(folder)).map_err(|error| failed(folder, error)))
+        })
+        .await
+    }
+
+    /// Removes what interrupted work left on a local disk and a listing of the storage does not show: files in the
+    /// making that were last written before a time, and empty directories of queries. Gives the number of files and
+    /// their bytes.
+    pub(crate) async fn clear_away(&self, horizon: chrono::DateTime<chrono::Utc>) -> Result<(usize, u64)> {
+        let Some(root) = self.local.clone() else { return Ok((0, 0)) };
+        let place = self.clone();
+        blocking(move || {
+            let (mut files, mut bytes) = (0, 0);
+            for folder in FOLDERS {
+                let mut clear = || -> std::io::Result<()> {
+                    for (path, size) in staged_before(&root.join(folder), horizon)? {
+                        match std::fs::remove_file(path) {
+                            // It may be complete by now.
+                            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                            _ => (files, bytes) = (files + 1, bytes + size),
                         }
                     }
+                    Ok(())
+                };
+                match clear() {
+                    // A folder may not be there yet.
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(StoreError::Place { place: place.shown(folder), reason: error.to_string() });
+                    }
+                    _ => {}
                 }
-                Ok(())
+            }
+            for entry in std::fs::read_dir(root.join("tmp")).into_iter().flatten().flatten() {
+                // Only an empty directory can be removed this way, which is what is wanted.
+                let _ = std::fs::remove_dir(entry.path());
+            }
+            Ok((files, bytes))
+        })
+        .await
+    }
+}
+
+/// Bytes of a part of a file that is sent in parts.
+const PART: u64 = 16 << 20;
+
+/// Sends a file in parts.
+async fn send(mut from: std::fs::File, upload: &mut dyn MultipartUpload, file: &str) -> Result<()> {
+    loop {
+        let read = blocking(move || {
+            let mut part = Vec::with_capacity(PART as usize);
+            let read = (&mut from).take(PART).read_to_end(&mut part);
+            read.map_err(|source| StoreError::Spill { dir: std::env::temp_dir(), source })?;
+            Ok((from, part))
+        });
+        let part;
+        (from, part) = read.await?;
+        if part.is_empty() {
+            break;
+        }
+        upload.put_part(part.into()).await.map_err(|error| StoreError::storage(file, error))?;
+    }
+    upload.complete().await.map(drop).map_err(|error| StoreError::storage(file, error))
+}
+
+/// Files in the making in a folder that were last written before a time, with their sizes.
+fn staged_before(folder: &Path, horizon: chrono::DateTime<chrono::Utc>) -> std::io::Result<Vec<(PathBuf, u64)>> {
+    let mut staged = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_staged(&entry.file_name().to_string_lossy()) {
+            let metadata = match entry.metadata() {
+                // It was completed, or removed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                metadata => metadata?,
             };
-            match list() {
-                // A file may be complete, and a folder not there yet.
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    let place = folder.display().to_string();
-                    return Err(StoreError::Place { place, reason: error.to_string() });
-                }
-                _ => {}
+            if metadata.is_file() && chrono::DateTime::<chrono::Utc>::from(metadata.modified()?) < horizon {
+                staged.push((entry.path(), metadata.len()));
             }
         }
-        Ok(staged)
     }
+    Ok(staged)
+}
 
-    /// Removes the directories that queries which were killed left behind, once their files are gone.
-    pub(crate) fn remove_empty_temporary_directories(&self) {
-        let Some(entries) = self.local.as_ref().and_then(|root| std::fs::read_dir(root.join("tmp")).ok()) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            // Only an empty directory can be removed this way, which is what is wanted.
-            let _ = std::fs::remove_dir(entry.path());
-        }
+/// The files of a directory as an object store, and the path of the directory in it.
+fn local_files(name: &str, dir: &Path) -> Result<(LocalFileSystem, ObjectPath)> {
+    let wrong = |reason: String| StoreError::Place { place: name.to_owned(), reason };
+    // Below its own root, a directory may have any name.
+    if dir.is_dir() {
+        let files = LocalFileSystem::new_with_prefix(dir).map_err(|error| wrong(error.to_string()))?;
+        return Ok((files, ObjectPath::default()));
     }
+    let prefix = ObjectPath::from_absolute_path(dir)
+        .map_err(|error| wrong(format!("{error}; make the directory first, then it can be a store")))?;
+    Ok((LocalFileSystem::new(), prefix))
+}
 
-    /// Makes a file that was just written private and durable, together with its directory entry.
-    pub(crate) fn make_durable(&self, file: &str) -> Result<()> {
-        let Some(root) = &self.local else { return Ok(()) };
-        let path = root.join(file);
-        let sync = || -> std::io::Result<()> {
-            let handle = std::fs::File::open(&path)?;
-            restrict(&handle)?;
-            handle.sync_all()?;
-            match path.parent() {
-                Some(dir) => std::fs::File::open(dir)?.sync_all(),
-                None => Ok(()),
-            }
-        };
-        sync().map_err(|error| StoreError::Place { place: path.display().to_string(), reason: error.to_string() })
-    }
+fn sync_directory(dir: &Path) -> std::io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
 }
 
 /// Whether a name is that of a file in the making, `<name>#<number>`, which becomes `<name>` when it is complete.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, TimestampNanosecondType};
+use arrow::datatypes::TimestampNanosecondType;
 use indexmap::{Equivalent, IndexMap};
 
 use super::error::{Result, StoreError};
 use super::open_columns::type_of;
+use super::sizes::row_sizes;
 use super::spill::{IN_MEMORY, Slot, Spill};
 use crate::model::columns;
 use crate::model::types::OpenType;
@@ -148,47 +149,62 @@ impl Pool {
 
     /// Hands out the rows of each partition in order of arrival.
     ///
-    /// `assign` gives each trace (by its index) a partition, or `u32::MAX` to leave its rows out.
+    /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
     pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
-        let mut spill = Spill::new(self.spill_dir.clone(), IN_MEMORY);
-        let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
-        let mut buffers: Vec<(Vec<RecordBatch>, usize)> = vec![(Vec::new(), 0); count];
-        let mut buffered = 0;
-        for stored in &self.batches {
-            let wanted = rows_by_partition(&stored.traces, assign);
-            if wanted.is_empty() {
-                continue;
-            }
-            let batch = stored.slot.load()?;
-            for (part, rows) in wanted {
-                let rows = if rows.len() == batch.num_rows() {
-                    batch.clone()
-                } else {
-                    let rows = UInt32Array::from(rows);
-                    drop_empty(take_record_batch(&batch, &rows).map_err(StoreError::arrow("partitioning spans"))?)
-                };
-                let size = rows.get_array_memory_size();
-                let (pending, pending_size) = &mut buffers[part as usize];
-                pending.push(rows);
-                *pending_size += size;
-                buffered += size;
-                if *pending_size > PARTITION_BUFFER {
-                    buffered -= *pending_size;
-                    flush(&mut spill, &mut buffers[part as usize], &mut parts[part as usize])?;
-                }
-            }
-            if buffered > ALL_BUFFERS {
-                for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
-                    flush(&mut spill, buffer, part)?;
-                }
-                buffered = 0;
-            }
-        }
-        for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
-            flush(&mut spill, buffer, part)?;
-        }
-        Ok(parts)
+        let batches = self.batches.iter().map(|stored| {
+            let parts: Vec<u32> = stored.traces.iter().map(|&trace| assign[trace as usize]).collect();
+            (&stored.slot, parts)
+        });
+        hand_out(Spill::new(self.spill_dir.clone(), IN_MEMORY), batches, count)
     }
+}
+
+/// The partition of rows that are left out.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// Hands out the rows of batches to partitions, whose numbers come with each batch, in the order of the rows.
+pub(super) fn hand_out<'a>(
+    mut spill: Spill,
+    batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
+    count: usize,
+) -> Result<Vec<Vec<Slot>>> {
+    let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
+    let mut buffers: Vec<(Vec<RecordBatch>, usize)> = vec![(Vec::new(), 0); count];
+    let mut buffered = 0;
+    for (slot, numbers) in batches {
+        let wanted = rows_by_partition(&numbers);
+        if wanted.is_empty() {
+            continue;
+        }
+        let batch = slot.load()?;
+        for (part, rows) in wanted {
+            let rows = if rows.len() == batch.num_rows() {
+                batch.clone()
+            } else {
+                let rows = UInt32Array::from(rows);
+                drop_empty(take_record_batch(&batch, &rows).map_err(StoreError::arrow("partitioning spans"))?)
+            };
+            let size = rows.get_array_memory_size();
+            let (pending, pending_size) = &mut buffers[part as usize];
+            pending.push(rows);
+            *pending_size += size;
+            buffered += size;
+            if *pending_size > PARTITION_BUFFER {
+                buffered -= *pending_size;
+                flush(&mut spill, &mut buffers[part as usize], &mut parts[part as usize])?;
+            }
+        }
+        if buffered > ALL_BUFFERS {
+            for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
+                flush(&mut spill, buffer, part)?;
+            }
+            buffered = 0;
+        }
+    }
+    for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
+        flush(&mut spill, buffer, part)?;
+    }
+    Ok(parts)
 }
 
 fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut Vec<Slot>) -> Result<()> {
@@ -212,12 +228,11 @@ fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut V
 }
 
 /// Row numbers by partition, in row order.
-fn rows_by_partition(traces: &[u32], assign: &[u32]) -> Vec<(u32, Vec<u32>)> {
+fn rows_by_partition(numbers: &[u32]) -> Vec<(u32, Vec<u32>)> {
     let mut parts: Vec<(u32, Vec<u32>)> = Vec::new();
     let mut slots: std::collections::HashMap<u32, usize> = std::collections::HashMap::new();
-    for (row, trace) in traces.iter().enumerate() {
-        let part = assign[*trace as usize];
-        if part == u32::MAX {
+    for (row, &part) in numbers.iter().enumerate() {
+        if part == NOWHERE {
             continue;
         }
         let slot = *slots.entry(part).or_insert_with(|| {
@@ -237,19 +252,4 @@ fn drop_empty(batch: RecordBatch) -> RecordBatch {
         return batch;
     }
     batch.project(&keep).unwrap_or(batch)
-}
-
-/// About how many bytes each row takes in memory.
-pub(crate) fn row_sizes(batch: &RecordBatch) -> Vec<u64> {
-    // Each column costs a value or an offset, and a share of its validity.
-    let mut sizes = vec![batch.num_columns() as u64 * 5; batch.num_rows()];
-    for column in batch.columns() {
-        if column.data_type() == &DataType::Utf8 && column.null_count() < column.len() {
-            let offsets = column.as_string::<i32>().value_offsets();
-            for (size, pair) in sizes.iter_mut().zip(offsets.windows(2)) {
-                *size += (pair[1] - pair[0]) as u64;
-            }
-        }
-    }
-    sizes
 }

@@ -3,12 +3,12 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
@@ -23,17 +23,43 @@ use super::card::{BlockSums, Card, ColumnFacts, TooLarge};
 use super::error::{Result, StoreError};
 use super::manifest::{COMPUTED, Segment};
 use super::open_columns::{type_of, unfold};
+use super::sink::{Content, Sink};
 use super::stored::StoredSegment;
 use crate::model::columns;
 use crate::model::types::OpenType;
 use crate::trace::{self, Summaries};
 
+/// How much is in one piece.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Rows after which a row group ends at the next trace.
+    pub(crate) group_rows: usize,
+    /// Bytes in memory after which a row group ends at the next trace.
+    pub(crate) group_bytes: u64,
+    /// A trace of more rows is cut into row groups of as many,
+    pub(crate) huge_rows: usize,
+    /// and one of more bytes in memory into row groups of as many.
+    pub(crate) huge_bytes: u64,
+    /// Bytes in memory of rows that are merged as a whole: more of them, which only large traces can be, are merged in
+    /// pieces.
+    pub(crate) whole_bytes: u64,
+}
+
 /// Rows after which a row group ends at the next trace.
-pub(crate) const GROUP_ROWS: usize = 16 * 1024;
-/// Bytes in memory after which a row group ends at the next trace.
-pub(crate) const GROUP_BYTES: u64 = 24 << 20;
-/// A trace larger than this is cut into row groups of this many rows.
-pub(crate) const HUGE_TRACE_ROWS: usize = 64 * 1024;
+const GROUP_ROWS: usize = 16 * 1024;
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            group_rows: GROUP_ROWS,
+            group_bytes: 24 << 20,
+            huge_rows: 64 * 1024,
+            huge_bytes: 128 << 20,
+            whole_bytes: 256 << 20,
+        }
+    }
+}
+
 /// Characters of an example value.
 const EXAMPLE_CHARS: usize = 60;
 
@@ -45,9 +71,9 @@ const VALUE_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct BuiltSegment {
     pub(crate) segment: Segment,
-    pub(crate) spans: Bytes,
-    pub(crate) traces: Bytes,
-    pub(crate) card: Bytes,
+    pub(crate) spans: Content,
+    pub(crate) traces: Content,
+    pub(crate) card: Content,
     /// Types of its open columns.
     pub(crate) open: BTreeMap<String, OpenType>,
 }
@@ -56,7 +82,7 @@ pub(crate) struct BuiltSegment {
 pub(crate) struct SegmentWriter {
     project: String,
     schema: SchemaRef,
-    writer: SerializedFileWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Sink>,
     factory: ArrowRowGroupWriterFactory,
     summaries: ArrowWriter<Vec<u8>>,
     facts: BTreeMap<String, ColumnFacts>,
@@ -102,8 +128,8 @@ fn properties(trace_id: &str) -> WriterProperties {
 }
 
 impl SegmentWriter {
-    /// Starts a segment whose spans file has the given columns.
-    pub(crate) fn new(project: &str, schema: SchemaRef) -> Result<Self> {
+    /// Starts a segment whose spans file has the given columns; a large one grows in a directory for temporary files.
+    pub(crate) fn new(project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
         let id = new_id();
         let segment = Segment {
             project: project.to_owned(),
@@ -121,9 +147,10 @@ impl SegmentWriter {
             id,
         };
         let failed = StoreError::parquet(segment.spans_file());
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
-            .and_then(ArrowWriter::into_serialized_writer)
-            .map_err(failed)?;
+        let writer =
+            ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
+                .and_then(ArrowWriter::into_serialized_writer)
+                .map_err(failed)?;
         let summaries = ArrowWriter::try_new(Vec::new(), trace::traces_schema(), Some(properties("trace_id")))
             .map_err(StoreError::parquet(segment.traces_file()))?;
         let (writer, factory) = writer;
@@ -207,7 +234,7 @@ impl SegmentWriter {
         // Without being asked, a reader leaves them out.
         let with_blooms = ReaderProperties::builder().set_read_bloom_filter(true).build();
         let options = ReadOptionsBuilder::new().with_reader_properties(with_blooms).build();
-        let reader = SerializedFileReader::new_with_options(source.bytes.clone(), options)?;
+        let reader = SerializedFileReader::new_with_options(source.file.clone(), options)?;
         let blooms = reader.get_row_group(number)?;
         let rows = from.num_rows() as usize;
         let writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
@@ -251,7 +278,7 @@ impl SegmentWriter {
                 offset_index: source.metadata.offset_index().map(|groups| groups[number][index].clone()),
                 metadata,
             };
-            group.append_column(&source.bytes, close)?;
+            group.append_column(&source.file, close)?;
         }
         group.close().map(drop)
     }
@@ -299,8 +326,9 @@ impl SegmentWriter {
         let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
         self.segment.too_large = self.too_large.len() as u64;
+        let (spans, bytes, sums) = spans.finish()?;
         let card = Card {
-            spans: BlockSums::of(&spans),
+            spans: sums,
             traces: BlockSums::of(&traces),
             columns: self.facts,
             rest: self.rest,
@@ -308,7 +336,7 @@ impl SegmentWriter {
         };
         let card = card.to_bytes()?;
         self.segment.project = self.project;
-        self.segment.bytes = spans.len() as u64;
+        self.segment.bytes = bytes;
         self.segment.summary_bytes = traces.len() as u64;
         self.segment.card_crc32 = crc32fast::hash(&card);
         Ok(BuiltSegment { segment: self.segment, spans: spans.into(), traces: traces.into(), card: card.into(), open })

@@ -11,6 +11,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::error::{Result, StoreError};
+use super::sizes::row_sizes;
 
 /// Bytes of batches kept in memory before the first one goes to disk.
 pub(crate) const IN_MEMORY: usize = 64 << 20;
@@ -25,9 +26,18 @@ pub(crate) struct Spill {
     room: usize,
 }
 
-/// Where one batch is.
+/// One batch that was put aside.
 #[derive(Debug, Clone)]
-pub(crate) enum Slot {
+pub(crate) struct Slot {
+    place: Place,
+    pub(crate) rows: usize,
+    /// About how many bytes its rows take in memory.
+    pub(crate) bytes: u64,
+}
+
+/// Where a batch is.
+#[derive(Debug, Clone)]
+enum Place {
     Memory(RecordBatch),
     Disk { file: Arc<Mutex<File>>, offset: u64, length: usize, dir: PathBuf },
 }
@@ -40,10 +50,11 @@ impl Spill {
 
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
+        let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
         let size = batch.get_array_memory_size();
         if size <= self.room {
             self.room -= size;
-            return Ok(Slot::Memory(batch));
+            return Ok(Slot { place: Place::Memory(batch), rows, bytes });
         }
         let failed = |source| StoreError::Spill { dir: self.dir.clone(), source };
         let file = match &self.file {
@@ -55,12 +66,12 @@ impl Spill {
             }
         };
         let encoded = encode(&batch)?;
-        let slot =
-            Slot::Disk { file: Arc::clone(&file), offset: self.written, length: encoded.len(), dir: self.dir.clone() };
+        let place =
+            Place::Disk { file: Arc::clone(&file), offset: self.written, length: encoded.len(), dir: self.dir.clone() };
         let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
         handle.seek(SeekFrom::Start(self.written)).and_then(|_| handle.write_all(&encoded)).map_err(failed)?;
         self.written += encoded.len() as u64;
-        Ok(slot)
+        Ok(Slot { place, rows, bytes })
     }
 }
 
@@ -77,9 +88,9 @@ fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
 impl Slot {
     /// Reads the batch back.
     pub(crate) fn load(&self) -> Result<RecordBatch> {
-        let (file, offset, length, dir) = match self {
-            Self::Memory(batch) => return Ok(batch.clone()),
-            Self::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
+        let (file, offset, length, dir) = match &self.place {
+            Place::Memory(batch) => return Ok(batch.clone()),
+            Place::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
         };
         let mut bytes = vec![0; length];
         {

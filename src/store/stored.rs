@@ -1,6 +1,9 @@
 //! Stored segments: reading their rows and summaries back.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -9,9 +12,11 @@ use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::arrival::without_no_ids;
+use super::blocking::blocking;
 use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
@@ -26,29 +31,90 @@ pub(crate) struct Unit {
     pub(crate) traces: Range<usize>,
 }
 
+/// Bytes of a spans file that is held in memory; a larger one lies in a temporary file.
+const IN_MEMORY: u64 = 256 << 20;
+/// Bytes of such a file that are fetched together.
+const PART: u64 = 16 << 20;
+/// Rows that are decoded together, and about how many bytes.
+const BATCH_ROWS: u64 = 8192;
+const BATCH_BYTES: u64 = 16 << 20;
+
 /// A stored segment, read whole and checked.
 pub(crate) struct StoredSegment {
     pub(crate) segment: Segment,
     pub(crate) card: Card,
     pub(crate) schema: SchemaRef,
     pub(crate) summaries: RecordBatch,
-    pub(super) bytes: Bytes,
+    pub(super) file: SpansFile,
     pub(super) metadata: Arc<ParquetMetaData>,
     reader: ArrowReaderMetadata,
 }
 
+/// The spans file of a segment, whose checksums were right.
+#[derive(Clone)]
+pub(super) enum SpansFile {
+    Memory(Bytes),
+    Disk(Arc<File>),
+}
+
+impl SpansFile {
+    async fn fetch(file: &CheckedFile, spill_dir: PathBuf) -> Result<Self> {
+        if file.size <= IN_MEMORY {
+            return Ok(Self::Memory(file.bytes().await?));
+        }
+        let failed = |dir: &Path| {
+            let dir = dir.to_owned();
+            move |source| StoreError::Spill { dir, source }
+        };
+        let mut copy = tempfile::tempfile_in(&spill_dir).map_err(failed(&spill_dir))?;
+        for start in (0..file.size).step_by(PART as usize) {
+            let part = file.range(start..(start + PART).min(file.size)).await?;
+            let failed = failed(&spill_dir);
+            copy = blocking(move || copy.write_all(&part).map(|()| copy).map_err(failed)).await?;
+        }
+        Ok(Self::Disk(Arc::new(copy)))
+    }
+}
+
+impl Length for SpansFile {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Disk(file) => Length::len(&**file),
+        }
+    }
+}
+
+impl ChunkReader for SpansFile {
+    type T = Box<dyn Read + Send>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(match self {
+            Self::Memory(bytes) => Box::new(bytes.get_read(start)?),
+            Self::Disk(file) => Box::new(file.get_read(start)?),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => bytes.get_bytes(start, length),
+            Self::Disk(file) => file.get_bytes(start, length),
+        }
+    }
+}
+
 impl StoredSegment {
-    /// Fetches all files of a segment.
-    pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
+    /// Fetches all files of a segment; a large one comes into a directory for temporary files.
+    pub(crate) async fn load(place: &Place, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
         let card = Card::load(place, segment).await?;
-        let bytes = checked_spans(place, segment, &card).bytes().await?;
+        let file = SpansFile::fetch(&checked_spans(place, segment, &card), spill_dir).await?;
         let summaries = load_summaries(place, segment, &card, None).await?;
         let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
-        let reader = ArrowReaderMetadata::load(&bytes, options).map_err(damaged)?;
+        let reader = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
         let metadata = Arc::clone(reader.metadata());
         let schema = Arc::clone(reader.schema());
-        Ok(Self { segment: segment.clone(), card, schema, summaries, bytes, metadata, reader })
+        Ok(Self { segment: segment.clone(), card, schema, summaries, file, metadata, reader })
     }
 
     /// The ids of its traces, in order.
@@ -70,11 +136,17 @@ impl StoredSegment {
         cut_units(&self.segment, &self.summaries, &self.metadata)
     }
 
+    /// About how many bytes the rows of a unit take in memory.
+    pub(crate) fn memory_bytes(&self, unit: &Unit) -> u64 {
+        unit.groups.clone().map(|group| self.metadata.row_group(group).total_byte_size().max(0) as u64).sum()
+    }
+
     /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
-    pub(crate) fn rows(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn rows<'a>(&'a self, unit: &Unit) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
         let filled = |name: &str| self.card.columns.contains_key(name);
         let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
-        self.read(unit.groups.clone(), wanted)?.iter().map(|batch| without_no_ids(&unfold_rest(batch)?)).collect()
+        let read = self.read(unit.groups.clone(), &wanted)?;
+        Ok(read.map(|batch| without_no_ids(&unfold_rest(&batch?)?)))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
@@ -82,23 +154,33 @@ impl StoredSegment {
         if !self.card.columns.contains_key(columns::REST) {
             return Ok(None);
         }
-        let batches = self.read(groups, |name| name == columns::REST)?;
+        let batches = self.read(groups, &|name: &str| name == columns::REST)?.collect::<Result<Vec<_>>>()?;
         let texts = batches.iter().filter_map(|batch| batch.column(0).as_string_opt::<i32>());
         Ok(Some(texts.flat_map(|column| column.iter()).collect()))
     }
 
-    fn read(&self, groups: Range<usize>, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {
-        let damaged = |error: &dyn std::fmt::Display| StoreError::damaged(self.segment.spans_file(), error);
+    fn read<'a>(
+        &'a self,
+        groups: Range<usize>,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
+        let damaged = move |error: &dyn std::fmt::Display| StoreError::damaged(self.segment.spans_file(), error);
         let fields = self.schema.fields().iter().enumerate();
         let wanted: Vec<usize> = fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
         let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.reader.clone())
+        let largest = groups.clone().map(|group| {
+            let group = self.metadata.row_group(group);
+            group.total_byte_size().max(0) as u64 / group.num_rows().max(1) as u64
+        });
+        // One column of a batch must not hold more text than an array can.
+        let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, BATCH_ROWS);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
             .with_row_groups(groups.collect())
             .with_projection(mask)
-            .with_batch_size(8192)
+            .with_batch_size(rows as usize)
             .build()
             .map_err(|error| damaged(&error))?;
-        reader.map(|batch| batch.map_err(|error| damaged(&error))).collect()
+        Ok(reader.map(move |batch| batch.map_err(|error| damaged(&error))))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Merging into a store, read back segment by segment.
 
+mod pieces;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,11 +46,12 @@ async fn dump(store: &Store) -> Vec<Row> {
     let snapshot = store.snapshot().await.unwrap();
     let mut rows = Vec::new();
     for segment in &snapshot.manifest.segments {
-        let stored = StoredSegment::load(store.place(), segment).await.unwrap();
+        let stored = StoredSegment::load(store.place(), segment, store.spill_dir()).await.unwrap();
         assert_eq!(stored.summaries.num_rows() as u64, segment.traces);
         let mut count = 0;
         for unit in stored.units().unwrap() {
             for batch in stored.rows(&unit).unwrap() {
+                let batch = batch.unwrap();
                 count += batch.num_rows() as u64;
                 for row in 0..batch.num_rows() {
                     let schema = batch.schema();
@@ -180,7 +183,7 @@ async fn keys_beyond_the_limit_live_in_one_column() {
     assert_eq!(value(&rows, "b", "attributes.k0001"), Some("2"));
     assert_eq!(value(&rows, "b", "attributes.k2499"), None);
     let manifest = store.snapshot().await.unwrap().manifest;
-    let stored = StoredSegment::load(store.place(), &manifest.segments[0]).await.unwrap();
+    let stored = StoredSegment::load(store.place(), &manifest.segments[0], store.spill_dir()).await.unwrap();
     assert_eq!(stored.card.rest["attributes.k2400"].filled, 2);
     assert_eq!(stored.card.rest["attributes.k2499"].example, "1");
 }
@@ -246,7 +249,7 @@ async fn a_float_beside_an_integer_that_has_none_is_another_value() {
 #[tokio::test]
 async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
     let store = Store::open("memory://").unwrap();
-    let count = 3 * super::segment::GROUP_ROWS;
+    let count = 3 * super::segment::Sizes::default().group_rows;
     let ids: Vec<(String, String)> = (0..count).map(|n| (format!("t{:06}", n / 4), format!("s{n}"))).collect();
     let rows: Vec<(&str, &str, Option<i64>)> =
         ids.iter().enumerate().map(|(n, (t, s))| (t.as_str(), s.as_str(), Some((n / 4) as i64))).collect();
@@ -259,7 +262,7 @@ async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
     let all = dump(&store).await;
     assert_eq!(all.len(), count);
     assert_eq!(value(&all, "s5", "attributes.new"), Some("x"));
-    let stored = StoredSegment::load(store.place(), &manifest.segments[0]).await.unwrap();
+    let stored = StoredSegment::load(store.place(), &manifest.segments[0], store.spill_dir()).await.unwrap();
     assert_eq!(stored.card.columns["attributes.new"].filled, 1);
     assert_eq!(stored.card.columns[columns::SPAN_ID].filled, count as u64);
     assert_eq!(

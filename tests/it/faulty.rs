@@ -1,4 +1,4 @@
-//! Storage that fails once, at a chosen operation, in a chosen way.
+//! Storage that fails once, or stands still, at a chosen operation, in a chosen way.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +23,12 @@ pub(crate) enum Fault {
     LostReply,
     /// A write is done, its answer is lost, and the client tries again by itself: what it tells is the second answer.
     RetriedWrite,
+    /// A write is done, its answer is lost, and nothing is reached any more.
+    Vanishes,
+    /// The process says so on stdout and stands still where a write would begin.
+    StopBefore,
+    /// The process says so on stdout and stands still where a write is done.
+    StopAfter,
     /// A read or a listing fails.
     FailedRead,
     /// The body of a read ends with an error half way.
@@ -31,7 +37,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     fn is_write(self) -> bool {
-        matches!(self, Self::RefusedWrite | Self::LostReply | Self::RetriedWrite)
+        !matches!(self, Self::FailedRead | Self::CutRead)
     }
 }
 
@@ -54,8 +60,23 @@ impl Faulty {
         self.seen.load(Ordering::SeqCst) > self.at
     }
 
+    fn is_gone(&self) -> bool {
+        self.fault == Fault::Vanishes && self.struck()
+    }
+
     fn strikes(&self, write: bool) -> bool {
+        if self.is_gone() {
+            return true;
+        }
         self.fault.is_write() == write && self.seen.fetch_add(1, Ordering::SeqCst) == self.at
+    }
+}
+
+/// Says where this is, and waits to be killed.
+fn stop(when: &str, location: &Path) -> ! {
+    println!("stopped {when} {location}");
+    loop {
+        std::thread::park();
     }
 }
 
@@ -72,6 +93,9 @@ impl fmt::Display for Faulty {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.is_gone() {
+            return Err(failed("put"));
+        }
         if !self.strikes(true) {
             return self.inner.put_opts(location, payload, options).await;
         }
@@ -80,9 +104,14 @@ impl ObjectStore for Faulty {
                 self.inner.put_opts(location, payload.clone(), options.clone()).await?;
                 self.inner.put_opts(location, payload, options).await
             }
-            Fault::LostReply => {
+            Fault::LostReply | Fault::Vanishes => {
                 self.inner.put_opts(location, payload, options).await?;
                 Err(failed("put"))
+            }
+            Fault::StopBefore => stop("before", location),
+            Fault::StopAfter => {
+                self.inner.put_opts(location, payload, options).await?;
+                stop("after", location)
             }
             _ => Err(failed("put")),
         }
@@ -104,7 +133,7 @@ impl ObjectStore for Faulty {
         if !self.strikes(false) {
             return self.inner.get_opts(location, options).await;
         }
-        if head || self.fault == Fault::FailedRead {
+        if head || self.fault != Fault::CutRead {
             return Err(failed("get"));
         }
         let result = self.inner.get_opts(location, options).await?;
@@ -121,10 +150,14 @@ impl ObjectStore for Faulty {
             async move {
                 let location = location?;
                 let strikes = faulty.strikes(true);
+                if strikes && faulty.fault == Fault::StopBefore {
+                    stop("before", &location);
+                }
                 if !strikes || faulty.fault != Fault::RefusedWrite {
                     faulty.inner.delete(&location).await?;
                 }
                 match faulty.fault {
+                    Fault::StopAfter if strikes => stop("after", &location),
                     Fault::RetriedWrite if strikes => faulty.inner.delete(&location).await.map(|()| location),
                     _ if strikes => Err(failed("delete")),
                     _ => Ok(location),

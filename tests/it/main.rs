@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod ci;
 mod cli;
 mod config;
 mod export_live;

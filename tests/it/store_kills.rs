@@ -1,13 +1,20 @@
 //! `SIGKILL` at any moment of an import leaves the old or the new content, and nothing that a vacuum cannot remove.
+//!
+//! Two ways: an import of the binary is killed after times chosen at random; and one that stands still before or behind
+//! each of its writes in turn is killed there, so that no moment between two files is left to chance.
 
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spanql::store::Store;
+use spanql::store::{Place, Store};
 
+use super::faulty::{Fault, Faulty};
 use super::support::{
     BASE_TIME, Cell, Random, Row, assert_same, batch, copy_dir, dump, dump_dir, files, fingerprint, import, json_lines,
     row, spanql, succeed,
@@ -67,6 +74,102 @@ struct Outcomes {
     old: usize,
     new: usize,
     finished: usize,
+}
+
+/// What tells a process of this test that it is the one to be killed: the store, how it stands still, and at which write.
+const STOPS: &str = "SPANQL_TEST_STOPS";
+/// More writes than the import makes.
+const ENOUGH: usize = 200;
+
+/// The process that is killed: imports, and stands still where it is told to.
+#[test]
+fn an_import_that_stands_still() {
+    let Some(told) = std::env::var_os(STOPS) else { return };
+    let told = told.into_string().unwrap();
+    let [at, how, place] = told.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+    let fault = if how == "before" { Fault::StopBefore } else { Fault::StopAfter };
+    let faulty = |files| Arc::new(Faulty::new(Arc::new(files), fault, at.parse().unwrap())) as _;
+    let store = Store::at(Place::with_local_objects(Path::new(place), faulty).unwrap());
+    tokio::runtime::Runtime::new().unwrap().block_on(import(&store, &[batch(&arrivals())])).unwrap();
+}
+
+/// Imports into a store with a process that stands still at a write, and kills it there. Gives the file of that write, as
+/// its folder; `None` if the import was over before.
+fn kill_at(place: &Path, how: &str, at: usize) -> Option<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["store_kills::an_import_that_stands_still", "--exact", "--nocapture"])
+        .env(STOPS, format!("{at} {how} {}", place.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let stopped = lines.find_map(|line| line.split_once("stopped ").map(|(_, stopped)| stopped.to_owned()));
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    let Some(stopped) = stopped else {
+        assert!(status.success(), "an import that was not stopped failed");
+        return None;
+    };
+    let file = stopped.strip_prefix(how).unwrap().trim_start();
+    Some(file.rsplit('/').nth(1).unwrap_or_default().to_owned())
+}
+
+#[test]
+fn an_import_killed_between_any_two_writes_leaves_the_old_or_the_new_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (base, clean) = (dir.path().join("base"), dir.path().join("clean"));
+    runtime.block_on(fill(&open(&base)));
+    copy_dir(&base, &clean);
+    let again = |place: &Path| {
+        runtime.block_on(async { import(&open(place), &[batch(&arrivals())]).await.unwrap() });
+    };
+    again(&clean);
+    let content = |place: &Path| runtime.block_on(async { fingerprint(&open(place)).await });
+    let (old, new) = (content(&base), content(&clean));
+    assert_ne!(old, new);
+    let before = files(&base);
+
+    let mut windows: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for how in ["before", "after"] {
+        let mut committed = false;
+        for at in 0..ENOUGH {
+            let place = dir.path().join(format!("{how}-{at}"));
+            copy_dir(&base, &place);
+            let Some(folder) = kill_at(&place, how, at) else {
+                assert!(at > 10, "{at} writes: the import joins segments, too");
+                break;
+            };
+            let context = format!("killed {how} write {at}, to {folder}");
+            // Only the manifest makes it visible: before it everything is old, behind it everything new.
+            committed |= how == "after" && folder == "manifest";
+            assert_same(&content(&place), if committed { &new } else { &old }, &context);
+            let added = files(&place).len() - before.len();
+            assert!(added >= at, "{context}: {added} files were written before");
+            committed |= folder == "manifest";
+            *windows.entry((how, folder)).or_default() += 1;
+
+            again(&place);
+            assert_same(&content(&place), &new, &format!("{context}, then imported again"));
+            runtime.block_on(open(&place).vacuum(Duration::ZERO)).unwrap();
+            assert_same(&content(&place), &new, &format!("{context}, then cleared"));
+            let manifest = runtime.block_on(open(&place).snapshot()).unwrap().manifest;
+            let mut needed: Vec<String> = manifest.files().collect();
+            needed.push(format!("manifest/{:020}.json", manifest.version));
+            needed.sort();
+            assert_eq!(files(&place), needed, "{context}: only what the newest version needs is left");
+            std::fs::remove_dir_all(&place).unwrap();
+            assert!(at + 1 < ENOUGH);
+        }
+    }
+    println!("killed: {windows:?}");
+    for how in ["before", "after"] {
+        for (folder, times) in [("segments", 4), ("traces", 4), ("stats", 4), ("manifest", 2)] {
+            let hit = windows.get(&(how, folder.to_owned())).copied().unwrap_or_default();
+            assert!(hit >= times, "{hit} kills {how} a write to {folder}: {windows:?}");
+        }
+    }
 }
 
 /// Kills imports into one store again and again; after one that got through, the old version is restored.

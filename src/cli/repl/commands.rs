@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +14,12 @@ use super::placed;
 use super::session::{Next, Session};
 use crate::cli::args::Arguments;
 use crate::cli::exit::Failure;
+use crate::config::Environment;
 use crate::engine::parse_param;
 use crate::output::{Format, escape_terminal};
 use crate::repl::{Action, Command, Item, Items, Script, help, switched};
+use crate::report::{Library, Origin, ReportError, Saved};
+use crate::store::home_path;
 
 /// The projects of the store.
 const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS traces, sum(error_count) AS errors,
@@ -212,6 +215,14 @@ fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
     };
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let path = dir.join(format!("{name}.sql"));
+    // Under one name, neither could be run any more.
+    match Library::of(Path::new(""), Environment::of_process().config.as_deref()).find(name) {
+        Ok(Saved { origin: Origin::File(file), .. }) if file != path && file.parent() == Some(&dir) => {
+            bail!("{} calls itself {name} already: choose another name", file.display());
+        }
+        Err(error @ ReportError::Twice { .. }) => return Err(error.into()),
+        _ => {}
+    }
     let mut text = format!("-- name: {name}\n");
     if !description.trim().is_empty() {
         text += &format!("-- description: {}\n", description.trim());
@@ -234,7 +245,7 @@ fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     if name.is_empty() || name == "stdout" {
         return Ok(());
     }
-    let path = PathBuf::from(name);
+    let path = home_path(Path::new(&name));
     let before = session.screen().format;
     Format::from_path(&path).map_or(Ok(Format::Jsonl), several)?;
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;

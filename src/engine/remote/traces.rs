@@ -39,6 +39,8 @@ const AROUND: i64 = 86_400_000_000_000;
 const MOST_BYTES: usize = 32 << 10;
 /// The ids of a request.
 const MOST_IDS: usize = 1_000;
+/// The conditions of which one number notes whether they are met.
+const BITS: usize = u64::BITS as usize;
 
 /// All spans of every trace of a remote project that has a span for each of some conditions, one that makes it true.
 ///
@@ -318,7 +320,6 @@ impl Reading {
         let mut found: HashMap<String, Found> = HashMap::new();
         let mut input = execute_stream(Arc::clone(&self.plan.input), Arc::clone(&self.context))?;
         let conditions = input.schema().fields().len() - 1 - usize::from(self.plan.limit.is_some());
-        let all = u64::MAX.checked_shr(64 - conditions as u32).unwrap_or(0);
         while let Some(batch) = input.next().await.transpose()? {
             let Some(ids) = batch.column(0).as_string_opt::<i32>() else {
                 return internal_err!("ids of traces are {}", batch.column(0).data_type());
@@ -329,17 +330,20 @@ impl Reading {
             for (row, id) in ids.iter().enumerate() {
                 let Some(id) = id else { continue };
                 if !found.contains_key(id) {
-                    self.ids.try_grow(id.len() + 2 * size_of::<(String, Found)>())?;
-                    found.insert(id.to_owned(), Found::default());
+                    let new = Found::of(conditions);
+                    self.ids.try_grow(id.len() + size_of_val(&*new.which) + 2 * size_of::<(String, Found)>())?;
+                    found.insert(id.to_owned(), new);
                 }
                 let Some(trace) = found.get_mut(id) else { continue };
                 trace.latest = trace.latest.max(starts.filter(|starts| starts.is_valid(row)).map(|s| s.value(row)));
                 for (at, is) in which.iter().enumerate() {
-                    trace.which |= u64::from(is.is_some_and(|is| is.is_valid(row) && is.value(row))) << at;
+                    if is.is_some_and(|is| is.is_valid(row) && is.value(row)) {
+                        trace.note(at);
+                    }
                 }
             }
         }
-        found.retain(|_, trace| trace.which == all);
+        found.retain(|_, trace| trace.met() == conditions);
         let mut matching: Vec<(Option<i64>, String)> = found.into_iter().map(|(id, t)| (t.latest, id)).collect();
         if let Some(limit) = self.plan.limit {
             matching.sort_unstable_by(|(a, a_id), (b, b_id)| b.cmp(a).then_with(|| a_id.cmp(b_id)));
@@ -354,12 +358,29 @@ impl Reading {
 }
 
 /// What is known of a trace with spans that match.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug)]
 struct Found {
     /// The latest start among them.
     latest: Option<i64>,
     /// The conditions that are true of one of them, a bit each.
-    which: u64,
+    which: Box<[u64]>,
+}
+
+impl Found {
+    /// Nothing yet of so many conditions.
+    fn of(conditions: usize) -> Self {
+        Self { latest: None, which: vec![0; conditions.div_ceil(BITS)].into() }
+    }
+
+    /// Notes that a condition is true of a span.
+    fn note(&mut self, condition: usize) {
+        self.which[condition / BITS] |= 1 << (condition % BITS);
+    }
+
+    /// How many conditions are true of a span, each of any.
+    fn met(&self) -> usize {
+        self.which.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
 }
 
 /// Whether a request can name an id.

@@ -81,9 +81,8 @@ fn add_matches(given: &str, inputs: &mut Vec<Input>) -> Result<(), FileError> {
     if !given.contains(['*', '?', '[']) {
         return Err(missing());
     }
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let matches = glob::glob_with(given, options)
-        .map_err(|error| FileError::Pattern { path: given.to_owned(), reason: error.to_string() })?;
+    let matches =
+        glob::glob(given).map_err(|error| FileError::Pattern { path: given.to_owned(), reason: error.to_string() })?;
     let mut matched = Vec::new();
     for entry in matches {
         matched.push(entry.map_err(|error| {
@@ -91,6 +90,15 @@ fn add_matches(given: &str, inputs: &mut Vec<Input>) -> Result<(), FileError> {
             io_error(&path, error.into())
         })?);
     }
+    // Only a dot that was typed matches one at the beginning of a name. The library's own option for this panics where
+    // it meets a name that is not UTF-8.
+    let dotted = given.split(std::path::is_separator).filter(|part| part.starts_with('.'));
+    let dotted: Vec<glob::Pattern> = dotted.filter_map(|part| glob::Pattern::new(part).ok()).collect();
+    matched.retain(|path| {
+        path.iter().map(|name| name.to_string_lossy()).all(|name| {
+            !name.starts_with('.') || name == "." || name == ".." || dotted.iter().any(|part| part.matches(&name))
+        })
+    });
     if matched.is_empty() {
         return Err(missing());
     }
@@ -179,6 +187,13 @@ mod tests {
         );
         assert_eq!(names(&[path("su*")]), ["d.parquet", "sub.json"]);
         assert_eq!(expand(&[path("b.jsonl")]).unwrap()[0].size(), Some(5));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            fs::write(root.join(std::ffi::OsStr::from_bytes(b"odd\xff.json")), "12345").unwrap();
+        }
+        assert_eq!(names(&[path("*ub.json")]), ["sub.json"]);
+        assert_eq!(names(&[path(".h*.json"), path("s*/*.parquet")]), [".hidden.json", "d.parquet"]);
         for (given, complaint) in
             [("nope.jsonl", "no such file"), ("*.xyz", "no such file"), ("empty", "no file in it ends in")]
         {

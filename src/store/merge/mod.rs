@@ -22,6 +22,7 @@ use crate::model::columns;
 
 pub(crate) use metadata::set_keys;
 pub(crate) use spans::latency_ms;
+pub(crate) use summary::{slim, with_texts};
 
 /// One column of every batch, in one type.
 type Sources = Arc<Vec<ArrayRef>>;
@@ -117,6 +118,28 @@ impl Rows {
 
     /// Merges the rows, leaving deleted spans out.
     pub(crate) fn merge(self, deleted: Option<&Deleted>) -> Result<Merged> {
+        let mut merged = self.ordered(deleted)?;
+        merged.patch_metadata()?;
+        merged.grow_tree()?;
+        merged.count()?;
+        Ok(merged)
+    }
+
+    /// Merges the rows of traces, or of a part of one, whose trees are known: their columns for the merged spans in
+    /// order.
+    pub(crate) fn merge_below(self, tree: Vec<ArrayRef>) -> Result<Merged> {
+        let mut merged = self.ordered(None)?;
+        merged.patch_metadata()?;
+        if tree.iter().any(|column| column.len() != merged.len()) {
+            return Err(StoreError::Internal("the pieces of a trace do not fit together".into()));
+        }
+        merged.tree = tree;
+        merged.count()?;
+        Ok(merged)
+    }
+
+    /// Finds the spans and their order.
+    fn ordered(self, deleted: Option<&Deleted>) -> Result<Merged> {
         let trace_ids = self.text(columns::TRACE_ID)?;
         let span_ids = self.text(columns::SPAN_ID)?;
         let key = |(batch, row): Place| (trace_ids[batch].value(row), span_ids[batch].value(row));
@@ -179,7 +202,7 @@ impl Rows {
             merged_traces.push(MergedTrace { start, spans: from..ordered.len(), changed });
         }
         drop((trace_ids, span_ids));
-        let mut merged = Merged {
+        Ok(Merged {
             rows: self,
             places,
             spans: ordered,
@@ -189,11 +212,7 @@ impl Rows {
             patched: HashMap::new(),
             cast: RefCell::default(),
             present: RefCell::default(),
-        };
-        merged.patch_metadata()?;
-        merged.grow_tree()?;
-        merged.count()?;
-        Ok(merged)
+        })
     }
 
     /// The last value of a time column of each span.

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
 use super::super::open_columns::{fold, widen};
-use super::super::pool::row_sizes;
+use super::super::sizes::row_sizes;
 use super::{Layout, Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::trace::{self, TreeInput};
@@ -20,6 +20,11 @@ impl Merged {
     /// The number of merged spans.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
+    }
+
+    /// Where the rows of a span are: batch and row, oldest first.
+    pub(crate) fn places_of(&self, span: usize) -> &[Place] {
+        &self.places[self.spans[span].clone()]
     }
 
     /// The id of a trace.
@@ -45,7 +50,11 @@ impl Merged {
 
     /// About how many bytes each merged span takes in memory.
     pub(crate) fn sizes(&self) -> Vec<u64> {
-        let by_batch: Vec<Vec<u64>> = self.rows.batches.iter().map(row_sizes).collect();
+        self.sizes_of(&self.rows.batches.iter().map(row_sizes).collect::<Vec<_>>())
+    }
+
+    /// The size of each merged span by the sizes of the rows of each batch.
+    pub(crate) fn sizes_of(&self, by_batch: &[Vec<u64>]) -> Vec<u64> {
         let size = |span: &Range<usize>| {
             self.places[span.clone()].iter().map(|&(batch, row)| by_batch[batch][row]).max().unwrap_or(0)
         };
@@ -178,7 +187,7 @@ impl Merged {
         RecordBatch::try_new(Arc::clone(&layout.schema), arrays).map_err(StoreError::arrow("merging spans"))
     }
 
-    pub(super) fn tree_of(&self, spans: &[usize]) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn tree_of(&self, spans: &[usize]) -> Result<Vec<ArrayRef>> {
         let rows: UInt64Array = spans.iter().map(|&span| span as u64).collect();
         let take = |column: &ArrayRef| take(column, &rows, None);
         self.tree.iter().map(take).collect::<Result<_, _>>().map_err(StoreError::arrow("placing spans in their trees"))

@@ -6,8 +6,9 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{ident, lit};
 use futures::StreamExt;
-use spanql::engine::{Params, Relation};
+use spanql::engine::{Params, Relation, Selected};
 use spanql::filter::columns;
 use spanql::model::time;
 use spanql::sources::{ExportRequest, Window};
@@ -163,6 +164,24 @@ async fn many_traces_are_asked_for_a_thousand_at_a_time() {
         let sql = format!("SELECT span_id FROM {} WHERE {FROM} LIMIT 5", where_sql("attributes.place = 1", REMOTE));
         assert_eq!(ask(&engine, &sql).await.unwrap().rows.len(), 5);
         assert_eq!(log.requests().len(), 2);
+    }
+}
+
+/// Each condition is met by a span of every trace, but for the last one.
+#[tokio::test]
+async fn any_number_of_conditions_can_be_asked_of_a_trace() {
+    for conditions in [1_i64, 2, 63, 64, 65, 66, 130] {
+        for limit in [None, Some(1)] {
+            let (engine, _) = Fake { filters: true, ..Fake::of(traces(8)) }.engine();
+            let met = (1..conditions).map(|n| ident("attributes.place").gt(lit(-n)));
+            let any_span = met.chain([ident("status_code").eq(lit("ERROR"))]).collect();
+            let selected = Selected::WholeTraces { any_span, limit };
+            engine.register_selected("found", "arize.my-project", selected).await.unwrap();
+            let sql = format!("SELECT DISTINCT trace_id FROM found WHERE {FROM} ORDER BY trace_id");
+            let answer = ask(&engine, &sql).await.unwrap();
+            let expected: &[&str] = if limit.is_some() { &["t00004"] } else { &["t00000", "t00004"] };
+            assert_eq!(answer.rows, expected, "{conditions} conditions");
+        }
     }
 }
 

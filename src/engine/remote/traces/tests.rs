@@ -30,3 +30,16 @@ fn ids_are_asked_for_in_requests_of_bounded_size() {
     assert_eq!(odd.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
     assert_eq!(chunks(vec!["'".repeat(MOST_BYTES / 3); 2]).len(), 2);
 }
+
+#[test]
+fn any_number_of_conditions_can_be_met() {
+    for conditions in [0, 1, 2, 63, 64, 65, 127, 128, 129, 1_000] {
+        let mut trace = Found::of(conditions);
+        for condition in (0..conditions).rev() {
+            assert_eq!(trace.met(), conditions - 1 - condition, "{conditions}");
+            trace.note(condition);
+            trace.note(condition);
+        }
+        assert_eq!(trace.met(), conditions);
+    }
+}

@@ -1,0 +1,177 @@
+//! Traces merged in pieces are what they are merged as a whole.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Int64Type, TimestampNanosecondType};
+use arrow::util::display::array_value_to_string;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+
+use super::super::segment::Sizes;
+use super::super::stored::StoredSegment;
+use super::super::{Progress, Store};
+use super::{Row, arrival};
+use crate::model::columns;
+
+/// Small enough that a few spans are much.
+const TINY: Sizes = Sizes { group_rows: 5, group_bytes: 3_000, huge_rows: 4, huge_bytes: 2_500, whole_bytes: 2_000 };
+
+/// What is done to a store.
+#[derive(Debug, Clone)]
+enum Step {
+    Import(Vec<Span>),
+    Delete(Vec<&'static str>),
+}
+
+#[derive(Debug, Clone)]
+struct Span {
+    trace: &'static str,
+    id: &'static str,
+    parent: Option<&'static str>,
+    start: Option<i64>,
+    /// How long its input is.
+    input: Option<usize>,
+    /// 0 to 2: an integer, a float or a text.
+    kind: u8,
+    metadata: Option<&'static str>,
+}
+
+const TRACES: [&str; 3] = ["t1", "t2", "t3"];
+const IDS: [&str; 14] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"];
+
+fn span() -> impl Strategy<Value = Span> {
+    // Most are of one trace, so that it becomes large.
+    let trace = prop_oneof![4 => Just(TRACES[0]), 1 => prop::sample::select(&TRACES[..])];
+    let id = || prop::sample::select(&IDS[..]);
+    let metadata = prop::option::of(prop::sample::select(vec![r#"{"k":1}"#, r#"{"k":"x","l":2}"#]));
+    let times = (prop::option::weighted(0.8, 0..50_i64), prop::option::weighted(0.7, 0..700_usize));
+    (trace, id(), prop::option::of(id()), times, 0..3_u8, metadata).prop_map(
+        |(trace, id, parent, (start, input), kind, metadata)| Span { trace, id, parent, start, input, kind, metadata },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(span(), 1..40).prop_map(Step::Import),
+        1 => prop::collection::vec(prop::sample::select(&IDS[..]), 1..3).prop_map(Step::Delete),
+    ]
+}
+
+/// Rows as batches of three, so that their order is not that of batches.
+fn batches(spans: &[Span]) -> Vec<RecordBatch> {
+    let batch = |spans: &[Span]| {
+        let ids: Vec<_> = spans.iter().map(|span| (span.trace, span.id, span.start)).collect();
+        let text = |of: &dyn Fn(&Span) -> Option<String>| -> ArrayRef {
+            Arc::new(spans.iter().map(of).collect::<StringArray>())
+        };
+        let input = text(&|span| span.input.map(|length| format!("{}{}", span.id, "ü".repeat(length))));
+        let open: ArrayRef = match spans[0].kind {
+            0 => Arc::new(Int64Array::from_iter_values(spans.iter().map(|span| span.input.unwrap_or(0) as i64))),
+            1 => Arc::new(Float64Array::from_iter_values(spans.iter().map(|span| span.start.unwrap_or(0) as f64 / 8.))),
+            _ => text(&|span| Some(format!("text {}", span.id))),
+        };
+        let columns = [
+            ("parent_id", text(&|span| span.parent.map(str::to_owned))),
+            ("attributes.input.value", input),
+            ("attributes.metadata", text(&|span| span.metadata.map(str::to_owned))),
+            ("attributes.open", open),
+        ];
+        arrival(&ids, &columns)
+    };
+    spans.chunks(3).map(batch).collect()
+}
+
+/// Does a step; says what it counted.
+async fn take(store: &Store, step: &Step) -> String {
+    let committed = match step {
+        Step::Import(spans) => {
+            let mut import = store.begin();
+            batches(spans).iter().for_each(|batch| import.push(batch).unwrap());
+            store.commit(import, "import", &Progress::default()).await
+        }
+        Step::Delete(ids) => store.delete_spans("p", ids).await,
+    };
+    format!("{:?}", committed.unwrap().counts)
+}
+
+fn rows_of(batches: &[RecordBatch]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let cells = batch.schema_ref().fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
+                let value = array.is_valid(row).then(|| array_value_to_string(array, row).unwrap())?;
+                Some((field.name().clone(), value))
+            });
+            rows.push(cells.collect());
+        }
+    }
+    rows
+}
+
+/// All spans with all columns, all summaries, and the types of open columns.
+type Content = (BTreeMap<(String, String), Row>, BTreeMap<String, Row>, String);
+
+/// What a store holds; fails when its files are not as they should be.
+async fn content(store: &Store, sizes: &Sizes) -> Content {
+    let snapshot = store.snapshot().await.unwrap();
+    let (mut spans, mut summaries) = (BTreeMap::new(), BTreeMap::new());
+    for segment in &snapshot.manifest.segments {
+        let stored = StoredSegment::load(store.place(), segment, store.spill_dir()).await.unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(stored.file.clone()).unwrap().build().unwrap();
+        let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
+        let mut order = Vec::new();
+        let mut done = HashSet::new();
+        for batch in &batches {
+            let ids = batch.column_by_name(columns::TRACE_ID).unwrap().as_string::<i32>();
+            let starts = batch.column_by_name(columns::START_TIME).unwrap();
+            let starts = starts.as_primitive::<TimestampNanosecondType>();
+            for row in 0..batch.num_rows() {
+                if order.last().is_none_or(|(last, _)| last != ids.value(row)) {
+                    assert!(done.insert(ids.value(row).to_owned()), "a trace does not lie together");
+                }
+                order.push((ids.value(row).to_owned(), starts.is_valid(row).then(|| starts.value(row))));
+            }
+        }
+        assert!(order.chunk_by(|a, b| a.0 == b.0).all(|trace| trace.is_sorted_by_key(|(_, start)| start)));
+        let counts = stored.summaries.column_by_name("span_count").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(counts.values().iter().sum::<i64>() as usize, order.len());
+        for unit in stored.units().unwrap() {
+            // Row groups begin where a trace does, or within a trace that is alone in its groups.
+            assert!(unit.groups.len() == 1 || unit.traces.len() == 1, "{unit:?}");
+        }
+        for group in stored.metadata.row_groups() {
+            assert!(group.num_rows() as usize <= sizes.huge_rows.max(sizes.group_rows));
+        }
+        for row in rows_of(&batches) {
+            let key = (row[columns::TRACE_ID].clone(), row[columns::SPAN_ID].clone());
+            assert!(spans.insert(key, row).is_none(), "a span is there twice");
+        }
+        for row in rows_of(std::slice::from_ref(&stored.summaries)) {
+            assert!(summaries.insert(row["trace_id"].clone(), row).is_none(), "a trace is in two segments");
+        }
+    }
+    (spans, summaries, format!("{:?}", snapshot.manifest.columns))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn pieces_make_the_whole(steps in prop::collection::vec(step(), 1..7)) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let whole = Store::open("memory://").unwrap();
+            let mut pieces = Store::open("memory://").unwrap();
+            pieces.sizes = TINY;
+            for (number, step) in steps.iter().enumerate() {
+                assert_eq!(take(&pieces, step).await, take(&whole, step).await, "counts of step {number}");
+                let versions = [&pieces, &whole].map(|store| async { store.snapshot().await.unwrap().manifest.version });
+                let [piecewise, at_once] = versions;
+                assert_eq!(piecewise.await, at_once.await, "commits after step {number}");
+                let expected = content(&whole, &Sizes::default()).await;
+                assert_eq!(content(&pieces, &TINY).await, expected, "after step {number}");
+            }
+        });
+    }
+}
