@@ -74,8 +74,14 @@ async fn flaws_are_counted_by_project_and_source() {
         quality(&store, &counts).await,
         ["a | file | 10 | 4 | 1 | 2 | 2", "a | phoenix | 1 | 1 | 0 | 0 | 0", "b | file | 1 | 1 | 1 | 1 | 0"]
     );
-    let more =
-        ["unfinished_spans", "no_start_spans", "duplicates_merged", "round_counts", "incomplete_pulls", "reversed_spans"];
+    let more = [
+        "unfinished_spans",
+        "no_start_spans",
+        "duplicates_merged",
+        "round_counts",
+        "incomplete_pulls",
+        "reversed_spans",
+    ];
     assert_eq!(
         quality(&store, &more).await,
         ["2 | 1 | - | - | 0 | 1", "0 | 0 | - | - | 0 | 0", "0 | 0 | - | - | 0 | 0"]
