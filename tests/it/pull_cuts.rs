@@ -8,7 +8,7 @@ use spanql::store::{Status, Store};
 
 use super::pull_proxy::{Proxy, Way};
 use super::pull_rogue::{Answer, Play, Rogue};
-use super::pull_support::{Puller, SECOND, empty, rows, seconds, wire};
+use super::pull_support::{Puller, SECOND, empty, rows, seconds, span_id, wire};
 use super::support::{self, BASE_TIME, Random, assert_same, fingerprint};
 
 const PULLS: u64 = 100;
@@ -30,7 +30,7 @@ fn window() -> spanql::sources::Window {
 fn spans_in(windows: &[spanql::sources::Window]) -> BTreeSet<String> {
     let start = |n: &usize| BASE_TIME + *n as i64 * STEP * SECOND;
     let inside = |n: &usize| windows.iter().any(|window| window.start <= start(n) && start(n) < window.end);
-    (0..SPANS).filter(inside).map(|n| format!("{n:016x}")).collect()
+    (0..SPANS).filter(inside).map(span_id).collect()
 }
 
 /// Whether the store holds the spans of whole slices only, and the ledger knows which; gives how many spans those are.

@@ -8,7 +8,7 @@ use spanql::serve::{Settings, Token};
 use spanql::store::Store;
 
 use super::pull_rogue::{Answer, Call, Play, Rogue};
-use super::pull_support::{KEY, PROJECT, Ran, User, empty, rows, wire};
+use super::pull_support::{KEY, PROJECT, Ran, User, empty, rows, trace_id, wire};
 use super::serve_support::Running;
 use super::support::{Cell, Row, batch, import};
 
@@ -71,21 +71,21 @@ async fn stored(user: &User) -> Vec<usize> {
 type Case = (&'static [&'static str], Option<&'static str>, Vec<usize>);
 
 fn cases() -> Vec<Case> {
-    let trace = |n: usize| format!("{:032x}", 2 * (n / 10) + n % 2);
-    let third = "00000000000000000000000000000003";
+    let trace = |n: usize| trace_id(2 * (n / 10) + n % 2);
+    let third = "a0000000000000000000000000000003";
     vec![
         (&["--filter", "status_code = 'ERROR'"], Some("status_code = 'ERROR'"), numbers(|n, _| n % 7 == 0)),
         // Joined on the tree: the id holds for both sides of OR.
         (
-            &["--filter", "status_code = 'ERROR' or name = 'step 0'", "--trace-id", "00000000000000000000000000000003"],
+            &["--filter", "status_code = 'ERROR' or name = 'step 0'", "--trace-id", "a0000000000000000000000000000003"],
             Some(
-                "(status_code = 'ERROR' OR name = 'step 0') AND context.trace_id = '00000000000000000000000000000003'",
+                "(status_code = 'ERROR' OR name = 'step 0') AND context.trace_id = 'a0000000000000000000000000000003'",
             ),
             numbers(|n, row| trace(n) == third && (n % 7 == 0 || has(row, "name", "step 0"))),
         ),
         (
-            &["--filter", "trace_id = '00000000000000000000000000000001' OR status_code = 'ERROR'"],
-            Some("(context.trace_id = '00000000000000000000000000000001' OR status_code = 'ERROR')"),
+            &["--filter", "trace_id = 'a0000000000000000000000000000001' OR status_code = 'ERROR'"],
+            Some("(context.trace_id = 'a0000000000000000000000000000001' OR status_code = 'ERROR')"),
             numbers(|n, _| n % 7 == 0 || trace(n).ends_with("01")),
         ),
         (&["--trace-id", "x' OR 'a'='a"], Some("context.trace_id = 'x'' OR ''a''=''a'"), vec![]),
@@ -95,8 +95,8 @@ fn cases() -> Vec<Case> {
             numbers(|_, row| has(row, "attributes.session.id", "session 1")),
         ),
         (
-            &["--span-id", "0000000000000007", "--span-id", "0000000000000009"],
-            Some("context.span_id IN ('0000000000000007', '0000000000000009')"),
+            &["--span-id", "5000000000000007", "--span-id", "5000000000000009"],
+            Some("context.span_id IN ('5000000000000007', '5000000000000009')"),
             vec![7, 9],
         ),
         (
@@ -372,7 +372,7 @@ async fn live_tables_say_and_check_the_same() {
         }
         if port == rogue.port {
             let asked: Vec<String> = sent(&rogue).into_iter().flatten().collect();
-            let ids = "context.trace_id IN ('00000000000000000000000000000001', '00000000000000000000000000000012')";
+            let ids = "context.trace_id IN ('a0000000000000000000000000000001', 'a0000000000000000000000000000012')";
             assert!(asked.contains(&"attributes.n IN (7, 96)".to_owned()), "{asked:?}");
             assert!(asked.contains(&ids.to_owned()), "{asked:?}");
         }

@@ -42,15 +42,25 @@ pub(crate) fn rows(count: usize, step: i64) -> Vec<Row> {
     (0..count).map(|n| span(n, step)).collect()
 }
 
+/// The id of the span with this number; none is all zeros, which would be no id.
+pub(crate) fn span_id(n: usize) -> String {
+    format!("5{n:015x}")
+}
+
+/// The id of the trace with this number.
+pub(crate) fn trace_id(trace: usize) -> String {
+    format!("a{trace:031x}")
+}
+
 fn span(n: usize, step: i64) -> Row {
     // Two traces at a time take turns, so that every cut in time cuts a trace.
     let (pair, within) = (n / (2 * TRACE_SPANS), n % (2 * TRACE_SPANS));
     let (trace, place) = (2 * pair + within % 2, within / 2);
-    let mut row = row(PROJECT, &format!("{trace:032x}"), &format!("{n:016x}"));
+    let mut row = row(PROJECT, &trace_id(trace), &span_id(n));
     let start = BASE_TIME + n as i64 * step * SECOND;
     let mut set = |name: &str, cell: Cell| drop(row.insert(name.to_owned(), cell));
     if place > 0 {
-        set(columns::PARENT_ID, Cell::text(format!("{:016x}", n - 2)));
+        set(columns::PARENT_ID, Cell::text(span_id(n - 2)));
     }
     set("name", Cell::text(format!("step {place}")));
     set("attributes.openinference.span.kind", Cell::text(["CHAIN", "LLM", "TOOL"][n % 3]));
