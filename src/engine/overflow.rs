@@ -72,7 +72,6 @@ fn signed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         {
             Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(as_signed(left), op, as_signed(right))))
         }
-        Expr::Negative(value) if unsigned(&value) => Transformed::yes(Expr::Negative(as_signed(value))),
         other => Transformed::no(other),
     }
 }

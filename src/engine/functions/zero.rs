@@ -36,12 +36,6 @@ impl ScalarUDFImpl for OneZero {
         ONE_ZERO
     }
 
-    /// As the number's: a plan's columns keep their names.
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let [number] = take_function_args(self.name(), args)?;
-        Ok(number.schema_name().to_string())
-    }
-
     fn signature(&self) -> &Signature {
         &self.signature
     }

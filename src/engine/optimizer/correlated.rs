@@ -12,6 +12,7 @@ use datafusion::common::utils::take_function_args;
 use datafusion::common::{DFSchema, not_impl_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::logical_plan::FetchType;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility, lit, scalar_subquery,
@@ -22,12 +23,19 @@ use crate::engine::compare::compare_in_subquery;
 /// Rewrites the subqueries in an expression that can be said better, and refuses those that cannot be answered.
 pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| match expr {
-        Expr::Exists(Exists { ref subquery, negated }) if looks_outside(&subquery.subquery) => {
+        Expr::Exists(Exists { mut subquery, negated }) if looks_outside(&subquery.subquery) => {
             if is_one_row(&subquery.subquery) {
                 return Ok(Transformed::yes(lit(!negated)));
             }
+            // A limit of one row or more changes nothing here, and hides from DataFusion what looks outside.
+            if let LogicalPlan::Limit(limit) = subquery.subquery.as_ref()
+                && limit.skip.is_none()
+                && matches!(limit.get_fetch_type()?, FetchType::Literal(Some(1..)))
+            {
+                subquery.subquery = Arc::clone(&limit.input);
+            }
             refuse_what_moves(&subquery.subquery, true)?;
-            Ok(Transformed::no(expr))
+            Ok(Transformed::yes(Expr::Exists(Exists { subquery, negated })))
         }
         Expr::InSubquery(found) if looks_outside(&found.subquery.subquery) => {
             if is_one_row(&found.subquery.subquery) {

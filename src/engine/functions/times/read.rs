@@ -85,7 +85,10 @@ impl ScalarUDFImpl for WithPatterns {
         };
         let read = read_all(time, patterns, args.number_rows, iso)?;
         let field = Arc::new(ArrowField::new("text", DataType::Utf8, true));
-        self.inner.invoke_with_args(ScalarFunctionArgs { args: vec![read], arg_fields: vec![field], ..args })
+        // By what it reads the function would choose a type of its own, without the zone that was announced.
+        let announced = args.return_field.data_type().clone();
+        let inner = ScalarFunctionArgs { args: vec![read], arg_fields: vec![field], ..args };
+        self.inner.invoke_with_args(inner)?.cast_to(&announced, None)
     }
 }
 
