@@ -155,15 +155,21 @@ pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<
 
 /// Elements that must be compared with the same reading of the left side stay in one list, as long as they are of one
 /// kind: all of a list are compared as one type, and beside a float that would be one that cannot tell large integers
-/// apart.
+/// apart. Elements that are computed from columns become equalities: DataFusion tries them on no rows, and takes what
+/// gives a plain value there, as CASE does, for a constant.
 fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let unread = list.clone();
     let mut groups: Vec<(Expr, bool, Vec<Expr>)> = vec![];
     let mut read = false;
+    let mut computed: Vec<Expr> = vec![];
     for item in list {
         let sides = pair(expr.as_ref().clone(), item, schema)?;
         read |= sides.transformed;
         let (left, item) = sides.data;
+        if !matches!(item, Expr::Column(_)) && (item.any_column_refs() || item.contains_outer()) {
+            computed.push(left.eq(item));
+            continue;
+        }
         let float = type_of(&item, schema).is_floating();
         match groups.iter_mut().find(|(known, floats, _)| *known == left && *floats == float) {
             Some((_, _, items)) => items.push(item),
@@ -171,10 +177,10 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
         }
     }
     // Beside a column of floats, every number is compared as one anyhow.
-    if !read && (groups.len() < 2 || type_of(&expr, schema).is_floating()) {
+    if !read && computed.is_empty() && (groups.len() < 2 || type_of(&expr, schema).is_floating()) {
         return Ok(Transformed::no(Expr::InList(InList { expr, list: unread, negated })));
     }
-    if let [_] = groups.as_slice()
+    if let ([_], []) = (groups.as_slice(), computed.as_slice())
         && let Some((left, _, items)) = groups.pop()
     {
         return Ok(Transformed::yes(Expr::InList(InList { expr: Box::new(left), list: items, negated })));
@@ -182,7 +188,10 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
     let lists = groups
         .into_iter()
         .map(|(left, _, items)| Expr::InList(InList { expr: Box::new(left), list: items, negated: false }));
-    let any = lists.reduce(Expr::or).unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(Some(false)), None));
+    let any = lists
+        .chain(computed)
+        .reduce(Expr::or)
+        .unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(Some(false)), None));
     Ok(Transformed::yes(if negated { not(any) } else { any }))
 }
 
@@ -222,7 +231,8 @@ pub(super) fn compare_in_subquery(
         (other, Kind::Text) if other.is_read_from_text() => {
             let column = Expr::Column(Column::from(subquery.subquery.schema().qualified_field(0)));
             let read = read_as(column, &left)?.alias(fields[0].name());
-            let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(vec![read])?.build()?;
+            let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(vec![read])?;
+            let plan = plan.alias("__in")?.build()?;
             let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
             Ok(Transformed::yes(InSubquery { expr, subquery, negated }))
         }

@@ -14,8 +14,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::logical_plan::FetchType;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility, lit, scalar_subquery,
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Subquery, Volatility, lit, scalar_subquery,
 };
 
 use crate::engine::compare::compare_in_subquery;
@@ -37,14 +37,15 @@ pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
             refuse_what_moves(&subquery.subquery, true)?;
             Ok(Transformed::yes(Expr::Exists(Exists { subquery, negated })))
         }
-        Expr::InSubquery(found) if looks_outside(&found.subquery.subquery) => {
+        Expr::InSubquery(found) if !looks_outside(&found.subquery.subquery) => named(found),
+        Expr::InSubquery(found) => {
             if is_one_row(&found.subquery.subquery) {
                 let InSubquery { expr, subquery, negated } = compare_in_subquery(found, schema)?.data;
                 let value = scalar_subquery(subquery.subquery);
                 return Ok(Transformed::yes(if negated { (*expr).not_eq(value) } else { (*expr).eq(value) }));
             }
             refuse_what_moves(&found.subquery.subquery, true)?;
-            Ok(Transformed::no(Expr::InSubquery(found)))
+            named(found)
         }
         Expr::ScalarSubquery(ref found) => {
             let plan = &found.subquery;
@@ -56,6 +57,16 @@ pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
         }
         other => Ok(Transformed::no(other)),
     })
+}
+
+/// Names the relation that a subquery of IN is, if nothing does: DataFusion takes its column for two otherwise.
+fn named(found: InSubquery) -> Result<Transformed<Expr>> {
+    if found.subquery.subquery.schema().qualified_field(0).0.is_some() {
+        return Ok(Transformed::no(Expr::InSubquery(found)));
+    }
+    let plan = LogicalPlanBuilder::from(found.subquery.subquery.as_ref().clone()).alias("__in")?.build()?;
+    let subquery = Subquery { subquery: Arc::new(plan), ..found.subquery };
+    Ok(Transformed::yes(Expr::InSubquery(InSubquery { subquery, ..found })))
 }
 
 fn looks_outside(plan: &LogicalPlan) -> bool {
