@@ -156,7 +156,9 @@ fn attribute(pair: &str, names: &Names<'_>, notes: &mut Vec<String>) -> Result<E
         // No number that is compared has so many digits.
         (DataType::Utf8, Wanted::Long(digits)) => column().eq(lit(digits)),
         (DataType::Boolean, Wanted::Boolean(flag)) => column().eq(lit(flag)),
-        (DataType::Boolean, Wanted::Text(text)) => text.parse::<bool>().map_or(lit(false), |flag| column().eq(lit(flag))),
+        (DataType::Boolean, Wanted::Text(text)) => {
+            text.parse::<bool>().map_or(lit(false), |flag| column().eq(lit(flag)))
+        }
         (DataType::Int64, wanted) => wanted.integer().map_or(lit(false), |number| column().eq(lit(number))),
         (DataType::Float64, wanted) => wanted.float().map_or(lit(false), |number| column().eq(lit(number))),
         _ => lit(false),

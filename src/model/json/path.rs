@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn other_text_has_nothing() {
-        for text in ["", "plain", "5", "null", "true", "[]", "{", r#"{"a":1"#, r#"{"a":1}x"#, r#"{"a":1,}"#, "{'a':1}"] {
+        for text in ["", "plain", "5", "null", "true", "[]", "{", r#"{"a":1"#, r#"{"a":1}x"#, r#"{"a":1,}"#, "{'a':1}"]
+        {
             assert_eq!(text_at(text, "a"), None, "{text}");
         }
         assert_eq!(text_at(r#"{"a": 1, "b": }"#, "a"), None, "broken behind what is asked for");
