@@ -72,13 +72,17 @@ pub fn indexed(name: &str) -> Option<(&'static str, &str)> {
     })
 }
 
+/// Names of more parts are held by no column: JSON text that nests so deep is not read.
+const MAX_PARTS: usize = 256;
+
 /// The columns that may hold the value of a name in their JSON text, where no column has the name itself: each with
 /// the path in it, the longest name first.
 ///
 /// Canonical columns are held by none, and canonical lists are read by an index only: see [`indexed`].
 pub fn holders(name: &str) -> impl Iterator<Item = (&str, &str)> {
     const FAMILY: &str = "attributes.";
-    let open = name.starts_with(FAMILY) && canonical(name).is_none();
+    let parts = name.bytes().filter(|byte| *byte == b'.').take(MAX_PARTS).count() + 1;
+    let open = name.starts_with(FAMILY) && parts <= MAX_PARTS && canonical(name).is_none();
     let from = if open { FAMILY.len() } else { name.len() };
     let dots = name[from..].rmatch_indices('.').map(move |(at, _)| from + at);
     let is_list = |column: &str| canonical(column).is_some_and(|known| known.content == Content::JsonList);
@@ -118,6 +122,8 @@ mod tests {
         );
         assert_eq!(held("attributes.llm.input_messages.role"), [("attributes.llm", "input_messages.role")]);
         assert_eq!(held("attributes.rest.a"), []);
+        assert_eq!(holders(&format!("attributes{}", ".a".repeat(255))).count(), 254);
+        assert_eq!(holders(&format!("attributes{}", ".a".repeat(256))).count(), 0);
         for name in ["attributes.x", "attributes.llm.model_name", "eval.a.label", "opik.a.b.c", "metadata.a.b", ""] {
             assert_eq!(held(name), [], "{name}");
         }

@@ -57,8 +57,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 ///
 /// Whether any span has it cannot be known before the texts are read; that it is mistyped is likely.
 pub fn maybe_mistyped<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let holds_it = |known: &&str| name.strip_prefix(known).is_some_and(|path| path.starts_with('.'));
-    let near = nearest(name, known.filter(|known| !holds_it(known)))?;
+    let parts = |name: &str| name.bytes().filter(|byte| *byte == b'.').count();
+    let near = nearest(name, known.filter(|known| parts(known) == parts(name)))?;
     Some(format!("{} is no column (looked for in JSON text); nearest: {}", as_typed(name), as_typed(near)))
 }
 

@@ -129,6 +129,9 @@ fn cases() -> Vec<Case> {
             vec![7],
         ),
         (&["--attribute", "metadata.tier:1"], None, vec![]),
+        // What is deep in a text is looked for here alone.
+        (&["--filter", "metadata.tier.deep = 'x' OR attributes.input.value.deep = 'y'"], None, vec![]),
+        (&["--filter", "metadata.tier.deep IS NULL AND attributes.n = 7"], Some("attributes.n = 7"), vec![7]),
         // What nobody knows a remote's way of stays here.
         (&["--filter", "NOT status_code = 'OK'"], None, numbers(|n, _| n % 7 == 0)),
         (

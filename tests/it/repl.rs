@@ -49,6 +49,22 @@ fn a_statement_takes_several_lines() {
 }
 
 #[test]
+fn names_in_json_text_are_completed() {
+    let shell = Shell::new();
+    let span = r#"{"trace_id":"t1","span_id":"a","attributes.metadata":"{\"gateway\":{\"key\":{\"owner\":\"ops\"}}}"}"#;
+    let done =
+        shell.run(&format!("printf '%s\\n' '{span}' > spans.jsonl; spanql -q --store .spanql import spans.jsonl"));
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let mut terminal = start(shell.dir());
+    terminal.press("SELECT metadata.gateway.key.o");
+    terminal.complete_to("spanql> SELECT metadata.gateway.key.owner");
+    terminal.clear();
+    terminal.press("\\where attributes.metadata.gateway.key.o");
+    terminal.complete_to("spanql> \\where attributes.metadata.gateway.key.owner");
+    terminal.press(CTRL_D);
+}
+
+#[test]
 fn names_values_and_ids_are_completed() {
     let shell = with_demo();
     let mut terminal = start(shell.dir());
