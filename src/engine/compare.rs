@@ -232,7 +232,9 @@ pub(super) fn compare_in_subquery(
             let column = Expr::Column(Column::from(subquery.subquery.schema().qualified_field(0)));
             let read = read_as(column, &left)?.alias(fields[0].name());
             let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(vec![read])?;
-            let plan = plan.alias("__in")?.build()?;
+            // DataFusion takes a column that no relation is named for as two; one that looks outside has to stay bare.
+            let looks_outside = !subquery.outer_ref_columns.is_empty();
+            let plan = if looks_outside { plan } else { plan.alias("__in")? }.build()?;
             let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
             Ok(Transformed::yes(InSubquery { expr, subquery, negated }))
         }

@@ -45,7 +45,7 @@ pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                 return Ok(Transformed::yes(if negated { (*expr).not_eq(value) } else { (*expr).eq(value) }));
             }
             refuse_what_moves(&found.subquery.subquery, true)?;
-            named(found)
+            Ok(Transformed::no(Expr::InSubquery(found)))
         }
         Expr::ScalarSubquery(ref found) => {
             let plan = &found.subquery;

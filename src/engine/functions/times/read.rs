@@ -88,7 +88,7 @@ impl ScalarUDFImpl for WithPatterns {
         // By what it reads the function would choose a type of its own, without the zone that was announced.
         let announced = args.return_field.data_type().clone();
         let inner = ScalarFunctionArgs { args: vec![read], arg_fields: vec![field], ..args };
-        self.inner.invoke_with_args(inner)?.cast_to(&announced, None)
+        self.inner.inner().invoke_with_args(inner)?.cast_to(&announced, None)
     }
 }
 
