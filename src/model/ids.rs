@@ -16,7 +16,7 @@ pub fn is_of_whom(column: &str) -> bool {
     let Some(name) = column.strip_prefix("attributes.") else { return false };
     let ends = ["session.id", "user.id", "conversation.id", "session_id", "user_id", "conversation_id"];
     let is_one = |end: &&str| name.strip_suffix(*end).is_some_and(|start| start.is_empty() || start.ends_with('.'));
-    !column.starts_with(METADATA_PREFIX) && ends.iter().any(|end| is_one(&end))
+    !column.starts_with(METADATA_PREFIX) && ends.iter().any(is_one)
 }
 
 #[cfg(test)]
