@@ -15,8 +15,8 @@ use super::super::{Progress, Store};
 use super::{Row, arrival};
 use crate::model::columns;
 
-/// Small enough that a few spans are much.
-const TINY: Sizes = Sizes { group_rows: 5, group_bytes: 3_000, huge_rows: 4, huge_bytes: 2_500, whole_bytes: 2_000 };
+/// Small enough that a few spans are much; as in earnest, a group of several traces is never too large for one group.
+const TINY: Sizes = Sizes { group_rows: 4, group_bytes: 2_000, huge_rows: 5, huge_bytes: 2_500, whole_bytes: 2_000 };
 
 /// What is done to a store.
 #[derive(Debug, Clone)]
