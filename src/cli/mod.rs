@@ -125,8 +125,10 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut std::io::stdout());
-            Ok(())
+            // Into a pipe that its reader closes, the generator would panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut script);
+            Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
         // The shell is no command of itself.
         Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampN
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
@@ -138,7 +138,7 @@ impl StoredSegment {
 
     /// About how many bytes the rows of a unit take in memory.
     pub(crate) fn memory_bytes(&self, unit: &Unit) -> u64 {
-        unit.groups.clone().map(|group| self.metadata.row_group(group).total_byte_size().max(0) as u64).sum()
+        unit.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
     }
 
     /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
@@ -170,7 +170,7 @@ impl StoredSegment {
         let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
         let largest = groups.clone().map(|group| {
             let group = self.metadata.row_group(group);
-            group.total_byte_size().max(0) as u64 / group.num_rows().max(1) as u64
+            group_bytes(group) / group.num_rows().max(1) as u64
         });
         // One column of a batch must not hold more text than an array can.
         let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, BATCH_ROWS);
@@ -182,6 +182,14 @@ impl StoredSegment {
             .map_err(|error| damaged(&error))?;
         Ok(reader.map(move |batch| batch.map_err(|error| damaged(&error))))
     }
+}
+
+/// About how many bytes the rows of a row group take in memory: texts that a dictionary holds once are many there.
+fn group_bytes(group: &RowGroupMetaData) -> u64 {
+    let bytes = |column: &ColumnChunkMetaData| {
+        column.uncompressed_size().max(column.unencoded_byte_array_data_bytes().unwrap_or(0)).max(0) as u64
+    };
+    group.columns().iter().map(bytes).sum()
 }
 
 /// Cuts a segment where a row group and a trace start together.

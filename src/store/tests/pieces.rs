@@ -100,7 +100,8 @@ fn rows_of(batches: &[RecordBatch]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let cells = batch.schema_ref().fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
+            let schema = batch.schema();
+            let cells = schema.fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
                 let value = array.is_valid(row).then(|| array_value_to_string(array, row).unwrap())?;
                 Some((field.name().clone(), value))
             });
