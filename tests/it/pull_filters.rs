@@ -95,8 +95,8 @@ fn cases() -> Vec<Case> {
             numbers(|_, row| has(row, "attributes.session.id", "session 1")),
         ),
         (
-            &["--span-id", "5000000000000007", "--span-id", "5000000000000009"],
-            Some("context.span_id IN ('5000000000000007', '5000000000000009')"),
+            &["--span-id", "5555555555555007", "--span-id", "5555555555555009"],
+            Some("context.span_id IN ('5555555555555007', '5555555555555009')"),
             vec![7, 9],
         ),
         (
