@@ -40,6 +40,7 @@ KINDS = {
     "extremes": (wholes.extremes, 1),
     "tops": (wholes.tops, 1),
     "nested": (nested.nested, 3),
+    "unions": (wholes.unions, 2),
     "derived": (wholes.derived, 1),
 }
 SHARES = {

@@ -259,6 +259,18 @@ SELECT a + 1 FROM t GROUP BY a + 1
 SELECT a + 1 + 1 FROM t GROUP BY a + 1
 SELECT -a FROM t GROUP BY a ORDER BY -a
 SELECT k, a FROM t GROUP BY k, a ORDER BY k, sum(b), a
+SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u ORDER BY c, k LIMIT 2
+SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u ORDER BY k, c LIMIT 2
+SELECT k, 'b' AS c FROM t UNION ALL SELECT k, 'a' FROM u ORDER BY c DESC, k LIMIT 4 OFFSET 1
+SELECT * FROM (SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u) d ORDER BY c, k LIMIT 2
+SELECT k, c, row_number() OVER (ORDER BY c, k, n) AS r FROM (SELECT k, 2 AS c, 7 AS n FROM t UNION ALL SELECT k, 1, n FROM u) d
+SELECT s, sum(n) FROM (SELECT 'x' AS s, a AS n FROM t UNION ALL SELECT 'y', n FROM u) d GROUP BY s ORDER BY s DESC LIMIT 1
+SELECT a FROM t l WHERE 'B' NOT IN (SELECT 'B' FROM u WHERE u.k = l.k)
+SELECT a FROM t WHERE (SELECT 5 FROM u WHERE n > 100) IS NULL
+SELECT a, coalesce((SELECT 5 FROM u WHERE n > 100), 9) AS c FROM t
+SELECT sum(a) OVER W AS s FROM t WINDOW w AS (ORDER BY a)
+SELECT count(DISTINCT x), count(DISTINCT x * 2) FROM t
+SELECT min(CAST(a AS VARCHAR)), min(a), max(CAST(a AS DOUBLE)), max(a) FROM t
 -- What may be refused, but not answered wrongly: correlated subqueries that cannot be made a join, and the like.
 ? SELECT * FROM t WHERE (a,k) IN (SELECT a,k FROM u)
 ? SELECT t.a, s.n FROM t, LATERAL (SELECT max(n) AS n FROM u WHERE u.a = t.a) s
