@@ -45,7 +45,7 @@ KINDS = {
 }
 SHARES = {
     **{kind: share for kind, (_, share) in KINDS.items()},
-    "listed": 100,
+    "listed": 8,
     "matrix": 3,
     "suite": 6,
     "split": 2,
@@ -166,6 +166,7 @@ def main():
     chosen = [kind for kind in SHARES if not only or kind in only.split(",")]
     print(f"seed {seed}", flush=True)
     cells, fixed = matrix.shuffled_cells(seed), list(listed.listed())
+    random.Random(f"{seed}/listed").shuffle(fixed)
     tests = []
     if "suite" in chosen:
         folder = suite.fetch(version())
