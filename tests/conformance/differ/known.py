@@ -28,6 +28,12 @@ KNOWN = [
         ours=r"(an aggregate without GROUP BY|OFFSET|a window function) in a subquery whose conditions look outside it",
         **ALL,
     ),
+    Known(
+        "refused: a subquery in ON is computed for one side ahead of the join",
+        sql=r"\bON\b.*\(SELECT",
+        ours="a subquery in ON that looks at both sides of the join",
+        **ALL,
+    ),
     # What DuckDB takes, and means something else by.
     Known(
         "DuckDB's client gives an interval as days and seconds; we write months, days and times as they are",
