@@ -40,11 +40,12 @@ KINDS = {
     "extremes": (wholes.extremes, 1),
     "tops": (wholes.tops, 1),
     "nested": (nested.nested, 3),
+    "unions": (wholes.unions, 2),
     "derived": (wholes.derived, 1),
 }
 SHARES = {
     **{kind: share for kind, (_, share) in KINDS.items()},
-    "listed": 100,
+    "listed": 8,
     "matrix": 3,
     "suite": 6,
     "split": 2,
@@ -165,6 +166,7 @@ def main():
     chosen = [kind for kind in SHARES if not only or kind in only.split(",")]
     print(f"seed {seed}", flush=True)
     cells, fixed = matrix.shuffled_cells(seed), list(listed.listed())
+    random.Random(f"{seed}/listed").shuffle(fixed)
     tests = []
     if "suite" in chosen:
         folder = suite.fetch(version())

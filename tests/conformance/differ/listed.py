@@ -1,4 +1,4 @@
-"""Statements that are compared on every run: each stands for a rule that once changed, or could change, what one means."""
+"""Statements that were written by hand: each stands for a rule that once changed, or could change, what one means."""
 
 from pathlib import Path
 

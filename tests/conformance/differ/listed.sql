@@ -1,5 +1,5 @@
 -- Statements that tell what a rule of an optimizer may do to their meaning, one on each line, over the tables t and u of
--- listed.py. They are compared with DuckDB's answers on every run.
+-- listed.py. They are compared with DuckDB's answers on every run, as far as its time goes.
 SELECT * FROM t WHERE (a,k) IN ((1,'a'),(2,NULL))
 SELECT * FROM t WHERE (a,k) NOT IN ((1,'a'))
 SELECT * FROM t WHERE a = ANY (SELECT a FROM u)
@@ -31,11 +31,10 @@ SELECT k FROM t WHERE (SELECT count(*) FROM u WHERE u.k = t.k) + 1 = 1
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k) IS NOT TRUE
 SELECT k FROM t WHERE NOT EXISTS (SELECT count(*) FROM u WHERE u.k = t.k)
 SELECT k FROM t WHERE EXISTS (SELECT count(*) FROM u WHERE u.k = t.k)
-? SELECT k FROM t WHERE EXISTS (SELECT count(*) FROM u WHERE u.k = t.k HAVING count(*) > 5)
+SELECT k FROM t WHERE EXISTS (SELECT count(*) FROM u WHERE u.k = t.k HAVING count(*) > 5)
 SELECT k FROM t WHERE a IN (SELECT max(a) FROM u WHERE u.k = t.k)
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k LIMIT 0)
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u LIMIT 0)
-? SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k OFFSET 1)
 SELECT k FROM t WHERE a NOT IN (SELECT a FROM u WHERE a IS NOT NULL LIMIT 0)
 SELECT a, row_number() OVER (ORDER BY a NULLS FIRST, b, x) FROM t ORDER BY 2 LIMIT 3
 SELECT k, sum(sum(a)) OVER (ORDER BY k) FROM t GROUP BY k
@@ -259,6 +258,18 @@ SELECT a + 1 FROM t GROUP BY a + 1
 SELECT a + 1 + 1 FROM t GROUP BY a + 1
 SELECT -a FROM t GROUP BY a ORDER BY -a
 SELECT k, a FROM t GROUP BY k, a ORDER BY k, sum(b), a
+SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u ORDER BY c, k LIMIT 2
+SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u ORDER BY k, c LIMIT 2
+SELECT k, 'b' AS c FROM t UNION ALL SELECT k, 'a' FROM u ORDER BY c DESC, k LIMIT 4 OFFSET 1
+SELECT * FROM (SELECT k, 2 AS c FROM t UNION ALL SELECT k, 1 FROM u) d ORDER BY c, k LIMIT 2
+SELECT k, c, row_number() OVER (ORDER BY c, k, n) AS r FROM (SELECT k, 2 AS c, 7 AS n FROM t UNION ALL SELECT k, 1, n FROM u) d
+SELECT s, sum(n) FROM (SELECT 'x' AS s, a AS n FROM t UNION ALL SELECT 'y', n FROM u) d GROUP BY s ORDER BY s DESC LIMIT 1
+SELECT a FROM t l WHERE 'B' NOT IN (SELECT 'B' FROM u WHERE u.k = l.k)
+SELECT a FROM t WHERE (SELECT 5 FROM u WHERE n > 100) IS NULL
+SELECT a, coalesce((SELECT 5 FROM u WHERE n > 100), 9) AS c FROM t
+SELECT sum(a) OVER W AS s FROM t WINDOW w AS (ORDER BY a)
+SELECT count(DISTINCT x), count(DISTINCT x * 2) FROM t
+SELECT min(CAST(a AS VARCHAR)), min(a), max(CAST(a AS DOUBLE)), max(a) FROM t
 -- What may be refused, but not answered wrongly: correlated subqueries that cannot be made a join, and the like.
 ? SELECT * FROM t WHERE (a,k) IN (SELECT a,k FROM u)
 ? SELECT t.a, s.n FROM t, LATERAL (SELECT max(n) AS n FROM u WHERE u.a = t.a) s
@@ -320,3 +331,4 @@ SELECT k, a FROM t GROUP BY k, a ORDER BY k, sum(b), a
 ? SELECT t.a, count(*) FROM t LEFT JOIN u ON t.a = u.a GROUP BY t.a HAVING count(u.n) = 0
 ? SELECT a, rank() OVER (ORDER BY a IN (SELECT a FROM u)) FROM t
 ? SELECT count(a = 1), count(NULL), count(1), sum(NULL), max(NULL) FROM t
+? SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k OFFSET 1)

@@ -1,7 +1,7 @@
 """Random statements over whole tables: extremes, first rows, subqueries beside aggregates."""
 
 from .expressions import FLOAT, INT, TEXT, TIME, Writer
-from .statements import labelled, subqueries
+from .statements import labelled, small, subqueries
 from .tables import KEYS, STORED, Small, Statement
 
 
@@ -107,3 +107,59 @@ def derived(rng):
     if outer.startswith("w, m"):
         text += " GROUP BY w, m"
     return Statement(tables if "t1" in text or len(tables) > 1 else [], text=text)
+
+
+def unions(rng):
+    """Branches that are told apart by constants, sorted and cut, grouped, filtered and joined by them."""
+    tables = []
+    stored = rng.random() < 0.3
+
+    def branch():
+        table, key, number = "", "name", "total_tokens"
+        if stored:
+            table = rng.choice(["spans", "traces"])
+        else:
+            small_table = small(rng, tables, 4)
+            table, key, number = small_table.name, "k", rng.choice(["a", "7", "length(k)"])
+        columns = STORED[table].items() if stored else tables[-1].columns.items()
+        fixed = rng.choice(["1", "2", "3", "CAST(NULL AS BIGINT)", number])
+        side = rng.choice(["'a'", "'b'", "'c'", key])
+        test = f" WHERE {Writer(rng, columns).truth(0).text}" if rng.random() < 0.3 else ""
+        return f"SELECT {key} AS k, {fixed} AS c, {side} AS s, {number} AS n FROM {table}{test}"
+
+    text = " UNION ALL ".join(branch() for _ in range(rng.choice([2, 2, 3])))
+    columns = ["k", "c", "s", "n"]
+    rng.shuffle(columns)
+    order = ", ".join(f"{column}{rng.choice(['', '', ' DESC', ' NULLS FIRST'])}" for column in columns)
+    limit = f" LIMIT {rng.randint(1, 5)}" + rng.choice(["", "", " OFFSET 1"])
+    shape = rng.choice(["sorted", "sorted", "sorted", "grouped", "filtered", "joined", "ranked", "outer"])
+    if shape == "sorted":
+        return Statement(tables, text=f"{text} ORDER BY {order}{limit}", ordered=True)
+    if shape == "outer":
+        return Statement(tables, text=f"SELECT * FROM ({text}) AS d ORDER BY {order}{limit}", ordered=True)
+    if shape == "grouped":
+        by = ", ".join(columns[:2])
+        return Statement(
+            tables,
+            text=f"SELECT {by}, count(*) AS m FROM ({text}) AS d GROUP BY {by} ORDER BY {by}{limit}",
+            ordered=True,
+        )
+    kinds = [(f"d.{column}", TEXT if column in "ks" else INT) for column in columns]
+    if shape == "filtered":
+        return Statement(
+            tables,
+            text=f"SELECT count(*) AS m, min(d.c) AS c FROM ({text}) AS d WHERE {Writer(rng, kinds).truth(1).text}",
+        )
+    if shape == "joined":
+        word = rng.choice(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        other = "(VALUES (1, 'a'), (3, 'b'), (NULL, 'c')) AS o(c, s)"
+        on = rng.choice(["d.c = o.c", "d.s = o.s", "d.c = o.c AND d.s = o.s"])
+        return Statement(
+            tables, text=f"SELECT o.s, o.c, count(*) AS m FROM ({text}) AS d {word} {other} ON {on} GROUP BY o.s, o.c"
+        )
+    over = rng.choice([f"ORDER BY {order}", f"PARTITION BY {columns[0]} ORDER BY {columns[1]}, {columns[2]}"])
+    return Statement(
+        tables,
+        text=f"SELECT r, count(*) AS m FROM (SELECT rank() OVER ({over}) AS r FROM ({text}) AS d) AS e GROUP BY r ORDER BY r{limit}",
+        ordered=True,
+    )
