@@ -48,7 +48,7 @@ pub enum StoreError {
         /// Its version.
         version: u64,
         /// What the storage said.
-        source: object_store::Error,
+        source: Box<object_store::Error>,
         /// What it said when it was asked for the file.
         unread: String,
     },

@@ -311,7 +311,12 @@ pub(crate) async fn create(place: &Place, manifest: &Manifest) -> Result<Commit>
             Err(object_store::Error::NotFound { .. }) => return Err(StoreError::storage(file, error)),
             Err(unread) => {
                 let version = manifest.version;
-                return Err(StoreError::Uncertain { file, version, source: error, unread: unread.to_string() });
+                return Err(StoreError::Uncertain {
+                    file,
+                    version,
+                    source: Box::new(error),
+                    unread: unread.to_string(),
+                });
             }
         }
     }

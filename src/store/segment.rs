@@ -339,7 +339,7 @@ impl SegmentWriter {
         self.segment.bytes = bytes;
         self.segment.summary_bytes = traces.len() as u64;
         self.segment.card_crc32 = crc32fast::hash(&card);
-        Ok(BuiltSegment { segment: self.segment, spans: spans.into(), traces: traces.into(), card: card.into(), open })
+        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), card: card.into(), open })
     }
 }
 

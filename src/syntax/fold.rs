@@ -120,7 +120,8 @@ fn bare_term(lexemes: &[Lexeme], at: usize) -> Option<Term> {
     let column = at..column_end(lexemes, at)?;
     if is_equals(column.end) {
         let (kind, end) = literal(lexemes, column.end + 1)?;
-        return Some(Term { values: vec![column.end + 1..end], column, kind, end });
+        let value = column.end + 1..end;
+        return Some(Term { column, values: vec![value], kind, end });
     }
     let list = lexemes.get(column.end).is_some_and(|lexeme| lexeme.keyword() == Keyword::IN)
         && token(lexemes, column.end + 1) == Some(&Token::LParen);

@@ -52,7 +52,7 @@ pub(super) struct Column {
 
 /// What FROM has of a name.
 enum Found {
-    Column(Column),
+    Column(Box<Column>),
     /// Some relation has columns that are not known here.
     Unknown,
     Nothing,
@@ -203,7 +203,7 @@ impl Resolver<'_> {
     ) -> Result<Option<Column>, EngineError> {
         let (name, span) = (ident.value.as_str(), ident.span);
         match (self.column_there(ident, scopes), output) {
-            (Ok(Found::Column(column)), _) => return Ok(Some(column)),
+            (Ok(Found::Column(column)), _) => return Ok(Some(*column)),
             (_, Some(output)) => return Ok(Some(Column { expr: output.expr.clone(), name: output.name.clone() })),
             (Ok(Found::Unknown), None) => return Ok(None),
             (Ok(Found::Nothing), None) => {}
@@ -239,12 +239,12 @@ impl Resolver<'_> {
                         self.want(relation, column.name.clone(), span);
                     }
                 }
-                return Ok(Found::Column(column));
+                return Ok(Found::Column(Box::new(column)));
             }
             if let Some(target) = &target
                 && let Some(column) = in_level_by_alias(level, name, target, span)?
             {
-                return Ok(Found::Column(column));
+                return Ok(Found::Column(Box::new(column)));
             }
             if level.is_opaque() {
                 return Ok(Found::Unknown);

@@ -57,7 +57,7 @@ pub(super) fn show_names<'a>(query: &mut Query, names: impl Iterator<Item = &'a 
     let alias = TableAlias { explicit: true, name: quoted("__named", Span::empty()), columns: vec![], at: None };
     let derived = TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None };
     outer.from = vec![TableWithJoins { relation: derived, joins: vec![] }];
-    query.body = Box::new(SetExpr::Select(Box::new(outer)));
+    *query.body = SetExpr::Select(Box::new(outer));
 }
 
 fn hidden_name(index: usize) -> String {
