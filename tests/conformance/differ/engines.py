@@ -224,6 +224,8 @@ def order_key(value):
     if isinstance(value, (int, float)):
         return (2, float(f"{float(value):.8g}") + 0.0) if abs(value) < 1e300 else (2, float("inf"))
     if isinstance(value, tuple):
+        if len(value) == 2 and value[0] == "time":
+            return (4, ((3, "time"), (2, value[1])))
         return (4, tuple(order_key(item) for item in value))
     return (3, str(value))
 

@@ -269,7 +269,7 @@ SELECT a FROM t WHERE (SELECT 5 FROM u WHERE n > 100) IS NULL
 SELECT a, coalesce((SELECT 5 FROM u WHERE n > 100), 9) AS c FROM t
 SELECT sum(a) OVER W AS s FROM t WINDOW w AS (ORDER BY a)
 SELECT count(DISTINCT x), count(DISTINCT x * 2) FROM t
-SELECT min(CAST(a AS VARCHAR)), min(a), max(CAST(a AS DOUBLE)), max(a) FROM t
+? SELECT min(CAST(a AS VARCHAR)), min(a), max(CAST(a AS DOUBLE)), max(a) FROM t
 -- What may be refused, but not answered wrongly: correlated subqueries that cannot be made a join, and the like.
 ? SELECT * FROM t WHERE (a,k) IN (SELECT a,k FROM u)
 ? SELECT t.a, s.n FROM t, LATERAL (SELECT max(n) AS n FROM u WHERE u.a = t.a) s
