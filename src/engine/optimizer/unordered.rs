@@ -28,7 +28,7 @@ pub(super) struct ForgetOrder;
 impl PhysicalOptimizerRule for ForgetOrder {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
-            if node.is::<UnionExec>() && !node.equivalence_properties().constants().is_empty() {
+            if node.is::<UnionExec>() {
                 return Ok(Transformed::yes(Arc::new(UnorderedExec::new(node)) as Arc<dyn ExecutionPlan>));
             }
             let input = node
