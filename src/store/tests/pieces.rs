@@ -157,7 +157,7 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20) })]
 
     #[test]
     fn pieces_make_the_whole(steps in prop::collection::vec(step(), 1..7)) {
