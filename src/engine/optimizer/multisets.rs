@@ -33,12 +33,14 @@ impl AnalyzerRule for MultisetOperations {
     }
 }
 
-/// Whether a join stands for one of the two: without ALL, and where it makes no difference, its left side is distinct.
+/// Whether a join stands for one of the two, and its rows are not numbered yet: without ALL, and where it makes no
+/// difference, its left side is distinct.
 fn compares_multisets(join: &Join) -> bool {
     matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
         && join.null_equality == NullEquality::NullEqualsNull
         && join.filter.is_none()
         && !matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_)))
+        && !join.on.iter().any(|(key, _)| matches!(key, Expr::Column(column) if column.name == NUMBER))
 }
 
 fn numbered(join: Join) -> Result<LogicalPlan> {
