@@ -3,9 +3,10 @@
 import os
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
-from .engines import TIME, Struct, plain
+from .engines import TIME, Struct, order_key, plain, same_rows
 
 CRATE = "datafusion-sqllogictest"
 # Answers that another run may not give.
@@ -150,3 +151,26 @@ def as_expected(record, rows):
         key = lambda row: (row[0], [round(number, 6) for number in row[1]])
         ours, theirs = sorted(ours, key=key), sorted(theirs, key=key)
     return len(ours) == len(theirs) and all(map(same_text, ours, theirs))
+
+
+TOP = re.compile(r"\bORDER\s+BY\s+([^()']+?)\s+LIMIT\s+\d+(?:\s+OFFSET\s+\d+)?\s*$", re.I)
+POSITION = re.compile(r"(\d+)(?:\s+(?:ASC|DESC))?(?:\s+NULLS\s+(?:FIRST|LAST))?", re.I)
+
+
+def among_ties(sql, ours, theirs, duck):
+    """Whether two answers of ORDER BY … LIMIT differ in nothing but which of the rows that tie they took.
+
+    That is left open by SQL: what is sorted by agrees row by row, and our rows are rows of the whole answer, none of them
+    more often than there.
+    """
+    top = TOP.search(sql)
+    keys = [POSITION.fullmatch(key.strip()) for key in top[1].split(",")] if top else []
+    if not keys or not all(keys) or len(ours) != len(theirs):
+        return False
+    at = [int(key[1]) - 1 for key in keys]
+    sorted_by = lambda rows: [tuple(row[i] for i in at) for row in rows]
+    whole = duck.ask(sql[: top.start()])
+    if whole.error is not None or not same_rows(sorted_by(ours), sorted_by(theirs), True):
+        return False
+    as_sorted = lambda rows: Counter(tuple(map(order_key, row)) for row in rows)
+    return not as_sorted(ours) - as_sorted(whole.rows)
