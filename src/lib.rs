@@ -70,6 +70,7 @@ pub mod engine;
 pub mod filter;
 pub mod model;
 pub mod output;
+mod panics;
 pub mod pull;
 pub mod repl;
 pub mod report;

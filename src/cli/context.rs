@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
-use crate::output::{Format, Options, ResultWriter, Zone};
+use super::target::{Target, stdout};
+use crate::output::{Format, Options, ResultWriter, Zone, escape_terminal};
 use crate::repl::Pager;
 use crate::store::{Snapshot, Store, StoreError, found_place, home_path};
 
@@ -51,13 +51,6 @@ pub(super) struct Screen {
     pub(super) file: Option<(Format, Arc<File>)>,
     /// What results pass on the way to a screen; none in a pipe.
     pub(super) pager: Option<Pager>,
-}
-
-/// Where a result goes, and how.
-pub(super) struct Target {
-    pub(super) format: Format,
-    path: Option<PathBuf>,
-    screen: Option<Screen>,
 }
 
 impl Context {
@@ -240,9 +233,9 @@ impl Context {
     }
 
     /// What writes a line to stderr, for work that outlives the command's own call.
-    #[expect(clippy::print_stderr, reason = "the one place where messages leave the process")]
     pub(super) fn speaker(&self) -> fn(&str) {
-        |line| eprintln!("{line}")
+        // Nobody may be there to read it, and that is no reason to end.
+        |line| drop(writeln!(std::io::stderr(), "{line}"))
     }
 
     /// Says behind a result how many rows it has, and how long it took, where that is wanted.
@@ -261,13 +254,13 @@ impl Context {
     /// Says something that is good to know and no error.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
-            self.say(&format!("note: {text}"));
+            self.say(&format!("note: {}", cleaned(text)));
         }
     }
 
     /// Says something that is wrong with what was done.
     pub(super) fn warn(&self, text: &str) {
-        self.say(&format!("warning: {text}"));
+        self.say(&format!("warning: {}", cleaned(text)));
     }
 
     /// Says of a commit why the disk did not confirm it, if it did not.
@@ -284,13 +277,13 @@ impl Context {
         if let Some(Screen { file: Some((_, file)), .. }) = &self.screen {
             return Ok(writeln!(&**file, "{line}")?);
         }
-        Ok(writeln!(std::io::stdout(), "{line}")?)
+        Ok(writeln!(stdout()?, "{line}")?)
     }
 
     /// Says what was done.
     pub(super) fn report(&self, text: &str) {
         if !self.quiet {
-            self.say(text);
+            self.say(&cleaned(text));
         }
     }
 
@@ -315,15 +308,15 @@ impl Context {
                 None if std::io::stdout().is_terminal() => Format::Table,
                 None => Format::Jsonl,
             };
-            return Ok(Target { format, path: None, screen });
+            return Ok(Target::of_screen(screen, format));
         };
         let unknown = match output.parse() {
-            Ok(format) => return Ok(Target { format, path: None, screen }),
+            Ok(format) => return Ok(Target::of_screen(screen, format)),
             Err(error) => error,
         };
         let path = home_path(Path::new(output));
         match Format::from_path(&path) {
-            Some(format) => Ok(Target { format, path: Some(path), screen: None }),
+            Some(format) => Ok(Target::of_file(&path, format)),
             None => Err(Failure::Usage(format!("-o {output}: {unknown}; a file is known by its ending")).into()),
         }
     }
@@ -350,93 +343,22 @@ impl Context {
     /// Writes one small result.
     pub(super) fn write(&self, output: Option<&str>, batch: &RecordBatch) -> anyhow::Result<()> {
         let target = self.target(output)?;
-        let out = target.open()?;
-        let mut writer = ResultWriter::new(out, target.format, batch.schema(), self.options(&target))?;
+        let mut out = target.open()?;
+        let mut writer = ResultWriter::new(&mut out, target.format, batch.schema(), self.options(&target))?;
         writer.write(batch)?;
         for note in writer.finish()?.notes() {
             self.note(&note);
         }
-        Ok(())
+        out.keep()
     }
+}
+
+/// Text of several lines as a terminal may see it: names in it may be anybody's.
+fn cleaned(text: &str) -> String {
+    text.split('\n').map(escape_terminal).collect::<Vec<_>>().join("\n")
 }
 
 /// A number of things in words: `1 span`, `2,000 spans`.
 pub(super) fn counted(count: u64, thing: &str) -> String {
     format!("{} {thing}{}", HumanCount(count), if count == 1 { "" } else { "s" })
-}
-
-/// A file under a name for the time that it is written; dropped without being kept, it is removed.
-#[derive(Debug)]
-pub(super) struct Unfinished {
-    /// Its name now, and then.
-    paths: Option<(PathBuf, PathBuf)>,
-}
-
-impl Unfinished {
-    /// Gives the file its name.
-    pub(super) fn keep(mut self) -> anyhow::Result<()> {
-        let Some((partial, path)) = self.paths.take() else { return Ok(()) };
-        std::fs::rename(&partial, &path).with_context(|| format!("cannot write {}", path.display()))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some((partial, _)) = &self.paths {
-            // What cannot be removed harms nothing: it has another name.
-            let _ = std::fs::remove_file(partial);
-        }
-    }
-}
-
-impl Target {
-    /// A file.
-    pub(super) fn of_file(path: &Path, format: Format) -> Self {
-        Self { format, path: Some(path.to_owned()), screen: None }
-    }
-
-    /// Opens the place the result goes to.
-    pub(super) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
-        match &self.path {
-            None => match &self.screen {
-                Some(Screen { file: Some((_, file)), .. }) => Ok(Box::new(BufWriter::new(Arc::clone(file)))),
-                Some(Screen { pager: Some(pager), .. }) => Ok(Box::new(pager.open())),
-                _ => Ok(Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout()))),
-            },
-            Some(path) => {
-                let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-                Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
-            }
-        }
-    }
-
-    /// Opens the place the result goes to; a file takes its place when it is finished, and not before.
-    pub(super) fn open_unfinished(&self) -> anyhow::Result<(Box<dyn Write + Send>, Unfinished)> {
-        let Some(path) = self.path.as_ref().filter(|path| path.metadata().map_or(true, |found| found.is_file())) else {
-            return Ok((self.open()?, Unfinished { paths: None }));
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
-        let out = Box::new(BufWriter::with_capacity(1 << 16, file));
-        Ok((out, Unfinished { paths: Some((partial, path.clone())) }))
-    }
-
-    /// Whether the result goes to a file.
-    pub(super) fn is_file(&self) -> bool {
-        self.path.is_some() || self.screen.as_ref().is_some_and(|screen| screen.file.is_some())
-    }
-
-    /// Whether several results may follow each other.
-    pub(super) fn check_results(&self, count: usize) -> anyhow::Result<()> {
-        let one_only = matches!(self.format, Format::Parquet | Format::Arrow) || self.path.is_some();
-        if count > 1 && one_only {
-            return Err(anyhow!(Failure::Usage(format!(
-                "{count} statements give {count} results, and {} holds one: ask them one by one",
-                self.path.as_ref().map_or(self.format.to_string(), |path| path.display().to_string())
-            ))));
-        }
-        Ok(())
-    }
 }

@@ -11,6 +11,7 @@ use arrow::array::{AsArray, RecordBatch};
 use futures::TryStreamExt;
 use indicatif::HumanCount;
 
+use super::target::stdout;
 use super::args::DemoArguments;
 use super::context::Context;
 use super::exit::Failure;
@@ -172,14 +173,14 @@ async fn ask(context: &Context) -> anyhow::Result<()> {
     if let Some(trace) = first_text(&engine, A_TRACE).await? {
         context.report("\nWhat happened in one trace?\n");
         let spans = rows(&engine, "SELECT * FROM spans WHERE trace_id = $id", &trace).await?;
-        write_trace(&mut std::io::stdout().lock(), &spans, &view)?;
+        write_trace(&mut stdout()?.lock(), &spans, &view)?;
     }
     if let Some(session) = first_text(&engine, A_SESSION).await? {
         context.report("\nAnd what was said in one session?\n");
         let whole = rows(&engine, "SELECT * FROM sessions WHERE session_id = $id", &session).await?;
         let whole = whole.first().context("the session is there")?;
         let turns = "SELECT * FROM traces WHERE session_id = $id ORDER BY start_time, trace_id";
-        let mut shown = SessionView::new(std::io::stdout(), whole, view)?;
+        let mut shown = SessionView::new(stdout()?, whole, view)?;
         rows(&engine, turns, &session).await?.iter().try_for_each(|turns| shown.write(turns))?;
         shown.finish()?;
     }

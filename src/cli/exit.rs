@@ -1,6 +1,7 @@
 //! How a run ends: exit codes, and errors as people and machines read them.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
@@ -80,7 +81,6 @@ impl Context {
 }
 
 /// Says what is wrong with the arguments, or prints the help or version that they ask for; gives the exit code.
-#[expect(clippy::print_stderr, reason = "there is no context yet to speak through")]
 pub(super) fn end_of_parsing(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json(&std::env::args_os().collect::<Vec<_>>()) {
         let text = error.render().to_string();
@@ -97,7 +97,8 @@ pub(super) fn end_of_parsing(error: &clap::Error) -> ExitCode {
             _ => None,
         };
         let line = json!({"code": "usage", "message": message, "position": null, "suggestion": suggestion});
-        eprintln!("{line}");
+        // There is no context yet to speak through, and nobody may be there to read it.
+        drop(writeln!(std::io::stderr(), "{line}"));
     } else {
         // A reader of the help that has gone away has seen enough.
         drop(error.print());

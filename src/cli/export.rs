@@ -11,11 +11,12 @@ use futures::TryStreamExt;
 use indicatif::ProgressBar;
 
 use super::args::ExportOptions;
-use super::context::{Context, Target, counted};
+use super::context::{Context, counted};
 use super::filters::{one_of, refused};
 use super::list::starts_in;
 use super::place::Place;
 use super::query;
+use super::target::{Sink, Target};
 use crate::engine::{EngineError, Params, Selected};
 use crate::filter::{Names, all_of};
 use crate::model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
@@ -147,43 +148,56 @@ async fn write(
     bar: &ProgressBar,
 ) -> anyhow::Result<Exported> {
     let mut exported = Exported::default();
-    // A long export that fails leaves what was there before.
-    let (file, unfinished) = target.open_unfinished()?;
-    let mut out = if target.format == Format::Json {
-        Out::Nested(Nested::new(file))
+    let mut sink = target.open()?;
+    write_to(&mut sink, &mut rows, target.format, options, |batch| {
+        exported.add(batch);
+        bar.set_message(exported.said(thing));
+    })
+    .await?;
+    sink.keep()?;
+    Ok(exported)
+}
+
+async fn write_to(
+    sink: &mut Sink,
+    rows: &mut SendableRecordBatchStream,
+    format: Format,
+    options: Options,
+    mut written: impl FnMut(&RecordBatch),
+) -> anyhow::Result<()> {
+    let mut out = if format == Format::Json {
+        Out::Nested(Nested::new(sink))
     } else {
-        Out::Flat(Box::new(ResultWriter::new(file, target.format, rows.schema(), options)?))
+        Out::Flat(Box::new(ResultWriter::new(sink, format, rows.schema(), options)?))
     };
     while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
-        exported.add(&batch);
         match &mut out {
             Out::Nested(nested) => nested.write(&batch)?,
             Out::Flat(flat) => flat.write(&batch)?,
         }
-        bar.set_message(exported.said(thing));
+        written(&batch);
     }
     match out {
         Out::Nested(nested) => nested.finish()?,
         Out::Flat(flat) => drop(flat.finish()?),
     }
-    unfinished.keep()?;
-    Ok(exported)
+    Ok(())
 }
 
-enum Out {
-    Nested(Nested),
-    Flat(Box<ResultWriter<Box<dyn Write + Send>>>),
+enum Out<'a> {
+    Nested(Nested<'a>),
+    Flat(Box<ResultWriter<&'a mut Sink>>),
 }
 
 /// A JSON array of spans, each nested.
-struct Nested {
-    out: Box<dyn Write + Send>,
+struct Nested<'a> {
+    out: &'a mut Sink,
     begun: bool,
     text: Vec<u8>,
 }
 
-impl Nested {
-    fn new(out: Box<dyn Write + Send>) -> Self {
+impl<'a> Nested<'a> {
+    fn new(out: &'a mut Sink) -> Self {
         Self { out, begun: false, text: vec![] }
     }
 
@@ -204,7 +218,7 @@ impl Nested {
         Ok(())
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
+    fn finish(self) -> anyhow::Result<()> {
         self.out.write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
         Ok(self.out.flush()?)
     }

@@ -8,7 +8,8 @@ use datafusion::logical_expr::{Expr, lit};
 use futures::TryStreamExt;
 
 use super::args::{FromOptions, ListOptions, Sort, SortedList, SpansList, StructureArguments, WindowOptions};
-use super::context::{Context, Target};
+use super::context::Context;
+use super::target::Target;
 use super::cursor::Cursor;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::place::Place;
@@ -243,7 +244,8 @@ async fn write_page(
     target: &Target,
     options: Options,
 ) -> anyhow::Result<(Written, Option<Cursor>)> {
-    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
+    let mut out = target.open()?;
+    let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
     let (mut last, mut room) = (None, usize::try_from(list.limit).unwrap_or(usize::MAX));
     while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
         if list.pages && room > 0 {
@@ -253,7 +255,9 @@ async fn write_page(
         }
         writer.write(&batch)?;
     }
-    Ok((writer.finish()?, last))
+    let written = writer.finish()?;
+    out.keep()?;
+    Ok((written, last))
 }
 
 /// The condition that a span starts in the window; `None` when any time will do.

@@ -15,6 +15,7 @@ mod incomplete;
 mod interrupt;
 mod list;
 mod listed;
+mod panics;
 mod place;
 mod pull;
 mod query;
@@ -27,7 +28,9 @@ mod serve;
 mod show;
 mod skill;
 mod store;
+mod target;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -44,12 +47,25 @@ const STACK: usize = 32 << 20;
 ///
 /// Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 a result is not as expected, 4 the answer rests on incomplete data and a complete one was
 /// required, 130 interrupted. A pipe closed by its reader ends quietly with 0.
-pub fn main() -> ExitCode {
+///
+/// `stdout_closed`: stdout was closed before the process began. The runtime puts the null device in its place, where results
+/// would vanish; commands whose data goes there fail instead.
+pub fn main(stdout_closed: bool) -> ExitCode {
+    panics::install();
+    if stdout_closed {
+        target::stdout_was_closed();
+    }
+    // The hook has said it.
+    catch_unwind(end).unwrap_or(ExitCode::FAILURE)
+}
+
+fn end() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::end_of_parsing(&error),
     };
     let context = Context::new(&arguments);
+    panics::settle(context.verbose, context.errors);
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -128,7 +144,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
             // Into a pipe that its reader closes, the generator would panic.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut script);
-            Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
+            Ok(std::io::Write::write_all(&mut target::stdout()?, &script)?)
         }
         // The shell is no command of itself.
         Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),

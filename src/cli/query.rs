@@ -10,7 +10,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use super::args::QueryArguments;
-use super::context::{Context, Target};
+use super::context::Context;
+use super::target::Target;
 use super::exit::Failure;
 use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
@@ -154,7 +155,7 @@ pub(super) async fn show(
             checks.see(&batch)?;
             write_plans(&mut out, &batch)?;
         }
-        return Ok(out.flush()?);
+        return out.keep();
     }
     let written = write(stream, target, options, checks).await?;
     for note in written.notes() {
@@ -171,13 +172,16 @@ pub(super) async fn write(
     options: Options,
     checks: &mut Checks,
 ) -> anyhow::Result<Written> {
-    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
+    let mut out = target.open()?;
+    let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
         checks.see(&batch)?;
         writer.write(&batch)?;
     }
-    Ok(writer.finish()?)
+    let written = writer.finish()?;
+    out.keep()?;
+    Ok(written)
 }
 
 /// Whether a result is what EXPLAIN gives.

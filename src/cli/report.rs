@@ -8,7 +8,8 @@ use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
 use super::args::ReportArguments;
-use super::context::{Context, Target, counted};
+use super::context::{Context, counted};
+use super::target::Target;
 use super::exit::{EXPECTATION, Failure, INCOMPLETE};
 use super::{listed, query, remote};
 use crate::config::Environment;
@@ -265,7 +266,7 @@ fn write(context: &Context, report: &Filled, output: Output, directory: Option<U
             // In the shell, what is taller than the screen goes through its pager.
             let mut out = context.target(Some("md"))?.open()?;
             out.write_all(text.as_bytes())?;
-            Ok(out.flush()?)
+            out.keep()
         }
         Some(path) => {
             write_file(&path, text.as_bytes())?;
@@ -281,10 +282,9 @@ fn results_text(report: &Filled) -> anyhow::Result<String> {
 
 /// Writes a file that is there whole, or as it was.
 fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let (mut file, unfinished) = Target::of_file(path, Format::Md).open_unfinished()?;
-    file.write_all(bytes).and_then(|()| file.flush()).with_context(|| cannot(path))?;
-    drop(file);
-    unfinished.keep()
+    let mut file = Target::of_file(path, Format::Md).open()?;
+    file.write_all(bytes).with_context(|| cannot(path))?;
+    file.keep().with_context(|| cannot(path))
 }
 
 fn cannot(path: &Path) -> String {

@@ -109,7 +109,7 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
         let mut out = target.open()?;
         let listing = ListingOptions { width: options.width, color: options.color, fence: options.fence };
         schema.write_text(&mut out, listing)?;
-        return Ok(out.flush()?);
+        return out.keep();
     }
     if target.format == Format::Json {
         let mut text = Vec::new();
@@ -117,15 +117,16 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
         text.push(b'\n');
         let mut out = target.open()?;
         out.write_all(&text)?;
-        return Ok(out.flush()?);
+        return out.keep();
     }
     let rows = schema.rows()?;
-    let mut writer = ResultWriter::new(target.open()?, target.format, rows.schema(), options)?;
+    let mut out = target.open()?;
+    let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
     writer.write(&rows)?;
     for note in writer.finish()?.notes() {
         context.note(&note);
     }
-    Ok(())
+    out.keep()
 }
 
 /// All there is to ask about in a version of the store.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::target::stdout;
 use super::args::ServeArguments;
 use super::context::Context;
 use super::exit::Failure;
@@ -45,7 +46,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         }
     }
     let line = ascii(&serde_json::to_string(bound.ready()).context("the ready line does not encode")?);
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout()?.lock();
     writeln!(out, "{line}").and_then(|()| out.flush())?;
     drop(out);
     Ok(bound.run(terminated).await?)

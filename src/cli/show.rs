@@ -10,7 +10,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 
 use super::args::{SessionShow, ShowOptions, TraceShow};
-use super::context::{Context, Target};
+use super::context::Context;
+use super::target::Target;
 use super::exit::Failure;
 use super::{incomplete, query};
 use crate::engine::{Engine, EngineError, IdKind, Param, Params};
@@ -116,6 +117,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
                 }
                 write_trace_json(&mut out, &spans, focus)?;
             }
+            out.keep()?;
         }
         Form::View(target) => {
             let view = ViewOptions { focus, ..view(context, &target, &options, full) };
@@ -126,7 +128,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
                 }
                 write_trace(&mut out, &spans, &view)?;
             }
-            out.flush()?;
+            out.keep()?;
         }
     }
     incomplete::check(context, &snapshot, options.require_complete).await
@@ -160,6 +162,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
                 }
                 json.finish()?;
             }
+            out.keep()?;
         }
         Form::View(target) => {
             let view = view(context, &target, &options, full);
@@ -176,6 +179,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
                 }
                 shown.finish()?;
             }
+            out.keep()?;
         }
     }
     incomplete::check(context, &snapshot, options.require_complete).await

@@ -6,5 +6,5 @@ use std::io::Write as _;
 const SKILL: &str = include_str!("../../SKILL.md");
 
 pub(super) fn run() -> anyhow::Result<()> {
-    Ok(std::io::stdout().write_all(SKILL.as_bytes())?)
+    Ok(super::target::stdout()?.write_all(SKILL.as_bytes())?)
 }

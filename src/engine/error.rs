@@ -141,8 +141,8 @@ impl EngineError {
             DataFusionError::NotImplemented(_) => Self::not_supported(&message),
             DataFusionError::ResourcesExhausted(_) => {
                 Self::new("memory", "the query needs more memory than it may use")
-                    .why(message)
-                    .help("raise the memory limit, or ask for fewer rows or columns")
+                    .why(out_of_memory(&root.message()).unwrap_or(message))
+                    .help("raise --memory, or ask for fewer rows or columns")
             }
             DataFusionError::Execution(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
                 Self::new("execution", "the query failed").why(message)
@@ -291,6 +291,18 @@ pub(crate) fn unknown_function(message: &str) -> Option<&str> {
 /// The error for a function that is not there; `known` are the names of those that are.
 pub(crate) fn function_error<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> EngineError {
     EngineError::new("unknown-function", format!("unknown function {name}")).suggest(nearest(name, known))
+}
+
+/// What an operator had, and what it was refused, in a pool's words: `Failed to allocate additional 24.0 KB for
+/// HashJoinInput[0] with 3.0 MB already allocated for this reservation - 1.0 MB remain available for …`.
+fn out_of_memory(message: &str) -> Option<String> {
+    let (asked, rest) = message.rsplit_once("Failed to allocate additional ")?.1.split_once(" for ")?;
+    let (operator, rest) = rest.split_once(" with ")?;
+    let (held, rest) = rest.split_once(" already allocated")?;
+    let (_, left) = rest.split_once("- ")?;
+    let (left, _) = left.split_once(" remain")?;
+    let operator = operator.split(['[', '#']).next().unwrap_or(operator);
+    Some(format!("{operator} holds {held} and asks for {asked} more, of which {left} is left"))
 }
 
 fn first_line(message: &str) -> String {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, cast}
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
 
+use super::functions::bounded::{Limit, joined};
 use super::functions::checked::{checked, checked_negative};
 
 /// Differences of counts as signed numbers, ahead of DataFusion's coercion: two ranks or lengths are unsigned there, and
@@ -29,8 +30,10 @@ impl AnalyzerRule for SignedDifferences {
 }
 
 /// Checked arithmetic in the place of what wraps around, after DataFusion's coercion has made both sides one type.
+///
+/// So is `||`, of which a few levels make a text of any length.
 #[derive(Debug)]
-pub(super) struct CheckedArithmetic;
+pub(super) struct CheckedArithmetic(pub(super) Limit);
 
 impl AnalyzerRule for CheckedArithmetic {
     fn name(&self) -> &str {
@@ -38,13 +41,11 @@ impl AnalyzerRule for CheckedArithmetic {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewrite(plan, arithmetic)
+        rewrite(plan, |expr, schema| arithmetic(expr, schema, self.0))
     }
 }
 
-type Rewrite = fn(Expr, &DFSchema) -> Transformed<Expr>;
-
-fn rewrite(plan: LogicalPlan, each: Rewrite) -> Result<LogicalPlan> {
+fn rewrite(plan: LogicalPlan, each: impl Fn(Expr, &DFSchema) -> Transformed<Expr>) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
@@ -76,7 +77,7 @@ fn signed(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
-fn arithmetic(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+fn arithmetic(expr: Expr, schema: &DFSchema, limit: Limit) -> Transformed<Expr> {
     let wraps = |expr: &Expr| {
         let data_type = type_of(expr, schema);
         data_type.is_integer() || matches!(data_type, DataType::Interval(_))
@@ -89,6 +90,12 @@ fn arithmetic(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         }) if wraps(left) && type_of(left, schema) == type_of(right, schema) => checked(left, *op, right),
         Expr::Negative(value) if wraps(value) || matches!(type_of(value, schema), DataType::Duration(_)) => {
             Some(checked_negative(value))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right })
+            if matches!(type_of(left, schema), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+                && type_of(left, schema) == type_of(right, schema) =>
+        {
+            Some(joined(left.as_ref().clone(), right.as_ref().clone(), limit))
         }
         _ => None,
     };

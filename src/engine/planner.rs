@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::source_as_provider;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Location;
@@ -21,6 +21,7 @@ use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, Ta
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
+use super::functions::bounded::Limit;
 use super::limits::check_plan;
 use super::long::LongTable;
 use super::parse::Parsed;
@@ -68,6 +69,7 @@ pub(super) struct Planner {
     pub(super) state: SessionState,
     pub(super) registry: Registry,
     pub(super) handle: Handle,
+    pub(super) limit: Limit,
 }
 
 impl Planner {
@@ -162,7 +164,7 @@ impl Planner {
                 stops: Stops::default(),
             });
         }
-        let Planned { plan, state, mut notes, places } = self.logical(parsed)?;
+        let Planned { plan, mut state, mut notes, places } = self.logical(parsed)?;
         let read_only = is_read_only(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         let reads_spans = reads_segments(&plan).map_err(|error| EngineError::from_datafusion(&error))?;
         if !read_only {
@@ -175,10 +177,14 @@ impl Planner {
                 stops: Stops::default(),
             });
         }
-        let physical = self
-            .handle
-            .block_on(state.create_physical_plan(&plan))
-            .map_err(|error| places.planning_error(&error, &self.catalog()))?;
+        let explain = |error: DataFusionError| places.planning_error(&error, &self.catalog());
+        let optimized = state.optimize(&plan).map_err(explain)?;
+        let rows = self.limit.rows(largest_constant(&optimized).map_err(explain)?);
+        if rows < state.config().batch_size() {
+            *state.config_mut() = state.config().clone().with_batch_size(rows);
+        }
+        let physical = state.query_planner().create_physical_plan(&optimized, &state);
+        let physical = self.handle.block_on(physical).map_err(explain)?;
         check_plan(&physical)?;
         notes.extend(remote::notes(&physical));
         Ok(Prepared {
@@ -198,6 +204,22 @@ fn add_new(notes: &mut Vec<String>, more: Vec<String>) {
             notes.push(note);
         }
     }
+}
+
+/// The size of the largest constant in a plan, in bytes: operators hold it once for every row of a batch.
+fn largest_constant(plan: &LogicalPlan) -> Result<usize, DataFusionError> {
+    let mut largest = 0;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Expr::Literal(value, _) = part {
+                    largest = largest.max(value.size());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(largest)
 }
 
 /// Whether running a plan changes nothing, neither data nor the session.

@@ -22,7 +22,7 @@ use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKe
 use super::compare::MixedComparisonPlanner;
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
-use super::functions;
+use super::functions::{self, bounded::Limit};
 use super::ids::{IdKind, whole_id};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -89,6 +89,7 @@ struct Shared {
     context: SessionContext,
     registry: RwLock<Registry>,
     allow_write: bool,
+    limit: Limit,
     stops: Stops,
 }
 
@@ -107,8 +108,13 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
-        let shared =
-            Shared { context, registry: RwLock::default(), allow_write: config.allow_write, stops: Stops::default() };
+        let shared = Shared {
+            context,
+            registry: RwLock::default(),
+            allow_write: config.allow_write,
+            limit: Limit::of_memory(config.memory_limit),
+            stops: Stops::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -317,7 +323,8 @@ impl Engine {
         step: impl FnOnce(&Planner) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let planner = Planner { state: self.shared.context.state(), registry, handle: Handle::current() };
+        let (state, limit) = (self.shared.context.state(), self.shared.limit);
+        let planner = Planner { state, registry, handle: Handle::current(), limit };
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let work = move || {
             let result = step(&planner);
@@ -332,6 +339,7 @@ impl Engine {
 }
 
 fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+    let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
     if let Some(partitions) = config.target_partitions {
@@ -363,11 +371,11 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(analyzer_rules())
+        .with_analyzer_rules(analyzer_rules(limit))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
-    functions::register(&mut state)?;
+    functions::register(&mut state, limit)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
     Ok(state)
 }

@@ -65,8 +65,18 @@ impl<W: Write> DelimitedWriter<W> {
     }
 }
 
+/// Whether a spreadsheet may take text for a formula: some pass by blanks and line breaks ahead of the sign, and take a
+/// fullwidth sign for the plain one.
+fn may_be_formula(text: &[u8]) -> bool {
+    let begin = text.utf8_chunks().next().map(|chunk| chunk.valid()).unwrap_or_default();
+    begin.starts_with(['\t', '\r'])
+        || begin
+            .trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'))
+            .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+}
+
 fn push_field(text: &[u8], delimiter: u8, guard: bool, out: &mut Vec<u8>) {
-    let guard = guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'));
+    let guard = guard && may_be_formula(text);
     let quote = text.is_empty() || text.iter().any(|b| matches!(b, b'"' | b'\n' | b'\r') || *b == delimiter);
     if quote {
         out.push(b'"');

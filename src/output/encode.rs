@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayAccessor, ArrowPrimitiveType, AsArray, PrimitiveArray, types as t};
+use arrow::array::{Array, ArrayAccessor, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, PrimitiveArray, types as t};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowNativeType, DataType, TimeUnit};
 use arrow::error::ArrowError;
@@ -164,7 +164,15 @@ fn float<N: Serialize>(value: N, wide: f64, style: Style, out: &mut Vec<u8>) {
 }
 
 fn decimals<T: t::DecimalType>(array: &PrimitiveArray<T>) -> WriteCell<'_> {
-    Box::new(move |row, out| out.extend_from_slice(array.value_as_string(row).as_bytes()))
+    let below_one = array.scale() >= 0;
+    Box::new(move |row, out| {
+        // Arrow fills the places of a negative scale with zeros, behind a zero too: `000` is no number in JSON.
+        if below_one || !array.value(row).is_zero() {
+            out.extend_from_slice(array.value_as_string(row).as_bytes());
+        } else {
+            out.push(b'0');
+        }
+    })
 }
 
 fn strings<'a, A: ArrayAccessor<Item = &'a str> + 'a>(array: A, style: Style) -> WriteCell<'a> {

@@ -137,6 +137,7 @@ proptest! {
             let record = record.unwrap();
             for field in [&record[0], &record[3]] {
                 prop_assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']));
+                prop_assert!(!field.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
             }
         }
     }

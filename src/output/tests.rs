@@ -209,6 +209,16 @@ null,bool,uint,float,decimal,binary,took,day,word,list,fixed,map,group
 }
 
 #[test]
+fn decimals_of_negative_scale_are_numbers() {
+    let hundreds = Decimal128Array::from(vec![0, 5, -1]).with_precision_and_scale(10, -2).unwrap();
+    insta::assert_snapshot!(text(&batch(vec![("n", Arc::new(hundreds))]), Format::Jsonl, Options::default()), @r#"
+{"n":0}
+{"n":500}
+{"n":-100}
+"#);
+}
+
+#[test]
 fn delimited() {
     // Control characters are data here; they are only spelled out so that this file has none.
     let spelled = |text: String| text.replace('\u{1b}', "<ESC>").replace('\t', "<TAB>");
@@ -243,6 +253,23 @@ fn safe_csv_guards_text_only() {
     assert_eq!(shown, "'-t,n\n'=1,-1\n'+1,-1\n'-1,-1\n'@x,-1\n'\tx,-1\n\"'\rx\",-1\nx=1,-1\n'=1,-1\n");
     let plain = text(&rows, Format::Csv, Options::default());
     assert!(plain.starts_with("-t,n\n=1,-1\n"));
+    for (cell, guarded) in [
+        (" =1", true),
+        ("\n=1", true),
+        ("\u{a0} \r\n@x", true),
+        ("\u{feff}=1", true),
+        ("\u{ff1d}1", true),
+        ("\u{ff0b}1", true),
+        ("\u{ff0d}1", true),
+        (" \u{ff20}x", true),
+        (" x=1", false),
+        ("\nx", false),
+        ("", false),
+    ] {
+        let cells: ArrayRef = Arc::new(StringArray::from(vec![cell]));
+        let shown = text(&batch(vec![("t", cells)]), Format::Csv, Options { csv_safe: true, ..Options::default() });
+        assert_eq!(shown.trim_start_matches("t\n").trim_start_matches('"').starts_with('\''), guarded, "{cell:?}");
+    }
 }
 
 #[test]

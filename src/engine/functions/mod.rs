@@ -1,5 +1,6 @@
 //! The scalar functions that spanql adds to DataFusion's.
 
+pub(crate) mod bounded;
 pub(crate) mod checked;
 pub(crate) mod json;
 pub(crate) mod numbers;
@@ -17,11 +18,12 @@ use crate::filter;
 
 /// Adds the functions of this module and those over JSON text; an own one takes the place of a function of the same
 /// name.
-pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limit) -> Result<()> {
     datafusion_functions_json::register_all(registry)?;
     for function in [filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(numbers::all()) {
         registry.register_udf(function.into())?;
     }
+    bounded::register(registry, limit)?;
     registry.register_udaf(sum::udaf().into())?;
     times::register(registry)?;
     registry.register_udf(similar::udf().into())?;

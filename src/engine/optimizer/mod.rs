@@ -20,12 +20,13 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::balance::BalanceChains;
 use super::compare::MixedComparison;
+use super::functions::bounded::Limit;
 use super::overflow::{CheckedArithmetic, SignedDifferences};
 use super::remote::StraightFromRemote;
 use super::zeros::OneZero;
 
 /// What is done to a logical plan before it is optimized.
-pub(super) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+pub(super) fn analyzer_rules(limit: Limit) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     // IN with a subquery becomes comparisons, for mixed comparison to see; and DataFusion's coercion casts text and
     // fails on the first odd one, so ours comes first.
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
@@ -34,7 +35,7 @@ pub(super) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(multisets::MultisetOperations));
     rules.push(Arc::new(grouping_sets::ConstantKeys));
     rules.push(Arc::new(OneZero));
-    rules.push(Arc::new(CheckedArithmetic));
+    rules.push(Arc::new(CheckedArithmetic(limit)));
     rules.push(Arc::new(BalanceChains));
     rules
 }

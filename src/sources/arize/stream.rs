@@ -1,6 +1,5 @@
 //! From FlightInfo to spans: the stream of DoGet, converted batch by batch.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -9,7 +8,7 @@ use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::{FlightInfo, Ticket};
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::connection::Connection;
 use super::lists::joined;
@@ -17,6 +16,7 @@ use super::status::from_flight;
 use crate::model::arrival::{Origin, convert_batch};
 use crate::model::columns;
 use crate::model::window::Window;
+use crate::panics;
 use crate::sources::error::SourceError;
 use crate::sources::messages::check_buffers;
 use crate::sources::remote::{Received, SpanStream};
@@ -32,7 +32,7 @@ pub(super) fn announced_schema(info: &FlightInfo) -> Option<SchemaRef> {
         return None;
     }
     // What cannot be read is as good as nothing: the stream has a schema of its own.
-    let decoded = std::panic::catch_unwind(|| info.clone().try_decode_schema());
+    let decoded = panics::caught(|| info.clone().try_decode_schema());
     decoded.ok()?.ok().map(Arc::new)
 }
 
@@ -99,7 +99,7 @@ fn batches(
         let batches = FlightRecordBatchStream::new_from_flight_data(data);
         Ok(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
             // Bytes that nobody vouches for: should their reader panic, that is an error of the stream.
-            let next = AssertUnwindSafe(batches.next()).catch_unwind();
+            let next = panics::caught_async(batches.next());
             let Ok(next) = tokio::time::timeout(connection.timeout, next).await else {
                 return Err(connection.silent());
             };

@@ -1,0 +1,181 @@
+//! Where results go: a screen, a pipe, or a file that is there whole or as it was.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, anyhow};
+
+use super::context::Screen;
+use super::exit::Failure;
+use crate::output::Format;
+
+/// Bytes that wait to be written.
+const BUFFER: usize = 1 << 16;
+
+/// Where a result goes, and how.
+pub(super) struct Target {
+    pub(super) format: Format,
+    path: Option<PathBuf>,
+    pub(super) screen: Option<Screen>,
+}
+
+impl Target {
+    /// Results on stdout, or where the shell sends them.
+    pub(super) fn of_screen(screen: Option<Screen>, format: Format) -> Self {
+        Self { format, path: None, screen }
+    }
+
+    /// A file.
+    pub(super) fn of_file(path: &Path, format: Format) -> Self {
+        Self { format, path: Some(path.to_owned()), screen: None }
+    }
+
+    /// Opens the place the result goes to. A file gets its name by [`Sink::keep`], and not before: a result that fails
+    /// or is interrupted leaves what was there.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or stdout was closed before the process began.
+    pub(super) fn open(&self) -> anyhow::Result<Sink> {
+        let Some(path) = &self.path else {
+            let out: Box<dyn Write + Send> = match &self.screen {
+                Some(Screen { file: Some((_, file)), .. }) => Box::new(BufWriter::new(Arc::clone(file))),
+                Some(Screen { pager: Some(pager), .. }) => Box::new(pager.open()),
+                _ => Box::new(BufWriter::with_capacity(BUFFER, stdout()?)),
+            };
+            return Ok(Sink { out, unfinished: None });
+        };
+        let cannot = || format!("cannot write {}", path.display());
+        let place = Place::of(path).with_context(cannot)?;
+        let Place::File { path: whole, before } = place else {
+            // Devices and pipes take what comes as it comes.
+            let file = File::options().write(true).open(path).with_context(cannot)?;
+            return Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: None });
+        };
+        let mut name = whole.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".partial-{}", std::process::id()));
+        let partial = whole.with_file_name(name);
+        let file = File::create(&partial)
+            .with_context(|| format!("{}: it is written beside it first, as {}", cannot(), partial.display()))?;
+        let unfinished = Unfinished { partial, path: whole };
+        if let Some(before) = before {
+            file.set_permissions(before).with_context(cannot)?;
+        }
+        Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: Some(unfinished) })
+    }
+
+    /// Whether the result goes to a file.
+    pub(super) fn is_file(&self) -> bool {
+        self.path.is_some() || self.screen.as_ref().is_some_and(|screen| screen.file.is_some())
+    }
+
+    /// Whether several results may follow each other.
+    pub(super) fn check_results(&self, count: usize) -> anyhow::Result<()> {
+        let one_only = matches!(self.format, Format::Parquet | Format::Arrow) || self.path.is_some();
+        if count > 1 && one_only {
+            return Err(anyhow!(Failure::Usage(format!(
+                "{count} statements give {count} results, and {} holds one: ask them one by one",
+                self.path.as_ref().map_or(self.format.to_string(), |path| path.display().to_string())
+            ))));
+        }
+        Ok(())
+    }
+}
+
+/// Whether stdout was closed before the process began.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Remembers that stdout was closed before the process began, which cannot be seen any more once it runs.
+pub(super) fn stdout_was_closed() {
+    CLOSED.store(true, Ordering::Relaxed);
+}
+
+/// What is written to, until it is kept.
+pub(super) struct Sink {
+    out: Box<dyn Write + Send>,
+    unfinished: Option<Unfinished>,
+}
+
+impl Sink {
+    /// Ends what was written, and gives the file its name.
+    pub(super) fn keep(self) -> anyhow::Result<()> {
+        let Self { mut out, unfinished } = self;
+        out.flush()?;
+        drop(out);
+        unfinished.map_or(Ok(()), Unfinished::keep)
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A file under a name for the time that it is written; dropped without being kept, it is removed.
+#[derive(Debug)]
+struct Unfinished {
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    fn keep(self) -> anyhow::Result<()> {
+        fs::rename(&self.partial, &self.path).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // One that was kept has another name now, and what cannot be removed harms nothing.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// What a path names.
+enum Place {
+    /// A file, or none yet: its path with links followed, and the permissions of the one that is there.
+    File { path: PathBuf, before: Option<fs::Permissions> },
+    /// A device or a pipe.
+    Stream,
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+            Ok(found) if found.is_file() => {
+                // One that may not be written is not replaced either.
+                File::options().append(true).open(path)?;
+                Ok(Self::File { path: fs::canonicalize(path)?, before: Some(found.permissions()) })
+            }
+            Ok(_) => Ok(Self::Stream),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A link to nothing yet names the file that is to be.
+                let path = fs::read_link(path).map_or_else(
+                    |_| path.to_owned(),
+                    |to| path.parent().map_or_else(|| to.clone(), |parent| parent.join(&to)),
+                );
+                Ok(Self::File { path, before: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Stdout.
+///
+/// # Errors
+/// When it was closed before the process began: what is written would vanish.
+pub(super) fn stdout() -> io::Result<io::Stdout> {
+    if CLOSED.load(Ordering::Relaxed) {
+        return Err(io::Error::other("stdout is closed, and nobody would read the result: use -o FILE"));
+    }
+    Ok(io::stdout())
+}

@@ -1,0 +1,368 @@
+//! What a call makes, from its arguments alone.
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit};
+use datafusion::logical_expr::ColumnarValue;
+
+/// Steps that a call may take for a row.
+pub(super) const MOST_STEPS: u64 = 1_000_000_000;
+
+/// How the size of a result follows from the arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Size {
+    /// A text so many times.
+    Repeated,
+    /// Text filled up to so many characters.
+    Padded,
+    /// Each occurrence replaced by a text.
+    Replaced,
+    /// The same, of a pattern, with groups put in.
+    RegexReplaced,
+    /// All texts behind each other.
+    Concatenated,
+    /// The same, with the first between them.
+    Separated,
+    /// A value so many times.
+    RepeatedList,
+    /// A list filled up to so many elements.
+    ResizedList,
+    /// The numbers or times between two.
+    Series,
+    /// The elements of a list with a text between them.
+    JoinedList,
+    /// Steps, not bytes: a text compared with another.
+    Steps,
+    /// About what is given.
+    Given,
+}
+
+/// The functions that are bounded.
+pub(super) const ALL: &[(&str, Size)] = &[
+    ("repeat", Size::Repeated),
+    ("lpad", Size::Padded),
+    ("rpad", Size::Padded),
+    ("replace", Size::Replaced),
+    ("regexp_replace", Size::RegexReplaced),
+    ("concat", Size::Concatenated),
+    ("concat_ws", Size::Separated),
+    ("array_repeat", Size::RepeatedList),
+    ("array_resize", Size::ResizedList),
+    ("range", Size::Series),
+    ("generate_series", Size::Series),
+    ("array_to_string", Size::JoinedList),
+    ("levenshtein", Size::Steps),
+    ("overlay", Size::Given),
+    ("translate", Size::Given),
+    ("upper", Size::Given),
+    ("lower", Size::Given),
+    ("initcap", Size::Given),
+    ("encode", Size::Given),
+];
+
+/// What a call makes, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Beyond what the arguments hold.
+    pub(super) added: u128,
+    /// What the arguments hold that goes into it.
+    given: u128,
+    rows: Vec<u128>,
+}
+
+impl Made {
+    pub(super) fn all(&self) -> u128 {
+        self.added.saturating_add(self.given)
+    }
+
+    /// What is made for the row for which most is made.
+    pub(super) fn largest(&self) -> u128 {
+        self.rows.iter().copied().max().unwrap_or_default()
+    }
+
+    /// How many rows from one on make no more than a limit together; at least one.
+    pub(super) fn rows_within(&self, from: usize, limit: u64) -> usize {
+        let mut sum = 0_u128;
+        let rows = self.rows[from.min(self.rows.len())..].iter();
+        let within = rows.take_while(|bytes| {
+            sum = sum.saturating_add(**bytes);
+            sum <= u128::from(limit)
+        });
+        within.count().max(1)
+    }
+}
+
+impl Size {
+    /// Whether a call makes exactly that, and not perhaps less.
+    pub(super) fn is_exact(self) -> bool {
+        !matches!(self, Self::Replaced | Self::RegexReplaced | Self::Given)
+    }
+
+    pub(super) fn of_call(self, args: &[ColumnarValue], rows: usize) -> Made {
+        let given: u128 = args.iter().map(held).sum();
+        let constant: u128 = args.iter().map(|arg| text(arg).constant()).sum::<u128>() * rows as u128;
+        let arg = |at: usize| args.get(at);
+        let texts = |at: usize| arg(at).map(text).unwrap_or_default();
+        let numbers = |at: usize| arg(at).map(number).unwrap_or_default();
+        let per_row: Box<dyn Fn(usize) -> u128> = match self {
+            Self::Repeated => {
+                let (of, times) = (texts(0), numbers(1));
+                Box::new(move |row| of.at(row) * positive(times.at(row)))
+            }
+            Self::Padded => {
+                let (to, fill) = (numbers(1), arg(2).map_or(1, widest));
+                Box::new(move |row| positive(to.at(row)) * fill)
+            }
+            Self::Replaced => {
+                let (of, from, to) = (texts(0), texts(1), texts(2));
+                Box::new(move |row| (of.at(row) / from.at(row).max(1) + 1) * to.at(row))
+            }
+            Self::RegexReplaced => {
+                let (of, to) = (texts(0), texts(2));
+                // A reference to a group has two characters at least, and gives a part of the text.
+                Box::new(move |row| (of.at(row) + 1) * to.at(row) + to.at(row) / 2 * of.at(row))
+            }
+            Self::Concatenated | Self::Given => return Made { added: constant, given, rows: vec![constant] },
+            Self::Separated => {
+                let separators = texts(0).constant() * args.len().saturating_sub(2) as u128 * rows as u128;
+                let added = constant + separators;
+                return Made { added, given: given * args.len() as u128, rows: vec![added] };
+            }
+            Self::RepeatedList => {
+                let (bytes, times) = (arg(0).map_or(0, |of| element(of, rows)), numbers(1));
+                Box::new(move |row| positive(times.at(row)) * bytes)
+            }
+            Self::ResizedList => {
+                let bytes = arg(2).map_or(8, |fill| element(fill, rows)).max(8);
+                let to = numbers(1);
+                Box::new(move |row| positive(to.at(row)) * bytes)
+            }
+            Self::Series => {
+                let series = Series::of(args);
+                Box::new(move |row| series.count(row) * 8)
+            }
+            Self::JoinedList => {
+                let (lists, between) = (arg(0).map(elements).unwrap_or_default(), texts(1));
+                let null = texts(2);
+                Box::new(move |row| lists.at(row) * (between.at(row) + null.at(row)))
+            }
+            Self::Steps => {
+                let (left, right) = (texts(0), texts(1));
+                Box::new(move |row| left.at(row) * right.at(row))
+            }
+        };
+        let scalar = args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows: Vec<u128> = (0..if scalar { 1 } else { rows }).map(per_row).collect();
+        Made { added: rows.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes)), given, rows }
+    }
+}
+
+fn positive(number: Option<i64>) -> u128 {
+    number.and_then(|number| u128::try_from(number).ok()).unwrap_or_default()
+}
+
+/// A number for every row, or one for all of them.
+#[derive(Debug)]
+enum Numbers {
+    One(Option<i64>),
+    Each(ArrayRef),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::One(None)
+    }
+}
+
+impl Numbers {
+    fn at(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::One(number) => *number,
+            Self::Each(array) => {
+                let numbers = array.as_primitive::<Int64Type>();
+                (row < numbers.len() && numbers.is_valid(row)).then(|| numbers.value(row))
+            }
+        }
+    }
+}
+
+fn number(arg: &ColumnarValue) -> Numbers {
+    let as_numbers = |array: &ArrayRef| cast(array, &DataType::Int64).ok();
+    match arg {
+        ColumnarValue::Array(array) => as_numbers(array).map(Numbers::Each).unwrap_or_default(),
+        ColumnarValue::Scalar(value) => {
+            let one = value.to_array().ok().and_then(|array| as_numbers(&array));
+            Numbers::One(one.and_then(|array| Numbers::Each(array).at(0)))
+        }
+    }
+}
+
+/// Lengths for every row, or one for all of them.
+#[derive(Debug)]
+enum Lengths {
+    One(u128),
+    Each(Vec<u32>),
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self::One(0)
+    }
+}
+
+impl Lengths {
+    fn at(&self, row: usize) -> u128 {
+        match self {
+            Self::One(length) => *length,
+            Self::Each(lengths) => lengths.get(row).copied().unwrap_or_default().into(),
+        }
+    }
+
+    /// The length of a constant.
+    fn constant(&self) -> u128 {
+        match self {
+            Self::One(length) => *length,
+            Self::Each(_) => 0,
+        }
+    }
+}
+
+/// The lengths of texts in bytes; nothing for what is no text.
+fn text(arg: &ColumnarValue) -> Lengths {
+    match arg {
+        ColumnarValue::Scalar(value) => Lengths::One(value.try_as_str().flatten().map_or(0, |text| text.len() as u128)),
+        ColumnarValue::Array(array) => {
+            let of = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+            Lengths::Each(match array.data_type() {
+                DataType::Utf8 => {
+                    array.as_string::<i32>().iter().map(|text| of(text.unwrap_or_default().len())).collect()
+                }
+                DataType::LargeUtf8 => {
+                    array.as_string::<i64>().iter().map(|text| of(text.unwrap_or_default().len())).collect()
+                }
+                DataType::Utf8View => {
+                    array.as_string_view().iter().map(|text| of(text.unwrap_or_default().len())).collect()
+                }
+                _ => vec![],
+            })
+        }
+    }
+}
+
+/// The numbers of elements of lists.
+fn elements(arg: &ColumnarValue) -> Lengths {
+    let of = |array: &ArrayRef| match array.data_type() {
+        DataType::List(_) => Some(array.as_list::<i32>().offsets().lengths().map(|n| n as u32).collect()),
+        DataType::LargeList(_) => Some(array.as_list::<i64>().offsets().lengths().map(|n| n as u32).collect()),
+        DataType::FixedSizeList(_, size) => {
+            Some(vec![u32::try_from(*size).unwrap_or_default(); array.len()])
+        }
+        _ => None,
+    };
+    match arg {
+        ColumnarValue::Array(array) => Lengths::Each(of(array).unwrap_or_default()),
+        ColumnarValue::Scalar(value) => {
+            let lengths: Option<Vec<u32>> = value.to_array().ok().and_then(|array| of(&array));
+            Lengths::One(lengths.and_then(|lengths| lengths.first().copied()).unwrap_or_default().into())
+        }
+    }
+}
+
+/// Bytes that a row takes as an element of a list, on average.
+fn element(arg: &ColumnarValue, rows: usize) -> u128 {
+    let bytes = match arg {
+        ColumnarValue::Scalar(value) => value.size() as u128,
+        ColumnarValue::Array(array) => array.get_array_memory_size() as u128 / rows.max(1) as u128,
+    };
+    bytes.max(8)
+}
+
+/// Bytes that an argument holds for all rows.
+fn held(arg: &ColumnarValue) -> u128 {
+    match arg {
+        ColumnarValue::Scalar(_) => 0,
+        ColumnarValue::Array(array) => array.get_array_memory_size() as u128,
+    }
+}
+
+/// Bytes that a character of a text takes at most.
+fn widest(arg: &ColumnarValue) -> u128 {
+    let ascii = match arg {
+        ColumnarValue::Scalar(value) => value.try_as_str().flatten().is_none_or(str::is_ascii),
+        ColumnarValue::Array(_) => false,
+    };
+    if ascii { 1 } else { 4 }
+}
+
+/// The bounds and steps of series.
+struct Series {
+    start: Numbers,
+    stop: Numbers,
+    step: Step,
+}
+
+enum Step {
+    Number(Numbers),
+    /// Months, days and nanoseconds between times that count so many nanoseconds.
+    Interval(ArrayRef, u128),
+}
+
+impl Series {
+    fn of(args: &[ColumnarValue]) -> Self {
+        let number_at = |at: usize| args.get(at).map(number).unwrap_or_default();
+        let (start, stop) = if args.len() == 1 {
+            (Numbers::One(Some(0)), number_at(0))
+        } else {
+            (number_at(0), number_at(1))
+        };
+        let interval = args.get(2).filter(|step| matches!(step.data_type(), DataType::Interval(_)));
+        let interval = interval.and_then(|step| {
+            let steps = step.to_array(1).ok()?;
+            cast(&steps, &DataType::Interval(IntervalUnit::MonthDayNano)).ok()
+        });
+        let unit = match args.first().map(ColumnarValue::data_type) {
+            Some(DataType::Date32) => 86_400_000_000_000,
+            Some(DataType::Timestamp(unit, _)) => match unit {
+                datafusion::arrow::datatypes::TimeUnit::Second => 1_000_000_000,
+                datafusion::arrow::datatypes::TimeUnit::Millisecond => 1_000_000,
+                datafusion::arrow::datatypes::TimeUnit::Microsecond => 1_000,
+                datafusion::arrow::datatypes::TimeUnit::Nanosecond => 1,
+            },
+            _ => 1,
+        };
+        let step = match interval {
+            Some(steps) => Step::Interval(steps, unit),
+            None if args.len() > 2 => Step::Number(number_at(2)),
+            None => Step::Number(Numbers::One(Some(1))),
+        };
+        Self { start, stop, step }
+    }
+
+    fn count(&self, row: usize) -> u128 {
+        let (Some(start), Some(stop)) = (self.start.at(row), self.stop.at(row)) else { return 0 };
+        let span = u128::from(start.abs_diff(stop));
+        let step = match &self.step {
+            Step::Number(step) => {
+                let Some(step) = step.at(row) else { return 0 };
+                if (stop > start) != (step > 0) {
+                    return 1;
+                }
+                u128::from(step.unsigned_abs())
+            }
+            Step::Interval(steps, unit) => {
+                let steps = steps.as_primitive::<IntervalMonthDayNanoType>();
+                let at = if row < steps.len() { row } else { 0 };
+                if steps.is_empty() || steps.is_null(at) {
+                    return 0;
+                }
+                let step = steps.value(at);
+                const DAY: u128 = 86_400_000_000_000;
+                let nanoseconds = u128::from(step.nanoseconds.unsigned_abs())
+                    + u128::from(step.days.unsigned_abs()) * DAY
+                    + u128::from(step.months.unsigned_abs()) * 28 * DAY;
+                return span * unit / nanoseconds.max(1) + 1;
+            }
+        };
+        span.checked_div(step).unwrap_or_default() + 1
+    }
+}

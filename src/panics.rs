@@ -1,0 +1,38 @@
+//! Readers of other people's, on bytes that nobody vouches for: should one panic, that is an error of the bytes.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::thread;
+
+thread_local! {
+    static EXPECTED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a panic on this thread becomes an error, so that nothing is to be said of it.
+pub(crate) fn are_expected() -> bool {
+    EXPECTED.get() > 0
+}
+
+/// Runs a reader; a panic is given back, and not reported.
+///
+/// What the reader holds must not be used again after a panic.
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> thread::Result<T> {
+    EXPECTED.set(EXPECTED.get() + 1);
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    EXPECTED.set(EXPECTED.get() - 1);
+    outcome
+}
+
+/// Runs a reader that waits; as [`caught`].
+pub(crate) async fn caught_async<T>(run: impl Future<Output = T>) -> thread::Result<T> {
+    let mut run = pin!(run);
+    poll_fn(|context| match caught(|| run.as_mut().poll(context)) {
+        Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
