@@ -11,11 +11,11 @@ use arrow::array::{AsArray, RecordBatch};
 use futures::TryStreamExt;
 use indicatif::HumanCount;
 
-use super::target::stdout;
 use super::args::DemoArguments;
 use super::context::Context;
 use super::exit::Failure;
 use super::pull::Puller;
+use super::target::stdout;
 use super::{import, query};
 use crate::config::{ArizeSettings, FlightEndpoint, Secret};
 use crate::engine::{Engine, EngineError, Param, Params};

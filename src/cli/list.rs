@@ -9,10 +9,10 @@ use futures::TryStreamExt;
 
 use super::args::{FromOptions, ListOptions, Sort, SortedList, SpansList, StructureArguments, WindowOptions};
 use super::context::Context;
-use super::target::Target;
 use super::cursor::Cursor;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::place::Place;
+use super::target::Target;
 use super::{pull, query};
 use crate::engine::{EngineError, Params, Selected};
 use crate::filter::opik::{AnySpan, Entity, Oql};

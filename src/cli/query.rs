@@ -11,8 +11,8 @@ use futures::StreamExt;
 
 use super::args::QueryArguments;
 use super::context::Context;
-use super::target::Target;
 use super::exit::Failure;
+use super::target::Target;
 use super::{incomplete, remote};
 use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
 use crate::output::{Format, Options, ResultWriter, Written, escape_terminal};

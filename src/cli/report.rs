@@ -9,8 +9,8 @@ use chrono::Utc;
 
 use super::args::ReportArguments;
 use super::context::{Context, counted};
-use super::target::Target;
 use super::exit::{EXPECTATION, Failure, INCOMPLETE};
+use super::target::Target;
 use super::{listed, query, remote};
 use crate::config::Environment;
 use crate::engine::Params;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::target::stdout;
 use super::args::ServeArguments;
 use super::context::Context;
 use super::exit::Failure;
 use super::incomplete;
+use super::target::stdout;
 use crate::output::escape_terminal;
 use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
 

@@ -11,8 +11,8 @@ use futures::TryStreamExt;
 
 use super::args::{SessionShow, ShowOptions, TraceShow};
 use super::context::Context;
-use super::target::Target;
 use super::exit::Failure;
+use super::target::Target;
 use super::{incomplete, query};
 use crate::engine::{Engine, EngineError, IdKind, Param, Params};
 use crate::model::columns::PROJECT;

@@ -1,13 +1,14 @@
-//! Aggregates that keep all they are given, with a limit to what they give back: over a window that grows, every row gets
-//! all that came before it.
+//! Aggregates with a limit: those that keep all they are given, because over a window that grows every row gets all that
+//! came before it, and those that are told how much to take ahead.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::ColumnarValue;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -15,6 +16,10 @@ use datafusion::logical_expr::{
 };
 
 use super::{Limit, too_much};
+use crate::engine::error::EngineError;
+
+/// Centroids that a percentile may be computed with: each is memory that is taken ahead.
+const MOST_CENTROIDS: i64 = 100_000;
 
 /// An aggregate of DataFusion's whose results are counted.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -25,7 +30,7 @@ struct Counted {
 
 /// Puts counted aggregates in the place of DataFusion's of the same names.
 pub(super) fn register(registry: &mut dyn FunctionRegistry, limit: Limit) -> Result<()> {
-    for name in ["array_agg", "string_agg"] {
+    for name in ["array_agg", "string_agg", "approx_percentile_cont", "approx_percentile_cont_with_weight"] {
         let inner = registry.udaf(name)?.as_ref().clone();
         registry.register_udaf(Arc::new(Counted { inner, limit }.into()))?;
     }
@@ -33,6 +38,30 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry, limit: Limit) -> Res
 }
 
 impl Counted {
+    fn check_centroids(&self, args: &AccumulatorArgs<'_>) -> Result<()> {
+        let name = self.inner.name();
+        if !name.starts_with("approx_percentile") {
+            return Ok(());
+        }
+        let centroids = args.exprs.iter().skip(1).filter_map(|expr| {
+            let value = expr.evaluate(&RecordBatch::new_empty(Arc::new(args.schema.clone()))).ok()?;
+            match value {
+                ColumnarValue::Scalar(value) if value.data_type().is_integer() => {
+                    value.cast_to(&DataType::Int64).ok().map(|value| i64::try_from(value).unwrap_or(i64::MAX))
+                }
+                _ => None,
+            }
+        });
+        match centroids.max() {
+            Some(most) if most > MOST_CENTROIDS => {
+                Err(EngineError::new("bad-argument", format!("{name}() takes at most {MOST_CENTROIDS} centroids"))
+                    .why(format!("{most} were asked for"))
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn counted(&self, inner: Box<dyn Accumulator>) -> Box<dyn Accumulator> {
         Box::new(CountedAccumulator { name: self.inner.name().to_owned(), inner, given: 0, limit: self.limit })
     }
@@ -68,10 +97,12 @@ impl AggregateUDFImpl for Counted {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.check_centroids(&args)?;
         Ok(self.counted(self.inner.accumulator(args)?))
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.check_centroids(&args)?;
         Ok(self.counted(self.inner.create_sliding_accumulator(args)?))
     }
 

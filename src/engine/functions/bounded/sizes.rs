@@ -254,9 +254,7 @@ fn elements(arg: &ColumnarValue) -> Lengths {
     let of = |array: &ArrayRef| match array.data_type() {
         DataType::List(_) => Some(array.as_list::<i32>().offsets().lengths().map(|n| n as u32).collect()),
         DataType::LargeList(_) => Some(array.as_list::<i64>().offsets().lengths().map(|n| n as u32).collect()),
-        DataType::FixedSizeList(_, size) => {
-            Some(vec![u32::try_from(*size).unwrap_or_default(); array.len()])
-        }
+        DataType::FixedSizeList(_, size) => Some(vec![u32::try_from(*size).unwrap_or_default(); array.len()]),
         _ => None,
     };
     match arg {
@@ -310,11 +308,8 @@ enum Step {
 impl Series {
     fn of(args: &[ColumnarValue]) -> Self {
         let number_at = |at: usize| args.get(at).map(number).unwrap_or_default();
-        let (start, stop) = if args.len() == 1 {
-            (Numbers::One(Some(0)), number_at(0))
-        } else {
-            (number_at(0), number_at(1))
-        };
+        let (start, stop) =
+            if args.len() == 1 { (Numbers::One(Some(0)), number_at(0)) } else { (number_at(0), number_at(1)) };
         let interval = args.get(2).filter(|step| matches!(step.data_type(), DataType::Interval(_)));
         let interval = interval.and_then(|step| {
             let steps = step.to_array(1).ok()?;
