@@ -9,8 +9,10 @@ use object_store::ObjectStoreExt;
 use super::blocking::blocking;
 use super::build::{Built, Means, build_new, rebuild};
 use super::error::{Result, StoreError};
+use super::files::WrittenFile;
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
-use super::ledger::{self, Record};
+use super::lease::Lease;
+use super::ledger::Record;
 use super::manifest::{self, Commit, FileRef, Manifest, Segment};
 use super::merge::{Counts, Deleted};
 use super::plan::{Plan, Work, plan, plan_new};
@@ -18,12 +20,14 @@ use super::pool::Pool;
 use super::segment::BuiltSegment;
 use super::spill::Slot;
 use super::stored::StoredSegment;
-use super::tombstones::{self, Tombstones};
+use super::tombstones::Tombstones;
 use super::{Progress, Store};
 use crate::model::types::OpenType;
 
 /// Attempts before a writer gives up against others.
 const ATTEMPTS: usize = 50;
+/// Attempts before a writer gives up against whoever removes its files.
+const ROBBED: usize = 3;
 
 /// Deletions to merge: spans by project.
 pub(crate) type Deletions = HashMap<String, Deleted>;
@@ -54,8 +58,19 @@ struct Written {
     replaced: Vec<String>,
     open: BTreeMap<String, OpenType>,
     counts: Counts,
-    /// Files that the disk was not asked yet to keep.
-    unsynced: Vec<String>,
+    /// Their files, and others that the manifest will name.
+    files: Vec<WrittenFile>,
+    /// How many of the files the disk was asked to keep.
+    synced: usize,
+}
+
+/// How an attempt to commit ended.
+enum Attempt {
+    Done(Committed),
+    /// Another writer's commit means the work must be done again.
+    Overtaken,
+    /// Files that were written were removed, or may be at any time: the work must be done again, too.
+    Robbed,
 }
 
 /// What a commit changes beside segments.
@@ -77,40 +92,75 @@ impl Store {
         progress: &Progress,
     ) -> Result<Committed> {
         self.place.create().await?;
+        // What cannot be removed does not keep anybody from writing.
+        let _ = self.clear_after_the_dead().await;
+        let mut robbed = 0;
         for _ in 0..ATTEMPTS {
+            let lease = Lease::take(&self.place, None).await?;
             let base = manifest::load_newest(&self.place).await?;
-            let mut tombstones = Tombstones::load(&self.place, &base).await?;
-            for (project, spans) in &deletions {
-                for (trace_id, span_id) in spans {
-                    tombstones.add(project, trace_id.clone(), span_id.clone());
+            let version = base.version;
+            let done = self.attempt(&lease, base, &pool, &deletions, record, operation, progress).await;
+            lease.release().await;
+            match done {
+                Ok(Attempt::Done(committed)) => return Ok(committed),
+                Ok(Attempt::Overtaken) => {}
+                Ok(Attempt::Robbed) if robbed + 1 < ROBBED => robbed += 1,
+                Ok(Attempt::Robbed) => return Err(StoreError::Robbed { place: self.place.name.clone() }),
+                Err(error @ StoreError::Missing { .. }) => {
+                    // Another writer replaced a segment that was to be read, and a vacuum removed it.
+                    if manifest::load_newest(&self.place).await?.version == version {
+                        return Err(error);
+                    }
                 }
-            }
-            let names = OpenNames::of(&base, &pool.columns);
-            let plan = plan(&self.segments, &base, &pool, &deletions).await?;
-            let mut written = self.build(&pool, plan, &names, &tombstones, progress).await?;
-            let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
-            if same_spans && record.is_none() {
-                return Ok(Committed { counts: written.counts, ..Committed::unchanged(base.version) });
-            }
-            let tombstones = if deletions.is_empty() {
-                base.tombstones.clone()
-            } else {
-                let reference = tombstones.save(&self.place).await?;
-                written.unsynced.push(reference.file(tombstones::FOLDER));
-                Some(reference)
-            };
-            let change = Change { operation, tombstones, record };
-            match self.publish(&base, &mut written, &names, &pool, &change).await? {
-                Some(committed) => return Ok(committed),
-                None => self.discard(&written.added).await,
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one attempt of `merge`, with all that it was given")]
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        base: Manifest,
+        pool: &Arc<Pool>,
+        deletions: &Deletions,
+        record: Option<&Record<'_>>,
+        operation: &str,
+        progress: &Progress,
+    ) -> Result<Attempt> {
+        let mut tombstones = Tombstones::load(&self.place, &base).await?;
+        for (project, spans) in deletions {
+            for (trace_id, span_id) in spans {
+                tombstones.add(project, trace_id.clone(), span_id.clone());
+            }
+        }
+        let names = OpenNames::of(&base, &pool.columns);
+        let plan = plan(&self.segments, &base, pool, deletions).await?;
+        let mut written = self.build(lease, pool, plan, &names, &tombstones, progress).await?;
+        let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
+        if same_spans && record.is_none() {
+            return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
+        }
+        let tombstones = if deletions.is_empty() {
+            base.tombstones.clone()
+        } else {
+            let (reference, file) = tombstones.save(&self.place, lease.file_id()).await?;
+            written.files.push(file);
+            Some(reference)
+        };
+        let change = Change { operation, tombstones, record };
+        let done = self.publish(lease, &base, &mut written, &names, pool, &change).await?;
+        if !matches!(done, Attempt::Done(_)) {
+            self.discard(&written.added).await;
+        }
+        Ok(done)
+    }
+
     /// Replaces segments by others that hold the same spans, if they are all still there.
     pub(crate) async fn rewrite(
         &self,
+        lease: &Lease,
         base: &Manifest,
         old: &[Segment],
         pool: Pool,
@@ -119,26 +169,34 @@ impl Store {
         let names = OpenNames::of(base, &pool.columns);
         let pool = Arc::new(pool);
         let plan = plan_new(&pool);
-        let mut written = self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        let mut written = self.build(lease, &pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = Pool::new(self.spill_dir());
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
-        let done = self.publish(base, &mut written, &names, &empty, &change).await?;
-        if done.is_none() {
-            self.discard(&written.added).await;
+        match self.publish(lease, base, &mut written, &names, &empty, &change).await? {
+            Attempt::Done(committed) => Ok(Some(committed)),
+            Attempt::Overtaken | Attempt::Robbed => {
+                self.discard(&written.added).await;
+                Ok(None)
+            }
         }
-        Ok(done)
     }
 
     async fn build(
         &self,
+        lease: &Lease,
         pool: &Arc<Pool>,
         plan: Plan,
         names: &OpenNames,
         tombstones: &Tombstones,
         progress: &Progress,
     ) -> Result<Written> {
-        let means = Means { names: Arc::new(names.clone()), sizes: self.sizes, spill_dir: self.spill_dir() };
+        let means = Means {
+            names: Arc::new(names.clone()),
+            sizes: self.sizes,
+            spill_dir: self.spill_dir(),
+            writer: lease.writer().to_owned(),
+        };
         let mut written = Written::default();
         let mut moved = Pool::new(self.spill_dir());
         let Plan { work, assign, partitions } = plan;
@@ -210,13 +268,13 @@ impl Store {
                 continue;
             }
             let segment = &built.segment;
-            for (file, bytes) in [
-                (segment.spans_file(), built.spans),
-                (segment.traces_file(), built.traces),
-                (segment.card_file(), built.card),
+            for (file, size, content) in [
+                (segment.spans_file(), segment.bytes, built.spans),
+                (segment.traces_file(), segment.summary_bytes, built.traces),
+                (segment.card_file(), built.card.len() as u64, built.card.into()),
             ] {
-                self.place.put(&file, bytes).await?;
-                written.unsynced.push(file);
+                self.place.put(&file, content).await?;
+                written.files.push(WrittenFile { file, size });
             }
             for (name, seen) in built.open {
                 let united = written.open.get(&name).map_or(seen, |known| known.unite(seen));
@@ -227,41 +285,101 @@ impl Store {
         Ok(())
     }
 
-    /// Creates the next manifest; `None` when another writer's commit means the work must be done again.
+    /// Creates the next manifest.
     async fn publish(
         &self,
+        lease: &Lease,
         base: &Manifest,
         written: &mut Written,
         names: &OpenNames,
         pool: &Pool,
         change: &Change<'_>,
-    ) -> Result<Option<Committed>> {
+    ) -> Result<Attempt> {
         let _committer = self.committer.lock().await;
         let mut newest = base.clone();
         for _ in 0..ATTEMPTS {
             let Some(mut next) = next_manifest(&newest, written, names, change) else {
-                return Ok(None);
+                return Ok(Attempt::Overtaken);
             };
             let ledger = match change.record {
-                Some(record) => Some(record.save_after(&self.place, &newest, written.counts).await?),
+                Some(record) => Some(record.save_after(&self.place, lease.file_id(), &newest, written.counts).await?),
                 None => None,
             };
-            if let Some(ledger) = &ledger {
-                written.unsynced.push(ledger.file(ledger::FOLDER));
-                next.ledger = Some(ledger.clone());
+            if let Some((reference, file)) = &ledger {
+                written.files.push(file.clone());
+                next.ledger = Some(reference.clone());
             }
-            // What a manifest names must be there before it is.
-            self.place.sync(std::mem::take(&mut written.unsynced)).await?;
+            // What a manifest names must be there before it is, and stay.
+            let unsynced = written.files[written.synced..].iter().map(|written| written.file.clone()).collect();
+            self.place.sync(unsynced).await?;
+            written.synced = written.files.len();
+            if !self.owns(lease, &written.files).await? {
+                return Ok(Attempt::Robbed);
+            }
             if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
+                let not_synced = match self.owns(lease, &written.files).await {
+                    Ok(true) => unsynced,
+                    Ok(false) => {
+                        self.take_back(&next, &newest).await.map_err(|error| StoreError::NotTakenBack {
+                            version: next.version,
+                            reason: error.to_string(),
+                        })?;
+                        return Ok(Attempt::Robbed);
+                    }
+                    // They were there, and so was the lease.
+                    Err(error) => unsynced.or(Some(error.to_string())),
+                };
                 let committed = Committed::unchanged(next.version);
-                return Ok(Some(Committed { counts: written.counts, not_synced: unsynced, ..committed }));
+                return Ok(Attempt::Done(Committed { counts: written.counts, not_synced, ..committed }));
             }
-            if let Some(unused) = &ledger {
-                self.discard_file(&unused.file(ledger::FOLDER)).await;
+            if let Some((_, unused)) = &ledger {
+                self.discard_file(&unused.file).await;
+                written.files.retain(|written| written != unused);
+                written.synced = written.files.len();
             }
             newest = manifest::load_newest(&self.place).await?;
             if self.conflicts(base, &newest, written, pool).await? {
-                return Ok(None);
+                return Ok(Attempt::Overtaken);
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Whether a writer's lease stands and its files are as it wrote them.
+    async fn owns(&self, lease: &Lease, files: &[WrittenFile]) -> Result<bool> {
+        Ok(self.place.holds(files).await? && lease.stands().await?)
+    }
+
+    /// Takes a version back whose files may be removed at any time, by another one that differs from the newest in what
+    /// that version had changed.
+    pub(crate) async fn take_back(&self, version: &Manifest, before: &Manifest) -> Result<()> {
+        let has = |manifest: &Manifest, id: &str| manifest.segments.iter().any(|segment| segment.id == id);
+        for _ in 0..ATTEMPTS {
+            let newest = manifest::load_newest(&self.place).await?;
+            let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
+            // One that was created below newer versions changes nothing.
+            let is_theirs = version.version < newest.version && !newest.segments.iter().any(is_added);
+            if is_theirs && (newest.ledger != version.ledger || version.ledger == before.ledger) {
+                return Ok(());
+            }
+            let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
+            next.segments.retain(|segment| !is_added(segment));
+            let replaced =
+                before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
+            next.segments.extend(replaced.cloned());
+            sort(&mut next.segments);
+            if next.tombstones == version.tombstones {
+                next.tombstones.clone_from(&before.tombstones);
+            }
+            if next.ledger == version.ledger {
+                next.ledger.clone_from(&before.ledger);
+            }
+            if newest.version == version.version {
+                (next.columns, next.rest) = (before.columns.clone(), before.rest.clone());
+            }
+            self.place.check(next.sized_files().collect()).await?;
+            if let Commit::Won { .. } = manifest::create(&self.place, &next).await? {
+                return Ok(());
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
@@ -315,13 +433,17 @@ impl Store {
     }
 }
 
+fn sort(segments: &mut [Segment]) {
+    segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
+}
+
 /// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
 fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change: &Change<'_>) -> Option<Manifest> {
     let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
     next.segments.extend(written.added.iter().cloned());
-    next.segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
+    sort(&mut next.segments);
     for (name, seen) in &written.open {
         if next.rest.contains_key(name) {
             return None;
