@@ -311,11 +311,12 @@ impl Store {
             }
             // What a manifest names must be there before it is, and stay.
             let unsynced = written.files[written.synced..].iter().map(|written| written.file.clone()).collect();
-            self.place.sync(unsynced).await?;
-            written.synced = written.files.len();
+            let synced = self.place.sync(unsynced).await;
             if !self.owns(lease, &written.files).await? {
                 return Ok(Attempt::Robbed);
             }
+            synced?;
+            written.synced = written.files.len();
             if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
                 let not_synced = match self.owns(lease, &written.files).await {
                     Ok(true) => unsynced,

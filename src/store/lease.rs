@@ -114,13 +114,18 @@ impl Lease {
 
     /// Gives the lease up: what of its files no manifest names is anybody's.
     pub(crate) async fn release(mut self) {
+        // One that stays is taken for that of a dead writer, which it is.
+        let file = lease_file(&self.writer);
+        if let (Some(lock), Some(root)) = (self.lock.take(), &self.place.local) {
+            let path = root.join(file);
+            let _ = tokio::task::spawn_blocking(move || std::fs::remove_file(path).map(|()| drop(lock))).await;
+            return;
+        }
         if let Some(beat) = self.beat.take() {
             beat.abort();
             let _ = self.place.objects.delete(&self.place.path(&beat_file(&self.writer))).await;
         }
-        // One that stays is taken for that of a dead writer, which it is.
-        let _ = self.place.objects.delete(&self.place.path(&lease_file(&self.writer))).await;
-        drop(self.lock.take());
+        let _ = self.place.objects.delete(&self.place.path(&file)).await;
     }
 }
 
@@ -192,19 +197,17 @@ impl Standing {
         self.base.is_some_and(|base| version >= base)
     }
 
+    /// How many writers run.
+    pub(crate) fn writers(&self) -> usize {
+        self.writers.len()
+    }
+
     fn add(&mut self, writer: &str, note: Option<&Note>) {
         self.writers.insert(writer.to_owned());
         // Of one that is being written, nothing is known yet.
         let base = note.map_or(0, |note| note.base);
         self.base = Some(self.base.map_or(base, |oldest| oldest.min(base)));
     }
-}
-
-/// Whether there is any lease.
-pub(crate) async fn any(place: &Place) -> Result<bool> {
-    let folder = place.path(FOLDER);
-    let first = place.objects.list(Some(&folder)).try_next().await;
-    first.map(|first| first.is_some()).map_err(|error| StoreError::storage(FOLDER, error))
 }
 
 /// Finds out whose leases stand, and voids those of dead writers.

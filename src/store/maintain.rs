@@ -47,8 +47,11 @@ impl Store {
     pub async fn versions(&self) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
         for (number, _) in manifest::list_versions(&self.place).await? {
-            let manifest = manifest::load(&self.place, number).await.map_err(|error| error.to_string());
-            versions.push(Version { number, manifest });
+            match manifest::load(&self.place, number).await {
+                // A vacuum has removed it since it was listed.
+                Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, number).await? => {}
+                loaded => versions.push(Version { number, manifest: loaded.map_err(|error| error.to_string()) }),
+            }
         }
         Ok(versions)
     }
@@ -64,7 +67,9 @@ impl Store {
             return Err(StoreError::NoVersion { version, known });
         }
         match manifest::load(&self.place, version).await {
-            Err(StoreError::Missing { .. }) => Err(StoreError::Removed { version }),
+            Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, version).await? => {
+                Err(StoreError::Removed { version })
+            }
             loaded => loaded,
         }
     }
@@ -75,6 +80,8 @@ impl Store {
     /// [`StoreError::NoVersion`] or [`StoreError::Removed`] when it was vacuumed; [`StoreError::Missing`] or
     /// [`StoreError::Damaged`] when one of its files is not whole.
     pub async fn restore(&self, version: u64) -> Result<Committed> {
+        // A store that is not there is not made for this.
+        self.version(version).await?;
         self.place.create().await?;
         let lease = Lease::take(&self.place, Some(version)).await?;
         let done = self.restore_under(&lease, version).await;

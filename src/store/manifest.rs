@@ -284,6 +284,11 @@ pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::Dat
     Ok(versions)
 }
 
+/// Whether a version is there, be it readable or not.
+pub(crate) async fn is_listed(place: &Place, version: u64) -> Result<bool> {
+    Ok(list_versions(place).await?.iter().any(|(number, _)| *number == version))
+}
+
 /// The version of the manifest of a name.
 fn version_of(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".json")?;

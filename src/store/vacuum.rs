@@ -20,7 +20,7 @@ use object_store::ObjectStore;
 
 use super::Store;
 use super::error::{Result, StoreError};
-use super::lease::{self, Standing};
+use super::lease;
 use super::manifest::{self, Manifest};
 use super::place::Place;
 
@@ -36,6 +36,8 @@ pub struct Vacuumed {
     pub files: usize,
     /// Bytes of all of them.
     pub bytes: u64,
+    /// Writers that were at work, whose files and versions stay.
+    pub writers: usize,
 }
 
 /// A file of the store as a listing shows it.
@@ -72,6 +74,7 @@ impl Store {
         let mut staged = self.place.staged().await?;
         let standing = lease::standing(&self.place).await?;
         doomed.retain(|version| !standing.needs(*version));
+        done.writers = standing.writers();
         self.check_newest().await?;
         // A manifest that cannot be read may need any file: nothing is removed then.
         load_others(&self.place, &doomed).await?;
@@ -104,15 +107,15 @@ impl Store {
     ///
     /// It waits for nobody, and what cannot be removed now is left to a vacuum.
     pub(crate) async fn clear_after_the_dead(&self) -> Result<()> {
-        if self.place.local.is_none() || !lease::any(&self.place).await? {
+        if self.place.local.is_none() {
+            return Ok(());
+        }
+        let standing = lease::standing(&self.place).await?;
+        if standing.dead.is_empty() {
             return Ok(());
         }
         let files = list_files(&self.place).await?;
         let mut staged = self.place.staged().await?;
-        let standing: Standing = lease::standing(&self.place).await?;
-        if standing.dead.is_empty() {
-            return Ok(());
-        }
         let needed: HashSet<String> =
             load_others(&self.place, &HashSet::new()).await?.iter().flat_map(Manifest::files).collect();
         for listed in files.iter().filter(|listed| standing.was_left(listed.name()) && !needed.contains(&listed.file)) {
@@ -166,14 +169,9 @@ async fn load_others(place: &Place, doomed: &HashSet<u64>) -> Result<Vec<Manifes
         match manifest::load(place, version).await {
             Ok(manifest) => manifests.push(manifest),
             // Another vacuum has removed it; its last version stays.
-            Err(StoreError::Missing { .. }) if !is_there(place, version).await? => {}
+            Err(StoreError::Missing { .. }) if !manifest::is_listed(place, version).await? => {}
             Err(error) => return Err(error),
         }
     }
     Ok(manifests)
-}
-
-/// Whether a version is listed.
-async fn is_there(place: &Place, version: u64) -> Result<bool> {
-    Ok(manifest::list_versions(place).await?.iter().any(|(number, _)| *number == version))
 }

@@ -11,8 +11,7 @@ use spanql::store::Store;
 use super::support::{demo, files, import, spanql};
 
 /// Sorts more than it may hold in memory, and goes on for long.
-const SORTS: &str =
-    "SELECT count(*) FROM (SELECT a.*, b.span_id AS other FROM spans a, spans b, spans c ORDER BY 2, 3)";
+const SORTS: &str = "SELECT a.span_id, b.span_id AS other FROM spans a, spans b ORDER BY b.name, a.span_id";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn signal(child: &Child, name: &str) {
@@ -77,4 +76,23 @@ fn a_demo_that_is_asked_to_end_removes_its_store() {
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(files(dir.path()), [] as [&str; 0]);
+}
+
+#[test]
+fn a_demo_removes_what_killed_ones_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let [killed, running, other] = ["spanql-demoA", "spanql-demoB", "spanql-other"].map(|name| dir.path().join(name));
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let open = |path: &PathBuf| {
+        std::fs::create_dir_all(path.join("store")).unwrap();
+        let directory = std::fs::File::open(path).unwrap();
+        directory.set_modified(old).unwrap();
+        directory
+    };
+    let held = [&killed, &running, &other].map(open);
+    held[1].try_lock().unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_spanql"));
+    super::support::succeed(demo.env("TMPDIR", dir.path()).args(["-q", "demo", "--spans", "300"]));
+    assert!(!killed.exists() && running.exists() && other.exists());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
