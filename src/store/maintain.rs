@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
+use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::lease::Lease;
-use super::manifest::{self, Commit, Manifest, Segment};
+use super::manifest::{self, Manifest, Segment};
 use super::pool::Pool;
+use super::publish::ATTEMPTS;
 use super::stored::StoredSegment;
 use super::{Committed, Store};
 
@@ -15,8 +17,6 @@ use super::{Committed, Store};
 const SMALL_ROWS: u64 = 32 * 1024;
 /// As many small segments in one project are joined after a commit.
 const MANY_SMALL: usize = 8;
-/// Attempts of a restore against other writers.
-const ATTEMPTS: usize = 50;
 
 /// One version of a store, as `store versions` lists it.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ impl Store {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
             let newest = manifest::list_versions(&self.place).await?.last().map_or(0, |(newest, _)| *newest);
             let next = Manifest::after(newest, &old, format!("restore {version}"));
-            if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
+            if let Commit::Won { unsynced } = create(&self.place, &next).await? {
                 // A vacuum removes manifests, then lists those that are left, then removes the files that none of them
                 // names. If the old one is still there now, that list has the new one.
                 let stays = async { Ok::<_, StoreError>(lease.stands().await? && self.has_version(version).await?) };
