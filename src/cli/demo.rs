@@ -1,10 +1,11 @@
 //! `spanql demo`: the whole tour. Generated spans are served over Flight, pulled into a store, and asked about.
 
 use std::collections::hash_map::RandomState;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arrow::array::{AsArray, RecordBatch};
@@ -70,13 +71,19 @@ const A_TRACE: &str = "SELECT trace_id FROM traces ORDER BY error_count > 0 AND 
      start_time DESC, trace_id LIMIT 1";
 /// A session of a few turns.
 const A_SESSION: &str = "SELECT session_id FROM sessions ORDER BY trace_count BETWEEN 2 AND 4 DESC, cost DESC NULLS LAST, session_id LIMIT 1";
+/// How the names of its temporary directories begin.
+const TEMPORARY: &str = "spanql-demo";
+/// The age from which such a directory is locked by whoever runs.
+const SETTLED: Duration = Duration::from_secs(60);
 /// Where the demo serves.
 const HOST: &str = "127.0.0.1";
 
 pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::Result<()> {
+    clear_after_the_killed();
     // Removed when it goes out of scope.
     let temporary =
-        tempfile::Builder::new().prefix("spanql-demo").tempdir().context("cannot make a temporary directory")?;
+        tempfile::Builder::new().prefix(TEMPORARY).tempdir().context("cannot make a temporary directory")?;
+    let _running = lock(temporary.path());
     let place: PathBuf = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("store"));
     let context = context.with_place(&place);
     let store = Arc::new(Store::open(&place.display().to_string())?);
@@ -94,6 +101,27 @@ pub(super) async fn run(context: &Context, arguments: DemoArguments) -> anyhow::
         context.report("\nThe store is removed now; `spanql demo --keep DIR` keeps it for your own questions.");
     }
     Ok(())
+}
+
+/// Locks a directory as long as the file is open, where the system can do that; `None` when another process has.
+fn lock(dir: &Path) -> Option<File> {
+    File::open(dir).ok().filter(|dir| dir.try_lock().is_ok())
+}
+
+/// Removes the directories of demos that were killed: whoever runs holds a lock.
+fn clear_after_the_killed() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        // One that was made just now may not be locked yet.
+        let settled = |entry: &std::fs::DirEntry| {
+            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_dir);
+            metadata.and_then(|found| found.modified().ok()?.elapsed().ok()).is_some_and(|age| age > SETTLED)
+        };
+        if ours && settled(&entry) && lock(&entry.path()).is_some() {
+            // What cannot be removed may be somebody else's.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 async fn generate(context: &Context, store: &Store, spans: u64, seed: u64) -> anyhow::Result<()> {

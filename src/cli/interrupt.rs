@@ -1,4 +1,4 @@
-//! Ctrl-C, heard on a thread of its own: queries may keep every other thread busy.
+//! Ctrl-C and SIGTERM, heard on a thread of their own: queries may keep every other thread busy.
 
 use std::time::Duration;
 
@@ -9,21 +9,35 @@ use super::exit;
 /// Time to remove temporary files before the process leaves.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Counts how often Ctrl-C was pressed.
+/// Counts how often Ctrl-C was pressed, or the process asked to end.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupts(watch::Receiver<u64>);
 
+/// Waits for Ctrl-C, or for SIGTERM as well.
+async fn asked(terminate: bool) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if terminate {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        return tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed,
+            _ = terminated.recv() => Ok(()),
+        };
+    }
+    tokio::signal::ctrl_c().await
+}
+
 impl Interrupts {
     /// Begins to listen, once for a process. `leave`: the process ends soon after Ctrl-C whatever it is doing, e.g. while
-    /// the reader of a pipe does not read.
+    /// the reader of a pipe does not read. `terminate`: SIGTERM is the same as Ctrl-C.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn listen(leave: bool) -> std::io::Result<Self> {
+    pub(super) fn listen(leave: bool, terminate: bool) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let (sender, receiver) = watch::channel(0);
         let listen = move || {
-            while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            while runtime.block_on(asked(terminate)).is_ok() {
                 sender.send_modify(|count| *count += 1);
                 if leave {
                     std::thread::sleep(GRACE);

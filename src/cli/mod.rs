@@ -109,7 +109,8 @@ fn end() -> ExitCode {
 
 /// Runs a command until it is done or Ctrl-C is pressed.
 async fn interruptible(command: Command, context: &Context) -> anyhow::Result<()> {
-    let mut interrupts = Interrupts::listen(true)?;
+    // A server has its own answer to SIGTERM.
+    let mut interrupts = Interrupts::listen(true, !matches!(command, Command::Serve(_)))?;
     tokio::select! {
         outcome = run(command, context) => outcome,
         () = interrupts.pressed() => Err(Failure::Interrupted.into()),

@@ -40,6 +40,11 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
                 counted(done.files as u64, "file"),
                 ByteSize(done.bytes)
             ));
+            if done.writers > 0 {
+                let writers = counted(done.writers as u64, "writer");
+                context
+                    .note(&format!("{writers} at work: what they have written stays, and the versions they rest on"));
+            }
             Ok(())
         }
     }

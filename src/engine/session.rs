@@ -10,7 +10,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
@@ -30,6 +29,7 @@ use super::parse::parse;
 use super::planner::Planner;
 use super::prepared::Prepared;
 use super::remote::RemoteSchema;
+use super::spill::spilling_into;
 use super::stop::Stops;
 use crate::filter::opik::AnySpan;
 use crate::sources::SpanSource;
@@ -363,10 +363,8 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         runtime =
             runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
     }
-    if let Some(dir) = &config.temp_dir {
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
-        runtime = runtime.with_disk_manager_builder(disk);
-    }
+    let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    runtime = runtime.with_disk_manager_builder(spilling_into(dir));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)

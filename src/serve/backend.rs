@@ -1,7 +1,6 @@
 //! What every request starts from: a version of the store, its projects, and queries over one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -9,7 +8,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::{Expr, lit};
@@ -18,7 +16,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use super::ids::project_id;
 use super::refusal::Refusal;
 use super::settings::{Log, Settings};
-use crate::engine::{EngineError, StoreEngine, with_open_names};
+use crate::engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use crate::filter::Filter;
 use crate::model::columns::START_TIME;
 use crate::model::nearest::nearest;
@@ -51,9 +49,7 @@ impl std::fmt::Debug for Backend {
 
 impl Backend {
     pub(super) fn new(store: Arc<Store>, settings: &Settings) -> Result<Self, EngineError> {
-        let dir: PathBuf = store.spill_dir();
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![dir]));
-        let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk);
+        let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling_into(store.spill_dir()));
         if let Some(limit) = settings.memory_limit {
             runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit)));
         }

@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 
 use super::error::{Result, StoreError};
 use super::layout::OpenNames;
+use super::lease::file_id;
 use super::manifest::COMPUTED;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
@@ -32,6 +33,8 @@ pub(crate) struct Means {
     pub(crate) names: Arc<OpenNames>,
     pub(crate) sizes: Sizes,
     pub(crate) spill_dir: PathBuf,
+    /// Whose segments are built: their ids begin with it.
+    pub(crate) writer: String,
 }
 
 /// What building gave.
@@ -291,7 +294,8 @@ impl Output {
             Some(writer) => Ok(writer),
             empty => {
                 let schema = Arc::clone(&self.layout.schema);
-                Ok(empty.insert(SegmentWriter::new(&self.project, schema, self.means.spill_dir.clone())?))
+                let id = file_id(&self.means.writer);
+                Ok(empty.insert(SegmentWriter::new(id, &self.project, schema, self.means.spill_dir.clone())?))
             }
         }
     }

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Result, StoreError};
@@ -129,8 +128,7 @@ impl Card {
 
     pub(crate) async fn load(place: &Place, segment: &Segment) -> Result<Self> {
         let file = segment.card_file();
-        let get = async { place.objects.get(&place.path(&file)).await?.bytes().await };
-        let bytes = get.await.map_err(|error| StoreError::storage(&file, error))?;
+        let bytes = place.read(&file).await?;
         if crc32fast::hash(&bytes) != segment.card_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
@@ -163,14 +161,7 @@ impl CheckedFile {
         }
         let first = range.start / BLOCK;
         let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.size);
-        let path = self.place.path(&self.file);
-        let bytes = self.place.objects.get_range(&path, blocks.clone()).await;
-        let bytes = bytes.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => StoreError::damaged(&self.file, "the file is missing"),
-            // Local files answer a range beyond their end with a generic error.
-            error if self.place.local.is_some() => StoreError::damaged(&self.file, error),
-            error => StoreError::storage(&self.file, error),
-        })?;
+        let bytes = self.place.read_range(&self.file, blocks.clone()).await?;
         self.check(first as usize, blocks.end - blocks.start, &bytes)?;
         let start = (range.start - blocks.start) as usize;
         Ok(bytes.slice(start..start + (range.end - range.start) as usize))

@@ -1,6 +1,6 @@
-//! Committing: build what a plan says, then create the next manifest, again if somebody else was first.
+//! Committing: build what a plan says and publish it, again if another commit or a vacuum came between.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,21 +9,23 @@ use object_store::ObjectStoreExt;
 use super::blocking::blocking;
 use super::build::{Built, Means, build_new, rebuild};
 use super::error::{Result, StoreError};
-use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
-use super::ledger::{self, Record};
-use super::manifest::{self, Commit, FileRef, Manifest, Segment};
+use super::files::WrittenFile;
+use super::layout::OpenNames;
+use super::lease::Lease;
+use super::ledger::Record;
+use super::manifest::{self, Manifest, Segment};
 use super::merge::{Counts, Deleted};
 use super::plan::{Plan, Work, plan, plan_new};
 use super::pool::Pool;
+use super::publish::{ATTEMPTS, Attempt, Change, Written};
 use super::segment::BuiltSegment;
 use super::spill::Slot;
 use super::stored::StoredSegment;
-use super::tombstones::{self, Tombstones};
+use super::tombstones::Tombstones;
 use super::{Progress, Store};
-use crate::model::types::OpenType;
 
-/// Attempts before a writer gives up against others.
-const ATTEMPTS: usize = 50;
+/// Attempts before a writer gives up against whoever removes its files.
+const ROBBED: usize = 3;
 
 /// Deletions to merge: spans by project.
 pub(crate) type Deletions = HashMap<String, Deleted>;
@@ -47,25 +49,6 @@ impl Committed {
     }
 }
 
-/// Segments that were written and are not in a manifest yet.
-#[derive(Default)]
-struct Written {
-    added: Vec<Segment>,
-    replaced: Vec<String>,
-    open: BTreeMap<String, OpenType>,
-    counts: Counts,
-    /// Files that the disk was not asked yet to keep.
-    unsynced: Vec<String>,
-}
-
-/// What a commit changes beside segments.
-struct Change<'a> {
-    operation: &'a str,
-    tombstones: Option<FileRef>,
-    /// Whoever wins a race writes the next ledger, so this is applied to the newest one at every attempt.
-    record: Option<&'a Record<'a>>,
-}
-
 impl Store {
     /// Merges the spans of a pool, and deletions, and commits the result together with a record of the ledger.
     pub(crate) async fn merge(
@@ -77,40 +60,75 @@ impl Store {
         progress: &Progress,
     ) -> Result<Committed> {
         self.place.create().await?;
+        // What cannot be removed does not keep anybody from writing.
+        let _ = self.clear_after_the_dead().await;
+        let mut robbed = 0;
         for _ in 0..ATTEMPTS {
+            let lease = Lease::take(&self.place, None).await?;
             let base = manifest::load_newest(&self.place).await?;
-            let mut tombstones = Tombstones::load(&self.place, &base).await?;
-            for (project, spans) in &deletions {
-                for (trace_id, span_id) in spans {
-                    tombstones.add(project, trace_id.clone(), span_id.clone());
+            let version = base.version;
+            let done = self.attempt(&lease, base, &pool, &deletions, record, operation, progress).await;
+            lease.release().await;
+            match done {
+                Ok(Attempt::Done(committed)) => return Ok(committed),
+                Ok(Attempt::Overtaken) => {}
+                Ok(Attempt::Robbed) if robbed + 1 < ROBBED => robbed += 1,
+                Ok(Attempt::Robbed) => return Err(StoreError::Robbed { place: self.place.name.clone() }),
+                Err(error @ StoreError::Missing { .. }) => {
+                    // Another writer replaced a segment that was to be read, and a vacuum removed it.
+                    if manifest::load_newest(&self.place).await?.version == version {
+                        return Err(error);
+                    }
                 }
-            }
-            let names = OpenNames::of(&base, &pool.columns);
-            let plan = plan(&self.segments, &base, &pool, &deletions).await?;
-            let mut written = self.build(&pool, plan, &names, &tombstones, progress).await?;
-            let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
-            if same_spans && record.is_none() {
-                return Ok(Committed { counts: written.counts, ..Committed::unchanged(base.version) });
-            }
-            let tombstones = if deletions.is_empty() {
-                base.tombstones.clone()
-            } else {
-                let reference = tombstones.save(&self.place).await?;
-                written.unsynced.push(reference.file(tombstones::FOLDER));
-                Some(reference)
-            };
-            let change = Change { operation, tombstones, record };
-            match self.publish(&base, &mut written, &names, &pool, &change).await? {
-                Some(committed) => return Ok(committed),
-                None => self.discard(&written.added).await,
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one attempt of `merge`, with all that it was given")]
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        base: Manifest,
+        pool: &Arc<Pool>,
+        deletions: &Deletions,
+        record: Option<&Record<'_>>,
+        operation: &str,
+        progress: &Progress,
+    ) -> Result<Attempt> {
+        let mut tombstones = Tombstones::load(&self.place, &base).await?;
+        for (project, spans) in deletions {
+            for (trace_id, span_id) in spans {
+                tombstones.add(project, trace_id.clone(), span_id.clone());
+            }
+        }
+        let names = OpenNames::of(&base, &pool.columns);
+        let plan = plan(&self.segments, &base, pool, deletions).await?;
+        let mut written = self.build(lease, pool, plan, &names, &tombstones, progress).await?;
+        let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
+        if same_spans && record.is_none() {
+            return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
+        }
+        let tombstones = if deletions.is_empty() {
+            base.tombstones.clone()
+        } else {
+            let (reference, file) = tombstones.save(&self.place, lease.file_id()).await?;
+            written.files.push(file);
+            Some(reference)
+        };
+        let change = Change { operation, tombstones, record };
+        let done = self.publish(lease, &base, &mut written, &names, pool, &change).await?;
+        if !matches!(done, Attempt::Done(_)) {
+            self.discard(&written.added).await;
+        }
+        Ok(done)
+    }
+
     /// Replaces segments by others that hold the same spans, if they are all still there.
     pub(crate) async fn rewrite(
         &self,
+        lease: &Lease,
         base: &Manifest,
         old: &[Segment],
         pool: Pool,
@@ -119,26 +137,34 @@ impl Store {
         let names = OpenNames::of(base, &pool.columns);
         let pool = Arc::new(pool);
         let plan = plan_new(&pool);
-        let mut written = self.build(&pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        let mut written = self.build(lease, &pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = Pool::new(self.spill_dir());
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
-        let done = self.publish(base, &mut written, &names, &empty, &change).await?;
-        if done.is_none() {
-            self.discard(&written.added).await;
+        match self.publish(lease, base, &mut written, &names, &empty, &change).await? {
+            Attempt::Done(committed) => Ok(Some(committed)),
+            Attempt::Overtaken | Attempt::Robbed => {
+                self.discard(&written.added).await;
+                Ok(None)
+            }
         }
-        Ok(done)
     }
 
     async fn build(
         &self,
+        lease: &Lease,
         pool: &Arc<Pool>,
         plan: Plan,
         names: &OpenNames,
         tombstones: &Tombstones,
         progress: &Progress,
     ) -> Result<Written> {
-        let means = Means { names: Arc::new(names.clone()), sizes: self.sizes, spill_dir: self.spill_dir() };
+        let means = Means {
+            names: Arc::new(names.clone()),
+            sizes: self.sizes,
+            spill_dir: self.spill_dir(),
+            writer: lease.writer().to_owned(),
+        };
         let mut written = Written::default();
         let mut moved = Pool::new(self.spill_dir());
         let Plan { work, assign, partitions } = plan;
@@ -210,13 +236,13 @@ impl Store {
                 continue;
             }
             let segment = &built.segment;
-            for (file, bytes) in [
-                (segment.spans_file(), built.spans),
-                (segment.traces_file(), built.traces),
-                (segment.card_file(), built.card),
+            for (file, size, content) in [
+                (segment.spans_file(), segment.bytes, built.spans),
+                (segment.traces_file(), segment.summary_bytes, built.traces),
+                (segment.card_file(), built.card.len() as u64, built.card.into()),
             ] {
-                self.place.put(&file, bytes).await?;
-                written.unsynced.push(file);
+                self.place.put(&file, content).await?;
+                written.files.push(WrittenFile { file, size });
             }
             for (name, seen) in built.open {
                 let united = written.open.get(&name).map_or(seen, |known| known.unite(seen));
@@ -225,78 +251,6 @@ impl Store {
             written.added.push(built.segment);
         }
         Ok(())
-    }
-
-    /// Creates the next manifest; `None` when another writer's commit means the work must be done again.
-    async fn publish(
-        &self,
-        base: &Manifest,
-        written: &mut Written,
-        names: &OpenNames,
-        pool: &Pool,
-        change: &Change<'_>,
-    ) -> Result<Option<Committed>> {
-        let _committer = self.committer.lock().await;
-        let mut newest = base.clone();
-        for _ in 0..ATTEMPTS {
-            let Some(mut next) = next_manifest(&newest, written, names, change) else {
-                return Ok(None);
-            };
-            let ledger = match change.record {
-                Some(record) => Some(record.save_after(&self.place, &newest, written.counts).await?),
-                None => None,
-            };
-            if let Some(ledger) = &ledger {
-                written.unsynced.push(ledger.file(ledger::FOLDER));
-                next.ledger = Some(ledger.clone());
-            }
-            // What a manifest names must be there before it is.
-            self.place.sync(std::mem::take(&mut written.unsynced)).await?;
-            if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
-                let committed = Committed::unchanged(next.version);
-                return Ok(Some(Committed { counts: written.counts, not_synced: unsynced, ..committed }));
-            }
-            if let Some(unused) = &ledger {
-                self.discard_file(&unused.file(ledger::FOLDER)).await;
-            }
-            newest = manifest::load_newest(&self.place).await?;
-            if self.conflicts(base, &newest, written, pool).await? {
-                return Ok(None);
-            }
-        }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
-    }
-
-    /// Whether a newer version replaced a segment this merge read, or added one that holds one of its traces.
-    async fn conflicts(&self, base: &Manifest, newest: &Manifest, written: &Written, pool: &Pool) -> Result<bool> {
-        if base.tombstones != newest.tombstones {
-            return Ok(true);
-        }
-        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
-        if !written.replaced.iter().all(still) {
-            return Ok(true);
-        }
-        for segment in &newest.segments {
-            if base.segments.iter().any(|known| known.id == segment.id) {
-                continue;
-            }
-            let ids: Vec<&str> = pool
-                .traces
-                .keys()
-                .filter(|key| pool.projects[key.project as usize] == segment.project)
-                .map(|key| &*key.trace_id)
-                .collect();
-            if ids.is_empty() {
-                continue;
-            }
-            if let Some(outline) = self.segments.outline(segment, &ids).await? {
-                let ids: std::collections::HashSet<&str> = ids.into_iter().collect();
-                if outline.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 
     /// Removes files that no manifest will name; what cannot be removed is left to a vacuum.
@@ -310,34 +264,9 @@ impl Store {
         }
     }
 
-    async fn discard_file(&self, file: &str) {
+    pub(super) async fn discard_file(&self, file: &str) {
         let _ = self.place.objects.delete(&self.place.path(file)).await;
     }
-}
-
-/// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
-fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change: &Change<'_>) -> Option<Manifest> {
-    let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
-    next.tombstones.clone_from(&change.tombstones);
-    next.segments.retain(|segment| !written.replaced.contains(&segment.id));
-    next.segments.extend(written.added.iter().cloned());
-    next.segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
-    for (name, seen) in &written.open {
-        if next.rest.contains_key(name) {
-            return None;
-        }
-        let united = next.columns.get(name).map_or(*seen, |known| known.unite(*seen));
-        next.columns.insert(name.clone(), united);
-    }
-    if names.rest.keys().any(|name| next.columns.contains_key(name)) {
-        return None;
-    }
-    for (name, seen) in &names.rest {
-        let united = next.rest.get(name).map_or(*seen, |known| known.unite(*seen));
-        next.rest.insert(name.clone(), united);
-    }
-    let columns = next.columns.keys().filter(|name| *name != crate::model::columns::REST).count();
-    (columns <= MAX_OPEN_COLUMNS).then_some(next)
 }
 
 fn parallelism() -> usize {

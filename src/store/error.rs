@@ -21,6 +21,51 @@ pub enum StoreError {
         /// What does not match.
         reason: String,
     },
+    /// A file of the store is not there.
+    #[error(
+        "{file}: damaged store file: the file is missing; `spanql store versions` lists versions that may still be whole"
+    )]
+    Missing {
+        /// Path inside the store.
+        file: String,
+    },
+    /// A version was removed while it was read.
+    #[error("version {version} was removed from the store while it was read, by a vacuum: ask again")]
+    Removed {
+        /// The version that was read.
+        version: u64,
+    },
+    /// A vacuum found that the newest version, which it keeps, is not whole.
+    #[error(
+        "nothing was removed: version {version}, the newest, is not whole: {reason}; `spanql store restore N` makes an \
+         older version of `spanql store versions` the newest again"
+    )]
+    NotWhole {
+        /// The newest version.
+        version: u64,
+        /// What is wrong with which file.
+        reason: String,
+    },
+    /// Files that a commit was about to name, or had just named, were removed by somebody else.
+    #[error(
+        "{place}: the commit was not made: files that it had written were removed meanwhile, by a vacuum that took it for \
+         dead or by another program; run the command again"
+    )]
+    Robbed {
+        /// The store.
+        place: String,
+    },
+    /// As [`Robbed`](Self::Robbed), and the version that names the files could not be taken back.
+    #[error(
+        "version {version} names files that were removed while it was committed, and could not be taken back ({reason}); \
+         `spanql store versions` lists older versions, `spanql store restore N` makes one the newest"
+    )]
+    NotTakenBack {
+        /// The version that is not whole.
+        version: u64,
+        /// Why it could not be taken back.
+        reason: String,
+    },
     /// A version that was asked for does not exist any more, or never did.
     #[error("version {version} is not in the store: it has {known}")]
     NoVersion {
@@ -99,6 +144,14 @@ impl StoreError {
 
     pub(crate) fn storage(file: impl ToString, source: object_store::Error) -> Self {
         Self::Storage { file: file.to_string(), source }
+    }
+
+    /// What the storage said when a file was to be read.
+    pub(crate) fn reading(file: &str, source: object_store::Error) -> Self {
+        match source {
+            object_store::Error::NotFound { .. } => Self::Missing { file: file.to_owned() },
+            source => Self::storage(file, source),
+        }
     }
 
     pub(crate) fn arrow(context: impl Into<String>) -> impl FnOnce(arrow::error::ArrowError) -> Self {

@@ -1,17 +1,15 @@
-//! Keeping a store in order: versions, restoring, joining small segments, computing columns again, removing what nothing
-//! needs.
+//! Keeping a store in order: versions, restoring, joining small segments, computing columns again.
 
 use std::collections::HashSet;
-use std::time::Duration;
-
-use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
+use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
-use super::manifest::{self, Commit, Manifest, Segment};
+use super::lease::Lease;
+use super::manifest::{self, Manifest, Segment};
 use super::pool::Pool;
+use super::publish::ATTEMPTS;
 use super::stored::StoredSegment;
 use super::{Committed, Store};
 
@@ -19,8 +17,6 @@ use super::{Committed, Store};
 const SMALL_ROWS: u64 = 32 * 1024;
 /// As many small segments in one project are joined after a commit.
 const MANY_SMALL: usize = 8;
-/// Attempts of a restore against other writers.
-const ATTEMPTS: usize = 50;
 
 /// One version of a store, as `store versions` lists it.
 #[derive(Debug, Clone)]
@@ -42,17 +38,6 @@ pub struct Compacted {
     pub not_synced: Option<String>,
 }
 
-/// What a vacuum removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Vacuumed {
-    /// Manifests of old versions.
-    pub versions: usize,
-    /// Other files.
-    pub files: usize,
-    /// Bytes of all of them.
-    pub bytes: u64,
-}
-
 fn is_small(segment: &Segment) -> bool {
     segment.rows < SMALL_ROWS && segment.memory_bytes < SEGMENT_BYTES / 2
 }
@@ -62,8 +47,11 @@ impl Store {
     pub async fn versions(&self) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
         for (number, _) in manifest::list_versions(&self.place).await? {
-            let manifest = manifest::load(&self.place, number).await.map_err(|error| error.to_string());
-            versions.push(Version { number, manifest });
+            match manifest::load(&self.place, number).await {
+                // A vacuum has removed it since it was listed.
+                Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, number).await? => {}
+                loaded => versions.push(Version { number, manifest: loaded.map_err(|error| error.to_string()) }),
+            }
         }
         Ok(versions)
     }
@@ -78,31 +66,67 @@ impl Store {
             };
             return Err(StoreError::NoVersion { version, known });
         }
-        manifest::load(&self.place, version).await
+        match manifest::load(&self.place, version).await {
+            Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, version).await? => {
+                Err(StoreError::Removed { version })
+            }
+            loaded => loaded,
+        }
     }
 
     /// Makes an older version the newest again, as a new version.
     ///
     /// # Errors
-    /// [`StoreError::NoVersion`] when it was vacuumed; [`StoreError::Damaged`] when one of its files is missing.
+    /// [`StoreError::NoVersion`] or [`StoreError::Removed`] when it was vacuumed; [`StoreError::Missing`] or
+    /// [`StoreError::Damaged`] when one of its files is not whole.
     pub async fn restore(&self, version: u64) -> Result<Committed> {
+        // A store that is not there is not made for this.
+        self.version(version).await?;
+        self.place.create().await?;
+        let lease = Lease::take(&self.place, Some(version)).await?;
+        let done = self.restore_under(&lease, version).await;
+        lease.release().await;
+        done
+    }
+
+    async fn restore_under(&self, lease: &Lease, version: u64) -> Result<Committed> {
         let old = self.version(version).await?;
-        for file in old.files() {
-            self.place.objects.head(&self.place.path(&file)).await.map_err(|error| match error {
-                object_store::Error::NotFound { .. } => StoreError::damaged(&file, "the file is missing"),
-                error => StoreError::storage(&file, error),
-            })?;
+        if let Err(error) = self.place.check(old.sized_files().collect()).await {
+            return Err(manifest::explain(&self.place, version, error).await);
         }
         let _committer = self.committer.lock().await;
         for _ in 0..ATTEMPTS {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
             let newest = manifest::list_versions(&self.place).await?.last().map_or(0, |(newest, _)| *newest);
             let next = Manifest::after(newest, &old, format!("restore {version}"));
-            if let Commit::Won { unsynced } = manifest::create(&self.place, &next).await? {
-                return Ok(Committed { not_synced: unsynced, ..Committed::unchanged(next.version) });
+            if let Commit::Won { unsynced } = create(&self.place, &next).await? {
+                // A vacuum removes manifests, then lists those that are left, then removes the files that none of them
+                // names. If the old one is still there now, that list has the new one.
+                let stays = async { Ok::<_, StoreError>(lease.stands().await? && self.has_version(version).await?) };
+                let not_synced = match stays.await {
+                    Ok(true) => unsynced,
+                    Ok(false) => {
+                        let before = match newest {
+                            0 => Ok(Manifest::empty()),
+                            _ => manifest::load(&self.place, newest).await,
+                        };
+                        let not_taken_back = |error: StoreError| StoreError::NotTakenBack {
+                            version: next.version,
+                            reason: error.to_string(),
+                        };
+                        self.take_back(&next, &before.map_err(not_taken_back)?).await.map_err(not_taken_back)?;
+                        return Err(StoreError::Removed { version });
+                    }
+                    Err(error) => unsynced.or(Some(error.to_string())),
+                };
+                return Ok(Committed { not_synced, ..Committed::unchanged(next.version) });
             }
         }
         Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    async fn has_version(&self, version: u64) -> Result<bool> {
+        self.place.exists(&manifest::manifest_file(version)).await
     }
 
     /// Joins the small segments of projects that have many of them.
@@ -173,8 +197,27 @@ impl Store {
 
     /// Rewrites segments of one project as fewer ones; gives way when another writer changes one of them meanwhile.
     async fn join(&self, old: Vec<Segment>, operation: &str) -> Result<Compacted> {
+        self.place.create().await?;
+        let lease = Lease::take(&self.place, None).await?;
+        let done = self.join_under(&lease, &old, operation).await;
+        lease.release().await;
+        match done {
+            // Another writer has replaced a segment, and a vacuum removed it.
+            Err(StoreError::Missing { .. }) if !self.still_has(&old).await? => Ok(Compacted::default()),
+            done => done,
+        }
+    }
+
+    /// Whether the newest version has the segments.
+    async fn still_has(&self, segments: &[Segment]) -> Result<bool> {
+        let newest = manifest::load_newest(&self.place).await?;
+        let known: HashSet<&String> = newest.segments.iter().map(|segment| &segment.id).collect();
+        Ok(segments.iter().all(|segment| known.contains(&segment.id)))
+    }
+
+    async fn join_under(&self, lease: &Lease, old: &[Segment], operation: &str) -> Result<Compacted> {
         let mut pool = Pool::new(self.spill_dir());
-        for segment in &old {
+        for segment in old {
             let stored = StoredSegment::load(&self.place, segment, self.spill_dir()).await?;
             pool = blocking(move || {
                 for unit in stored.units()? {
@@ -191,69 +234,11 @@ impl Store {
         if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
             return Ok(Compacted::default());
         }
-        let Some(committed) = self.rewrite(&base, &old, pool, operation).await? else {
+        let Some(committed) = self.rewrite(lease, &base, old, pool, operation).await? else {
             return Ok(Compacted::default());
         };
         let after = manifest::load_newest(&self.place).await?;
         let after = after.segments.len().saturating_sub(base.segments.len() - old.len());
         Ok(Compacted { segments_before: old.len(), segments_after: after, not_synced: committed.not_synced })
-    }
-
-    /// Removes versions other than the newest, and files that no remaining version needs, when they are older than
-    /// `older_than`.
-    pub async fn vacuum(&self, older_than: Duration) -> Result<Vacuumed> {
-        let horizon = chrono::Utc::now() - older_than;
-        let mut done = Vacuumed::default();
-        let versions = manifest::list_versions(&self.place).await?;
-        let Some(&(newest, _)) = versions.last() else { return Ok(done) };
-        let mut needed: HashSet<String> = HashSet::new();
-        let mut doomed = Vec::new();
-        for &(version, written) in &versions {
-            if version != newest && written < horizon {
-                doomed.push(version);
-            } else {
-                // A manifest that cannot be read may need any file: nothing is removed then.
-                needed.extend(manifest::load(&self.place, version).await?.files());
-            }
-        }
-        for version in doomed {
-            let file = manifest::manifest_file(version);
-            done.bytes += self.remove(&file).await?;
-            done.versions += 1;
-        }
-        for folder in ["segments", "traces", "stats", "tombstones", "ledger", "tmp"] {
-            let files: Vec<_> = self
-                .place
-                .objects
-                .list(Some(&self.place.path(folder)))
-                .try_collect()
-                .await
-                .map_err(|error| StoreError::storage(folder, error))?;
-            for meta in files {
-                let Some(name) = meta.location.filename() else { continue };
-                let file = format!("{folder}/{name}");
-                if !needed.contains(&file) && meta.last_modified < horizon {
-                    match self.place.objects.delete(&meta.location).await {
-                        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                        Err(error) => return Err(StoreError::storage(&file, error)),
-                    }
-                    done.files += 1;
-                    done.bytes += meta.size;
-                }
-            }
-        }
-        let (files, bytes) = self.place.clear_away(horizon).await?;
-        done.files += files;
-        done.bytes += bytes;
-        Ok(done)
-    }
-
-    async fn remove(&self, file: &str) -> Result<u64> {
-        let path = self.place.path(file);
-        let size = self.place.objects.head(&path).await.map_or(0, |meta| meta.size);
-        match self.place.objects.delete(&path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(size),
-            Err(error) => Err(StoreError::storage(file, error)),
-        }
     }
 }

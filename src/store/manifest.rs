@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::blocking::blocking;
 use super::error::{Result, StoreError};
 use super::place::Place;
 use super::segment::new_id;
@@ -134,15 +134,6 @@ struct Envelope<'a> {
     manifest: &'a RawValue,
 }
 
-/// How an attempt to commit ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Commit {
-    /// The manifest is there for every reader; why the disk did not confirm it, if it did not.
-    Won { unsynced: Option<String> },
-    /// Another writer was first.
-    Lost,
-}
-
 impl Manifest {
     /// The store before its first commit.
     pub fn empty() -> Self {
@@ -194,7 +185,16 @@ impl Manifest {
         segments.chain(tombstones).chain(ledger)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The same with their sizes, where these are known.
+    pub(crate) fn sized_files(&self) -> impl Iterator<Item = (String, Option<u64>)> + '_ {
+        let sizes = self.segments.iter().flat_map(|s| {
+            [(s.spans_file(), Some(s.bytes)), (s.traces_file(), Some(s.summary_bytes)), (s.card_file(), None)]
+        });
+        let known = self.segments.len() * 3;
+        sizes.chain(self.files().skip(known).map(|file| (file, None)))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let encode = || -> serde_json::Result<Vec<u8>> {
             let inner = serde_json::value::to_raw_value(self)?;
             let crc32 = format!("{:08x}", crc32fast::hash(inner.get().as_bytes()));
@@ -253,118 +253,91 @@ pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::Dat
         .try_collect()
         .await
         .map_err(|error| StoreError::storage("manifest", error))?;
-    let mut versions: Vec<_> = files
-        .iter()
-        .filter_map(|meta| {
-            let number = meta.location.filename()?.strip_suffix(".json")?;
-            if number.len() != 20 { None } else { Some((number.parse().ok()?, meta.last_modified)) }
-        })
-        .collect();
+    let mut versions: Vec<_> =
+        files.iter().filter_map(|meta| Some((version_of(meta.location.filename()?)?, meta.last_modified))).collect();
+    if let Some(root) = &place.local {
+        // What a listing passes over is a version that cannot be read, not one that never was: a directory, or a link
+        // into nothing.
+        let folder = root.join("manifest");
+        let names = blocking(move || {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            Ok(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>())
+        });
+        let known: std::collections::HashSet<u64> = versions.iter().map(|(number, _)| *number).collect();
+        let unlisted = names.await?.into_iter().filter_map(|name| version_of(&name));
+        versions.extend(unlisted.filter(|number| !known.contains(number)).map(|number| (number, chrono::Utc::now())));
+    }
+    if versions.is_empty() {
+        place.check_link()?;
+    }
     versions.sort_unstable();
     Ok(versions)
+}
+
+/// Whether a version is there, be it readable or not.
+pub(crate) async fn is_listed(place: &Place, version: u64) -> Result<bool> {
+    Ok(list_versions(place).await?.iter().any(|(number, _)| *number == version))
+}
+
+/// The version of the manifest of a name.
+fn version_of(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".json")?;
+    if number.len() == 20 { number.parse().ok() } else { None }
 }
 
 /// Loads one version.
 pub(crate) async fn load(place: &Place, version: u64) -> Result<Manifest> {
     let file = manifest_file(version);
-    let bytes = read(place, &file).await.map_err(|error| StoreError::storage(&file, error))?;
+    let bytes = place.read(&file).await?;
     Manifest::from_bytes(&file, version, &bytes)
 }
 
 /// Loads the newest version; the empty store if there is none.
 pub(crate) async fn load_newest(place: &Place) -> Result<Manifest> {
-    for _ in 0..8 {
+    let mut missing = None;
+    loop {
         let Some((newest, _)) = list_versions(place).await?.pop() else { return Ok(Manifest::empty()) };
         match load(place, newest).await {
             // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
-            Err(StoreError::Storage { source: object_store::Error::NotFound { .. }, .. }) => {}
+            Err(StoreError::Missing { .. }) if missing != Some(newest) => missing = Some(newest),
             result => return result,
         }
     }
-    Err(StoreError::Contended { place: place.name.clone(), attempts: 8 })
 }
 
-/// Creates the manifest file if it is absent.
-///
-/// The answer of the storage alone does not tell: it may be lost on its way, and a client that then asks again by
-/// itself is told that the file is there already. So whatever else than success comes is checked against what lies there.
-pub(crate) async fn create(place: &Place, manifest: &Manifest) -> Result<Commit> {
-    let file = manifest_file(manifest.version);
-    let bytes = Bytes::from(manifest.to_bytes()?);
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    let put = place.objects.put_opts(&place.path(&file), bytes.clone().into(), options).await;
-    if let Err(error) = put {
-        if matches!(error, object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) {
-            return Err(StoreError::Place {
-                place: place.name.clone(),
-                reason: format!("this storage cannot create a file only if it is absent, which a store needs: {error}"),
-            });
+/// What is done to take a version back, as its manifest's operation.
+pub(crate) fn taking_back(version: u64) -> String {
+    format!("undo {version}")
+}
+
+/// Says of a file that is missing in a version that is read whether that is because the version was removed since: its
+/// manifest goes before any of its files. The same holds for one that its writer took back.
+pub(crate) async fn explain(place: &Place, version: u64, error: StoreError) -> StoreError {
+    if version == 0 || !matches!(error, StoreError::Missing { .. }) {
+        return error;
+    }
+    let is_removed = async {
+        let versions = list_versions(place).await?;
+        if !versions.iter().any(|(number, _)| *number == version) {
+            return Ok::<_, StoreError>(true);
         }
-        let was_there =
-            matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. });
-        match read(place, &file).await {
-            Ok(found) if found == bytes => {}
-            // Nothing can take its place any more.
-            Ok(_) => return Ok(Commit::Lost),
-            // One that was vacuumed since: there are newer ones.
-            Err(object_store::Error::NotFound { .. }) if was_there => return Ok(Commit::Lost),
-            Err(object_store::Error::NotFound { .. }) => return Err(StoreError::storage(file, error)),
-            Err(unread) => {
-                let version = manifest.version;
-                return Err(StoreError::Uncertain {
-                    file,
-                    version,
-                    source: Box::new(error),
-                    unread: unread.to_string(),
-                });
+        for (newer, _) in versions.into_iter().filter(|(number, _)| *number > version) {
+            if load(place, newer).await?.operation == taking_back(version) {
+                return Ok(true);
             }
         }
+        Ok(false)
+    };
+    match is_removed.await {
+        Ok(true) => StoreError::Removed { version },
+        // What is known for certain is that the file is missing.
+        Ok(false) | Err(_) => error,
     }
-    // Every reader sees it from now on: that the disk does not confirm it does not undo it.
-    let unsynced = place.sync(vec![file]).await.err().map(|error| error.to_string());
-    Ok(Commit::Won { unsynced })
-}
-
-async fn read(place: &Place, file: &str) -> object_store::Result<Bytes> {
-    place.objects.get(&place.path(file)).await?.bytes().await
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use object_store::memory::InMemory;
-    use object_store::path::Path;
-
-    use super::{Commit, Manifest, Place, create};
-
-    fn first(operation: &str) -> Manifest {
-        Manifest::after(0, &Manifest::empty(), operation.to_owned())
-    }
-
-    #[tokio::test]
-    async fn whoever_finds_its_own_bytes_has_won() {
-        let place = Place::with_objects("m", Arc::new(InMemory::new()), Path::default());
-        let (mine, theirs) = (first("restore 1"), first("restore 1"));
-        assert_eq!(create(&place, &mine).await.unwrap(), Commit::Won { unsynced: None });
-        // As a client does that got no answer.
-        assert_eq!(create(&place, &mine).await.unwrap(), Commit::Won { unsynced: None });
-        // The same in every word, by somebody else in the same millisecond.
-        let theirs = Manifest { created: mine.created.clone(), ..theirs };
-        assert_eq!(create(&place, &theirs).await.unwrap(), Commit::Lost);
-    }
-
-    #[tokio::test]
-    async fn what_the_disk_does_not_confirm_is_there_all_the_same() {
-        let mut place = Place::with_objects("m", Arc::new(InMemory::new()), Path::default());
-        place.local = Some(tempfile::tempdir().unwrap().path().join("gone"));
-        let manifest = first("import");
-        let Commit::Won { unsynced: Some(why) } = create(&place, &manifest).await.unwrap() else {
-            panic!("lost, or confirmed by a disk that is not there");
-        };
-        assert!(why.starts_with("m/manifest/00000000000000000001.json: "), "{why}");
-        assert_eq!(super::load_newest(&place).await.unwrap(), manifest);
-    }
+    use super::Manifest;
 
     #[test]
     fn manifests_without_a_mark_can_be_read() {

@@ -8,6 +8,7 @@
 //!   stats/<id>.json                      checksums of both, and facts about the columns
 //!   tombstones/<id>.json                 deleted spans
 //!   ledger/<id>.json                     pulls: what was asked for, announced and received
+//!   staging/<writer>.json                leases of running writers, whose files no vacuum removes
 //!   tmp/                                  what is being merged or sorted, never part of an answer
 //! ```
 //!
@@ -20,10 +21,13 @@ mod blocking;
 mod build;
 mod card;
 mod commit;
+mod creation;
 mod error;
+mod files;
 mod heads;
 mod indexed;
 mod layout;
+mod lease;
 mod ledger;
 mod maintain;
 mod manifest;
@@ -34,6 +38,7 @@ mod pieces;
 mod place;
 mod plan;
 mod pool;
+mod publish;
 mod reader;
 mod segment;
 mod sink;
@@ -43,6 +48,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod vacuum;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -57,13 +63,14 @@ pub use card::TooLarge;
 pub use commit::Committed;
 pub use error::{Result, StoreError};
 pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
-pub use maintain::{Compacted, Vacuumed, Version};
+pub use maintain::{Compacted, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;
 pub(crate) use open_columns::{floats_to_text, type_of, widen};
 pub use paths::{home_path, resolve};
 pub use place::{Place, found_place};
 pub(crate) use reader::{Segments, Which};
+pub use vacuum::Vacuumed;
 
 use pool::Pool;
 use reader::Cache;
@@ -169,7 +176,7 @@ impl Store {
 
     /// Opens the store at a resolved place.
     pub fn at(place: Place) -> Self {
-        let segments = Segments { place: place.clone(), cache: Arc::new(Cache::default()) };
+        let segments = Segments { place: place.clone(), cache: Arc::new(Cache::default()), version: 0 };
         Self { place, segments, sizes: Sizes::default(), committer: tokio::sync::Mutex::new(()) }
     }
 
@@ -198,7 +205,8 @@ impl Store {
     }
 
     fn snapshot_of(&self, manifest: Manifest) -> Result<Snapshot> {
-        Ok(Snapshot { manifest: Arc::new(manifest), segments: self.segments.clone() })
+        let segments = Segments { version: manifest.version, ..self.segments.clone() };
+        Ok(Snapshot { manifest: Arc::new(manifest), segments })
     }
 
     /// Starts taking spans.
@@ -277,11 +285,14 @@ impl Store {
     ///
     /// Their children become orphans. Returns how many spans were deleted.
     pub async fn delete_spans(&self, project: &str, span_ids: &[&str]) -> Result<Committed> {
-        let base = manifest::load_newest(&self.place).await?;
-        let mut spans = merge::Deleted::new();
-        for segment in base.segments.iter().filter(|segment| segment.project == project) {
-            spans.extend(self.segments.find_spans(segment, span_ids).await?);
-        }
+        let (base, spans) = loop {
+            let snapshot = self.snapshot().await?;
+            match snapshot.find_spans(project, span_ids).await {
+                // A newer one has taken its place.
+                Err(StoreError::Removed { .. }) => {}
+                spans => break (snapshot.manifest, spans?),
+            }
+        };
         if spans.is_empty() {
             return Ok(Committed::unchanged(base.version));
         }
@@ -292,23 +303,38 @@ impl Store {
 }
 
 impl Snapshot {
+    /// The (trace id, span id) of the spans of a project that have one of the given span ids.
+    async fn find_spans(&self, project: &str, span_ids: &[&str]) -> Result<merge::Deleted> {
+        let mut spans = merge::Deleted::new();
+        for segment in self.manifest.segments.iter().filter(|segment| segment.project == project) {
+            spans.extend(self.segments.find_spans(segment, span_ids).await?);
+        }
+        Ok(spans)
+    }
+
     /// The pull ledger of the version: what was pulled into it, and what is missing.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when its file cannot be read.
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when its file cannot be read.
     pub async fn ledger(&self) -> Result<Ledger> {
-        Ledger::load(&self.segments.place, &self.manifest).await
+        let Segments { place, version, .. } = &self.segments;
+        match Ledger::load(place, &self.manifest).await {
+            Ok(ledger) => Ok(ledger),
+            Err(error) => Err(manifest::explain(place, *version, error).await),
+        }
     }
 
     /// Sums of traces of one project, or of all, that are null because no Int64 holds them.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when a segment's facts cannot be read.
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when a segment's facts cannot be read.
     pub async fn too_large(&self, project: Option<&str>) -> Result<Vec<TooLarge>> {
         let mut found = Vec::new();
         for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
             if project.is_none_or(|project| segment.project == project) {
-                let card = self.segments.cache.card(&self.segments.place, segment).await?;
+                let card = self.segments.card(segment).await?;
                 found.extend(card.too_large.iter().cloned());
             }
         }
@@ -319,7 +345,7 @@ impl Snapshot {
     pub(crate) async fn cards(&self) -> Result<Vec<(&Segment, Arc<card::Card>)>> {
         let mut cards = Vec::with_capacity(self.manifest.segments.len());
         for segment in &self.manifest.segments {
-            let card = self.segments.cache.card(&self.segments.place, segment).await?;
+            let card = self.segments.card(segment).await?;
             cards.push((segment, card));
         }
         Ok(cards)
@@ -329,7 +355,8 @@ impl Snapshot {
     /// one project, or of all.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] or [`StoreError::Storage`] when a segment's facts cannot be read.
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when a segment's facts cannot be read.
     pub async fn few_values(&self, project: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (segment, card) in self.cards().await? {

@@ -22,7 +22,8 @@ const LOCAL_DEFAULT: &str = ".spanql";
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
 
 /// What a store's directory holds.
-const FOLDERS: [&str; 7] = ["manifest", "segments", "traces", "stats", "tombstones", "ledger", "tmp"];
+const FOLDERS: [&str; 8] =
+    ["manifest", "segments", "traces", "stats", "tombstones", "ledger", super::lease::FOLDER, "tmp"];
 
 /// A resolved place.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct Place {
     pub(crate) prefix: ObjectPath,
     /// The directory, when the place is on a local disk.
     pub(crate) local: Option<PathBuf>,
+    /// A link on the way to that directory that led into nothing when the place was named.
+    pub(crate) dangling: Option<PathBuf>,
 }
 
 // By hand: a cloud client's own Debug form may hold credentials.
@@ -79,12 +82,12 @@ impl Place {
         let (objects, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| {
             wrong(format!("cannot be opened: {error}; use a directory, memory://, s3://, gs:// or az:// place"))
         })?;
-        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None })
+        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, dangling: None })
     }
 
     /// A place in the given object store, below a prefix.
     pub fn with_objects(name: impl Into<String>, objects: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
-        Self { name: name.into(), objects, prefix, local: None }
+        Self { name: name.into(), objects, prefix, local: None, dangling: None }
     }
 
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
@@ -110,7 +113,23 @@ impl Place {
             Err(error) => return Err(wrong(error.to_string())),
         }
         let (files, prefix) = local_files(name, &absolute)?;
-        Ok(Self { name: name.to_owned(), objects: Arc::new(files), prefix, local: Some(absolute) })
+        let dangling = dangling_link(path);
+        Ok(Self { name: name.to_owned(), objects: Arc::new(files), prefix, local: Some(absolute), dangling })
+    }
+
+    /// Says of a place without any version that it lies behind a link into nothing: a disk may not be there.
+    pub(crate) fn check_link(&self) -> Result<()> {
+        let (Some(link), Some(root)) = (&self.dangling, &self.local) else { return Ok(()) };
+        if link.exists() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} is a link into {}, and there is no such directory: make it, bring back the disk that it is on, or name \
+             another store",
+            link.display(),
+            root.display()
+        );
+        Err(StoreError::Place { place: self.name.clone(), reason })
     }
 
     /// The object path of a file given by its path inside the store.
@@ -123,10 +142,19 @@ impl Place {
         format!("{}/{file}", self.name.trim_end_matches('/'))
     }
 
+    /// What the system said about a file of the store on a local disk.
+    pub(crate) fn failed(&self, file: &str, error: &std::io::Error) -> StoreError {
+        StoreError::Place { place: self.shown(file), reason: error.to_string() }
+    }
+
     /// Creates the directories of a local store, readable by the owner only, to stay.
     pub(crate) async fn create(&self) -> Result<()> {
         let Some(root) = self.local.clone() else { return Ok(()) };
         let place = self.name.clone();
+        // A new directory may be where a link leads, but not a new disk.
+        if !root.parent().is_none_or(Path::is_dir) {
+            self.check_link()?;
+        }
         let make = move || -> std::io::Result<()> {
             let missing = root.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned);
             let mut missing: Vec<PathBuf> = missing.collect();
@@ -172,10 +200,6 @@ impl Place {
     pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
         let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
         let place = self.clone();
-        let failed = move |file: &str, error: std::io::Error| StoreError::Place {
-            place: place.shown(file),
-            reason: error.to_string(),
-        };
         blocking(move || {
             let mut folders = BTreeSet::new();
             for file in &files {
@@ -184,50 +208,84 @@ impl Place {
                     restrict(&handle)?;
                     handle.sync_all()
                 };
-                sync().map_err(|error| failed(file, error))?;
+                sync().map_err(|error| place.failed(file, &error))?;
                 folders.insert(file.rsplit_once('/').map_or("", |(folder, _)| folder));
             }
             folders
                 .into_iter()
-                .try_for_each(|folder| sync_directory(&root.join(folder)).map_err(|error| failed(folder, error)))
+                .try_for_each(|folder| sync_directory(&root.join(folder)).map_err(|error| place.failed(folder, &error)))
         })
         .await
     }
 
-    /// Removes what interrupted work left on a local disk and a listing of the storage does not show: files in the
-    /// making that were last written before a time, and empty directories of queries. Gives the number of files and
-    /// their bytes.
-    pub(crate) async fn clear_away(&self, horizon: chrono::DateTime<chrono::Utc>) -> Result<(usize, u64)> {
-        let Some(root) = self.local.clone() else { return Ok((0, 0)) };
+    /// Files that interrupted work left in the making on a local disk, which a listing of the storage does not show.
+    pub(crate) async fn staged(&self) -> Result<Vec<Staged>> {
+        let Some(root) = self.local.clone() else { return Ok(Vec::new()) };
         let place = self.clone();
         blocking(move || {
-            let (mut files, mut bytes) = (0, 0);
+            let mut staged = Vec::new();
             for folder in FOLDERS {
-                let mut clear = || -> std::io::Result<()> {
-                    for (path, size) in staged_before(&root.join(folder), horizon)? {
-                        match std::fs::remove_file(path) {
-                            // It may be complete by now.
-                            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                            _ => (files, bytes) = (files + 1, bytes + size),
-                        }
-                    }
-                    Ok(())
-                };
-                match clear() {
+                match staged_in(&root.join(folder), &mut staged) {
                     // A folder may not be there yet.
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(StoreError::Place { place: place.shown(folder), reason: error.to_string() });
+                        return Err(place.failed(folder, &error));
                     }
                     _ => {}
                 }
             }
-            for entry in std::fs::read_dir(root.join("tmp")).into_iter().flatten().flatten() {
-                // Only an empty directory can be removed this way, which is what is wanted.
-                let _ = std::fs::remove_dir(entry.path());
+            Ok(staged)
+        })
+        .await
+    }
+
+    /// Removes files in the making. Gives the number of files and their bytes.
+    pub(crate) async fn clear_away(&self, staged: Vec<Staged>) -> Result<(usize, u64)> {
+        let Some(root) = self.local.clone() else { return Ok((0, 0)) };
+        let place = self.clone();
+        blocking(move || {
+            let (mut files, mut bytes) = (0, 0);
+            for Staged { path, size, .. } in staged {
+                match std::fs::remove_file(&path) {
+                    // It may be complete by now.
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        let file = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+                        return Err(place.failed(&file, &error));
+                    }
+                    _ => (files, bytes) = (files + 1, bytes + size),
+                }
             }
             Ok((files, bytes))
         })
         .await
+    }
+
+    /// Removes the empty directories that queries of an older spanql left.
+    pub(crate) async fn clear_empty(&self) -> Result<()> {
+        let Some(root) = self.local.clone() else { return Ok(()) };
+        blocking(move || {
+            for entry in std::fs::read_dir(root.join("tmp")).into_iter().flatten().flatten() {
+                // Only an empty directory can be removed this way, which is what is wanted.
+                let _ = std::fs::remove_dir(entry.path());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A file in the making.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    path: PathBuf,
+    size: u64,
+    /// When it was last written.
+    pub(crate) written: chrono::DateTime<chrono::Utc>,
+}
+
+impl Staged {
+    /// Its name, without folder.
+    pub(crate) fn name(&self) -> std::borrow::Cow<'_, str> {
+        self.path.file_name().unwrap_or_default().to_string_lossy()
     }
 }
 
@@ -253,9 +311,8 @@ async fn send(mut from: std::fs::File, upload: &mut dyn MultipartUpload, file: &
     upload.complete().await.map(drop).map_err(|error| StoreError::storage(file, error))
 }
 
-/// Files in the making in a folder that were last written before a time, with their sizes.
-fn staged_before(folder: &Path, horizon: chrono::DateTime<chrono::Utc>) -> std::io::Result<Vec<(PathBuf, u64)>> {
-    let mut staged = Vec::new();
+/// Adds the files in the making in a folder.
+fn staged_in(folder: &Path, staged: &mut Vec<Staged>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if is_staged(&entry.file_name().to_string_lossy()) {
@@ -264,12 +321,12 @@ fn staged_before(folder: &Path, horizon: chrono::DateTime<chrono::Utc>) -> std::
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 metadata => metadata?,
             };
-            if metadata.is_file() && chrono::DateTime::<chrono::Utc>::from(metadata.modified()?) < horizon {
-                staged.push((entry.path(), metadata.len()));
+            if metadata.is_file() {
+                staged.push(Staged { path: entry.path(), size: metadata.len(), written: metadata.modified()?.into() });
             }
         }
     }
-    Ok(staged)
+    Ok(())
 }
 
 /// The files of a directory as an object store, and the path of the directory in it.
@@ -283,6 +340,14 @@ fn local_files(name: &str, dir: &Path) -> Result<(LocalFileSystem, ObjectPath)> 
     let prefix = ObjectPath::from_absolute_path(dir)
         .map_err(|error| wrong(format!("{error}; make the directory first, then it can be a store")))?;
     Ok((LocalFileSystem::new(), prefix))
+}
+
+/// The first link of a path that leads into nothing.
+fn dangling_link(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let mut links: Vec<&Path> = absolute.ancestors().collect();
+    links.reverse();
+    links.into_iter().find(|path| path.is_symlink() && !path.exists()).map(Path::to_owned)
 }
 
 fn sync_directory(dir: &Path) -> std::io::Result<()> {

@@ -15,7 +15,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
-use super::manifest::Segment;
+use super::manifest::{self, Segment};
 use super::place::Place;
 use super::stored::{Unit, checked_spans, checked_traces, cut_units, root_mask};
 
@@ -61,12 +61,14 @@ pub(crate) struct SegmentReader {
     cache: Arc<Cache>,
     segment: Arc<Segment>,
     which: Which,
+    version: u64,
     file: Option<CheckedFile>,
 }
 
 impl SegmentReader {
-    pub(crate) fn new(place: Place, cache: Arc<Cache>, segment: Arc<Segment>, which: Which) -> Self {
-        Self { place, cache, segment, which, file: None }
+    /// What an error means, in the form in which it goes through the Parquet reader.
+    async fn foreign(&self, error: StoreError) -> ParquetError {
+        ParquetError::External(Box::new(manifest::explain(&self.place, self.version, error).await))
     }
 
     async fn file(&mut self) -> Result<&CheckedFile> {
@@ -125,18 +127,38 @@ fn own(file: &str, error: ParquetError) -> StoreError {
 
 impl AsyncFileReader for SegmentReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        async move { self.file().await.map_err(foreign)?.range(range).await.map_err(foreign) }.boxed()
+        async move {
+            let read = async { self.file().await?.range(range).await };
+            match read.await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.foreign(error).await),
+            }
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move { self.file().await.map_err(foreign)?.ranges(ranges).await.map_err(foreign) }.boxed()
+        async move {
+            let read = async { self.file().await?.ranges(ranges).await };
+            match read.await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.foreign(error).await),
+            }
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        async move { self.metadata().await.map_err(foreign) }.boxed()
+        async move {
+            match self.metadata().await {
+                Ok(footer) => Ok(footer),
+                Err(error) => Err(self.foreign(error).await),
+            }
+        }
+        .boxed()
     }
 }
 
@@ -155,11 +177,28 @@ const BLOOM_IDS: usize = 50;
 pub(crate) struct Segments {
     pub(crate) place: Place,
     pub(crate) cache: Arc<Cache>,
+    /// The version that is read; 0 for a writer, which finds out by itself.
+    pub(crate) version: u64,
 }
 
 impl Segments {
     pub(crate) fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
-        SegmentReader::new(self.place.clone(), Arc::clone(&self.cache), Arc::new(segment.clone()), which)
+        SegmentReader {
+            place: self.place.clone(),
+            cache: Arc::clone(&self.cache),
+            segment: Arc::new(segment.clone()),
+            which,
+            version: self.version,
+            file: None,
+        }
+    }
+
+    /// The card of a segment.
+    pub(crate) async fn card(&self, segment: &Segment) -> Result<Arc<Card>> {
+        match self.cache.card(&self.place, segment).await {
+            Ok(card) => Ok(card),
+            Err(error) => Err(manifest::explain(&self.place, self.version, error).await),
+        }
     }
 
     async fn read(&self, segment: &Segment, which: Which, names: &[&str]) -> Result<RecordBatch> {

@@ -73,7 +73,7 @@ pub(crate) struct BuiltSegment {
     pub(crate) segment: Segment,
     pub(crate) spans: Content,
     pub(crate) traces: Content,
-    pub(crate) card: Content,
+    pub(crate) card: Vec<u8>,
     /// Types of its open columns.
     pub(crate) open: BTreeMap<String, OpenType>,
 }
@@ -128,9 +128,8 @@ fn properties(trace_id: &str) -> WriterProperties {
 }
 
 impl SegmentWriter {
-    /// Starts a segment whose spans file has the given columns; a large one grows in a directory for temporary files.
-    pub(crate) fn new(project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
-        let id = new_id();
+    /// Starts a segment of an id whose spans file has the given columns; a large one grows in a directory for temporary files.
+    pub(crate) fn new(id: String, project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
         let segment = Segment {
             project: project.to_owned(),
             rows: 0,
@@ -339,7 +338,7 @@ impl SegmentWriter {
         self.segment.bytes = bytes;
         self.segment.summary_bytes = traces.len() as u64;
         self.segment.card_crc32 = crc32fast::hash(&card);
-        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), card: card.into(), open })
+        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), card, open })
     }
 }
 

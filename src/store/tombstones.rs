@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
+use super::files::WrittenFile;
 use super::heads;
 use super::manifest::{FileRef, Manifest};
 use super::merge::Deleted;
@@ -25,8 +26,8 @@ impl Tombstones {
         }
     }
 
-    pub(crate) async fn save(&self, place: &Place) -> Result<FileRef> {
-        heads::save(place, FOLDER, self).await
+    pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
+        heads::save(place, FOLDER, id, self).await
     }
 
     pub(crate) fn add(&mut self, project: &str, trace_id: String, span_id: String) {

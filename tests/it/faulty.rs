@@ -1,8 +1,8 @@
 //! Storage that fails once, or stands still, at a chosen operation, in a chosen way.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
+use tokio::sync::Notify;
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) enum Fault {
     StopBefore,
     /// The process says so on stdout and stands still where a write is done.
     StopAfter,
+    /// A write, or a deletion, waits before it begins until it is told to go on.
+    Pause,
     /// A read or a listing fails.
     FailedRead,
     /// The body of a read ends with an error half way.
@@ -48,16 +51,43 @@ pub(crate) struct Faulty {
     fault: Fault,
     at: usize,
     seen: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
+}
+
+/// Where a write waits.
+#[derive(Debug, Default)]
+struct Gate {
+    /// The file that it writes.
+    reached: Mutex<Option<Path>>,
+    arrival: Notify,
+    departure: Notify,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: usize) -> Self {
-        Self { inner, fault, at, seen: Arc::default() }
+        Self { inner, fault, at, seen: Arc::default(), gate: Arc::default() }
     }
 
     /// Whether the operation that fails was reached.
     pub(crate) fn struck(&self) -> bool {
         self.seen.load(Ordering::SeqCst) > self.at
+    }
+
+    /// Waits until the write that pauses is reached; gives its file.
+    pub(crate) async fn reached(&self) -> String {
+        self.gate.arrival.notified().await;
+        self.gate.reached.lock().unwrap().take().unwrap().to_string()
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.gate.departure.notify_one();
+    }
+
+    async fn pause(&self, location: &Path) {
+        *self.gate.reached.lock().unwrap() = Some(location.clone());
+        self.gate.arrival.notify_one();
+        self.gate.departure.notified().await;
     }
 
     fn is_gone(&self) -> bool {
@@ -108,6 +138,10 @@ impl ObjectStore for Faulty {
                 self.inner.put_opts(location, payload, options).await?;
                 Err(failed("put"))
             }
+            Fault::Pause => {
+                self.pause(location).await;
+                self.inner.put_opts(location, payload, options).await
+            }
             Fault::StopBefore => stop("before", location),
             Fault::StopAfter => {
                 self.inner.put_opts(location, payload, options).await?;
@@ -150,6 +184,9 @@ impl ObjectStore for Faulty {
             async move {
                 let location = location?;
                 let strikes = faulty.strikes(true);
+                if strikes && faulty.fault == Fault::Pause {
+                    faulty.pause(&location).await;
+                }
                 if strikes && faulty.fault == Fault::StopBefore {
                     stop("before", &location);
                 }
@@ -159,6 +196,7 @@ impl ObjectStore for Faulty {
                 match faulty.fault {
                     Fault::StopAfter if strikes => stop("after", &location),
                     Fault::RetriedWrite if strikes => faulty.inner.delete(&location).await.map(|()| location),
+                    Fault::Pause => Ok(location),
                     _ if strikes => Err(failed("delete")),
                     _ => Ok(location),
                 }

@@ -132,3 +132,98 @@ fn an_older_version_can_be_restored_over_a_damaged_one() {
     let answer = succeed(spanql(&place).args(["query", COUNT, "-o", "jsonl"]));
     assert_eq!(answer.trim(), "{\"named\":0,\"n\":9}");
 }
+
+/// Runs a command that must fail soon with exit code 1; gives its stderr.
+#[cfg(unix)]
+fn fail_soon(command: &mut std::process::Command) -> String {
+    use std::process::Stdio;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > std::time::Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("{command:?} waits");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().unwrap();
+    let stderr = super::support::stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("base");
+    let manifest = fill(&base);
+    let segment = &manifest.segments[0];
+    let tombstones = format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id);
+    let ledger = format!("ledger/{}.json", manifest.ledger.as_ref().unwrap().id);
+    let spans_file = dir.path().join("spans.jsonl");
+    std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
+    let newest = format!("manifest/{:020}.json", manifest.version);
+    let cases = [
+        (segment.spans_file(), Some(COUNT)),
+        (segment.traces_file(), Some("SELECT * FROM traces")),
+        (segment.card_file(), Some("SELECT * FROM columns")),
+        (newest, Some(COUNT)),
+        (tombstones, None),
+        (ledger, Some("SELECT * FROM pulls")),
+    ];
+    for (number, (file, sql)) in cases.iter().enumerate() {
+        for instead in ["pipe", "directory", "endless", "nowhere"] {
+            let place = dir.path().join(format!("{number}-{instead}"));
+            copy_dir(&base, &place);
+            let path = place.join(file);
+            std::fs::remove_file(&path).unwrap();
+            match instead {
+                "pipe" => assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()),
+                "directory" => std::fs::create_dir(&path).unwrap(),
+                "endless" => std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+                _ => std::os::unix::fs::symlink("nowhere", &path).unwrap(),
+            }
+            let said = match sql {
+                Some(sql) => fail_soon(spanql(&place).args(["query", sql])),
+                None => fail_soon(spanql(&place).arg("import").arg(&spans_file)),
+            };
+            let reason = match instead {
+                "pipe" | "endless" => "it is a pipe or a device, not a file",
+                "directory" => "it is a directory, not a file",
+                _ => "the file is missing",
+            };
+            let expected = format!("{file}: damaged store file: {reason}; `spanql store versions` lists");
+            assert!(said.contains(&expected), "{file} as {instead}: {said}");
+            // What reads everything, or removes, does not wait either.
+            for command in [["store", "vacuum", "--older-than=0s"], ["store", "restore", &manifest.version.to_string()]]
+            {
+                fail_soon(spanql(&place).args(command));
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_into_nothing_is_no_empty_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("disk/store", &link).unwrap();
+    let spans_file = dir.path().join("spans.jsonl");
+    std::fs::write(&spans_file, super::support::json_lines(&spans(0..1))).unwrap();
+    let told = format!("link is a link into {}", dir.path().canonicalize().unwrap().join("disk/store").display());
+    for place in [link.clone(), link.join("below")] {
+        let said = fail(spanql(&place).args(["query", COUNT]));
+        assert!(said.contains("link is a link into ") && said.contains("there is no such directory"), "{said}");
+        assert!(fail(spanql(&place).args(["store", "versions"])).contains("there is no such directory"));
+        assert!(fail(spanql(&place).arg("import").arg(&spans_file)).contains("there is no such directory"));
+    }
+    assert!(fail(spanql(&link).args(["query", COUNT])).contains(&told));
+    // With the disk there, the first import makes the directory.
+    std::fs::create_dir(dir.path().join("disk")).unwrap();
+    assert!(fail(spanql(&link).args(["query", COUNT])).contains("there is no such directory"));
+    succeed(spanql(&link).arg("import").arg(&spans_file));
+    assert_eq!(succeed(spanql(&link).args(["query", COUNT, "-o", "jsonl"])).trim(), "{\"named\":0,\"n\":1}");
+}

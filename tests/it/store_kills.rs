@@ -151,6 +151,8 @@ fn an_import_killed_between_any_two_writes_leaves_the_old_or_the_new_content() {
             *windows.entry((how, folder)).or_default() += 1;
 
             again(&place);
+            let leases = std::fs::read_dir(place.join("staging")).unwrap().count();
+            assert_eq!(leases, 0, "{context}: the next writer cleared up");
             assert_same(&content(&place), &new, &format!("{context}, then imported again"));
             runtime.block_on(open(&place).vacuum(Duration::ZERO)).unwrap();
             assert_same(&content(&place), &new, &format!("{context}, then cleared"));

@@ -35,7 +35,7 @@ const SHOWN_FILTER: usize = 32;
 pub(super) async fn run(context: &Context, arguments: ReplArguments) -> anyhow::Result<()> {
     let interactive = std::io::stdin().is_terminal();
     // In a pipe, Ctrl-C ends the shell, also while it waits for the next statement.
-    let interrupts = Interrupts::listen(!interactive)?;
+    let interrupts = Interrupts::listen(!interactive, !interactive)?;
     let mut session = Session::new(context, &arguments, interactive, interrupts)?;
     if interactive { typed(&mut session).await } else { piped(&mut session, arguments.continue_on_error).await }
 }

@@ -12,6 +12,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
+use super::files::WrittenFile;
 use super::heads;
 use super::manifest::{FileRef, Manifest};
 use super::place::Place;
@@ -264,8 +265,8 @@ impl Ledger {
         }
     }
 
-    pub(crate) async fn save(&self, place: &Place) -> Result<FileRef> {
-        heads::save(place, FOLDER, self).await
+    pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
+        heads::save(place, FOLDER, id, self).await
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Ledger, Pull, Slice, now};
 use crate::model::window::without;
 use crate::store::error::Result;
+use crate::store::files::WrittenFile;
 use crate::store::manifest::{FileRef, Manifest};
 use crate::store::merge::Counts;
 use crate::store::place::Place;
@@ -19,10 +20,16 @@ pub(crate) struct Record<'a> {
 
 impl Record<'_> {
     /// Writes the ledger that follows that of a manifest.
-    pub(crate) async fn save_after(&self, place: &Place, newest: &Manifest, counts: Counts) -> Result<FileRef> {
+    pub(crate) async fn save_after(
+        &self,
+        place: &Place,
+        id: String,
+        newest: &Manifest,
+        counts: Counts,
+    ) -> Result<(FileRef, WrittenFile)> {
         let mut ledger = Ledger::load(place, newest).await?;
         ledger.record(self.pull, &self.landed(counts));
-        ledger.save(place).await
+        ledger.save(place, id).await
     }
 
     /// The slices with what the commit did: the last one has all of its counts.

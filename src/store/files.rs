@@ -1,0 +1,107 @@
+//! Reading, checking and removing single files of a store, wherever it is.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
+
+use super::blocking::blocking;
+use super::error::{Result, StoreError};
+use super::place::Place;
+
+/// Files that are looked at side by side.
+const PARALLEL: usize = 16;
+
+/// A file that was written, and its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenFile {
+    pub(crate) file: String,
+    pub(crate) size: u64,
+}
+
+impl Place {
+    /// Refuses what is there on a local disk and no regular file: reading a pipe would wait, and a device may have no end.
+    /// And one that has fewer bytes than are read.
+    async fn check_regular(&self, file: &str, needed: u64) -> Result<()> {
+        let Some(root) = &self.local else { return Ok(()) };
+        let (path, file) = (root.join(file), file.to_owned());
+        blocking(move || match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(StoreError::damaged(file, "it is a directory, not a file")),
+            Ok(found) if !found.is_file() => Err(StoreError::damaged(file, "it is a pipe or a device, not a file")),
+            Ok(found) if found.len() < needed => {
+                Err(StoreError::damaged(file, format!("cut: {} bytes where {needed} were, or more", found.len())))
+            }
+            // Whatever else is wrong, reading it says.
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Damaged`] when it is no file, [`StoreError::Storage`].
+    pub(crate) async fn read(&self, file: &str) -> Result<Bytes> {
+        self.check_regular(file, 0).await?;
+        let get = async { self.objects.get(&self.path(file)).await?.bytes().await };
+        get.await.map_err(|error| StoreError::reading(file, error))
+    }
+
+    /// A range of a file that is as long as it should be.
+    pub(crate) async fn read_range(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
+        self.check_regular(file, range.end).await?;
+        self.objects.get_range(&self.path(file), range).await.map_err(|error| StoreError::reading(file, error))
+    }
+
+    /// Whether a file is there.
+    pub(crate) async fn exists(&self, file: &str) -> Result<bool> {
+        match self.objects.head(&self.path(file)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(StoreError::storage(file, error)),
+        }
+    }
+
+    /// The size of a file; 0 when it cannot be told.
+    pub(crate) async fn size(&self, file: &str) -> u64 {
+        self.objects.head(&self.path(file)).await.map_or(0, |meta| meta.size)
+    }
+
+    /// Removes a file; one that is gone already is no error.
+    pub(crate) async fn remove(&self, file: &str) -> Result<()> {
+        match self.objects.delete(&self.path(file)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::storage(file, error)),
+        }
+    }
+
+    /// Checks that files are there, with their sizes where these are known.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] for the first one that is not; [`StoreError::Storage`].
+    pub(crate) async fn check(&self, files: Vec<(String, Option<u64>)>) -> Result<()> {
+        let check = |(file, size): (String, Option<u64>)| async move {
+            self.check_regular(&file, 0).await?;
+            let found = self.objects.head(&self.path(&file)).await;
+            let found = found.map_err(|error| StoreError::reading(&file, error))?.size;
+            match size {
+                Some(size) if size != found => {
+                    Err(StoreError::damaged(file, format!("it has {found} bytes where {size} were")))
+                }
+                _ => Ok(()),
+            }
+        };
+        stream::iter(files.into_iter().map(check)).buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    /// Whether files that were written are all there as they were written.
+    pub(crate) async fn holds(&self, files: &[WrittenFile]) -> Result<bool> {
+        let files = files.iter().map(|written| (written.file.clone(), Some(written.size))).collect();
+        match self.check(files).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

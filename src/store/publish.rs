@@ -1,0 +1,213 @@
+//! Making a commit visible: the next manifest, checked before and behind it, again if somebody else was first.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::Store;
+use super::commit::Committed;
+use super::creation::{Commit, create};
+use super::error::{Result, StoreError};
+use super::files::WrittenFile;
+use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
+use super::lease::Lease;
+use super::ledger::Record;
+use super::manifest::{self, FileRef, Manifest, Segment};
+use super::merge::Counts;
+use super::pool::Pool;
+use crate::model::types::OpenType;
+
+/// Attempts before a writer gives up against others.
+pub(super) const ATTEMPTS: usize = 50;
+
+/// Segments that were written and are not in a manifest yet.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) added: Vec<Segment>,
+    pub(super) replaced: Vec<String>,
+    pub(super) open: BTreeMap<String, OpenType>,
+    pub(super) counts: Counts,
+    /// Their files, and others that the manifest will name.
+    pub(super) files: Vec<WrittenFile>,
+    /// How many of the files the disk was asked to keep.
+    synced: usize,
+}
+
+/// How an attempt to commit ended.
+pub(super) enum Attempt {
+    Done(Committed),
+    /// Another writer's commit means the work must be done again.
+    Overtaken,
+    /// Files that were written were removed, or may be at any time: the work must be done again, too.
+    Robbed,
+}
+
+/// What a commit changes beside segments.
+pub(super) struct Change<'a> {
+    pub(super) operation: &'a str,
+    pub(super) tombstones: Option<FileRef>,
+    /// Whoever wins a race writes the next ledger, so this is applied to the newest one at every attempt.
+    pub(super) record: Option<&'a Record<'a>>,
+}
+
+impl Store {
+    /// Creates the next manifest.
+    pub(super) async fn publish(
+        &self,
+        lease: &Lease,
+        base: &Manifest,
+        written: &mut Written,
+        names: &OpenNames,
+        pool: &Pool,
+        change: &Change<'_>,
+    ) -> Result<Attempt> {
+        let _committer = self.committer.lock().await;
+        let mut newest = base.clone();
+        for _ in 0..ATTEMPTS {
+            let Some(mut next) = next_manifest(&newest, written, names, change) else {
+                return Ok(Attempt::Overtaken);
+            };
+            let ledger = match change.record {
+                Some(record) => Some(record.save_after(&self.place, lease.file_id(), &newest, written.counts).await?),
+                None => None,
+            };
+            if let Some((reference, file)) = &ledger {
+                written.files.push(file.clone());
+                next.ledger = Some(reference.clone());
+            }
+            // What a manifest names must be there before it is, and stay.
+            let unsynced = written.files[written.synced..].iter().map(|written| written.file.clone()).collect();
+            let synced = self.place.sync(unsynced).await;
+            if !self.owns(lease, &written.files).await? {
+                return Ok(Attempt::Robbed);
+            }
+            synced?;
+            written.synced = written.files.len();
+            if let Commit::Won { unsynced } = create(&self.place, &next).await? {
+                let not_synced = match self.owns(lease, &written.files).await {
+                    Ok(true) => unsynced,
+                    Ok(false) => {
+                        self.take_back(&next, &newest).await.map_err(|error| StoreError::NotTakenBack {
+                            version: next.version,
+                            reason: error.to_string(),
+                        })?;
+                        return Ok(Attempt::Robbed);
+                    }
+                    // They were there, and so was the lease.
+                    Err(error) => unsynced.or(Some(error.to_string())),
+                };
+                let committed = Committed::unchanged(next.version);
+                return Ok(Attempt::Done(Committed { counts: written.counts, not_synced, ..committed }));
+            }
+            if let Some((_, unused)) = &ledger {
+                self.discard_file(&unused.file).await;
+                written.files.retain(|written| written != unused);
+                written.synced = written.files.len();
+            }
+            newest = manifest::load_newest(&self.place).await?;
+            if self.conflicts(base, &newest, written, pool).await? {
+                return Ok(Attempt::Overtaken);
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Whether a writer's lease stands and its files are as it wrote them.
+    async fn owns(&self, lease: &Lease, files: &[WrittenFile]) -> Result<bool> {
+        Ok(self.place.holds(files).await? && lease.stands().await?)
+    }
+
+    /// Takes a version back whose files may be removed at any time, by another one that differs from the newest in what
+    /// that version had changed.
+    pub(super) async fn take_back(&self, version: &Manifest, before: &Manifest) -> Result<()> {
+        let has = |manifest: &Manifest, id: &str| manifest.segments.iter().any(|segment| segment.id == id);
+        for _ in 0..ATTEMPTS {
+            let newest = manifest::load_newest(&self.place).await?;
+            let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
+            // One that was created below newer versions changes nothing.
+            let is_theirs = version.version < newest.version && !newest.segments.iter().any(is_added);
+            if is_theirs && (newest.ledger != version.ledger || version.ledger == before.ledger) {
+                return Ok(());
+            }
+            let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
+            next.segments.retain(|segment| !is_added(segment));
+            let replaced =
+                before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
+            next.segments.extend(replaced.cloned());
+            sort(&mut next.segments);
+            if next.tombstones == version.tombstones {
+                next.tombstones.clone_from(&before.tombstones);
+            }
+            if next.ledger == version.ledger {
+                next.ledger.clone_from(&before.ledger);
+            }
+            if newest.version == version.version {
+                (next.columns, next.rest) = (before.columns.clone(), before.rest.clone());
+            }
+            self.place.check(next.sized_files().collect()).await?;
+            if let Commit::Won { .. } = create(&self.place, &next).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Whether a newer version replaced a segment this merge read, or added one that holds one of its traces.
+    async fn conflicts(&self, base: &Manifest, newest: &Manifest, written: &Written, pool: &Pool) -> Result<bool> {
+        if base.tombstones != newest.tombstones {
+            return Ok(true);
+        }
+        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
+        if !written.replaced.iter().all(still) {
+            return Ok(true);
+        }
+        for segment in &newest.segments {
+            if base.segments.iter().any(|known| known.id == segment.id) {
+                continue;
+            }
+            let ids: Vec<&str> = pool
+                .traces
+                .keys()
+                .filter(|key| pool.projects[key.project as usize] == segment.project)
+                .map(|key| &*key.trace_id)
+                .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            if let Some(outline) = self.segments.outline(segment, &ids).await? {
+                let ids: HashSet<&str> = ids.into_iter().collect();
+                if outline.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn sort(segments: &mut [Segment]) {
+    segments.sort_by(|a, b| (&a.project, a.min_start, &a.id).cmp(&(&b.project, b.min_start, &b.id)));
+}
+
+/// The manifest after `newest` with the written segments; `None` when their columns do not agree with it any more.
+fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change: &Change<'_>) -> Option<Manifest> {
+    let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
+    next.tombstones.clone_from(&change.tombstones);
+    next.segments.retain(|segment| !written.replaced.contains(&segment.id));
+    next.segments.extend(written.added.iter().cloned());
+    sort(&mut next.segments);
+    for (name, seen) in &written.open {
+        if next.rest.contains_key(name) {
+            return None;
+        }
+        let united = next.columns.get(name).map_or(*seen, |known| known.unite(*seen));
+        next.columns.insert(name.clone(), united);
+    }
+    if names.rest.keys().any(|name| next.columns.contains_key(name)) {
+        return None;
+    }
+    for (name, seen) in &names.rest {
+        let united = next.rest.get(name).map_or(*seen, |known| known.unite(*seen));
+        next.rest.insert(name.clone(), united);
+    }
+    let columns = next.columns.keys().filter(|name| *name != crate::model::columns::REST).count();
+    (columns <= MAX_OPEN_COLUMNS).then_some(next)
+}
