@@ -2,6 +2,7 @@
 
 pub(crate) mod checked;
 pub(crate) mod json;
+mod like;
 pub(crate) mod numbers;
 mod similar;
 mod sum;
@@ -26,6 +27,7 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     times::register(registry)?;
     registry.register_udf(similar::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
+    registry.register_function_rewrite(Arc::new(like::LikeRewrite))?;
     for function in filter::opik::udfs() {
         registry.register_udf(function)?;
     }
