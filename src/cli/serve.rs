@@ -14,6 +14,10 @@ use super::target::stdout;
 use crate::output::escape_terminal;
 use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
 
+/// Time from the request to end until the process has ended.
+#[cfg(unix)]
+const MOST_GRACE: std::time::Duration = std::time::Duration::from_millis(1_800);
+
 pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
     let store = context.store_to_serve()?;
     let snapshot = store.snapshot().await.map_err(|error| context.explain(error))?;
@@ -74,13 +78,31 @@ fn ascii(json: &str) -> String {
     out
 }
 
-/// Resolves when the process is asked to end.
+/// Resolves when the process is asked to end. That is heard on a thread of its own, which ends the process a while later
+/// whatever else it is doing.
 #[cfg(unix)]
 fn terminated() -> std::io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut terminate = {
+        let _entered = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let listen = move || {
+        if runtime.block_on(terminate.recv()).is_some() {
+            // The server may have ended by itself.
+            let _ = tell.send(());
+            std::thread::sleep(MOST_GRACE);
+            std::process::exit(0);
+        }
+    };
+    std::thread::Builder::new().name("spanql-terminate".to_owned()).spawn(listen)?;
     Ok(async move {
-        terminate.recv().await;
+        if told.await.is_err() {
+            // Nobody listens any more.
+            std::future::pending::<()>().await;
+        }
     })
 }
 

@@ -13,8 +13,10 @@ use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
+use super::error::EngineError;
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member, json_path};
 use super::functions::numbers::is_text;
+use super::limits::MAX_OPEN_NAMES;
 use crate::model::columns;
 use crate::model::derived::{derived_list, holders, indexed};
 use crate::model::names::absent_type;
@@ -89,6 +91,13 @@ pub(crate) fn with_open_names(
     rest: &BTreeMap<String, DataType>,
     names: &BTreeSet<String>,
 ) -> Result<(Arc<dyn TableProvider>, Vec<String>)> {
+    if names.len() > MAX_OPEN_NAMES {
+        let count = names.len();
+        return Err(EngineError::new("limit", format!("{table} is asked for too many names"))
+            .why(format!("there are {count} beside its own columns, and the limit is {MAX_OPEN_NAMES}"))
+            .help("name fewer at a time")
+            .into());
+    }
     let schema = provider.schema();
     let own = schema.fields().iter().map(|field| Expr::Column(Column::new_unqualified(field.name())));
     let mut notes = vec![];

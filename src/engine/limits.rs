@@ -23,6 +23,10 @@ pub(crate) const MAX_CHAIN: usize = 200;
 pub(crate) const MAX_STEPS: usize = 200;
 /// How many parts a dotted name may have; every way to cut it into a table and a column is looked at.
 pub(crate) const MAX_NAME_PARTS: usize = 200;
+/// How many items a SELECT may list; each of them is looked up among all.
+pub(crate) const MAX_ITEMS: usize = 10_000;
+/// How many names of open families a statement may read from one table beside its own columns.
+pub(crate) const MAX_OPEN_NAMES: usize = 2_000;
 /// How many joins a statement may have; planning them takes more than quadratic time.
 pub(crate) const MAX_JOINS: usize = 50;
 /// How deep the operators of a plan may nest: they call each other on threads with ordinary stacks.
@@ -109,6 +113,9 @@ struct Level {
     angles: usize,
     chain: usize,
     betweens: usize,
+    /// The items of its SELECT, from there to its FROM.
+    items: usize,
+    selects: bool,
 }
 
 /// Checks nesting, the length of operator chains, and the number of terms and steps of one statement without blanks.
@@ -135,7 +142,10 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 depth = depth.saturating_sub(1 + level.cases + level.angles);
                 level = levels.pop().unwrap_or_default();
             }
-            Token::Comma => level.chain = 0,
+            Token::Comma => {
+                level.chain = 0;
+                level.items += usize::from(level.selects);
+            }
             Token::Lt if previous.is_some_and(|word| is_type_with_angles(word.keyword())) => {
                 level.angles += 1;
                 depth += 1;
@@ -168,13 +178,18 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 Keyword::JOIN | Keyword::APPLY => joins += 1,
                 Keyword::EXCEPT if previous.is_none_or(|star| star.token.token != Token::Mul) => steps += 1,
                 _ if ends_expression(keyword) => {
-                    level = Level { cases: level.cases, angles: level.angles, ..Level::default() }
+                    let Level { cases, angles, items, selects, .. } = level;
+                    level = match keyword {
+                        Keyword::SELECT => Level { cases, angles, selects: true, ..Level::default() },
+                        Keyword::FROM => Level { cases, angles, ..Level::default() },
+                        _ => Level { cases, angles, items, selects, ..Level::default() },
+                    };
                 }
                 _ => level.chain += usize::from(is_word_operator(lexeme, keyword)),
             },
             _ => level.chain += usize::from(is_operator(token)),
         }
-        let chain = level.chain;
+        let (chain, items) = (level.chain, level.items);
         levels.push(level);
         if depth + prefixes > MAX_LEVELS {
             return Err(EngineError::new("limit", "the statement nests too deep")
@@ -197,6 +212,9 @@ pub(crate) fn check_shape(lexemes: &[Lexeme]) -> Result<(), EngineError> {
                 place,
                 "group them with parentheses, or use a function of a list",
             ));
+        }
+        if items >= MAX_ITEMS {
+            return Err(exceeded("items in a SELECT", MAX_ITEMS, place, "name fewer, or SELECT *"));
         }
         if steps > MAX_STEPS {
             return Err(exceeded("set operations", MAX_STEPS, place, "split it into several statements"));
@@ -336,6 +354,7 @@ mod tests {
     fn ordinary_statements_pass() {
         let wide = (0..5_000).map(|i| format!("a{i} + 1")).collect::<Vec<_>>().join(", ");
         check(&format!("SELECT {wide} FROM t WHERE a BETWEEN 1 AND 2")).unwrap();
+        check(&format!("SELECT a FROM t WHERE a IN ({})", vec!["1"; 50_000].join(", "))).unwrap();
         check(&format!("SELECT {}1{}", "(".repeat(50), ")".repeat(50))).unwrap();
         check(&format!("SELECT 1 WHERE {}", vec!["a > 1"; 1_000].join(" OR "))).unwrap();
         check(&format!("SELECT {}", vec!["CASE WHEN a THEN -1 END"; 1_000].join(", "))).unwrap();
@@ -374,6 +393,7 @@ mod tests {
             (vec!["SELECT 1"; 5_000].join(" UNION ALL "), "set operations"),
             (format!("SELECT 1 FROM {}", vec!["t"; 5_000].join(" JOIN ")), "too many joins"),
             ("EXPLAIN ".repeat(n), "nests too deep"),
+            (format!("SELECT {} FROM t", vec!["a AS b"; 50_000].join(", ")), "too many items in a SELECT"),
         ] {
             let error = check(&sql).unwrap_err();
             assert!(error.contains(words), "{error}");

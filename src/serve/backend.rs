@@ -14,8 +14,11 @@ use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::ids::project_id;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, shown};
+use super::room::{Part, Room};
 use super::settings::{Log, Settings};
+use super::shutdown::Shutdown;
+use super::transfers::Transfers;
 use crate::engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use crate::filter::Filter;
 use crate::model::columns::START_TIME;
@@ -24,11 +27,17 @@ use crate::sources::Window;
 use crate::store::{Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time.
-const BATCH_BYTES: u64 = 4 << 20;
+const BATCH_BYTES: u64 = 1 << 20;
 /// Rows that a query hands on at a time, however small or big they are.
-const BATCH_ROWS: std::ops::RangeInclusive<u64> = 16..=8_192;
-/// Files that a query reads at the same time: more would only hold more of them in memory, as one client takes the rows.
-const PARTITIONS: usize = 4;
+const BATCH_ROWS: std::ops::RangeInclusive<u64> = 1..=8_192;
+/// Files that a query reads at the same time: all of a query is done on its one thread, and in one order.
+const PARTITIONS: usize = 1;
+/// Memory of a query that reads few and small columns.
+const SMALL_READ: u64 = 8 << 20;
+/// Memory that any query takes beside what lies in the files.
+const BESIDE: u64 = 16 << 20;
+/// The most of a file that is in memory at a time: what is read together.
+const OF_FILE: u64 = 64 << 20;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 5;
 
@@ -38,6 +47,10 @@ pub(super) struct Backend {
     only: Option<String>,
     /// The memory and the disk of all queries.
     runtime: Arc<RuntimeEnv>,
+    /// The memory of what they read and send.
+    room: Room,
+    transfers: Transfers,
+    shutdown: Shutdown,
     log: Option<Log>,
 }
 
@@ -48,13 +61,55 @@ impl std::fmt::Debug for Backend {
 }
 
 impl Backend {
-    pub(super) fn new(store: Arc<Store>, settings: &Settings) -> Result<Self, EngineError> {
+    pub(super) fn new(store: Arc<Store>, settings: &Settings, shutdown: Shutdown) -> Result<Self, EngineError> {
         let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling_into(store.spill_dir()));
-        if let Some(limit) = settings.memory_limit {
+        // One half is for what queries sort and join, the other for what they read and send.
+        let half = settings.memory_limit.map(|limit| limit / 2);
+        if let Some(limit) = half {
             runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit)));
         }
         let runtime = runtime.build_arc().map_err(|error| EngineError::from_datafusion(&error))?;
-        Ok(Self { store, only: settings.project.clone(), runtime, log: settings.log.clone() })
+        Ok(Self {
+            store,
+            only: settings.project.clone(),
+            runtime,
+            room: Room::new(half),
+            transfers: Transfers::new(half),
+            shutdown,
+            log: settings.log.clone(),
+        })
+    }
+
+    /// The memory of what requests read and send.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// The answers on their way.
+    pub(super) fn transfers(&self) -> &Transfers {
+        &self.transfers
+    }
+
+    /// Knows when the server ends.
+    pub(super) fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Takes the memory of a request before it is read: to count or find spans by columns, of which it reads few unless it
+    /// has a filter.
+    pub(super) async fn room_to_find(&self, view: &View<'_>, filter: Option<&str>) -> Result<Part, Refusal> {
+        let bytes = match filter {
+            // A filter may read any column, and lies in memory itself, many times over.
+            Some(text) => view.reading().saturating_add(16 * text.len() as u64),
+            None => view.reading().min(SMALL_READ),
+        };
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await
+    }
+
+    /// Takes the memory of a query over whole spans.
+    pub(super) async fn room_to_read(&self, view: &View<'_>, filter: Option<&str>) -> Result<Part, Refusal> {
+        let bytes = view.reading().saturating_add(16 * filter.map_or(0, str::len) as u64);
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await
     }
 
     /// The newest version.
@@ -88,6 +143,12 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
+    /// About how many bytes a query over whole spans takes.
+    fn reading(&self) -> u64 {
+        let largest = self.snapshot.manifest.segments.iter().map(|segment| segment.bytes).max();
+        largest.unwrap_or_default().min(OF_FILE) + BESIDE
+    }
+
     /// The names of the projects, sorted.
     pub(super) fn projects(&self) -> BTreeSet<&str> {
         let served = |segment: &&Segment| self.backend.only.as_ref().is_none_or(|only| segment.project == *only);
@@ -106,23 +167,26 @@ impl View<'_> {
     pub(super) async fn project_by_id(&self, id: &str) -> Result<Project, Refusal> {
         match self.projects().into_iter().find(|name| project_id(name) == id) {
             Some(name) => self.open(name).await,
-            None => Err(Refusal::not_found(format!("no project has the id {id:?}: GET /v2/projects lists them"))),
+            None => {
+                Err(Refusal::not_found(format!("no project has the id {}: GET /v2/projects lists them", shown(id))))
+            }
         }
     }
 
     fn no_project(&self, name: &str) -> String {
         let known = self.projects();
+        let typed = shown(name);
         if known.is_empty() {
-            return format!("there is no project {name:?}: no spans are served");
+            return format!("there is no project {typed}: no spans are served");
         }
         if let Some(near) = nearest(name, known.iter().copied()) {
-            return format!("there is no project {name:?}: did you mean {near:?}?");
+            return format!("there is no project {typed}: did you mean {}?", shown(near));
         }
-        let mut shown: Vec<String> = known.iter().take(NAMES_SHOWN).map(|name| format!("{name:?}")).collect();
+        let mut some: Vec<String> = known.iter().take(NAMES_SHOWN).map(|name| shown(name)).collect();
         if known.len() > NAMES_SHOWN {
-            shown.push(format!("{} more", known.len() - NAMES_SHOWN));
+            some.push(format!("{} more", known.len() - NAMES_SHOWN));
         }
-        format!("there is no project {name:?}, but {}", shown.join(", "))
+        format!("there is no project {typed}, but {}", some.join(", "))
     }
 
     async fn open(&self, name: &str) -> Result<Project, Refusal> {

@@ -3,7 +3,7 @@
 use arrow::array::{Array, RecordBatch};
 
 /// Bytes that a message holds at most, unless one row alone has more.
-const MAX_BYTES: usize = 2 << 20;
+const MAX_BYTES: usize = 512 << 10;
 
 /// Cuts a batch into pieces of at most `max_rows` rows and of a size that fits a message, in order.
 pub(super) fn pieces(batch: &RecordBatch, max_rows: usize) -> Vec<RecordBatch> {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, cast};
 
 use super::backend::{Project, column};
 use super::functions::{Elements, elements, text_list_type};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, shown};
 use crate::model::columns::{
     self, Content, END_TIME, EVENT_ATTRIBUTES, METADATA_PREFIX, NOTES, PROJECT, SOURCE, START_TIME, timestamp_type,
 };
@@ -66,7 +66,7 @@ impl Selection {
         let asks_for_time = names.iter().any(|name| name == TIME);
         if let (true, Some(first)) = (chosen.is_empty() && !asks_for_time, names.first()) {
             let served = schema.fields().iter().map(|field| field.name().as_str()).filter(|name| is_served(name));
-            let near = nearest(first, served).map(|near| format!("; the nearest to {first:?} is {near:?}"));
+            let near = nearest(first, served).map(|near| format!("; the nearest to {} is {near:?}", shown(first)));
             return Err(Refusal::invalid(format!(
                 "none of the projected columns is known{}",
                 near.unwrap_or_default()

@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::filter;
 use super::ids::{SPACE_NAME, space_id};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, shown};
 use crate::model::time;
 use crate::sources::Window;
 
 /// The most rows that a batch may have, which is also how many it has unless fewer are asked for.
 pub(super) const MAX_CHUNK: usize = 5_000;
+/// The most columns that a request may name.
+pub(super) const MAX_COLUMNS: usize = 1_000;
 /// The number of `TRACING` among the environments.
 const TRACING: u64 = 4;
 
@@ -112,6 +114,10 @@ impl Export {
         if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1.0)) {
             return Err(Refusal::invalid("sampleRate must lie above 0 and at most at 1"));
         }
+        if let Some(names) = self.columns.as_ref().filter(|names| names.len() > MAX_COLUMNS) {
+            let count = names.len();
+            return Err(Refusal::invalid(format!("projectedColumns has {count} names: the limit is {MAX_COLUMNS}")));
+        }
         Ok(())
     }
 }
@@ -137,7 +143,8 @@ fn check_space(given: Option<&str>) -> Result<(), Refusal> {
     match given {
         Some(space) if space == ours => Ok(()),
         Some(space) if !space.trim().is_empty() => Err(Refusal::not_found(format!(
-            "there is no space {space:?}: the one space here is {SPACE_NAME:?}, and its id is {ours}"
+            "there is no space {}: the one space here is {SPACE_NAME:?}, and its id is {ours}",
+            shown(space)
         ))),
         _ => Err(Refusal::invalid("spaceId is missing: it is the id of the space")),
     }
@@ -145,7 +152,7 @@ fn check_space(given: Option<&str>) -> Result<(), Refusal> {
 
 fn instant(name: &str, text: Option<&str>) -> Result<i64, Refusal> {
     match text {
-        Some(text) => time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {text:?} {error}"))),
+        Some(text) => time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {} {error}", shown(text)))),
         None => Err(Refusal::invalid(format!("{name} is missing: write it as 2026-01-31T12:00:00Z"))),
     }
 }

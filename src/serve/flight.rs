@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_descriptor::DescriptorType;
@@ -22,30 +23,33 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::backend::{Backend, Project, column, starts_in};
+use super::backend::{Backend, Project, View, column, starts_in};
 use super::batches::pieces;
 use super::columns::Selection;
 use super::command::{Export, Ticket};
+use super::connections::{Busy, Peer};
 use super::filter;
 use super::functions::sampled;
+use super::incoming::From;
 use super::log::window_text;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, shown};
 use super::settings::Token;
 use super::shutdown::Shutdown;
+use super::threads::{LATER, SOON, apart, yield_to_others};
+use super::transfers::{self, Offered, Outlet, Pieces};
 use crate::filter::Filter;
 use crate::model::columns::TRACE_ID;
 
 /// The metadata that carries a client's key.
 const KEY: &str = "auth-token-bin";
 /// The biggest request that is read; a filter may name many ids.
-const MAX_REQUEST: usize = 16 << 20;
+const MAX_REQUEST: usize = 8 << 20;
+
+/// The service with its check.
+pub(super) type Service = InterceptedService<FlightServiceServer<Flight>, KeyCheck>;
 
 /// The service with its check: every call shows the key, whatever it asks for.
-pub(super) fn service(
-    backend: Arc<Backend>,
-    token: Option<Token>,
-    shutdown: Shutdown,
-) -> InterceptedService<FlightServiceServer<Flight>, KeyCheck> {
+pub(super) fn service(backend: Arc<Backend>, token: Option<Token>, shutdown: Shutdown) -> Service {
     let server = FlightServiceServer::new(Flight { backend, shutdown })
         .max_decoding_message_size(MAX_REQUEST)
         // A message holds one row at least, and a row may be of any size.
@@ -59,10 +63,24 @@ pub(super) struct KeyCheck(Option<Token>);
 
 impl Interceptor for KeyCheck {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(token) = &self.0 else { return Ok(request) };
-        let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
-        if shown.is_some_and(|shown| token.matches(&shown)) { Ok(request) } else { Err(Refusal::key().into()) }
+        if request.metadata().contains_key("origin") {
+            return Err(Refusal::foreign().into());
+        }
+        if let Some(token) = &self.0 {
+            let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
+            if !shown.is_some_and(|shown| token.matches(&shown)) {
+                return Err(Refusal::key().into());
+            }
+        }
+        peer(request.extensions())?.is_known();
+        Ok(request)
     }
+}
+
+/// Who makes a request.
+fn peer(extensions: &tonic::Extensions) -> Result<Arc<Peer>, Status> {
+    let from = extensions.get::<From>().ok_or_else(|| Refusal::internal("the request comes over no connection"))?;
+    Ok(Arc::clone(&from.0))
 }
 
 /// Answers the calls of Flight.
@@ -72,37 +90,85 @@ pub(super) struct Flight {
     shutdown: Shutdown,
 }
 
-impl Flight {
-    async fn count(&self, export: Export, descriptor: FlightDescriptor) -> Result<(FlightInfo, u64), Refusal> {
-        let view = self.backend.newest().await?;
-        let project = view.project(&export.project).await?;
-        let filter = filter::read(&project, export.filter.as_deref())?;
-        let selection = select(&project, &export, filter.as_ref())?;
-        let rows = match export.window().is_empty() {
-            true => 0,
-            false => wanted(project.spans_for(filter.as_ref())?, &export, filter.as_ref())?.count().await? as u64,
-        };
-        let total = i64::try_from(rows).unwrap_or(i64::MAX);
-        let mut info = FlightInfo::new().with_descriptor(descriptor).with_total_records(total);
-        info = info
-            .try_with_schema(&selection.schema)
-            .map_err(|error| Refusal::internal(format!("the schema does not encode: {error}")))?;
-        if rows > 0 {
-            let ticket = Ticket { version: project.version, export }.to_bytes()?;
-            info = info.with_endpoint(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)));
-        }
-        Ok((info, rows))
+/// Counts what is asked for, and tells of it.
+async fn count(backend: &Backend, export: &Export, descriptor: FlightDescriptor) -> Result<(FlightInfo, u64), Refusal> {
+    let view = backend.newest().await?;
+    let _part = backend.room_to_find(&view, export.filter.as_deref()).await?;
+    let project = view.project(&export.project).await?;
+    let filter = filter::read(&project, export.filter.as_deref())?;
+    let selection = select(&project, export, filter.as_ref())?;
+    let rows = match export.window().is_empty() {
+        true => 0,
+        false => wanted(project.spans_for(filter.as_ref())?, export, filter.as_ref())?.count().await? as u64,
+    };
+    let total = i64::try_from(rows).unwrap_or(i64::MAX);
+    let mut info = FlightInfo::new().with_descriptor(descriptor).with_total_records(total);
+    info = info
+        .try_with_schema(&selection.schema)
+        .map_err(|error| Refusal::internal(format!("the schema does not encode: {error}")))?;
+    if rows > 0 {
+        let ticket = Ticket { version: project.version, export: export.clone() }.to_bytes()?;
+        info = info.with_endpoint(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)));
     }
+    Ok((info, rows))
+}
 
-    async fn open(&self, ticket: Ticket) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
-        let view = self.backend.version(ticket.version).await?;
-        let project = view.project(&ticket.export.project).await?;
-        let filter = filter::read(&project, ticket.export.filter.as_deref())?;
-        let selection = select(&project, &ticket.export, filter.as_ref())?;
-        let spans = wanted(project.read(Arc::clone(&selection.table))?, &ticket.export, filter.as_ref())?;
-        let stream = spans.select(selection.exprs.clone())?.execute_stream().await?;
-        Ok((selection, stream))
+/// A part of what is sent.
+enum Piece {
+    /// The first.
+    Schema(SchemaRef),
+    Rows(RecordBatch),
+}
+
+/// Sends what a ticket stands for.
+///
+/// The query ends while the client takes nothing and others wait for its memory, and is asked again when it does: it reads
+/// one version of the store on one thread, so its rows come in the same order.
+async fn send(backend: Arc<Backend>, ticket: Ticket, out: Outlet<Piece>) -> Result<(), Refusal> {
+    let began = Instant::now();
+    let view = backend.version(ticket.version).await?;
+    let (mut sent, mut first, mut long) = (0, true, false);
+    loop {
+        let part = out.unless_gone(backend.room_to_read(&view, ticket.export.filter.as_deref())).await??;
+        let (selection, mut stream) = open(&view, &ticket.export).await?;
+        if std::mem::take(&mut first) {
+            out.send(Piece::Schema(Arc::clone(&selection.schema))).await?;
+        }
+        let mut skipped = 0;
+        let waits = 'query: loop {
+            let Some(batch) = out.unless_gone(stream.try_next()).await?? else { break None };
+            if !long && began.elapsed() > SOON {
+                long = true;
+                yield_to_others(LATER);
+            }
+            let known = batch.num_rows().min(sent - skipped);
+            skipped += known;
+            let batch = RecordBatch::try_new(Arc::clone(&selection.schema), batch.columns().to_vec())
+                .map_err(|error| Refusal::internal(format!("the answer does not fit: {error}")))?;
+            for piece in pieces(&batch.slice(known, batch.num_rows() - known), ticket.export.chunk) {
+                sent += piece.num_rows();
+                skipped += piece.num_rows();
+                match out.offer(true).await? {
+                    Offered::Place(place) => place.send(Piece::Rows(piece)),
+                    Offered::Wanted => break 'query Some(piece),
+                }
+            }
+        };
+        drop((stream, selection, part));
+        match waits {
+            Some(piece) => out.send(Piece::Rows(piece)).await?,
+            None => return out.end().await,
+        }
     }
+}
+
+async fn open(view: &View<'_>, export: &Export) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
+    let project = view.project(&export.project).await?;
+    let filter = filter::read(&project, export.filter.as_deref())?;
+    let selection = select(&project, export, filter.as_ref())?;
+    let spans = wanted(project.read(Arc::clone(&selection.table))?, export, filter.as_ref())?;
+    let stream = spans.select(selection.exprs.clone())?.execute_stream().await?;
+    Ok((selection, stream))
 }
 
 fn select(project: &Project, export: &Export, filter: Option<&Filter>) -> Result<Selection, Refusal> {
@@ -142,51 +208,48 @@ impl Drop for Transfer {
 fn log(backend: &Backend, call: &str, export: &Export, began: Instant, outcome: &str) {
     backend.log(|| {
         let milliseconds = began.elapsed().as_millis();
-        format!("Flight {call} {:?} {}: {outcome}, {milliseconds} ms", export.project, window_text(export.window()))
+        let project = shown(&export.project);
+        format!("Flight {call} {project} {}: {outcome}, {milliseconds} ms", window_text(export.window()))
     });
 }
 
-/// Cuts what a query gives into messages.
+/// What is sent, as messages; the request is being answered until they are dropped.
 fn messages(
-    stream: SendableRecordBatchStream,
-    selection: &Selection,
+    pieces: Pieces<Piece>,
+    schema: SchemaRef,
     transfer: Transfer,
+    busy: Busy,
     shutdown: Shutdown,
 ) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-    let (schema, chunk) = (Arc::clone(&selection.schema), transfer.export.chunk);
-    let batches = stream
-        .map_err(Refusal::from)
-        .and_then(move |batch| {
-            let sent = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
-            std::future::ready(sent.map_err(|error| Refusal::internal(format!("the answer does not fit: {error}"))))
-        })
-        .map_ok(move |batch| futures::stream::iter(pieces(&batch, chunk)).map(Ok::<_, Refusal>))
-        .try_flatten();
-    let counted = futures::stream::unfold((batches.boxed(), transfer, false), move |(mut batches, transfer, ended)| {
-        let shutdown = shutdown.clone();
-        async move {
-            if ended {
-                return None;
-            }
-            let next = tokio::select! {
-                next = batches.next() => next,
-                () = shutdown.deadline() => Some(Err(Refusal::ending())),
-            };
-            match next {
-                None => {
-                    transfer.complete.store(true, Ordering::Relaxed);
-                    None
+    let counted =
+        futures::stream::unfold((pieces, transfer, busy, false), move |(mut pieces, transfer, busy, ended)| {
+            let shutdown = shutdown.clone();
+            async move {
+                if ended {
+                    return None;
                 }
-                Some(Ok(batch)) => {
-                    transfer.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                    Some((Ok(batch), (batches, transfer, false)))
+                let next = tokio::select! {
+                    next = pieces.next() => next,
+                    () = shutdown.deadline() => Some(Err(Refusal::ending())),
+                };
+                match next {
+                    Some(Ok(Piece::Rows(batch))) => {
+                        transfer.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                        Some((Ok(batch), (pieces, transfer, busy, false)))
+                    }
+                    Some(Ok(Piece::Schema(schema))) => {
+                        Some((Ok(RecordBatch::new_empty(schema)), (pieces, transfer, busy, false)))
+                    }
+                    Some(Err(refusal)) => Some((Err(flight_error(refusal)), (pieces, transfer, busy, true))),
+                    None => {
+                        transfer.complete.store(true, Ordering::Relaxed);
+                        None
+                    }
                 }
-                Some(Err(refusal)) => Some((Err(flight_error(refusal)), (batches, transfer, true))),
             }
-        }
-    });
+        });
     FlightDataEncoderBuilder::new()
-        .with_schema(Arc::clone(&selection.schema))
+        .with_schema(schema)
         // Batches are cut by what their rows take; the encoder would count all that their buffers hold.
         .with_max_flight_data_size(usize::MAX)
         .build(counted)
@@ -215,12 +278,15 @@ impl FlightService for Flight {
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
         let began = Instant::now();
+        let _busy = peer(request.extensions())?.busy();
         let descriptor = request.into_inner();
         if descriptor.r#type() != DescriptorType::Cmd {
             return Err(Refusal::invalid("the descriptor must be a command").into());
         }
         let export = Export::parse(&descriptor.cmd)?;
-        let counted = self.count(export.clone(), descriptor).await;
+        let (backend, asked) = (Arc::clone(&self.backend), export.clone());
+        let work = move || async move { count(&backend, &asked, descriptor).await };
+        let counted = apart(self.shutdown.clone(), work).await.flatten();
         let outcome = match &counted {
             Ok((_, rows)) => format!("{rows} rows"),
             Err(refusal) => refusal.message.clone(),
@@ -231,14 +297,18 @@ impl FlightService for Flight {
 
     async fn do_get(&self, request: Request<arrow_flight::Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
         let began = Instant::now();
+        let peer = peer(request.extensions())?;
+        let busy = peer.busy();
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
         let export = ticket.export.clone();
-        let (selection, stream) = match self.open(ticket).await {
-            Ok(opened) => opened,
-            Err(refusal) => {
+        let mut pieces = transfers::run(&self.backend, peer, move |backend, out| send(backend, ticket, out));
+        let schema = match pieces.next().await {
+            Some(Ok(Piece::Schema(schema))) => schema,
+            Some(Err(refusal)) => {
                 log(&self.backend, "DoGet", &export, began, &refusal.message);
                 return Err(refusal.into());
             }
+            _ => return Err(Refusal::internal("the answer has no schema").into()),
         };
         let transfer = Transfer {
             backend: Arc::clone(&self.backend),
@@ -247,7 +317,7 @@ impl FlightService for Flight {
             rows: AtomicU64::new(0),
             complete: AtomicBool::new(false),
         };
-        Ok(Response::new(messages(stream, &selection, transfer, self.shutdown.clone()).boxed()))
+        Ok(Response::new(messages(pieces, schema, transfer, busy, self.shutdown.clone()).boxed()))
     }
 
     async fn handshake(

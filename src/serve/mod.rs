@@ -7,6 +7,9 @@
 //!                    backend: the newest version of the store, one project of it, one engine a request
 //! ```
 //!
+//! Clients share the server: [`connections`] bounds how many there are and how long they may say nothing, [`room`] the memory
+//! of what they ask for, [`transfers`] what waits for them, and [`threads`] keeps their queries off the threads that answer.
+//!
 //! Nothing that a client sends becomes text of a query, and no file is opened that a client names.
 //!
 //! ```
@@ -33,18 +36,23 @@ mod backend;
 mod batches;
 mod columns;
 mod command;
+mod connections;
 mod error;
 mod filter;
 mod flight;
 mod functions;
 mod http;
 mod ids;
+mod incoming;
 mod log;
 mod refusal;
+mod room;
 mod server;
 mod settings;
 mod shutdown;
+mod threads;
 mod tls;
+mod transfers;
 
 pub use error::ServeError;
 pub use server::{Bound, Ready, ReadyProject, Server};

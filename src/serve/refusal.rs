@@ -21,10 +21,31 @@ pub(super) enum Kind {
     Gone,
     /// The server ends: another one may answer.
     Ending,
+    /// Others are being answered: the same request may be answered later.
+    Busy,
+    /// Its origin is a web page of somebody else.
+    Foreign,
     /// There is not enough memory for it.
     Memory,
     /// It failed here.
     Internal,
+}
+
+/// Characters of a message, whatever a client gave it to say.
+const MAX_MESSAGE: usize = 2_000;
+/// Characters of a text by a client in a message.
+const MAX_SHOWN: usize = 100;
+
+/// A text by a client, quoted, as far as a message shows it.
+pub(super) fn shown(text: &str) -> String {
+    format!("{:?}", short(text, MAX_SHOWN))
+}
+
+fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A request that is not answered.
@@ -36,7 +57,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: short(&message.into(), MAX_MESSAGE) }
     }
 
     pub(super) fn key() -> Self {
@@ -63,6 +84,14 @@ impl Refusal {
         Self::new(Kind::Ending, "the server is shutting down")
     }
 
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(Kind::Busy, message)
+    }
+
+    pub(super) fn foreign() -> Self {
+        Self::new(Kind::Foreign, "requests of web pages are not answered: send no Origin header")
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, message)
     }
@@ -76,7 +105,12 @@ impl From<StoreError> for Refusal {
 
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
-        let kind = if error.code() == "memory" { Kind::Memory } else { Kind::Internal };
+        let kind = match error.code() {
+            "memory" => Kind::Memory,
+            // What a filter asks for is more than an engine takes.
+            "bad-pattern" | "limit" => Kind::Invalid,
+            _ => Kind::Internal,
+        };
         Self::new(kind, error.to_string())
     }
 }
@@ -94,7 +128,8 @@ impl From<Refusal> for Status {
             Kind::Invalid | Kind::OutOfBounds => Code::InvalidArgument,
             Kind::NotFound => Code::NotFound,
             Kind::Gone => Code::FailedPrecondition,
-            Kind::Ending => Code::Unavailable,
+            Kind::Ending | Kind::Busy => Code::Unavailable,
+            Kind::Foreign => Code::PermissionDenied,
             Kind::Memory => Code::ResourceExhausted,
             Kind::Internal => Code::Internal,
         };

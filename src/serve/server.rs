@@ -5,16 +5,22 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::net::{TcpListener, lookup_host};
-use tonic::transport::server::TcpIncoming;
 
 use super::backend::Backend;
+use super::connections::Connections;
 use super::error::ServeError;
 use super::ids::{project_id, space_id};
+use super::incoming::{From, Incoming};
 use super::settings::{Settings, Token};
-use super::shutdown::{self, GRACE, Shutdown};
-use super::tls::{Tls, TlsListener};
+use super::shutdown::{self, GRACE, Shutdown, Trigger};
+use super::tls::Tls;
 use super::{flight, http};
 use crate::store::Store;
+
+/// Calls of Flight that one connection makes at the same time.
+const STREAMS: u32 = 8;
+/// Bytes of the metadata of a call.
+const HEADERS: u32 = 32 << 10;
 
 /// Serves a store to clients of Arize.
 #[derive(Debug)]
@@ -23,6 +29,9 @@ pub struct Server;
 /// A server that listens, and answers once it runs.
 pub struct Bound {
     backend: Arc<Backend>,
+    connections: Arc<Connections>,
+    trigger: Trigger,
+    shutdown: Shutdown,
     token: Option<Token>,
     tls: Option<Tls>,
     flight: TcpListener,
@@ -70,7 +79,9 @@ impl Server {
     /// be used, or the store cannot be read.
     pub async fn bind(store: Arc<Store>, settings: Settings) -> Result<Bound, ServeError> {
         let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
-        let backend = Backend::new(store, &settings)?;
+        let (trigger, shutdown) = shutdown::channel();
+        let backend = Backend::new(store, &settings, shutdown.clone())?;
+        let connections = Connections::new(settings.log.clone());
         let names: Vec<String> = backend.newest().await?.projects().into_iter().map(str::to_owned).collect();
         let flight = listen(&settings, settings.flight_port).await?;
         let http = listen(&settings, settings.http_port).await?;
@@ -92,7 +103,8 @@ impl Server {
             space_id: space_id(),
             projects: names.into_iter().map(|name| ReadyProject { id: project_id(&name), name }).collect(),
         };
-        Ok(Bound { backend: Arc::new(backend), token: settings.token, tls, flight, http, ready })
+        let backend = Arc::new(backend);
+        Ok(Bound { backend, connections, trigger, shutdown, token: settings.token, tls, flight, http, ready })
     }
 }
 
@@ -112,38 +124,38 @@ impl Bound {
         &self.ready
     }
 
-    /// Answers until `shutdown` resolves; transfers that are under way then have two more seconds.
+    /// Answers until `shutdown` resolves; transfers that are under way then have a second and a half more.
     ///
     /// # Errors
     /// When a listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let (trigger, signal) = shutdown::channel();
-        let (flight_tls, http_tls) = match self.tls {
+        let Self { backend, connections, trigger, shutdown: signal, token, tls, flight, http, .. } = self;
+        let (flight_tls, http_tls) = match tls {
             Some(tls) => (Some(tls.flight), Some(tls.http)),
             None => (None, None),
         };
+        let failed =
+            |transport| move |error: std::io::Error| ServeError::Stopped { transport, reason: error.to_string() };
+        let flight = Incoming::new(flight, flight_tls, Arc::clone(&connections)).map_err(failed("Flight"))?;
+        let http = Incoming::new(http, http_tls, Arc::clone(&connections)).map_err(failed("HTTP"))?;
         let flight =
-            serve_flight(self.flight, flight_tls, Arc::clone(&self.backend), self.token.clone(), signal.clone());
-        let http = serve_http(self.http, http_tls, http::router(self.backend, self.token), signal);
+            serve_flight(flight, flight::service(Arc::clone(&backend), token.clone(), signal.clone()), &signal);
+        let http = serve_http(http, http::router(backend, token), &signal);
         let servers = async { tokio::try_join!(flight, http).map(|_| ()) };
         tokio::pin!(servers);
         tokio::select! {
             ended = &mut servers => return ended,
+            () = connections.watch() => {}
             () = shutdown => trigger.begin(),
         }
         let ended = tokio::time::timeout(GRACE, servers).await;
         trigger.finish();
+        connections.close();
         ended.unwrap_or(Ok(()))
     }
 }
 
-async fn serve_flight(
-    listener: TcpListener,
-    tls: Option<tonic::transport::ServerTlsConfig>,
-    backend: Arc<Backend>,
-    token: Option<Token>,
-    signal: Shutdown,
-) -> Result<(), ServeError> {
+async fn serve_flight(incoming: Incoming, service: flight::Service, signal: &Shutdown) -> Result<(), ServeError> {
     let stopped = |error: tonic::transport::Error| {
         let mut reason = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -153,27 +165,13 @@ async fn serve_flight(
         }
         ServeError::Stopped { transport: "Flight", reason }
     };
-    let mut server = tonic::transport::Server::builder();
-    if let Some(tls) = tls {
-        server = server.tls_config(tls).map_err(stopped)?;
-    }
-    let service = flight::service(backend, token, signal.clone());
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    server.serve_with_incoming_shutdown(service, incoming, signal.begun()).await.map_err(stopped)
+    let server =
+        tonic::transport::Server::builder().max_concurrent_streams(STREAMS).http2_max_header_list_size(HEADERS);
+    server.serve_with_incoming_shutdown(service, incoming, signal.clone().begun()).await.map_err(stopped)
 }
 
-async fn serve_http(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    router: axum::Router,
-    signal: Shutdown,
-) -> Result<(), ServeError> {
+async fn serve_http(incoming: Incoming, router: axum::Router, signal: &Shutdown) -> Result<(), ServeError> {
     let stopped = |error: std::io::Error| ServeError::Stopped { transport: "HTTP", reason: error.to_string() };
-    match tls {
-        Some(config) => {
-            let listener = TlsListener::new(listener, config).map_err(stopped)?;
-            axum::serve(listener, router).with_graceful_shutdown(signal.begun()).await.map_err(stopped)
-        }
-        None => axum::serve(listener, router).with_graceful_shutdown(signal.begun()).await.map_err(stopped),
-    }
+    let service = router.into_make_service_with_connect_info::<From>();
+    axum::serve(incoming, service).with_graceful_shutdown(signal.clone().begun()).await.map_err(stopped)
 }

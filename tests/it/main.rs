@@ -46,6 +46,7 @@ mod selected;
 mod serve_filter;
 mod serve_flight;
 mod serve_http;
+mod serve_limits;
 mod serve_process;
 mod serve_round_trip;
 mod serve_support;

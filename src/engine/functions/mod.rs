@@ -3,6 +3,7 @@
 pub(crate) mod bounded;
 pub(crate) mod checked;
 pub(crate) mod json;
+mod like;
 pub(crate) mod numbers;
 mod similar;
 mod sum;
@@ -28,6 +29,7 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
     times::register(registry)?;
     registry.register_udf(similar::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
+    registry.register_function_rewrite(Arc::new(like::LikeRewrite))?;
     for function in filter::opik::udfs() {
         registry.register_udf(function)?;
     }

@@ -17,7 +17,7 @@ use crate::serve::refusal::Refusal;
 /// Bytes of an answer after which it takes in no further spans, however many were asked for.
 pub(super) const MAX_ANSWER: usize = 64 << 20;
 /// Bytes of spans, as far as that can be estimated, that are fetched together.
-const TOGETHER: u64 = 16 << 20;
+const TOGETHER: u64 = 2 << 20;
 /// Above this many ids it is cheaper to look at all spans of their traces.
 const LISTED_IDS: usize = 500;
 /// Families of columns that are part of an answer.
@@ -34,7 +34,7 @@ pub(super) struct Key {
 
 /// How many spans are best fetched together.
 pub(super) fn together(project: &Project) -> usize {
-    usize::try_from(TOGETHER / project.row_bytes.max(1)).unwrap_or(usize::MAX).clamp(8, 2_000)
+    usize::try_from(TOGETHER / project.row_bytes.max(1)).unwrap_or(usize::MAX).clamp(1, 2_000)
 }
 
 /// The keys in a batch of trace id, span id and start.
@@ -53,21 +53,8 @@ pub(super) fn key_columns() -> Vec<Expr> {
     [TRACE_ID, SPAN_ID, START_TIME].map(column).to_vec()
 }
 
-/// Fetches spans, each in the place of its key.
+/// Fetches a few spans, each in the place of its key.
 pub(super) async fn fetch(
-    project: &Project,
-    keys: &[Key],
-    columns: &Columns,
-    cut: Option<usize>,
-) -> Result<Vec<Option<Box<RawValue>>>, Refusal> {
-    let mut found = Vec::with_capacity(keys.len());
-    for some in keys.chunks(together(project)) {
-        found.extend(fetch_some(project, some, columns, cut).await?);
-    }
-    Ok(found)
-}
-
-async fn fetch_some(
     project: &Project,
     keys: &[Key],
     columns: &Columns,

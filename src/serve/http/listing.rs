@@ -15,7 +15,7 @@ use super::query::{limit, readable};
 use super::{Pagination, answer, cursor};
 use crate::serve::backend::Backend;
 use crate::serve::ids::{SPACE_NAME, project_id, space_id};
-use crate::serve::refusal::Refusal;
+use crate::serve::refusal::{Refusal, shown};
 
 /// Entries of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (50, 100);
@@ -62,7 +62,7 @@ pub(super) async fn projects(
     let after: Option<String> = cursor::read(of, query.cursor.as_deref())?;
     let space = space_id();
     if let Some(asked) = query.space_id.as_ref().filter(|asked| **asked != space) {
-        return Err(Refusal::not_found(format!("there is no space {asked:?}: GET /v2/spaces lists them")).into());
+        return Err(Refusal::not_found(format!("there is no space {}: GET /v2/spaces lists them", shown(asked))).into());
     }
     let wanted = contains(SPACE_NAME, query.space_name.as_deref())
         && query.project_type.as_deref().is_none_or(|asked| asked == PROJECT_TYPE);

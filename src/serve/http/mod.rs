@@ -3,6 +3,7 @@
 mod cursor;
 mod fetch;
 mod listing;
+mod page;
 mod problem;
 mod query;
 mod spans;
@@ -10,23 +11,29 @@ mod traces;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{RequestExt, Router};
 use serde::Serialize;
 
 use self::problem::Problem;
 use super::backend::Backend;
+use super::incoming::From;
 use super::refusal::Refusal;
 use super::settings::Token;
 
 /// The biggest body that is read.
 const MAX_BODY: usize = 1 << 20;
+/// Time in which a body must have come.
+const BODY_TIME: Duration = Duration::from_secs(20);
+/// Characters of a path that the log shows.
+const MAX_PATH: usize = 200;
 
 /// What the log says of a response beside its status.
 #[derive(Debug, Clone)]
@@ -43,6 +50,8 @@ pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this server only reads: the method is not served here")
         })
+        // It is read, and no longer than that, before anything else is done.
+        .layer(from_fn(read_body))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(token.map(Arc::new), check_key))
         .layer(from_fn_with_state(Arc::clone(&backend), log))
@@ -50,20 +59,47 @@ pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
 }
 
 async fn check_key(State(token): State<Option<Arc<Token>>>, request: Request, next: Next) -> Response {
-    let Some(token) = token else {
+    if is_foreign(request.headers()) {
+        return Problem::from(Refusal::foreign()).into_response();
+    }
+    match &token {
+        Some(token) => {
+            let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+            if !shown.is_some_and(|shown| token.matches(shown)) {
+                return Problem::from(Refusal::key()).into_response();
+            }
+        }
         // A web page can have its own name lead to this machine, and would read along.
-        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).is_none_or(is_of_machine);
-        return match named {
-            true => next.run(request).await,
-            false => Problem::new(StatusCode::FORBIDDEN, "without a token, only localhost and addresses are answered")
-                .into_response(),
-        };
-    };
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-    if shown.is_some_and(|shown| token.matches(shown)) {
-        next.run(request).await
-    } else {
-        Problem::from(Refusal::key()).into_response()
+        None => {
+            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+            if !host.is_none_or(is_of_machine) {
+                let why = "without a token, only localhost and addresses are answered";
+                return Problem::new(StatusCode::FORBIDDEN, why).into_response();
+            }
+        }
+    }
+    if let Some(ConnectInfo(From(peer))) = request.extensions().get::<ConnectInfo<From>>() {
+        peer.is_known();
+    }
+    next.run(request).await
+}
+
+/// Whether a request is made by a web page that is none of this server: it serves none, but a proxy before it may.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, page)| page);
+    host.is_none() || page != host
+}
+
+/// Reads the body of a request, for which there is not much time.
+async fn read_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let read = Request::from_parts(parts.clone(), body).extract::<Bytes, _>();
+    match tokio::time::timeout(BODY_TIME, read).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(rejection)) => Problem::new(rejection.status(), rejection.body_text()).into_response(),
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into_response(),
     }
 }
 
@@ -85,7 +121,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 async fn log(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), request.uri().path().chars().take(MAX_PATH).collect::<String>());
     let response = next.run(request).await;
     backend.log(|| {
         let note = response.extensions().get::<Noted>().map(|Noted(note)| format!(" {note}")).unwrap_or_default();
@@ -109,11 +145,14 @@ impl Pagination {
     }
 }
 
+/// The JSON text of something.
+fn json(value: &impl Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|error| Refusal::internal(format!("the answer does not encode: {error}")))
+}
+
 /// A JSON answer, with what the log says of it.
 fn answer(body: &impl Serialize, note: String) -> Result<Response, Problem> {
-    let text =
-        serde_json::to_vec(body).map_err(|error| Refusal::internal(format!("the answer does not encode: {error}")))?;
-    let mut response = text.into_response();
+    let mut response = json(body)?.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.extensions_mut().insert(Noted(note));
     Ok(response)
@@ -121,7 +160,24 @@ fn answer(body: &impl Serialize, note: String) -> Result<Response, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_machine;
+    use super::{HeaderMap, HeaderValue, is_foreign, is_of_machine};
+
+    #[test]
+    fn pages_of_others_are_foreign() {
+        let foreign = |origin: Option<&str>, host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_str(host).unwrap());
+            if let Some(origin) = origin {
+                headers.insert("origin", HeaderValue::from_str(origin).unwrap());
+            }
+            is_foreign(&headers)
+        };
+        assert!(!foreign(None, "localhost:80"));
+        assert!(!foreign(Some("http://localhost:80"), "localhost:80"));
+        for origin in ["http://evil.example", "https://localhost", "null", "", "file://"] {
+            assert!(foreign(Some(origin), "localhost:80"), "{origin}");
+        }
+    }
 
     #[test]
     fn only_names_that_no_page_has_are_of_this_machine() {

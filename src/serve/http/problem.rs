@@ -28,7 +28,8 @@ impl From<Refusal> for Problem {
             Kind::OutOfBounds => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Gone => StatusCode::CONFLICT,
-            Kind::Ending | Kind::Memory => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Ending | Kind::Busy | Kind::Memory => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Foreign => StatusCode::FORBIDDEN,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, refusal.message)
@@ -48,6 +49,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response.extensions_mut().insert(Noted(self.detail));
         response

@@ -11,12 +11,13 @@ use super::cursor;
 use super::problem::Problem;
 use crate::model::time::{self, NANOS};
 use crate::output::Columns;
+use crate::serve::command::MAX_COLUMNS;
 use crate::serve::filter;
-use crate::serve::refusal::Refusal;
+use crate::serve::refusal::{Refusal, shown};
 use crate::sources::Window;
 
 /// Columns that a request may name.
-const COLUMNS: std::ops::RangeInclusive<usize> = 1..=1_000;
+const COLUMNS: std::ops::RangeInclusive<usize> = 1..=MAX_COLUMNS;
 /// The window of a request that names none ends now and is this long.
 const DEFAULT_WINDOW: i64 = 7 * 86_400 * NANOS;
 
@@ -141,7 +142,8 @@ fn columns(included: Option<Vec<String>>, excluded: Option<Vec<String>>) -> Resu
 
 fn window(start: Option<&str>, end: Option<&str>) -> Result<Window, Refusal> {
     let instant = |name: &str, text: Option<&str>| -> Result<Option<i64>, Refusal> {
-        let read = |text| time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {text:?} {error}")));
+        let read =
+            |text| time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {} {error}", shown(text))));
         text.map(read).transpose()
     };
     let (start, end) = (instant("start_time", start)?, instant("end_time", end)?);

@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::response::Response;
 use datafusion::logical_expr::{Expr, lit};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::fetch::{Key, MAX_ANSWER, fetch, key_columns, keys, together};
+use super::page::{self, Page};
 use super::problem::Problem;
 use super::query::{PageQuery, PageRequest};
-use super::{Pagination, answer};
+use super::{Pagination, json};
 use crate::model::columns::{SPAN_ID, START_TIME, TRACE_ID};
 use crate::serve::backend::{Backend, Project, column, starts_in, time};
 use crate::serve::filter;
+use crate::serve::incoming::From;
 use crate::serve::log::window_text;
-use crate::serve::refusal::Refusal;
+use crate::serve::refusal::{Refusal, shown};
 
 /// Spans of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (50, 500);
@@ -31,35 +32,42 @@ struct After {
     span: String,
 }
 
-#[derive(Serialize)]
-struct Page {
-    spans: Vec<Box<RawValue>>,
-    pagination: Pagination,
-}
-
 /// Answers a request for a page.
 pub(super) async fn list(
     State(backend): State<Arc<Backend>>,
+    ConnectInfo(From(peer)): ConnectInfo<From>,
     page: Result<Query<PageQuery>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let request = PageRequest::<After>::read("spans", page, body, LIMITS)?;
-    let view = backend.newest().await.map_err(Refusal::from)?;
+    page::answer(backend, peer, |backend, page| async move { write(&backend, &request, page).await }).await
+}
+
+async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) -> Result<Page, Refusal> {
+    let filter = request.filter.as_deref();
+    let view = backend.newest().await?;
+    let part = page.unless_gone(backend.room_to_find(&view, filter)).await?;
     let project = view.project_by_id(&request.project_id).await?;
-    let mut wanted = newest(&project, &request).await?;
+    let mut wanted = page.unless_gone(newest(&project, request)).await?;
+    drop(part);
     let mut more = wanted.len() > request.limit;
     wanted.truncate(request.limit);
-    let mut spans = Vec::with_capacity(wanted.len());
-    let (mut bytes, mut taken) = (0, 0);
+    page.note(format!("{} {}: {} spans", shown(&project.name), window_text(request.window), wanted.len()));
+    page.push("{\"spans\":[").await?;
+    let (mut taken, mut between) = (0, "");
     for some in wanted.chunks(together(&project)) {
-        if bytes > MAX_ANSWER {
+        if page.bytes() > MAX_ANSWER {
             more = true;
             break;
         }
-        let fetched = fetch(&project, some, &request.columns, request.cut).await?;
-        bytes += fetched.iter().flatten().map(|span| span.get().len()).sum::<usize>();
+        let part = page.unless_gone(backend.room_to_read(&view, None)).await?;
+        let fetched = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
+        drop(part);
         taken += some.len();
-        spans.extend(fetched.into_iter().flatten());
+        for span in fetched.into_iter().flatten() {
+            page.push(std::mem::replace(&mut between, ",")).await?;
+            page.push(span.get()).await?;
+        }
     }
     let next = match wanted[..taken].last() {
         Some(Key { trace, span, start: Some(start) }) if more => {
@@ -67,8 +75,8 @@ pub(super) async fn list(
         }
         _ => None,
     };
-    let note = format!("{:?} {}: {} spans", project.name, window_text(request.window), spans.len());
-    answer(&Page { spans, pagination: Pagination::new(next) }, note)
+    page.push(&format!("],\"pagination\":{}}}", json(&Pagination::new(next))?)).await?;
+    Ok(page)
 }
 
 /// The keys of a page, and one more if there is more.

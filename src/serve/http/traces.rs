@@ -1,29 +1,30 @@
 //! `POST /v2/traces`: traces with any span in a window by pages, the newest root first, each with its spans.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::response::Response;
 use datafusion::logical_expr::{Expr, JoinType, lit};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::fetch::{Key, MAX_ANSWER, fetch, key_columns, keys, together};
+use super::page::{self, Page};
 use super::problem::Problem;
 use super::query::{PageQuery, PageRequest};
-use super::{Pagination, answer};
+use super::{Pagination, json};
 use crate::model::columns::{SPAN_ID, START_TIME, TRACE_ID};
 use crate::output::instant;
 use crate::serve::backend::{Backend, Project, column, starts_in, time};
 use crate::serve::filter;
+use crate::serve::incoming::From;
 use crate::serve::log::window_text;
-use crate::serve::refusal::Refusal;
+use crate::serve::refusal::{Refusal, shown};
 
 /// Traces of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (25, 50);
@@ -47,79 +48,87 @@ struct Found {
     end: Option<i64>,
 }
 
+/// A trace as it is sent; its spans follow.
 #[derive(Serialize)]
-struct Trace {
-    trace_id: String,
-    root_span_id: String,
+struct Trace<'a> {
+    trace_id: &'a str,
+    root_span_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<String>,
     spans_truncated: bool,
-    spans: Vec<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct Page {
-    traces: Vec<Trace>,
-    pagination: Pagination,
 }
 
 /// Answers a request for a page.
 pub(super) async fn list(
     State(backend): State<Arc<Backend>>,
+    ConnectInfo(From(peer)): ConnectInfo<From>,
     page: Result<Query<PageQuery>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let request = PageRequest::<After>::read("traces", page, body, LIMITS)?;
-    let view = backend.newest().await.map_err(Refusal::from)?;
+    page::answer(backend, peer, |backend, page| async move { write(&backend, &request, page).await }).await
+}
+
+async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) -> Result<Page, Refusal> {
+    let filter = request.filter.as_deref();
+    let view = backend.newest().await?;
+    let part = page.unless_gone(backend.room_to_find(&view, filter)).await?;
     let project = view.project_by_id(&request.project_id).await?;
-    let mut found = newest(&project, &request).await?;
+    let mut found = page.unless_gone(newest(&project, request)).await?;
     let mut more = found.len() > request.limit;
     found.truncate(request.limit);
-    let mut members = members(&project, &found).await?;
-    let mut waiting: VecDeque<(Found, Vec<Key>, bool)> = VecDeque::with_capacity(found.len());
-    for found in found {
-        let (keys, truncated) = chosen(members.remove(&found.trace).unwrap_or_default(), &found.root);
-        waiting.push_back((found, keys, truncated));
-    }
-    let mut traces: Vec<Trace> = Vec::with_capacity(waiting.len());
-    let (mut bytes, mut last) = (0, None);
-    while !waiting.is_empty() {
-        if bytes > MAX_ANSWER {
+    let mut members = page.unless_gone(members(&project, &found)).await?;
+    drop(part);
+    let mut keys = Vec::new();
+    let traces = found.into_iter().map(|found| {
+        let (mut chosen, truncated) = chosen(members.remove(&found.trace).unwrap_or_default(), &found.root);
+        let spans = chosen.len();
+        keys.append(&mut chosen);
+        (found, spans, truncated)
+    });
+    let traces: Vec<_> = traces.collect();
+    page.note(format!("{} {}: {} traces", shown(&project.name), window_text(request.window), traces.len()));
+    page.push("{\"traces\":[").await?;
+    let (mut left, mut fetched) = (keys.as_slice(), Vec::new().into_iter());
+    let (mut last, mut between) = (None, "");
+    for (found, spans, spans_truncated) in traces {
+        if page.bytes() > MAX_ANSWER {
             more = true;
             break;
         }
-        let some: Vec<_> = waiting.drain(..first_few(&waiting, together(&project))).collect();
-        let keys: Vec<Key> = some.iter().flat_map(|(_, keys, _)| keys.iter().cloned()).collect();
-        let mut fetched = fetch(&project, &keys, &request.columns, request.cut).await?.into_iter();
-        for (found, keys, spans_truncated) in some {
-            let spans: Vec<Box<RawValue>> = fetched.by_ref().take(keys.len()).flatten().collect();
-            bytes += spans.iter().map(|span| span.get().len()).sum::<usize>();
-            last = Some(After { root_start: found.root_start, trace: found.trace.clone() });
-            traces.push(Trace {
-                trace_id: found.trace,
-                root_span_id: found.root,
-                start_time: found.start.map(instant),
-                end_time: found.end.map(instant),
-                spans_truncated,
-                spans,
-            });
+        let trace = json(&Trace {
+            trace_id: &found.trace,
+            root_span_id: &found.root,
+            start_time: found.start.map(instant),
+            end_time: found.end.map(instant),
+            spans_truncated,
+        })?;
+        page.push(std::mem::replace(&mut between, ",")).await?;
+        page.push(trace.trim_end_matches('}')).await?;
+        page.push(",\"spans\":[").await?;
+        let mut between = "";
+        for _ in 0..spans {
+            if fetched.len() == 0 {
+                let some;
+                (some, left) = left.split_at(left.len().min(together(&project)));
+                let part = page.unless_gone(backend.room_to_read(&view, None)).await?;
+                let spans = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
+                drop(part);
+                fetched = spans.into_iter();
+            }
+            if let Some(span) = fetched.next().flatten() {
+                page.push(std::mem::replace(&mut between, ",")).await?;
+                page.push(span.get()).await?;
+            }
         }
+        page.push("]}").await?;
+        last = Some(After { root_start: found.root_start, trace: found.trace });
     }
     let next = last.filter(|_| more).map(|after| request.cursor(after)).transpose()?;
-    let note = format!("{:?} {}: {} traces", project.name, window_text(request.window), traces.len());
-    answer(&Page { traces, pagination: Pagination::new(next) }, note)
-}
-
-/// How many of the traces to fetch together: at least one, and no more than have so many spans.
-fn first_few(waiting: &VecDeque<(Found, Vec<Key>, bool)>, spans: usize) -> usize {
-    let mut sum = 0;
-    let fitting = waiting.iter().take_while(|(_, keys, _)| {
-        sum += keys.len();
-        sum <= spans
-    });
-    fitting.count().clamp(1, waiting.len().max(1))
+    page.push(&format!("],\"pagination\":{}}}", json(&Pagination::new(next))?)).await?;
+    Ok(page)
 }
 
 /// The traces of a page, and one more if there is more.

@@ -1,0 +1,77 @@
+//! The memory of a server, given out to requests before they take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::refusal::Refusal;
+
+/// How long a request waits for others to end before it is refused.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of the unit in which memory is counted.
+const UNIT: usize = 64 << 10;
+/// The memory of a server that was told no limit.
+const UNLIMITED: usize = 4 << 30;
+/// The most requests that read at the same time, whatever the memory: more would only slow each other down.
+const READERS: usize = 32;
+/// Bytes that one who reads takes at least.
+const LEAST: usize = 4 << 20;
+
+/// What the requests of a server may hold together.
+#[derive(Debug)]
+pub(super) struct Room {
+    units: Arc<Semaphore>,
+    total: usize,
+    /// How many wait for a part.
+    waiting: watch::Sender<usize>,
+}
+
+/// A part of the room, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Part(#[expect(dead_code, reason = "held for its end")] OwnedSemaphorePermit);
+
+impl Room {
+    /// The room of a server whose queries may take `limit` bytes: as much again as they sort and join in.
+    pub(super) fn new(limit: Option<usize>) -> Self {
+        let total = (limit.unwrap_or(UNLIMITED) / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self { units: Arc::new(Semaphore::new(total)), total, waiting: watch::Sender::new(0) }
+    }
+
+    /// Takes as many bytes, or all there are if that is less; waits for others a while, in order.
+    ///
+    /// # Errors
+    /// When there is no room in time.
+    pub(super) async fn take(&self, bytes: usize) -> Result<Part, Refusal> {
+        let units = bytes.max(LEAST).div_ceil(UNIT).max(self.total / READERS).clamp(1, self.total);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let _waiting = Waiting::begin(&self.waiting);
+        let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.units).acquire_many_owned(units)).await;
+        match taken {
+            Ok(Ok(permit)) => Ok(Part(permit)),
+            _ => Err(Refusal::busy("the memory of the server is taken by other requests: ask again")),
+        }
+    }
+
+    /// Resolves when somebody waits for a part.
+    pub(super) async fn wanted(&self) {
+        let mut waiting = self.waiting.subscribe();
+        // The sender lives as long as the room.
+        let _ = waiting.wait_for(|waiting| *waiting > 0).await;
+    }
+}
+
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|waiting| *waiting += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
+    }
+}
