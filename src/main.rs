@@ -23,14 +23,14 @@ mod stdout {
         CLOSED.store(flags == -1, Ordering::Relaxed);
     }
 
-    pub fn was_closed() -> bool {
+    pub(crate) fn was_closed() -> bool {
         CLOSED.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod stdout {
-    pub fn was_closed() -> bool {
+    pub(crate) fn was_closed() -> bool {
         false
     }
 }

@@ -156,8 +156,10 @@ fn end_one(open: &mut HashMap<u64, Arc<Peer>>, only: Option<IpAddr>) -> bool {
 /// How many files the process may have open.
 #[cfg(unix)]
 fn files() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: fills in what it is given, and nothing else.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
+    if known { usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) } else { usize::MAX }
 }
 
 #[cfg(not(unix))]
