@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType
 
 use super::super::error::Result;
 use super::super::open_columns::type_of;
+use super::super::packed::PACKED;
 use super::{Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::types::OpenType;
@@ -36,16 +37,17 @@ impl Merged {
                 let sources = self.sources(&name, &data_type)?;
                 let having = self.having(&name);
                 let picks = self.picks(&name, &data_type, candidates.iter().copied())?;
+                let nowhere = self.nowhere();
                 for (&number, &now) in candidates.iter().zip(&picks) {
                     if changed[number] {
                         continue;
                     }
                     let before = self.places[self.spans[number].start];
-                    let was = having[before.0] && sources[before.0].is_valid(before.1);
-                    changed[number] = match (was, now.0 < having.len()) {
-                        (false, now) => now,
-                        (true, false) => false,
-                        (true, true) => now != before && !equal(&sources[before.0], before.1, &sources[now.0], now.1),
+                    let was = self.source_of(&name, &having, &sources, before);
+                    changed[number] = match was {
+                        None => now != nowhere,
+                        Some(_) if now == nowhere => false,
+                        Some(was) => now != was && !equal(&sources[was.0], was.1, &sources[now.0], now.1),
                     };
                 }
             }
@@ -70,9 +72,15 @@ impl Merged {
             for field in batch.schema_ref().fields() {
                 let name = field.name().as_str();
                 let follows = name == columns::EVENT_ATTRIBUTES || name.starts_with(METADATA_PREFIX);
-                if !follows && name != columns::METADATA_PATCH {
+                if !follows && ![columns::METADATA_PATCH, PACKED].contains(&name) {
                     names.insert(name, None);
                 }
+            }
+        }
+        for (name, values) in self.packed.iter() {
+            let arrived = values.places.last().is_some_and(|(batch, _)| *batch >= self.rows.stored);
+            if !name.starts_with(METADATA_PREFIX) && (arrived || names.contains_key(name)) {
+                names.insert(name, Some(values.open));
             }
         }
         for batch in &self.rows.batches {
