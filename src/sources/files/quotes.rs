@@ -193,9 +193,9 @@ mod tests {
     fn of_long_records_the_reader_gets_the_beginning() {
         for (text, want, lines) in [
             ("a,b\nc,dddddddd,e\nf,g\n", "a,b\nc,ddd\nf,g\n", 0),
-            ("a,b\n\"c\n\"\"d\"\",\n,\n\",e\n\"f\"\"\",g\n", "a,b\n\"c\n\"\"\"\n\"f\"\"\",g\n", 2),
+            ("a,b\n\"c\n\"\"d\"\",\n,\n\",e\n\"f\",g\n", "a,b\n\"c\n\"\"\"\n\"f\",g\n", 2),
             ("a,b\n\"c d\"ddd,\"e\nx\"\nf,g", "a,b\n\"c d\"\nf,g", 1),
-            ("a,b\n\"c d \"\nf,g", "a,b\n\"c d\"\nf,g", 0),
+            ("a,b\n\"c d \"\nf,g", "a,b\n\"c d \"\nf,g", 0),
         ] {
             for piece in [1, 2, 100] {
                 let mut quotes = Quotes::new(text.as_bytes(), 5);
