@@ -1,7 +1,7 @@
 //! What a merge changes of what the store held.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType
 
 use super::super::error::Result;
 use super::super::open_columns::type_of;
-use super::super::packed::PACKED;
+use super::super::packed::{PACKED, Values};
 use super::{Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::types::OpenType;
@@ -33,9 +33,16 @@ impl Merged {
             }
         }
         if !candidates.is_empty() {
+            let span_of = self.packed_spans(&candidates);
             for (name, data_type) in self.arrived_types() {
                 let sources = self.sources(&name, &data_type)?;
                 let having = self.having(&name);
+                if let Some(packed) = self.packed.get(&name)
+                    && !having.contains(&true)
+                {
+                    self.count_packed(packed, &sources[self.nowhere().0 + 1], &span_of, &mut changed);
+                    continue;
+                }
                 let picks = self.picks(&name, &data_type, candidates.iter().copied())?;
                 let nowhere = self.nowhere();
                 for (&number, &now) in candidates.iter().zip(&picks) {
@@ -63,6 +70,31 @@ impl Merged {
             trace.changed |= trace.spans.clone().any(|span| changed[span]);
         }
         Ok(())
+    }
+
+    /// Which of these spans each row is of, where anything is packed.
+    fn packed_spans(&self, spans: &[usize]) -> HashMap<Place, usize> {
+        if self.packed.is_empty() {
+            return HashMap::new();
+        }
+        spans.iter().flat_map(|&span| self.places_of(span).iter().map(move |&place| (place, span))).collect()
+    }
+
+    /// Compares the values of a column that is only packed: this takes time for each value, not for each span.
+    fn count_packed(&self, packed: &Values, values: &ArrayRef, span_of: &HashMap<Place, usize>, changed: &mut [bool]) {
+        // Of each span the value that the store held, and the latest, which comes last.
+        let mut found: BTreeMap<usize, (Option<usize>, usize)> = BTreeMap::new();
+        for (at, place) in packed.places.iter().enumerate() {
+            let Some(&span) = span_of.get(place) else { continue };
+            let (was, now) = found.entry(span).or_insert((None, at));
+            if *place == self.places[self.spans[span].start] {
+                *was = Some(at);
+            }
+            *now = at;
+        }
+        for (span, (was, now)) in found {
+            changed[span] |= was.is_none_or(|was| was != now && !equal(values, was, values, now));
+        }
     }
 
     /// The columns that arrived, but for those that follow from others, in types that hold all values they meet.
