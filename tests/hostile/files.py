@@ -174,6 +174,49 @@ def _(path):
         fill(file, b"x", 300 * MB)
 
 
+# What changes on the way in
+
+
+def changing(path):
+    path.write_text(
+        '{"trace_id":"t","span_id":"1","attributes.llm.cost.total":NaN,"start_time":"2026-01-01T00:00:00.1234567891Z"}\n'
+        '{"trace_id":"t","span_id":"2","attributes.a":1,"attributes.a":2,"attributes.llm.cost.total":"-inf"}\n'
+        '{"trace_id":"t","span_id":"3","attributes.b":0.12345678901234567890}\n'
+        '{"trace_id":"t","span_id":"4","attributes.a":12345678901234567890,"start_time":"2026-01-01T00:00:00.1234567890Z"}\n')
+
+
+@case("values that change", 0, r"4 spans: 4 new", r"2 numbers NaN or infinite.*jsonl:1: attributes\.llm\.cost\.total",
+      r"1 time cut to nine digits.*jsonl:1: start_time", r"1 key given twice.*jsonl:2: attributes\.a",
+      r"1 number with more digits.*jsonl:3: attributes\.b")
+def _(path):
+    changing(path)
+
+
+@case("values that would change", 1, r"jsonl:1: (start_time|attributes\.llm\.cost\.total): .*--strict", options=["--strict"])
+def _(path):
+    changing(path)
+
+
+@case("values that would change, passed over", 0, r"1 span: 1 new", r"skipped 3 rows", options=["--strict", "--skip-bad"])
+def _(path):
+    changing(path)
+
+
+@case("microseconds out of range", 1, r"jsonl:1: start_time: 99999999999999999 is outside .* read as microseconds")
+def _(path):
+    write_rows(path, [row(1, start_time=99999999999999999)])
+
+
+@case("a time out of all calendars", 1, r"jsonl:1: start_time: .* is outside the years 1678 to 2261")
+def _(path):
+    write_rows(path, [row(1, start_time="2262-01-01T00:00:00Z")])
+
+
+@case("a time of a megabyte", 1, r"jsonl:1: start_time: \"x+\"… is not a time")
+def _(path):
+    write_rows(path, [row(1, start_time="x" * MB)])
+
+
 # What is packed
 
 
@@ -528,6 +571,34 @@ def run(name, make, code, expected, options, stdin, directory):
     return None, took
 
 
+def ends_of_time(directory):
+    """Whether spans at both ends of time break no built-in query and no report; what is wrong."""
+    first, last = "1678-01-01T00:00:00Z", "2261-12-31T23:59:59.999999999Z"
+    common = {"attributes.session.id": "s", "span_kind": "LLM", "attributes.llm.cost.total": 1e308}
+    write_rows(directory / "ends.jsonl", [
+        {"trace_id": "a", "span_id": "1", "start_time": first, "end_time": first, **common},
+        {"trace_id": "a", "span_id": "2", "parent_id": "1", "start_time": first, "end_time": last, **common},
+        {"trace_id": "b", "span_id": "3", "start_time": last, "end_time": first, **common},
+        {"trace_id": "c", "span_id": "4", "start_time": last, "end_time": last, **common},
+        {"trace_id": "d", "span_id": "5"}])
+
+    def spanql(*arguments):
+        command = [args.bin.resolve(), "-q", "--store", directory / "store", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+
+    commands = [["import", directory / "ends.jsonl"]]
+    commands += [["run", line.split(",")[0]] for line in spanql("run", "--list", "-o", "csv").stdout.splitlines()[1:]]
+    commands += [["report", name, "-o", directory / f"{name}.html"] for name in ("overview", "quality")]
+    commands += [["traces", "show", "a"], ["sessions", "show", "s"]]
+    if len(commands) < 30:
+        return "the built-in queries are not found"
+    for command in commands:
+        done = spanql(*command)
+        if done.returncode != 0:
+            return f"{' '.join(map(str, command))}: {done.stderr[-300:].strip()}"
+    return None
+
+
 def main():
     passed = failed = skipped = 0
     for name, make, code, expected, options, stdin, needs_arrow in CASES:
@@ -549,6 +620,12 @@ def main():
         else:
             passed += 1
             print(f"ok {name} ({took})", flush=True)
+    name = "spans at both ends of time break no query and no report"
+    if args.only in name:
+        with tempfile.TemporaryDirectory(prefix="hostile-") as directory:
+            wrong = ends_of_time(Path(directory))
+        passed, failed = passed + (not wrong), failed + bool(wrong)
+        print(f"FAIL {name}: {wrong}" if wrong else f"ok {name}", flush=True)
     if skipped:
         print(f"SKIPPED: {skipped} cases that need pyarrow")
     print(f"{passed} passed, {failed} failed")

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Read;
 
+use bytesize::ByteSize;
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
@@ -40,8 +41,13 @@ pub(super) fn check_footer(file: &File, limits: &Limits) -> Result<(), String> {
     let Some(at) = length.checked_sub(TAIL as u64) else { return Err("it ends too early".to_owned()) };
     let tail = file.get_bytes(at, TAIL).map_err(|error| error.to_string())?;
     let stated = tail.first_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    let shown = ByteSize(stated);
+    if stated > at {
+        return Err(format!("it states a footer of {shown}, and is not that long itself"));
+    }
     if stated > limits.value as u64 {
-        return Err(limits.too_large("it has a footer", stated));
+        let most = ByteSize(limits.value as u64);
+        return Err(format!("it has a footer of {shown}, more than the {most} that --max-value allows"));
     }
     Ok(())
 }
