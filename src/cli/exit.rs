@@ -21,6 +21,8 @@ use crate::store::StoreError;
 
 /// Exit code of an interrupted run.
 pub(super) const INTERRUPTED: i32 = 130;
+/// A longer message about wrong usage quotes something long.
+const LONG_USAGE: usize = 4_000;
 /// Exit code of wrong usage.
 const USAGE: u8 = 2;
 
@@ -99,6 +101,8 @@ pub(super) fn end_of_parsing(error: &clap::Error) -> ExitCode {
         let line = json!({"code": "usage", "message": message, "position": null, "suggestion": suggestion});
         // There is no context yet to speak through, and nobody may be there to read it.
         drop(writeln!(std::io::stderr(), "{line}"));
+    } else if error.use_stderr() && error.render().to_string().len() > LONG_USAGE {
+        drop(write!(std::io::stderr(), "{}", shortened(&error.render().to_string())));
     } else {
         // A reader of the help that has gone away has seen enough.
         drop(error.print());
@@ -124,7 +128,29 @@ fn message(error: &anyhow::Error) -> String {
             text.push_str(&cause);
         }
     }
-    text.lines().map(output::escape_terminal).collect::<Vec<_>>().join("\n")
+    shortened(&text).lines().map(output::escape_terminal).collect::<Vec<_>>().join("\n")
+}
+
+/// Cuts what nobody reads to its end, such as a value of a megabyte that an error quotes: long words, and long messages.
+fn shortened(text: &str) -> String {
+    /// No path or name that the rest of a message rests on is longer.
+    const WORD: usize = 1_000;
+    const MESSAGE: usize = 8_000;
+    const KEPT: usize = 200;
+    let mut out = String::new();
+    for word in text.split_inclusive(char::is_whitespace) {
+        let most = if word.len() > WORD { KEPT } else { word.len() };
+        let end = (0..=most).rev().find(|end| word.is_char_boundary(*end)).unwrap_or(0);
+        out.push_str(&word[..end]);
+        if end < word.len() {
+            out.push_str("… ");
+        }
+        if out.len() > MESSAGE {
+            out.push_str(" …");
+            break;
+        }
+    }
+    out
 }
 
 fn as_json(error: &anyhow::Error) -> String {

@@ -10,7 +10,7 @@ use indicatif::HumanCount;
 use super::args::ImportArguments;
 use super::context::{Context, counted};
 use crate::output::escape_terminal;
-use crate::sources::files::{FileReader, Input, ReadOptions, ReadReport, expand};
+use crate::sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
 use crate::store::{Committed, Import, Progress, Store};
 
 pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow::Result<()> {
@@ -18,11 +18,14 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
     let store = context.store_to_write()?;
     let inputs = expand(&arguments.files)?;
     let count = inputs.len();
+    let limits = limits(context, &arguments);
     let options = ReadOptions {
         format: arguments.format,
         project: context.project.clone(),
         as_project: arguments.as_project,
         skip_bad: arguments.skip_bad,
+        limits,
+        strict: arguments.strict,
     };
     let (import, read) = read(context, &store, inputs, options).await?;
     let committed = commit(context, &store, import, "import").await?;
@@ -39,6 +42,11 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         [] => Ok(()),
         cut => Err(anyhow!("{}: the rows before this are in the store, the rest is not", cut.join("; "))),
     }
+}
+
+fn limits(context: &Context, arguments: &ImportArguments) -> Limits {
+    let by_memory = Limits::of_memory(context.memory_bytes());
+    Limits { value: arguments.max_value.unwrap_or(by_memory.value), ratio: arguments.max_ratio, ..by_memory }
 }
 
 /// What became of the files.
@@ -167,6 +175,10 @@ fn say_report(context: &Context, report: &ReadReport) {
     if !report.renamed.is_empty() {
         let names: Vec<_> = report.renamed.iter().map(|name| escape_terminal(name)).collect();
         context.note(&format!("columns kept as attributes.<name>: {}", names.join(", ")));
+    }
+    for (change, count, place) in report.changes.iter() {
+        let what = change.counted(count);
+        context.note(&format!("{what} (first in {}); --strict makes that an error", escape_terminal(place)));
     }
     if report.bad > 0 {
         let (rows, fit) = (counted(report.bad, "row"), if report.bad == 1 { "does" } else { "do" });

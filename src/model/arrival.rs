@@ -20,6 +20,7 @@ mod announced;
 mod arrays;
 mod batch;
 mod cells;
+mod changes;
 mod fixed;
 mod keys;
 mod metadata;
@@ -27,8 +28,8 @@ mod open;
 mod rows;
 
 pub use announced::announced_columns;
-pub use batch::{Converted, convert_batch};
-pub(crate) use rows::MAX_ROW_BYTES;
+pub use batch::{Converted, convert_batch, convert_batch_strictly};
+pub use changes::{Change, ChangeCounts};
 pub use rows::{ArrivalBuilder, Key};
 
 use super::json::{JsonError, Value};

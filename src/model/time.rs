@@ -9,6 +9,41 @@ pub enum TimeError {
     /// Nanoseconds since the epoch do not fit 64 bits.
     #[error("is outside the years 1677 to 2262")]
     Range,
+    /// Such a time is one, but the day, week or year that it is in begins or ends outside of what 64 bits hold.
+    #[error("is outside the years 1678 to 2261")]
+    Calendar,
+    /// The same of an integer, whose unit its magnitude told.
+    #[error("is outside the years 1678 to 2261, read as {0} by its magnitude")]
+    Magnitude(&'static str),
+}
+
+/// The first and the last nanosecond of the years of which all parts can be computed with.
+const CALENDAR: std::ops::Range<i64> = -9_214_560_000_000_000_000..9_214_646_400_000_000_000;
+
+/// A time that a span may have: whatever part of a calendar it is in begins and ends within 64 bits.
+pub fn in_calendar(nanos: i64) -> Result<i64, TimeError> {
+    if CALENDAR.contains(&nanos) { Ok(nanos) } else { Err(TimeError::Calendar) }
+}
+
+/// The unit that an integer time of this magnitude has, by name.
+pub fn unit_name(magnitude: u128) -> &'static str {
+    match unit_of(magnitude) {
+        NANOS => "seconds",
+        1_000_000 => "milliseconds",
+        1_000 => "microseconds",
+        _ => "nanoseconds",
+    }
+}
+
+/// Whether a time's text has digits behind those that count nanoseconds.
+pub fn is_cut(text: &str) -> bool {
+    let Some((whole, fraction)) = text.split_once('.') else { return false };
+    let kept = match whole.trim_start_matches(['-', '+']).parse::<u128>() {
+        Ok(number) => unit_of(number).ilog10() as usize,
+        Err(_) => 9,
+    };
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+    digits.skip(kept).any(|digit| digit != b'0')
 }
 
 /// Nanoseconds in one second.
@@ -230,6 +265,35 @@ mod tests {
         assert_eq!(parse("2262-04-11T23:47:16.854775807Z"), Ok(i64::MAX));
         assert_eq!(parse("2262-04-11T23:47:16.854775808Z"), Err(TimeError::Range));
         assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2017-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn digits_behind_nanoseconds_are_told() {
+        for (text, cut) in [
+            ("2025-08-19T18:58:15.149559400Z", false),
+            ("2025-08-19T18:58:15.1495594000Z", false),
+            ("2025-08-19T18:58:15.1495594001Z", true),
+            ("1755629895.149559412", false),
+            ("1755629895.1495594123", true),
+            ("1755629895149.5594123", true),
+            ("1755629895149.559412", false),
+            ("1755629895149559400.5", true),
+            ("1755629895", false),
+        ] {
+            assert_eq!(is_cut(text), cut, "{text}");
+        }
+    }
+
+    #[test]
+    fn years_whose_parts_can_be_computed_with() {
+        for (text, fits) in [
+            ("1677-12-31T23:59:59.999999999Z", false),
+            ("1678-01-01T00:00:00Z", true),
+            ("2261-12-31T23:59:59.999999999Z", true),
+            ("2262-01-01T00:00:00Z", false),
+        ] {
+            assert_eq!(parse(text).and_then(in_calendar).is_ok(), fits, "{text}");
+        }
     }
 
     #[test]

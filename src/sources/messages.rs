@@ -36,3 +36,16 @@ pub(super) fn check_buffers(header: &[u8], body: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The bytes that the buffers of a batch, of which [`check_buffers`] has nothing to say, unpack to.
+pub(super) fn unpacked_bytes(header: &[u8], body: &[u8]) -> u64 {
+    let Ok(message) = root_as_message(header) else { return 0 };
+    let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
+    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return 0 };
+    let sizes = batch.buffers().into_iter().flatten().filter_map(|buffer| {
+        let bytes = body.get(usize::try_from(buffer.offset()).ok()?..)?;
+        // A buffer that is not packed after all says so with a size of -1, and is not copied.
+        u64::try_from(i64::from_le_bytes(*bytes.first_chunk::<8>()?)).ok()
+    });
+    sizes.fold(0, u64::saturating_add)
+}

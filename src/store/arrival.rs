@@ -13,6 +13,7 @@ use super::error::{Result, StoreError};
 use super::indexed::fold_indexed;
 use super::merge::{latency_ms, set_keys};
 use super::open_columns::{Unfolded, type_of, unfold, widen};
+use super::packed::finish_or_pack;
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::ids;
 use crate::model::names::is_open_name;
@@ -27,6 +28,33 @@ const REQUIRED: [&str; 4] = [columns::PROJECT, columns::SOURCE, columns::TRACE_I
 /// [`StoreError::Arrival`] when a required column is missing or null, an id of a span or a trace is all zeros, a canonical
 /// column has another type, or an open column lies outside the open families.
 pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
+    prepared(batch, &|unfolded: Unfolded| Ok(unfolded.finish(batch.num_rows())))
+}
+
+/// Does the same for spans that will wait for a merge: columns that are many may be packed.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_packed(batch: &RecordBatch) -> Result<RecordBatch> {
+    prepared(batch, &|unfolded: Unfolded| finish_or_pack(unfolded, batch.num_rows()))
+}
+
+/// Whether the keys of `attributes.rest` would make columns of very many cells: such a batch is taken in parts.
+pub(crate) fn unfolds_to_many(batch: &RecordBatch) -> bool {
+    const MANY_CELLS: usize = 4 << 20;
+    let Some(rest) = text(batch, columns::REST) else { return false };
+    let mut unfolded = Unfolded::default();
+    for (row, text) in rest.iter().enumerate() {
+        if let Some(text) = text {
+            unfolded.add_columns(row, columns::REST, text);
+        }
+    }
+    unfolded.cells(batch.num_rows()) > MANY_CELLS
+}
+
+type Finish<'a> = &'a dyn Fn(Unfolded) -> Result<Vec<(String, ArrayRef)>>;
+
+fn prepared(batch: &RecordBatch, finish: Finish<'_>) -> Result<RecordBatch> {
     let batch = &without_no_ids(batch)?;
     let schema = batch.schema();
     for name in REQUIRED {
@@ -74,7 +102,7 @@ pub(crate) fn prepare(batch: &RecordBatch) -> Result<RecordBatch> {
         }
     }
     fold_indexed(&mut prepared)?;
-    unfold_metadata(batch, &mut prepared);
+    unfold_metadata(batch, &mut prepared, finish)?;
     if let Some(events) = text(batch, columns::EVENTS) {
         let attributes: StringArray = events.iter().map(|value| value.and_then(event_attributes)).collect();
         prepared.insert(columns::EVENT_ATTRIBUTES.to_owned(), Arc::new(attributes));
@@ -154,15 +182,16 @@ fn whole_metadata(batch: &RecordBatch) -> Option<StringArray> {
 }
 
 /// Adds a column for every scalar key of the metadata objects.
-fn unfold_metadata(batch: &RecordBatch, prepared: &mut BTreeMap<String, ArrayRef>) {
-    let Some(metadata) = whole_metadata(batch) else { return };
+fn unfold_metadata(batch: &RecordBatch, prepared: &mut BTreeMap<String, ArrayRef>, finish: Finish<'_>) -> Result<()> {
+    let Some(metadata) = whole_metadata(batch) else { return Ok(()) };
     let mut unfolded = Unfolded::default();
     for (row, text) in metadata.iter().enumerate() {
         if let Some(text) = text {
             unfolded.add_object(row, METADATA_PREFIX, text);
         }
     }
-    prepared.extend(unfolded.finish(batch.num_rows()));
+    prepared.extend(finish(unfolded)?);
+    Ok(())
 }
 
 fn check(name: &str, data_type: &DataType) -> Result<()> {

@@ -14,6 +14,7 @@ use super::lease::file_id;
 use super::manifest::COMPUTED;
 use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
+use super::packed::{PACKED, add_packed_types, pack};
 use super::pieces::{Ordered, Pieces, groups};
 use super::segment::{BuiltSegment, SegmentWriter, Sizes};
 use super::sizes::cut;
@@ -26,6 +27,9 @@ use crate::model::types::OpenType;
 pub(crate) const SEGMENT_ROWS: u64 = 256 * 1024;
 /// Bytes in memory of the rows that a segment holds at most, unless one trace has more.
 pub(crate) const SEGMENT_BYTES: u64 = 128 << 20;
+
+/// Rows times columns of what moves elsewhere together.
+const MOVED_CELLS: usize = 4 << 20;
 
 /// What building needs beside rows.
 #[derive(Debug, Clone)]
@@ -265,8 +269,8 @@ fn movable(merged: &Merged, layout: &Layout, traces: &[usize], sizes: &Sizes) ->
     let spans = merged.spans_of(traces);
     let by_span = merged.sizes();
     let by_span: Vec<u64> = spans.iter().map(|&span| by_span[span]).collect();
-    let parts = cut(&by_span, sizes.group_rows, sizes.group_bytes);
-    parts.into_iter().map(|part| merged.columns(&spans[part], &fields)).collect()
+    let parts = cut(&by_span, sizes.group_rows.min((MOVED_CELLS / fields.len().max(1)).max(1)), sizes.group_bytes);
+    parts.into_iter().map(|part| pack(merged.columns(&spans[part], &fields)?)).collect()
 }
 
 /// The segments being written.
@@ -314,7 +318,7 @@ impl Output {
             // A huge trace is gathered in parts: a column of its text may be more than one array holds.
             let span_sizes: Vec<u64> = spans.iter().map(|&span| sizes[span]).collect();
             for part in cut(&span_sizes, most.huge_rows, most.huge_bytes) {
-                writer.write_group(&merged.rows(&spans[part], &layout)?)?;
+                writer.write_group(merged, &spans[part], &layout)?;
             }
         }
         Ok(())
@@ -329,14 +333,12 @@ impl Output {
     fn write_piece(&mut self, pieces: &Pieces, number: usize) -> Result<()> {
         let piece = &pieces.pieces[number];
         let merged = pieces.merge(piece)?;
-        let rows = merged.rows(&(0..merged.len()).collect::<Vec<_>>(), &self.layout)?;
         if piece.begins {
             let summaries = pieces.summaries(piece, &merged)?;
             self.writer()?.begin(&summaries, piece.trace_bytes)?;
         }
-        drop(merged);
         match &mut self.writer {
-            Some(writer) => writer.write_group(&rows),
+            Some(writer) => writer.write_group(&merged, &(0..merged.len()).collect::<Vec<_>>(), &self.layout),
             None => Err(StoreError::Internal("a part of a trace has no beginning".into())),
         }
     }
@@ -370,9 +372,10 @@ fn open_types(batches: impl IntoIterator<Item = Result<RecordBatch>>) -> Result<
     let mut open = BTreeMap::new();
     for batch in batches {
         let batch = batch?;
+        add_packed_types(&batch, &mut open);
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             if columns::canonical(field.name()).is_none()
-                && field.name() != columns::METADATA_PATCH
+                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
                 && let Some(seen) = type_of(array.as_ref())
             {
                 unite(&mut open, field.name(), seen);

@@ -33,6 +33,7 @@ mod maintain;
 mod manifest;
 mod merge;
 mod open_columns;
+mod packed;
 mod paths;
 mod pieces;
 mod place;
@@ -125,7 +126,12 @@ impl Import {
     /// [`StoreError::Arrival`] when the batch breaks the contract of an arrival, [`StoreError::Spill`] when the disk
     /// refuses it.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.pool.push(arrival::prepare(batch)?)
+        let rows = batch.num_rows();
+        if rows > 1 && arrival::unfolds_to_many(batch) {
+            self.push(&batch.slice(0, rows / 2))?;
+            return self.push(&batch.slice(rows / 2, rows - rows / 2));
+        }
+        self.pool.push(arrival::prepare_packed(batch)?)
     }
 
     /// Rows taken so far.

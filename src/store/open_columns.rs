@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Float64Builder, Int64Builder, StringArray, StringBuilder,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, Int64Array, Int64Builder,
+    StringArray, StringBuilder,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
@@ -144,9 +144,65 @@ impl Unfolded {
         values.push((row, scalar));
     }
 
+    /// The names with their types.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&str, OpenType)> {
+        self.columns.iter().map(|(name, (open, _))| (name.as_str(), *open))
+    }
+
+    /// The values, with their names and types, row by row for each name.
+    pub(crate) fn into_scalars(self) -> impl Iterator<Item = (String, OpenType, Scalar)> {
+        self.columns.into_iter().flat_map(|(name, (_, values))| {
+            values.into_iter().map(move |(_, scalar)| (name.clone(), scalar.open_type(), scalar))
+        })
+    }
+
+    /// Cells that the columns take at so many rows.
+    pub(crate) fn cells(&self, rows: usize) -> usize {
+        self.columns.len().saturating_mul(rows)
+    }
+
+    /// The columns folded into one JSON object a row.
+    pub(crate) fn finish_folded(self, rows: usize) -> Result<StringArray> {
+        let mut folding = Folding::new(rows);
+        for (name, (open, values)) in self.columns {
+            let (rows, scalars): (Vec<usize>, Vec<Scalar>) = values.into_iter().unzip();
+            let array = array_of(&scalars, &open.data_type());
+            folding.add_values(&name, &array, rows.into_iter().enumerate().map(|(at, row)| (row, at)))?;
+        }
+        Ok(folding.finish())
+    }
+
+    /// The columns without their nulls, in order of their names.
+    pub(crate) fn finish_values(self) -> impl Iterator<Item = (String, ArrayRef)> {
+        self.columns.into_iter().map(|(name, (open, values))| {
+            let scalars: Vec<Scalar> = values.into_iter().map(|(_, scalar)| scalar).collect();
+            (name, array_of(&scalars, &open.data_type()))
+        })
+    }
+
     /// The columns, each `rows` long, in order of their names.
     pub(crate) fn finish(self, rows: usize) -> Vec<(String, ArrayRef)> {
         self.columns.into_iter().map(|(name, (open, values))| (name, build(open, &values, rows))).collect()
+    }
+}
+
+/// Scalars as an array of this type; those that it does not hold are null.
+pub(crate) fn array_of(scalars: &[Scalar], data_type: &DataType) -> ArrayRef {
+    match data_type {
+        DataType::Boolean => Arc::new(BooleanArray::from_iter(scalars.iter().map(|scalar| match scalar {
+            Scalar::Boolean(value) => Some(*value),
+            _ => None,
+        }))),
+        DataType::Int64 => Arc::new(Int64Array::from_iter(scalars.iter().map(|scalar| match scalar {
+            Scalar::Integer(value) => Some(*value),
+            _ => None,
+        }))),
+        DataType::Float64 => Arc::new(Float64Array::from_iter(scalars.iter().map(|scalar| match scalar {
+            Scalar::Float(value) => Some(*value),
+            Scalar::Integer(value) => Some(*value as f64),
+            _ => None,
+        }))),
+        _ => Arc::new(StringArray::from_iter(scalars.iter().map(|scalar| Some(scalar.text())))),
     }
 }
 
@@ -197,36 +253,61 @@ fn build(open: OpenType, values: &[(usize, Scalar)], rows: usize) -> ArrayRef {
     }
 }
 
-/// Folds columns into one JSON object a row; null where a row has a value in none of them.
-pub(crate) fn fold(columns: &[(String, ArrayRef)], rows: usize) -> Result<ArrayRef> {
-    if columns.is_empty() {
-        return Ok(new_null_array(&DataType::Utf8, rows));
+/// Columns on their way into one JSON object a row; null where a row has a value in none of them.
+#[derive(Debug)]
+pub(crate) struct Folding {
+    texts: Vec<Option<String>>,
+}
+
+impl Folding {
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { texts: vec![None; rows] }
     }
-    let failed = |error: serde_json::Error| StoreError::Internal(format!("attributes.rest does not encode: {error}"));
-    let mut folded: Vec<Option<String>> = vec![None; rows];
-    for (name, array) in columns {
+
+    /// Goes on with objects that were folded before.
+    pub(crate) fn of(folded: &StringArray) -> Self {
+        let open = |text: &str| text.strip_suffix('}').unwrap_or(text).to_owned();
+        Self { texts: folded.iter().map(|text| text.map(open)).collect() }
+    }
+
+    /// Adds a column that has a value or null for each row.
+    pub(crate) fn add(&mut self, name: &str, array: &ArrayRef) -> Result<()> {
+        let rows = (0..array.len()).filter(|&row| array.is_valid(row)).map(|row| (row, row));
+        self.add_values(name, array, rows)
+    }
+
+    /// Adds values of a column: pairs of the row and the place in `array`.
+    pub(crate) fn add_values(
+        &mut self,
+        name: &str,
+        array: &ArrayRef,
+        values: impl Iterator<Item = (usize, usize)>,
+    ) -> Result<()> {
+        let failed =
+            |error: serde_json::Error| StoreError::Internal(format!("attributes.rest does not encode: {error}"));
         let key = serde_json::to_string(name).map_err(failed)?;
-        for (row, text) in folded.iter_mut().enumerate() {
-            if array.is_null(row) {
-                continue;
-            }
+        for (row, at) in values {
+            let Some(text) = self.texts.get_mut(row) else { continue };
             let text = text.get_or_insert_with(String::new);
             text.push(if text.is_empty() { '{' } else { ',' });
             text.push_str(&key);
             text.push(':');
             match array.data_type() {
-                DataType::Boolean => text.push_str(if array.as_boolean().value(row) { "true" } else { "false" }),
-                DataType::Int64 => text.push_str(&array.as_primitive::<Int64Type>().value(row).to_string()),
+                DataType::Boolean => text.push_str(if array.as_boolean().value(at) { "true" } else { "false" }),
+                DataType::Int64 => text.push_str(&array.as_primitive::<Int64Type>().value(at).to_string()),
                 DataType::Float64 => {
-                    let value = array.as_primitive::<Float64Type>().value(row);
+                    let value = array.as_primitive::<Float64Type>().value(at);
                     text.push_str(&serde_json::to_string(&value).map_err(failed)?);
                 }
-                _ => text.push_str(&serde_json::to_string(array.as_string::<i32>().value(row)).map_err(failed)?),
+                _ => text.push_str(&serde_json::to_string(array.as_string::<i32>().value(at)).map_err(failed)?),
             }
         }
+        Ok(())
     }
-    let closed = folded.into_iter().map(|text| text.map(|text| text + "}"));
-    Ok(Arc::new(closed.collect::<StringArray>()))
+
+    pub(crate) fn finish(self) -> StringArray {
+        self.texts.into_iter().map(|text| text.map(|text| text + "}")).collect()
+    }
 }
 
 /// Unfolds the JSON column of a batch of stored rows into the columns it holds.
@@ -238,6 +319,17 @@ pub(crate) fn unfold(rest: &StringArray) -> Vec<(String, ArrayRef)> {
         }
     }
     unfolded.finish(rest.len())
+}
+
+/// The columns that the JSON column of a batch of stored rows holds, without their nulls.
+pub(crate) fn unfold_values(rest: &StringArray) -> impl Iterator<Item = (String, ArrayRef)> {
+    let mut unfolded = Unfolded::default();
+    for (row, text) in rest.iter().enumerate() {
+        if let Some(text) = text {
+            unfolded.add_columns(row, REST, text);
+        }
+    }
+    unfolded.finish_values()
 }
 
 #[cfg(test)]
@@ -263,8 +355,14 @@ mod tests {
         let a: ArrayRef = Arc::new(StringArray::from(vec![Some("x\"\\y"), None, None]));
         let b: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), Some(0.1), None]));
         let columns = vec![("attributes.a".to_owned(), a), ("attributes.b \"q\"".to_owned(), b)];
-        let folded = fold(&columns, 3).unwrap();
+        let mut folding = Folding::new(3);
+        for (name, array) in &columns {
+            folding.add(name, array).unwrap();
+        }
+        let folded = folding.finish();
         assert!(folded.is_null(2));
-        assert_eq!(unfold(folded.as_string::<i32>()), columns);
+        assert_eq!(unfold(&folded), columns);
+        let compact: Vec<_> = unfold_values(&folded).map(|(_, array)| array.len()).collect();
+        assert_eq!(compact, [1, 2]);
     }
 }

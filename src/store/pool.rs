@@ -10,6 +10,7 @@ use indexmap::{Equivalent, IndexMap};
 
 use super::error::{Result, StoreError};
 use super::open_columns::type_of;
+use super::packed::{PACKED, add_packed_types, pack};
 use super::sizes::row_sizes;
 use super::spill::{IN_MEMORY, Slot, Spill};
 use crate::model::columns;
@@ -91,9 +92,10 @@ impl Pool {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        add_packed_types(&batch, &mut self.columns);
         for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
             if columns::canonical(field.name()).is_none()
-                && field.name() != columns::METADATA_PATCH
+                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
                 && let Some(seen) = type_of(array.as_ref())
             {
                 match self.columns.get_mut(field.name()) {
@@ -102,6 +104,7 @@ impl Pool {
                 }
             }
         }
+        let batch = pack(batch)?;
         let missing = |name: &str| StoreError::Arrival(format!("column {name} is missing"));
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
         let project = column(columns::PROJECT)?.as_string::<i32>();

@@ -22,7 +22,8 @@ use parquet::schema::types::ColumnPath;
 use super::card::{BlockSums, Card, ColumnFacts, TooLarge};
 use super::error::{Result, StoreError};
 use super::manifest::{COMPUTED, Segment};
-use super::open_columns::{type_of, unfold};
+use super::merge::{Layout, Merged};
+use super::open_columns::{type_of, unfold_values};
 use super::sink::{Content, Sink};
 use super::stored::StoredSegment;
 use crate::model::columns;
@@ -187,23 +188,33 @@ impl SegmentWriter {
         self.take_summaries(&summaries.rows)
     }
 
-    /// Writes announced rows as one row group.
-    pub(crate) fn write_group(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.note(rows)?;
-        let mut encode = || {
-            let mut writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?;
-            for ((field, array), writer) in self.schema.fields().iter().zip(rows.columns()).zip(&mut writers) {
-                for leaf in compute_leaves(field, array)? {
+    /// Writes announced spans as one row group, one column after the other.
+    pub(crate) fn write_group(&mut self, merged: &Merged, spans: &[usize], layout: &Layout) -> Result<()> {
+        let file = self.segment.spans_file();
+        let failed = StoreError::parquet(file);
+        let writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len()).map_err(failed)?;
+        let schema = Arc::clone(&self.schema);
+        let mut chunks = Vec::with_capacity(writers.len());
+        let gathering = merged.gathering(spans)?;
+        for (field, mut writer) in schema.fields().iter().zip(writers) {
+            let array = gathering.column(field, layout)?;
+            self.note(field.name(), &array)?;
+            let encode = || {
+                for leaf in compute_leaves(field, &array)? {
                     writer.write(&leaf)?;
                 }
-            }
+                writer.close()
+            };
+            chunks.push(encode().map_err(StoreError::parquet(self.segment.spans_file()))?);
+        }
+        let write = || {
             let mut group = self.writer.next_row_group()?;
-            for writer in writers {
-                writer.close()?.append_to_row_group(&mut group)?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut group)?;
             }
             group.close().map(drop)
         };
-        encode().map_err(StoreError::parquet(self.segment.spans_file()))
+        write().map_err(StoreError::parquet(self.segment.spans_file()))
     }
 
     /// Copies row groups of another segment, whose computed columns follow the same rules, as they are encoded; columns
@@ -295,25 +306,26 @@ impl SegmentWriter {
         self.summaries.write(summaries).map_err(StoreError::parquet(self.segment.traces_file()))
     }
 
-    fn note(&mut self, rows: &RecordBatch) -> Result<()> {
-        for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-            let seen = if is_fixed(field.name()) { None } else { type_of(array.as_ref()) };
-            add_facts(&mut self.facts, field.name(), seen, array)?;
+    fn note(&mut self, name: &str, array: &ArrayRef) -> Result<()> {
+        let seen = if is_fixed(name) { None } else { type_of(array.as_ref()) };
+        add_facts(&mut self.facts, name, seen, array)?;
+        let latest = || array.as_primitive_opt::<TimestampNanosecondType>().and_then(arrow::compute::max);
+        match name {
+            columns::REST => array.as_string_opt().map_or(Ok(()), |rest| self.note_rest(rest)),
+            columns::START_TIME => {
+                self.segment.max_start = self.segment.max_start.max(latest());
+                Ok(())
+            }
+            columns::END_TIME => {
+                self.segment.max_end = self.segment.max_end.max(latest());
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        if let Some(rest) = rows.column_by_name(columns::REST).and_then(|column| column.as_string_opt()) {
-            self.note_rest(rest)?;
-        }
-        let time = |name: &str| {
-            let column = rows.column_by_name(name)?.as_primitive_opt::<TimestampNanosecondType>()?;
-            arrow::compute::max(column)
-        };
-        self.segment.max_start = self.segment.max_start.max(time(columns::START_TIME));
-        self.segment.max_end = self.segment.max_end.max(time(columns::END_TIME));
-        Ok(())
     }
 
     fn note_rest(&mut self, rest: &StringArray) -> Result<()> {
-        for (name, array) in unfold(rest) {
+        for (name, array) in unfold_values(rest) {
             add_facts(&mut self.rest, &name, type_of(array.as_ref()), &array)?;
         }
         Ok(())

@@ -21,6 +21,7 @@ use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
 use super::open_columns::unfold;
+use super::packed::{PACKED, pack};
 use super::place::Place;
 use crate::model::columns;
 
@@ -38,6 +39,8 @@ const PART: u64 = 16 << 20;
 /// Rows that are decoded together, and about how many bytes.
 const BATCH_ROWS: u64 = 8192;
 const BATCH_BYTES: u64 = 16 << 20;
+/// Rows times columns that are decoded together.
+const BATCH_CELLS: u64 = 4 << 20;
 
 /// A stored segment, read whole and checked.
 pub(crate) struct StoredSegment {
@@ -146,7 +149,7 @@ impl StoredSegment {
         let filled = |name: &str| self.card.columns.contains_key(name);
         let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
         let read = self.read(unit.groups.clone(), &wanted)?;
-        Ok(read.map(|batch| without_no_ids(&unfold_rest(&batch?)?)))
+        Ok(read.map(|batch| pack(without_no_ids(&unfold_rest(&batch?)?)?)))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
@@ -167,13 +170,15 @@ impl StoredSegment {
         let damaged = move |error: &dyn std::fmt::Display| StoreError::damaged(self.segment.spans_file(), error);
         let fields = self.schema.fields().iter().enumerate();
         let wanted: Vec<usize> = fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
+        let columns = wanted.len().max(1) as u64;
         let mask = ProjectionMask::roots(self.metadata.file_metadata().schema_descr(), wanted);
         let largest = groups.clone().map(|group| {
             let group = self.metadata.row_group(group);
             group_bytes(group) / group.num_rows().max(1) as u64
         });
         // One column of a batch must not hold more text than an array can.
-        let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, BATCH_ROWS);
+        let most = BATCH_ROWS.min((BATCH_CELLS / columns).max(1));
+        let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, most);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
             .with_row_groups(groups.collect())
             .with_projection(mask)
@@ -221,6 +226,13 @@ fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
     let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
     let mut arrays = batch.columns().to_vec();
+    let is_object = |text: &str| text.starts_with("{\"") && text.ends_with('}');
+    if arrays[index].as_string_opt::<i32>().is_some_and(|rest| rest.iter().flatten().all(is_object)) {
+        // What is packed has the same form.
+        fields[index] = Arc::new(Field::new(PACKED, DataType::Utf8, true));
+        return RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map_err(StoreError::arrow("reading attributes.rest"));
+    }
     fields.remove(index);
     let rest = arrays.remove(index);
     if let Some(rest) = rest.as_string_opt::<i32>() {

@@ -126,6 +126,15 @@ impl std::str::FromStr for MemorySize {
     }
 }
 
+fn max_value(text: &str) -> Result<usize, String> {
+    let most = files::Limits::default().value;
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if (1..=most as u64).contains(&size.as_u64()) => Ok(size.as_u64() as usize),
+        Ok(_) => Err("a value may have from 1 byte to 256MiB".to_owned()),
+        Err(_) => Err("write a size such as 64MiB".to_owned()),
+    }
+}
+
 fn token(text: &str) -> Result<Token, String> {
     Token::new(text).ok_or_else(|| "a blank token protects nothing".to_owned())
 }
@@ -236,6 +245,17 @@ pub(super) struct ImportArguments {
     /// Leave out rows that do not fit and report them, instead of stopping
     #[arg(long)]
     pub(super) skip_bad: bool,
+    /// Take rows of which a value would change for rows that do not fit: NaN and infinities, times with more than nine
+    /// digits, keys given twice, numbers with more digits than a 64-bit float keeps
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Largest value that is read, e.g. 64MiB; a row may have twice as much [default: the smaller of 256MiB and a quarter of
+    /// --memory]
+    #[arg(long, value_name = "SIZE", value_parser = max_value)]
+    pub(super) max_value: Option<usize>,
+    /// How many times its size a compressed file may unpack to, beyond 1GiB
+    #[arg(long, value_name = "N", default_value_t = files::Limits::default().ratio, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_ratio: u64,
 }
 
 #[derive(Debug, Args)]

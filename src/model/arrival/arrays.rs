@@ -13,12 +13,13 @@ use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow::util::display::array_value_to_string;
 
 use super::Misfit;
-use super::fixed::{Fixed, Rule, whole};
+use super::changes::{self, Changes};
+use super::fixed::{Fixed, Rule, out_of_range, whole};
 use super::open::integer_type;
 use crate::model::columns::{CANONICAL, NOTES, timestamp_type};
 use crate::model::ids;
 use crate::model::json::{self, Value};
-use crate::model::time::{self, TimeError};
+use crate::model::time;
 use crate::model::types::{OpenType, float_text};
 
 /// Rows that do not fit, with the first reason for each.
@@ -106,15 +107,22 @@ fn finite(array: &ArrayRef) -> Result<Float64Array, ArrowError> {
 }
 
 /// The array as the canonical column of this index; what does not fit is null, and its row is noted in `bad`.
-pub(super) fn canonical(index: usize, array: &ArrayRef, bad: &mut Bad) -> Result<ArrayRef, ArrowError> {
+pub(super) fn canonical(
+    index: usize,
+    array: &ArrayRef,
+    bad: &mut Bad,
+    changes: &mut Changes,
+) -> Result<ArrayRef, ArrowError> {
     let rule = Rule::of(&CANONICAL[index]);
     let data_type = array.data_type();
     let unix_time = |wide: &PrimitiveArray<Int64Type>| {
-        wide.unary_opt::<_, TimestampNanosecondType>(|value| time::from_integer(value.into()).ok())
+        wide.unary_opt::<_, TimestampNanosecondType>(|value| {
+            time::from_integer(value.into()).and_then(time::in_calendar).ok()
+        })
     };
     let zoned = |times: PrimitiveArray<TimestampNanosecondType>| times.with_timezone("UTC");
     match rule {
-        _ if is_nested(data_type) => by_row(index, &json_texts(array)?, true, bad),
+        _ if is_nested(data_type) => by_row(index, &json_texts(array)?, true, bad, changes),
         Rule::Text => Ok(Arc::new(texts(array)?)),
         Rule::Bool if *data_type == DataType::Boolean => Ok(Arc::clone(array)),
         Rule::Float if data_type.is_integer() || data_type.is_floating() => Ok(Arc::new(finite(array)?)),
@@ -143,19 +151,22 @@ pub(super) fn canonical(index: usize, array: &ArrayRef, bad: &mut Bad) -> Result
                 }
                 data_type if data_type.is_floating() => {
                     let floats = finite(array)?;
-                    let times = floats.unary_opt(|value| time::from_float(value).ok());
+                    let times = floats.unary_opt(|value| time::from_float(value).and_then(time::in_calendar).ok());
                     (Arc::new(floats), Arc::new(zoned(times)))
                 }
-                _ => return by_row(index, &texts(array)?, false, bad),
+                _ => return by_row(index, &texts(array)?, false, bad, changes),
             };
-            note_lost(index, &from, &times, &TimeError::Range.to_string(), bad)?;
+            let times: ArrayRef = Arc::new(zoned(
+                times.as_primitive::<TimestampNanosecondType>().unary_opt(|nanos| time::in_calendar(nanos).ok()),
+            ));
+            note_lost(index, &from, &times, "", bad)?;
             Ok(times)
         }
-        _ => by_row(index, &texts(array)?, false, bad),
+        _ => by_row(index, &texts(array)?, false, bad, changes),
     }
 }
 
-/// Notes the rows that had a value before a conversion and have none after it.
+/// Notes the rows that had a value before a conversion and have none after it; without a complaint, it is a time.
 fn note_lost(
     index: usize,
     before: &ArrayRef,
@@ -167,7 +178,11 @@ fn note_lost(
         return Ok(());
     }
     for row in (0..before.len()).filter(|row| before.is_valid(*row) && after.is_null(*row)) {
-        let reason = format!("{} {complaint}", array_value_to_string(before, row)?);
+        let text = array_value_to_string(before, row)?;
+        let reason = match complaint {
+            "" => format!("{text} {}", out_of_range(&text)),
+            complaint => format!("{text} {complaint}"),
+        };
         let column = CANONICAL[index].name.to_owned();
         bad.entry(row).or_insert(Misfit::Value { column, reason });
     }
@@ -175,7 +190,14 @@ fn note_lost(
 }
 
 /// Gives each value to the canonical column's own rule, as text or as JSON text.
-fn by_row(index: usize, texts: &StringArray, nested: bool, bad: &mut Bad) -> Result<ArrayRef, ArrowError> {
+fn by_row(
+    index: usize,
+    texts: &StringArray,
+    nested: bool,
+    bad: &mut Bad,
+    changes: &mut Changes,
+) -> Result<ArrayRef, ArrowError> {
+    let rule = Rule::of(&CANONICAL[index]);
     let mut column = Fixed::new(index);
     let mut scratch = String::new();
     for (row, text) in texts.iter().enumerate() {
@@ -183,6 +205,8 @@ fn by_row(index: usize, texts: &StringArray, nested: bool, bad: &mut Bad) -> Res
         let value = if nested { Value::Nested(text) } else { Value::Text(text) };
         if let Err(misfit) = column.put(row, value, &mut scratch) {
             bad.entry(row).or_insert(misfit);
+        } else if let Some(change) = changes::of(Some(rule), value) {
+            changes.push((row, change, CANONICAL[index].name.to_owned()));
         }
     }
     column.finish(texts.len())

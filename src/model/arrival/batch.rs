@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 
 use super::arrays::{self, Bad};
+use super::changes::{self, Change, Changes};
 use super::keys::{PLACES, Resolved, Target, is_family, resolve};
 use super::rows::known_source;
 use super::{Misfit, Origin, metadata};
@@ -24,6 +25,8 @@ pub struct Converted {
     pub bad: Vec<(usize, Misfit)>,
     /// Root names whose values were kept as `attributes.<name>`.
     pub moved: BTreeSet<String>,
+    /// What changed of the values of rows that fit, by their number in the given batch, with their columns.
+    pub changes: Vec<(usize, Change, String)>,
 }
 
 /// Turns a batch with an export's column names into an arrival.
@@ -35,6 +38,19 @@ pub struct Converted {
 ///
 /// When a column's type cannot be read at all.
 pub fn convert_batch(batch: &RecordBatch, origin: &Origin) -> Result<Converted, ArrowError> {
+    convert(batch, origin, false)
+}
+
+/// Does the same, and takes rows of which a value would change for rows that do not fit.
+///
+/// # Errors
+///
+/// As [`convert_batch`].
+pub fn convert_batch_strictly(batch: &RecordBatch, origin: &Origin) -> Result<Converted, ArrowError> {
+    convert(batch, origin, true)
+}
+
+fn convert(batch: &RecordBatch, origin: &Origin, strict: bool) -> Result<Converted, ArrowError> {
     let mut gathered = Gathered {
         origin,
         rows: batch.num_rows(),
@@ -44,12 +60,13 @@ pub fn convert_batch(batch: &RecordBatch, origin: &Origin) -> Result<Converted, 
         open: BTreeMap::new(),
         bad: Bad::new(),
         moved: BTreeSet::new(),
+        changes: Vec::new(),
     };
     for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let name = field.name();
         gathered.add(name, name, array, 0).map_err(|error| ArrowError::CastError(format!("{name}: {error}")))?;
     }
-    gathered.finish()
+    gathered.finish(strict)
 }
 
 struct Gathered<'a> {
@@ -62,6 +79,7 @@ struct Gathered<'a> {
     open: BTreeMap<String, Vec<ArrayRef>>,
     bad: Bad,
     moved: BTreeSet<String>,
+    changes: Changes,
 }
 
 impl Gathered<'_> {
@@ -75,12 +93,15 @@ impl Gathered<'_> {
             return Ok(());
         }
         let Resolved { target, column, moved } = resolve(name);
+        if target != Target::Drop {
+            changes::of_array(name, array, &mut self.changes);
+        }
         match (target, array.data_type()) {
             (Target::Open, DataType::Struct(_)) => return self.add_struct(name, root, array, depth),
             (Target::Open, DataType::Map(..)) => return self.add_map(name, root, array, depth),
             (Target::Canonical(index), _) if index == PLACES.project && self.origin.force_project => return Ok(()),
             (Target::Canonical(index), _) => {
-                let later = arrays::canonical(index, array, &mut self.bad)?;
+                let later = arrays::canonical(index, array, &mut self.bad, &mut self.changes)?;
                 let place = &mut self.fixed[index];
                 *place = Some(match place.take() {
                     Some(earlier) => arrays::over(&later, &earlier)?,
@@ -173,8 +194,14 @@ impl Gathered<'_> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Converted, ArrowError> {
+    fn finish(mut self, strict: bool) -> Result<Converted, ArrowError> {
         self.fill_in()?;
+        for (row, change, column) in self.changes.iter().filter(|_| strict) {
+            let reason = format!("a value that {}", change.complaint());
+            self.bad.entry(*row).or_insert(Misfit::Value { column: column.clone(), reason });
+        }
+        let bad = &self.bad;
+        self.changes.retain(|(row, ..)| !bad.contains_key(row));
         let single = self.fold_metadata();
         let mut fields = Vec::new();
         let mut columns = Vec::new();
@@ -196,14 +223,14 @@ impl Gathered<'_> {
             let good: BooleanArray = (0..self.rows).map(|row| Some(!self.bad.contains_key(&row))).collect();
             batch = filter_record_batch(&batch, &good)?;
         }
-        Ok(Converted { batch, bad: self.bad.into_iter().collect(), moved: self.moved })
+        Ok(Converted { batch, bad: self.bad.into_iter().collect(), moved: self.moved, changes: self.changes })
     }
 
     /// Fills fallbacks and defaults in, and notes the rows without ids.
     fn fill_in(&mut self) -> Result<(), ArrowError> {
         for (index, array) in std::mem::take(&mut self.fallbacks) {
             let mut bad = Bad::new();
-            let fallback = arrays::canonical(index, &array, &mut bad)?;
+            let fallback = arrays::canonical(index, &array, &mut bad, &mut self.changes)?;
             let place = &mut self.fixed[index];
             if let Some(column) = place {
                 // What is wrong with a fallback that is not needed is of no interest.
@@ -360,7 +387,7 @@ mod tests {
         let bad: Vec<_> = converted.bad.iter().map(|(row, misfit)| (*row, misfit.to_string())).collect();
         assert_eq!(bad.len(), 2);
         assert!(
-            bad[0].1.starts_with("start_time: ") && bad[0].1.ends_with("is outside the years 1677 to 2262"),
+            bad[0].1.starts_with("start_time: ") && bad[0].1.ends_with("is outside the years 1678 to 2261"),
             "{bad:?}"
         );
         assert_eq!(bad[1], (2, "attributes.llm.token_count.total: 2.5 is not an integer".to_owned()));

@@ -298,13 +298,24 @@ fn boolean(value: Value<'_>) -> Result<Option<bool>, NoNumber> {
 }
 
 fn instant(value: Value<'_>) -> Result<Option<i64>, time::TimeError> {
-    match value {
-        Value::Number(text) => time::from_number(text).map(Some),
-        Value::Text(text) => {
-            let null = matches!(text.trim(), "" | "NaT" | "NaN" | "nan");
-            if null { Ok(None) } else { time::parse(text).map(Some) }
-        }
-        _ => Err(time::TimeError::Shape),
+    let (text, read) = match value {
+        Value::Number(text) => (text, time::from_number(text)),
+        Value::Text(text) if matches!(text.trim(), "" | "NaT" | "NaN" | "nan") => return Ok(None),
+        Value::Text(text) => (text.trim(), time::parse(text)),
+        _ => return Err(time::TimeError::Shape),
+    };
+    match read.and_then(time::in_calendar) {
+        Ok(nanos) => Ok(Some(nanos)),
+        Err(time::TimeError::Shape) => Err(time::TimeError::Shape),
+        Err(_) => Err(out_of_range(text)),
+    }
+}
+
+/// Why a time, given as text, cannot be one of a span; of an integer, as what it was read.
+pub(super) fn out_of_range(text: &str) -> time::TimeError {
+    match text.trim_start_matches(['-', '+']).parse() {
+        Ok(magnitude) => time::TimeError::Magnitude(time::unit_name(magnitude)),
+        Err(_) => time::TimeError::Calendar,
     }
 }
 
@@ -411,7 +422,11 @@ mod tests {
         );
         assert_eq!(
             put(&mut column, Value::Text("9999-01-01")).unwrap_err(),
-            "start_time: \"9999-01-01\" is outside the years 1677 to 2262"
+            "start_time: \"9999-01-01\" is outside the years 1678 to 2261"
+        );
+        assert_eq!(
+            put(&mut column, Value::Number("99999999999999999")).unwrap_err(),
+            "start_time: 99999999999999999 is outside the years 1678 to 2261, read as microseconds by its magnitude"
         );
         assert!(put(&mut column, Value::Bool(true)).is_err());
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
+use bytesize::ByteSize;
 
-use super::fixed::Fixed;
+use super::changes::{self, Change};
+use super::fixed::{Fixed, Rule};
 use super::keys::{Keys, PLACES, ROOT, Target, is_family};
 use super::{Misfit, Origin, SOURCES, metadata};
 use crate::model::columns::CANONICAL;
@@ -18,13 +20,18 @@ const MAX_ROWS: usize = 8_192;
 /// or when the rows in it were this many bytes,
 const MAX_BYTES: usize = 8 << 20;
 /// or when rows times columns reach this: every cell takes room, filled or not.
-const MAX_CELLS: usize = 4 << 20;
+const MAX_CELLS: usize = 1 << 20;
 /// Keys remembered between batches. Sources with ever new keys start over.
 const MAX_KEYS: usize = 100_000;
 /// Root names remembered for the report.
 const MAX_MOVED: usize = 1_000;
-/// A longer row is refused, which keeps every column of a batch within the reach of 32-bit offsets.
-pub(crate) const MAX_ROW_BYTES: usize = 1 << 30;
+/// A longer value is refused, and a row of twice as much, which keeps every column of a batch within the reach of 32-bit
+/// offsets.
+const MAX_VALUE_BYTES: usize = 256 << 20;
+/// Longer names are no names of columns: every segment and version of a store would carry them.
+const MAX_NAME_BYTES: usize = 4_096;
+/// Names that one row may have.
+const MAX_NAMES: usize = 100_000;
 
 /// A column name that a builder has looked up, for [`ArrivalBuilder::push_cells`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,10 @@ pub struct Key(u32);
 #[derive(Debug)]
 pub struct ArrivalBuilder {
     origin: Origin,
+    strict: bool,
+    /// What changed of the values of the last row, with their columns.
+    changes: Vec<(Change, String)>,
+    max_value: usize,
     keys: Keys,
     /// One per canonical column, in their order.
     fixed: Vec<Fixed>,
@@ -59,6 +70,8 @@ pub struct ArrivalBuilder {
     filled: usize,
     /// Counts rows over all batches, skipped ones too.
     serial: u64,
+    /// Names in the current row.
+    names: usize,
     /// Whether a key occurred twice in the current row.
     repeated: bool,
     scratch: String,
@@ -72,6 +85,9 @@ impl ArrivalBuilder {
     pub fn new(origin: Origin) -> Self {
         Self {
             origin,
+            strict: false,
+            changes: Vec::new(),
+            max_value: MAX_VALUE_BYTES,
             keys: Keys::new(),
             fixed: (0..CANONICAL.len()).map(Fixed::new).collect(),
             open: Vec::new(),
@@ -80,11 +96,31 @@ impl ArrivalBuilder {
             bytes: 0,
             filled: 0,
             serial: 0,
+            names: 0,
             repeated: false,
             scratch: String::new(),
             moved: BTreeSet::new(),
             single_keys: Vec::new(),
         }
+    }
+
+    /// Refuses values of more bytes than these, at most 256 MiB, and rows of more than twice as many.
+    #[must_use]
+    pub fn with_max_value(mut self, bytes: usize) -> Self {
+        self.max_value = bytes.min(MAX_VALUE_BYTES);
+        self
+    }
+
+    /// Refuses rows of which a value would change, see [`Change`].
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// What changed of the values of the row that was added last, with their columns.
+    pub fn changes(&self) -> &[(Change, String)] {
+        &self.changes
     }
 
     /// Rows in the current batch.
@@ -120,6 +156,8 @@ impl ArrivalBuilder {
             self.open_by_name = HashMap::new();
         }
         self.serial += 1;
+        self.changes.clear();
+        self.names = 0;
         self.repeated = false;
         let mut cells = Vec::with_capacity(64);
         let mut scanner = Scanner::new(text);
@@ -148,11 +186,8 @@ impl ArrivalBuilder {
     /// When a value does not fit its column. The batch is then as before.
     pub fn push_cells(&mut self, cells: &[(Key, Value<'_>)]) -> Result<(), Misfit> {
         self.serial += 1;
-        let bytes = cells.iter().map(|(_, value)| match value {
-            Value::Null | Value::Bool(_) => 0,
-            Value::Number(text) | Value::Text(text) | Value::Escaped(text) | Value::Nested(text) => text.len(),
-        });
-        let bytes = bytes.sum();
+        self.changes.clear();
+        let bytes = cells.iter().map(|(_, value)| length(*value)).sum();
         let cells: Vec<_> = cells.iter().map(|(key, value)| (key.0, *value)).collect();
         self.push(&cells, bytes)
     }
@@ -217,7 +252,15 @@ impl ArrivalBuilder {
         }
         let mut previous = ROOT;
         loop {
-            let node = match scanner.key()? {
+            let key = scanner.key()?;
+            self.names += 1;
+            if self.names > MAX_NAMES {
+                return Err(scanner.error("more than 100,000 names in one row"));
+            }
+            if self.keys.get(parent).name.len() + length(key) > MAX_NAME_BYTES {
+                return Err(scanner.error("a name of more than 4,096 bytes"));
+            }
+            let node = match key {
                 Value::Escaped(body) => self.keys.child(parent, previous, &json::unescaped(body)),
                 Value::Text(text) => self.keys.child(parent, previous, text),
                 _ => parent,
@@ -225,7 +268,10 @@ impl ArrivalBuilder {
             previous = node;
             let serial = self.serial;
             let entry = self.keys.get_mut(node);
-            self.repeated |= entry.seen.0 == serial;
+            if entry.seen.0 == serial {
+                self.repeated = true;
+                self.changes.push((Change::KeyTwice, entry.name.clone()));
+            }
             entry.seen = (serial, cells.len());
             if scanner.byte() == Some(b'{') && entry.resolved.flattens() {
                 if depth == MAX_DEPTH {
@@ -233,7 +279,11 @@ impl ArrivalBuilder {
                 }
                 self.object(scanner, node, depth + 1, cells)?;
             } else {
-                match scanner.value(MAX_DEPTH - depth)? {
+                let value = scanner.value(MAX_DEPTH - depth)?;
+                if std::mem::take(&mut scanner.nonfinite) {
+                    self.changes.push((Change::NotFinite, self.keys.get(node).name.clone()));
+                }
+                match value {
                     Value::Null => {}
                     value => cells.push((node, value)),
                 }
@@ -248,8 +298,14 @@ impl ArrivalBuilder {
     }
 
     fn push(&mut self, cells: &[(u32, Value<'_>)], bytes: usize) -> Result<(), Misfit> {
-        if bytes > MAX_ROW_BYTES {
-            return Err(Misfit::Row("a row of more than one gigabyte".to_owned()));
+        self.check_sizes(cells, bytes)?;
+        self.note_changes(cells);
+        if let Some((change, column)) = self.changes.first().filter(|_| self.strict) {
+            let value = cells.iter().rev().find(|(node, _)| self.keys.get(*node).name == *column);
+            let value = value.filter(|_| *change != Change::KeyTwice);
+            let shown = value.map_or_else(|| "a value".to_owned(), |(_, value)| super::shown(*value));
+            let reason = format!("{shown} {}", change.complaint());
+            return Err(Misfit::Value { column: column.clone(), reason });
         }
         if let Err(misfit) = self.put_fixed(cells) {
             for fixed in &mut self.fixed {
@@ -261,6 +317,35 @@ impl ArrivalBuilder {
         self.put_open(cells);
         self.rows += 1;
         self.bytes += bytes;
+        Ok(())
+    }
+
+    fn note_changes(&mut self, cells: &[(u32, Value<'_>)]) {
+        for (node, value) in cells {
+            let node = self.keys.get(*node);
+            let rule = match node.resolved.target {
+                Target::Canonical(index) | Target::Fallback(index) => Some(Rule::of(&CANONICAL[index])),
+                Target::Open => None,
+                Target::MetadataKey | Target::Source | Target::Drop => continue,
+            };
+            if let Some(change) = changes::of(rule, *value) {
+                self.changes.push((change, node.name.clone()));
+            }
+        }
+    }
+
+    fn check_sizes(&self, cells: &[(u32, Value<'_>)], bytes: usize) -> Result<(), Misfit> {
+        let most = ByteSize(self.max_value as u64);
+        let large = cells.iter().find(|(_, value)| length(*value) > self.max_value);
+        if let Some((node, value)) = large {
+            let size = ByteSize(length(*value) as u64);
+            let reason = format!("a value of {size}, more than the {most} that --max-value allows");
+            return Err(Misfit::Value { column: self.keys.get(*node).name.clone(), reason });
+        }
+        if bytes > self.max_value.saturating_mul(2) {
+            let size = ByteSize(bytes as u64);
+            return Err(Misfit::Row(format!("a row of {size}, more than twice the {most} of --max-value")));
+        }
         Ok(())
     }
 
@@ -364,6 +449,13 @@ impl ArrivalBuilder {
         if self.moved.len() < MAX_MOVED && !self.moved.contains(name) {
             self.moved.insert(name.to_owned());
         }
+    }
+}
+
+fn length(value: Value<'_>) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 0,
+        Value::Number(text) | Value::Text(text) | Value::Escaped(text) | Value::Nested(text) => text.len(),
     }
 }
 

@@ -103,7 +103,14 @@ fn add_matches(given: &str, inputs: &mut Vec<Input>) -> Result<(), FileError> {
         return Err(missing());
     }
     matched.sort();
-    matched.iter().try_for_each(|path| add(path, given, inputs))
+    // A pattern means files: a pipe or a device that it meets by chance may have no end.
+    let found = matched.len();
+    matched.retain(|path| path.is_dir() || fs::metadata(path).map_or(true, |found| found.is_file()));
+    if matched.is_empty() {
+        let reason = format!("what it matches ({found}) is neither file nor folder");
+        return Err(FileError::Format { file: given.to_owned(), reason });
+    }
+    matched.iter().try_for_each(|path| add(path, &path.display().to_string(), inputs))
 }
 
 fn add(path: &Path, given: &str, inputs: &mut Vec<Input>) -> Result<(), FileError> {

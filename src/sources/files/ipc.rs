@@ -11,8 +11,9 @@ use arrow::buffer::Buffer;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 
+use super::limits::Limits;
 use super::open::Stream;
-use crate::sources::messages::check_buffers;
+use crate::sources::messages::{check_buffers, unpacked_bytes};
 
 /// The word at both ends of an IPC file.
 pub(super) const MAGIC: &[u8] = b"ARROW1";
@@ -28,16 +29,17 @@ pub(super) struct Messages {
     /// Whether this is a file, whose end can be told from a cut.
     framed: bool,
     ended: bool,
+    limits: Limits,
 }
 
 impl Messages {
-    pub(super) fn new(mut stream: Stream) -> Result<Self, String> {
+    pub(super) fn new(mut stream: Stream, limits: Limits) -> Result<Self, String> {
         let framed = stream.fill_buf().map_err(|e| e.to_string())?.starts_with(MAGIC);
         if framed {
             stream.consume(MAGIC.len());
             skip_padding(&mut stream).map_err(|e| e.to_string())?;
         }
-        Ok(Self { stream, decoder: StreamDecoder::new(), framed, ended: false })
+        Ok(Self { stream, decoder: StreamDecoder::new(), framed, ended: false, limits })
     }
 
     /// The next batch; `None` after the last.
@@ -48,11 +50,14 @@ impl Messages {
                 self.check_end()?;
                 break;
             };
+            self.check_size("a message head", head.length as u64)?;
             let metadata = take(&mut self.stream, head.length)?;
             let message = root_as_message(&metadata).map_err(|error| format!("a broken message: {error}"))?;
             let length = usize::try_from(message.bodyLength()).map_err(|_| "a broken message length".to_owned())?;
+            self.check_size("a message", length as u64)?;
             let body = take(&mut self.stream, length)?;
             check_buffers(&metadata, &body)?;
+            self.check_size("an unpacked message", unpacked_bytes(&metadata, &body))?;
             for part in [head.bytes, metadata, body] {
                 let mut part = Buffer::from_vec(part);
                 if let Some(batch) = self.decoder.decode(&mut part).map_err(|error| error.to_string())? {
@@ -61,6 +66,10 @@ impl Messages {
             }
         }
         Ok(None)
+    }
+
+    fn check_size(&self, what: &str, bytes: u64) -> Result<(), String> {
+        if bytes > self.limits.memory as u64 { Err(self.limits.too_large(what, bytes)) } else { Ok(()) }
     }
 
     /// The words before a message; `None` where the stream ends.

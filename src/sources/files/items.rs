@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use crate::model::arrival::MAX_ROW_BYTES;
+use super::limits::pass_over;
 use crate::model::json::plain_end;
 
 /// Why no further element can be found.
@@ -32,6 +32,15 @@ enum Place {
     After,
 }
 
+/// An element of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Its text is in the buffer; the line it begins on.
+    Whole(u64),
+    /// It is longer than a row may be and was passed over; the line it begins on.
+    TooLong(u64),
+}
+
 /// Where in an element the cut has come to.
 #[derive(Default)]
 struct Cut {
@@ -40,6 +49,8 @@ struct Cut {
     escaped: bool,
     /// The line of the element's first byte that is not blank.
     line: Option<u64>,
+    /// Bytes that were passed over, because the element is too long.
+    passed: u64,
 }
 
 impl Items {
@@ -47,16 +58,21 @@ impl Items {
         Self { line: 1, place: Place::Before }
     }
 
-    /// Reads the next element into `buffer`, replacing what is there, and returns the line it begins on; `None` after
-    /// the list's end.
-    pub(super) fn next(&mut self, reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> Result<Option<u64>, Broken> {
+    /// Reads the next element, of at most so many bytes, into `buffer`, replacing what is there; `None` after the list's
+    /// end.
+    pub(super) fn next(
+        &mut self,
+        reader: &mut impl BufRead,
+        buffer: &mut Vec<u8>,
+        longest: usize,
+    ) -> Result<Option<Item>, Broken> {
         if self.place == Place::Before {
             self.enter(reader)?;
         }
         if self.place == Place::Inside
-            && let Some(line) = self.element(reader, buffer)?
+            && let Some(item) = self.element(reader, buffer, longest)?
         {
-            return Ok(Some(line));
+            return Ok(Some(item));
         }
         if self.place == Place::Leaving {
             self.place = Place::After;
@@ -65,7 +81,12 @@ impl Items {
         Ok(None)
     }
 
-    fn element(&mut self, reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> Result<Option<u64>, Broken> {
+    fn element(
+        &mut self,
+        reader: &mut impl BufRead,
+        buffer: &mut Vec<u8>,
+        longest: usize,
+    ) -> Result<Option<Item>, Broken> {
         buffer.clear();
         let mut cut = Cut::default();
         loop {
@@ -74,19 +95,25 @@ impl Items {
                 return Err(Broken::Text("the file ends inside the list"));
             }
             let (used, closing) = self.advance(&mut cut, chunk);
-            buffer.extend_from_slice(chunk.get(..used).unwrap_or_default());
-            reader.consume(used + usize::from(closing.is_some()));
-            if buffer.len() > MAX_ROW_BYTES {
-                return Err(Broken::Text("an element of more than one gigabyte"));
+            if cut.passed == 0 {
+                buffer.extend_from_slice(chunk.get(..used).unwrap_or_default());
+            } else {
+                pass_over(&mut cut.passed, used)?;
             }
+            reader.consume(used + usize::from(closing.is_some()));
+            if buffer.len() > longest {
+                cut.passed = buffer.len() as u64;
+                *buffer = Vec::new();
+            }
+            let item = if cut.passed == 0 { Item::Whole } else { Item::TooLong };
             match closing {
                 None => {}
                 Some(b']') => {
                     self.place = Place::Leaving;
                     // Nothing before the bracket: an empty list, or a comma too many, which does no harm.
-                    return Ok(cut.line);
+                    return Ok(cut.line.map(item));
                 }
-                Some(_) => return Ok(Some(cut.line.unwrap_or(self.line))),
+                Some(_) => return Ok(Some(item(cut.line.unwrap_or(self.line)))),
             }
         }
     }
@@ -174,8 +201,11 @@ mod tests {
         let mut buffer = Vec::new();
         let mut found = Vec::new();
         loop {
-            match items.next(&mut reader, &mut buffer) {
-                Ok(Some(line)) => found.push((line, String::from_utf8(buffer.clone()).unwrap().trim().to_owned())),
+            match items.next(&mut reader, &mut buffer, 40) {
+                Ok(Some(Item::TooLong(line))) => found.push((line, "too long".to_owned())),
+                Ok(Some(Item::Whole(line))) => {
+                    found.push((line, String::from_utf8(buffer.clone()).unwrap().trim().to_owned()))
+                }
                 Ok(None) => return (found, None),
                 Err(error) => return (found, Some(error.to_string())),
             }
@@ -190,6 +220,11 @@ mod tests {
             let want = [(2, "{\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"}"), (5, "5"), (5, "{}")];
             assert_eq!(found, want.map(|(line, text)| (line, text.to_owned())), "{chunk}");
             assert_eq!(error, None);
+        }
+        let long = format!("[1,\n[\"{}\"],2]", ",".repeat(41));
+        for chunk in [1, 7, 100] {
+            let want = [(1, "1"), (2, "too long"), (2, "2")].map(|(line, text)| (line, text.to_owned()));
+            assert_eq!(cut(&long, chunk), (want.to_vec(), None), "{chunk}");
         }
         assert_eq!(cut("[]", 9), (vec![], None));
         assert_eq!(cut("[1 2,,3]", 9).0.len(), 3);

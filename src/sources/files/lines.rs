@@ -2,23 +2,23 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::model::arrival::MAX_ROW_BYTES;
+use super::limits::{PASSED_OVER, without_end};
 
 /// One line of a text, or what is known of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// The line is in the buffer, without its end.
     Whole,
-    /// The line is longer than a row may be and was passed over.
+    /// The line is longer than a row may be; its rest is still to be passed over, see [`skip_line`].
     TooLong,
     /// There are no more lines.
     End,
 }
 
-/// Reads one line into `buffer`, replacing what is there.
-pub(super) fn read_line(reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<Line> {
+/// Reads one line of at most so many bytes into `buffer`, replacing what is there.
+pub(super) fn read_line(reader: &mut impl BufRead, buffer: &mut Vec<u8>, longest: usize) -> io::Result<Line> {
     buffer.clear();
-    let limit = MAX_ROW_BYTES + 1;
+    let limit = longest.saturating_add(1);
     if reader.by_ref().take(limit as u64).read_until(b'\n', buffer)? == 0 {
         return Ok(Line::End);
     }
@@ -26,7 +26,6 @@ pub(super) fn read_line(reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::
         buffer.pop();
     } else if buffer.len() == limit {
         *buffer = Vec::new();
-        skip_line(reader)?;
         return Ok(Line::TooLong);
     }
     if buffer.last() == Some(&b'\r') {
@@ -35,19 +34,10 @@ pub(super) fn read_line(reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::
     Ok(Line::Whole)
 }
 
-fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let chunk = reader.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let used = end.map_or(chunk.len(), |end| end + 1);
-        reader.consume(used);
-        if end.is_some() {
-            return Ok(());
-        }
-    }
+/// Passes over the rest of a line.
+pub(super) fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
+    let passed = reader.by_ref().take(PASSED_OVER).skip_until(b'\n')?;
+    if passed as u64 == PASSED_OVER { Err(without_end()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -59,7 +49,7 @@ mod tests {
         let mut text = &b"a\r\n\nb\r"[..];
         let mut buffer = b"old".to_vec();
         let mut lines = Vec::new();
-        while read_line(&mut text, &mut buffer).unwrap() == Line::Whole {
+        while read_line(&mut text, &mut buffer, 9).unwrap() == Line::Whole {
             lines.push(String::from_utf8(buffer.clone()).unwrap());
         }
         assert_eq!(lines, ["a", "", "b"]);
@@ -67,7 +57,8 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_line_is_passed_over() {
-        let mut text = &b"abc\nd"[..];
+        let mut text = &b"aaaabc\nd"[..];
+        assert_eq!(read_line(&mut text, &mut Vec::new(), 3).unwrap(), Line::TooLong);
         skip_line(&mut text).unwrap();
         assert_eq!(text, b"d");
         skip_line(&mut text).unwrap();

@@ -5,22 +5,27 @@
 //!                                                    +--> parquet, ipc: batches    -> convert_batch  --+
 //! ```
 //!
-//! Memory is bounded by one batch and one row: nothing is read whole.
+//! Memory is bounded by one batch and one row, and what these may be by [`Limits`]: nothing is read whole, and no size
+//! that a file states is believed.
 
 mod batches;
 mod error;
 mod expand;
 mod ipc;
 mod items;
+mod limits;
 mod lines;
 mod open;
+mod pages;
 mod quotes;
 mod reader;
+mod sizes;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use error::FileError;
 pub use expand::{Input, expand};
+pub use limits::Limits;
 pub use open::Format;
 pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};

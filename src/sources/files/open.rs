@@ -1,14 +1,17 @@
 //! What a file is, and a way into it: its format told by its content first, then by its name.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytesize::ByteSize;
+
 use super::error::FileError;
 use super::expand::{Input, ending};
 use super::ipc;
+use super::limits::{Limits, Unpacked};
 
 /// The formats that files come in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +58,30 @@ const HEAD: usize = 64 << 10;
 const BUFFER: usize = 256 << 10;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// Bytes of a Parquet stream that are copied into a temporary file.
+const COPIED: u64 = 8 << 30;
+
+/// What a path names, if that is nothing to read spans from: neither a file nor a pipe, a terminal or the empty device.
+fn special(path: &Path) -> io::Result<Option<&'static str>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = std::fs::metadata(path)?.file_type();
+        if kind.is_socket() {
+            return Ok(Some("a socket"));
+        }
+        if kind.is_block_device() {
+            return Ok(Some("a block device"));
+        }
+        if kind.is_char_device() {
+            let is_null = path.canonicalize().is_ok_and(|real| real == Path::new("/dev/null"));
+            let fits = is_null || File::open(path)?.is_terminal();
+            return Ok((!fits).then_some("a character device"));
+        }
+    }
+    Ok(None)
+}
+
 /// Counts the bytes that are read from what is inside.
 struct Counted<R> {
     inner: R,
@@ -70,28 +97,47 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Opens an input and finds out what it is; `read` counts its raw bytes as they are read.
-pub(super) fn open(input: &Input, format: Format, read: &Arc<AtomicU64>) -> Result<Opened, FileError> {
+pub(super) fn open(input: &Input, format: Format, limits: Limits, read: &Arc<AtomicU64>) -> Result<Opened, FileError> {
     let io_error = |source| FileError::Io { file: input.name(), source };
+    let unfit = |reason| FileError::Format { file: input.name(), reason };
     let (raw, seekable): (Box<dyn Read + Send>, Option<File>) = match input {
         Input::Stdin => (Box::new(io::stdin()), None),
         Input::Path { path, .. } => {
+            // Opening a socket fails, and opening a device may do something.
+            if let Some(what) = special(path).map_err(io_error)? {
+                return Err(unfit(format!("this is {what}, not a file")));
+            }
             let file = File::open(path).map_err(io_error)?;
             let regular = file.metadata().map_err(io_error)?.is_file();
             let seekable = if regular { Some(file.try_clone().map_err(io_error)?) } else { None };
             (Box::new(file), seekable)
         }
     };
+    // Of a stream nobody knows the size: what was read of it so far stands for it.
+    let size: Box<dyn Fn() -> u64 + Send> = match input.size() {
+        Some(size) => Box::new(move || size),
+        None => {
+            let read = Arc::clone(read);
+            Box::new(move || read.load(Ordering::Relaxed))
+        }
+    };
     let raw = BufReader::with_capacity(BUFFER, Counted { inner: raw, read: Arc::clone(read) });
     let (head, stream) = look(raw).map_err(io_error)?;
     let packed = is_packed(&head);
-    let (head, stream) =
-        if packed { look(unpack(&head, stream).map_err(io_error)?).map_err(io_error)? } else { (head, stream) };
+    let (head, stream) = if packed {
+        look(unpack(&head, stream, limits, size).map_err(io_error)?).map_err(io_error)?
+    } else {
+        (head, stream)
+    };
     let path = match input {
         Input::Path { path, .. } => path.as_path(),
         Input::Stdin => Path::new(""),
     };
     let kind = detect(format, &head, &ending(path));
-    let kind = kind.map_err(|reason| FileError::Format { file: input.name(), reason })?;
+    let kind = kind.map_err(unfit)?;
+    if kind == Kind::Parquet && !head.starts_with(PARQUET) {
+        return Err(unfit("this is no Parquet file: it does not begin with PAR1".to_owned()));
+    }
     let seekable = seekable.filter(|_| !packed);
     Ok(match kind {
         Kind::Lines => Opened::Lines(text(stream).map_err(io_error)?),
@@ -123,6 +169,7 @@ impl Read for Failing {
     }
 }
 
+const PARQUET: &[u8] = b"PAR1";
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
@@ -130,13 +177,13 @@ fn is_packed(head: &[u8]) -> bool {
     head.starts_with(GZIP) || head.starts_with(ZSTD)
 }
 
-fn unpack(head: &[u8], stream: Stream) -> io::Result<Stream> {
+fn unpack(head: &[u8], stream: Stream, limits: Limits, size: Box<dyn Fn() -> u64 + Send>) -> io::Result<Stream> {
     let unpacked: Box<dyn Read + Send> = if head.starts_with(GZIP) {
         Box::new(flate2::bufread::MultiGzDecoder::new(stream))
     } else {
         Box::new(zstd::stream::read::Decoder::with_buffer(stream)?)
     };
-    Ok(Box::new(BufReader::with_capacity(BUFFER, unpacked)))
+    Ok(Box::new(BufReader::with_capacity(BUFFER, Unpacked::new(unpacked, limits, size))))
 }
 
 /// The stream without a byte order mark.
@@ -156,7 +203,11 @@ fn whole(seekable: Option<File>, mut stream: Stream, read: &Arc<AtomicU64>) -> i
         }
         None => {
             let mut copy = tempfile::tempfile()?;
-            io::copy(&mut stream, &mut copy)?;
+            if io::copy(&mut stream.by_ref().take(COPIED), &mut copy)? == COPIED && !stream.fill_buf()?.is_empty() {
+                let most = ByteSize(COPIED);
+                let reason = format!("a Parquet stream of more than {most}: unpack or save it, and import the file");
+                return Err(io::Error::other(reason));
+            }
             copy
         }
     };
@@ -177,7 +228,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
         Format::Arrow => return Ok(Kind::Arrow),
         Format::Auto => {}
     }
-    if head.starts_with(b"PAR1") {
+    if head.starts_with(PARQUET) {
         return Ok(Kind::Parquet);
     }
     if head.starts_with(ipc::MAGIC) || head.starts_with(&ipc::CONTINUATION) {

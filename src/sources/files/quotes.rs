@@ -1,6 +1,11 @@
-//! CSV: whether a file ends inside quotes, which a reader that takes what it gets does not tell.
+//! CSV: what a reader that takes what it gets does not tell, or would take whole: files that end inside quotes, and
+//! records that are too long.
 
 use std::io::{self, Read};
+
+use bytesize::ByteSize;
+
+use super::limits::pass_over;
 
 /// Where in a CSV text the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +34,43 @@ pub(super) struct Quotes<R> {
     ended: bool,
     last: u8,
     crlf: bool,
+    /// Bytes that a record may have, and that the current one has.
+    longest: usize,
+    length: usize,
+    /// Records that have begun, the header among them.
+    records: u64,
+    /// Whether the rest of the current record is left out, and how much of it was.
+    dropping: Option<u64>,
+    /// Records of which the reader gets only the beginning, by their number from 0, with the lines it does not get.
+    shortened: Vec<(u64, u64)>,
 }
 
 impl<R> Quotes<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, place: Place::Record, line: 1, record: 1, ended: false, last: 0, crlf: false }
+    pub(super) fn new(inner: R, longest: usize) -> Self {
+        Self {
+            inner,
+            place: Place::Record,
+            line: 1,
+            record: 1,
+            ended: false,
+            last: 0,
+            crlf: false,
+            longest,
+            length: 0,
+            records: 0,
+            dropping: None,
+            shortened: Vec::new(),
+        }
+    }
+
+    /// Whether the reader got only the beginning of this record, counted from 0.
+    pub(super) fn is_shortened(&self, record: u64) -> bool {
+        self.shortened.iter().any(|(number, _)| *number == record)
+    }
+
+    /// How many lines before this record the reader did not get.
+    pub(super) fn lines_dropped(&self, record: u64) -> u64 {
+        self.shortened.iter().filter(|(number, _)| *number < record).map(|(_, lines)| lines).sum()
     }
 
     /// The line of the record that the file ends in, if it has ended, and inside quotes.
@@ -46,34 +83,69 @@ impl<R> Quotes<R> {
         self.crlf
     }
 
-    fn follow(&mut self, bytes: &[u8]) {
-        let mut place = self.place;
-        for byte in bytes {
-            if place == Place::Record && !matches!(byte, b'\r' | b'\n') {
+    /// Follows the text, and leaves what goes to the reader at the beginning of `bytes`; returns how much that is.
+    fn follow(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut kept = 0;
+        for at in 0..bytes.len() {
+            let byte = bytes[at];
+            let before = self.place;
+            if self.place == Place::Record && !matches!(byte, b'\r' | b'\n') {
                 self.record = self.line;
-                place = Place::Cell;
+                self.place = Place::Cell;
+                self.length = 0;
+                self.records += 1;
             }
-            place = match (place, byte) {
+            self.place = match (self.place, byte) {
                 (Place::Quoted, b'"') => Place::Quote,
                 (Place::Quoted, _) | (Place::Cell | Place::Quote, b'"') => Place::Quoted,
                 (_, b',') => Place::Cell,
                 (_, b'\r' | b'\n') => Place::Record,
                 _ => Place::Plain,
             };
-            self.line += u64::from(*byte == b'\n');
-            self.crlf |= *byte == b'\n' && self.last == b'\r' && place == Place::Record;
-            self.last = *byte;
+            self.line += u64::from(byte == b'\n');
+            self.crlf |= byte == b'\n' && self.last == b'\r' && self.place == Place::Record;
+            self.last = byte;
+            self.length += 1;
+            if self.place == Place::Record {
+                self.dropping = None;
+            } else if let Some(dropped) = &mut self.dropping {
+                pass_over(dropped, 1)?;
+                if let Some((_, lines)) = self.shortened.last_mut() {
+                    *lines += u64::from(byte == b'\n');
+                }
+                continue;
+            } else if self.length > self.longest && self.records == 1 {
+                // Without a header there is nothing to read behind it.
+                let most = ByteSize(self.longest as u64);
+                let reason = format!("the header: a row of more than {most}, twice what --max-value allows a value");
+                return Err(io::Error::other(reason));
+            } else if self.length > self.longest {
+                self.dropping = Some(0);
+                self.shortened.push((self.records - 1, u64::from(byte == b'\n')));
+                // The reader must see the end of the cell that it is in.
+                if before == Place::Quoted {
+                    bytes[kept] = b'"';
+                    kept += 1;
+                }
+                continue;
+            }
+            bytes[kept] = byte;
+            kept += 1;
         }
-        self.place = place;
+        Ok(kept)
     }
 }
 
 impl<R: Read> Read for Quotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.ended = count == 0 && !buffer.is_empty();
-        self.follow(&buffer[..count]);
-        Ok(count)
+        loop {
+            let count = self.inner.read(buffer)?;
+            self.ended = count == 0 && !buffer.is_empty();
+            let kept = self.follow(&mut buffer[..count])?;
+            if kept > 0 || count == 0 {
+                return Ok(kept);
+            }
+        }
     }
 }
 
@@ -85,7 +157,7 @@ mod tests {
 
     /// Reads a text in pieces of that many bytes.
     fn cut(text: &str, piece: usize) -> Option<u64> {
-        let mut quotes = Quotes::new(text.as_bytes());
+        let mut quotes = Quotes::new(text.as_bytes(), 100);
         let mut buffer = vec![0; piece];
         while quotes.read(&mut buffer).unwrap() > 0 {
             assert_eq!(quotes.cut(), None, "a text is not cut before its end");
@@ -113,6 +185,30 @@ mod tests {
         ] {
             for piece in [1, 2, 100] {
                 assert_eq!(cut(text, piece), want, "{text:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_long_records_the_reader_gets_the_beginning() {
+        for (text, want, lines) in [
+            ("a,b\nc,dddddddd,e\nf,g\n", "a,b\nc,ddd\nf,g\n", 0),
+            ("a,b\n\"c\n\"\"d\"\",\n,\n\",e\n\"f\",g\n", "a,b\n\"c\n\"\"\"\n\"f\",g\n", 2),
+            ("a,b\n\"c d\"ddd,\"e\nx\"\nf,g", "a,b\n\"c d\"\nf,g", 1),
+            ("a,b\n\"c d \"\nf,g", "a,b\n\"c d \"\nf,g", 0),
+        ] {
+            for piece in [1, 2, 100] {
+                let mut quotes = Quotes::new(text.as_bytes(), 5);
+                let (mut got, mut buffer) = (Vec::new(), vec![0; piece]);
+                loop {
+                    match quotes.read(&mut buffer).unwrap() {
+                        0 => break,
+                        count => got.extend_from_slice(&buffer[..count]),
+                    }
+                }
+                assert_eq!(String::from_utf8(got).unwrap(), want, "pieces of {piece}");
+                assert!(quotes.is_shortened(1) && !quotes.is_shortened(0) && !quotes.is_shortened(2));
+                assert_eq!((quotes.lines_dropped(1), quotes.lines_dropped(2)), (0, lines), "{text}");
             }
         }
     }

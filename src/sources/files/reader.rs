@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 
-use super::batches::Batches;
+use super::batches::{Batches, Part};
 use super::error::FileError;
 use super::expand::Input;
-use super::items::{Broken, Items};
-use super::lines::{Line, read_line};
+use super::items::{Broken, Item, Items};
+use super::limits::{Limits, begin};
+use super::lines::{Line, read_line, skip_line};
 use super::open::{Format, Opened, Stream, open};
 use super::quotes::Quotes;
 use super::table::{cell, check_header};
-use crate::model::arrival::{ArrivalBuilder, Key, Misfit, Origin, convert_batch};
+use crate::model::arrival::{ArrivalBuilder, ChangeCounts, Key, Misfit, Origin, convert_batch, convert_batch_strictly};
 use crate::model::json::Value;
 
 /// How files are read.
@@ -28,6 +30,10 @@ pub struct ReadOptions {
     pub as_project: Option<String>,
     /// Whether rows that do not fit are passed over and counted, rather than an error.
     pub skip_bad: bool,
+    /// How large what they hold may be.
+    pub limits: Limits,
+    /// Whether rows of which a value would change do not fit.
+    pub strict: bool,
 }
 
 /// A row that was passed over.
@@ -52,6 +58,8 @@ pub struct ReadReport {
     pub first_bad: Vec<BadRow>,
     /// Root columns that were kept as `attributes.<name>`.
     pub renamed: BTreeSet<String>,
+    /// What changed of values on the way in.
+    pub changes: ChangeCounts,
 }
 
 const BAD_KEPT: usize = 10;
@@ -65,6 +73,7 @@ impl ReadReport {
         let room = BAD_KEPT.saturating_sub(self.first_bad.len());
         self.first_bad.extend(other.first_bad.iter().take(room).cloned());
         self.renamed.extend(other.renamed.iter().cloned());
+        self.changes.extend(&other.changes);
     }
 }
 
@@ -76,6 +85,8 @@ pub struct FileReader {
     body: Body,
     origin: Origin,
     skip_bad: bool,
+    strict: bool,
+    limits: Limits,
     read: Arc<AtomicU64>,
     report: ReadReport,
     /// An error that waits until the rows before it are handed out.
@@ -89,15 +100,21 @@ enum Body {
 }
 
 enum Rows {
-    Lines { stream: Stream, line: u64, buffer: Vec<u8> },
+    Lines { stream: Stream, line: u64, buffer: Vec<u8>, too_long: bool },
     List { stream: Stream, items: Items, buffer: Vec<u8> },
-    Csv { reader: csv::Reader<Quotes<Stream>>, record: csv::ByteRecord, keys: Vec<Option<Key>> },
+    Csv { reader: Box<csv::Reader<Quotes<Stream>>>, record: csv::ByteRecord, keys: Vec<Option<Key>>, read: u64 },
 }
 
 /// What reading one row came to.
 enum Step {
-    Row,
-    Bad { line: u64, reason: String },
+    /// The row of this line was added.
+    Row(u64),
+    /// There was nothing to add.
+    Blank,
+    Bad {
+        line: u64,
+        reason: String,
+    },
     End,
 }
 
@@ -121,17 +138,27 @@ impl FileReader {
         let origin = Origin { source: "file", project, force_project: forced.is_some() };
         let damaged_at = |(line, reason)| FileError::Damaged { file: file.clone(), line, reason };
         let damaged = |reason| damaged_at((1, reason));
-        let mut builder = Box::new(ArrivalBuilder::new(origin.clone()));
+        let limits = options.limits;
+        let mut builder =
+            Box::new(ArrivalBuilder::new(origin.clone()).with_max_value(limits.value).strict(options.strict));
         let buffer = Vec::new();
-        let body = match open(&input, options.format, &read)? {
-            Opened::Lines(stream) => Body::Rows { rows: Rows::Lines { stream, line: 0, buffer }, builder },
+        let body = match open(&input, options.format, limits, &read)? {
+            Opened::Lines(stream) => {
+                Body::Rows { rows: Rows::Lines { stream, line: 0, buffer, too_long: false }, builder }
+            }
             Opened::List(stream) => Body::Rows { rows: Rows::List { stream, items: Items::new(), buffer }, builder },
-            Opened::Csv(stream) => Body::Rows { rows: Rows::csv(stream, &mut builder).map_err(damaged_at)?, builder },
-            Opened::Parquet(file) => Body::batches(Batches::parquet(file, &read).map_err(damaged)?),
-            Opened::Arrow(stream) => Body::batches(Batches::arrow(stream).map_err(damaged)?),
+            Opened::Csv(stream) => {
+                let rows = Rows::csv(stream, &mut builder, &limits).map_err(damaged_at)?;
+                Body::Rows { rows, builder }
+            }
+            Opened::Parquet(file) => Body::batches(Batches::parquet(file, &read, limits).map_err(damaged)?),
+            Opened::Arrow(stream) => {
+                Body::batches(Batches::arrow(stream, input.size(), &read, limits).map_err(damaged)?)
+            }
         };
         let skip_bad = options.skip_bad;
-        Ok(Self { file, body, origin, skip_bad, read, report: ReadReport::default(), failed: None })
+        let strict = options.strict;
+        Ok(Self { file, body, origin, skip_bad, strict, limits, read, report: ReadReport::default(), failed: None })
     }
 
     /// How many bytes of the raw file have been read, to compare with [`Input::size`].
@@ -162,8 +189,13 @@ impl FileReader {
     fn advance_rows(&mut self) -> Result<Option<RecordBatch>, FileError> {
         let Body::Rows { rows, builder } = &mut self.body else { return Ok(None) };
         while !builder.is_full() {
-            match rows.step(builder) {
-                Ok(Step::Row) => {}
+            match rows.step(builder, &self.limits) {
+                Ok(Step::Row(line)) => {
+                    for (change, column) in builder.changes() {
+                        self.report.changes.add(*change, || format!("{}:{line}: {}", self.file, begin(column)));
+                    }
+                }
+                Ok(Step::Blank) => {}
                 Ok(Step::End) => break,
                 Ok(Step::Bad { line, reason }) => {
                     if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, line, reason) {
@@ -188,14 +220,26 @@ impl FileReader {
         let Body::Batches { batches, row } = &mut self.body else { return Ok(None) };
         let before = *row;
         let batch = match batches.next() {
-            Ok(Some(batch)) => batch,
+            Ok(Some(Part::Rows(batch))) => batch,
+            Ok(Some(Part::TooLarge(reason))) => {
+                *row += 1;
+                if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, before + 1, reason) {
+                    self.failed = Some(error);
+                }
+                return Ok(Some(RecordBatch::new_empty(Arc::new(Schema::empty()))));
+            }
             Ok(None) => return Ok(None),
             Err(reason) => return Err(self.failure(before + 1, &reason)),
         };
         *row += batch.num_rows() as u64;
-        let converted = convert_batch(&batch, &self.origin);
+        let convert = if self.strict { convert_batch_strictly } else { convert_batch };
+        let converted = convert(&batch, &self.origin);
         let converted = converted.map_err(|error| self.failure(before + 1, &error.to_string()))?;
         self.report.renamed.extend(converted.moved);
+        for (at, change, column) in &converted.changes {
+            let line = before + *at as u64 + 1;
+            self.report.changes.add(*change, || format!("{}:{line}: {}", self.file, begin(column)));
+        }
         let mut good = converted.batch;
         for (skipped, (at, misfit)) in converted.bad.into_iter().enumerate() {
             let line = before + at as u64 + 1;
@@ -251,8 +295,9 @@ impl Body {
 }
 
 impl Rows {
-    fn csv(stream: Stream, builder: &mut ArrivalBuilder) -> Result<Self, (u64, String)> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Quotes::new(stream));
+    fn csv(stream: Stream, builder: &mut ArrivalBuilder, limits: &Limits) -> Result<Self, (u64, String)> {
+        let quotes = Quotes::new(stream, limits.row());
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
         let header = reader.byte_headers().map_err(|error| (1, error.to_string()))?.clone();
         if let Some(line) = reader.get_ref().cut() {
             return Err((line, CUT.to_owned()));
@@ -262,40 +307,52 @@ impl Rows {
         check_header(&names).map_err(|reason| (1, reason))?;
         // A column without a name is a row index that a data frame wrote.
         let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
-        Ok(Self::Csv { reader, record: csv::ByteRecord::new(), keys })
+        Ok(Self::Csv { reader: Box::new(reader), record: csv::ByteRecord::new(), keys, read: 0 })
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
-    fn step(&mut self, builder: &mut ArrivalBuilder) -> Result<Step, (u64, String)> {
+    fn step(&mut self, builder: &mut ArrivalBuilder, limits: &Limits) -> Result<Step, (u64, String)> {
         match self {
-            Self::Lines { stream, line, buffer } => {
+            Self::Lines { stream, line, buffer, too_long } => {
+                if std::mem::take(too_long) {
+                    skip_line(stream).map_err(|error| (*line, error.to_string()))?;
+                }
                 *line += 1;
                 let line = *line;
-                match read_line(stream, buffer).map_err(|error| (line, error.to_string()))? {
+                match read_line(stream, buffer, limits.row()).map_err(|error| (line, error.to_string()))? {
                     Line::End => Ok(Step::End),
-                    Line::TooLong => Ok(Step::Bad { line, reason: "a line of more than one gigabyte".to_owned() }),
-                    Line::Whole if buffer.trim_ascii().is_empty() => Ok(Step::Row),
+                    Line::TooLong => {
+                        *too_long = true;
+                        Ok(Step::Bad { line, reason: limits.long_row() })
+                    }
+                    Line::Whole if buffer.trim_ascii().is_empty() => Ok(Step::Blank),
                     Line::Whole => Ok(push_json(builder, buffer, line)),
                 }
             }
-            Self::List { stream, items, buffer } => match items.next(stream, buffer) {
-                Ok(Some(line)) => Ok(push_json(builder, buffer, line)),
+            Self::List { stream, items, buffer } => match items.next(stream, buffer, limits.row()) {
+                Ok(Some(Item::Whole(line))) => Ok(push_json(builder, buffer, line)),
+                Ok(Some(Item::TooLong(line))) => Ok(Step::Bad { line, reason: limits.long_row() }),
                 Ok(None) => Ok(Step::End),
                 Err(Broken::Io(error)) => Err((items.line, error.to_string())),
                 Err(Broken::Text(reason)) => Err((items.line, reason.to_owned())),
             },
-            Self::Csv { reader, record, keys } => {
+            Self::Csv { reader, record, keys, read } => {
                 let more = reader.read_byte_record(record);
+                *read += 1;
                 let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
-                let line = line + u64::from(reader.get_ref().crlf());
+                let line = line + u64::from(reader.get_ref().crlf()) + reader.get_ref().lines_dropped(*read);
                 if !more.map_err(|error| (line, error.to_string()))? {
                     return Ok(Step::End);
                 }
                 if let Some(line) = reader.get_ref().cut() {
                     return Err((line, CUT.to_owned()));
                 }
+                if reader.get_ref().is_shortened(*read) {
+                    *record = csv::ByteRecord::new();
+                    return Ok(Step::Bad { line, reason: limits.long_row() });
+                }
                 Ok(match push_record(builder, record, keys) {
-                    Ok(()) => Step::Row,
+                    Ok(()) => Step::Row(line),
                     Err(misfit) => Step::Bad { line, reason: misfit.to_string() },
                 })
             }
@@ -303,13 +360,19 @@ impl Rows {
     }
 }
 
-fn push_json(builder: &mut ArrivalBuilder, text: &[u8], line: u64) -> Step {
+/// Room for a row that is kept for the next.
+const KEPT: usize = 16 << 20;
+
+fn push_json(builder: &mut ArrivalBuilder, text: &mut Vec<u8>, line: u64) -> Step {
     let pushed = match std::str::from_utf8(text) {
         Ok(text) => builder.push_json(text),
         Err(error) => Err(Misfit::Row(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))),
     };
+    if text.capacity() > KEPT {
+        *text = Vec::new();
+    }
     match pushed {
-        Ok(()) => Step::Row,
+        Ok(()) => Step::Row(line),
         Err(misfit) => Step::Bad { line, reason: misfit.to_string() },
     }
 }

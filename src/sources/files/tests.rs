@@ -334,7 +334,7 @@ fn batches_are_cut_by_rows_and_by_bytes() {
     assert!(bytes.len() < 1 << 20);
     let (batches, _, failed) = read_as("a.parquet", &bytes, &options());
     assert_eq!(failed, None);
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [32, 32, 32, 32, 32, 32, 8]);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [31, 31, 31, 31, 31, 31, 14]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a merge changes of what the store held.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType
 
 use super::super::error::Result;
 use super::super::open_columns::type_of;
+use super::super::packed::{PACKED, Values};
 use super::{Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
 use crate::model::types::OpenType;
@@ -32,20 +33,28 @@ impl Merged {
             }
         }
         if !candidates.is_empty() {
+            let span_of = self.packed_spans(&candidates);
             for (name, data_type) in self.arrived_types() {
                 let sources = self.sources(&name, &data_type)?;
                 let having = self.having(&name);
+                if let Some(packed) = self.packed.get(&name)
+                    && !having.contains(&true)
+                {
+                    self.count_packed(packed, &sources[self.nowhere().0 + 1], &span_of, &mut changed);
+                    continue;
+                }
                 let picks = self.picks(&name, &data_type, candidates.iter().copied())?;
+                let nowhere = self.nowhere();
                 for (&number, &now) in candidates.iter().zip(&picks) {
                     if changed[number] {
                         continue;
                     }
                     let before = self.places[self.spans[number].start];
-                    let was = having[before.0] && sources[before.0].is_valid(before.1);
-                    changed[number] = match (was, now.0 < having.len()) {
-                        (false, now) => now,
-                        (true, false) => false,
-                        (true, true) => now != before && !equal(&sources[before.0], before.1, &sources[now.0], now.1),
+                    let was = self.source_of(&name, &having, &sources, before);
+                    changed[number] = match was {
+                        None => now != nowhere,
+                        Some(_) if now == nowhere => false,
+                        Some(was) => now != was && !equal(&sources[was.0], was.1, &sources[now.0], now.1),
                     };
                 }
             }
@@ -63,6 +72,31 @@ impl Merged {
         Ok(())
     }
 
+    /// Which of these spans each row is of, where anything is packed.
+    fn packed_spans(&self, spans: &[usize]) -> HashMap<Place, usize> {
+        if self.packed.is_empty() {
+            return HashMap::new();
+        }
+        spans.iter().flat_map(|&span| self.places_of(span).iter().map(move |&place| (place, span))).collect()
+    }
+
+    /// Compares the values of a column that is only packed: this takes time for each value, not for each span.
+    fn count_packed(&self, packed: &Values, values: &ArrayRef, span_of: &HashMap<Place, usize>, changed: &mut [bool]) {
+        // Of each span the value that the store held, and the latest, which comes last.
+        let mut found: BTreeMap<usize, (Option<usize>, usize)> = BTreeMap::new();
+        for (at, place) in packed.places.iter().enumerate() {
+            let Some(&span) = span_of.get(place) else { continue };
+            let (was, now) = found.entry(span).or_insert((None, at));
+            if *place == self.places[self.spans[span].start] {
+                *was = Some(at);
+            }
+            *now = at;
+        }
+        for (span, (was, now)) in found {
+            changed[span] |= was.is_none_or(|was| was != now && !equal(values, was, values, now));
+        }
+    }
+
     /// The columns that arrived, but for those that follow from others, in types that hold all values they meet.
     fn arrived_types(&self) -> BTreeMap<String, DataType> {
         let mut names: BTreeMap<&str, Option<OpenType>> = BTreeMap::new();
@@ -70,9 +104,15 @@ impl Merged {
             for field in batch.schema_ref().fields() {
                 let name = field.name().as_str();
                 let follows = name == columns::EVENT_ATTRIBUTES || name.starts_with(METADATA_PREFIX);
-                if !follows && name != columns::METADATA_PATCH {
+                if !follows && ![columns::METADATA_PATCH, PACKED].contains(&name) {
                     names.insert(name, None);
                 }
+            }
+        }
+        for (name, values) in self.packed.iter() {
+            let arrived = values.places.last().is_some_and(|(batch, _)| *batch >= self.rows.stored);
+            if !name.starts_with(METADATA_PREFIX) && (arrived || names.contains_key(name)) {
+                names.insert(name, Some(values.open));
             }
         }
         for batch in &self.rows.batches {

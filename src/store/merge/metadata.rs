@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::super::error::{Result, StoreError};
 use super::super::open_columns::Unfolded;
+use super::super::packed::finish_or_pack;
 use super::Merged;
 use crate::model::columns::{self, METADATA_PREFIX};
 
@@ -44,13 +45,14 @@ impl Merged {
             texts.push(text);
         }
         let rows = texts.len();
-        let mut fields: Vec<(String, ArrayRef)> = unfolded.finish(rows);
+        let mut fields: Vec<(String, ArrayRef)> = finish_or_pack(unfolded, rows)?;
         fields.push((columns::METADATA.to_owned(), Arc::new(StringArray::from(texts))));
         let schema = Schema::new(
             fields.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect::<Vec<_>>(),
         );
         let arrays = fields.into_iter().map(|(_, array)| array).collect();
         let batch = RecordBatch::try_new(Arc::new(schema), arrays).map_err(StoreError::arrow("merging metadata"))?;
+        self.packed.add(self.rows.batches.len(), &batch);
         self.rows.batches.push(batch);
         self.patched = patched;
         Ok(())

@@ -18,6 +18,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, Timestamp
 use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
 use super::error::{Result, StoreError};
+use super::packed::Packed;
 use crate::model::columns;
 
 pub(crate) use metadata::set_keys;
@@ -28,7 +29,7 @@ pub(crate) use summary::{slim, with_texts};
 type Sources = Arc<Vec<ArrayRef>>;
 
 /// Where a row is: batch and row.
-type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// The columns of the spans file that a merge fills.
 #[derive(Debug, Clone)]
@@ -97,6 +98,8 @@ pub(crate) struct Merged {
     cast: RefCell<HashMap<(String, DataType), Sources>>,
     /// Which batches have a column, by its name.
     present: RefCell<HashMap<String, Arc<Vec<bool>>>>,
+    /// What the batches have packed.
+    packed: Packed,
 }
 
 impl Rows {
@@ -203,6 +206,7 @@ impl Rows {
         }
         drop((trace_ids, span_ids));
         Ok(Merged {
+            packed: Packed::of(&self.batches),
             rows: self,
             places,
             spans: ordered,

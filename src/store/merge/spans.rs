@@ -1,5 +1,7 @@
 //! The merged spans: which row gives each value, and the values of given spans as columns.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use arrow::compute::{interleave, take};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
-use super::super::open_columns::{fold, widen};
+use super::super::open_columns::{Folding, widen};
 use super::super::sizes::row_sizes;
 use super::{Layout, Merged, Place};
 use crate::model::columns::{self, METADATA_PREFIX};
@@ -61,14 +63,15 @@ impl Merged {
         self.spans.iter().map(size).collect()
     }
 
-    /// The columns of each batch by one name, cast to one type; a last one-row array of null stands for "nowhere".
+    /// The columns of each batch by one name, cast to one type; then a one-row array of null, which stands for "nowhere",
+    /// and the packed values of that name.
     pub(super) fn sources(&self, name: &str, data_type: &DataType) -> Result<Arc<Vec<ArrayRef>>> {
         let key = (name.to_owned(), data_type.clone());
         if let Some(known) = self.cast.borrow().get(&key) {
             return Ok(Arc::clone(known));
         }
         let null = new_null_array(data_type, 1);
-        let mut sources = Vec::with_capacity(self.rows.batches.len() + 1);
+        let mut sources = Vec::with_capacity(self.rows.batches.len() + 2);
         for batch in &self.rows.batches {
             sources.push(match batch.column_by_name(name) {
                 Some(column) => widen(column, data_type)?,
@@ -76,9 +79,30 @@ impl Merged {
             });
         }
         sources.push(null);
+        sources.extend(self.packed.get(name).map(|values| values.array(data_type)));
         let sources = Arc::new(sources);
         self.cast.borrow_mut().insert(key, Arc::clone(&sources));
         Ok(sources)
+    }
+
+    /// Where the sources of a column have null.
+    pub(super) fn nowhere(&self) -> Place {
+        (self.rows.batches.len(), 0)
+    }
+
+    /// The place among the sources of a column of the value that a row has, if it has one.
+    pub(super) fn source_of(
+        &self,
+        name: &str,
+        having: &[bool],
+        sources: &[ArrayRef],
+        (batch, row): Place,
+    ) -> Option<Place> {
+        if having.get(batch) == Some(&true) {
+            return sources[batch].is_valid(row).then_some((batch, row));
+        }
+        let at = self.packed.get(name)?.at((batch, row))?;
+        Some((self.rows.batches.len() + 1, at))
     }
 
     /// The batches that have a column.
@@ -108,13 +132,11 @@ impl Merged {
         let data_type = if follows == name { data_type } else { &DataType::Utf8 };
         let sources = self.sources(follows, data_type)?;
         let having = self.having(follows);
-        let own = self.having(name);
         let weak = |(batch, row): Place| match follows {
             columns::EVENTS => sources[batch].as_string::<i32>().value(row) == "[]",
             columns::STATUS_CODE => sources[batch].as_string::<i32>().value(row) == "UNSET",
             _ => false,
         };
-        let nowhere = (self.rows.batches.len(), 0);
         let pick = |span: usize| {
             if follows == columns::METADATA
                 && let Some(&row) = self.patched.get(&span)
@@ -122,25 +144,43 @@ impl Merged {
                 return (self.rows.batches.len() - 1, row);
             }
             let mut fallback = None;
-            for &(batch, row) in self.places[self.spans[span].clone()].iter().rev() {
-                if having[batch] && sources[batch].is_valid(row) {
-                    if !weak((batch, row)) {
-                        return (batch, row);
+            for &place in self.places[self.spans[span].clone()].iter().rev() {
+                if let Some(found) = self.source_of(follows, &having, &sources, place) {
+                    if !weak(found) {
+                        return found;
                     }
-                    fallback.get_or_insert((batch, row));
+                    fallback.get_or_insert(found);
                 }
             }
-            fallback.unwrap_or(nowhere)
+            fallback.unwrap_or(self.nowhere())
         };
+        if follows == name {
+            return Ok(spans.map(pick).collect());
+        }
         // A batch may hold the column that is followed and not the one that follows.
-        Ok(spans.map(pick).map(|place| if place.0 < own.len() && !own[place.0] { nowhere } else { place }).collect())
+        let own = self.having(name);
+        let packed = self.packed.get(name);
+        let follow = |place: Place| match own.get(place.0) {
+            Some(true) | None => place,
+            Some(false) => packed
+                .and_then(|values| values.at(place))
+                .map_or(self.nowhere(), |at| (self.rows.batches.len() + 1, at)),
+        };
+        Ok(spans.map(pick).map(follow).collect())
     }
 
     pub(super) fn gather(&self, name: &str, data_type: &DataType, spans: &[usize]) -> Result<ArrayRef> {
+        if self.packed.get(name).is_none() && !self.having(name).contains(&true) {
+            return Ok(new_null_array(data_type, spans.len()));
+        }
         let picks = self.picks(name, data_type, spans.iter().copied())?;
+        self.interleaved(name, data_type, &picks)
+    }
+
+    fn interleaved(&self, name: &str, data_type: &DataType, picks: &[Place]) -> Result<ArrayRef> {
         let sources = self.sources(name, data_type)?;
         let sources: Vec<&dyn Array> = sources.iter().map(AsRef::as_ref).collect();
-        interleave(&sources, &picks).map_err(StoreError::arrow(format!("merging {name}")))
+        interleave(&sources, picks).map_err(StoreError::arrow(format!("merging {name}")))
     }
 
     pub(super) fn grow_tree(&mut self) -> Result<()> {
@@ -161,30 +201,17 @@ impl Merged {
         Ok(())
     }
 
-    /// The rows of the given spans in the layout's columns, complete.
-    pub(crate) fn rows(&self, spans: &[usize], layout: &Layout) -> Result<RecordBatch> {
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(layout.schema.fields().len());
-        let tree = self.tree_of(spans)?;
-        let mut tree = tree.iter();
-        for field in layout.schema.fields() {
-            let array = match field.name().as_str() {
-                columns::LATENCY_MS => self.latency(spans)?,
-                columns::REST => {
-                    let columns = layout
-                        .rest
-                        .iter()
-                        .map(|(name, data_type)| Ok((name.clone(), self.gather(name, data_type, spans)?)));
-                    fold(&columns.collect::<Result<Vec<_>>>()?, spans.len())?
-                }
-                name if name.starts_with("tree.") => match tree.next() {
-                    Some(column) => Arc::clone(column),
-                    None => new_null_array(field.data_type(), spans.len()),
-                },
-                name => self.gather(name, field.data_type(), spans)?,
-            };
-            arrays.push(array);
+    /// The given spans on their way into columns.
+    pub(crate) fn gathering<'a>(&'a self, spans: &'a [usize]) -> Result<Gathering<'a>> {
+        let mut positions = HashMap::new();
+        if !self.packed.is_empty() {
+            for (position, &span) in spans.iter().enumerate() {
+                positions.extend(self.places_of(span).iter().map(|&place| (place, position)));
+                // Metadata that were put together are in no row that arrived.
+                positions.extend(self.patched.get(&span).map(|&row| ((self.rows.batches.len() - 1, row), position)));
+            }
         }
-        RecordBatch::try_new(Arc::clone(&layout.schema), arrays).map_err(StoreError::arrow("merging spans"))
+        Ok(Gathering { merged: self, spans, tree: self.tree_of(spans)?, positions, metadata: OnceCell::new() })
     }
 
     pub(crate) fn tree_of(&self, spans: &[usize]) -> Result<Vec<ArrayRef>> {
@@ -203,6 +230,87 @@ impl Merged {
         let start = self.gather(columns::START_TIME, &time, spans)?;
         let end = self.gather(columns::END_TIME, &time, spans)?;
         Ok(Arc::new(latency_ms(start.as_primitive(), end.as_primitive())))
+    }
+}
+
+/// Given spans of a merge, complete, column by column.
+pub(crate) struct Gathering<'a> {
+    merged: &'a Merged,
+    spans: &'a [usize],
+    tree: Vec<ArrayRef>,
+    /// Which of the spans each row is of, where anything is packed.
+    positions: HashMap<Place, usize>,
+    /// Which row gives each span its metadata.
+    metadata: OnceCell<Vec<Place>>,
+}
+
+impl Gathering<'_> {
+    /// One of the layout's columns.
+    pub(crate) fn column(&self, field: &Field, layout: &Layout) -> Result<ArrayRef> {
+        match field.name().as_str() {
+            columns::LATENCY_MS => self.merged.latency(self.spans),
+            columns::REST => self.rest(layout),
+            name if name.starts_with("tree.") => {
+                let at = columns::TREE.iter().position(|column| column.name == name);
+                let column = at.and_then(|at| self.tree.get(at)).map(Arc::clone);
+                Ok(column.unwrap_or_else(|| new_null_array(field.data_type(), self.spans.len())))
+            }
+            name => match self.packed_only(name)? {
+                Some(values) => {
+                    let mut picks = vec![self.merged.nowhere(); self.spans.len()];
+                    let source = self.merged.nowhere().0 + 1;
+                    for (position, at) in values {
+                        picks[position] = (source, at);
+                    }
+                    self.merged.interleaved(name, field.data_type(), &picks)
+                }
+                None => self.merged.gather(name, field.data_type(), self.spans),
+            },
+        }
+    }
+
+    /// The keys that are no columns, as one JSON object a span.
+    fn rest(&self, layout: &Layout) -> Result<ArrayRef> {
+        let mut folding = Folding::new(self.spans.len());
+        for (name, data_type) in &layout.rest {
+            match (self.packed_only(name)?, self.merged.packed.get(name)) {
+                (Some(values), Some(packed)) => {
+                    folding.add_values(name, &packed.array(data_type), values.into_iter())?;
+                }
+                _ if self.merged.having(name).contains(&true) => {
+                    folding.add(name, &self.merged.gather(name, data_type, self.spans)?)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(Arc::new(folding.finish()))
+    }
+
+    /// The values of a column that the batches have only packed: pairs of the span, by its place among the given ones, and
+    /// the value, by its place among the packed ones of that name. This takes time for each value, not for each span.
+    fn packed_only(&self, name: &str) -> Result<Option<BTreeMap<usize, usize>>> {
+        let Some(packed) = self.merged.packed.get(name) else { return Ok(None) };
+        if self.merged.having(name).contains(&true) {
+            return Ok(None);
+        }
+        let metadata = if name.starts_with(METADATA_PREFIX) { Some(self.metadata()?) } else { None };
+        let mut values = BTreeMap::new();
+        // Places come in order of age: the last of a span stays.
+        for (at, &place) in packed.places.iter().enumerate() {
+            let Some(&position) = self.positions.get(&place) else { continue };
+            if metadata.is_none_or(|metadata| metadata[position] == place) {
+                values.insert(position, at);
+            }
+        }
+        Ok(Some(values))
+    }
+
+    fn metadata(&self) -> Result<&Vec<Place>> {
+        if let Some(known) = self.metadata.get() {
+            return Ok(known);
+        }
+        let picks = self.merged.picks(columns::METADATA, &DataType::Utf8, self.spans.iter().copied())?;
+        Ok(self.metadata.get_or_init(|| picks))
     }
 }
 
