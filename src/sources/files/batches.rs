@@ -1,11 +1,9 @@
 //! Files that hold record batches: Parquet and Arrow IPC.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::BufReader;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
@@ -23,6 +21,7 @@ use super::limits::Limits;
 use super::open::Stream;
 use super::pages::{check_footer, check_pages};
 use super::sizes::sizes;
+use crate::panics;
 
 /// Batches are handed out with at most this many rows,
 const MAX_ROWS: usize = 8_192;
@@ -188,26 +187,9 @@ impl Measured {
     }
 }
 
-thread_local! {
-    /// Whether panics of this thread are errors of a file, and said as such.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Runs a reader on bytes that nobody vouches for: should it panic on them, that is an error of the file.
 fn guarded<T>(format: &str, run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
-                before(panic);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let done = catch_unwind(AssertUnwindSafe(run));
-    QUIET.set(false);
-    match done {
+    match panics::caught(run) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(reason)) => Err(format!("not a readable {format} file: {reason}")),
         Err(_) => Err(format!("not a readable {format} file: its content makes no sense")),
