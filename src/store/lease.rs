@@ -212,11 +212,14 @@ impl Standing {
 
 /// Finds out whose leases stand, and voids those of dead writers.
 pub(crate) async fn standing(place: &Place) -> Result<Standing> {
+    standing_at(place, chrono::Utc::now()).await
+}
+
+async fn standing_at(place: &Place, now: chrono::DateTime<chrono::Utc>) -> Result<Standing> {
     let folder = place.path(FOLDER);
     let files: Vec<ObjectMeta> =
         place.objects.list(Some(&folder)).try_collect().await.map_err(|error| StoreError::storage(FOLDER, error))?;
     let mut standing = Standing::default();
-    let now = chrono::Utc::now();
     let silent = |meta: &ObjectMeta| now.signed_duration_since(meta.last_modified) > SILENCE;
     let find = |name: &str| files.iter().find(|meta| meta.location.filename() == Some(name));
     for meta in &files {
@@ -272,5 +275,52 @@ fn is_locked(place: &Place, writer: &str) -> Result<bool> {
         Ok(()) => std::fs::remove_file(&path).map(|()| false).or_else(gone),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(place.failed(&file, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use object_store::path::Path as ObjectPath;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn in_an_object_store_a_lease_stands_until_its_writer_was_silent_for_long() {
+        let place = Place::with_objects("m", Arc::new(InMemory::new()), ObjectPath::default());
+        let lease = Lease::take(&place, None).await.unwrap();
+        let name = format!("{}.parquet", lease.file_id());
+        let now = chrono::Utc::now();
+        let found = standing_at(&place, now + SILENCE - chrono::TimeDelta::minutes(1)).await.unwrap();
+        assert!(found.owns(&name) && found.needs(0) && found.writers() == 1 && lease.stands().await.unwrap());
+        let found = standing_at(&place, now + SILENCE + chrono::TimeDelta::minutes(1)).await.unwrap();
+        assert!(!found.owns(&name) && !found.needs(0) && found.was_left(&name));
+        assert!(!lease.stands().await.unwrap(), "it is told so");
+        // A sign of life behind that does not bring it back.
+        place.put(&beat_file(lease.writer()), Vec::new().into()).await.unwrap();
+        assert!(!lease.stands().await.unwrap() && standing(&place).await.unwrap().writers() == 0);
+        lease.release().await;
+        assert!(place.objects.list(None).try_next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn on_a_disk_a_lease_stands_as_long_as_its_writer_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::parse(&dir.path().join("store").display().to_string()).unwrap();
+        place.create().await.unwrap();
+        let lease = Lease::take(&place, None).await.unwrap();
+        let name = format!("{}.parquet", lease.file_id());
+        let later = chrono::Utc::now() + SILENCE * 100;
+        assert!(standing_at(&place, later).await.unwrap().owns(&name) && lease.stands().await.unwrap());
+        // As a process ends that is killed.
+        drop(lease);
+        let found = standing(&place).await.unwrap();
+        assert!(found.was_left(&name) && !found.owns(&name));
+        assert_eq!(std::fs::read_dir(dir.path().join("store/staging")).unwrap().count(), 0);
+        let lease = Lease::take(&place, None).await.unwrap();
+        lease.release().await;
+        assert_eq!(std::fs::read_dir(dir.path().join("store/staging")).unwrap().count(), 0);
     }
 }

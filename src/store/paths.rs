@@ -53,6 +53,14 @@ pub fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     Ok(resolved)
 }
 
+/// The first link of a path that leads into nothing.
+pub(super) fn dangling_link(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    let mut links: Vec<&Path> = absolute.ancestors().collect();
+    links.reverse();
+    links.into_iter().find(|path| path.is_symlink() && !path.exists()).map(Path::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

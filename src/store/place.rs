@@ -12,7 +12,7 @@ use url::Url;
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
-use super::paths::{home_path, is_scheme, resolve};
+use super::paths::{dangling_link, home_path, is_scheme, resolve};
 use super::sink::Content;
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
@@ -340,14 +340,6 @@ fn local_files(name: &str, dir: &Path) -> Result<(LocalFileSystem, ObjectPath)> 
     let prefix = ObjectPath::from_absolute_path(dir)
         .map_err(|error| wrong(format!("{error}; make the directory first, then it can be a store")))?;
     Ok((LocalFileSystem::new(), prefix))
-}
-
-/// The first link of a path that leads into nothing.
-fn dangling_link(path: &Path) -> Option<PathBuf> {
-    let absolute = std::path::absolute(path).ok()?;
-    let mut links: Vec<&Path> = absolute.ancestors().collect();
-    links.reverse();
-    links.into_iter().find(|path| path.is_symlink() && !path.exists()).map(Path::to_owned)
 }
 
 fn sync_directory(dir: &Path) -> std::io::Result<()> {

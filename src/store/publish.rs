@@ -123,8 +123,10 @@ impl Store {
             let newest = manifest::load_newest(&self.place).await?;
             let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
             // One that was created below newer versions changes nothing.
-            let is_theirs = version.version < newest.version && !newest.segments.iter().any(is_added);
-            if is_theirs && (newest.ledger != version.ledger || version.ledger == before.ledger) {
+            let rests_on_it = newest.segments.iter().any(is_added)
+                || (newest.ledger == version.ledger && version.ledger != before.ledger)
+                || (newest.tombstones == version.tombstones && version.tombstones != before.tombstones);
+            if version.version < newest.version && !rests_on_it {
                 return Ok(());
             }
             let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
