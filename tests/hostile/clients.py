@@ -271,7 +271,7 @@ class Behaved(threading.Thread):
     def flight(self):
         flight = Flight(server.ready["flight_port"], 1 << 24)
         try:
-            flight.read(flight.call("DoGet", NAMES))
+            assert flight.read(flight.call("DoGet", NAMES)), "no rows over Flight"
         finally:
             flight.socket.close()
 
