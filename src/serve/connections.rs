@@ -172,9 +172,11 @@ impl Peer {
         Self { address, state: Mutex::new(state), closed: AtomicBool::new(false), waker: AtomicWaker::new() }
     }
 
-    /// Says that the client has shown its key.
+    /// Says that the client makes a request, and has shown its key.
     pub(super) fn is_known(&self) {
-        lock(&self.state).known = true;
+        let mut state = lock(&self.state);
+        state.known = true;
+        state.idle = Instant::now();
     }
 
     /// Says that a request is being answered until what is returned is dropped.

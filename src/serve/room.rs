@@ -45,6 +45,9 @@ impl Room {
     pub(super) async fn take(&self, bytes: usize) -> Result<Part, Refusal> {
         let units = bytes.max(LEAST).div_ceil(UNIT).max(self.total / READERS).clamp(1, self.total);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
+        if let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(units) {
+            return Ok(Part(permit));
+        }
         let _waiting = Waiting::begin(&self.waiting);
         let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.units).acquire_many_owned(units)).await;
         match taken {
