@@ -15,7 +15,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::ids::project_id;
 use super::refusal::{Refusal, shown};
-use super::room::{Part, Room};
+use super::room::{Part, Room, Turn};
 use super::settings::{Log, Settings};
 use super::shutdown::Shutdown;
 use super::transfers::Transfers;
@@ -103,13 +103,18 @@ impl Backend {
             Some(text) => view.reading().saturating_add(16 * text.len() as u64),
             None => view.reading().min(SMALL_READ),
         };
-        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), Turn::First).await
     }
 
     /// Takes the memory of a query over whole spans.
-    pub(super) async fn room_to_read(&self, view: &View<'_>, filter: Option<&str>) -> Result<Part, Refusal> {
+    pub(super) async fn room_to_read(
+        &self,
+        view: &View<'_>,
+        filter: Option<&str>,
+        turn: Turn,
+    ) -> Result<Part, Refusal> {
         let bytes = view.reading().saturating_add(16 * filter.map_or(0, str::len) as u64);
-        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), turn).await
     }
 
     /// The newest version.

@@ -21,6 +21,8 @@ const MOST: std::ops::RangeInclusive<usize> = 16..=1_024;
 const UNKNOWN: Duration = Duration::from_secs(10);
 /// Time that a client whose key is known has to send its next request.
 const IDLE: Duration = Duration::from_secs(60);
+/// Time that a connection has for its first request before another may take its place.
+const UNSETTLED: Duration = Duration::from_millis(300);
 /// Time in which a client must take something of what is sent.
 const STALLED: Duration = Duration::from_secs(60);
 /// How often the times are looked at.
@@ -79,21 +81,30 @@ impl Connections {
 
     /// Takes a connection on. Of too many, the one ends that has been without a request for longest, those without a
     /// key first; where all are busy, the new one is not taken.
-    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr) -> Option<Guarded> {
-        let mut open = lock(&self.open);
-        let of_one = open.values().filter(|peer| peer.address == address).count();
-        if of_one >= self.of_one || open.len() >= self.most {
-            let only = (of_one >= self.of_one).then_some(address);
-            let ended = end_one(&mut open, only);
+    pub(super) async fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr) -> Option<Guarded> {
+        let began = Instant::now();
+        while !self.has_place(address) {
             self.note(&format!("there are {} connections, as many as there may be", self.most));
-            if !ended {
+            if began.elapsed() >= UNSETTLED * 2 {
                 return None;
             }
+            // Others that come meanwhile wait with the system, in order.
+            tokio::time::sleep(UNSETTLED / 10).await;
         }
         let peer = Arc::new(Peer::new(address));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        open.insert(number, Arc::clone(&peer));
+        lock(&self.open).insert(number, Arc::clone(&peer));
         Some(Guarded { stream, peer, number, all: Arc::clone(self) })
+    }
+
+    /// Whether there is a place for a further connection, now that one has ended for it if one can.
+    fn has_place(&self, address: IpAddr) -> bool {
+        let mut open = lock(&self.open);
+        let of_one = open.values().filter(|peer| peer.address == address).count();
+        if of_one < self.of_one && open.len() < self.most {
+            return true;
+        }
+        end_one(&mut open, (of_one >= self.of_one).then_some(address))
     }
 
     /// Ends a connection because the system has no more files.
@@ -138,12 +149,13 @@ impl std::fmt::Debug for Connections {
     }
 }
 
-/// Ends the connection that is without a request for longest, of one address or any.
+/// Ends the connection that is without a request for longest, of one address or any; one that has only just come may
+/// be about to make one.
 fn end_one(open: &mut HashMap<u64, Arc<Peer>>, only: Option<IpAddr>) -> bool {
     let idle = open.iter().filter(|(_, peer)| only.is_none_or(|address| peer.address == address));
     let idle = idle.filter_map(|(number, peer)| {
         let state = lock(&peer.state);
-        (state.busy == 0).then_some((state.known, state.idle, *number))
+        (state.busy == 0 && state.idle.elapsed() >= UNSETTLED).then_some((state.known, state.idle, *number))
     });
     let Some((_, _, number)) = idle.min() else { return false };
     // Its place is free at once; the file is closed a moment later.
@@ -174,9 +186,11 @@ impl Peer {
         Self { address, state: Mutex::new(state), closed: AtomicBool::new(false), waker: AtomicWaker::new() }
     }
 
-    /// Says that the client has shown its key.
+    /// Says that the client makes a request, and has shown its key.
     pub(super) fn is_known(&self) {
-        lock(&self.state).known = true;
+        let mut state = lock(&self.state);
+        state.known = true;
+        state.idle = Instant::now();
     }
 
     /// Says that a request is being answered until what is returned is dropped.

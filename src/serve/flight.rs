@@ -33,6 +33,7 @@ use super::functions::sampled;
 use super::incoming::From;
 use super::log::window_text;
 use super::refusal::{Refusal, shown};
+use super::room::Turn;
 use super::settings::Token;
 use super::shutdown::Shutdown;
 use super::threads::{LATER, SOON, apart, yield_to_others};
@@ -129,7 +130,8 @@ async fn send(backend: Arc<Backend>, ticket: Ticket, out: Outlet<Piece>) -> Resu
     let view = backend.version(ticket.version).await?;
     let (mut sent, mut first, mut long) = (0, true, false);
     loop {
-        let part = out.unless_gone(backend.room_to_read(&view, ticket.export.filter.as_deref())).await??;
+        let turn = if first { Turn::First } else { Turn::Further };
+        let part = out.unless_gone(backend.room_to_read(&view, ticket.export.filter.as_deref(), turn)).await??;
         let (selection, mut stream) = open(&view, &ticket.export).await?;
         if std::mem::take(&mut first) {
             out.send(Piece::Schema(Arc::clone(&selection.schema))).await?;

@@ -69,7 +69,7 @@ async fn accept_all(
         };
         // Without it answers only come later.
         let _ = stream.set_nodelay(true);
-        let Some(guarded) = connections.admit(stream, address.ip()) else { continue };
+        let Some(guarded) = connections.admit(stream, address.ip()).await else { continue };
         let (tls, sender) = (tls.clone(), sender.clone());
         tokio::spawn(async move {
             let io = match tls {

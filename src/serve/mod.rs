@@ -7,8 +7,8 @@
 //!                    backend: the newest version of the store, one project of it, one engine a request
 //! ```
 //!
-//! Clients share the server: [`connections`] bounds how many there are and how long they may say nothing, [`room`] the memory
-//! of what they ask for, [`transfers`] what waits for them, and [`threads`] keeps their queries off the threads that answer.
+//! Clients share the server: `connections` bounds how many there are and how long they may say nothing, `room` the memory
+//! of what they ask for, `transfers` what waits for them, and `threads` keeps their queries off the threads that answer.
 //!
 //! Nothing that a client sends becomes text of a query, and no file is opened that a client names.
 //!

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::refusal::Refusal;
 
@@ -23,8 +23,18 @@ const LEAST: usize = 4 << 20;
 pub(super) struct Room {
     units: Arc<Semaphore>,
     total: usize,
-    /// How many wait for a part.
+    /// How many wait for a part, and how many of them for their first.
     waiting: watch::Sender<usize>,
+    first: watch::Sender<usize>,
+    /// Held by the one that waits for a further part.
+    further: Mutex<()>,
+}
+
+/// Which part of a request it is: who has had one comes behind who has had none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    First,
+    Further,
 }
 
 /// A part of the room, given back when it is dropped.
@@ -35,18 +45,42 @@ impl Room {
     /// The room of a server whose queries may take `limit` bytes: as much again as they sort and join in.
     pub(super) fn new(limit: Option<usize>) -> Self {
         let total = (limit.unwrap_or(UNLIMITED) / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self { units: Arc::new(Semaphore::new(total)), total, waiting: watch::Sender::new(0) }
+        Self {
+            units: Arc::new(Semaphore::new(total)),
+            total,
+            waiting: watch::Sender::new(0),
+            first: watch::Sender::new(0),
+            further: Mutex::new(()),
+        }
     }
 
-    /// Takes as many bytes, or all there are if that is less; waits for others a while, in order.
+    /// Takes as many bytes, or all there are if that is less; waits for others a while.
     ///
     /// # Errors
     /// When there is no room in time.
-    pub(super) async fn take(&self, bytes: usize) -> Result<Part, Refusal> {
+    pub(super) async fn take(&self, bytes: usize, turn: Turn) -> Result<Part, Refusal> {
         let units = bytes.max(LEAST).div_ceil(UNIT).max(self.total / READERS).clamp(1, self.total);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
+        // Nobody is overtaken that asks for the first time.
+        let overtakes = turn == Turn::Further && *self.first.borrow() > 0;
+        if !overtakes && let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(units) {
+            return Ok(Part(permit));
+        }
         let _waiting = Waiting::begin(&self.waiting);
-        let taken = tokio::time::timeout(PATIENCE, Arc::clone(&self.units).acquire_many_owned(units)).await;
+        let taken = tokio::time::timeout(PATIENCE, async {
+            let _first = (turn == Turn::First).then(|| Waiting::begin(&self.first));
+            let _further = match turn {
+                Turn::First => None,
+                Turn::Further => {
+                    let further = self.further.lock().await;
+                    // The sender lives as long as the room.
+                    let _ = self.first.subscribe().wait_for(|first| *first == 0).await;
+                    Some(further)
+                }
+            };
+            Arc::clone(&self.units).acquire_many_owned(units).await
+        });
+        let taken = taken.await;
         match taken {
             Ok(Ok(permit)) => Ok(Part(permit)),
             _ => Err(Refusal::busy("the memory of the server is taken by other requests: ask again")),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::{TcpListener, lookup_host};
@@ -17,6 +18,8 @@ use super::tls::Tls;
 use super::{flight, http};
 use crate::store::Store;
 
+/// Time for the threads of requests to see that the server has ended.
+const LEAVE: Duration = Duration::from_millis(100);
 /// Calls of Flight that one connection makes at the same time.
 const STREAMS: u32 = 8;
 /// Bytes of the metadata of a call.
@@ -151,6 +154,8 @@ impl Bound {
         let ended = tokio::time::timeout(GRACE, servers).await;
         trigger.finish();
         connections.close();
+        // Threads of requests end now; the caller may end the runtime that they wait on.
+        tokio::time::sleep(LEAVE).await;
         ended.unwrap_or(Ok(()))
     }
 }

@@ -56,7 +56,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// The one project that is served; all of them if not set.
     pub project: Option<String>,
-    /// Bytes that the queries of all requests together may use before they spill to disk.
+    /// Bytes that all requests together may take: half of them for what queries sort and join before they spill to disk,
+    /// half for what they read and send.
     pub memory_limit: Option<usize>,
     /// Is told of each request; the text may hold names by strangers.
     pub log: Option<Log>,

@@ -119,6 +119,9 @@ class Flight:
         self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
         if window > 65_535:
             self.socket.sendall(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", window - 65_535)))
+        # What the server takes at once holds from when its settings are acknowledged.
+        self.read_frame()
+        self.socket.sendall(frame(SETTINGS, 1, 0))
 
     def call(self, method, message, send=None, **more):
         """Begins a call; `send`: how many bytes of the message are sent, all of them if not given."""
@@ -147,14 +150,16 @@ class Flight:
             out += part
         return out
 
+    def read_frame(self):
+        head = self.exact(9)
+        return head[3], head[4], struct.unpack(">I", head[5:])[0], self.exact(int.from_bytes(head[:3], "big"))
+
     def read(self, stream):
         """What a call gives, to its end."""
         data = b""
         while True:
-            head = self.exact(9)
-            length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
-            of = struct.unpack(">I", head[5:])[0]
-            payload = self.exact(length)
+            kind, flags, of, payload = self.read_frame()
+            length = len(payload)
             if kind == SETTINGS and not flags & 1:
                 self.socket.sendall(frame(SETTINGS, 1, 0))
             elif kind == PING and not flags & 1:
@@ -271,7 +276,7 @@ class Behaved(threading.Thread):
     def flight(self):
         flight = Flight(server.ready["flight_port"], 1 << 24)
         try:
-            flight.read(flight.call("DoGet", NAMES))
+            assert flight.read(flight.call("DoGet", NAMES)), "no rows over Flight"
         finally:
             flight.socket.close()
 

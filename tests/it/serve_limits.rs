@@ -104,16 +104,21 @@ async fn patterns_with_thousands_of_wildcards_are_answered() {
     let server = Running::with_key(&store_of(3).await).await;
     let flight = server.flight(KEY).await;
     let began = Instant::now();
-    for (pattern, rows) in
-        [("%_0".repeat(1_500), 3), ("%0".repeat(15_000), 3), ("%_0".repeat(1_500) + "x", 0), ("_".repeat(180_000), 3)]
-    {
+    for (pattern, rows) in [
+        ("%_0".repeat(1_500) + "%", 3),
+        ("%_0".repeat(1_500), 1),
+        ("%0".repeat(15_000) + "%", 3),
+        ("%_0".repeat(1_500) + "x", 0),
+        ("_".repeat(180_000), 3),
+        ("%".repeat(50_000), 3),
+    ] {
         for operator in ["LIKE", "ILIKE"] {
             let filter = format!("attributes.input.value {operator} '{pattern}'");
             let info = flight.info(&server.command(json!({"filterExpression": filter}))).await.unwrap();
             assert_eq!(info.total_records, rows, "{operator} of {} bytes", pattern.len());
         }
     }
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     let filter = format!("attributes.input.value LIKE '%{}'", "a_".repeat(10_000));
     let status = flight.info(&server.command(json!({"filterExpression": filter}))).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{}", status.message());

@@ -119,13 +119,15 @@ struct Pattern {
 
 impl Pattern {
     fn read(pattern: &str, fold: bool) -> Result<Self> {
-        let mut parts = vec![Part::default()];
+        let (mut parts, mut part) = (Vec::new(), Part::default());
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
-            let Some(part) = parts.last_mut() else { break };
             let sign = match c {
+                // Of several in a row, one says it all.
                 '%' => {
-                    parts.push(Part::default());
+                    if parts.is_empty() || part.any > 0 || !part.rest.is_empty() {
+                        parts.push(std::mem::take(&mut part));
+                    }
                     continue;
                 }
                 '_' if part.rest.is_empty() => {
@@ -139,6 +141,7 @@ impl Pattern {
             };
             part.rest.push(sign.map(|c| if fold { folded(c) } else { c }));
         }
+        parts.push(part);
         for part in &mut parts {
             part.text = part.rest.iter().copied().collect();
             if part.text.is_none() && part.rest.len() > MAX_PART {

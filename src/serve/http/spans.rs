@@ -20,6 +20,7 @@ use crate::serve::filter;
 use crate::serve::incoming::From;
 use crate::serve::log::window_text;
 use crate::serve::refusal::{Refusal, shown};
+use crate::serve::room::Turn;
 
 /// Spans of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (50, 500);
@@ -60,7 +61,8 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
             more = true;
             break;
         }
-        let part = page.unless_gone(backend.room_to_read(&view, None)).await?;
+        let turn = if taken == 0 { Turn::First } else { Turn::Further };
+        let part = page.unless_gone(backend.room_to_read(&view, None, turn)).await?;
         let fetched = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
         drop(part);
         taken += some.len();

@@ -25,6 +25,7 @@ use crate::serve::filter;
 use crate::serve::incoming::From;
 use crate::serve::log::window_text;
 use crate::serve::refusal::{Refusal, shown};
+use crate::serve::room::Turn;
 
 /// Traces of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (25, 50);
@@ -92,7 +93,7 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
     page.note(format!("{} {}: {} traces", shown(&project.name), window_text(request.window), traces.len()));
     page.push("{\"traces\":[").await?;
     let (mut left, mut fetched) = (keys.as_slice(), Vec::new().into_iter());
-    let (mut last, mut between) = (None, "");
+    let (mut last, mut between, mut turn) = (None, "", Turn::First);
     for (found, spans, spans_truncated) in traces {
         if page.bytes() > MAX_ANSWER {
             more = true;
@@ -113,7 +114,8 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
             if fetched.len() == 0 {
                 let some;
                 (some, left) = left.split_at(left.len().min(together(&project)));
-                let part = page.unless_gone(backend.room_to_read(&view, None)).await?;
+                let part = page.unless_gone(backend.room_to_read(&view, None, turn)).await?;
+                turn = Turn::Further;
                 let spans = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
                 drop(part);
                 fetched = spans.into_iter();
