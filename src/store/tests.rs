@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::util::display::array_value_to_string;
 
+use super::packed::{PACKED, Packed};
 use super::stored::StoredSegment;
 use super::{Counts, Progress, Store};
 use crate::model::columns;
@@ -53,13 +54,22 @@ async fn dump(store: &Store) -> Vec<Row> {
             for batch in stored.rows(&unit).unwrap() {
                 let batch = batch.unwrap();
                 count += batch.num_rows() as u64;
+                let packed = Packed::of(std::slice::from_ref(&batch));
                 for row in 0..batch.num_rows() {
                     let schema = batch.schema();
                     let cells = schema.fields().iter().zip(batch.columns()).filter_map(|(field, array)| {
                         let value = array.is_valid(row).then(|| array_value_to_string(array, row).unwrap())?;
                         Some((field.name().clone(), value))
                     });
-                    rows.push(cells.collect());
+                    let mut cells: Row = cells.collect();
+                    cells.remove(PACKED);
+                    for (name, values) in packed.iter() {
+                        if let Some(at) = values.at((0, row)) {
+                            let array = values.array(&values.open.data_type());
+                            cells.insert(name.to_owned(), array_value_to_string(&array, at).unwrap());
+                        }
+                    }
+                    rows.push(cells);
                 }
             }
         }
