@@ -57,8 +57,7 @@ impl Target {
         let mut name = whole.file_name().unwrap_or_default().to_owned();
         name.push(format!(".partial-{}", std::process::id()));
         let partial = whole.with_file_name(name);
-        let file = File::create(&partial)
-            .with_context(|| format!("{}: it is written beside it first, as {}", cannot(), partial.display()))?;
+        let file = File::create(&partial).map_err(of_directory).with_context(cannot)?;
         let unfinished = Unfinished { partial, path: whole };
         if let Some(before) = before {
             file.set_permissions(before).with_context(cannot)?;
@@ -81,6 +80,17 @@ impl Target {
             ))));
         }
         Ok(())
+    }
+}
+
+/// Says of a refusal that it is the directory's: a file is written under another name first.
+fn of_directory(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::new(
+            error.kind(),
+            format!("its directory takes no new file, and it is written beside it first ({error})"),
+        ),
+        _ => error,
     }
 }
 

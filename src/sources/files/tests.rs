@@ -40,8 +40,9 @@ struct Span {
 fn span() -> impl Strategy<Value = Span> {
     let opt = prop::option::of::<BoxedStrategy<i64>>;
     let text = || prop::option::of(any::<String>().prop_map(|text| format!("x{text}")));
+    let time = || (-9_214_560_000_000_000_000i64..9_214_646_400_000_000_000).boxed();
     // An id of zeros is none.
-    let first = ("[^0\\n].{0,8}", "[^0\\n].{0,8}", text(), opt(any::<i64>().boxed()), opt(any::<i64>().boxed()));
+    let first = ("[^0\\n].{0,8}", "[^0\\n].{0,8}", text(), opt(time()), opt(time()));
     // One zero is stored.
     let finite = any::<f64>().prop_filter("finite", |value| value.is_finite()).prop_map(|value| value + 0.0);
     // Halves of halves print as plain decimals, which CSV needs to tell a number from text.
