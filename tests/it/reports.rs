@@ -156,12 +156,12 @@ fn exit_codes_and_what_stands_in_place() {
 fn a_report_is_written_whole_or_not_at_all() {
     let (dir, store) = demo();
     let at = dir.path();
-    // The name that the file has while it is written is taken.
-    fs::write(at.join("a.html"), "old").unwrap();
-    fs::create_dir(at.join("a.html.partial")).unwrap();
-    let output = run(&store, at, &["overview", "-o", "a.html"]);
+    // The name that the file would have while it is written is longer than a file system takes.
+    let long = format!("{}.html", "a".repeat(247));
+    fs::write(at.join(&long), "old").unwrap();
+    let output = run(&store, at, &["overview", "-o", &long]);
     code(&output, 1);
-    assert_eq!(fs::read_to_string(at.join("a.html")).unwrap(), "old");
+    assert_eq!(fs::read_to_string(at.join(&long)).unwrap(), "old");
     let output = run(&store, at, &["overview", "-o", "no/a.html"]);
     code(&output, 1);
     assert!(stderr(&output).contains("cannot write no/a.html: there is no directory no"), "{}", stderr(&output));

@@ -95,7 +95,7 @@ pub struct FileReader {
 
 enum Body {
     Rows { rows: Rows, builder: Box<ArrivalBuilder> },
-    Batches { batches: Batches, row: u64 },
+    Batches { batches: Box<Batches>, row: u64 },
     Done,
 }
 
@@ -290,7 +290,7 @@ impl Iterator for FileReader {
 
 impl Body {
     fn batches(batches: Batches) -> Self {
-        Self::Batches { batches, row: 0 }
+        Self::Batches { batches: Box::new(batches), row: 0 }
     }
 }
 
