@@ -1,5 +1,6 @@
 //! Readers of other people's, on bytes that nobody vouches for: should one panic, that is an error of the bytes.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,11 @@ thread_local! {
 /// Whether a panic on this thread becomes an error, so that nothing is to be said of it.
 pub(crate) fn are_expected() -> bool {
     EXPECTED.get() > 0
+}
+
+/// What a panic says, if it says anything.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 /// Runs a reader; a panic is given back, and not reported.

@@ -3,13 +3,14 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::io::Write as _;
-use std::panic::{self, PanicHookInfo};
+use std::panic::{PanicHookInfo, set_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
 use super::exit::ErrorFormat;
 use crate::output::escape_terminal;
+use crate::panics;
 
 /// How much is quoted of a panic's message: it may hold the text of a span.
 const QUOTED: usize = 300;
@@ -19,8 +20,8 @@ static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Lets every panic, on whichever thread, say in one line that the program is at fault and how to report it.
 pub(super) fn install() {
-    panic::set_hook(Box::new(|panic| {
-        if crate::panics::are_expected() {
+    set_hook(Box::new(|panic| {
+        if panics::are_expected() {
             return;
         }
         // Nobody may be there to read it.
@@ -53,12 +54,8 @@ fn line(panic: &PanicHookInfo<'_>) -> String {
 }
 
 /// A panic's message, short and on one line.
-pub(super) fn said(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it gave up without a word");
+fn said(payload: &(dyn Any + Send)) -> String {
+    let text = panics::message(payload).unwrap_or("it gave up without a word");
     let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let mut short: String = text.chars().take(QUOTED).collect();
     if short.len() < text.len() {

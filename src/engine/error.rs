@@ -366,6 +366,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pool_refuses_is_one_sentence() {
+        let said = "Additional allocation failed for ExternalSorter[0] with top memory consumers (across reservations) as:\n  \
+                    ExternalSorter[0]#3(can spill: true) consumed 9.0 MB, peak 9.5 MB.\nError: Failed to allocate additional \
+                    24.0 KB for ExternalSorter[0] with 3.0 MB already allocated for this reservation - 1.5 KB remain available \
+                    for the total memory pool: fair(pool_size: 10.0 MB)";
+        assert_eq!(
+            EngineError::from_datafusion(&DataFusionError::ResourcesExhausted(said.to_owned())).to_string(),
+            "the query needs more memory than it may use: ExternalSorter holds 3.0 MB and asks for 24.0 KB more, of which \
+             1.5 KB is left; raise --memory, or ask for fewer rows or columns"
+        );
+    }
+
+    #[test]
     fn syntax_nodes_have_names() {
         let error = DataFusionError::NotImplemented("Unsupported ast node in sqltorel: JsonAccess { value: x }".into());
         assert_eq!(EngineError::from_datafusion(&error).to_string(), "JSON ACCESS is not supported");

@@ -25,7 +25,7 @@ use super::tombstones::Tombstones;
 use super::{Progress, Store};
 
 /// Attempts before a writer gives up against whoever removes its files.
-const ROBBED: usize = 3;
+const REMOVALS: usize = 3;
 
 /// Deletions to merge: spans by project.
 pub(crate) type Deletions = HashMap<String, Deleted>;
@@ -62,7 +62,7 @@ impl Store {
         self.place.create().await?;
         // What cannot be removed does not keep anybody from writing.
         let _ = self.clear_after_the_dead().await;
-        let mut robbed = 0;
+        let mut removals = 0;
         for _ in 0..ATTEMPTS {
             let lease = Lease::take(&self.place, None).await?;
             let base = manifest::load_newest(&self.place).await?;
@@ -72,8 +72,8 @@ impl Store {
             match done {
                 Ok(Attempt::Done(committed)) => return Ok(committed),
                 Ok(Attempt::Overtaken) => {}
-                Ok(Attempt::Robbed) if robbed + 1 < ROBBED => robbed += 1,
-                Ok(Attempt::Robbed) => return Err(StoreError::Robbed { place: self.place.name.clone() }),
+                Ok(Attempt::FilesRemoved) if removals + 1 < REMOVALS => removals += 1,
+                Ok(Attempt::FilesRemoved) => return Err(StoreError::FilesRemoved { place: self.place.name.clone() }),
                 Err(error @ StoreError::Missing { .. }) => {
                     // Another writer replaced a segment that was to be read, and a vacuum removed it.
                     if manifest::load_newest(&self.place).await?.version == version {
@@ -143,7 +143,7 @@ impl Store {
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
         match self.publish(lease, base, &mut written, &names, &empty, &change).await? {
             Attempt::Done(committed) => Ok(Some(committed)),
-            Attempt::Overtaken | Attempt::Robbed => {
+            Attempt::Overtaken | Attempt::FilesRemoved => {
                 self.discard(&written.added).await;
                 Ok(None)
             }

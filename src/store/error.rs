@@ -51,11 +51,11 @@ pub enum StoreError {
         "{place}: the commit was not made: files that it had written were removed meanwhile, by a vacuum that took it for \
          dead or by another program; run the command again"
     )]
-    Robbed {
+    FilesRemoved {
         /// The store.
         place: String,
     },
-    /// As [`Robbed`](Self::Robbed), and the version that names the files could not be taken back.
+    /// As [`FilesRemoved`](Self::FilesRemoved), and the version that names the files could not be taken back.
     #[error(
         "version {version} names files that were removed while it was committed, and could not be taken back ({reason}); \
          `spanql store versions` lists older versions, `spanql store restore N` makes one the newest"

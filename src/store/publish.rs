@@ -37,7 +37,7 @@ pub(super) enum Attempt {
     /// Another writer's commit means the work must be done again.
     Overtaken,
     /// Files that were written were removed, or may be at any time: the work must be done again, too.
-    Robbed,
+    FilesRemoved,
 }
 
 /// What a commit changes beside segments.
@@ -77,7 +77,7 @@ impl Store {
             let unsynced = written.files[written.synced..].iter().map(|written| written.file.clone()).collect();
             let synced = self.place.sync(unsynced).await;
             if !self.owns(lease, &written.files).await? {
-                return Ok(Attempt::Robbed);
+                return Ok(Attempt::FilesRemoved);
             }
             synced?;
             written.synced = written.files.len();
@@ -89,7 +89,7 @@ impl Store {
                             version: next.version,
                             reason: error.to_string(),
                         })?;
-                        return Ok(Attempt::Robbed);
+                        return Ok(Attempt::FilesRemoved);
                     }
                     // They were there, and so was the lease.
                     Err(error) => unsynced.or(Some(error.to_string())),

@@ -32,19 +32,42 @@ fn fill(place: &Path) -> Manifest {
     })
 }
 
+/// A store that is whole, the names of its files, and a file to import into it.
+struct Whole {
+    dir: tempfile::TempDir,
+    base: std::path::PathBuf,
+    manifest: Manifest,
+    tombstones: String,
+    ledger: String,
+    newest: String,
+    spans_file: std::path::PathBuf,
+}
+
+impl Whole {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("base");
+        let manifest = fill(&base);
+        let spans_file = dir.path().join("spans.jsonl");
+        std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
+        Self {
+            tombstones: format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id),
+            ledger: format!("ledger/{}.json", manifest.ledger.as_ref().unwrap().id),
+            newest: format!("manifest/{:020}.json", manifest.version),
+            dir,
+            base,
+            manifest,
+            spans_file,
+        }
+    }
+}
+
 const COUNT: &str = "SELECT count(name) AS named, count(DISTINCT span_id) AS n FROM spans";
 
 #[test]
 fn the_file_is_named_and_the_exit_code_is_1() {
-    let dir = tempfile::tempdir().unwrap();
-    let base = dir.path().join("base");
-    let manifest = fill(&base);
+    let Whole { dir, base, manifest, tombstones, ledger, newest, spans_file } = Whole::new();
     let segment = &manifest.segments[0];
-    let tombstones = format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id);
-    let ledger = format!("ledger/{}.json", manifest.ledger.as_ref().unwrap().id);
-    let spans_file = dir.path().join("spans.jsonl");
-    std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
-    let newest = format!("manifest/{:020}.json", manifest.version);
     let traces = "SELECT * FROM traces";
     let cases = [
         (segment.spans_file(), Some(COUNT)),
@@ -156,15 +179,8 @@ fn fail_soon(command: &mut std::process::Command) -> String {
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_named_and_not_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let base = dir.path().join("base");
-    let manifest = fill(&base);
+    let Whole { dir, base, manifest, tombstones, ledger, newest, spans_file } = Whole::new();
     let segment = &manifest.segments[0];
-    let tombstones = format!("tombstones/{}.json", manifest.tombstones.as_ref().unwrap().id);
-    let ledger = format!("ledger/{}.json", manifest.ledger.as_ref().unwrap().id);
-    let spans_file = dir.path().join("spans.jsonl");
-    std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();
-    let newest = format!("manifest/{:020}.json", manifest.version);
     let cases = [
         (segment.spans_file(), Some(COUNT)),
         (segment.traces_file(), Some("SELECT * FROM traces")),

@@ -3,33 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use spanql::store::{Place, Store, StoreError};
 
 use super::faulty::{Fault, Faulty};
-use super::support::{BASE_TIME, Cell, Row, ask_rows, assert_same, batch, copy_dir, engine, fingerprint, import, row};
+use super::support::{
+    BASE_TIME, Cell, ask_rows, assert_same, batch, copy_dir, engine, fingerprint, import, row, spans,
+};
 
 const WRITES: [Fault; 3] = [Fault::RefusedWrite, Fault::LostReply, Fault::RetriedWrite];
 const READS: [Fault; 2] = [Fault::FailedRead, Fault::CutRead];
 /// More operations than anything here needs.
 const ENOUGH: usize = 500;
-
-fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> RecordBatch {
-    let mut rows: Vec<Row> = Vec::new();
-    for trace in traces {
-        for span in 0..3 {
-            let mut row = row(project, &format!("t{trace}"), &format!("s{trace}-{span}"));
-            row.insert("name".into(), Cell::text(name));
-            row.insert("start_time".into(), Cell::Time(BASE_TIME + trace as i64));
-            row.insert("attributes.n".into(), Cell::Int(span));
-            rows.push(row);
-        }
-    }
-    batch(&rows)
-}
 
 /// Segments after which the next one makes a commit join them all.
 const ALMOST_MANY: usize = 7;

@@ -12,26 +12,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use spanql::store::{Committed, Place, Store, StoreError};
 
 use super::faulty::{Fault, Faulty};
-use super::support::{
-    BASE_TIME, Cell, Row, ask_text, assert_same, batch, copy_dir, engine, files, fingerprint, import, row,
-};
+use super::support::{ask_text, assert_same, copy_dir, engine, files, fingerprint, import, spans};
 
 /// More writes than anything here makes.
 const ENOUGH: usize = 200;
-
-fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> arrow::array::RecordBatch {
-    let mut rows: Vec<Row> = Vec::new();
-    for trace in traces {
-        for span in 0..3 {
-            let mut row = row(project, &format!("t{trace}"), &format!("s{trace}-{span}"));
-            row.insert("name".into(), Cell::text(name));
-            row.insert("start_time".into(), Cell::Time(BASE_TIME + trace as i64));
-            row.insert("attributes.n".into(), Cell::Int(span));
-            rows.push(row);
-        }
-    }
-    batch(&rows)
-}
 
 /// Where a store is, and how to open it with a wrapper around its storage.
 #[derive(Clone)]
@@ -236,9 +220,9 @@ async fn a_writer_that_was_taken_for_dead_does_its_work_again_or_fails() {
 async fn a_number_that_was_taken_is_not_taken_again() {
     let dir = tempfile::tempdir().unwrap();
     for base in sites(dir.path()).await {
-        for robbed in [false, true] {
+        for removed in [false, true] {
             let others = async |site: &Site| {
-                if robbed {
+                if removed {
                     void_leases(site).await;
                 }
                 for number in 0..3 {
@@ -254,7 +238,7 @@ async fn a_number_that_was_taken_is_not_taken_again() {
                 let text = ask_text(&held, sql).await.unwrap();
                 let expected = ["project=a | n=23 | d=23 | new=15", "project=c | n=6 | d=6 | new=6"];
                 for expected in expected {
-                    assert!(text.contains(expected), "{context}, robbed {robbed}: {text}");
+                    assert!(text.contains(expected), "{context}, removed {removed}: {text}");
                 }
             };
             at_each_write(Work::Import, &base, dir.path(), others, check).await;

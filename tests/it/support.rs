@@ -72,6 +72,21 @@ pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(names.into_iter().map(column)).unwrap()
 }
 
+/// Traces of three spans each, all of one name.
+pub(crate) fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> RecordBatch {
+    let mut rows: Vec<Row> = Vec::new();
+    for trace in traces {
+        for span in 0..3 {
+            let mut row = row(project, &format!("t{trace}"), &format!("s{trace}-{span}"));
+            row.insert("name".into(), Cell::text(name));
+            row.insert("start_time".into(), Cell::Time(BASE_TIME + trace as i64));
+            row.insert("attributes.n".into(), Cell::Int(span));
+            rows.push(row);
+        }
+    }
+    batch(&rows)
+}
+
 fn array(cells: &[Option<&Cell>], canonical: Option<&DataType>) -> ArrayRef {
     let given = || cells.iter().flatten();
     let data_type = match canonical {

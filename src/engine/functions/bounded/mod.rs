@@ -7,6 +7,8 @@
 mod aggregates;
 mod joined;
 mod sizes;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -115,9 +117,8 @@ fn slice(args: &ScalarFunctionArgs, from: usize, rows: usize) -> ScalarFunctionA
 }
 
 fn failed(name: &str, panic: &(dyn Any + Send)) -> DataFusionError {
-    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let error = EngineError::new("execution", format!("{name}() cannot be computed"));
-    match said.and_then(|said| said.lines().next()) {
+    match panics::message(panic).and_then(|said| said.lines().next()) {
         Some(said) if said.contains("overflow") => error.why("its result is larger than a column can be"),
         Some(said) => error.why(said),
         None => error,

@@ -100,7 +100,6 @@ impl Size {
 
     pub(super) fn of_call(self, args: &[ColumnarValue], rows: usize) -> Made {
         let given: u128 = args.iter().map(held).sum();
-        let constant: u128 = args.iter().map(|arg| text(arg).constant()).sum::<u128>() * rows as u128;
         let arg = |at: usize| args.get(at);
         let texts = |at: usize| arg(at).map(text).unwrap_or_default();
         let numbers = |at: usize| arg(at).map(number).unwrap_or_default();
@@ -122,11 +121,17 @@ impl Size {
                 // A reference to a group has two characters at least, and gives a part of the text.
                 Box::new(move |row| (of.at(row) + 1) * to.at(row) + to.at(row) / 2 * of.at(row))
             }
-            Self::Concatenated | Self::Given => return Made { added: constant, given, rows: vec![constant] },
+            Self::Concatenated | Self::Given => {
+                let added = args.iter().map(constant).sum::<u128>() * rows as u128;
+                return Made { added, given, rows: vec![added] };
+            }
             Self::Separated => {
-                let separators = texts(0).constant() * args.len().saturating_sub(2) as u128 * rows as u128;
-                let added = constant + separators;
-                return Made { added, given: given * args.len() as u128, rows: vec![added] };
+                let Some((separator, texts)) = args.split_first() else { return Made::default() };
+                let gaps = texts.len().saturating_sub(1) as u128;
+                let per_row = texts.iter().map(constant).sum::<u128>() + constant(separator) * gaps;
+                let added = per_row * rows as u128;
+                let given = texts.iter().map(held).sum::<u128>() + held(separator) * gaps;
+                return Made { added, given, rows: vec![added] };
             }
             Self::RepeatedList => {
                 let (bytes, times) = (arg(0).map_or(0, |of| element(of, rows)), numbers(1));
@@ -217,14 +222,6 @@ impl Lengths {
             Self::Each(lengths) => lengths.get(row).copied().unwrap_or_default().into(),
         }
     }
-
-    /// The length of a constant.
-    fn constant(&self) -> u128 {
-        match self {
-            Self::One(length) => *length,
-            Self::Each(_) => 0,
-        }
-    }
 }
 
 /// The lengths of texts in bytes; nothing for what is no text.
@@ -270,16 +267,32 @@ fn elements(arg: &ColumnarValue) -> Lengths {
 fn element(arg: &ColumnarValue, rows: usize) -> u128 {
     let bytes = match arg {
         ColumnarValue::Scalar(value) => value.size() as u128,
-        ColumnarValue::Array(array) => array.get_array_memory_size() as u128 / rows.max(1) as u128,
+        ColumnarValue::Array(array) => array_bytes(array) / rows.max(1) as u128,
     };
     bytes.max(8)
+}
+
+/// The length of a text that is the same for all rows.
+fn constant(arg: &ColumnarValue) -> u128 {
+    match arg {
+        ColumnarValue::Scalar(value) => value.try_as_str().flatten().map_or(0, |text| text.len() as u128),
+        ColumnarValue::Array(_) => 0,
+    }
 }
 
 /// Bytes that an argument holds for all rows.
 fn held(arg: &ColumnarValue) -> u128 {
     match arg {
         ColumnarValue::Scalar(_) => 0,
-        ColumnarValue::Array(array) => array.get_array_memory_size() as u128,
+        ColumnarValue::Array(array) => array_bytes(array),
+    }
+}
+
+/// Bytes of the values of an array: of those in its buffers only, of which it may be a small slice.
+fn array_bytes(array: &ArrayRef) -> u128 {
+    match array.data_type() {
+        DataType::Utf8View => array.as_string_view().iter().flatten().map(|text| text.len() as u128).sum(),
+        _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u128,
     }
 }
 
