@@ -182,7 +182,12 @@ impl ScalarUDFImpl for Bounded {
         self.inner.documentation()
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if self.size == Size::Padded
+            && let Some(length) = args.args.get_mut(1)
+        {
+            sizes::no_less_than_none(length);
+        }
         let made = self.size.of_call(&args.args, args.number_rows);
         let too_many = |bytes: u128, limit: u64| bytes > u128::from(limit);
         if !too_many(made.added, self.limit.added) && !too_many(made.all(), self.limit.all) {

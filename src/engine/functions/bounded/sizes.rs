@@ -1,5 +1,7 @@
 //! What a call makes, from its arguments alone.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit};
@@ -159,6 +161,16 @@ impl Size {
         let scalar = args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows: Vec<u128> = (0..if scalar { 1 } else { rows }).map(per_row).collect();
         Made { added: rows.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes)), given, rows }
+    }
+}
+
+/// Makes negative lengths of a column 0, as they are for constants: DataFusion takes them for huge ones.
+pub(super) fn no_less_than_none(lengths: &mut ColumnarValue) {
+    if let ColumnarValue::Array(array) = lengths
+        && array.data_type() == &DataType::Int64
+    {
+        let from_none = array.as_primitive::<Int64Type>().unary::<_, Int64Type>(|length| length.max(0));
+        *array = Arc::new(from_none);
     }
 }
 

@@ -69,12 +69,13 @@ proptest! {
     ) {
         let first: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
         let times: Vec<_> = rows.iter().map(|row| row.1).collect();
+        let lengths: Vec<_> = times.iter().map(|length| length.map(|length| length.max(0))).collect();
         let third: Vec<_> = rows.iter().map(|row| row.2.clone()).collect();
         let calls: Vec<(&str, Vec<ColumnarValue>)> = vec![
             ("repeat", vec![texts(&first), numbers(&times)]),
-            ("lpad", vec![texts(&first), numbers(&times), texts(&third)]),
-            ("lpad", vec![texts(&first), numbers(&times)]),
-            ("rpad", vec![texts(&first), numbers(&times), constant(&fixed)]),
+            ("lpad", vec![texts(&first), numbers(&lengths), texts(&third)]),
+            ("lpad", vec![texts(&first), numbers(&lengths)]),
+            ("rpad", vec![texts(&first), numbers(&lengths), constant(&fixed)]),
             ("replace", vec![texts(&first), constant(&fixed), constant(&to)]),
             ("replace", vec![texts(&first), texts(&third), texts(&first)]),
             ("regexp_replace", vec![texts(&first), constant("[aé]?"), constant(&to), constant("g")]),
@@ -82,6 +83,12 @@ proptest! {
             ("concat_ws", vec![constant(&fixed), texts(&first), texts(&third), constant(&to)]),
             ("concat_ws", vec![texts(&third), texts(&first), texts(&third), constant(&to)]),
         ];
+        // Of a negative length nothing is left, as for constants.
+        for name in ["lpad", "rpad"] {
+            let ours = call(&bounded(name, 64 * MIB), vec![texts(&first), numbers(&times)], rows.len()).unwrap();
+            let from_none = call(&inner(name), vec![texts(&first), numbers(&lengths)], rows.len()).unwrap();
+            prop_assert_eq!(&ours, &from_none);
+        }
         for (name, args) in calls {
             let size = ALL.iter().find(|(known, _)| *known == name).unwrap().1;
             let said = size.of_call(&args, rows.len());
