@@ -1,7 +1,6 @@
 //! What the arguments mean: the store, the terminal, the formats.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
 use super::exit::{ErrorFormat, Failure};
-use super::target::{Target, stdout};
+use super::target::{Screen, Target, stdout};
 use crate::output::{Format, Options, ResultWriter, Zone, escape_terminal};
 use crate::repl::Pager;
 use crate::store::{Snapshot, Store, StoreError, found_place, home_path};
@@ -37,20 +36,6 @@ pub(super) struct Context {
     pub(super) screen: Option<Screen>,
     /// The places of which it was said that parts of them follow older rules: a shell opens one again and again.
     said_outdated: Arc<Mutex<BTreeSet<String>>>,
-}
-
-/// How the shell shows results, where nothing else is asked for.
-#[derive(Debug, Clone)]
-pub(super) struct Screen {
-    pub(super) format: Format,
-    /// Whether tables have one column a line.
-    pub(super) expanded: bool,
-    /// Whether the time is said behind the rows.
-    pub(super) timing: bool,
-    /// A file that takes results instead of the screen, and the format that the screen had.
-    pub(super) file: Option<(Format, Arc<File>)>,
-    /// What results pass on the way to a screen; none in a pipe.
-    pub(super) pager: Option<Pager>,
 }
 
 impl Context {

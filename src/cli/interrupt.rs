@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::exit;
+use super::{exit, partial};
 
 /// Time to remove temporary files before the process leaves.
 const GRACE: Duration = Duration::from_millis(300);
@@ -41,6 +41,7 @@ impl Interrupts {
                 sender.send_modify(|count| *count += 1);
                 if leave {
                     std::thread::sleep(GRACE);
+                    partial::remove_all();
                     std::process::exit(exit::INTERRUPTED);
                 }
             }

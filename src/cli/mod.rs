@@ -16,6 +16,7 @@ mod interrupt;
 mod list;
 mod listed;
 mod panics;
+mod partial;
 mod place;
 mod pull;
 mod query;

@@ -69,7 +69,7 @@ pub(super) struct Answer<'a> {
 /// that is asked for; and whatever fails.
 pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Result<()> {
     let Answer { prepared, snapshot, target, options, require_complete, expectations } = answer;
-    target.check_results(prepared.len())?;
+    check_results(target, prepared.len())?;
     let Some((last, before)) = prepared.split_last() else { return Ok(()) };
     let mut checks = Checks::new(expectations, &last.schema())?;
     let of_store = prepared.iter().any(Prepared::reads_spans);
@@ -101,6 +101,18 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
         context.say(&escape_terminal(&format!("incomplete: {error}")));
     }
     Err(Failure::Expectation(failed.join("; ")).into())
+}
+
+/// Whether several results may follow each other.
+fn check_results(target: &Target, count: usize) -> Result<(), Failure> {
+    let one_only = matches!(target.format, Format::Parquet | Format::Arrow) || target.path.is_some();
+    if count > 1 && one_only {
+        return Err(Failure::Usage(format!(
+            "{count} statements give {count} results, and {} holds one: ask them one by one",
+            target.path.as_ref().map_or(target.format.to_string(), |path| path.display().to_string())
+        )));
+    }
+    Ok(())
 }
 
 /// Says what became known while a statement ran; gives what is missing of its answer.

@@ -10,6 +10,7 @@ use chrono::Utc;
 use super::args::ReportArguments;
 use super::context::{Context, counted};
 use super::exit::{EXPECTATION, Failure, INCOMPLETE};
+use super::partial::Partial;
 use super::target::Target;
 use super::{listed, query, remote};
 use crate::config::Environment;
@@ -48,7 +49,7 @@ pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow
         _ => None,
     };
     let files = directory.as_ref().map(|unmoved| BlockFiles {
-        directory: unmoved.partial.clone(),
+        directory: unmoved.partial.path().to_owned(),
         format: arguments.format,
         csv_safe: arguments.csv_safe,
     });
@@ -255,7 +256,8 @@ fn write(context: &Context, report: &Filled, output: Output, directory: Option<U
         Output::Markdown(path) => (write_markdown(report)?, path),
         Output::Directory(path) => {
             let Some(unmoved) = directory else { return Ok(()) };
-            fs::write(unmoved.partial.join("results.json"), results_text(report)?).with_context(|| cannot(&path))?;
+            fs::write(unmoved.partial.path().join("results.json"), results_text(report)?)
+                .with_context(|| cannot(&path))?;
             unmoved.keep()?;
             context.report(&format!("wrote {}", path.display()));
             return Ok(());
@@ -299,7 +301,7 @@ fn check_parent(path: &Path) -> anyhow::Result<()> {
 
 /// A directory under another name for the time that it is filled; dropped without being kept, it is removed.
 struct Unmoved {
-    partial: PathBuf,
+    partial: Partial,
     path: PathBuf,
 }
 
@@ -307,19 +309,18 @@ impl Unmoved {
     fn new(path: &Path) -> anyhow::Result<Self> {
         // A separator at the end names the same directory.
         let path: PathBuf = path.components().collect();
-        let mut name = path.file_name().context("-o: a directory needs a name of its own")?.to_owned();
-        name.push(format!(".partial-{}", std::process::id()));
-        let partial = path.with_file_name(name);
-        fs::create_dir(&partial).with_context(|| cannot(&partial))?;
+        path.file_name().context("-o: a directory needs a name of its own")?;
+        let partial = Partial::beside(&path);
+        fs::create_dir(partial.path()).with_context(|| cannot(partial.path()))?;
         Ok(Self { partial, path })
     }
 
     /// Gives the files their places: all at once where there was no such directory, else one after the other.
     fn keep(self) -> anyhow::Result<()> {
         if fs::symlink_metadata(&self.path).is_err() {
-            return fs::rename(&self.partial, &self.path).with_context(|| cannot(&self.path));
+            return self.partial.rename_to(&self.path).with_context(|| cannot(&self.path));
         }
-        move_files(&self.partial, &self.path)
+        move_files(self.partial.path(), &self.path)
     }
 }
 
@@ -335,13 +336,6 @@ fn move_files(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-impl Drop for Unmoved {
-    fn drop(&mut self) {
-        // Nothing is there any more when it was kept as a whole.
-        drop(fs::remove_dir_all(&self.partial));
-    }
 }
 
 #[cfg(test)]

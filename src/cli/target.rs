@@ -6,19 +6,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
-use super::context::Screen;
-use super::exit::Failure;
+use super::partial::Partial;
 use crate::output::Format;
+use crate::repl::Pager;
 
 /// Bytes that wait to be written.
 const BUFFER: usize = 1 << 16;
 
+/// How the shell shows results, where nothing else is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Screen {
+    pub(super) format: Format,
+    /// Whether tables have one column a line.
+    pub(super) expanded: bool,
+    /// Whether the time is said behind the rows.
+    pub(super) timing: bool,
+    /// A file that takes results instead of the screen, and the format that the screen had.
+    pub(super) file: Option<(Format, Arc<File>)>,
+    /// What results pass on the way to a screen; none in a pipe.
+    pub(super) pager: Option<Pager>,
+}
+
 /// Where a result goes, and how.
 pub(super) struct Target {
     pub(super) format: Format,
-    path: Option<PathBuf>,
+    pub(super) path: Option<PathBuf>,
     pub(super) screen: Option<Screen>,
 }
 
@@ -54,32 +68,17 @@ impl Target {
             let file = File::options().write(true).open(path).with_context(cannot)?;
             return Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: None });
         };
-        let mut name = whole.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".partial-{}", std::process::id()));
-        let partial = whole.with_file_name(name);
-        let file = File::create(&partial).map_err(of_directory).with_context(cannot)?;
-        let unfinished = Unfinished { partial, path: whole };
+        let partial = Partial::beside(&whole);
+        let file = File::create(partial.path()).map_err(of_directory).with_context(cannot)?;
         if let Some(before) = before {
             file.set_permissions(before).with_context(cannot)?;
         }
-        Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: Some(unfinished) })
+        Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: Some((partial, whole)) })
     }
 
     /// Whether the result goes to a file.
     pub(super) fn is_file(&self) -> bool {
         self.path.is_some() || self.screen.as_ref().is_some_and(|screen| screen.file.is_some())
-    }
-
-    /// Whether several results may follow each other.
-    pub(super) fn check_results(&self, count: usize) -> anyhow::Result<()> {
-        let one_only = matches!(self.format, Format::Parquet | Format::Arrow) || self.path.is_some();
-        if count > 1 && one_only {
-            return Err(anyhow!(Failure::Usage(format!(
-                "{count} statements give {count} results, and {} holds one: ask them one by one",
-                self.path.as_ref().map_or(self.format.to_string(), |path| path.display().to_string())
-            ))));
-        }
-        Ok(())
     }
 }
 
@@ -105,7 +104,8 @@ pub(super) fn stdout_was_closed() {
 /// What is written to, until it is kept.
 pub(super) struct Sink {
     out: Box<dyn Write + Send>,
-    unfinished: Option<Unfinished>,
+    /// The file now, and its name then.
+    unfinished: Option<(Partial, PathBuf)>,
 }
 
 impl Sink {
@@ -114,7 +114,8 @@ impl Sink {
         let Self { mut out, unfinished } = self;
         out.flush()?;
         drop(out);
-        unfinished.map_or(Ok(()), Unfinished::keep)
+        let Some((partial, path)) = unfinished else { return Ok(()) };
+        partial.rename_to(&path).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -125,26 +126,6 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-/// A file under a name for the time that it is written; dropped without being kept, it is removed.
-#[derive(Debug)]
-struct Unfinished {
-    partial: PathBuf,
-    path: PathBuf,
-}
-
-impl Unfinished {
-    fn keep(self) -> anyhow::Result<()> {
-        fs::rename(&self.partial, &self.path).with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // One that was kept has another name now, and what cannot be removed harms nothing.
-        let _ = fs::remove_file(&self.partial);
     }
 }
 

@@ -96,3 +96,34 @@ fn a_demo_removes_what_killed_ones_left() {
     assert!(!killed.exists() && running.exists() && other.exists());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn a_result_file_is_kept_as_it_was_when_its_query_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    let store = Store::open(&place.display().to_string()).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(import(&store, &demo(1, 100))).unwrap();
+    let result = dir.path().join("result.parquet");
+    std::fs::write(&result, "old").unwrap();
+    let before = files(dir.path());
+    for name in ["INT", "TERM"] {
+        let mut child = spanql(&place)
+            .args(["query", "SELECT md5(CAST(value AS text)) AS m FROM generate_series(1, 100000000000)", "-o"])
+            .arg(&result)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let partial = dir.path().join(format!("result.parquet.partial-{}", child.id()));
+        let began = Instant::now();
+        while !partial.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "{name}: the query was over before it wrote");
+            assert!(began.elapsed() < PATIENCE, "{name}: the query does not write");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
+        assert_eq!(files(dir.path()), before, "after {name}");
+        assert_eq!(std::fs::read_to_string(&result).unwrap(), "old", "after {name}");
+    }
+}
