@@ -1,7 +1,7 @@
 //! What every request starts from: a version of the store, its projects, and queries over one of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -12,7 +12,9 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
+use tokio::sync::OnceCell;
 
+use super::connections::Peer;
 use super::ids::project_id;
 use super::refusal::{Refusal, shown};
 use super::room::{Part, Room, Turn};
@@ -22,6 +24,7 @@ use super::transfers::Transfers;
 use crate::engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use crate::filter::Filter;
 use crate::model::columns::START_TIME;
+use crate::model::names::is_open_name;
 use crate::model::nearest::nearest;
 use crate::sources::Window;
 use crate::store::{Segment, Snapshot, Store, StoreError};
@@ -38,6 +41,8 @@ const SMALL_READ: u64 = 8 << 20;
 const BESIDE: u64 = 16 << 20;
 /// The most of a file that is in memory at a time: what is read together.
 const OF_FILE: u64 = 64 << 20;
+/// Projects of which what was opened is kept.
+const OPENED: usize = 16;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 5;
 
@@ -50,8 +55,17 @@ pub(super) struct Backend {
     /// The memory of what they read and send.
     room: Room,
     transfers: Transfers,
+    /// Those used last at the end.
+    opened: Mutex<Vec<Opened>>,
     shutdown: Shutdown,
     log: Option<Log>,
+}
+
+/// A project in a version of the store that was asked for.
+struct Opened {
+    version: u64,
+    project: String,
+    cell: Arc<OnceCell<Arc<Project>>>,
 }
 
 impl std::fmt::Debug for Backend {
@@ -75,6 +89,7 @@ impl Backend {
             runtime,
             room: Room::new(half),
             transfers: Transfers::new(half),
+            opened: Mutex::default(),
             shutdown,
             log: settings.log.clone(),
         })
@@ -97,24 +112,34 @@ impl Backend {
 
     /// Takes the memory of a request before it is read: to count or find spans by columns, of which it reads few unless it
     /// has a filter.
-    pub(super) async fn room_to_find(&self, view: &View<'_>, filter: Option<&str>) -> Result<Part, Refusal> {
+    pub(super) async fn room_to_find(
+        &self,
+        view: &View<'_>,
+        filter: Option<&str>,
+        peer: &Peer,
+    ) -> Result<Part, Refusal> {
         let bytes = match filter {
             // A filter may read any column, and lies in memory itself, many times over.
             Some(text) => view.reading().saturating_add(16 * text.len() as u64),
             None => view.reading().min(SMALL_READ),
         };
-        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), Turn::First).await
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), Turn::First, peer).await
     }
 
-    /// Takes the memory of a query over whole spans.
+    /// Takes the memory of a query over the spans of a project that reads columns of these names, or all.
     pub(super) async fn room_to_read(
         &self,
-        view: &View<'_>,
+        project: &Project,
+        columns: Option<&[String]>,
         filter: Option<&str>,
         turn: Turn,
+        peer: &Peer,
     ) -> Result<Part, Refusal> {
-        let bytes = view.reading().saturating_add(16 * filter.map_or(0, str::len) as u64);
-        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), turn).await
+        let bytes = match (columns, filter) {
+            (Some(columns), None) => project.reading(columns),
+            (_, filter) => project.whole.saturating_add(16 * filter.map_or(0, str::len) as u64),
+        };
+        self.room.take(usize::try_from(bytes).unwrap_or(usize::MAX), turn, peer).await
     }
 
     /// The newest version.
@@ -161,17 +186,17 @@ impl View<'_> {
     }
 
     /// Opens the project of a name.
-    pub(super) async fn project(&self, name: &str) -> Result<Project, Refusal> {
+    pub(super) async fn project(&self, name: &str) -> Result<Arc<Project>, Refusal> {
         if !self.projects().contains(name) {
             return Err(Refusal::not_found(self.no_project(name)));
         }
-        self.open(name).await
+        self.opened(name).await
     }
 
     /// Opens the project of an id.
-    pub(super) async fn project_by_id(&self, id: &str) -> Result<Project, Refusal> {
+    pub(super) async fn project_by_id(&self, id: &str) -> Result<Arc<Project>, Refusal> {
         match self.projects().into_iter().find(|name| project_id(name) == id) {
-            Some(name) => self.open(name).await,
+            Some(name) => self.opened(name).await,
             None => {
                 Err(Refusal::not_found(format!("no project has the id {}: GET /v2/projects lists them", shown(id))))
             }
@@ -192,6 +217,27 @@ impl View<'_> {
             some.push(format!("{} more", known.len() - NAMES_SHOWN));
         }
         format!("there is no project {typed}, but {}", some.join(", "))
+    }
+
+    /// Opens a project of this version once for all requests.
+    async fn opened(&self, name: &str) -> Result<Arc<Project>, Refusal> {
+        let version = self.snapshot.manifest.version;
+        let cell = {
+            let mut opened = self.backend.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = opened.iter().position(|one| one.version == version && one.project == name);
+            let one = match known {
+                Some(at) => opened.remove(at),
+                None => Opened { version, project: name.to_owned(), cell: Arc::default() },
+            };
+            if opened.len() >= OPENED {
+                opened.remove(0);
+            }
+            let cell = Arc::clone(&one.cell);
+            opened.push(one);
+            cell
+        };
+        let project = cell.get_or_try_init(async || self.open(name).await.map(Arc::new)).await?;
+        Ok(Arc::clone(project))
     }
 
     async fn open(&self, name: &str) -> Result<Project, Refusal> {
@@ -227,6 +273,8 @@ impl View<'_> {
             held,
             rest: manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type())).collect(),
             row_bytes,
+            whole: self.reading(),
+            chunk_bytes: self.snapshot.chunk_bytes(name).await?,
             spans: context.table_provider("spans").await?,
             traces: context.table_provider("traces").await?,
             context,
@@ -244,12 +292,29 @@ pub(super) struct Project {
     rest: BTreeMap<String, DataType>,
     /// About how many bytes a span takes.
     pub(super) row_bytes: u64,
+    /// About how many bytes a query over whole spans takes.
+    whole: u64,
+    /// How many bytes of each column lie in a file together, at most.
+    chunk_bytes: HashMap<String, u64>,
     context: SessionContext,
     spans: Arc<dyn TableProvider>,
     traces: Arc<dyn TableProvider>,
 }
 
 impl Project {
+    /// About how many bytes a query over some columns takes.
+    fn reading(&self, columns: &[String]) -> u64 {
+        let schema = self.spans.schema();
+        // What is not stored under its name is read from others.
+        let Some(bytes) = columns.iter().try_fold(0_u64, |bytes, name| match self.chunk_bytes.get(name) {
+            Some(chunk) => Some(bytes + chunk),
+            None => (schema.index_of(name).is_ok() || !is_open_name(name)).then_some(bytes),
+        }) else {
+            return self.whole;
+        };
+        if bytes <= SMALL_READ / 2 { SMALL_READ.min(self.whole) } else { (bytes + BESIDE).min(self.whole) }
+    }
+
     /// The columns of `spans`, those of other projects too.
     pub(super) fn schema(&self) -> SchemaRef {
         self.spans.schema()

@@ -47,6 +47,8 @@ pub(super) struct Peer {
     state: Mutex<State>,
     closed: AtomicBool,
     waker: AtomicWaker,
+    /// Held by the one of its requests that waits for memory.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -183,7 +185,18 @@ impl Peer {
     fn new(address: IpAddr) -> Self {
         let state =
             State { known: false, busy: 0, idle: Instant::now(), stalled: None, why: "it was closed".to_owned() };
-        Self { address, state: Mutex::new(state), closed: AtomicBool::new(false), waker: AtomicWaker::new() }
+        Self {
+            address,
+            state: Mutex::new(state),
+            closed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            turn: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Waits until no other of its requests waits for memory.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Says that the client makes a request, and has shown its key.

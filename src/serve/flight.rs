@@ -23,8 +23,9 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::backend::{Backend, Project, View, column, starts_in};
+use super::backend::{Backend, Project, column, starts_in};
 use super::batches::pieces;
+use super::bodies::Counted;
 use super::columns::Selection;
 use super::command::{Export, Ticket};
 use super::connections::{Busy, Peer};
@@ -43,11 +44,11 @@ use crate::model::columns::TRACE_ID;
 
 /// The metadata that carries a client's key.
 const KEY: &str = "auth-token-bin";
-/// The biggest request that is read; a filter may name many ids.
-const MAX_REQUEST: usize = 8 << 20;
+/// The biggest request that is read.
+const MAX_REQUEST: usize = 2 << 20;
 
 /// The service with its check.
-pub(super) type Service = InterceptedService<FlightServiceServer<Flight>, KeyCheck>;
+pub(super) type Service = InterceptedService<Counted<FlightServiceServer<Flight>>, KeyCheck>;
 
 /// The service with its check: every call shows the key, whatever it asks for.
 pub(super) fn service(backend: Arc<Backend>, token: Option<Token>, shutdown: Shutdown) -> Service {
@@ -55,7 +56,7 @@ pub(super) fn service(backend: Arc<Backend>, token: Option<Token>, shutdown: Shu
         .max_decoding_message_size(MAX_REQUEST)
         // A message holds one row at least, and a row may be of any size.
         .max_encoding_message_size(usize::MAX);
-    InterceptedService::new(server, KeyCheck(token))
+    InterceptedService::new(Counted::new(server), KeyCheck(token))
 }
 
 /// Lets calls through that show the key; without a key, all of them.
@@ -94,9 +95,14 @@ pub(super) struct Flight {
 }
 
 /// Counts what is asked for, and tells of it.
-async fn count(backend: &Backend, export: &Export, descriptor: FlightDescriptor) -> Result<(FlightInfo, u64), Refusal> {
+async fn count(
+    backend: &Backend,
+    export: &Export,
+    descriptor: FlightDescriptor,
+    peer: &Peer,
+) -> Result<(FlightInfo, u64), Refusal> {
     let view = backend.newest().await?;
-    let _part = backend.room_to_find(&view, export.filter.as_deref()).await?;
+    let _part = backend.room_to_find(&view, export.filter.as_deref(), peer).await?;
     let project = view.project(&export.project).await?;
     let filter = filter::read(&project, export.filter.as_deref())?;
     let selection = select(&project, export, filter.as_ref())?;
@@ -130,11 +136,13 @@ enum Piece {
 async fn send(backend: Arc<Backend>, ticket: Ticket, out: Outlet<Piece>) -> Result<(), Refusal> {
     let began = Instant::now();
     let view = backend.version(ticket.version).await?;
+    let project = view.project(&ticket.export.project).await?;
+    let (columns, filter) = (ticket.export.columns.as_deref(), ticket.export.filter.as_deref());
     let (mut sent, mut first, mut long) = (0, true, false);
     loop {
         let turn = if first { Turn::First } else { Turn::Further };
-        let part = out.unless_gone(backend.room_to_read(&view, ticket.export.filter.as_deref(), turn)).await??;
-        let (selection, mut stream) = open(&view, &ticket.export).await?;
+        let part = out.unless_gone(backend.room_to_read(&project, columns, filter, turn, out.peer())).await??;
+        let (selection, mut stream) = open(&project, &ticket.export).await?;
         if std::mem::take(&mut first) {
             out.send(Piece::Schema(Arc::clone(&selection.schema))).await?;
         }
@@ -166,10 +174,9 @@ async fn send(backend: Arc<Backend>, ticket: Ticket, out: Outlet<Piece>) -> Resu
     }
 }
 
-async fn open(view: &View<'_>, export: &Export) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
-    let project = view.project(&export.project).await?;
-    let filter = filter::read(&project, export.filter.as_deref())?;
-    let selection = select(&project, export, filter.as_ref())?;
+async fn open(project: &Project, export: &Export) -> Result<(Selection, SendableRecordBatchStream), Refusal> {
+    let filter = filter::read(project, export.filter.as_deref())?;
+    let selection = select(project, export, filter.as_ref())?;
     let spans = wanted(project.read(Arc::clone(&selection.table))?, export, filter.as_ref())?;
     let stream = spans.select(selection.exprs.clone())?.execute_stream().await?;
     Ok((selection, stream))
@@ -282,14 +289,15 @@ impl FlightService for Flight {
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
         let began = Instant::now();
-        let _busy = peer(request.extensions())?.busy();
+        let peer = peer(request.extensions())?;
+        let _busy = peer.busy();
         let descriptor = request.into_inner();
         if descriptor.r#type() != DescriptorType::Cmd {
             return Err(Refusal::invalid("the descriptor must be a command").into());
         }
         let export = Export::parse(&descriptor.cmd)?;
         let (backend, asked) = (Arc::clone(&self.backend), export.clone());
-        let work = move || async move { count(&backend, &asked, descriptor).await };
+        let work = move || async move { count(&backend, &asked, descriptor, &peer).await };
         let counted = apart(self.shutdown.clone(), work).await.flatten();
         let outcome = match &counted {
             Ok((_, rows)) => format!("{rows} rows"),

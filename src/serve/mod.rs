@@ -34,6 +34,7 @@
 
 mod backend;
 mod batches;
+mod bodies;
 mod columns;
 mod command;
 mod connections;

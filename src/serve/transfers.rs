@@ -81,6 +81,11 @@ pub(super) enum Offered<'a, T> {
 }
 
 impl<T> Outlet<T> {
+    /// Whom it leads to.
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// Waits until the client has place for a piece. `holding`: whether the caller holds memory that others may want.
     ///
     /// # Errors

@@ -51,13 +51,14 @@ mod tests;
 mod tombstones;
 mod vacuum;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
+use futures::{StreamExt, TryStreamExt};
 
 pub(crate) use arrival::complete;
 pub use card::TooLarge;
@@ -162,6 +163,9 @@ impl Progress {
         (self.built.load(Ordering::Relaxed), self.planned.load(Ordering::Relaxed))
     }
 }
+
+/// Footers that are read at the same time.
+const FOOTERS: usize = 8;
 
 /// One version of a store: what it reads never changes.
 #[derive(Debug, Clone)]
@@ -355,6 +359,21 @@ impl Snapshot {
             cards.push((segment, card));
         }
         Ok(cards)
+    }
+
+    /// How many bytes of each column of a project's spans are read together, at most.
+    pub(crate) async fn chunk_bytes(&self, project: &str) -> Result<HashMap<String, u64>> {
+        let mut largest: HashMap<String, u64> = HashMap::new();
+        let segments = self.manifest.segments.iter().filter(|segment| segment.project == project);
+        let mut chunks =
+            futures::stream::iter(segments.map(|segment| self.segments.chunk_bytes(segment))).buffer_unordered(FOOTERS);
+        while let Some(of_segment) = chunks.try_next().await? {
+            for (column, bytes) in of_segment {
+                let most = largest.entry(column).or_default();
+                *most = bytes.max(*most);
+            }
+        }
+        Ok(largest)
     }
 
     /// All values of the columns that have few, by name, from what was noted when the segments were written; those of

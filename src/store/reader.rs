@@ -201,6 +201,22 @@ impl Segments {
         }
     }
 
+    /// How many bytes of each column of the spans lie in the file together, at most.
+    pub(crate) async fn chunk_bytes(&self, segment: &Segment) -> Result<HashMap<String, u64>> {
+        let mut reader = self.reader(segment, Which::Spans);
+        let footer = match reader.metadata().await {
+            Ok(footer) => footer,
+            Err(error) => return Err(manifest::explain(&self.place, self.version, error).await),
+        };
+        let mut largest = HashMap::new();
+        for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {
+            let bytes = u64::try_from(chunk.compressed_size()).unwrap_or_default();
+            let most: &mut u64 = largest.entry(chunk.column_path().string()).or_default();
+            *most = bytes.max(*most);
+        }
+        Ok(largest)
+    }
+
     async fn read(&self, segment: &Segment, which: Which, names: &[&str]) -> Result<RecordBatch> {
         let file = match which {
             Which::Spans => segment.spans_file(),

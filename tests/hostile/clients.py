@@ -120,7 +120,10 @@ class Flight:
         if window > 65_535:
             self.socket.sendall(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", window - 65_535)))
         # What the server takes at once holds from when its settings are acknowledged.
-        self.read_frame()
+        self.early, self.takes = [], {0: 65_535}
+        settings = self.read_frame()[3]
+        known = dict(struct.unpack(">HI", settings[at:at + 6]) for at in range(0, len(settings), 6))
+        self.first = known.get(4, 65_535)
         self.socket.sendall(frame(SETTINGS, 1, 0))
 
     def call(self, method, message, send=None, **more):
@@ -138,8 +141,18 @@ class Flight:
         body = body if whole else body[:send]
         parts = [body[at:at + 16_384] for at in range(0, len(body), 16_384)] or [b""]
         for at, part in enumerate(parts):
+            self.wait_to_send(self.stream, len(part))
             self.socket.sendall(frame(DATA, int(whole and at == len(parts) - 1), self.stream, part))
         return self.stream
+
+    def wait_to_send(self, stream, count):
+        """Waits until the server takes so many bytes of a call."""
+        early = []
+        while min(self.takes[0], self.takes.setdefault(stream, self.first)) < count:
+            early.append(self.read_frame())
+        self.early = early + self.early
+        for window in (0, stream):
+            self.takes[window] -= count
 
     def exact(self, count):
         out = b""
@@ -151,8 +164,13 @@ class Flight:
         return out
 
     def read_frame(self):
+        if self.early:
+            return self.early.pop(0)
         head = self.exact(9)
-        return head[3], head[4], struct.unpack(">I", head[5:])[0], self.exact(int.from_bytes(head[:3], "big"))
+        kind, stream, payload = head[3], struct.unpack(">I", head[5:])[0], self.exact(int.from_bytes(head[:3], "big"))
+        if kind == WINDOW_UPDATE:
+            self.takes[stream] = self.takes.get(stream, self.first) + struct.unpack(">I", payload)[0]
+        return kind, head[4], stream, payload
 
     def read(self, stream):
         """What a call gives, to its end."""
@@ -315,9 +333,9 @@ def half_bodies():
 def half_messages():
     def make():
         flight = Flight(server.ready["flight_port"])
-        flight.socket.settimeout(2)
+        flight.socket.settimeout(0.5)
         for _ in range(8):
-            flight.call("GetFlightInfo", b"x" * 4_000_000, send=60_000)
+            flight.call("GetFlightInfo", b"x" * 1_000_000, send=900_000)
         return flight
 
     return opened(20, make)

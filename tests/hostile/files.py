@@ -453,6 +453,31 @@ def _(path):
     path.write_bytes(data)
 
 
+def understated(path, codec):
+    """A page of 400 MB that states 100 bytes."""
+    import pyarrow.parquet
+    parquet_of(path, {**ids(1), "attributes.a": pyarrow.array(["x" * 400 * MB])}, use_dictionary=False, write_statistics=False, compression=codec)
+    group = pyarrow.parquet.ParquetFile(path).metadata.row_group(0)
+    column = next(group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == "attributes.a")
+    with open(path, "r+b") as file:
+        file.seek(column.data_page_offset)
+        head = file.read(9)
+        # Its type, then the unpacked size as a zigzag number, here padded to as many bytes as before.
+        assert head[0] == 0x15 and head[2] == 0x15 and head[7] < 0x80 <= head[6], head
+        file.seek(column.data_page_offset + 3)
+        file.write(bytes([0xc8, 0x81, 0x80, 0x80, 0x00]))
+
+
+@case("Parquet with a Brotli page larger than stated", 1, r"page at byte \d+ unpacks to more than the stated 100 bytes", needs_arrow=True)
+def _(path):
+    understated(path, "brotli")
+
+
+@case("Parquet with a gzip page larger than stated", 1, r"page at byte \d+ unpacks to more than the stated 100 bytes", needs_arrow=True)
+def _(path):
+    understated(path, "gzip")
+
+
 @case("broken Parquet", 1, r"^error: [^\n]*parquet:1: not a readable Parquet file: [^\n]*\n\Z", needs_arrow=True)
 def _(path):
     parquet_of(path, ids(1000))

@@ -57,15 +57,16 @@ pub(super) fn key_columns() -> Vec<Expr> {
 pub(super) async fn fetch(
     project: &Project,
     keys: &[Key],
+    read: &Read,
     columns: &Columns,
     cut: Option<usize>,
 ) -> Result<Vec<Option<Box<RawValue>>>, Refusal> {
     let places: HashMap<(&str, &str), usize> =
         keys.iter().enumerate().map(|(place, key)| ((key.trace.as_str(), key.span.as_str()), place)).collect();
     let mut found: Vec<Option<Box<RawValue>>> = vec![None; keys.len()];
-    let (names, open_names) = wanted(project, columns);
-    let spans = project.read(project.spans_table_with(&open_names)?)?.filter(any_of(keys))?;
-    let mut stream = spans.select(names.iter().map(|name| column(name)).collect::<Vec<_>>())?.execute_stream().await?;
+    let spans = project.read(project.spans_table_with(&read.open_names)?)?.filter(any_of(keys))?;
+    let names = read.names.iter().map(|name| column(name));
+    let mut stream = spans.select(names.collect::<Vec<_>>())?.execute_stream().await?;
     while let Some(batch) = stream.try_next().await? {
         let shape = Shape::new(&batch, columns, cut);
         for row in 0..batch.num_rows() {
@@ -93,28 +94,38 @@ fn any_of(keys: &[Key]) -> Expr {
     condition
 }
 
-/// The columns to read, and those among them that are computed from others.
-fn wanted(project: &Project, columns: &Columns) -> (Vec<String>, BTreeSet<String>) {
-    let schema = project.schema();
-    let in_answer = |name: &str| FAMILIES.iter().any(|family| name.starts_with(family)) && !FIXED.contains(&name);
-    let mut names: Vec<String> = FIXED.map(str::to_owned).to_vec();
-    let mut open_names = BTreeSet::new();
-    match &columns.included {
-        Some(included) => {
-            let known = |name: &&String| in_answer(name) && (schema.index_of(name).is_ok() || is_open_name(name));
-            for name in included.iter().filter(known) {
-                names.push(name.clone());
-                if columns::canonical(name).is_none() {
-                    open_names.insert(name.clone());
+/// The columns that are read for an answer.
+pub(super) struct Read {
+    pub(super) names: Vec<String>,
+    /// Those among them that may be computed from others.
+    open_names: BTreeSet<String>,
+}
+
+impl Read {
+    pub(super) fn of(project: &Project, columns: &Columns) -> Self {
+        let schema = project.schema();
+        let in_answer = |name: &str| FAMILIES.iter().any(|family| name.starts_with(family)) && !FIXED.contains(&name);
+        let mut names: Vec<String> = FIXED.map(str::to_owned).to_vec();
+        let mut open_names = BTreeSet::new();
+        match &columns.included {
+            Some(included) => {
+                let known = |name: &&String| in_answer(name) && (schema.index_of(name).is_ok() || is_open_name(name));
+                for name in included.iter().filter(known) {
+                    names.push(name.clone());
+                    if columns::canonical(name).is_none() {
+                        open_names.insert(name.clone());
+                    }
                 }
             }
+            None => {
+                let filled = |name: &&str| {
+                    in_answer(name) && project.holds(name) && !name.starts_with(METADATA_PREFIX) && columns.want(name)
+                };
+                names.extend(
+                    schema.fields().iter().map(|field| field.name().as_str()).filter(filled).map(str::to_owned),
+                );
+            }
         }
-        None => {
-            let filled = |name: &&str| {
-                in_answer(name) && project.holds(name) && !name.starts_with(METADATA_PREFIX) && columns.want(name)
-            };
-            names.extend(schema.fields().iter().map(|field| field.name().as_str()).filter(filled).map(str::to_owned));
-        }
+        Self { names, open_names }
     }
-    (names, open_names)
 }

@@ -64,6 +64,11 @@ impl Page {
         self.out.unless_gone(work).await.flatten()
     }
 
+    /// Who reads it.
+    pub(super) fn peer(&self) -> &Peer {
+        self.out.peer()
+    }
+
     async fn end(self) -> Result<(), Refusal> {
         self.out.send(Part { text: self.text, whole: self.sent == 0, note: self.note }).await?;
         self.out.end().await

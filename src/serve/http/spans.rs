@@ -9,7 +9,7 @@ use axum::response::Response;
 use datafusion::logical_expr::{Expr, lit};
 use serde::{Deserialize, Serialize};
 
-use super::fetch::{Key, MAX_ANSWER, fetch, key_columns, keys, together};
+use super::fetch::{Key, MAX_ANSWER, Read, fetch, key_columns, keys, together};
 use super::page::{self, Page};
 use super::problem::Problem;
 use super::query::{PageQuery, PageRequest};
@@ -47,7 +47,7 @@ pub(super) async fn list(
 async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) -> Result<Page, Refusal> {
     let filter = request.filter.as_deref();
     let view = backend.newest().await?;
-    let part = page.unless_gone(backend.room_to_find(&view, filter)).await?;
+    let part = page.unless_gone(backend.room_to_find(&view, filter, page.peer())).await?;
     let project = view.project_by_id(&request.project_id).await?;
     let mut wanted = page.unless_gone(newest(&project, request)).await?;
     drop(part);
@@ -55,6 +55,7 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
     wanted.truncate(request.limit);
     page.note(format!("{} {}: {} spans", shown(&project.name), window_text(request.window), wanted.len()));
     page.push("{\"spans\":[").await?;
+    let read = Read::of(&project, &request.columns);
     let (mut taken, mut between) = (0, "");
     for some in wanted.chunks(together(&project)) {
         if page.bytes() > MAX_ANSWER {
@@ -62,8 +63,8 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
             break;
         }
         let turn = if taken == 0 { Turn::First } else { Turn::Further };
-        let part = page.unless_gone(backend.room_to_read(&view, None, turn)).await?;
-        let fetched = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
+        let part = page.unless_gone(backend.room_to_read(&project, Some(&read.names), None, turn, page.peer())).await?;
+        let fetched = page.unless_gone(fetch(&project, some, &read, &request.columns, request.cut)).await?;
         drop(part);
         taken += some.len();
         for span in fetched.into_iter().flatten() {

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, JoinType, lit};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::fetch::{Key, MAX_ANSWER, fetch, key_columns, keys, together};
+use super::fetch::{Key, MAX_ANSWER, Read, fetch, key_columns, keys, together};
 use super::page::{self, Page};
 use super::problem::Problem;
 use super::query::{PageQuery, PageRequest};
@@ -75,7 +75,7 @@ pub(super) async fn list(
 async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) -> Result<Page, Refusal> {
     let filter = request.filter.as_deref();
     let view = backend.newest().await?;
-    let part = page.unless_gone(backend.room_to_find(&view, filter)).await?;
+    let part = page.unless_gone(backend.room_to_find(&view, filter, page.peer())).await?;
     let project = view.project_by_id(&request.project_id).await?;
     let mut found = page.unless_gone(newest(&project, request)).await?;
     let mut more = found.len() > request.limit;
@@ -93,6 +93,7 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
     page.note(format!("{} {}: {} traces", shown(&project.name), window_text(request.window), traces.len()));
     page.push("{\"traces\":[").await?;
     let (mut left, mut fetched) = (keys.as_slice(), Vec::new().into_iter());
+    let read = Read::of(&project, &request.columns);
     let (mut last, mut between, mut turn) = (None, "", Turn::First);
     for (found, spans, spans_truncated) in traces {
         if page.bytes() > MAX_ANSWER {
@@ -114,9 +115,11 @@ async fn write(backend: &Backend, request: &PageRequest<After>, mut page: Page) 
             if fetched.len() == 0 {
                 let some;
                 (some, left) = left.split_at(left.len().min(together(&project)));
-                let part = page.unless_gone(backend.room_to_read(&view, None, turn)).await?;
+                let part = page
+                    .unless_gone(backend.room_to_read(&project, Some(&read.names), None, turn, page.peer()))
+                    .await?;
                 turn = Turn::Further;
-                let spans = page.unless_gone(fetch(&project, some, &request.columns, request.cut)).await?;
+                let spans = page.unless_gone(fetch(&project, some, &read, &request.columns, request.cut)).await?;
                 drop(part);
                 fetched = spans.into_iter();
             }

@@ -2,7 +2,7 @@
 //! state, and pages that repeat a little are much once they are decoded.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use bytesize::ByteSize;
 use parquet::basic::Compression;
@@ -14,8 +14,11 @@ use super::limits::{Limits, begin};
 /// A header is looked for in so many bytes, and where it is not whole there, in the most that one may have.
 const LOOK: u64 = 512;
 const LONGEST_HEADER: u64 = 16 << 20;
-/// How many times its size a gzip page can unpack to.
+/// How many times its size a page can unpack to.
 const DEFLATE: u64 = 1_032;
+const LZ4: u64 = 255;
+/// Bytes that are unpacked together.
+const BROTLI_BUFFER: usize = 4_096;
 /// The encoding in which each value may repeat the beginning of the one before it.
 const DELTA_BYTE_ARRAY: i64 = 7;
 
@@ -103,10 +106,17 @@ fn look_at(file: &File, column: &ColumnChunkMetaData, limits: &Limits) -> Result
         if packed.max(unpacked) > limits.memory as u64 {
             return Err(limits.too_large(&format!("a page at byte {at}"), packed.max(unpacked)));
         }
-        // This codec makes room for what comes, not for what was stated.
-        if matches!(column.compression(), Compression::GZIP(_)) && packed.saturating_mul(DEFLATE) > limits.memory as u64
-        {
-            check_gzip(file, body, packed, unpacked).map_err(|reason| format!("the page at byte {at} {reason}"))?;
+        // These codecs make room for what comes, not for what was stated.
+        let most = match column.compression() {
+            Compression::GZIP(_) => packed.saturating_mul(DEFLATE),
+            Compression::LZ4 => packed.saturating_mul(LZ4),
+            Compression::BROTLI(_) => u64::MAX,
+            _ => 0,
+        };
+        if most > limits.memory as u64 {
+            let packed = file.get_read(body).map_err(|error| error.to_string())?.take(packed);
+            check_unpacked(column.compression(), packed, unpacked)
+                .map_err(|reason| format!("the page at byte {at} {reason}"))?;
         }
         match header.dictionary {
             // Each value of a dictionary takes some bytes, and room is made for all.
@@ -125,12 +135,31 @@ fn look_at(file: &File, column: &ColumnChunkMetaData, limits: &Limits) -> Result
     Ok(found)
 }
 
-/// Unpacks a page to see whether it is as long as stated.
-fn check_gzip(file: &File, at: u64, packed: u64, unpacked: u64) -> Result<(), String> {
-    let stream = file.get_read(at).map_err(|error| error.to_string())?;
-    let mut rest = flate2::bufread::MultiGzDecoder::new(stream.take(packed)).take(unpacked.saturating_add(1));
-    let count = std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| error.to_string())?;
-    if count > unpacked { Err(format!("unpacks to more than the stated {unpacked} bytes")) } else { Ok(()) }
+/// Unpacks a page to see whether it is as long as stated. What is wrong with it otherwise, who reads it will say.
+fn check_unpacked(codec: Compression, packed: impl BufRead, unpacked: u64) -> Result<(), String> {
+    let unpacking: Box<dyn Read + '_> = match codec {
+        Compression::BROTLI(_) => Box::new(brotli::Decompressor::new(packed, BROTLI_BUFFER)),
+        // Pages in its other forms take no more room than stated.
+        Compression::LZ4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
+        _ => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+    };
+    let mut counted = Counted { unpacking, bytes: 0 };
+    let _ = std::io::copy(&mut counted.by_ref().take(unpacked.saturating_add(1)), &mut std::io::sink());
+    if counted.bytes > unpacked { Err(format!("unpacks to more than the stated {unpacked} bytes")) } else { Ok(()) }
+}
+
+/// What was read, also before an error.
+struct Counted<R> {
+    unpacking: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.unpacking.read(to)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
 }
 
 fn header_at(file: &File, at: u64, end: u64) -> Option<Header> {
