@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::TryStreamExt;
 use spanql::engine::{Engine, Params, StoreEngine};
-use spanql::sources::demo::{DEFAULT_SEED, Generator};
+use spanql::demo::{DEFAULT_SEED, Generator};
 use spanql::store::{Progress, Store};
 use tokio::runtime::Runtime;
 

@@ -11,7 +11,7 @@
 //! use futures::TryStreamExt;
 //! use spanql::engine::{Params, StoreEngine};
 //! use spanql::output::{Format, Options, ResultWriter};
-//! use spanql::sources::demo::Generator;
+//! use spanql::demo::Generator;
 //! use spanql::store::{Progress, Store};
 //!
 //! // Also a directory, or a URL such as s3://bucket/prefix.
@@ -65,17 +65,18 @@
 //! written by strangers, and no shape of it may end in a panic.
 
 pub mod cli;
-pub mod config;
-pub mod engine;
-pub mod filter;
-pub mod model;
-pub mod output;
-mod panics;
+pub use spanql_demo as demo;
+pub use spanql_engine as engine;
+pub use spanql_filter as filter;
+pub use spanql_model as model;
+pub use spanql_output as output;
+use spanql_model::panics;
 pub mod pull;
 pub mod repl;
 pub mod report;
 pub mod serve;
-pub mod sources;
-pub mod store;
-mod syntax;
-pub mod trace;
+pub use spanql_sources as sources;
+pub use spanql_sources::config;
+use spanql_filter::dialect as syntax;
+pub use spanql_store as store;
+pub use spanql_trace as trace;

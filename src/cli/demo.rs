@@ -26,7 +26,7 @@ use crate::pull::Order;
 use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
-use crate::sources::demo::Generator;
+use crate::demo::Generator;
 use crate::store::{PullKey, Segment, Snapshot, Store};
 
 /// Columns of the demo's tables where there is no terminal.

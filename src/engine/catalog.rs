@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::error::EngineError;
 use super::filtered::{self, Filtered};
 use super::remote::RemoteTable;
-use crate::model::columns;
+use spanql_model::columns;
 
 /// The catalog that holds everything.
 pub(crate) const CATALOG: &str = "spanql";
@@ -332,7 +332,7 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
-    pub(crate) fn new(base: Arc<dyn CatalogProviderList>, tables: HashMap<TableKey, Arc<dyn TableProvider>>) -> Self {
+    pub fn new(base: Arc<dyn CatalogProviderList>, tables: HashMap<TableKey, Arc<dyn TableProvider>>) -> Self {
         Self { base, tables: Arc::new(tables) }
     }
 }

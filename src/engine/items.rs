@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::syntax::Lexeme;
+use spanql_filter::dialect::Lexeme;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
@@ -118,7 +118,7 @@ fn ends_items(keyword: Keyword, before: [&Token; 2]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::lex;
+    use spanql_filter::dialect::lex;
 
     fn first(sql: &str) -> Vec<String> {
         let lexemes = lex(sql).unwrap();

@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::error::{Result, StoreError};
 use super::place::Place;
 use super::segment::new_id;
-use crate::model::types::OpenType;
+use spanql_model::types::OpenType;
 
 /// The newest format this code reads and the one it writes.
 const FORMAT: u32 = 1;

@@ -12,8 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::error::{Result, StoreError};
 use super::merge::Place;
 use super::open_columns::{Folding, Scalar, Unfolded};
-use crate::model::columns;
-use crate::model::types::OpenType;
+use spanql_model::columns;
+use spanql_model::types::OpenType;
 
 /// The column of packed values. It is no name that an arrival may have.
 pub(crate) const PACKED: &str = "packed";

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
-use super::paths::{dangling_link, home_path, is_scheme, resolve};
 use super::sink::Content;
+use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";

@@ -73,3 +73,4 @@ mod support;
 mod surface;
 mod terminal;
 mod upstream;
+mod views_demo;

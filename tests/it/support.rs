@@ -12,7 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use spanql::engine::{Engine, Params, StoreEngine};
 use spanql::model::columns;
-use spanql::sources::demo::Generator;
+use spanql::demo::Generator;
 use spanql::store::{Committed, Progress, Snapshot, Store, StoreError};
 
 /// 2026-01-01T00:00:00Z in nanoseconds.

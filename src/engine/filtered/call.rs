@@ -7,13 +7,13 @@ use datafusion::common::ScalarValue;
 
 use super::trees::{Session, holding_trace};
 use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table, pattern};
-use crate::engine::catalog::{Catalog, TableInfo};
-use crate::engine::error::EngineError;
-use crate::engine::ids::{IdKind, whole_id};
-use crate::engine::remote::RemoteTable;
-use crate::filter::opik::{self, Entity};
-use crate::filter::{Names, Unknown, arize};
-use crate::trace::structure::Side;
+use crate::catalog::{Catalog, TableInfo};
+use crate::error::EngineError;
+use crate::ids::{IdKind, whole_id};
+use crate::remote::RemoteTable;
+use spanql_filter::opik::{self, Entity};
+use spanql_filter::{Names, Unknown, arize};
+use spanql_trace::structure::Side;
 
 /// Calls one of the functions; `None` if it is none of them.
 pub(crate) fn call(
@@ -145,7 +145,7 @@ pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, E
     };
     let Some(TableInfo { key, spans, provider, .. }) = catalog.whole_table(&parts)? else {
         let known = catalog.table_names();
-        let near = crate::model::nearest::nearest(typed, known.iter().map(String::as_str));
+        let near = spanql_model::nearest::nearest(typed, known.iter().map(String::as_str));
         return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
     };
     if !spans {

@@ -29,15 +29,14 @@ use trees::Session;
 use wholes::trace_ids;
 
 use super::catalog::Catalog;
-use super::compare::compare_mixed_types;
 use super::derived::with_open_names;
 use super::error::EngineError;
 use super::remote::RemoteTable;
 use super::tables::CriticalPathTable;
-use crate::filter;
-use crate::filter::opik::AnySpan;
-use crate::filter::pattern::Pattern;
-use crate::model::columns::{PROJECT, TRACE_ID};
+use spanql_filter::opik::AnySpan;
+use spanql_filter::pattern::Pattern;
+use spanql_model::columns::{PROJECT, TRACE_ID};
+use spanql_filter::compare::compare_mixed_types;
 
 /// The names of the functions, sorted.
 pub(crate) const FUNCTIONS: [&str; 7] =
@@ -198,7 +197,7 @@ impl Filtered {
     fn rows(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         match &self.selects {
             Selects::Spans(condition) => {
-                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(spanql_filter::columns(condition)))?;
                 let rows = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
                 Ok((view(rows.project(self.shown(names))?)?, notes))
             }
@@ -206,7 +205,7 @@ impl Filtered {
                 if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
                     return self.whole_traces(remote, std::slice::from_ref(condition), None, names);
                 }
-                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(spanql_filter::columns(condition)))?;
                 let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
                 let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
                 let ids = |table| [PROJECT, TRACE_ID].map(|name| named(table, name)).to_vec();
@@ -286,7 +285,7 @@ impl Table {
         names: &BTreeSet<String>,
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let schema = provider.schema();
-        let asked = |name: &&String| schema.index_of(name).is_err() || crate::model::derived::indexed(name).is_some();
+        let asked = |name: &&String| schema.index_of(name).is_err() || spanql_model::derived::indexed(name).is_some();
         if !names.iter().any(|name| asked(&name)) {
             return Ok((provider, vec![]));
         }

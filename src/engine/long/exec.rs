@@ -26,7 +26,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::out::Out;
 use super::reads::Reads;
 use super::{Cell, Expand, Long, Source};
-use crate::engine::per_trace::{Traces, whole_traces};
+use crate::per_trace::{Traces, whole_traces};
 
 /// Makes rows of spans into rows of a table, batch by batch, in the order of the spans.
 ///
@@ -47,7 +47,7 @@ pub(super) struct ExpandExec {
 
 impl ExpandExec {
     /// The rows of `made`, which reads `input`.
-    pub(super) fn new(
+    pub fn new(
         table: Long,
         projection: Vec<usize>,
         schema: SchemaRef,

@@ -31,7 +31,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 
-use crate::model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
+use spanql_model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
 use out::Out;
 use reads::{Names, Reads};
 

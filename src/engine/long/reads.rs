@@ -10,10 +10,10 @@ use datafusion::common::{Column, internal_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, lit};
 
-use crate::filter::any_of;
-use crate::model::columns::REST;
-use crate::model::json::Tree;
-use crate::store::floats_to_text;
+use spanql_filter::any_of;
+use spanql_model::columns::REST;
+use spanql_model::json::Tree;
+use spanql_store::floats_to_text;
 
 /// Columns that are asked for values before rows are read.
 const MOST_ASKED: usize = 64;
@@ -76,7 +76,7 @@ impl Reads {
     }
 
     /// The columns that are read.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
         let rest = (!self.keys.is_empty()).then_some(REST);
         self.names.iter().filter(|name| !self.keys.contains_key(*name)).map(String::as_str).chain(rest)
     }
@@ -179,7 +179,7 @@ impl List {
     }
 
     /// The columns that have values of it.
-    pub(super) fn columns<'r>(&self, reads: &'r Reads) -> impl Iterator<Item = &'r str> {
+    pub fn columns<'r>(&self, reads: &'r Reads) -> impl Iterator<Item = &'r str> {
         self.whole.iter().chain(self.indexed.iter().map(|(_, place)| place)).map(|&place| reads.column_of(place))
     }
 

@@ -20,8 +20,8 @@ use datafusion::physical_plan::filter::FilterExec;
 use super::exec::ExpandExec;
 use super::reads::Names;
 use super::{Cell, Long};
-use crate::engine::tables::SegmentsTable;
-use crate::model::columns::{PROJECT, TRACE_ID};
+use crate::tables::SegmentsTable;
+use spanql_model::columns::{PROJECT, TRACE_ID};
 
 /// A long table over the spans of a store.
 ///
@@ -37,7 +37,7 @@ pub(crate) struct LongTable {
 
 impl LongTable {
     /// A table over these spans, whose `attributes.rest` has these names.
-    pub(crate) fn new(table: Long, spans: Arc<SegmentsTable>, rest: Arc<BTreeMap<String, DataType>>) -> Self {
+    pub fn new(table: Long, spans: Arc<SegmentsTable>, rest: Arc<BTreeMap<String, DataType>>) -> Self {
         let names = Names { schema: spans.schema(), rest };
         Self { table, spans, names, schema: table.schema() }
     }

@@ -24,13 +24,13 @@ use super::fit::{Misfit, fit, with_held};
 use super::outcome::{Outcome, Remark};
 use super::table::title;
 use super::window::Start;
-use crate::engine::EngineError;
-use crate::engine::rows::in_words;
-use crate::filter::columns;
-use crate::model::columns::{METADATA_PREFIX, START_TIME};
-use crate::model::nearest::as_typed;
-use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
-use crate::store::complete;
+use crate::EngineError;
+use crate::rows::in_words;
+use spanql_filter::columns;
+use spanql_model::columns::{METADATA_PREFIX, START_TIME};
+use spanql_model::nearest::as_typed;
+use spanql_sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
+use spanql_store::complete;
 
 /// Reads the spans of a request, in one partition.
 ///
@@ -49,7 +49,7 @@ pub(super) struct RemoteScanExec {
 }
 
 impl RemoteScanExec {
-    pub(super) fn new(
+    pub fn new(
         source: Arc<dyn SpanSource>,
         request: ExportRequest,
         start: Start,

@@ -17,12 +17,12 @@ use super::announcements::Announced;
 use super::scan::RemoteScanExec;
 use super::traces::TracesWhereTable;
 use super::window::{Bounds, Chosen, Start};
-use crate::engine::derived::{Reading, absent_name, read_open_name};
-use crate::filter::columns as columns_of;
-use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
-use crate::model::derived::holders;
-use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource, Window, remote_schema};
+use crate::derived::{Reading, absent_name, read_open_name};
+use spanql_filter::columns as columns_of;
+use spanql_model::columns::{self, CANONICAL, METADATA_PREFIX};
+use spanql_model::derived::holders;
+use spanql_model::nearest::as_typed;
+use spanql_sources::{ExportRequest, SpanSource, Window, remote_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
@@ -39,7 +39,7 @@ pub(crate) struct RemoteTable {
 }
 
 impl RemoteTable {
-    pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
+    pub fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
         let schema = Arc::new(remote_schema(&announced));
         let hoped_from = schema.fields().len();
         Self { source, project: project.to_owned(), announced, schema, hoped_from }

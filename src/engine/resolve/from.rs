@@ -15,7 +15,7 @@ use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
 use super::{Resolver, call, name_span, object_name, quoted};
-use crate::model::names::expand_alias;
+use spanql_model::names::expand_alias;
 
 /// How many relations one FROM may list.
 const MAX_RELATIONS: usize = MAX_JOINS;

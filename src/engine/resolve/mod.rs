@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 use super::catalog::{Catalog, FunctionTable, TableKey};
 use super::error::EngineError;
 use super::parse::Parsed;
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 use scope::{Columns, Scopes};
 
 /// How many tables a statement may read, a WITH query counted each time it is used.

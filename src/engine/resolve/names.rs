@@ -10,7 +10,6 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::super::functions::numbers::AS_NUMBER;
 use super::clauses::{in_lower_case, named};
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
@@ -18,10 +17,11 @@ use super::unknown::{
     unknown_relation,
 };
 use super::{Resolver, call};
-use crate::model::columns::canonical;
-use crate::model::derived::indexed;
-use crate::model::names::{expand_alias, is_open_name};
-use crate::model::nearest::{as_typed, nearest};
+use spanql_model::columns::canonical;
+use spanql_model::derived::indexed;
+use spanql_model::names::{expand_alias, is_open_name};
+use spanql_model::nearest::{as_typed, nearest};
+use spanql_filter::numbers::AS_NUMBER;
 
 /// A select item, resolved.
 #[derive(Debug, Clone)]

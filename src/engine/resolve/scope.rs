@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::quoted;
-use crate::model::names::expand_alias;
+use spanql_model::names::expand_alias;
 
 /// The columns of a relation.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) enum Match {
 }
 
 impl Columns {
-    pub(super) fn new(shown: Vec<String>, hidden: Vec<String>, open: Option<TableKey>) -> Self {
+    pub fn new(shown: Vec<String>, hidden: Vec<String>, open: Option<TableKey>) -> Self {
         let all = || shown.iter().chain(&hidden);
         let exact = all().cloned().collect();
         let mut lower: HashMap<String, Vec<String>> = HashMap::new();
@@ -80,7 +80,7 @@ pub(super) struct Rel {
 }
 
 impl Rel {
-    pub(super) fn new(qualifier: Vec<String>, columns: Rc<Columns>) -> Self {
+    pub fn new(qualifier: Vec<String>, columns: Rc<Columns>) -> Self {
         Self { qualifier, columns, omitted: HashSet::new(), unnamed: false }
     }
 

@@ -23,7 +23,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use crate::engine::inner::inner_plan;
+use crate::inner::inner_plan;
 
 /// A column that rows are ordered by.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub(crate) struct InOrderTable {
 
 impl InOrderTable {
     /// A table of the first `shown` columns of a plan; what it is ordered by may lie behind them.
-    pub(crate) fn new(rows: LogicalPlan, order: Vec<By>, shown: usize) -> Self {
+    pub fn new(rows: LogicalPlan, order: Vec<By>, shown: usize) -> Self {
         let fields: Vec<_> = rows.schema().fields().iter().take(shown).cloned().collect();
         Self { rows, order, schema: Arc::new(Schema::new(fields)) }
     }

@@ -14,7 +14,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::store::{Pull, Snapshot};
+use spanql_store::{Pull, Snapshot};
 
 const MILLISECOND: i64 = 1_000_000;
 
@@ -60,7 +60,7 @@ pub(crate) struct PullsTable {
 
 impl PullsTable {
     /// The table of a snapshot, of one project of the store or all. The ledger is read when the table is.
-    pub(crate) fn new(snapshot: Snapshot, project: Option<String>) -> Self {
+    pub fn new(snapshot: Snapshot, project: Option<String>) -> Self {
         Self { snapshot, project, schema: schema() }
     }
 }

@@ -5,14 +5,14 @@ mod narrow;
 mod print;
 mod read;
 
-pub(crate) use narrow::is_sayable;
+pub use narrow::is_sayable;
 pub use narrow::narrow;
 pub use print::print;
 pub(super) use read::lexed;
 pub use read::parse;
-pub(crate) use read::parse_upto;
+pub use read::parse_upto;
 
-use crate::model::nearest::as_typed;
+use spanql_model::nearest::as_typed;
 
 /// A column's name as the language has it: bare, or in double quotes as a whole.
 fn name(column: &str) -> String {

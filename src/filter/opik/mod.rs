@@ -22,7 +22,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use json::udfs;
+pub use json::udfs;
 pub use lower::{AnySpan, Oql, parse};
 pub use print::print;
 pub use read::compile;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::chars::{is_blank, is_digit, is_letter, is_word};
 use super::columns::{self, Op, Type};
 use super::{Clause, Entity, list};
-use crate::filter::{FilterError, MAX_BYTES, MAX_TERMS};
-use crate::model::nearest::nearest;
+use crate::{FilterError, MAX_BYTES, MAX_TERMS};
+use spanql_model::nearest::nearest;
 
 /// A clause and where its parts stand in the filter's text, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ pub use meaning::parse;
 pub use print::print;
 
 use super::{FilterError, MAX_BYTES};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// The span kinds that the search knows; any other kind is `UNKNOWN` to it.
 const KINDS: [&str; 12] = [

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, ident, lit, not};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{Expr, ident, lit, not};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::filter::{Names, Unknown, all_of, any_of, sample};
-use crate::model::columns::{self, spans_schema};
+use crate::{Names, Unknown, all_of, any_of, sample};
+use spanql_model::columns::{self, spans_schema};
 
 fn schema() -> SchemaRef {
     let open = [
@@ -29,7 +29,7 @@ fn meaning(query: &str) -> Result<String, FilterError> {
     let rest = BTreeMap::new();
     let schema = schema();
     let names = Names::new(&schema, &rest, Unknown::Error);
-    Ok(crate::filter::sql::print(&parse(&Parameters::read(query)?, &names)?.expr).unwrap())
+    Ok(crate::sql::print(&parse(&Parameters::read(query)?, &names)?.expr).unwrap())
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_is_said() {
         (c("attributes.unheard").eq(lit("x")), "", 1),
         (c("latency_ms").gt(lit(5)), "", 1),
         (c("name").eq(lit("a")).or(kind().eq(lit("LLM"))), "", 1),
-        (Expr::Column(datafusion::common::Column::new(Some("traces"), "name")).eq(lit("a")), "", 1),
+        (Expr::Column(datafusion_common::Column::new(Some("traces"), "name")).eq(lit("a")), "", 1),
         (lit(true), "", 0),
         (lit(false), "", 1),
     ] {
@@ -249,7 +249,7 @@ fn parameters_come_back() {
     ] {
         let parameters = Parameters::read(query).unwrap();
         let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Error)).unwrap();
-        assert_eq!(print(&[filter.expr], &schema), crate::filter::Said { said: Some(parameters), rest: vec![] });
+        assert_eq!(print(&[filter.expr], &schema), crate::Said { said: Some(parameters), rest: vec![] });
     }
 }
 

@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use crate::config::ArizeSettings;
-use crate::model::arrival::Origin;
-use crate::model::window::Window;
+use spanql_model::arrival::Origin;
+use spanql_model::window::Window;
 
 use super::error::SourceError;
 use super::remote::{ExportRequest, Project, SpanSource, SpanStream};

@@ -16,7 +16,7 @@ use super::files::WrittenFile;
 use super::heads;
 use super::manifest::{FileRef, Manifest};
 use super::place::Place;
-use crate::model::window::{Window, united, without};
+use spanql_model::window::{Window, united, without};
 
 pub use gap::{Gap, Why};
 pub(crate) use record::Record;

@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
 use super::error::{Result, StoreError};
 use super::packed::Packed;
-use crate::model::columns;
+use spanql_model::columns;
 
 pub(crate) use metadata::set_keys;
 pub(crate) use spans::latency_ms;

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use spanql::engine::{Params, Relation, StoreEngine};
 use spanql::model::arrival::{Origin, convert_batch};
-use spanql::sources::demo::Generator;
+use spanql::demo::Generator;
 use spanql::store::{Progress, Store};
 
 use super::fake::{Fake, PROJECT};
