@@ -332,7 +332,7 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
-    pub fn new(base: Arc<dyn CatalogProviderList>, tables: HashMap<TableKey, Arc<dyn TableProvider>>) -> Self {
+    pub(crate) fn new(base: Arc<dyn CatalogProviderList>, tables: HashMap<TableKey, Arc<dyn TableProvider>>) -> Self {
         Self { base, tables: Arc::new(tables) }
     }
 }

@@ -1,7 +1,7 @@
 //! Comparison of text with numbers, booleans and times in whole plans, ahead of DataFusion's coercion.
 
 use datafusion::common::NullEquality;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::merge_schema;

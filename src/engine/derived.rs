@@ -16,11 +16,11 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 use super::error::EngineError;
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member, json_path};
 use super::limits::MAX_OPEN_NAMES;
+use spanql_filter::numbers::is_text;
 use spanql_model::columns;
 use spanql_model::derived::{derived_list, holders, indexed};
 use spanql_model::names::absent_type;
 use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
-use spanql_filter::numbers::is_text;
 
 /// How a name that a table has no column of is read.
 #[derive(Debug, Clone)]

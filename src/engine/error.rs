@@ -25,6 +25,7 @@ pub struct EngineError {
 }
 
 impl EngineError {
+    /// An error of a kind, and what failed.
     pub fn new(code: &'static str, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), why: None, help: None, position: None, suggestion: None }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use spanql_filter::dialect::Lexeme;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
+use spanql_filter::dialect::Lexeme;
 
 /// The texts of the items of each SELECT, by the place of its keyword.
 pub(crate) type ItemTexts = HashMap<Location, Vec<String>>;

@@ -20,13 +20,13 @@ use super::EngineError;
 use super::balance::balance;
 use super::derived::{Reading, read_name};
 use super::remote::requested;
+use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::{columns as columns_of, sql, with_stack};
 use spanql_model::columns;
 use spanql_model::derived::{derived_list, indexed};
 use spanql_model::names::is_open_name;
 use spanql_sources::remote_schema;
 use spanql_store::complete;
-use spanql_filter::compare::compare_mixed_types;
 
 /// Chooses the rows of arrivals that a condition is true of, with the semantics of SQL: text is compared with numbers,
 /// lists that are computed are computed, an open name that no row has is null.

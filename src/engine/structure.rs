@@ -23,11 +23,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::remote::around;
 use super::rows::{over_columns, physical};
 use super::tables::SegmentsTable;
+use exec::{StructureExec, Tree};
 use spanql_filter::pattern::Pattern;
 use spanql_filter::{columns as columns_of, with_stack};
 use spanql_model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, is_of_tree};
 use spanql_trace::structure::Chain;
-use exec::{StructureExec, Tree};
 
 const LEFT: &str = "tree.left";
 const RIGHT: &str = "tree.right";
@@ -49,7 +49,7 @@ pub(crate) struct StructureTable {
 
 impl StructureTable {
     /// The spans of a table with these names in its `attributes.rest`.
-    pub fn new(
+    pub(crate) fn new(
         spans: Arc<dyn TableProvider>,
         rest: Arc<BTreeMap<String, DataType>>,
         pattern: &Pattern,

@@ -11,6 +11,12 @@ pub struct CellTexts<'a> {
     columns: Vec<Encoder<'a>>,
 }
 
+impl std::fmt::Debug for CellTexts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CellTexts").finish_non_exhaustive()
+    }
+}
+
 impl<'a> CellTexts<'a> {
     /// Prepares a batch, with timestamps in a zone.
     ///

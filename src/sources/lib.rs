@@ -8,8 +8,8 @@ mod messages;
 mod remote;
 mod retry;
 
-pub use spanql_model::window::Window;
 pub use error::SourceError;
 pub use remote::remote_schema;
 pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
 pub use retry::{BRIEF, PATIENT, retrying};
+pub use spanql_model::window::Window;

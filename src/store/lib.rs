@@ -171,6 +171,7 @@ const FOOTERS: usize = 8;
 pub struct Snapshot {
     /// What the version holds.
     pub manifest: Arc<Manifest>,
+    /// Access to its segments.
     pub segments: Segments,
 }
 

@@ -29,7 +29,9 @@ pub(crate) struct Cache {
 /// Which of a segment's two Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// Its spans.
     Spans,
+    /// The summaries of its traces.
     Traces,
 }
 
@@ -182,6 +184,7 @@ pub struct Segments {
 }
 
 impl Segments {
+    /// A reader of one of its files.
     pub fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
         SegmentReader {
             place: self.place.clone(),

@@ -33,10 +33,10 @@ use super::derived::with_open_names;
 use super::error::EngineError;
 use super::remote::RemoteTable;
 use super::tables::CriticalPathTable;
+use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::opik::AnySpan;
 use spanql_filter::pattern::Pattern;
 use spanql_model::columns::{PROJECT, TRACE_ID};
-use spanql_filter::compare::compare_mixed_types;
 
 /// The names of the functions, sorted.
 pub(crate) const FUNCTIONS: [&str; 7] =

@@ -10,9 +10,9 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::{Filtered, MATCHING, SESSIONS, TRACES, column, named, scan, typed, view};
+use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::opik::AnySpan;
 use spanql_model::columns::{PROJECT, SPAN_ID, TRACE_ID};
-use spanql_filter::compare::compare_mixed_types;
 
 /// What the root spans of traces are called while traces are filtered.
 const ROOT: &str = "root";

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 
-
 /// Adds the functions of this module and those over JSON text; an own one takes the place of a function of the same
 /// name.
 pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limit) -> Result<()> {
     datafusion_functions_json::register_all(registry)?;
-    for function in
-        [spanql_filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(spanql_filter::numbers::all())
+    for function in [spanql_filter::contains_udf().as_ref().clone()]
+        .into_iter()
+        .chain(json::all())
+        .chain(spanql_filter::numbers::all())
     {
         registry.register_udf(function.into())?;
     }

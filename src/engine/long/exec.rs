@@ -47,7 +47,7 @@ pub(super) struct ExpandExec {
 
 impl ExpandExec {
     /// The rows of `made`, which reads `input`.
-    pub fn new(
+    pub(super) fn new(
         table: Long,
         projection: Vec<usize>,
         schema: SchemaRef,

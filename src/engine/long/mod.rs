@@ -31,9 +31,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 
-use spanql_model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
 use out::Out;
 use reads::{Names, Reads};
+use spanql_model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
 
 pub(crate) use table::LongTable;
 pub(crate) use turns::TURNS_SQL;

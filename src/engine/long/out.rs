@@ -41,7 +41,7 @@ enum Cells {
 
 impl Out {
     /// No rows, with these columns of a table.
-    pub fn new(table: Long, projection: &[usize], schema: SchemaRef) -> Self {
+    pub(super) fn new(table: Long, projection: &[usize], schema: SchemaRef) -> Self {
         let columns = table.columns();
         let mut places = vec![None; columns.len()];
         let mut cells = Vec::with_capacity(projection.len());

@@ -76,7 +76,7 @@ impl Reads {
     }
 
     /// The columns that are read.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
         let rest = (!self.keys.is_empty()).then_some(REST);
         self.names.iter().filter(|name| !self.keys.contains_key(*name)).map(String::as_str).chain(rest)
     }
@@ -179,7 +179,7 @@ impl List {
     }
 
     /// The columns that have values of it.
-    pub fn columns<'r>(&self, reads: &'r Reads) -> impl Iterator<Item = &'r str> {
+    pub(super) fn columns<'r>(&self, reads: &'r Reads) -> impl Iterator<Item = &'r str> {
         self.whole.iter().chain(self.indexed.iter().map(|(_, place)| place)).map(|&place| reads.column_of(place))
     }
 

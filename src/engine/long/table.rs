@@ -37,7 +37,7 @@ pub(crate) struct LongTable {
 
 impl LongTable {
     /// A table over these spans, whose `attributes.rest` has these names.
-    pub fn new(table: Long, spans: Arc<SegmentsTable>, rest: Arc<BTreeMap<String, DataType>>) -> Self {
+    pub(crate) fn new(table: Long, spans: Arc<SegmentsTable>, rest: Arc<BTreeMap<String, DataType>>) -> Self {
         let names = Names { schema: spans.schema(), rest };
         Self { table, spans, names, schema: table.schema() }
     }

@@ -40,7 +40,7 @@ impl std::fmt::Debug for Announcements {
 
 impl Announcements {
     /// Announcements that are asked for again when they are older than `kept`.
-    pub fn new(source: Arc<dyn SpanSource>, kept: Duration) -> Self {
+    pub(super) fn new(source: Arc<dyn SpanSource>, kept: Duration) -> Self {
         Self { source, kept, projects: Mutex::default() }
     }
 

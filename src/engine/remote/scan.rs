@@ -49,7 +49,7 @@ pub(super) struct RemoteScanExec {
 }
 
 impl RemoteScanExec {
-    pub fn new(
+    pub(super) fn new(
         source: Arc<dyn SpanSource>,
         request: ExportRequest,
         start: Start,

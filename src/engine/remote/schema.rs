@@ -25,7 +25,7 @@ pub(crate) struct RemoteSchema {
 }
 
 impl RemoteSchema {
-    pub fn new(source: Arc<dyn SpanSource>) -> Self {
+    pub(crate) fn new(source: Arc<dyn SpanSource>) -> Self {
         Self { announcements: Announcements::new(Arc::clone(&source), KEPT), source }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct RemoteTable {
 }
 
 impl RemoteTable {
-    pub fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
+    pub(crate) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
         let schema = Arc::new(remote_schema(&announced));
         let hoped_from = schema.fields().len();
         Self { source, project: project.to_owned(), announced, schema, hoped_from }

@@ -29,9 +29,9 @@ use super::scans;
 use super::table::RemoteTable;
 use super::window::Bounds;
 use crate::derived::with_open_names;
+use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::{all_of, any_of, arize, columns};
 use spanql_model::columns::{START_TIME, TRACE_ID};
-use spanql_filter::compare::compare_mixed_types;
 
 /// How far before and after a span that matches the others of its trace are looked for, ns.
 const AROUND: i64 = 86_400_000_000_000;
@@ -54,7 +54,7 @@ pub(crate) struct TracesWhereTable {
 }
 
 impl TracesWhereTable {
-    pub fn new(remote: RemoteTable, any_span: Vec<Expr>, limit: Option<usize>) -> Self {
+    pub(super) fn new(remote: RemoteTable, any_span: Vec<Expr>, limit: Option<usize>) -> Self {
         Self { remote, any_span, limit }
     }
 

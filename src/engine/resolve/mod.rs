@@ -27,8 +27,8 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 use super::catalog::{Catalog, FunctionTable, TableKey};
 use super::error::EngineError;
 use super::parse::Parsed;
-use spanql_model::nearest::nearest;
 use scope::{Columns, Scopes};
+use spanql_model::nearest::nearest;
 
 /// How many tables a statement may read, a WITH query counted each time it is used.
 const MAX_TABLES: usize = 1_000;

@@ -17,11 +17,11 @@ use super::unknown::{
     unknown_relation,
 };
 use super::{Resolver, call};
+use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
 use spanql_model::derived::indexed;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, nearest};
-use spanql_filter::numbers::AS_NUMBER;
 
 /// A select item, resolved.
 #[derive(Debug, Clone)]

@@ -34,7 +34,7 @@ pub(super) enum Match {
 }
 
 impl Columns {
-    pub fn new(shown: Vec<String>, hidden: Vec<String>, open: Option<TableKey>) -> Self {
+    pub(super) fn new(shown: Vec<String>, hidden: Vec<String>, open: Option<TableKey>) -> Self {
         let all = || shown.iter().chain(&hidden);
         let exact = all().cloned().collect();
         let mut lower: HashMap<String, Vec<String>> = HashMap::new();
@@ -80,7 +80,7 @@ pub(super) struct Rel {
 }
 
 impl Rel {
-    pub fn new(qualifier: Vec<String>, columns: Rc<Columns>) -> Self {
+    pub(super) fn new(qualifier: Vec<String>, columns: Rc<Columns>) -> Self {
         Self { qualifier, columns, omitted: HashSet::new(), unnamed: false }
     }
 

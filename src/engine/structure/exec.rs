@@ -59,7 +59,7 @@ pub(super) struct StructureExec {
 impl StructureExec {
     /// The spans of an input, of which so many columns are shown; conditions are over the input's columns, with those
     /// of the tree where it is computed.
-    pub fn new(
+    pub(super) fn new(
         input: Arc<dyn ExecutionPlan>,
         text: String,
         chain: Chain,

@@ -38,7 +38,7 @@ pub(crate) struct ColumnsTable {
 
 impl ColumnsTable {
     /// The table of a snapshot, of one project or all. The facts are read when the table is.
-    pub fn new(snapshot: Snapshot, project: Option<String>) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, project: Option<String>) -> Self {
         Self { snapshot, project, schema: schema() }
     }
 }
@@ -85,7 +85,9 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnFact {
     pub(crate) project: String,
+    /// Its name.
     pub name: String,
+    /// Its type.
     pub data_type: DataType,
     /// Spans of the project with a value; at least one.
     pub filled: u64,

@@ -73,12 +73,12 @@ impl CriticalPathTable {
         columns::END_TIME,
     ];
 
-    pub fn new(spans: LogicalPlan) -> Self {
+    pub(crate) fn new(spans: LogicalPlan) -> Self {
         Self { spans }
     }
 
     /// The columns it shows.
-    pub fn columns() -> SchemaRef {
+    pub(crate) fn columns() -> SchemaRef {
         schema()
     }
 

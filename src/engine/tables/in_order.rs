@@ -61,7 +61,7 @@ pub(crate) struct InOrderTable {
 
 impl InOrderTable {
     /// A table of the first `shown` columns of a plan; what it is ordered by may lie behind them.
-    pub fn new(rows: LogicalPlan, order: Vec<By>, shown: usize) -> Self {
+    pub(crate) fn new(rows: LogicalPlan, order: Vec<By>, shown: usize) -> Self {
         let fields: Vec<_> = rows.schema().fields().iter().take(shown).cloned().collect();
         Self { rows, order, schema: Arc::new(Schema::new(fields)) }
     }

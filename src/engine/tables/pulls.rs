@@ -60,7 +60,7 @@ pub(crate) struct PullsTable {
 
 impl PullsTable {
     /// The table of a snapshot, of one project of the store or all. The ledger is read when the table is.
-    pub fn new(snapshot: Snapshot, project: Option<String>) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, project: Option<String>) -> Self {
         Self { snapshot, project, schema: schema() }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct QualityTable {
 
 impl QualityTable {
     /// The table over the spans of a snapshot. The ledger and the spans are read when the table is.
-    pub fn new(spans: Arc<SegmentsTable>, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(spans: Arc<SegmentsTable>, snapshot: Snapshot) -> Self {
         Self { spans, snapshot }
     }
 }

@@ -41,7 +41,7 @@ pub fn parse_upto(text: &str, names: &Names<'_>, max_bytes: usize) -> Result<Fil
 }
 
 /// The tokens of a text that is a filter, or is made of filters.
-pub fn lexed(text: &str) -> Result<Vec<Lexeme>, FilterError> {
+pub(crate) fn lexed(text: &str) -> Result<Vec<Lexeme>, FilterError> {
     lex(text).map_err(|error| {
         let from = offset(text, error.location);
         let what = match error.message.as_str() {

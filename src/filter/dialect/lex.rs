@@ -13,15 +13,19 @@ use spanql_model::names::DOTTED_ROOTS;
 /// A token and the bytes of the text it was read from.
 #[derive(Debug, Clone)]
 pub struct Lexeme {
+    /// The token, and where it stands.
     pub token: TokenWithSpan,
+    /// Its bytes in the text.
     pub bytes: Range<usize>,
 }
 
 impl Lexeme {
+    /// Where it begins.
     pub fn start(&self) -> Location {
         self.token.span.start
     }
 
+    /// Whether it says nothing: a blank or a comment.
     pub fn is_blank(&self) -> bool {
         matches!(self.token.token, Token::Whitespace(_))
     }

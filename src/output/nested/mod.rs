@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use cells::{cell, json, raw};
 use spanql_model::columns::{
     self, Content, END_TIME, EVENTS, KIND, LATENCY_MS, METADATA, NAME, PARENT_ID, REST, SPAN_ID, START_TIME,
     STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
 };
 use spanql_model::time;
-use cells::{cell, json, raw};
 
 /// The columns that every answer has.
 pub const FIXED: [&str; 11] =
@@ -227,6 +227,12 @@ pub struct Shape<'a> {
     cut: Option<usize>,
     /// Columns of their own: name, values, how to read them.
     own: Vec<(String, &'a ArrayRef, Content)>,
+}
+
+impl std::fmt::Debug for Shape<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shape").finish_non_exhaustive()
+    }
 }
 
 impl<'a> Shape<'a> {

@@ -12,8 +12,8 @@ use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_trace_json};
-use spanql_model::columns::{self, TREE};
 use crate::tests::batch;
+use spanql_model::columns::{self, TREE};
 use spanql_trace::tree_columns_of;
 
 /// 2026-10-03T14:22:31.207Z.

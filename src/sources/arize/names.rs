@@ -5,9 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::Arize;
 use super::rest::{NO_HOST, Rest, Space};
-use spanql_model::nearest::nearest;
 use crate::error::SourceError;
 use crate::remote::Project;
+use spanql_model::nearest::nearest;
 
 /// How many names a message lists.
 const LISTED: usize = 8;

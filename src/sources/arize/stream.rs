@@ -13,13 +13,13 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use super::connection::Connection;
 use super::lists::joined;
 use super::status::from_flight;
-use spanql_model::arrival::{Origin, convert_batch};
-use spanql_model::columns;
-use spanql_model::window::Window;
-use spanql_model::panics;
 use crate::error::SourceError;
 use crate::messages::check_buffers;
 use crate::remote::{Received, SpanStream};
+use spanql_model::arrival::{Origin, convert_batch};
+use spanql_model::columns;
+use spanql_model::panics;
+use spanql_model::window::Window;
 
 /// The rows that a server announces; `None` when it does not know.
 pub(super) fn announced(info: &FlightInfo) -> Option<u64> {
