@@ -79,3 +79,8 @@ pub mod sources;
 pub mod store;
 mod syntax;
 pub mod trace;
+
+/// The program of the page runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct ProgramOfThePage;
