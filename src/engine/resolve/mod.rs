@@ -24,9 +24,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-use super::catalog::{Catalog, FunctionTable, TableKey};
+use super::catalog::{Catalog, TableKey};
 use super::error::EngineError;
 use super::parse::Parsed;
+use super::table_functions::FunctionTable;
 use crate::model::nearest::nearest;
 use scope::{Columns, Scopes};
 
