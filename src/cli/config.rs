@@ -17,7 +17,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset, RemoteOptions};
 use super::context::{Context, counted};
-use super::exit::Failure;
+use super::failure::Failure;
 use crate::config::{self, Environment, FoundArize, Key, PROFILE_VARIABLE, Secret, config_file, profile_in_use};
 use crate::model::nearest::nearest;
 use crate::sources::SourceError;

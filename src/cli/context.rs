@@ -9,8 +9,8 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
-use super::exit::{ErrorFormat, Failure};
+use super::args::{Arguments, ColorChoice, ErrorFormat, Global, MemorySize, ResultOptions};
+use super::failure::Failure;
 use super::target::{Screen, Target, stdout};
 use crate::output::{Format, Options, ResultWriter, Zone, escape_terminal};
 use crate::repl::Pager;

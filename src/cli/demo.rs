@@ -14,7 +14,7 @@ use indicatif::HumanCount;
 
 use super::args::DemoArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::pull::Puller;
 use super::target::stdout;
 use super::{import, query};

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 
+use super::args::ErrorFormat;
 use super::context::Context;
-use super::remote;
+use super::failure::Failure;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
-use crate::filter::FilterError;
 use crate::output;
 use crate::pull::PullError;
 use crate::report::ReportError;
@@ -31,33 +31,6 @@ pub(super) const EXPECTATION: u8 = 3;
 
 /// Exit code of an answer that rests on incomplete data, where a complete one was required.
 pub(super) const INCOMPLETE: u8 = 4;
-
-/// Ends that are no failure of the work itself.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("interrupted")]
-    Interrupted,
-    #[error("{0}")]
-    Usage(String),
-    #[error("{}", .0.report())]
-    Filter(FilterError),
-    #[error("{0}")]
-    Incomplete(String),
-    /// Something that was said before failed.
-    #[error("a statement failed")]
-    Said,
-    #[error("{0}")]
-    Expectation(String),
-}
-
-/// The form of errors on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ErrorFormat {
-    /// One line for a person.
-    Text,
-    /// One JSON object with code, message, position and suggestion.
-    Json,
-}
 
 impl Context {
     /// Reports an error and gives the exit code.
@@ -175,7 +148,7 @@ fn as_json(error: &anyhow::Error) -> String {
     let report = error.downcast_ref::<ReportError>();
     let code = report.map_or(code, ReportError::code);
     let remote = error.chain().find_map(source_error);
-    let code = remote.map_or(code, remote::code);
+    let code = remote.map_or(code, source_code);
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let position = engine.and_then(EngineError::position).or(report.and_then(ReportError::position));
     let suggestion = engine
@@ -194,6 +167,21 @@ fn as_json(error: &anyhow::Error) -> String {
 pub(super) fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
     let of_pull = cause.downcast_ref::<PullError>().and_then(PullError::source_error);
     of_pull.or_else(|| cause.downcast_ref::<SourceError>())
+}
+
+/// The names of a remote's endpoints in errors are for machines, too.
+fn source_code(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Setting(_) => "setting",
+        SourceError::Unreachable { .. } => "remote-unreachable",
+        SourceError::Silent { .. } => "remote-silent",
+        SourceError::Untrusted { .. } => "remote-untrusted",
+        SourceError::Unavailable { .. } => "remote-unavailable",
+        SourceError::Denied { .. } => "remote-denied",
+        SourceError::Refused { .. } => "remote-refused",
+        SourceError::NotFound { .. } => "not-found",
+        SourceError::Protocol { .. } => "remote-protocol",
+    }
 }
 
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {

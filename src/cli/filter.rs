@@ -2,7 +2,7 @@
 
 use super::args::FilterArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use crate::filter::{Language, TranslateError, translate};
 use crate::output::escape_terminal;
 

@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
-use super::exit::Failure;
+use super::failure::Failure;
 use crate::filter::opik::{self, Entity, Oql};
 use crate::filter::phoenix::{self, Parameters};
 use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};

@@ -3,7 +3,7 @@
 use indicatif::HumanCount;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use crate::output::escape_terminal;
 use crate::store::{Snapshot, TooLarge};
 

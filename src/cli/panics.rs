@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::exit::ErrorFormat;
+use super::args::ErrorFormat;
 use crate::output::escape_terminal;
 use crate::panics;
 

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::args::FromOptions;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::filters::{FilterOptions, refused};
 use super::{ids, incomplete, query, remote};
 use crate::engine::{Engine, Selected};

@@ -11,7 +11,8 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::args::{PullArguments, WindowOptions};
 use super::context::{Context, counted};
-use super::exit::{Failure, source_error};
+use super::exit::source_error;
+use super::failure::Failure;
 use super::filters::{FilterOptions, refused};
 use super::remote;
 use crate::engine::RowFilter;

@@ -109,18 +109,3 @@ fn write<const N: usize>(
     let columns = columns.map(|(name, values)| (name, Arc::new(StringArray::from(values)) as ArrayRef, true));
     context.write(arguments.output.as_deref(), &RecordBatch::try_from_iter_with_nullable(columns)?)
 }
-
-/// The names of a remote's endpoints in errors are for machines, too.
-pub(super) fn code(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Setting(_) => "setting",
-        SourceError::Unreachable { .. } => "remote-unreachable",
-        SourceError::Silent { .. } => "remote-silent",
-        SourceError::Untrusted { .. } => "remote-untrusted",
-        SourceError::Unavailable { .. } => "remote-unavailable",
-        SourceError::Denied { .. } => "remote-denied",
-        SourceError::Refused { .. } => "remote-refused",
-        SourceError::NotFound { .. } => "not-found",
-        SourceError::Protocol { .. } => "remote-protocol",
-    }
-}

@@ -9,7 +9,8 @@ use chrono::Utc;
 
 use super::args::ReportArguments;
 use super::context::{Context, counted};
-use super::exit::{EXPECTATION, Failure, INCOMPLETE};
+use super::exit::{EXPECTATION, INCOMPLETE};
+use super::failure::Failure;
 use super::partial::Partial;
 use super::target::Target;
 use super::{listed, query, remote};

@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::args::RunArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::listed::{row, write};
 use super::query::{Answer, answer, engine};
 use super::remote;

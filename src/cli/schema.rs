@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::args::SchemaArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::query;
 use crate::engine::{
     ColumnFact, Description, Engine, EngineError, FunctionDescription, FunctionKind, column_facts, column_note,

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::args::ServeArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::incomplete;
 use super::target::stdout;
 use crate::output::escape_terminal;

@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 
 use super::args::{SessionShow, ShowOptions, TraceShow};
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::target::Target;
 use super::{incomplete, query};
 use crate::engine::{Engine, EngineError, IdKind, Param, Params};

@@ -60,6 +60,12 @@ impl Items {
         items
     }
 
+    /// What the text says to do, each with blanks for what stands before it.
+    pub fn placed(&self, text: &str, script: Script) -> Vec<(Item, String)> {
+        let items = self.items.iter().cloned().zip(&self.starts);
+        items.map(|(item, &start)| (item, script.blanks(&text[..start]))).collect()
+    }
+
     /// Takes the command that the rest begins with, after blanks.
     fn take_command(&mut self, text: &str) -> bool {
         let rest = &text[self.rest..];

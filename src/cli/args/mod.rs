@@ -12,7 +12,6 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use super::exit::ErrorFormat;
 use crate::filter::Language;
 use crate::filter::opik::Entity;
 use crate::output::Zone;
@@ -83,6 +82,15 @@ pub(super) enum ColorChoice {
     Auto,
     Always,
     Never,
+}
+
+/// The form of errors on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErrorFormat {
+    /// One line for a person.
+    Text,
+    /// One JSON object with code, message, position and suggestion.
+    Json,
 }
 
 /// The formats of files by their names.
