@@ -11,19 +11,16 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::blocking::blocking;
+use super::content::Content;
 use super::error::{Result, StoreError};
+use super::folders::FOLDERS;
 use super::paths::{dangling_link, home_path, is_scheme, resolve};
-use super::sink::Content;
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";
 
 /// Environment variables with these prefixes configure cloud storage.
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
-
-/// What a store's directory holds.
-const FOLDERS: [&str; 8] =
-    ["manifest", "segments", "traces", "stats", "tombstones", "ledger", super::lease::FOLDER, "tmp"];
 
 /// A resolved place.
 #[derive(Clone)]
