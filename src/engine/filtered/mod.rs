@@ -29,7 +29,7 @@ use trees::Session;
 
 use super::catalog::Catalog;
 use super::error::EngineError;
-use super::remote::RemoteTable;
+use super::remote::{RemoteTable, traces_where};
 use super::tables::CriticalPathTable;
 use crate::filter;
 use crate::filter::opik::AnySpan;
@@ -232,7 +232,7 @@ impl Filtered {
         limit: Option<usize>,
         names: &BTreeSet<String>,
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let (traces, mut notes) = remote.traces_where(any_span.to_vec(), limit, names);
+        let (traces, mut notes) = traces_where(remote, any_span.to_vec(), limit, names);
         let (traces, absent) = self.table.view_of(traces, names)?;
         notes.extend(absent);
         Ok((traces, notes))

@@ -10,7 +10,7 @@ use datafusion::logical_expr::Expr;
 
 use super::table::{Table, typed, view};
 use crate::engine::error::EngineError;
-use crate::engine::remote::RemoteTable;
+use crate::engine::remote::{RemoteTable, traces_where};
 use crate::engine::structure::StructureTable;
 use crate::filter;
 use crate::filter::pattern::{self, Pattern};
@@ -46,7 +46,7 @@ impl Table {
         let remote = self.provider.downcast_ref::<RemoteTable>();
         let (spans, mut notes) = match remote {
             Some(remote) => match candidates(pattern) {
-                Some(condition) => remote.traces_where(vec![condition.clone()], None, &wanted),
+                Some(condition) => traces_where(remote, vec![condition.clone()], None, &wanted),
                 None => remote.with_hoped_for(&wanted),
             },
             None => (Arc::clone(&self.provider), vec![]),
