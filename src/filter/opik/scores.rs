@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use datafusion::logical_expr::Expr;
 
 use super::columns::Op;
+use super::placed::{near, shown};
 use super::places::column;
-use super::read::{near, shown};
 use crate::filter::{FilterError, Unknown, all_of, any_of};
 use crate::model::nearest::as_typed;
 
