@@ -8,7 +8,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{List, ListValues, Names, Reads, any_filled, text, texts};
-use super::{Expand, Made, Possible, Source};
+use super::source::{Expand, Made, Possible, Source};
 use crate::model::columns::EVENTS;
 use crate::model::json::Tree;
 use crate::model::time;

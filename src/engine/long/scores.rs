@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{Names, Reads, text, texts};
-use super::{Expand, Made, Possible, Source};
+use super::source::{Expand, Made, Possible, Source};
 use crate::model::columns::NOTES;
 use crate::model::json::Tree;
 use crate::model::time;
