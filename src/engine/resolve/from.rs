@@ -12,10 +12,11 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::super::error::EngineError;
 use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
+use super::Resolver;
+use super::ast::{call, name_span, object_name, quoted};
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
-use super::{Resolver, call, name_span, object_name, quoted};
 use crate::model::names::expand_alias;
 
 /// How many relations one FROM may list.
