@@ -17,11 +17,13 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset, RemoteOptions};
 use super::context::{Context, counted};
-use super::exit::Failure;
-use crate::config::{self, Environment, FoundArize, Key, PROFILE_VARIABLE, Secret, config_file, profile_in_use};
-use crate::model::nearest::nearest;
-use crate::sources::SourceError;
-use crate::sources::arize::{self, Arize};
+use super::failure::Failure;
+use spanql_model::nearest::nearest;
+use spanql_sources::SourceError;
+use spanql_sources::arize::{self, Arize};
+use spanql_sources::config::{
+    self, Environment, FoundArize, Key, PROFILE_VARIABLE, Secret, config_file, profile_in_use,
+};
 
 /// The key of `spanql serve`.
 const TOKEN: &str = "SPANQL_SERVE_TOKEN";

@@ -9,12 +9,12 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{Arguments, ColorChoice, Global, MemorySize, ResultOptions};
-use super::exit::{ErrorFormat, Failure};
+use super::args::{Arguments, ColorChoice, ErrorFormat, Global, MemorySize, ResultOptions};
+use super::failure::Failure;
 use super::target::{Screen, Target, stdout};
-use crate::output::{Format, Options, ResultWriter, Zone, escape_terminal};
 use crate::repl::Pager;
-use crate::store::{Snapshot, Store, StoreError, found_place, home_path};
+use spanql_output::{Format, Options, ResultWriter, Zone, escape_terminal};
+use spanql_store::{Snapshot, Store, StoreError, found_place, home_path};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;

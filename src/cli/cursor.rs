@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 
-use crate::filter::{all_of, any_of};
-use crate::model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
+use spanql_filter::{all_of, any_of};
+use spanql_model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
 
 /// The place of a span in the list of all, the newest first: ties by trace, span and project, null last.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,20 +14,20 @@ use indicatif::HumanCount;
 
 use super::args::DemoArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::pull::Puller;
 use super::target::stdout;
 use super::{import, query};
-use crate::config::{ArizeSettings, FlightEndpoint, Secret};
-use crate::demo::Generator;
-use crate::engine::{Engine, EngineError, Param, Params};
-use crate::model::window::Window;
-use crate::output::{SessionView, ViewOptions, write_trace};
 use crate::pull::Order;
 use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
-use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
-use crate::store::{PullKey, Segment, Snapshot, Store};
+use spanql_demo::Generator;
+use spanql_engine::{Engine, EngineError, Param, Params};
+use spanql_model::window::Window;
+use spanql_output::{SessionView, ViewOptions, write_trace};
+use spanql_sources::arize::{self, Arize, DEFAULT_TIMEOUT};
+use spanql_sources::config::{ArizeSettings, FlightEndpoint, Secret};
+use spanql_store::{PullKey, Segment, Snapshot, Store};
 
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;

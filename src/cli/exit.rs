@@ -7,17 +7,16 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 
+use super::args::ErrorFormat;
 use super::context::Context;
-use super::remote;
-use crate::config::ConfigError;
-use crate::engine::EngineError;
-use crate::filter::FilterError;
-use crate::output;
+use super::failure::Failure;
 use crate::pull::PullError;
 use crate::report::ReportError;
-use crate::sources::SourceError;
-use crate::sources::files::FileError;
-use crate::store::StoreError;
+use spanql_engine::EngineError;
+use spanql_sources::SourceError;
+use spanql_sources::config::ConfigError;
+use spanql_sources::files::FileError;
+use spanql_store::StoreError;
 
 /// Exit code of an interrupted run.
 pub(super) const INTERRUPTED: i32 = 130;
@@ -31,33 +30,6 @@ pub(super) const EXPECTATION: u8 = 3;
 
 /// Exit code of an answer that rests on incomplete data, where a complete one was required.
 pub(super) const INCOMPLETE: u8 = 4;
-
-/// Ends that are no failure of the work itself.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("interrupted")]
-    Interrupted,
-    #[error("{0}")]
-    Usage(String),
-    #[error("{}", .0.report())]
-    Filter(FilterError),
-    #[error("{0}")]
-    Incomplete(String),
-    /// Something that was said before failed.
-    #[error("a statement failed")]
-    Said,
-    #[error("{0}")]
-    Expectation(String),
-}
-
-/// The form of errors on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ErrorFormat {
-    /// One line for a person.
-    Text,
-    /// One JSON object with code, message, position and suggestion.
-    Json,
-}
 
 impl Context {
     /// Reports an error and gives the exit code.
@@ -128,7 +100,7 @@ fn message(error: &anyhow::Error) -> String {
             text.push_str(&cause);
         }
     }
-    shortened(&text).lines().map(output::escape_terminal).collect::<Vec<_>>().join("\n")
+    shortened(&text).lines().map(spanql_output::escape_terminal).collect::<Vec<_>>().join("\n")
 }
 
 /// Cuts what nobody reads to its end, such as a value of a megabyte that an error quotes: long words, and long messages.
@@ -157,7 +129,7 @@ fn as_json(error: &anyhow::Error) -> String {
     if let Some(Failure::Filter(error)) = error.downcast_ref() {
         return json!({
             "code": error.code(),
-            "message": output::escape_terminal(&error.in_one_line()),
+            "message": spanql_output::escape_terminal(&error.in_one_line()),
             "position": error.position().map(|(line, column)| json!({"line": line, "column": column})),
             "suggestion": error.suggestion(),
         })
@@ -175,7 +147,7 @@ fn as_json(error: &anyhow::Error) -> String {
     let report = error.downcast_ref::<ReportError>();
     let code = report.map_or(code, ReportError::code);
     let remote = error.chain().find_map(source_error);
-    let code = remote.map_or(code, remote::code);
+    let code = remote.map_or(code, source_code);
     let engine = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let position = engine.and_then(EngineError::position).or(report.and_then(ReportError::position));
     let suggestion = engine
@@ -196,9 +168,24 @@ pub(super) fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> 
     of_pull.or_else(|| cause.downcast_ref::<SourceError>())
 }
 
+/// The names of a remote's endpoints in errors are for machines, too.
+fn source_code(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Setting(_) => "setting",
+        SourceError::Unreachable { .. } => "remote-unreachable",
+        SourceError::Silent { .. } => "remote-silent",
+        SourceError::Untrusted { .. } => "remote-untrusted",
+        SourceError::Unavailable { .. } => "remote-unavailable",
+        SourceError::Denied { .. } => "remote-denied",
+        SourceError::Refused { .. } => "remote-refused",
+        SourceError::NotFound { .. } => "not-found",
+        SourceError::Protocol { .. } => "remote-protocol",
+    }
+}
+
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-            || cause.downcast_ref::<output::Error>().is_some_and(output::Error::is_broken_pipe)
+            || cause.downcast_ref::<spanql_output::Error>().is_some_and(spanql_output::Error::is_broken_pipe)
     })
 }

@@ -17,10 +17,10 @@ use super::list::starts_in;
 use super::place::Place;
 use super::query;
 use super::target::{Sink, Target};
-use crate::engine::{EngineError, Params, Selected};
-use crate::filter::{Names, all_of};
-use crate::model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
-use crate::output::{Columns, Format, Options, ResultWriter, Shape, escape_controls, escape_terminal};
+use spanql_engine::{EngineError, Params, Selected};
+use spanql_filter::{Names, all_of};
+use spanql_model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
+use spanql_output::{Columns, Format, Options, ResultWriter, Shape, escape_controls, escape_terminal};
 
 /// What the spans that are meant are called.
 const EXPORTED: &str = "exported";

@@ -2,9 +2,9 @@
 
 use super::args::FilterArguments;
 use super::context::Context;
-use super::exit::Failure;
-use crate::filter::{Language, TranslateError, translate};
-use crate::output::escape_terminal;
+use super::failure::Failure;
+use spanql_filter::{Language, TranslateError, translate};
+use spanql_output::escape_terminal;
 
 pub(super) fn run(context: &Context, arguments: &FilterArguments) -> anyhow::Result<()> {
     let list = arguments.text.trim_start().starts_with('[');

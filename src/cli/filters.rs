@@ -8,14 +8,14 @@ use clap::builder::NonEmptyStringValueParser;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 
-use super::exit::Failure;
-use crate::filter::opik::{self, Entity, Oql};
-use crate::filter::phoenix::{self, Parameters};
-use crate::filter::{Filter, FilterError, Names, Unknown, all_of, arize};
-use crate::model::columns;
-use crate::model::derived::{derived_list, holders, indexed};
-use crate::model::names::is_open_name;
-use crate::sources::remote_schema;
+use super::failure::Failure;
+use spanql_filter::opik::{self, Entity, Oql};
+use spanql_filter::phoenix::{self, Parameters};
+use spanql_filter::{Filter, FilterError, Names, Unknown, all_of, arize};
+use spanql_model::columns;
+use spanql_model::derived::{derived_list, holders, indexed};
+use spanql_model::names::is_open_name;
+use spanql_sources::remote_schema;
 
 /// Which spans are meant: those of which everything that is given is true.
 #[derive(Debug, Default, Args)]
@@ -201,7 +201,7 @@ mod tests {
         let options =
             FilterOptions { trace_id: vec!["x' OR 'a'='a".into()], ..options("name = 'a' OR status_code = 'ERROR'") };
         let filter = options.read_unchecked().unwrap().unwrap();
-        assert_eq!(crate::filter::conjuncts(filter.expr.clone()).len(), 2, "{}", filter.expr);
+        assert_eq!(spanql_filter::conjuncts(filter.expr.clone()).len(), 2, "{}", filter.expr);
         let columns: Vec<String> = filter.columns().into_iter().collect();
         assert_eq!(columns, ["context.trace_id", "name", "status_code"]);
         let both = FilterOptions { session_id: vec!["a".into(), "b".into()], ..FilterOptions::default() };

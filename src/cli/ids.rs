@@ -1,7 +1,7 @@
 //! Ids that a person shortened, made whole.
 
 use super::filters::FilterOptions;
-use crate::engine::{Engine, EngineError, IdKind};
+use spanql_engine::{Engine, EngineError, IdKind};
 
 /// What `--parent-id` is for spans without a parent.
 const NO_PARENT: &str = "null";

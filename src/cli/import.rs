@@ -9,9 +9,9 @@ use indicatif::HumanCount;
 
 use super::args::ImportArguments;
 use super::context::{Context, counted};
-use crate::output::escape_terminal;
-use crate::sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
-use crate::store::{Committed, Import, Progress, Store};
+use spanql_output::escape_terminal;
+use spanql_sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
+use spanql_store::{Committed, Import, Progress, Store};
 
 pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow::Result<()> {
     let began = Instant::now();

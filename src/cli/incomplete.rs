@@ -3,9 +3,9 @@
 use indicatif::HumanCount;
 
 use super::context::Context;
-use super::exit::Failure;
-use crate::output::escape_terminal;
-use crate::store::{Snapshot, TooLarge};
+use super::failure::Failure;
+use spanql_output::escape_terminal;
+use spanql_store::{Snapshot, TooLarge};
 
 /// Lines at most; the table `pulls` has the rest.
 const SHOWN: usize = 3;

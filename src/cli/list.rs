@@ -14,11 +14,11 @@ use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::place::Place;
 use super::target::Target;
 use super::{pull, query};
-use crate::engine::{EngineError, Params, Selected};
-use crate::filter::opik::{AnySpan, Entity, Oql};
-use crate::filter::{FilterError, Names, all_of, pattern};
-use crate::model::columns::{SESSION_ID, START_TIME};
-use crate::output::{Options, ResultWriter, Written, escape_terminal};
+use spanql_engine::{EngineError, Params, Selected};
+use spanql_filter::opik::{AnySpan, Entity, Oql};
+use spanql_filter::{FilterError, Names, all_of, pattern};
+use spanql_model::columns::{SESSION_ID, START_TIME};
+use spanql_output::{Options, ResultWriter, Written, escape_terminal};
 
 /// What the rows that are meant are called.
 const LISTED: &str = "listed";

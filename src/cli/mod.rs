@@ -5,8 +5,10 @@ mod config;
 mod context;
 mod cursor;
 mod demo;
+mod dispatch;
 mod exit;
 mod export;
+mod failure;
 mod filter;
 mod filters;
 mod ids;
@@ -34,15 +36,13 @@ mod target;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
-use args::{Arguments, Command, ReplArguments, SessionsCommand, SpansCommand, TracesCommand};
+use args::{Arguments, Command, ReplArguments};
 use context::Context;
-use exit::Failure;
+use failure::Failure;
 use interrupt::Interrupts;
-
-/// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
-const STACK: usize = 32 << 20;
+use query::STACK;
 
 /// Parses the process's arguments, runs the command and says how it ended.
 ///
@@ -113,42 +113,7 @@ async fn interruptible(command: Command, context: &Context) -> anyhow::Result<()
     // A server has its own answer to SIGTERM.
     let mut interrupts = Interrupts::listen(true, !matches!(command, Command::Serve(_)))?;
     tokio::select! {
-        outcome = run(command, context) => outcome,
+        outcome = dispatch::run(command, context) => outcome,
         () = interrupts.pressed() => Err(Failure::Interrupted.into()),
-    }
-}
-
-async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
-    match command {
-        Command::Import(arguments) => import::run(context, arguments).await,
-        Command::Pull(arguments) => pull::run(context, arguments).await,
-        Command::Projects(arguments) => remote::projects(context, arguments).await,
-        Command::Spaces(arguments) => remote::spaces(context, arguments).await,
-        Command::Query(arguments) => query::run(context, arguments).await,
-        Command::Run(arguments) => run::run(context, arguments).await,
-        Command::Report(arguments) => report::run(context, *arguments).await,
-        Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
-        Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
-        Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
-        Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
-        Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,
-        Command::Sessions { command: SessionsCommand::List(arguments) } => list::sessions(context, *arguments).await,
-        Command::Sessions { command: SessionsCommand::Show(arguments) } => show::session(context, arguments).await,
-        Command::Structure(arguments) => list::structure(context, arguments).await,
-        Command::Filter(arguments) => filter::run(context, &arguments),
-        Command::Schema(arguments) => schema::run(context, arguments).await,
-        Command::Config { command } => config::run(context, command).await,
-        Command::Skill => skill::run(),
-        Command::Store { command } => store::run(context, command).await,
-        Command::Demo(arguments) => demo::run(context, arguments).await,
-        Command::Serve(arguments) => serve::run(context, arguments).await,
-        Command::Completions { shell } => {
-            // Into a pipe that its reader closes, the generator would panic.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut script);
-            Ok(std::io::Write::write_all(&mut target::stdout()?, &script)?)
-        }
-        // The shell is no command of itself.
-        Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),
     }
 }

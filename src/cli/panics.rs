@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::exit::ErrorFormat;
-use crate::output::escape_terminal;
-use crate::panics;
+use super::args::ErrorFormat;
+use spanql_model::panics;
+use spanql_output::escape_terminal;
 
 /// How much is quoted of a panic's message: it may hold the text of a span.
 const QUOTED: usize = 300;

@@ -7,12 +7,12 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::args::FromOptions;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::filters::{FilterOptions, refused};
 use super::{ids, incomplete, query, remote};
-use crate::engine::{Engine, Selected};
-use crate::output::escape_terminal;
-use crate::store::Snapshot;
+use spanql_engine::{Engine, Selected};
+use spanql_output::escape_terminal;
+use spanql_store::Snapshot;
 
 /// The table of spans of the store.
 const SPANS: &str = "spans";

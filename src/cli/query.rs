@@ -11,13 +11,16 @@ use futures::StreamExt;
 
 use super::args::QueryArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::target::Target;
 use super::{incomplete, remote};
-use crate::engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
-use crate::output::{Format, Options, ResultWriter, Written, escape_terminal};
 use crate::report::{Checks, Expectation};
-use crate::store::Snapshot;
+use spanql_engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
+use spanql_output::{Format, Options, ResultWriter, Written, escape_terminal};
+use spanql_store::Snapshot;
+
+/// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
+pub(super) const STACK: usize = 32 << 20;
 
 pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow::Result<()> {
     let params = arguments.param.iter().map(|text| parse_param(text)).collect::<Result<Params, EngineError>>();

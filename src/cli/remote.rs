@@ -8,9 +8,9 @@ use async_trait::async_trait;
 
 use super::args::{Remote, RemoteListing, RemoteOptions};
 use super::context::Context;
-use crate::config::{ArizeSettings, Environment, PROFILE_VARIABLE};
-use crate::sources::arize::{self, Arize};
-use crate::sources::{ExportRequest, Project, SourceError, SpanSource, SpanStream};
+use spanql_sources::arize::{self, Arize};
+use spanql_sources::config::{ArizeSettings, Environment, PROFILE_VARIABLE};
+use spanql_sources::{ExportRequest, Project, SourceError, SpanSource, SpanStream};
 
 /// Arize by the settings of the user.
 pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
@@ -108,19 +108,4 @@ fn write<const N: usize>(
 ) -> anyhow::Result<()> {
     let columns = columns.map(|(name, values)| (name, Arc::new(StringArray::from(values)) as ArrayRef, true));
     context.write(arguments.output.as_deref(), &RecordBatch::try_from_iter_with_nullable(columns)?)
-}
-
-/// The names of a remote's endpoints in errors are for machines, too.
-pub(super) fn code(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Setting(_) => "setting",
-        SourceError::Unreachable { .. } => "remote-unreachable",
-        SourceError::Silent { .. } => "remote-silent",
-        SourceError::Untrusted { .. } => "remote-untrusted",
-        SourceError::Unavailable { .. } => "remote-unavailable",
-        SourceError::Denied { .. } => "remote-denied",
-        SourceError::Refused { .. } => "remote-refused",
-        SourceError::NotFound { .. } => "not-found",
-        SourceError::Protocol { .. } => "remote-protocol",
-    }
 }

@@ -9,19 +9,20 @@ use chrono::Utc;
 
 use super::args::ReportArguments;
 use super::context::{Context, counted};
-use super::exit::{EXPECTATION, Failure, INCOMPLETE};
+use super::exit::{EXPECTATION, INCOMPLETE};
+use super::failure::Failure;
 use super::partial::Partial;
 use super::target::Target;
 use super::{listed, query, remote};
-use crate::config::Environment;
-use crate::engine::Params;
-use crate::model::nearest::nearest;
-use crate::output::{Format, escape_terminal};
 use crate::report::{
     BlockFiles, Data, Document, Filled, Keep, Library, Part, bind, find_report, list_reports, results_json, run_block,
     write_html, write_markdown,
 };
-use crate::store::home_path;
+use spanql_engine::Params;
+use spanql_model::nearest::nearest;
+use spanql_output::{Format, escape_terminal};
+use spanql_sources::config::Environment;
+use spanql_store::home_path;
 
 /// Stands for every project of a store.
 const ALL: &str = "all";

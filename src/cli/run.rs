@@ -7,14 +7,14 @@ use chrono::Utc;
 
 use super::args::RunArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::listed::{row, write};
 use super::query::{Answer, answer, engine};
 use super::remote;
-use crate::config::Environment;
-use crate::engine::{EngineError, Prepared};
-use crate::output::Options;
 use crate::report::{Library, bind};
+use spanql_engine::{EngineError, Prepared};
+use spanql_output::Options;
+use spanql_sources::config::Environment;
 
 pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::Result<()> {
     let library = Library::of(Path::new(""), Environment::of_process().config.as_deref());

@@ -10,19 +10,19 @@ use serde::Serialize;
 
 use super::args::SchemaArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::query;
-use crate::engine::{
+use spanql_engine::{
     ColumnFact, Description, Engine, EngineError, FunctionDescription, FunctionKind, column_facts, column_note,
     type_name,
 };
-use crate::model::names::ALIASES;
-use crate::model::nearest::nearest;
-use crate::output::{
+use spanql_model::names::ALIASES;
+use spanql_model::nearest::nearest;
+use spanql_output::{
     ColumnListing, Format, ListingOptions, Options, ResultWriter, TableListing, Written, escape_controls,
     escape_terminal, write_tables,
 };
-use crate::store::Snapshot;
+use spanql_store::Snapshot;
 
 /// The name of the form that only this command has.
 const TEXT: &str = "text";

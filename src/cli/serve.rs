@@ -8,11 +8,11 @@ use anyhow::Context as _;
 
 use super::args::ServeArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::incomplete;
 use super::target::stdout;
-use crate::output::escape_terminal;
 use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
+use spanql_output::escape_terminal;
 
 /// Time from the request to end until the process has ended.
 #[cfg(unix)]

@@ -11,16 +11,16 @@ use futures::TryStreamExt;
 
 use super::args::{SessionShow, ShowOptions, TraceShow};
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::target::Target;
 use super::{incomplete, query};
-use crate::engine::{Engine, EngineError, IdKind, Param, Params};
-use crate::model::columns::PROJECT;
-use crate::output::{
+use crate::report::Checks;
+use spanql_engine::{Engine, EngineError, IdKind, Param, Params};
+use spanql_model::columns::PROJECT;
+use spanql_output::{
     Focus, Format, Options, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json,
 };
-use crate::report::Checks;
-use crate::trace::TEXT_CHARS;
+use spanql_trace::TEXT_CHARS;
 
 /// All spans of a trace.
 const SPANS: &str = "SELECT * FROM trace($id)";

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 
 use super::args::StoreCommand;
 use super::context::{Context, counted};
-use crate::store::{Manifest, Store};
+use spanql_store::{Manifest, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
     match command {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 
 use super::partial::Partial;
-use crate::output::Format;
 use crate::repl::Pager;
+use spanql_output::Format;
 
 /// Bytes that wait to be written.
 const BUFFER: usize = 1 << 16;

@@ -11,12 +11,9 @@ use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, 
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::SessionState;
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, UnaryOperator, Value};
-use datafusion::sql::sqlparser::tokenizer::Span;
 use tokio::runtime::Handle;
 
 use super::error::EngineError;
-use super::filtered::{self, Filtered};
 use super::remote::RemoteTable;
 use spanql_model::columns;
 
@@ -81,24 +78,6 @@ pub(crate) struct TableInfo {
     pub(crate) columns: Vec<String>,
     pub(crate) spans: bool,
     pub(crate) provider: Arc<dyn TableProvider>,
-}
-
-/// The call of a table function, as a table of one statement.
-#[derive(Debug)]
-pub(crate) struct FunctionTable {
-    pub(crate) key: TableKey,
-    pub(crate) columns: Vec<String>,
-    pub(crate) spans: bool,
-    pub(crate) rows: FunctionRows,
-}
-
-/// Where the rows of a table function come from.
-#[derive(Debug)]
-pub(crate) enum FunctionRows {
-    /// A table, and the names in its `attributes.rest`.
-    Table(Arc<dyn TableProvider>, Arc<BTreeMap<String, DataType>>),
-    /// Another table, filtered.
-    Filtered(Box<Filtered>),
 }
 
 /// What the engine was told beyond what DataFusion's session knows.
@@ -220,63 +199,6 @@ impl Catalog<'_> {
     pub(crate) fn is_scalar(&self, name: &str) -> bool {
         self.state.scalar_functions().contains_key(name)
     }
-
-    /// The names of all functions.
-    pub(crate) fn function_names(&self) -> Vec<String> {
-        let scalar = self.state.scalar_functions().keys();
-        let grouped = self.state.aggregate_functions().keys().chain(self.state.window_functions().keys());
-        let tables = self.state.table_functions().keys().chain(self.registry.functions.keys());
-        let mut names: Vec<String> = scalar.chain(grouped).chain(tables).cloned().collect();
-        names.extend(filtered::FUNCTIONS.map(str::to_owned));
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// Whether there is a table function of the engine of this (lower case) name.
-    pub(crate) fn is_table_function(&self, name: &str) -> bool {
-        self.registry.functions.contains_key(name) || filtered::FUNCTIONS.contains(&name)
-    }
-
-    /// Calls a table function of the engine; `None` if there is none of this name.
-    pub(crate) fn call_table_function(
-        &self,
-        name: &str,
-        args: &[FunctionArg],
-        span: Span,
-    ) -> Result<Option<FunctionTable>, EngineError> {
-        let name = name.to_lowercase();
-        if !self.is_table_function(&name) {
-            return Ok(None);
-        }
-        let registered = self.registry.functions.get(&name);
-        let values =
-            args.iter().enumerate().map(|(i, arg)| literal(arg).ok_or(i)).collect::<Result<Vec<_>, usize>>().map_err(
-                |i| {
-                    EngineError::new("bad-argument", format!("argument {} of {name} is not a constant", i + 1))
-                        .at_span(span)
-                        .why("a table function is called before any row is read")
-                        .help("give a text, a number or a parameter")
-                },
-            )?;
-        let texts: Vec<String> = values.iter().map(literal_text).collect();
-        let key = TableKey::public(format!("{name}({})", texts.join(", ")));
-        let Some(function) = registered else {
-            let made = filtered::call(self, &name, &values).map_err(|error| error.at_span(span))?;
-            return Ok(made.map(|made| {
-                let columns = made.schema().fields().iter().map(|field| field.name().clone()).collect();
-                let spans = made.holds_spans();
-                FunctionTable { key, columns, spans, rows: FunctionRows::Filtered(Box::new(made)) }
-            }));
-        };
-        let (provider, rest, spans) = match function(&values).map_err(|error| error.at_span(span))? {
-            Relation::Spans { table, rest } => (table, rest, true),
-            Relation::Plain(table) => (table, Arc::default(), false),
-            Relation::View(_) => return Err(EngineError::new("internal", format!("{name} gave a view")).at_span(span)),
-        };
-        let columns = column_names(provider.as_ref());
-        Ok(Some(FunctionTable { key, columns, spans, rows: FunctionRows::Table(provider, rest) }))
-    }
 }
 
 /// Whether these are the columns of a table of spans.
@@ -285,43 +207,8 @@ fn holds_spans(columns: &[String]) -> bool {
     has(columns::TRACE_ID) && has(columns::SPAN_ID)
 }
 
-fn column_names(provider: &dyn TableProvider) -> Vec<String> {
+pub(super) fn column_names(provider: &dyn TableProvider) -> Vec<String> {
     provider.schema().fields().iter().map(|field| field.name().clone()).collect()
-}
-
-fn literal_text(value: &ScalarValue) -> String {
-    match value {
-        ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
-        other => other.to_string(),
-    }
-}
-
-fn literal(arg: &FunctionArg) -> Option<ScalarValue> {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return None };
-    let number = |text: &str| match text.parse::<i64>() {
-        Ok(int) => Some(ScalarValue::Int64(Some(int))),
-        Err(_) => text.parse::<f64>().ok().map(|float| ScalarValue::Float64(Some(float))),
-    };
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text)
-            | Value::EscapedStringLiteral(text)
-            | Value::NationalStringLiteral(text) => Some(ScalarValue::Utf8(Some(text.clone()))),
-            Value::DollarQuotedString(text) => Some(ScalarValue::Utf8(Some(text.value.clone()))),
-            Value::Number(text, _) => number(text),
-            Value::Boolean(flag) => Some(ScalarValue::Boolean(Some(*flag))),
-            Value::Null => Some(ScalarValue::Null),
-            _ => None,
-        },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
-            Expr::Value(value) => match &value.value {
-                Value::Number(text, _) => number(&format!("-{text}")),
-                _ => None,
-            },
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// The catalogs of the session with some tables put in front of its own, for one statement.

@@ -37,6 +37,7 @@ mod spill;
 mod stop;
 mod store;
 mod structure;
+mod table_functions;
 mod tables;
 mod zeros;
 

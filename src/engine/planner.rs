@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
-use super::catalog::{Catalog, FunctionRows, FunctionTable, Overlay, Registry, TableKey};
+use super::catalog::{Catalog, Overlay, Registry, TableKey};
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
@@ -30,6 +30,7 @@ use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::stop::Stops;
 use super::structure::StructureTable;
+use super::table_functions::{self, FunctionRows, FunctionTable};
 use super::tables::{self, QualityTable, SegmentsTable};
 
 /// A statement's logical plan, and the session it was made in.
@@ -49,7 +50,7 @@ struct Places {
 impl Places {
     fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
         if let Some(name) = unknown_function(&error.find_root().message()) {
-            let known = catalog.function_names();
+            let known = table_functions::names(catalog);
             let unknown = function_error(name, known.iter().map(String::as_str));
             return match self.functions.get(name) {
                 Some(place) => unknown.at(*place),

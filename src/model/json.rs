@@ -11,19 +11,9 @@ mod tree;
 use std::borrow::Cow;
 
 pub use path::{add_paths, text_at};
-pub use scan::{MAX_DEPTH, Value};
+pub use scan::{JsonError, MAX_DEPTH, Value};
 pub use scan::{Scanner, plain_end};
 pub use tree::Tree;
-
-/// Why a text is not JSON.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} (byte {at})")]
-pub struct JsonError {
-    /// Position of the offending byte, counted from 1.
-    pub at: usize,
-    /// What is wrong there.
-    pub what: &'static str,
-}
 
 /// The text of a JSON list in canonical form, or `None` when `text` is neither a list nor an object.
 ///

@@ -13,7 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::json::push_string;
+use super::json_text::push_string;
 use super::time;
 
 /// How cells are to look.

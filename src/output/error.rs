@@ -12,7 +12,7 @@ use spanql_trace::TraceError;
 #[non_exhaustive]
 pub enum Error {
     /// No format has this name.
-    #[error("unknown format '{given}': use one of {}", super::Format::NAMES.join(", "))]
+    #[error("unknown format '{given}': use one of table, json, jsonl, csv, tsv, md, parquet, arrow")]
     UnknownFormat {
         /// The name as given.
         given: String,

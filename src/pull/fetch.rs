@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 
 use super::slices::{Next, Slices};
 use super::{Order, Outcome, PullError, Watch};
-use crate::filter::conjuncts;
-use crate::model::columns;
-use crate::model::window::{Window, without};
-use crate::sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
-use crate::store::{Import, Progress, Pull, Slice, Store, StoreError};
+use spanql_filter::conjuncts;
+use spanql_model::columns;
+use spanql_model::window::{Window, without};
+use spanql_sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
+use spanql_store::{Import, Progress, Pull, Slice, Store, StoreError};
 
 /// Bytes of all slices together that wait in memory; more of them wait on disk.
 const WAITING: usize = 48 << 20;

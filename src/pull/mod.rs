@@ -4,169 +4,22 @@
 //! after the other is merged: every commit holds the spans of a slice and its line in the ledger, so whatever stops a
 //! pull leaves whole slices and a ledger that says which ones.
 
+mod error;
 mod fetch;
+mod order;
+mod outcome;
 mod plan;
 mod slices;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::DataType;
+use spanql_sources::SpanSource;
+use spanql_store::{Pull, Store};
 
-use crate::engine::RowFilter;
-use crate::sources::{SourceError, SpanSource, Window};
-use crate::store::{Pull, PullKey, Store, StoreError, Wanted};
-
+pub use error::PullError;
+pub use order::{Order, SLICE_ROWS};
+pub use outcome::{Outcome, Watch};
 pub use plan::{LATE, LATE_BRIEFLY, Planned, plan, plan_new};
-
-/// Why a pull stopped. What has landed before stays.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    /// The remote could not give a slice.
-    #[error("{0}")]
-    Source(#[from] SourceError),
-    /// The store could not take one.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// A task ended abnormally.
-    #[error("internal: {0}")]
-    Internal(String),
-}
-
-/// What to pull, and how.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// From which project of the remote into which of the store.
-    pub key: PullKey,
-    /// What is wanted of each span, and of which traces.
-    pub wanted: Wanted,
-    /// At most so many spans.
-    pub limit: Option<u64>,
-    /// Slices that are fetched side by side, at least 1.
-    pub jobs: usize,
-    /// Spans that a slice should have, about.
-    pub slice_rows: u64,
-    /// Whether a pull is recorded that brought no spans: that says that nothing is missing.
-    pub record_empty: bool,
-    /// Only spans that this lets through, see [`Order::only`].
-    pub filter: Option<Arc<RowFilter>>,
-    /// The columns that the remote announces for the project, with their types here: those that its part of the filter
-    /// may name.
-    pub announced: Arc<BTreeMap<String, DataType>>,
-}
-
-impl Order {
-    /// An order of everything.
-    pub fn new(key: PullKey) -> Self {
-        Self {
-            key,
-            wanted: Wanted::default(),
-            limit: None,
-            jobs: 4,
-            slice_rows: SLICE_ROWS,
-            record_empty: true,
-            filter: None,
-            announced: Arc::default(),
-        }
-    }
-
-    /// The same of the spans only that a filter lets through.
-    ///
-    /// The remote is told of it as far as its language goes, and every span that comes is checked here.
-    #[must_use]
-    pub fn only(mut self, filter: RowFilter) -> Self {
-        self.wanted.filter = Some(filter.text());
-        self.filter = Some(Arc::new(filter));
-        self
-    }
-}
-
-/// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
-/// so that a commit builds one at a time.
-pub const SLICE_ROWS: u64 = 50_000;
-
-/// How far a pull is, for whoever watches it.
-#[derive(Debug, Default)]
-pub struct Watch {
-    rows: AtomicU64,
-    bytes: AtomicU64,
-    /// Rows announced for everything that is pulled, plus 1; 0 while nobody knows.
-    announced: AtomicU64,
-    landed: AtomicU64,
-}
-
-impl PullError {
-    /// The remote's error, if it was one.
-    pub fn source_error(&self) -> Option<&SourceError> {
-        match self {
-            Self::Source(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl Watch {
-    /// Spans that came over the wire.
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that came over the wire.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Spans announced for the whole pull, once known.
-    pub fn announced(&self) -> Option<u64> {
-        self.announced.load(Ordering::Relaxed).checked_sub(1)
-    }
-
-    /// Slices that landed.
-    pub fn landed(&self) -> u64 {
-        self.landed.load(Ordering::Relaxed)
-    }
-
-    fn came(&self, rows: u64, bytes: u64) {
-        self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Takes back what came for an attempt that failed.
-    fn lost(&self, rows: u64, bytes: u64) {
-        self.rows.fetch_sub(rows, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-/// What a pull did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Spans announced for what was asked for now; `None` when the remote did not say it of every slice.
-    pub announced: Option<u64>,
-    /// Spans that came.
-    pub received: u64,
-    /// Those of them that the filter did not let through, and the remote did all the same.
-    pub unmatched: u64,
-    /// Those of the rest that the store has now: others were repeated, deleted before, or outside the window.
-    pub stored: u64,
-    /// Spans that are new to the store.
-    pub new: u64,
-    /// Spans that the store had with other values.
-    pub updated: u64,
-    /// Slices of which another number of spans came than was announced.
-    pub short: Vec<Window>,
-    /// Whether the limit was reached: there may be more.
-    pub limited: bool,
-    /// Rows that are no spans, and why the first is none.
-    pub unfit: Option<(u64, String)>,
-    /// The store's version afterwards.
-    pub version: u64,
-    /// Why small segments could not be joined; the spans are whole all the same.
-    pub not_joined: Option<String>,
-    /// Why the disk did not confirm a commit: the spans are there, but may be gone after a power failure.
-    pub not_synced: Option<String>,
-}
 
 /// Pulls the times that a pull still lacks.
 ///

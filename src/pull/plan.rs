@@ -1,8 +1,8 @@
 //! What has to be asked for, by what the ledger knows.
 
 use super::Order;
-use crate::model::window::{Window, united};
-use crate::store::{Ledger, Pull, Slice};
+use spanql_model::window::{Window, united};
+use spanql_store::{Ledger, Pull, Slice};
 
 const MINUTE: i64 = 60 * 1_000_000_000;
 /// What was younger than this when it landed is asked for again when a pull is taken up, ns.

@@ -1,6 +1,6 @@
 //! Cutting windows into slices of about as many spans each.
 
-use crate::model::window::Window;
+use spanql_model::window::Window;
 
 const SECOND: i64 = 1_000_000_000;
 /// Where the remote does not say how many spans there are, no slice is longer.

@@ -1,6 +1,6 @@
 //! The shell's own commands: their names, what they take, and what they do.
 
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// What a word after a command is, for completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Whitespace};
 
 use super::command::{self, command_line};
-use crate::syntax::{Lexeme, lex_as_far_as_possible};
+use spanql_filter::dialect::{Lexeme, lex_as_far_as_possible};
 
 /// Text longer than this is shown plain: it was pasted, and every key would colour all of it anew.
 const LONGEST: usize = 64 << 10;

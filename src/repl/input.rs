@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenizerError, Whitespace};
 
 use super::command::command_line;
-use crate::syntax::{Lexeme, lex_as_far_as_possible};
+use spanql_filter::dialect::{Lexeme, lex_as_far_as_possible};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl Items {
             }
         }
         items
+    }
+
+    /// What the text says to do, each with blanks for what stands before it.
+    pub fn placed(&self, text: &str, script: Script) -> Vec<(Item, String)> {
+        let items = self.items.iter().cloned().zip(&self.starts);
+        items.map(|(item, &start)| (item, script.blanks(&text[..start]))).collect()
     }
 
     /// Takes the command that the rest begins with, after blanks.

@@ -1,11 +1,10 @@
 //! A block of a report: a statement with its name, chart, caption and expectations.
 
 use super::chart::ChartSpec;
-use super::document::Document;
 use super::error::ReportError;
 use super::expect::Expectation;
-use super::saved::Saved;
-use crate::model::nearest::nearest;
+use super::saved::{Origin, Saved};
+use spanql_model::nearest::nearest;
 
 /// Settings of a block.
 const SETTINGS: [&str; 4] = ["name", "chart", "expect", "caption"];
@@ -27,74 +26,87 @@ pub struct Block {
     pub caption: Option<String>,
 }
 
-impl Document {
-    /// Reads a block: what stands behind its fence, and its statement; `line` is that of the fence.
-    pub(super) fn read_block(&self, settings: &str, sql: &str, line: usize) -> Result<Block, ReportError> {
-        let wrong = |line: usize, reason: String, near: Option<String>| self.wrong(line, reason, near);
-        let words = shlex::split(settings)
-            .ok_or_else(|| wrong(line, format!("a quote is not closed in '{settings}'"), None))?;
-        let (mut name, mut chart, mut caption) = (None, None, None);
-        let mut expectations = vec![];
-        for word in words {
-            let Some((key, value)) = word.split_once('=') else {
-                return Err(wrong(line, format!("'{word}' is no setting of a block: write name=value"), None));
-            };
-            let place = match key {
-                "name" => &mut name,
-                "chart" => &mut chart,
-                "caption" => &mut caption,
-                "expect" => {
-                    expectations.push(Expectation::parse(value).map_err(|reason| wrong(line, reason, None))?);
-                    continue;
-                }
-                _ => {
-                    let near = nearest(key, SETTINGS).map(str::to_owned);
-                    return Err(wrong(line, format!("a block has no setting '{key}'"), near));
-                }
-            };
-            if place.replace(value.to_owned()).is_some() {
-                return Err(wrong(line, format!("{key} is given twice"), None));
+/// A block as it stands in a report.
+pub(super) struct Fenced<'a> {
+    /// What stands behind its fence.
+    pub(super) settings: &'a str,
+    /// Its statement.
+    pub(super) sql: &'a str,
+    /// The line of the fence.
+    pub(super) line: usize,
+    /// Which block of the report it is, counted from 1.
+    pub(super) number: usize,
+}
+
+/// Reads a block of a report of this origin; `wrong` is an error in a line of it.
+pub(super) fn read(
+    Fenced { settings, sql, line, number }: Fenced<'_>,
+    origin: &Origin,
+    wrong: impl Fn(usize, String, Option<String>) -> ReportError,
+) -> Result<Block, ReportError> {
+    let words =
+        shlex::split(settings).ok_or_else(|| wrong(line, format!("a quote is not closed in '{settings}'"), None))?;
+    let (mut name, mut chart, mut caption) = (None, None, None);
+    let mut expectations = vec![];
+    for word in words {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(wrong(line, format!("'{word}' is no setting of a block: write name=value"), None));
+        };
+        let place = match key {
+            "name" => &mut name,
+            "chart" => &mut chart,
+            "caption" => &mut caption,
+            "expect" => {
+                expectations.push(Expectation::parse(value).map_err(|reason| wrong(line, reason, None))?);
+                continue;
             }
-        }
-        // What is written above the statement is that of a saved query, and a caption.
-        let saved = Saved::parse(sql, "", self.origin.clone()).map_err(|error| match error {
-            ReportError::Header { line: at, reason, suggestion, .. } => wrong(line + at, reason, suggestion),
-            other => other,
-        })?;
-        if let Some(parameter) = saved.params.first() {
-            let reason = format!("the parameter {}: parameters of a report stand in its front matter", parameter.name);
-            return Err(wrong(line + 1, reason, None));
-        }
-        for (at, comment) in comments(sql) {
-            let said = comment.strip_prefix("caption:").map(|text| text.trim().to_owned());
-            if let Some(said) = said
-                && caption.replace(said).is_some()
-            {
-                return Err(wrong(line + at, "the caption is given twice".into(), None));
+            _ => {
+                let near = nearest(key, SETTINGS).map(str::to_owned);
+                return Err(wrong(line, format!("a block has no setting '{key}'"), near));
             }
+        };
+        if place.replace(value.to_owned()).is_some() {
+            return Err(wrong(line, format!("{key} is given twice"), None));
         }
-        for (here, above, what) in
-            [(&mut name, Some(saved.name).filter(|name| !name.is_empty()), "name"), (&mut chart, saved.chart, "chart")]
-        {
-            if let Some(above) = above
-                && here.replace(above).is_some()
-            {
-                return Err(wrong(line, format!("the {what} is given twice"), None));
-            }
-        }
-        expectations.extend(saved.expectations);
-        let name = name.unwrap_or_else(|| format!("block-{}", self.blocks().count() + 1));
-        // It becomes the name of a file.
-        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-        if name.is_empty() || name.chars().count() > 100 || !name.chars().all(plain) {
-            return Err(wrong(line, format!("'{name}' is no name: use letters, digits, - and _"), None));
-        }
-        let chart = chart.as_deref().map(ChartSpec::parse).transpose().map_err(|reason| wrong(line, reason, None))?;
-        if saved.sql.trim().is_empty() {
-            return Err(wrong(line, format!("the block {name} has no statement"), None));
-        }
-        Ok(Block { name, sql: sql.to_owned(), line: line + 1, chart, expectations, caption })
     }
+    // What is written above the statement is that of a saved query, and a caption.
+    let saved = Saved::parse(sql, "", origin.clone()).map_err(|error| match error {
+        ReportError::Header { line: at, reason, suggestion, .. } => wrong(line + at, reason, suggestion),
+        other => other,
+    })?;
+    if let Some(parameter) = saved.params.first() {
+        let reason = format!("the parameter {}: parameters of a report stand in its front matter", parameter.name);
+        return Err(wrong(line + 1, reason, None));
+    }
+    for (at, comment) in comments(sql) {
+        let said = comment.strip_prefix("caption:").map(|text| text.trim().to_owned());
+        if let Some(said) = said
+            && caption.replace(said).is_some()
+        {
+            return Err(wrong(line + at, "the caption is given twice".into(), None));
+        }
+    }
+    for (here, above, what) in
+        [(&mut name, Some(saved.name).filter(|name| !name.is_empty()), "name"), (&mut chart, saved.chart, "chart")]
+    {
+        if let Some(above) = above
+            && here.replace(above).is_some()
+        {
+            return Err(wrong(line, format!("the {what} is given twice"), None));
+        }
+    }
+    expectations.extend(saved.expectations);
+    let name = name.unwrap_or_else(|| format!("block-{number}"));
+    // It becomes the name of a file.
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || name.chars().count() > 100 || !name.chars().all(plain) {
+        return Err(wrong(line, format!("'{name}' is no name: use letters, digits, - and _"), None));
+    }
+    let chart = chart.as_deref().map(ChartSpec::parse).transpose().map_err(|reason| wrong(line, reason, None))?;
+    if saved.sql.trim().is_empty() {
+        return Err(wrong(line, format!("the block {name} has no statement"), None));
+    }
+    Ok(Block { name, sql: sql.to_owned(), line: line + 1, chart, expectations, caption })
 }
 
 /// What follows `sql` in the line of a fence.

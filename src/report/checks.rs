@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type, Schema};
 
 use super::error::ReportError;
 use super::expect::{Aggregate, Expectation, Subject, Value};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// How an expectation came out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
 use serde_json::Value;
 
-use super::block::{Block, inside_fence, settings_of};
+use super::block::{self, Block, Fenced, inside_fence, settings_of};
 use super::chart::ChartSpec;
 use super::error::ReportError;
 use super::params::Declared;
 use super::saved::{Origin, Saved};
 use super::values::{ValueName, places};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// Keys of the front matter.
 const KEYS: [&str; 3] = ["title", "description", "params"];
@@ -105,7 +105,7 @@ impl Document {
     }
 
     /// An error in a line of it.
-    pub(super) fn wrong(&self, line: usize, reason: String, suggestion: Option<String>) -> ReportError {
+    fn wrong(&self, line: usize, reason: String, suggestion: Option<String>) -> ReportError {
         let place = match &self.origin {
             Origin::File(path) => path.display().to_string(),
             Origin::BuiltIn => format!("built-in report {}", self.name),
@@ -183,7 +183,8 @@ impl Document {
                 };
                 self.push_prose(&body[prose_from..range.start]);
                 prose_from = range.end;
-                let block = self.read_block(settings, sql, line)?;
+                let fenced = Fenced { settings, sql, line, number: self.blocks().count() + 1 };
+                let block = block::read(fenced, &self.origin, |line, reason, near| self.wrong(line, reason, near))?;
                 if self.blocks().any(|known| known.name == block.name) {
                     return Err(wrong(self, format!("two blocks are named {}", block.name)));
                 }

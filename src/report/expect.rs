@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// What must hold of a result.
 ///

@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::document::Document;
 use super::run::Ran;
 use super::values::{ValueName, fill};
-use crate::engine::{Engine, EngineError, Param, Params};
-use crate::output::{CellTexts, Zone, is_number};
+use spanql_engine::{Engine, EngineError, Param, Params};
+use spanql_output::{CellTexts, Zone, is_number};
 
 /// Characters of names, and of lines at the top.
 const NAME: usize = 300;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
 use super::saved::{Origin, Saved, declared_name, stem};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// Bytes of a file at most; the engine takes no longer SQL.
 const LONGEST: u64 = 1 << 20;

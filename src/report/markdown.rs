@@ -4,7 +4,7 @@ use super::document::{Piece, texts};
 use super::filled::{Filled, Part, clip, is_null, readable};
 use super::run::Ran;
 use super::values::{fill, places};
-use crate::output::{Error, Format, Options, ResultWriter, escape_markdown, escape_terminal};
+use spanql_output::{Error, Format, Options, ResultWriter, escape_markdown, escape_terminal};
 
 /// The report as GitHub-flavoured Markdown; nothing of a result is markup in it.
 ///

@@ -5,9 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 
 use super::error::ReportError;
-use crate::engine::{Param, ParamType, Params};
-use crate::model::nearest::nearest;
-use crate::model::time;
+use spanql_engine::{Param, ParamType, Params};
+use spanql_model::nearest::nearest;
+use spanql_model::time;
 
 /// The type of a declared parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

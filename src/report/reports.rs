@@ -7,7 +7,7 @@ use super::document::Document;
 use super::error::ReportError;
 use super::library::{Library, paths, read_text};
 use super::saved::{Origin, stem};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// The ending of the files.
 const ENDING: &str = "md";

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::filled::{Filled, Part};
 use super::run::Ran;
-use crate::engine::Param;
+use spanql_engine::Param;
 
 /// The report as one JSON object: `report`, `title`, `store` (the first), `spanql`, `generated`, `parameters`, `exit_code`, `parts` (`store`,
 /// `project`, `spans`, `incomplete`), and `blocks`: each with `store`, `project`, `name`, `rows`, `seconds`,

@@ -15,8 +15,8 @@ use super::block::Block;
 use super::chart::{Chart, ChartBuilder};
 use super::checks::{Checks, Outcome};
 use super::error::ReportError;
-use crate::engine::{Engine, EngineError, Params, Prepared};
-use crate::output::{self, Format, Options, ResultWriter, cut_batch};
+use spanql_engine::{Engine, EngineError, Params, Prepared};
+use spanql_output::{Format, Options, ResultWriter, cut_batch};
 
 /// What is kept of the results of blocks.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ pub enum BlockError {
     },
     /// Its rows cannot be written or read.
     #[error(transparent)]
-    Output(#[from] output::Error),
+    Output(#[from] spanql_output::Error),
     /// The columns of its rows are not those that were announced.
     #[error(transparent)]
     Arrow(#[from] arrow::error::ArrowError),

@@ -8,7 +8,7 @@ use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
 
 use super::{Checks, Declared, Expectation, Kind, Library, Origin, ReportError, Saved, bind};
-use crate::engine::{Param, ParamType, Params};
+use spanql_engine::{Param, ParamType, Params};
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_285_800, 0).unwrap()

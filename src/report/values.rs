@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// What is written between the braces.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,13 +21,13 @@ use super::room::{Part, Room, Turn};
 use super::settings::{Log, Settings};
 use super::shutdown::Shutdown;
 use super::transfers::Transfers;
-use crate::engine::{EngineError, StoreEngine, spilling_into, with_open_names};
-use crate::filter::Filter;
-use crate::model::columns::START_TIME;
-use crate::model::names::is_open_name;
-use crate::model::nearest::nearest;
-use crate::sources::Window;
-use crate::store::{Segment, Snapshot, Store, StoreError};
+use spanql_engine::{EngineError, StoreEngine, spilling_into, with_open_names};
+use spanql_filter::Filter;
+use spanql_model::columns::START_TIME;
+use spanql_model::names::is_open_name;
+use spanql_model::nearest::nearest;
+use spanql_sources::Window;
+use spanql_store::{Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time.
 const BATCH_BYTES: u64 = 1 << 20;

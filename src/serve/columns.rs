@@ -10,11 +10,11 @@ use datafusion::logical_expr::{Expr, cast};
 use super::backend::{Project, column};
 use super::functions::{Elements, elements, text_list_type};
 use super::refusal::{Refusal, shown};
-use crate::model::columns::{
+use spanql_model::columns::{
     self, Content, END_TIME, EVENT_ATTRIBUTES, METADATA_PREFIX, NOTES, PROJECT, SOURCE, START_TIME, timestamp_type,
 };
-use crate::model::names::is_open_name;
-use crate::model::nearest::nearest;
+use spanql_model::names::is_open_name;
+use spanql_model::nearest::nearest;
 
 /// The column by which clients sort; always sent.
 pub(super) const TIME: &str = "time";

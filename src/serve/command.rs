@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::filter;
 use super::ids::{SPACE_NAME, space_id};
 use super::refusal::{Refusal, shown};
-use crate::model::time;
-use crate::sources::Window;
+use spanql_model::time;
+use spanql_sources::Window;
 
 /// The most rows that a batch may have, which is also how many it has unless fewer are asked for.
 pub(super) const MAX_CHUNK: usize = 5_000;

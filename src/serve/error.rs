@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::engine::EngineError;
-use crate::store::StoreError;
+use spanql_engine::EngineError;
+use spanql_store::StoreError;
 
 /// An error of a server as a whole; what goes wrong with one request is told to its client only.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use datafusion::prelude::DataFrame;
 
 use super::backend::Project;
 use super::refusal::Refusal;
-use crate::engine::compare_mixed_types;
-use crate::filter::{Filter, Names, Unknown, arize};
+use spanql_engine::compare_mixed_types;
+use spanql_filter::{Filter, Names, Unknown, arize};
 
 /// The longest filter, in bytes: clients ask for traces by listing all of their ids.
 const MAX_BYTES: usize = 4 << 20;

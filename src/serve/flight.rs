@@ -33,14 +33,14 @@ use super::filter;
 use super::functions::sampled;
 use super::incoming::From;
 use super::log::window_text;
+use super::outlet::{self, Offered, Outlet, Pieces};
 use super::refusal::{Refusal, shown};
 use super::room::Turn;
 use super::settings::Token;
 use super::shutdown::Shutdown;
 use super::threads::{LATER, SOON, apart, yield_to_others};
-use super::transfers::{self, Offered, Outlet, Pieces};
-use crate::filter::Filter;
-use crate::model::columns::TRACE_ID;
+use spanql_filter::Filter;
+use spanql_model::columns::TRACE_ID;
 
 /// The metadata that carries a client's key.
 const KEY: &str = "auth-token-bin";
@@ -313,7 +313,7 @@ impl FlightService for Flight {
         let busy = peer.busy();
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
         let export = ticket.export.clone();
-        let mut pieces = transfers::run(&self.backend, peer, move |backend, out| send(backend, ticket, out));
+        let mut pieces = outlet::run(&self.backend, peer, move |backend, out| send(backend, ticket, out));
         let schema = match pieces.next().await {
             Some(Ok(Piece::Schema(schema))) => schema,
             Some(Err(refusal)) => {

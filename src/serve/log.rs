@@ -1,6 +1,6 @@
 //! Words of the log.
 
-use crate::sources::Window;
+use spanql_sources::Window;
 
 /// A window as a person reads it.
 pub(super) fn window_text(window: Window) -> String {

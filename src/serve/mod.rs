@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Clients share the server: `connections` bounds how many there are and how long they may say nothing, `room` the memory
-//! of what they ask for, `transfers` what waits for them, and `threads` keeps their queries off the threads that answer.
+//! of what they ask for, `outlet` and `transfers` what waits for them, and `threads` keeps their queries off the threads
+//! that answer.
 //!
 //! Nothing that a client sends becomes text of a query, and no file is opened that a client names.
 //!
@@ -46,6 +47,7 @@ mod http;
 mod ids;
 mod incoming;
 mod log;
+mod outlet;
 mod refusal;
 mod room;
 mod server;

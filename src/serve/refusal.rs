@@ -3,8 +3,8 @@
 use datafusion::error::DataFusionError;
 use tonic::{Code, Status};
 
-use crate::engine::EngineError;
-use crate::store::StoreError;
+use spanql_engine::EngineError;
+use spanql_store::StoreError;
 
 /// What kind of refusal it is: each transport has a code for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

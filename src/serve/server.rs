@@ -16,7 +16,7 @@ use super::settings::{Settings, Token};
 use super::shutdown::{self, GRACE, Shutdown, Trigger};
 use super::tls::Tls;
 use super::{flight, http};
-use crate::store::Store;
+use spanql_store::Store;
 
 /// Time for the threads of requests to see that the server has ended.
 const LEAVE: Duration = Duration::from_millis(100);

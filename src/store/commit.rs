@@ -1,6 +1,5 @@
 //! Committing: build what a plan says and publish it, again if another commit or a vacuum came between.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -8,13 +7,13 @@ use object_store::ObjectStoreExt;
 
 use super::blocking::blocking;
 use super::build::{Built, Means, build_new, rebuild};
+use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
 use super::layout::OpenNames;
 use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, Manifest, Segment};
-use super::merge::{Counts, Deleted};
 use super::plan::{Plan, Work, plan, plan_new};
 use super::pool::Pool;
 use super::publish::{ATTEMPTS, Attempt, Change, Written};
@@ -26,28 +25,6 @@ use super::{Progress, Store};
 
 /// Attempts before a writer gives up against whoever removes its files.
 const REMOVALS: usize = 3;
-
-/// Deletions to merge: spans by project.
-pub(crate) type Deletions = HashMap<String, Deleted>;
-
-/// What a commit did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The version that holds the result; the one before when nothing changed.
-    pub version: u64,
-    /// What happened to the spans.
-    pub counts: Counts,
-    /// Why small segments could not be joined after the commit; the spans are whole all the same.
-    pub not_joined: Option<String>,
-    /// Why the disk did not confirm the commit: every reader sees it, but it may be gone after a power failure.
-    pub not_synced: Option<String>,
-}
-
-impl Committed {
-    pub(crate) fn unchanged(version: u64) -> Self {
-        Self { version, counts: Counts::default(), not_joined: None, not_synced: None }
-    }
-}
 
 impl Store {
     /// Merges the spans of a pool, and deletions, and commits the result together with a record of the ledger.

@@ -26,12 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
+use super::folders::STAGING;
+use super::ids::new_id;
 use super::manifest;
 use super::place::Place;
-use super::segment::new_id;
-
-/// The folder of leases.
-pub(crate) const FOLDER: &str = "staging";
 
 /// How often a writer at an object store gives a sign of life.
 const BEAT: Duration = Duration::from_secs(20);
@@ -59,11 +57,11 @@ pub(crate) struct Lease {
 }
 
 fn lease_file(writer: &str) -> String {
-    format!("{FOLDER}/{writer}.json")
+    format!("{STAGING}/{writer}.json")
 }
 
 fn beat_file(writer: &str) -> String {
-    format!("{FOLDER}/{writer}.beat")
+    format!("{STAGING}/{writer}.beat")
 }
 
 /// The writer of a file of the store by its name; none of files of an older spanql.
@@ -216,9 +214,9 @@ pub(crate) async fn standing(place: &Place) -> Result<Standing> {
 }
 
 async fn standing_at(place: &Place, now: chrono::DateTime<chrono::Utc>) -> Result<Standing> {
-    let folder = place.path(FOLDER);
+    let folder = place.path(STAGING);
     let files: Vec<ObjectMeta> =
-        place.objects.list(Some(&folder)).try_collect().await.map_err(|error| StoreError::storage(FOLDER, error))?;
+        place.objects.list(Some(&folder)).try_collect().await.map_err(|error| StoreError::storage(STAGING, error))?;
     let mut standing = Standing::default();
     let silent = |meta: &ObjectMeta| now.signed_duration_since(meta.last_modified) > SILENCE;
     let find = |name: &str| files.iter().find(|meta| meta.location.filename() == Some(name));

@@ -21,10 +21,14 @@ mod blocking;
 mod build;
 mod card;
 mod commit;
+mod committed;
+mod content;
 mod creation;
 mod error;
 mod files;
+mod folders;
 mod heads;
+mod ids;
 mod indexed;
 mod layout;
 mod lease;
@@ -61,7 +65,7 @@ use futures::{StreamExt, TryStreamExt};
 
 pub use arrival::complete;
 pub use card::{Card, ColumnFacts, TooLarge};
-pub use commit::Committed;
+pub use committed::Committed;
 pub use error::{Result, StoreError};
 pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
 pub use maintain::{Compacted, Version};
@@ -82,7 +86,7 @@ use segment::Sizes;
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// use spanql::demo::Generator;
+/// use spanql::sources::demo::Generator;
 /// use spanql::store::{Progress, Store};
 ///
 /// let store = Store::open("memory://")?;
@@ -242,7 +246,7 @@ impl Store {
             return Ok(Committed::unchanged(version));
         }
         let mut committed =
-            self.merge(Arc::new(import.pool), commit::Deletions::new(), None, operation, progress).await?;
+            self.merge(Arc::new(import.pool), committed::Deletions::new(), None, operation, progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -265,7 +269,7 @@ impl Store {
         let projects = import.pool.projects.clone();
         let record = ledger::Record { pull, slices };
         let mut committed =
-            self.merge(Arc::new(import.pool), commit::Deletions::new(), Some(&record), "pull", progress).await?;
+            self.merge(Arc::new(import.pool), committed::Deletions::new(), Some(&record), "pull", progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -306,7 +310,7 @@ impl Store {
         if spans.is_empty() {
             return Ok(Committed::unchanged(base.version));
         }
-        let deletions = commit::Deletions::from([(project.to_owned(), spans)]);
+        let deletions = committed::Deletions::from([(project.to_owned(), spans)]);
         let pool = Arc::new(Pool::new(self.spill_dir()));
         self.merge(pool, deletions, None, "delete", &Progress::default()).await
     }

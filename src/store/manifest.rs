@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
+use super::folders::{LEDGER, TOMBSTONES};
+use super::ids::new_id;
 use super::place::Place;
-use super::segment::new_id;
 use spanql_model::types::OpenType;
 
 /// The newest format this code reads and the one it writes.
@@ -180,8 +181,8 @@ impl Manifest {
     /// Every file this version needs, as paths inside the store.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
         let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.card_file()]);
-        let tombstones = self.tombstones.iter().map(|reference| reference.file(super::tombstones::FOLDER));
-        let ledger = self.ledger.iter().map(|reference| reference.file(super::ledger::FOLDER));
+        let tombstones = self.tombstones.iter().map(|reference| reference.file(TOMBSTONES));
+        let ledger = self.ledger.iter().map(|reference| reference.file(LEDGER));
         segments.chain(tombstones).chain(ledger)
     }
 

@@ -10,10 +10,12 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::error::{Result, StoreError};
-use super::merge::Place;
 use super::open_columns::{Folding, Scalar, Unfolded};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
+
+/// Where a row is: batch and row.
+pub(crate) type Place = (usize, usize);
 
 /// The column of packed values. It is no name that an arrival may have.
 pub(crate) const PACKED: &str = "packed";

@@ -11,8 +11,9 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::blocking::blocking;
+use super::content::Content;
 use super::error::{Result, StoreError};
-use super::sink::Content;
+use super::folders::FOLDERS;
 use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
@@ -20,10 +21,6 @@ const LOCAL_DEFAULT: &str = ".spanql";
 
 /// Environment variables with these prefixes configure cloud storage.
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
-
-/// What a store's directory holds.
-const FOLDERS: [&str; 8] =
-    ["manifest", "segments", "traces", "stats", "tombstones", "ledger", super::lease::FOLDER, "tmp"];
 
 /// A resolved place.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Store;
-use super::commit::Committed;
+use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;

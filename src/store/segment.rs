@@ -20,11 +20,12 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::card::{BlockSums, Card, ColumnFacts, TooLarge};
+use super::content::Content;
 use super::error::{Result, StoreError};
 use super::manifest::{COMPUTED, Segment};
 use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unfold_values};
-use super::sink::{Content, Sink};
+use super::sink::Sink;
 use super::stored::StoredSegment;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
@@ -411,16 +412,6 @@ fn few_values(array: &ArrayRef) -> Vec<String> {
 
 fn is_fixed(name: &str) -> bool {
     columns::canonical(name).is_some() || name.starts_with("tree.")
-}
-
-/// A 64-bit random id as 16 hexadecimal digits.
-pub(crate) fn new_id() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    // Keys of RandomState come from the system's randomness, once a thread, and differ from call to call.
-    let mut hasher = std::hash::RandomState::new().build_hasher();
-    hasher.write_u128(std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos()));
-    hasher.write_u32(std::process::id());
-    format!("{:016x}", hasher.finish())
 }
 
 fn example(array: &ArrayRef) -> Result<String> {

@@ -1,13 +1,12 @@
 //! Files in the making: summed as they are written, in memory while they are small.
 
-use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use tempfile::{SpooledData, SpooledTempFile};
 
 use super::card::{BlockSums, Summing};
+use super::content::Content;
 use super::error::{Result, StoreError};
 
 /// Bytes of a file in memory before it goes to disk.
@@ -20,14 +19,6 @@ pub(crate) struct Sink {
     sums: Summing,
     length: u64,
     dir: PathBuf,
-}
-
-/// A file that is written and not yet in its place.
-#[derive(Debug)]
-pub(crate) enum Content {
-    Memory(Bytes),
-    /// A temporary file, to be read from its beginning.
-    Disk(File),
 }
 
 impl Sink {
@@ -59,12 +50,6 @@ impl Write for Sink {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
-    }
-}
-
-impl From<Vec<u8>> for Content {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Memory(bytes.into())
     }
 }
 

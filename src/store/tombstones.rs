@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::files::WrittenFile;
+use super::folders::TOMBSTONES;
 use super::heads;
 use super::manifest::{FileRef, Manifest};
 use super::merge::Deleted;
 use super::place::Place;
-
-/// The folder of their files.
-pub(crate) const FOLDER: &str = "tombstones";
 
 /// All deleted spans of a store: trace ids to span ids, by project.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +19,13 @@ pub(crate) struct Tombstones(BTreeMap<String, BTreeMap<String, BTreeSet<String>>
 impl Tombstones {
     pub(crate) async fn load(place: &Place, manifest: &Manifest) -> Result<Self> {
         match &manifest.tombstones {
-            Some(reference) => heads::load(place, FOLDER, reference).await,
+            Some(reference) => heads::load(place, TOMBSTONES, reference).await,
             None => Ok(Self::default()),
         }
     }
 
     pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
-        heads::save(place, FOLDER, id, self).await
+        heads::save(place, TOMBSTONES, id, self).await
     }
 
     pub(crate) fn add(&mut self, project: &str, trace_id: String, span_id: String) {

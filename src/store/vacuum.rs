@@ -20,12 +20,13 @@ use object_store::ObjectStore;
 
 use super::Store;
 use super::error::{Result, StoreError};
+use super::folders::{LEDGER, TOMBSTONES};
 use super::lease;
 use super::manifest::{self, Manifest};
 use super::place::Place;
 
 /// Folders of files that manifests name, or nobody.
-const FOLDERS: [&str; 6] = ["segments", "traces", "stats", "tombstones", "ledger", "tmp"];
+const FOLDERS: [&str; 6] = ["segments", "traces", "stats", TOMBSTONES, LEDGER, "tmp"];
 
 /// What a vacuum removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

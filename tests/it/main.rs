@@ -14,6 +14,7 @@ mod export_live;
 mod faulty;
 mod filter_fuzz;
 mod filter_oql;
+mod imports;
 mod leftovers;
 mod live;
 mod long;

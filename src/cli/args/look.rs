@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::remote::{FromOptions, WindowOptions};
 use crate::cli::cursor::Cursor;
 use crate::cli::filters::FilterOptions;
-use crate::trace::structure::Side;
+use spanql_trace::structure::Side;
 
 /// How a result is written, and what it may rest on.
 #[derive(Debug, Default, Args)]

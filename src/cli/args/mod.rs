@@ -12,12 +12,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use super::exit::ErrorFormat;
-use crate::filter::Language;
-use crate::filter::opik::Entity;
-use crate::output::Zone;
 use crate::serve::Token;
-use crate::sources::files;
+use spanql_filter::Language;
+use spanql_filter::opik::Entity;
+use spanql_output::Zone;
+use spanql_sources::files;
 
 pub(super) use config::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset};
 pub(super) use look::{
@@ -83,6 +82,15 @@ pub(super) enum ColorChoice {
     Auto,
     Always,
     Never,
+}
+
+/// The form of errors on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErrorFormat {
+    /// One line for a person.
+    Text,
+    /// One JSON object with code, message, position and suggestion.
+    Json,
 }
 
 /// The formats of files by their names.
@@ -350,10 +358,10 @@ pub(super) struct Listing {
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// About how many spans to generate
-    #[arg(long, value_name = "N", default_value_t = crate::demo::DEFAULT_SPANS)]
+    #[arg(long, value_name = "N", default_value_t = spanql_demo::DEFAULT_SPANS)]
     pub(super) spans: u64,
     /// Seed of the generator: the same seed gives the same spans
-    #[arg(long, value_name = "S", default_value_t = crate::demo::DEFAULT_SEED)]
+    #[arg(long, value_name = "S", default_value_t = spanql_demo::DEFAULT_SEED)]
     pub(super) seed: u64,
     /// Keep the store in this directory, which must not hold one yet
     #[arg(long, value_name = "DIR")]

@@ -17,7 +17,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 /// A time in nanoseconds since the epoch.
 fn time(text: &str) -> Result<i64, String> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit());
-    match crate::model::time::parse(text) {
+    match spanql_model::time::parse(text) {
         Ok(time) if !number => Ok(time),
         _ => Err("write a time such as 2026-11-01 or 2026-11-01T12:00:00+01:00".to_owned()),
     }
@@ -33,7 +33,7 @@ fn sample_rate(text: &str) -> Result<f64, String> {
 /// A project of a remote, as SQL names it.
 fn live_table(text: &str) -> Result<String, String> {
     match text.split_once('.') {
-        Some((crate::sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
+        Some((spanql_sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
         Some((source, project)) if !project.is_empty() => {
             Err(format!("there is no source {source}: write arize.{project}"))
         }
@@ -65,7 +65,7 @@ pub(in crate::cli) struct RemoteOptions {
 
 impl Default for RemoteOptions {
     fn default() -> Self {
-        Self { space: None, profile: None, timeout: crate::sources::arize::DEFAULT_TIMEOUT }
+        Self { space: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
     }
 }
 

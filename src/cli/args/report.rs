@@ -43,7 +43,7 @@ pub(in crate::cli) struct ReportArguments {
     pub(in crate::cli) max_cell: usize,
     /// Format of the files in DIR/: csv or parquet
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = block_format())]
-    pub(in crate::cli) format: crate::output::Format,
+    pub(in crate::cli) format: spanql_output::Format,
     /// In CSV files, put an apostrophe before cells that a spreadsheet would take for a formula
     #[arg(long)]
     pub(in crate::cli) csv_safe: bool,
@@ -57,9 +57,9 @@ pub(in crate::cli) struct ReportArguments {
     pub(in crate::cli) remote: RemoteOptions,
 }
 
-fn block_format() -> impl clap::builder::TypedValueParser<Value = crate::output::Format> {
-    use crate::output::Format;
+fn block_format() -> impl clap::builder::TypedValueParser<Value = spanql_output::Format> {
     use clap::builder::{PossibleValuesParser, TypedValueParser};
+    use spanql_output::Format;
 
     PossibleValuesParser::new(["csv", "parquet"]).map(|name| if name == "csv" { Format::Csv } else { Format::Parquet })
 }

@@ -10,16 +10,16 @@ use anyhow::{Context as _, anyhow, bail};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
-use super::placed;
-use super::session::{Next, Session};
+use super::session::Session;
 use crate::cli::args::Arguments;
-use crate::cli::exit::Failure;
-use crate::config::Environment;
-use crate::engine::parse_param;
-use crate::output::{Format, escape_terminal};
-use crate::repl::{Action, Command, Item, Items, Script, help, switched};
+use crate::cli::dispatch;
+use crate::cli::failure::Failure;
+use crate::repl::{Action, Command, Item, Items, Script, find, help, parts, switched};
 use crate::report::{Library, Origin, ReportError, Saved};
-use crate::store::home_path;
+use spanql_engine::parse_param;
+use spanql_output::{Format, escape_terminal};
+use spanql_sources::config::Environment;
+use spanql_store::home_path;
 
 /// The projects of the store.
 const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS traces, sum(error_count) AS errors,
@@ -34,8 +34,42 @@ const LONGEST_WATCH: f64 = 86_400.0;
 /// Files that may name one another.
 const MOST_FILES: usize = 16;
 
+/// What comes after something was carried out.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The next line.
+    Go,
+    /// A line that begins with this text.
+    Edit(String),
+    /// Nothing more.
+    Leave,
+}
+
+/// Runs a statement, or does what a command says.
+///
+/// `before` is blanks for what stands before a statement in its script.
+pub(super) async fn carry_out(session: &mut Session, item: Item, before: &str) -> anyhow::Result<Next> {
+    session.listen_anew();
+    match item {
+        Item::Statement(sql) => {
+            let placed = format!("{before}{sql}");
+            session.last = Some(sql);
+            session.statement(&placed).await?;
+            Ok(Next::Go)
+        }
+        Item::Command(line) => {
+            let (name, rest) = parts(&line);
+            let command = find(name).map_err(|near| {
+                let near = near.map(|near| format!("did you mean \\{near}? ")).unwrap_or_default();
+                anyhow!("unknown command \\{}: {near}\\? lists them", escape_terminal(name))
+            })?;
+            obey(session, command, rest).await
+        }
+    }
+}
+
 /// Does what a command says; `rest` is what was typed behind its name.
-pub(super) async fn carry_out(session: &mut Session, command: &Command, rest: &str) -> anyhow::Result<Next> {
+async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::Result<Next> {
     let usage = || anyhow!(Failure::Usage(format!("write \\{} {}", command.name, command.arguments)));
     match command.action {
         Action::Help => session.context().print(help().trim_end())?,
@@ -132,7 +166,7 @@ async fn words(session: &Session, words: Vec<String>) -> anyhow::Result<()> {
     };
     let Some(command) = arguments.command else { return Ok(()) };
     let context = session.context().with(&arguments.global);
-    session.job(move || async move { crate::cli::run(command, &context).await }).await
+    session.job(move || async move { dispatch::run(command, &context).await }).await
 }
 
 /// A text without the quotes that somebody put around the whole of it.
@@ -158,7 +192,7 @@ async fn translations(session: &Session, text: &str) -> anyhow::Result<()> {
         let arguments = Arguments::try_parse_from(typed).map_err(|error| anyhow!("{error}"))?;
         let Some(command) = arguments.command else { continue };
         session.context().print(&format!("{language}:"))?;
-        if let Err(error) = crate::cli::run(command, session.context()).await {
+        if let Err(error) = dispatch::run(command, session.context()).await {
             if matches!(error.downcast_ref(), Some(Failure::Filter(_))) {
                 return Err(error);
             }
@@ -186,7 +220,7 @@ async fn use_project(session: &mut Session, rest: &str) -> anyhow::Result<()> {
         let (_, snapshot) = session.unless_interrupted(session.context().snapshot()).await?;
         let known: Vec<&str> = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
         if !known.contains(&project.as_str()) {
-            let near = crate::model::nearest::nearest(&project, known.iter().copied());
+            let near = spanql_model::nearest::nearest(&project, known.iter().copied());
             let near = near.map(|near| format!("; did you mean {}?", escape_terminal(near))).unwrap_or_default();
             bail!("the store holds no project {}{near}: \\l lists them", escape_terminal(&project));
         }
@@ -336,7 +370,7 @@ fn edit(session: &Session) -> anyhow::Result<String> {
 async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     let cut = Items::of(&text);
-    let mut items = placed(&text, &cut, Script::default());
+    let mut items = cut.placed(&text, Script::default());
     if cut.is_begun(&text) {
         let rest = &text[cut.rest..];
         let start = text.len() - rest.trim_start().len();
@@ -348,7 +382,7 @@ async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     session.depth += 1;
     let mut outcome = Ok(Next::Go);
     for (item, before) in items {
-        outcome = session.carry_out(item, &before).await;
+        outcome = carry_out(session, item, &before).await;
         if !matches!(outcome, Ok(Next::Go | Next::Edit(_))) {
             break;
         }

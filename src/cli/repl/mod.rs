@@ -20,11 +20,12 @@ use rustyline::{ColorMode, CompletionType, Editor};
 
 use super::args::ReplArguments;
 use super::context::Context;
-use super::exit::Failure;
+use super::failure::Failure;
 use super::interrupt::Interrupts;
-use crate::output::escape_terminal;
 use crate::repl::{BARE_WORDS, Item, Items, Script, ShellHelper};
-use session::{Next, Session};
+use commands::Next;
+use session::Session;
+use spanql_output::escape_terminal;
 
 /// Statements that are remembered.
 const HISTORY: usize = 10_000;
@@ -63,7 +64,7 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
             continue;
         }
         let cut = if is_word { Items::default() } else { Items::of(&text) };
-        let mut items = if is_word { bare(&text) } else { placed(&text, &cut, script) };
+        let mut items = if is_word { bare(&text) } else { cut.placed(&text, script) };
         open = cut.open.map(|first| if first == '/' { '*' } else { first });
         let is_end = read == 0;
         if is_end && !is_word && cut.is_begun(&text) {
@@ -77,7 +78,7 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
         text.drain(..done);
         for (item, before) in items {
             said_anything = true;
-            match session.carry_out(item, &before).await {
+            match commands::carry_out(session, item, &before).await {
                 Ok(Next::Leave) => return failed.map_or(Ok(()), Err),
                 Ok(_) => {}
                 Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => return Err(error),
@@ -149,10 +150,9 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
         }
         remember(&mut editor, &line, remembered.as_ref(), session.context());
         let cut = Items::of(&line);
-        let items =
-            if BARE_WORDS.contains(&line.trim()) { bare(&line) } else { placed(&line, &cut, Script::default()) };
+        let items = if BARE_WORDS.contains(&line.trim()) { bare(&line) } else { cut.placed(&line, Script::default()) };
         for (item, before) in items {
-            match session.carry_out(item, &before).await {
+            match commands::carry_out(session, item, &before).await {
                 Ok(Next::Leave) => return Ok(()),
                 Ok(Next::Edit(text)) => initial = Some(text),
                 Ok(Next::Go) => {}
@@ -173,12 +173,6 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
 /// A word that stands for a command.
 fn bare(text: &str) -> Vec<(Item, String)> {
     vec![(Item::Command(format!("\\{}", text.trim())), String::new())]
-}
-
-/// What a text says to do, each with blanks for what stands before it.
-pub(super) fn placed(text: &str, cut: &Items, script: Script) -> Vec<(Item, String)> {
-    let items = cut.items.iter().cloned().zip(&cut.starts);
-    items.map(|(item, &start)| (item, script.blanks(&text[..start]))).collect()
 }
 
 fn prompt(session: &Session) -> (String, String) {

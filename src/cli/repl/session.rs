@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::commands;
 use super::words::gather;
 use crate::cli::args::{RemoteOptions, ReplArguments};
 use crate::cli::context::{Context, counted};
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupts;
-use crate::cli::query::Answer;
+use crate::cli::query::{Answer, STACK};
 use crate::cli::target::Screen;
-use crate::cli::{STACK, query, remote};
-use crate::engine::{Engine, EngineError, Params, parse_param};
-use crate::filter::{Names, Unknown, arize};
-use crate::output::{Format, escape_terminal};
-use crate::repl::{Item, Pager, SharedWords, find, parts};
-use crate::store::Snapshot;
+use crate::cli::{query, remote};
+use crate::repl::{Pager, SharedWords};
+use spanql_engine::{Engine, EngineError, Params, parse_param};
+use spanql_filter::{Names, Unknown, arize};
+use spanql_output::{Format, escape_terminal};
+use spanql_store::Snapshot;
 
 /// How long a statement that was cancelled may take to stop before the prompt comes back without it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -27,17 +26,6 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How often is looked whether the pager of a result was left, and how often it must be found so before the work is stopped.
 const LOOK: Duration = Duration::from_millis(250);
 const LOOKS: u32 = 4;
-
-/// What comes after something was carried out.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// The next line.
-    Go,
-    /// A line that begins with this text.
-    Edit(String),
-    /// Nothing more.
-    Leave,
-}
 
 /// A shell.
 pub(super) struct Session {
@@ -225,28 +213,9 @@ impl Session {
         }
     }
 
-    /// Runs a statement, or does what a command says.
-    ///
-    /// `before` is blanks for what stands before a statement in its script.
-    pub(super) async fn carry_out(&mut self, item: Item, before: &str) -> anyhow::Result<Next> {
-        // What was pressed before was not meant for this.
+    /// Forgets what was pressed before: it was not meant for what comes now.
+    pub(super) fn listen_anew(&mut self) {
         self.interrupts = self.interrupts.since_now();
-        match item {
-            Item::Statement(sql) => {
-                let placed = format!("{before}{sql}");
-                self.last = Some(sql);
-                self.statement(&placed).await?;
-                Ok(Next::Go)
-            }
-            Item::Command(line) => {
-                let (name, rest) = parts(&line);
-                let command = find(name).map_err(|near| {
-                    let near = near.map(|near| format!("did you mean \\{near}? ")).unwrap_or_default();
-                    anyhow!("unknown command \\{}: {near}\\? lists them", escape_terminal(name))
-                })?;
-                commands::carry_out(self, command, rest).await
-            }
-        }
     }
 
     /// Runs statements and shows their results.

@@ -8,12 +8,12 @@ use futures::TryStreamExt;
 
 use crate::cli::context::Context;
 use crate::cli::query;
-use crate::config::Environment;
-use crate::engine::{Engine, EngineError, FunctionKind, Params};
-use crate::model::columns::{INPUT, METADATA, OUTPUT, REST};
-use crate::model::json::add_paths;
 use crate::repl::{TableWords, Words};
 use crate::report::{Library, list_reports};
+use spanql_engine::{Engine, EngineError, FunctionKind, Params};
+use spanql_model::columns::{INPUT, METADATA, OUTPUT, REST};
+use spanql_model::json::add_paths;
+use spanql_sources::config::Environment;
 
 /// Ids of the newest traces that are completed, and sessions.
 const IDS: usize = 100_000;

@@ -1,19 +1,22 @@
-//! Calls of the table functions: their arguments, and the table that they mean.
+//! Calls of the table functions, by their arguments.
 
-use std::sync::Arc;
-
-use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::lit;
 
+use super::table::{SESSIONS, SPANS, TRACES, bad_argument, beside, spans_table};
 use super::trees::{Session, holding_trace};
-use super::{FUNCTIONS, Filtered, SESSIONS, SPANS, Selects, TRACES, Table, pattern};
-use crate::catalog::{Catalog, TableInfo};
+use super::{Filtered, Selects, pattern};
+use crate::catalog::Catalog;
 use crate::error::EngineError;
 use crate::ids::{IdKind, whole_id};
 use crate::remote::RemoteTable;
 use spanql_filter::opik::{self, Entity};
 use spanql_filter::{Names, Unknown, arize};
 use spanql_trace::structure::Side;
+
+/// The names of the functions, sorted.
+pub(crate) const FUNCTIONS: [&str; 7] =
+    ["critical_path", "oql", "session", "spans_where", "structure", "trace", "traces_where"];
 
 /// Calls one of the functions; `None` if it is none of them.
 pub(crate) fn call(
@@ -56,7 +59,8 @@ pub(crate) fn call(
             let unknown = error.code() == "unknown-table" && side.is_none() && error.suggestion().is_none();
             if unknown { error.help(format!("a side is {}", Side::NAMES.join(", "))) } else { error }
         })?;
-        return pattern::of_text(table, text, side).map(Some);
+        let selects = Selects::Structure { pattern: pattern::read(&table, text, side)?, condition: lit(true) };
+        return Ok(Some(Filtered { table, selects, notes: vec![] }));
     }
     let (text, entity, table) = match (function, texts.as_slice()) {
         ("oql", [text]) => (*text, Entity::Spans, None),
@@ -119,40 +123,4 @@ fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filter
         _ => (Selects::CriticalPath(id.clone()), holding_trace(catalog, &id, spans)?),
     };
     Ok(Filtered { table, selects, notes: vec![] })
-}
-
-pub(super) fn bad_argument(what: String) -> EngineError {
-    EngineError::new("bad-argument", what)
-}
-
-/// A table that stands beside `spans` in a store.
-pub(super) fn beside(catalog: &Catalog<'_>, name: &str) -> Result<Arc<dyn TableProvider>, EngineError> {
-    match catalog.whole_table(&[name.to_owned()])? {
-        Some(TableInfo { provider, .. }) => Ok(provider),
-        None => Err(EngineError::new("unknown-table", format!("there is no table {name} here"))),
-    }
-}
-
-/// A table of spans by the name that was typed: `spans`, `arize.my-project`, `arize."my.project"`.
-pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, EngineError> {
-    let unquoted = |part: &str| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => part.to_owned(),
-    };
-    let parts: Vec<String> = match typed.split_once('.') {
-        Some((schema, table)) => vec![unquoted(schema), unquoted(table)],
-        None => vec![unquoted(typed)],
-    };
-    let Some(TableInfo { key, spans, provider, .. }) = catalog.whole_table(&parts)? else {
-        let known = catalog.table_names();
-        let near = spanql_model::nearest::nearest(typed, known.iter().map(String::as_str));
-        return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
-    };
-    if !spans {
-        return Err(bad_argument(format!("{typed} is no table of spans"))
-            .help("name spans, or a live table such as arize.my-project"));
-    }
-    let rest = catalog.registry.spans.get(&key).cloned().unwrap_or_default();
-    let name = if catalog.is_remote(&key) { format!("{}.{}", key.schema, key.table) } else { key.table };
-    Ok(Table { name, provider, rest })
 }

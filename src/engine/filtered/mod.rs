@@ -1,14 +1,16 @@
 //! Tables, filtered: the functions that FROM can call, and conditions that were read elsewhere.
 //!
 //! ```text
-//! call.rs     arguments of the functions, the table they mean
+//! call.rs     arguments of the functions
 //! trees.rs    the spans of whole traces in tree order, a critical path
 //! pattern.rs  spans by their place among others
 //! wholes.rs   rows of `traces` and `sessions`
+//! table.rs    the tables they are made of
 //! ```
 
 mod call;
 mod pattern;
+mod table;
 mod trees;
 mod wholes;
 
@@ -17,36 +19,21 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::catalog::default_table_source::provider_as_source;
-use datafusion::common::{Column, TableReference, internal_datafusion_err};
-use datafusion::datasource::ViewTable;
+use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, JoinType, lit};
 
-pub(crate) use call::call;
-use call::{beside, spans_table};
+pub(crate) use call::{FUNCTIONS, call};
+use table::{MATCHING, SESSIONS, TRACES, Table, beside, column, named, spans_table, typed, view};
 use trees::Session;
-use wholes::trace_ids;
 
 use super::catalog::Catalog;
-use super::derived::with_open_names;
 use super::error::EngineError;
-use super::remote::RemoteTable;
+use super::remote::{RemoteTable, traces_where};
 use super::tables::CriticalPathTable;
-use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::opik::AnySpan;
 use spanql_filter::pattern::Pattern;
 use spanql_model::columns::{PROJECT, TRACE_ID};
-
-/// The names of the functions, sorted.
-pub(crate) const FUNCTIONS: [&str; 7] =
-    ["critical_path", "oql", "session", "spans_where", "structure", "trace", "traces_where"];
-
-const TRACES: &str = "traces";
-const SESSIONS: &str = "sessions";
-const SPANS: &str = "spans";
-/// What the spans are called that fulfil a condition, or what has them.
-const MATCHING: &str = "matching";
 
 /// Rows of a store's tables, by conditions over the names that [`Engine::span_columns`](super::Engine::span_columns)
 /// gives.
@@ -93,14 +80,6 @@ pub(crate) struct Filtered {
     table: Table,
     selects: Selects,
     notes: Vec<String>,
-}
-
-/// A table of spans, and the names in its `attributes.rest`.
-#[derive(Debug, Clone)]
-struct Table {
-    name: String,
-    provider: Arc<dyn TableProvider>,
-    rest: Arc<BTreeMap<String, DataType>>,
 }
 
 #[derive(Debug, Clone)]
@@ -199,7 +178,7 @@ impl Filtered {
             Selects::Spans(condition) => {
                 let (spans, notes) = self.table.with(names.iter().cloned().chain(spanql_filter::columns(condition)))?;
                 let rows = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
-                Ok((view(rows.project(self.shown(names))?)?, notes))
+                Ok((view(rows.project(self.table.shown(names))?)?, notes))
             }
             Selects::SpansOfTraces(condition) => {
                 if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
@@ -211,35 +190,35 @@ impl Filtered {
                 let ids = |table| [PROJECT, TRACE_ID].map(|name| named(table, name)).to_vec();
                 let ids = (ids(&self.table.name), ids(MATCHING));
                 let rows = self.table.scan(&spans)?.join(matching, JoinType::LeftSemi, ids, None)?;
-                Ok((view(rows.project(self.shown(names))?)?, notes))
+                Ok((view(rows.project(self.table.shown(names))?)?, notes))
             }
             Selects::WholeTraces { summaries, any_span, limit } => {
                 let Some(summaries) = summaries else {
                     let remote = self.table.provider.downcast_ref::<RemoteTable>();
                     let remote = remote.ok_or_else(|| internal_datafusion_err!("whole traces without summaries"))?;
                     let (traces, notes) = self.whole_traces(remote, any_span, *limit, names)?;
-                    return Ok((self.table.by_trace(&traces, self.shown(names))?, notes));
+                    return Ok((self.table.by_trace(&traces, self.table.shown(names))?, notes));
                 };
                 let any_span: Vec<AnySpan> =
                     any_span.iter().map(|expr| AnySpan { expr: expr.clone(), negated: false }).collect();
-                let (traces, mut notes) = self.traces(summaries, &lit(true), &any_span)?;
+                let (traces, mut notes) = self.table.traces(summaries, &lit(true), &any_span)?;
                 let (spans, absent) = self.table.with(names.iter().cloned())?;
                 notes.extend(absent);
-                Ok((self.table.newest_first(&spans, &traces, *limit, self.shown(names))?, notes))
+                Ok((self.table.newest_first(&spans, &traces, *limit, self.table.shown(names))?, notes))
             }
             Selects::Trace(id) => {
                 let (spans, notes) = self.table.with(names.iter().cloned())?;
-                Ok((self.table.trace(&spans, id, self.shown(names))?, notes))
+                Ok((self.table.trace(&spans, id, self.table.shown(names))?, notes))
             }
             Selects::Session(session) => {
                 let (spans, notes) = self.table.with(names.iter().cloned())?;
-                Ok((self.table.session(&spans, session, self.shown(names))?, notes))
+                Ok((self.table.session(&spans, session, self.table.shown(names))?, notes))
             }
             Selects::CriticalPath(id) => Ok((self.table.critical_path(&self.table.provider, id)?, vec![])),
-            Selects::Structure { pattern, condition } => self.structure(pattern, condition, names),
-            Selects::Traces { summaries, condition, any_span } => self.traces(summaries, condition, any_span),
+            Selects::Structure { pattern, condition } => self.table.structure(pattern, condition, names),
+            Selects::Traces { summaries, condition, any_span } => self.table.traces(summaries, condition, any_span),
             Selects::Sessions { sessions, summaries, condition, any_span } => {
-                self.sessions(sessions, summaries, condition, any_span)
+                self.table.sessions(sessions, summaries, condition, any_span)
             }
         }
     }
@@ -252,70 +231,9 @@ impl Filtered {
         limit: Option<usize>,
         names: &BTreeSet<String>,
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let (traces, mut notes) = remote.traces_where(any_span.to_vec(), limit, names);
+        let (traces, mut notes) = traces_where(remote, any_span.to_vec(), limit, names);
         let (traces, absent) = self.table.view_of(traces, names)?;
         notes.extend(absent);
         Ok((traces, notes))
     }
-
-    fn shown(&self, names: &BTreeSet<String>) -> Vec<Expr> {
-        let schema = self.table.provider.schema();
-        let own = schema.fields().iter().map(|field| column(field.name()));
-        own.chain(names.iter().filter(|name| schema.index_of(name).is_err()).map(|name| column(name))).collect()
-    }
-}
-
-impl Table {
-    /// The table with columns for these names, as far as they are none of its own.
-    fn with(&self, names: impl Iterator<Item = String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let names: BTreeSet<String> = names.collect();
-        let (provider, mut notes) = match self.provider.downcast_ref::<RemoteTable>() {
-            Some(remote) => remote.with_hoped_for(&names),
-            None => (Arc::clone(&self.provider), vec![]),
-        };
-        let (view, absent) = self.view_of(provider, &names)?;
-        notes.extend(absent);
-        Ok((view, notes))
-    }
-
-    /// A table in the place of this one, with columns for these open names, and what the reader should know of names.
-    fn view_of(
-        &self,
-        provider: Arc<dyn TableProvider>,
-        names: &BTreeSet<String>,
-    ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let schema = provider.schema();
-        let asked = |name: &&String| schema.index_of(name).is_err() || spanql_model::derived::indexed(name).is_some();
-        if !names.iter().any(|name| asked(&name)) {
-            return Ok((provider, vec![]));
-        }
-        with_open_names(&self.name, provider, &self.rest, names)
-    }
-
-    fn scan(&self, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
-        scan(&self.name, provider)
-    }
-}
-
-fn scan(name: &str, provider: &Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlanBuilder> {
-    // The name is taken whole: a dot in it is no schema.
-    LogicalPlanBuilder::scan(TableReference::bare(name), provider_as_source(Arc::clone(provider)), None)
-}
-
-/// A condition whose text is compared with numbers as SQL does.
-fn typed(condition: Expr, table: &Arc<dyn TableProvider>) -> DataFusionResult<Expr> {
-    let schema = datafusion::common::DFSchema::try_from(table.schema())?;
-    Ok(compare_mixed_types(condition, &schema)?.data)
-}
-
-fn view(rows: LogicalPlanBuilder) -> DataFusionResult<Arc<dyn TableProvider>> {
-    Ok(Arc::new(ViewTable::new(rows.build()?, None)))
-}
-
-fn column(name: &str) -> Expr {
-    Expr::Column(Column::new_unqualified(name))
-}
-
-fn named(relation: &str, name: &str) -> Column {
-    Column::new(Some(TableReference::bare(relation)), name)
 }

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::Expr;
 
-use super::{Filtered, Selects, Table, typed, view};
+use super::table::{Table, typed, view};
 use crate::error::EngineError;
-use crate::remote::RemoteTable;
+use crate::remote::{RemoteTable, traces_where};
 use crate::structure::StructureTable;
 use spanql_filter::pattern::{self, Pattern};
 use spanql_filter::{Names, Unknown};
 use spanql_model::columns::{TREE, is_of_tree};
 use spanql_trace::structure::{Asked, Side};
 
-/// The spans of a table that a pattern gives.
-pub(super) fn of_text(table: Table, text: &str, side: Option<Side>) -> Result<Filtered, EngineError> {
+/// Reads a pattern of the spans of a table.
+pub(super) fn read(table: &Table, text: &str, side: Option<Side>) -> Result<Pattern, EngineError> {
     let remote = table.provider.is::<RemoteTable>();
     // The tree is there for patterns, whether the table has its columns or not.
     let schema = table.provider.schema();
@@ -26,11 +26,11 @@ pub(super) fn of_text(table: Table, text: &str, side: Option<Side>) -> Result<Fi
     let tree = tree.map(|column| Field::new(column.name, column.data_type.clone(), true).into());
     let schema = Schema::new(schema.fields().iter().cloned().chain(tree).collect::<Vec<_>>());
     let unknown = if remote { Unknown::Silent } else { Unknown::Null };
-    let pattern = pattern::parse(text, side, &Names::new(&schema, &table.rest, unknown))?;
-    Ok(Filtered { table, selects: Selects::Structure { pattern, condition: lit(true) }, notes: vec![] })
+    Ok(pattern::parse(text, side, &Names::new(&schema, &table.rest, unknown))?)
 }
 
-impl Filtered {
+impl Table {
+    /// The spans that a pattern gives, if it is true of them.
     pub(super) fn structure(
         &self,
         pattern: &Pattern,
@@ -39,22 +39,22 @@ impl Filtered {
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let conditions = pattern.places.iter().flatten().chain([condition]);
         let mut wanted: BTreeSet<String> = conditions.flat_map(spanql_filter::columns).collect();
-        let schema = self.table.provider.schema();
+        let schema = self.provider.schema();
         wanted.retain(|name| !is_of_tree(name) || schema.index_of(name).is_ok());
         wanted.extend(names.iter().cloned());
-        let remote = self.table.provider.downcast_ref::<RemoteTable>();
+        let remote = self.provider.downcast_ref::<RemoteTable>();
         let (spans, mut notes) = match remote {
             Some(remote) => match candidates(pattern) {
-                Some(condition) => remote.traces_where(vec![condition.clone()], None, &wanted),
+                Some(condition) => traces_where(remote, vec![condition.clone()], None, &wanted),
                 None => remote.with_hoped_for(&wanted),
             },
-            None => (Arc::clone(&self.table.provider), vec![]),
+            None => (Arc::clone(&self.provider), vec![]),
         };
-        let rest = Arc::clone(&self.table.rest);
+        let rest = Arc::clone(&self.rest);
         let structure = Arc::new(StructureTable::new(spans, rest, pattern, remote.is_some())?);
-        let (table, absent) = self.table.view_of(structure, &wanted)?;
+        let (table, absent) = self.view_of(structure, &wanted)?;
         notes.extend(absent);
-        let rows = self.table.scan(&table)?.filter(typed(condition.clone(), &table)?)?;
+        let rows = self.scan(&table)?.filter(typed(condition.clone(), &table)?)?;
         Ok((view(rows.project(self.shown(names))?)?, notes))
     }
 }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, 
 use datafusion::physical_plan::collect;
 use futures::FutureExt;
 
-use super::{MATCHING, TRACES, Table, column, named, scan, trace_ids};
+use super::table::{MATCHING, TRACES, Table, beside, column, named, scan, trace_ids};
 use crate::catalog::Catalog;
 use crate::error::EngineError;
 use crate::tables::{Begin, By, CriticalPathTable, InOrderTable, SegmentsTable};
@@ -36,7 +36,7 @@ pub(super) struct Session {
 impl Session {
     /// Looks up a session by its whole id; also gives the table with less to read for it.
     pub(super) fn find(catalog: &Catalog<'_>, id: String, spans: Table) -> Result<(Self, Table), EngineError> {
-        let summaries = super::beside(catalog, TRACES)?;
+        let summaries = beside(catalog, TRACES)?;
         let found = look_up(catalog, of_session(&summaries, &id))?;
         if found.len() > MOST_IDS {
             return Ok((Self { id, traces: None, summaries }, spans));
@@ -48,7 +48,7 @@ impl Session {
 
 /// A table with less to read for the trace with this id.
 pub(super) fn holding_trace(catalog: &Catalog<'_>, id: &str, spans: Table) -> Result<Table, EngineError> {
-    let summaries = super::beside(catalog, TRACES)?;
+    let summaries = beside(catalog, TRACES)?;
     let own = Expr::Column(named(TRACES, "trace_id"));
     let traces = scan(TRACES, &summaries).and_then(|traces| chosen(traces.filter(own.eq(lit(id)))?));
     let (_, begins): (Vec<String>, _) = look_up(catalog, traces)?.into_iter().unzip();

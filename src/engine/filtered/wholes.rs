@@ -9,7 +9,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
-use super::{Filtered, MATCHING, SESSIONS, TRACES, column, named, scan, typed, view};
+use super::table::{MATCHING, SESSIONS, TRACES, Table, column, named, scan, trace_ids, typed, view};
 use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::opik::AnySpan;
 use spanql_model::columns::{PROJECT, SPAN_ID, TRACE_ID};
@@ -17,7 +17,7 @@ use spanql_model::columns::{PROJECT, SPAN_ID, TRACE_ID};
 /// What the root spans of traces are called while traces are filtered.
 const ROOT: &str = "root";
 
-impl Filtered {
+impl Table {
     pub(super) fn traces(
         &self,
         summaries: &Arc<dyn TableProvider>,
@@ -26,11 +26,11 @@ impl Filtered {
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let of_root = own_columns(condition)?;
         let any = any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr));
-        let (spans, notes) = self.table.with(of_root.iter().cloned().chain(any))?;
+        let (spans, notes) = self.with(of_root.iter().cloned().chain(any))?;
         let mut rows = scan(TRACES, summaries)?;
         if !of_root.is_empty() {
             // The root of a trace is a top span.
-            let roots = self.table.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
+            let roots = self.scan(&spans)?.filter(column("tree.depth").eq(lit(1)))?.alias(ROOT)?.build()?;
             let (mut left, mut right) = trace_ids(ROOT);
             left.push(named(TRACES, "root_span_id"));
             right.push(named(ROOT, SPAN_ID));
@@ -60,7 +60,7 @@ impl Filtered {
         condition: &Expr,
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let (spans, notes) = self.table.with(any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr)))?;
+        let (spans, notes) = self.with(any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr)))?;
         let mut rows = scan(SESSIONS, sessions)?;
         let condition = compare_mixed_types(condition.clone(), rows.schema())?.data;
         rows = rows.filter(condition)?;
@@ -83,16 +83,10 @@ impl Filtered {
         condition: &Expr,
         join: JoinType,
     ) -> DataFusionResult<LogicalPlanBuilder> {
-        let matching = self.table.scan(spans)?.filter(typed(condition.clone(), spans)?)?;
+        let matching = self.scan(spans)?.filter(typed(condition.clone(), spans)?)?;
         let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
         traces.join(matching, join, trace_ids(MATCHING), None)
     }
-}
-
-/// What identifies a trace, in `traces` and in a table of spans.
-pub(super) fn trace_ids(spans: &str) -> (Vec<Column>, Vec<Column>) {
-    let traces = [PROJECT, "trace_id"].map(|name| named(TRACES, name));
-    (traces.into(), [PROJECT, TRACE_ID].map(|name| named(spans, name)).into())
 }
 
 fn matched(negated: bool) -> JoinType {

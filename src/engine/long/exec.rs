@@ -23,9 +23,10 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Exe
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
+use super::columns::{Cell, Long};
 use super::out::Out;
 use super::reads::Reads;
-use super::{Cell, Expand, Long, Source};
+use super::source::{Expand, Made, Source};
 use crate::per_trace::{Traces, whole_traces};
 
 /// Makes rows of spans into rows of a table, batch by batch, in the order of the spans.
@@ -51,11 +52,11 @@ impl ExpandExec {
         table: Long,
         projection: Vec<usize>,
         schema: SchemaRef,
-        made: super::Made,
+        made: Made,
         input: Arc<dyn ExecutionPlan>,
     ) -> Self {
         let properties = properties(&schema, &input);
-        let super::Made { source, reads, whole_traces, condition: _ } = made;
+        let Made { source, reads, whole_traces, condition: _ } = made;
         let metrics = ExecutionPlanMetricsSet::new();
         Self { table, projection: projection.into(), schema, source, reads, whole_traces, input, properties, metrics }
     }

@@ -8,7 +8,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{List, ListValues, Names, Reads, any_filled, text, texts};
-use super::{Expand, Made, Possible, Source};
+use super::source::{Expand, Made, Possible, Source};
 use spanql_model::columns::EVENTS;
 use spanql_model::json::Tree;
 use spanql_model::time;

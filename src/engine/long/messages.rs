@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, lit};
 
 use super::out::Out;
 use super::reads::{List, ListValues, Names, Reads, any_filled, column, text, texts};
-use super::{Expand, Made, Possible, Source};
+use super::source::{Expand, Made, Possible, Source};
 use spanql_model::columns::{INPUT, KIND, MODEL, OUTPUT};
 use spanql_model::json::{Tree, write_string};
 use spanql_model::messages::{Call, Contents, Message, of_answer, of_list, of_prompt, of_value};

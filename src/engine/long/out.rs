@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result;
 
-use super::{Cell, Long};
+use super::columns::{Cell, Long};
 
 /// Rows of a batch.
 const ROWS: usize = 8_192;

@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{Names, Reads, column, text, texts};
-use super::{Expand, Made, Source};
+use super::source::{Expand, Made, Source};
 use spanql_model::columns::{
     END_TIME, INPUT, LATENCY_MS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, timestamp_type,
 };

@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::out::Out;
 use super::reads::{Names, Reads, text, texts};
-use super::{Expand, Made, Possible, Source};
+use super::source::{Expand, Made, Possible, Source};
 use spanql_model::columns::NOTES;
 use spanql_model::json::Tree;
 use spanql_model::time;

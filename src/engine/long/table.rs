@@ -17,11 +17,26 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 
+use super::columns::{Cell, Long};
 use super::exec::ExpandExec;
 use super::reads::Names;
-use super::{Cell, Long};
+use super::source::{Made, Possible};
+use super::{lists, messages, repeats, scores};
 use crate::tables::SegmentsTable;
 use spanql_model::columns::{PROJECT, TRACE_ID};
+
+/// What a table is made from, where a store has any of it. `wanted` says of each column whether it is read; `possible`
+/// says of the constants' values whether their rows are.
+fn source(table: Long, names: &Names, wanted: &[bool], possible: &Possible<'_>) -> Result<Option<Made>> {
+    match table {
+        Long::Evals => scores::evals(names, possible),
+        Long::Annotations => scores::annotations(names, possible),
+        Long::Events => Ok(lists::events(names)),
+        Long::Messages => messages::messages(names, wanted, possible),
+        Long::Documents => lists::documents(names, possible),
+        Long::Repeats => Ok(repeats::repeats(names)),
+    }
+}
 
 /// A long table over the spans of a store.
 ///
@@ -126,7 +141,7 @@ impl TableProvider for LongTable {
         let schema = Arc::new(self.schema.project(&projection)?);
         let wanted: Vec<bool> = (0..columns.len()).map(|column| projection.contains(&column)).collect();
         let possible = |values: &[Vec<String>]| self.possible(state, filters, values);
-        let Some(made) = self.table.source(&self.names, &wanted, &possible)? else {
+        let Some(made) = source(self.table, &self.names, &wanted, &possible)? else {
             return Ok(Arc::new(EmptyExec::new(schema)));
         };
         // Segments that cannot match are left out here; the plan pushes the conditions further, to the scan.

@@ -15,55 +15,20 @@
 mod announcements;
 mod fit;
 mod outcome;
+mod requested;
 mod scan;
+mod scans;
 mod schema;
 mod straight;
 mod table;
 mod traces;
+mod traces_table;
 mod window;
 
-use std::sync::Arc;
-
-use datafusion::physical_plan::ExecutionPlan;
-
 pub use outcome::Remark;
+pub(super) use requested::requested;
+pub(super) use scans::{notes, remarks};
 pub(super) use schema::RemoteSchema;
 pub(super) use straight::StraightFromRemote;
-pub(super) use table::{RemoteTable, requested};
-pub(super) use traces::around;
-
-use scan::RemoteScanExec;
-use traces::TracesWhereExec;
-
-/// What the reader should know before a plan's remote scans are run, each once.
-pub(super) fn notes(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
-    let mut notes: Vec<String> = vec![];
-    for note in scans(plan).into_iter().filter_map(RemoteScanExec::note) {
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-    notes
-}
-
-/// What was learnt while a plan's remote scans ran, each once.
-pub(super) fn remarks(plan: &Arc<dyn ExecutionPlan>) -> Vec<Remark> {
-    let mut remarks: Vec<Remark> = vec![];
-    for remark in scans(plan).into_iter().flat_map(RemoteScanExec::remarks) {
-        if !remarks.contains(&remark) {
-            remarks.push(remark);
-        }
-    }
-    remarks
-}
-
-fn scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<&RemoteScanExec> {
-    let mut scans = vec![];
-    let mut open = vec![plan];
-    while let Some(plan) = open.pop() {
-        scans.extend(plan.downcast_ref::<RemoteScanExec>());
-        scans.extend(plan.downcast_ref::<TracesWhereExec>().map(TracesWhereExec::spans));
-        open.extend(plan.children().into_iter().rev());
-    }
-    scans
-}
+pub(super) use table::RemoteTable;
+pub(super) use traces_table::{around, traces_where};

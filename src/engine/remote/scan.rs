@@ -22,7 +22,6 @@ use futures::{StreamExt, stream};
 
 use super::fit::{Misfit, fit, with_held};
 use super::outcome::{Outcome, Remark};
-use super::table::title;
 use super::window::Start;
 use crate::EngineError;
 use crate::rows::in_words;
@@ -31,6 +30,11 @@ use spanql_model::columns::{METADATA_PREFIX, START_TIME};
 use spanql_model::nearest::as_typed;
 use spanql_sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
 use spanql_store::complete;
+
+/// What a table of a source is called in messages.
+pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {
+    format!("{}.{project}", source.name())
+}
 
 /// Reads the spans of a request, in one partition.
 ///

@@ -1,23 +1,18 @@
-//! Whole traces of a remote by a condition on their spans: which traces, then all of their spans.
+//! The plan that reads whole traces of a remote: which have a span that matches, then all of their spans.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
-use async_trait::async_trait;
-use datafusion::catalog::default_table_source::provider_as_source;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
-use datafusion::datasource::TableType;
+use datafusion::common::{Column, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, lit};
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count, MetricBuilder, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -25,113 +20,15 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::scan::RemoteScanExec;
-use super::scans;
-use super::table::RemoteTable;
-use super::window::Bounds;
-use crate::derived::with_open_names;
-use spanql_filter::compare::compare_mixed_types;
-use spanql_filter::{all_of, any_of, arize, columns};
-use spanql_model::columns::{START_TIME, TRACE_ID};
+use spanql_filter::arize;
+use spanql_model::columns::TRACE_ID;
 
-/// How far before and after a span that matches the others of its trace are looked for, ns.
-const AROUND: i64 = 86_400_000_000_000;
 /// The ids of a request, in bytes of the text that names them.
 const MOST_BYTES: usize = 32 << 10;
 /// The ids of a request.
 const MOST_IDS: usize = 1_000;
 /// The conditions of which one number notes whether they are met.
 const BITS: usize = u64::BITS as usize;
-
-/// All spans of every trace of a remote project that has a span for each of some conditions, one that makes it true.
-///
-/// The spans of a trace are taken to start within a day of one that matches.
-#[derive(Debug)]
-pub(crate) struct TracesWhereTable {
-    remote: RemoteTable,
-    any_span: Vec<Expr>,
-    /// So many traces: those with the latest spans that match.
-    limit: Option<usize>,
-}
-
-impl TracesWhereTable {
-    pub(super) fn new(remote: RemoteTable, any_span: Vec<Expr>, limit: Option<usize>) -> Self {
-        Self { remote, any_span, limit }
-    }
-
-    /// The plan that gives the spans that match: the id of the trace, the start of the span if only the latest are
-    /// wanted, and where there are several conditions, which of them are true.
-    async fn matching(&self, session: &dyn Session, around: Bounds) -> Result<Arc<dyn ExecutionPlan>> {
-        let names: BTreeSet<String> = self.any_span.iter().flat_map(columns).collect();
-        let (spans, _) = self.remote.with_hoped_for(&names);
-        let title = self.remote.title();
-        let (spans, _) = with_open_names(&title, spans, &BTreeMap::new(), &names)?;
-        let schema = DFSchema::try_from(spans.schema())?;
-        let any_span = self.any_span.iter().map(|any| Ok(compare_mixed_types(any.clone(), &schema)?.data));
-        let any_span: Vec<Expr> = any_span.collect::<Result<_>>()?;
-        let any = if any_span.is_empty() { lit(true) } else { any_of(any_span.clone()) };
-        let conditions = std::iter::once(any).chain(around.conditions()).collect();
-        let start = self.limit.map(|_| Expr::Column(Column::new_unqualified(START_TIME)));
-        let which = any_span.into_iter().enumerate().map(|(at, any)| any.alias(format!("matches {at}")));
-        let which = which.filter(|_| self.any_span.len() > 1);
-        // The title is a name as a whole: a dot in it is no schema.
-        let plan = LogicalPlanBuilder::scan(TableReference::bare(title), provider_as_source(spans), None)?
-            .filter(all_of(conditions))?
-            .project(std::iter::once(trace_id()).chain(start).chain(which))?
-            .build()?;
-        session.create_physical_plan(&plan).await
-    }
-}
-
-/// Conditions on the start time that all spans of a trace pass of which one passes some filters.
-pub(crate) fn around(filters: &[Expr]) -> Vec<Expr> {
-    Bounds::of(filters).widened(AROUND).conditions()
-}
-
-fn trace_id() -> Expr {
-    Expr::Column(Column::new_unqualified(TRACE_ID))
-}
-
-#[async_trait]
-impl TableProvider for TracesWhereTable {
-    fn schema(&self) -> SchemaRef {
-        self.remote.schema()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all: Vec<usize> = (0..self.schema().fields().len()).collect();
-        let mut read = projection.cloned().unwrap_or(all);
-        let shown = read.len();
-        let schema = Arc::new(self.schema().project(&read)?);
-        let wanted = Bounds::of(filters);
-        let input = self.matching(session, wanted.widened(AROUND)).await?;
-        let first = scans(&input).first().map(|scan| scan.window());
-        let Some(window) = first.and_then(|window| Bounds::within(window).widened(AROUND).and(wanted).asked()) else {
-            return Ok(Arc::new(EmptyExec::new(schema)));
-        };
-        // Rows of other traces must be told from those that are wanted.
-        let id = self.schema().index_of(TRACE_ID)?;
-        let id = read.iter().position(|&index| index == id).unwrap_or_else(|| {
-            read.push(id);
-            shown
-        });
-        let spans = self.remote.reading(&read, filters, window)?;
-        Ok(Arc::new(TracesWhereExec::new(input, spans, id, schema, self.limit)))
-    }
-}
 
 /// Reads the spans of the traces whose ids its input gives, some traces a request, one request after the other.
 ///
@@ -150,7 +47,7 @@ pub(super) struct TracesWhereExec {
 }
 
 impl TracesWhereExec {
-    fn new(
+    pub(super) fn new(
         input: Arc<dyn ExecutionPlan>,
         spans: RemoteScanExec,
         id: usize,
@@ -184,6 +81,11 @@ impl TracesWhereExec {
         let ids: Vec<Expr> = ids.map(lit).collect();
         self.spans.with_filter(trace_id().in_list(ids, false))
     }
+}
+
+/// The column of a trace's id.
+pub(super) fn trace_id() -> Expr {
+    Expr::Column(Column::new_unqualified(TRACE_ID))
 }
 
 impl DisplayAs for TracesWhereExec {

@@ -13,9 +13,10 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
-use super::names::{Output, OutputUse};
+use super::Resolver;
+use super::ast::{in_lower_case, quoted};
+use super::outputs::{Output, OutputUse, named};
 use super::scope::{Level, Scopes};
-use super::{Resolver, quoted};
 
 /// The output of a SELECT, as the clauses behind it see it.
 pub(super) struct SelectOutput<'a> {
@@ -169,19 +170,6 @@ impl Resolver<'_> {
             None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
         }
     }
-}
-
-/// Writes the name of a window so that its case does not count.
-pub(super) fn in_lower_case(name: &mut Ident) {
-    name.value = name.value.to_lowercase();
-}
-
-/// The output of a name: in any case, or exactly if the name has dots.
-pub(super) fn named(outputs: &[Output], ident: &Ident) -> Option<usize> {
-    outputs.iter().position(|output| output.name == ident.value).or_else(|| {
-        let lower = ident.value.to_lowercase();
-        outputs.iter().position(|output| !output.name.contains('.') && output.name.to_lowercase() == lower)
-    })
 }
 
 /// An expression without the parentheses around it.

@@ -11,10 +11,12 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
 use super::super::limits::MAX_JOINS;
+use super::super::table_functions;
+use super::Resolver;
+use super::ast::{call, name_span, object_name, quoted};
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
-use super::{Resolver, call, name_span, object_name, quoted};
 use spanql_model::names::expand_alias;
 
 /// How many relations one FROM may list.
@@ -122,7 +124,7 @@ impl Resolver<'_> {
             }
             TableFactor::Function { name, args, alias, .. } => {
                 let own = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase());
-                if let Some(own) = own.filter(|own| self.catalog.is_table_function(own)) {
+                if let Some(own) = own.filter(|own| table_functions::is_table_function(self.catalog, own)) {
                     return Err(EngineError::new("not-supported", format!("{own} cannot be LATERAL"))
                         .at_span(name_span(name))
                         .why("a table function is called before any row is read")
@@ -199,7 +201,7 @@ impl Resolver<'_> {
         let parts = self.name_parts(name).unwrap_or_default();
         let [function] = parts.as_slice() else { return Ok(None) };
         let span = name_span(name);
-        let Some(made) = self.catalog.call_table_function(function, args, span)? else { return Ok(None) };
+        let Some(made) = table_functions::call(self.catalog, function, args, span)? else { return Ok(None) };
         self.count_tables(1)?;
         let key = made.key.clone();
         *name = object_name(&key.path(1), span);

@@ -4,9 +4,11 @@
 //! select item gets the name users see, and `*` is written out; what it cannot know (columns of table functions it has
 //! never seen, fields of structs) is left to DataFusion.
 
+mod ast;
 mod clauses;
 mod from;
 mod names;
+mod outputs;
 mod query;
 mod scope;
 mod select;
@@ -18,15 +20,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart, Statement as SqlStatement,
-};
-use datafusion::sql::sqlparser::tokenizer::{Location, Span};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Statement as SqlStatement};
+use datafusion::sql::sqlparser::tokenizer::Location;
 
-use super::catalog::{Catalog, FunctionTable, TableKey};
+use super::catalog::{Catalog, TableKey};
 use super::error::EngineError;
 use super::parse::Parsed;
+use super::table_functions::FunctionTable;
+use ast::{name_span, object_name};
 use scope::{Columns, Scopes};
 use spanql_model::nearest::nearest;
 
@@ -199,35 +200,4 @@ impl Resolver<'_> {
         }
         Ok(())
     }
-}
-
-fn quoted(value: impl Into<String>, span: Span) -> Ident {
-    Ident::with_quote_and_span('"', span, value)
-}
-
-fn object_name(parts: &[String], span: Span) -> ObjectName {
-    ObjectName(parts.iter().map(|part| ObjectNamePart::Identifier(quoted(part, span))).collect())
-}
-
-fn name_span(name: &ObjectName) -> Span {
-    name.0.first().and_then(ObjectNamePart::as_ident).map_or_else(Span::empty, |ident| ident.span)
-}
-
-/// A plain function call.
-fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.into_iter().map(argument).collect(),
-            clauses: vec![],
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }

@@ -10,38 +10,19 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::clauses::{in_lower_case, named};
+use super::Resolver;
+use super::ast::{call, in_lower_case};
+use super::outputs::{Output, OutputUse, named};
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
 };
-use super::{Resolver, call};
 use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
 use spanql_model::derived::indexed;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, nearest};
-
-/// A select item, resolved.
-#[derive(Debug, Clone)]
-pub(super) struct Output {
-    pub(super) name: String,
-    pub(super) expr: Expr,
-    /// Whether it holds an aggregate or a window function.
-    pub(super) computed: bool,
-}
-
-/// Whether a name of the same SELECT's output may stand at a place, where FROM has no column of that name.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum OutputUse {
-    /// It may not: WHERE, ON, the select items themselves.
-    None,
-    /// It stands for the expression behind it: ORDER BY, HAVING, QUALIFY.
-    Expression,
-    /// It stands for the expression behind it, unless that is computed over groups: GROUP BY.
-    GroupExpression,
-}
 
 /// A name and what it means.
 pub(super) struct Column {

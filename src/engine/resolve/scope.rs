@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Ident};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
-use super::quoted;
+use super::ast::quoted;
 use spanql_model::names::expand_alias;
 
 /// The columns of a relation.

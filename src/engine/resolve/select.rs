@@ -11,12 +11,13 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::{Catalog, TableKey};
 use super::super::error::EngineError;
+use super::Resolver;
+use super::ast::quoted;
 use super::clauses::SelectOutput;
-use super::names::Output;
+use super::outputs::Output;
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
 use super::shadowing::hide_names;
-use super::{Resolver, quoted};
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, nearest};
 

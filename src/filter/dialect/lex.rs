@@ -7,7 +7,7 @@ use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
-use super::dialect::SpanqlDialect;
+use super::sql_dialect::SpanqlDialect;
 use spanql_model::names::DOTTED_ROOTS;
 
 /// A token and the bytes of the text it was read from.

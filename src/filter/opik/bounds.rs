@@ -6,7 +6,7 @@ use datafusion_expr::{BinaryExpr, Expr, Operator};
 use super::columns::Op;
 use super::json::call;
 use super::places::Place;
-use super::print::{Printer, Wording};
+use super::printer::{Printer, Wording};
 use super::values::{instant_text, nanos_of, number_text};
 use super::{Clause, Entity};
 

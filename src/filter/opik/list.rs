@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use super::columns::{self, Op, Type};
-use super::read::{Placed, near, operator_unsupported, shown, too_many_terms};
+use super::placed::{Placed, near, operator_unsupported, shown, too_many_terms};
 use super::{Clause, Entity};
 use crate::{FilterError, MAX_TERMS};
 

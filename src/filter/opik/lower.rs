@@ -14,8 +14,9 @@ use datafusion_expr::Expr;
 
 use super::columns::{Op, Type, columns, entities_with};
 use super::path::Path;
+use super::placed::{Placed, near, shown};
 use super::places::{ENVIRONMENT, Place, TAGS, place};
-use super::read::{Placed, near, read, shown};
+use super::read::read;
 use super::scores::{Scores, on_any};
 use super::{Entity, compare, json, values};
 use crate::{FilterError, Names, Unknown, all_of};

@@ -8,8 +8,10 @@ mod json;
 mod list;
 mod lower;
 mod path;
+mod placed;
 mod places;
 mod print;
+mod printer;
 mod read;
 mod scores;
 #[cfg(test)]

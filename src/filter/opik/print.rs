@@ -12,11 +12,12 @@ use datafusion_expr::{BinaryExpr, Expr, Operator};
 use indexmap::IndexSet;
 
 use super::bounds::{self, Bound};
-use super::columns::{Op, columns, type_of};
+use super::columns::{Op, columns};
 use super::compare::{GENERAL, KINDS};
 use super::json::call;
 use super::places::{Place, place};
-use super::scores::{Scores, score_name};
+use super::printer::{Printer, Wording, literal_text, text_of};
+use super::scores::Scores;
 use super::wording::{Text, is_plain_pattern, say_text, survives_decoding};
 use super::{Clause, Entity};
 use crate::join::terms;
@@ -47,46 +48,7 @@ pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Said<Vec<C
     Said { said: Some(said.into_iter().collect()).filter(|said: &Vec<Clause>| !said.is_empty()), rest }
 }
 
-/// Clauses that let through whatever a condition does.
-#[derive(Debug)]
-pub(super) struct Wording {
-    pub(super) clauses: Vec<Clause>,
-    /// Whether they let through nothing else.
-    pub(super) exact: bool,
-}
-
-pub(super) struct Printer<'a> {
-    pub(super) entity: Entity,
-    scores: Scores<'a>,
-    places: Vec<(&'static str, Place)>,
-}
-
 impl Printer<'_> {
-    /// One clause.
-    pub(super) fn clause(
-        &self,
-        field: &str,
-        key: &str,
-        op: Op,
-        value: impl Into<String>,
-        exact: bool,
-    ) -> Option<Wording> {
-        let kind = type_of(field, self.entity)?;
-        let clause = Clause {
-            field: field.to_owned(),
-            key: key.to_owned(),
-            kind: kind.name().to_owned(),
-            operator: op.text().to_owned(),
-            value: value.into(),
-        };
-        Some(Wording { clauses: vec![clause], exact })
-    }
-
-    /// The column of OQL that lies at a place.
-    pub(super) fn field_at(&self, is_it: impl Fn(&Place) -> bool) -> Option<&'static str> {
-        self.places.iter().find(|(_, place)| is_it(place)).map(|(field, _)| *field)
-    }
-
     fn say(&self, condition: &Expr) -> Option<Wording> {
         match condition {
             Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
@@ -134,15 +96,6 @@ impl Printer<'_> {
         };
         let (field, key) = self.dictionary(value)?;
         if text.is_empty() { self.clause(field, key, op, "", true) } else { None }
-    }
-
-    /// The dictionary and the key of a text read by a path.
-    pub(super) fn dictionary<'e>(&self, value: &'e Expr) -> Option<(&'static str, &'e str)> {
-        let [column, path] = call(value, "opik_json_text")? else { return None };
-        let field = self.field_at(|place| matches!(place, Place::Json(at) if at == column))?;
-        // A key there holds no dots, or in newer versions all of them.
-        let sure = |key: &str| !key.trim().is_empty() && (!key.contains('.') || key.starts_with('$'));
-        Some((field, literal_text(path).filter(|key| sure(key))?))
     }
 
     fn status(&self, value: &Expr, op: Operator, text: &str) -> Option<Wording> {
@@ -251,14 +204,6 @@ impl Printer<'_> {
         sayable.then(|| self.clause("feedback_scores", name, op, "", alone))?
     }
 
-    /// The name of the score that a column holds, and whether no other column differs from it in case only.
-    pub(super) fn score<'e>(&self, column: &'e Expr) -> Option<(&'e str, bool)> {
-        self.field_at(|place| *place == Place::Scores)?;
-        let Expr::Column(column) = column else { return None };
-        let name = score_name(&column.name).filter(|name| column.relation.is_none() && !name.trim().is_empty())?;
-        Some((name, self.scores.count(name) <= 1))
-    }
-
     /// Conditions of which one holds: names of one column, or one score in columns that differ in case.
     fn any_of(&self, terms: Vec<Expr>) -> Option<Wording> {
         let mut column = None;
@@ -288,22 +233,6 @@ impl Printer<'_> {
         let op = Op::read(&first.operator)?;
         let sayable = said.iter().all(same) && op != Op::NotEq && op != Op::IsEmpty;
         sayable.then(|| self.clause(&first.field, &first.key, op, first.value.clone(), all))?
-    }
-}
-
-/// The text of a literal.
-pub(super) fn text_of(value: &ScalarValue) -> Option<&str> {
-    match value {
-        ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => text.as_deref(),
-        _ => None,
-    }
-}
-
-/// The text of an expression that is a literal.
-pub(super) fn literal_text(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Literal(value, _) => text_of(value),
-        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use datafusion_expr::{Expr, Operator};
 use super::columns::Op;
 use super::json::call;
 use super::places::Place;
-use super::print::{Printer, Wording, literal_text};
+use super::printer::{Printer, Wording, literal_text};
 
 /// Text that Opik has, and how an expression reads it.
 pub(super) struct Text<'e> {

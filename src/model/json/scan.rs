@@ -1,6 +1,14 @@
 //! A cursor over JSON text that hands out values as slices of it.
 
-use super::JsonError;
+/// Why a text is not JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} (byte {at})")]
+pub struct JsonError {
+    /// Position of the offending byte, counted from 1.
+    pub at: usize,
+    /// What is wrong there.
+    pub what: &'static str,
+}
 
 /// Lists and objects may be nested this deep; what lies deeper is an error, so that no later reader of the text
 /// has to recurse further.

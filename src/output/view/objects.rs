@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use super::super::Error;
 use super::super::buffer::Buffer;
 use super::super::encode::{Encoder, Style};
-use super::super::json::push_string;
+use super::super::json_text::push_string;
 use super::branches::depths;
 use super::focus::{Focus, Item, More};
 use super::spans::{Columns, Span};

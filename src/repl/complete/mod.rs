@@ -16,10 +16,10 @@ pub use words::{TableWords, Words};
 use super::command::{self, COMMANDS, Takes};
 use super::highlight::SHOWN;
 use super::input::{Item, Items};
-use crate::model::columns::METADATA_PREFIX;
-use crate::model::names::{ALIASES, expand_alias};
-use crate::model::nearest::as_typed;
-use crate::output::escape_terminal;
+use spanql_model::columns::METADATA_PREFIX;
+use spanql_model::names::{ALIASES, expand_alias};
+use spanql_model::nearest::as_typed;
+use spanql_output::escape_terminal;
 
 /// Candidates beyond this many help nobody.
 const MOST: usize = 500;
@@ -113,7 +113,7 @@ fn of_command(words: &Words, line: &str) -> Completion {
         Takes::Project if first => among(&words.projects),
         Takes::Variable if first => among(&words.variables),
         Takes::Format if first => {
-            let formats = crate::output::Format::NAMES.iter().filter(|name| begins(name, word));
+            let formats = spanql_output::Format::NAMES.iter().filter(|name| begins(name, word));
             formats.map(|name| (*name).to_owned()).collect()
         }
         Takes::Switch if first => {

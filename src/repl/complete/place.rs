@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::syntax::{Lexeme, lex_as_far_as_possible};
+use spanql_filter::dialect::{Lexeme, lex_as_far_as_possible};
 
 /// What may stand at a place of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 
 use super::bins::TOO_LARGE;
 use super::spec::{ChartKind, ChartSpec};
-use crate::output::{CellTexts, Zone, escape_terminal};
+use spanql_output::{CellTexts, Zone, escape_terminal};
 
 /// Rows that a chart looks at.
 const MAX_ROWS: usize = 100_000;

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// Bins that a histogram may be asked for.
 const MAX_BINS: usize = 100;

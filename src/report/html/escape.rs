@@ -1,6 +1,6 @@
 //! Text by strangers, safe inside HTML.
 
-use crate::output::escape_terminal;
+use spanql_output::escape_terminal;
 
 /// Text as it stands inside an element or a quoted attribute: no markup, and nothing in it that is not seen.
 pub(super) fn escape(text: &str) -> String {

@@ -4,9 +4,9 @@
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Parser, Tag, TagEnd, TextMergeStream, html};
 
 use super::escape::escape;
-use crate::output::escape_terminal;
 use crate::report::document::MARKDOWN;
 use crate::report::values::fill;
+use spanql_output::escape_terminal;
 
 /// A heading for the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]

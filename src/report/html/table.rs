@@ -3,9 +3,9 @@
 use arrow::error::ArrowError;
 
 use super::escape::escape;
-use crate::output::{CellTexts, Zone, is_number};
 use crate::report::filled::readable;
 use crate::report::run::Ran;
+use spanql_output::{CellTexts, Zone, is_number};
 
 /// Characters of a cell from which on it may break across lines.
 const LONG: usize = 40;

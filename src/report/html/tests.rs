@@ -5,12 +5,12 @@ use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::Params;
-use crate::output::Zone;
 use crate::report::Document;
 use crate::report::filled::Data;
 use crate::report::run::{Keep, run_block};
 use crate::report::saved::Origin;
+use spanql_engine::Params;
+use spanql_output::Zone;
 
 const PAYLOADS: [&str; 22] = [
     "<script>alert(1)</script>",
@@ -95,9 +95,9 @@ fn filled(report: &str, payloads: &[&str]) -> Filled {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let keep = Keep { max_rows: 500, max_cell: 300, files: None };
     let blocks = runtime.block_on(async {
-        let engine = crate::engine::Engine::new(crate::engine::EngineConfig::default()).unwrap();
+        let engine = spanql_engine::Engine::new(spanql_engine::EngineConfig::default()).unwrap();
         let table = datafusion::datasource::MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
-        engine.register("payloads", crate::engine::Relation::Plain(Arc::new(table))).await.unwrap();
+        engine.register("payloads", spanql_engine::Relation::Plain(Arc::new(table))).await.unwrap();
         let mut blocks = vec![];
         for block in document.blocks() {
             blocks.push(run_block(&engine, block, &Params::new(), &keep).await);

@@ -8,11 +8,11 @@ use datafusion::logical_expr::{Expr, lit};
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
 
-use crate::model::columns::{self, METADATA_PREFIX, SPAN_ID, START_TIME, TRACE_ID};
-use crate::model::names::is_open_name;
-use crate::output::{Columns, FIXED, Shape};
 use crate::serve::backend::{Project, column, time};
 use crate::serve::refusal::Refusal;
+use spanql_model::columns::{self, METADATA_PREFIX, SPAN_ID, START_TIME, TRACE_ID};
+use spanql_model::names::is_open_name;
+use spanql_output::{Columns, FIXED, Shape};
 
 /// Bytes of an answer after which it takes in no further spans, however many were asked for.
 pub(super) const MAX_ANSWER: usize = 64 << 20;

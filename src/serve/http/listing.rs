@@ -10,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::answer::{Pagination, answer};
+use super::cursor;
 use super::problem::Problem;
 use super::query::{limit, readable};
-use super::{Pagination, answer, cursor};
 use crate::serve::backend::Backend;
 use crate::serve::ids::{SPACE_NAME, project_id, space_id};
 use crate::serve::refusal::{Refusal, shown};

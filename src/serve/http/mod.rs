@@ -1,8 +1,10 @@
 //! The HTTP side: projects and spaces, and spans and traces by pages.
 
+mod answer;
 mod cursor;
 mod fetch;
 mod listing;
+mod noted;
 mod page;
 mod problem;
 mod query;
@@ -15,13 +17,13 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{RequestExt, Router};
-use serde::Serialize;
 
+use self::noted::Noted;
 use self::problem::Problem;
 use super::backend::Backend;
 use super::incoming::From;
@@ -34,10 +36,6 @@ const MAX_BODY: usize = 1 << 20;
 const BODY_TIME: Duration = Duration::from_secs(20);
 /// Characters of a path that the log shows.
 const MAX_PATH: usize = 200;
-
-/// What the log says of a response beside its status.
-#[derive(Debug, Clone)]
-struct Noted(String);
 
 /// All routes. Every one of them, also one that is not there, wants the key.
 pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
@@ -135,36 +133,11 @@ async fn log(State(backend): State<Arc<Backend>>, request: Request, next: Next) 
     response
 }
 
-/// Whether there is more than this page, and how to ask for it.
-#[derive(Debug, Serialize)]
-struct Pagination {
-    has_more: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
-}
-
-impl Pagination {
-    fn new(next_cursor: Option<String>) -> Self {
-        Self { has_more: next_cursor.is_some(), next_cursor }
-    }
-}
-
-/// The JSON text of something.
-fn json(value: &impl Serialize) -> Result<String, Refusal> {
-    serde_json::to_string(value).map_err(|error| Refusal::internal(format!("the answer does not encode: {error}")))
-}
-
-/// A JSON answer, with what the log says of it.
-fn answer(body: &impl Serialize, note: String) -> Result<Response, Problem> {
-    let mut response = json(body)?.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.extensions_mut().insert(Noted(note));
-    Ok(response)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{HeaderMap, HeaderValue, is_foreign, is_of_machine};
+    use axum::http::HeaderValue;
+
+    use super::{HeaderMap, is_foreign, is_of_machine};
 
     #[test]
     fn pages_of_others_are_foreign() {

@@ -7,12 +7,12 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 
-use super::Noted;
+use super::noted::Noted;
 use super::problem::Problem;
 use crate::serve::backend::Backend;
 use crate::serve::connections::Peer;
+use crate::serve::outlet::{self, Outlet};
 use crate::serve::refusal::Refusal;
-use crate::serve::transfers::{self, Outlet};
 
 /// Bytes of a piece; an answer that has no more comes whole.
 const PIECE: usize = 512 << 10;
@@ -85,7 +85,7 @@ where
     F: Future<Output = Result<Page, Refusal>>,
 {
     let busy = peer.busy();
-    let mut parts = transfers::run(&backend, peer, |backend, out| async move {
+    let mut parts = outlet::run(&backend, peer, |backend, out| async move {
         let page = Page { out, text: Vec::new(), sent: 0, note: String::new() };
         write(backend, page).await?.end().await
     });

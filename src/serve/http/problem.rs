@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Noted;
+use super::noted::Noted;
 use crate::serve::refusal::{Kind, Refusal};
 
 /// A status and what is to be said about it.

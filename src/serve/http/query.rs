@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor;
 use super::problem::Problem;
-use crate::model::time::{self, NANOS};
-use crate::output::Columns;
 use crate::serve::command::MAX_COLUMNS;
 use crate::serve::filter;
 use crate::serve::refusal::{Refusal, shown};
-use crate::sources::Window;
+use spanql_model::time::{self, NANOS};
+use spanql_output::Columns;
+use spanql_sources::Window;
 
 /// Columns that a request may name.
 const COLUMNS: std::ops::RangeInclusive<usize> = 1..=MAX_COLUMNS;

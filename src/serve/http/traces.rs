@@ -13,19 +13,19 @@ use datafusion::logical_expr::{Expr, JoinType, lit};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Pagination, json};
 use super::fetch::{Key, MAX_ANSWER, Read, fetch, key_columns, keys, together};
 use super::page::{self, Page};
 use super::problem::Problem;
 use super::query::{PageQuery, PageRequest};
-use super::{Pagination, json};
-use crate::model::columns::{SPAN_ID, START_TIME, TRACE_ID};
-use crate::output::instant;
 use crate::serve::backend::{Backend, Project, column, starts_in, time};
 use crate::serve::filter;
 use crate::serve::incoming::From;
 use crate::serve::log::window_text;
 use crate::serve::refusal::{Refusal, shown};
 use crate::serve::room::Turn;
+use spanql_model::columns::{SPAN_ID, START_TIME, TRACE_ID};
+use spanql_output::instant;
 
 /// Traces of a page, unless told otherwise, and at most.
 const LIMITS: (usize, usize) = (25, 50);

@@ -18,9 +18,9 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::ipc::Messages;
 use super::limits::Limits;
-use super::open::Stream;
 use super::pages::{check_footer, check_pages};
 use super::sizes::sizes;
+use super::stream::Stream;
 use spanql_model::panics;
 
 /// Batches are handed out with at most this many rows,

@@ -12,7 +12,7 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 
 use super::limits::Limits;
-use super::open::Stream;
+use super::stream::Stream;
 use crate::messages::{check_buffers, unpacked_bytes};
 
 /// The word at both ends of an IPC file.

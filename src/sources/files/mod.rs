@@ -20,6 +20,7 @@ mod pages;
 mod quotes;
 mod reader;
 mod sizes;
+mod stream;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::error::FileError;
 use super::expand::{Input, ending};
 use super::ipc;
 use super::limits::{Limits, Unpacked};
+use super::stream::Stream;
 
 /// The formats that files come in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +41,6 @@ enum Kind {
     Parquet,
     Arrow,
 }
-
-/// The bytes of a file from its beginning, unpacked.
-pub(super) type Stream = Box<dyn BufRead + Send>;
 
 /// An open file, ready to be read as what it is.
 pub(super) enum Opened {

@@ -13,16 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::files::WrittenFile;
+use super::folders::LEDGER;
 use super::heads;
+use super::ids::new_id;
 use super::manifest::{FileRef, Manifest};
 use super::place::Place;
 use spanql_model::window::{Window, united, without};
 
 pub use gap::{Gap, Why};
 pub(crate) use record::Record;
-
-/// The folder of its files.
-pub(crate) const FOLDER: &str = "ledger";
 
 /// From where to where spans are pulled: what is known of one key says nothing of another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -174,7 +173,7 @@ impl Pull {
     /// A pull of everything in a window that starts now, under an id that no other has.
     pub fn new(key: PullKey, window: Window) -> Self {
         Self {
-            id: super::segment::new_id(),
+            id: new_id(),
             key,
             started: now(),
             window,
@@ -260,13 +259,13 @@ impl Ledger {
     /// The ledger of a version of a store.
     pub(crate) async fn load(place: &Place, manifest: &Manifest) -> Result<Self> {
         match &manifest.ledger {
-            Some(reference) => heads::load(place, FOLDER, reference).await,
+            Some(reference) => heads::load(place, LEDGER, reference).await,
             None => Ok(Self::default()),
         }
     }
 
     pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
-        heads::save(place, FOLDER, id, self).await
+        heads::save(place, LEDGER, id, self).await
     }
 }
 

@@ -18,7 +18,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, Timestamp
 use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
 use super::error::{Result, StoreError};
-use super::packed::Packed;
+use super::packed::{Packed, Place};
 use spanql_model::columns;
 
 pub(crate) use metadata::set_keys;
@@ -27,9 +27,6 @@ pub(crate) use summary::{slim, with_texts};
 
 /// One column of every batch, in one type.
 type Sources = Arc<Vec<ArrayRef>>;
-
-/// Where a row is: batch and row.
-pub(crate) type Place = (usize, usize);
 
 /// The columns of the spans file that a merge fills.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, Signature,
 };
 
-use super::{Limit, too_much};
+use super::limit::{Limit, too_much};
 use crate::error::EngineError;
 
 /// Centroids that a percentile may be computed with: each is memory that is taken ahead.

@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::limit::{Limit, too_much};
 use super::sizes::Size;
-use super::{Limit, too_much};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Joined {

@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod joined;
+mod limit;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -28,34 +29,9 @@ use crate::error::EngineError;
 use spanql_model::panics;
 
 pub(crate) use joined::joined;
+pub(crate) use limit::Limit;
+use limit::too_much;
 use sizes::{Made, Size};
-
-/// Bytes that a call may make in any case.
-const LEAST: u64 = 8 << 20;
-/// Bytes that a column of text can hold.
-const MOST: u64 = i32::MAX as u64;
-
-/// How much one call may make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Limit {
-    /// Bytes beyond what the arguments hold already.
-    added: u64,
-    /// Bytes in all.
-    all: u64,
-}
-
-impl Limit {
-    /// The limit of queries that share so much memory, in bytes.
-    pub(crate) fn of_memory(memory: Option<usize>) -> Self {
-        let memory = memory.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(u64::MAX);
-        Self { added: (memory / 8).clamp(LEAST, MOST), all: (memory / 2).clamp(LEAST * 4, MOST) }
-    }
-
-    /// How many rows may be computed at once where each holds a constant of so many bytes.
-    pub(crate) fn rows(self, constant: usize) -> usize {
-        usize::try_from(self.added).unwrap_or(usize::MAX).checked_div(constant).unwrap_or(usize::MAX).max(1)
-    }
-}
 
 /// A function of DataFusion's, with a limit to what a call may make.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -124,17 +100,6 @@ fn failed(name: &str, panic: &(dyn Any + Send)) -> DataFusionError {
         None => error,
     }
     .into()
-}
-
-fn too_much(name: &str, bytes: u128, limit: u64) -> DataFusionError {
-    EngineError::new("memory", format!("{name}() would make more than a query may hold at once"))
-        .why(format!("{} of at most {}", size_in_words(bytes), size_in_words(u128::from(limit))))
-        .help("ask for less, or raise --memory")
-        .into()
-}
-
-fn size_in_words(bytes: u128) -> String {
-    bytesize::ByteSize(u64::try_from(bytes).unwrap_or(u64::MAX)).to_string()
 }
 
 impl ScalarUDFImpl for Bounded {

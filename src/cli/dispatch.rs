@@ -1,0 +1,47 @@
+//! From each command of the command line to what carries it out.
+
+use clap::CommandFactory;
+
+use super::args::{Arguments, Command, SessionsCommand, SpansCommand, TracesCommand};
+use super::context::Context;
+use super::failure::Failure;
+use super::{
+    config, demo, export, filter, import, list, pull, query, remote, report, run, schema, serve, show, skill, store,
+    target,
+};
+
+/// Carries out a command that is none of the shell.
+pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+    match command {
+        Command::Import(arguments) => import::run(context, arguments).await,
+        Command::Pull(arguments) => pull::run(context, arguments).await,
+        Command::Projects(arguments) => remote::projects(context, arguments).await,
+        Command::Spaces(arguments) => remote::spaces(context, arguments).await,
+        Command::Query(arguments) => query::run(context, arguments).await,
+        Command::Run(arguments) => run::run(context, arguments).await,
+        Command::Report(arguments) => report::run(context, *arguments).await,
+        Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
+        Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
+        Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
+        Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
+        Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,
+        Command::Sessions { command: SessionsCommand::List(arguments) } => list::sessions(context, *arguments).await,
+        Command::Sessions { command: SessionsCommand::Show(arguments) } => show::session(context, arguments).await,
+        Command::Structure(arguments) => list::structure(context, arguments).await,
+        Command::Filter(arguments) => filter::run(context, &arguments),
+        Command::Schema(arguments) => schema::run(context, arguments).await,
+        Command::Config { command } => config::run(context, command).await,
+        Command::Skill => skill::run(),
+        Command::Store { command } => store::run(context, command).await,
+        Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Completions { shell } => {
+            // Into a pipe that its reader closes, the generator would panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "spanql", &mut script);
+            Ok(std::io::Write::write_all(&mut target::stdout()?, &script)?)
+        }
+        // The shell is no command of itself.
+        Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),
+    }
+}

@@ -1,0 +1,43 @@
+//! Small pieces of syntax trees.
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart,
+};
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+/// Writes the name of a window so that its case does not count.
+pub(super) fn in_lower_case(name: &mut Ident) {
+    name.value = name.value.to_lowercase();
+}
+
+pub(super) fn quoted(value: impl Into<String>, span: Span) -> Ident {
+    Ident::with_quote_and_span('"', span, value)
+}
+
+pub(super) fn object_name(parts: &[String], span: Span) -> ObjectName {
+    ObjectName(parts.iter().map(|part| ObjectNamePart::Identifier(quoted(part, span))).collect())
+}
+
+pub(super) fn name_span(name: &ObjectName) -> Span {
+    name.0.first().and_then(ObjectNamePart::as_ident).map_or_else(Span::empty, |ident| ident.span)
+}
+
+/// A plain function call.
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(argument).collect(),
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}

@@ -1,0 +1,73 @@
+//! No source file imports from one that imports it, by whatever way round, and the crates keep their order.
+//!
+//! Read are all files that `mod` declarations reach from `src/lib.rs`, `src/main.rs` and the `src/<name>/lib.rs` of each
+//! member, except what is there for tests only. An import is any path, in a `use` or in code, that leads to an item of
+//! another file: names are followed through re-exports to the file that defines them. Declaring a module and handing its
+//! names on is no import.
+//!
+//! The circles that are there still are in `tests/circles.txt`, a line for each: the list may only become shorter.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use self::circles::{circles, in_words};
+use self::tree::Tree;
+
+mod checks;
+mod circles;
+mod imported;
+mod layers;
+mod parsed;
+mod tree;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files with Rust below a directory.
+fn sources(directory: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.append(&mut sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.insert(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn no_file_imports_from_one_that_imports_it() {
+    let imports = Tree::read(&root().join("src")).imports();
+    assert!(imports.len() > 100, "imports were not found: {} files", imports.len());
+    let circles = circles(&imports);
+    let found: BTreeSet<String> = circles.iter().map(in_order).collect();
+    let list = std::fs::read_to_string(root().join("tests/circles.txt")).unwrap();
+    let known: BTreeSet<String> = list.lines().map(str::to_owned).collect();
+    let sorted: String = known.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(list, sorted, "tests/circles.txt is not sorted");
+
+    let mut wrong: Vec<String> = known.difference(&found).map(|line| format!("no circle any more: {line}")).collect();
+    let new = circles.iter().filter(|files| !known.contains(&in_order(files)));
+    wrong.extend(new.map(|files| format!("a circle: {}\n{}", in_order(files), in_words(files, &imports))));
+    assert!(wrong.is_empty(), "tests/circles.txt lists other circles than there are\n\n{}", wrong.join("\n\n"));
+}
+
+fn in_order(files: &BTreeSet<String>) -> String {
+    files.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_source_file_is_read_or_is_for_tests_only() {
+    let src = root().join("src");
+    let tree = Tree::read(&src);
+    let beside =
+        |path: &Path| path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches");
+    let unread: Vec<PathBuf> = sources(&src)
+        .into_iter()
+        .filter(|path| !tree.is_read(path) && !tree.is_for_tests(path) && !beside(path))
+        .collect();
+    assert_eq!(unread, Vec::<PathBuf>::new());
+}
