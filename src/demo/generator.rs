@@ -30,7 +30,7 @@ const HOUR: i64 = 3_600_000_000_000;
 /// The number of distinct spans is the wanted one, made up of whole traces. Memory does not grow with the size.
 ///
 /// ```
-/// use spanql::demo::{DEFAULT_SEED, Generator};
+/// use spanql_demo::{DEFAULT_SEED, Generator};
 ///
 /// let mut generator = Generator::new(DEFAULT_SEED, 500);
 /// let rows: usize = generator.by_ref().map(|batch| batch.num_rows()).sum();

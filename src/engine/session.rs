@@ -64,7 +64,7 @@ pub struct EngineConfig {
 /// use datafusion::arrow::{array::{RecordBatch, StringArray}, datatypes::{DataType, Field, Schema}};
 /// use datafusion::datasource::MemTable;
 /// use futures::TryStreamExt;
-/// use spanql::engine::{Engine, EngineConfig, Params, Relation};
+/// use spanql_engine::{Engine, EngineConfig, Params, Relation};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let schema = Arc::new(Schema::new(vec![Field::new("context.trace_id", DataType::Utf8, true)]));

@@ -52,7 +52,7 @@ pub struct Options {
 /// ```
 /// use std::sync::Arc;
 /// use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-/// use spanql::output::{Format, Options, ResultWriter};
+/// use spanql_output::{Format, Options, ResultWriter};
 ///
 /// let model: ArrayRef = Arc::new(StringArray::from(vec![Some("gpt-4o"), None]));
 /// let spans: ArrayRef = Arc::new(Int64Array::from(vec![17, 4]));

@@ -86,8 +86,8 @@ use segment::Sizes;
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// use spanql::sources::demo::Generator;
-/// use spanql::store::{Progress, Store};
+/// use spanql_demo::Generator;
+/// use spanql_store::{Progress, Store};
 ///
 /// let store = Store::open("memory://")?;
 /// let mut import = store.begin();

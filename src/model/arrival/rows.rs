@@ -43,7 +43,7 @@ pub struct Key(u32);
 /// leaves no trace.
 ///
 /// ```
-/// use spanql::model::arrival::{ArrivalBuilder, Origin};
+/// use spanql_model::arrival::{ArrivalBuilder, Origin};
 ///
 /// let origin = Origin { source: "file", project: "demo".to_owned(), force_project: false };
 /// let mut builder = ArrivalBuilder::new(origin);
