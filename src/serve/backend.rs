@@ -27,7 +27,7 @@ use spanql_model::columns::START_TIME;
 use spanql_model::names::is_open_name;
 use spanql_model::nearest::nearest;
 use spanql_sources::Window;
-use spanql_store::{Segment, Snapshot, Store, StoreError};
+use spanql_store::{Manifest, Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time.
 const BATCH_BYTES: u64 = 1 << 20;
@@ -61,9 +61,10 @@ pub(super) struct Backend {
     log: Option<Log>,
 }
 
-/// A project in a version of the store that was asked for.
+/// A project in a version of the store that was asked for. A store that was made anew has the same numbers of versions,
+/// and other manifests.
 struct Opened {
-    version: u64,
+    manifest: Arc<Manifest>,
     project: String,
     cell: Arc<OnceCell<Arc<Project>>>,
 }
@@ -221,13 +222,13 @@ impl View<'_> {
 
     /// Opens a project of this version once for all requests.
     async fn opened(&self, name: &str) -> Result<Arc<Project>, Refusal> {
-        let version = self.snapshot.manifest.version;
+        let manifest = &self.snapshot.manifest;
         let cell = {
             let mut opened = self.backend.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = opened.iter().position(|one| one.version == version && one.project == name);
+            let known = opened.iter().position(|one| one.project == name && one.manifest == *manifest);
             let one = match known {
                 Some(at) => opened.remove(at),
-                None => Opened { version, project: name.to_owned(), cell: Arc::default() },
+                None => Opened { manifest: Arc::clone(manifest), project: name.to_owned(), cell: Arc::default() },
             };
             if opened.len() >= OPENED {
                 opened.remove(0);

@@ -190,3 +190,22 @@ async fn a_missing_file_ends_one_request() {
     let projects = reqwest::Client::new().get(url).bearer_auth(KEY).send().await.unwrap();
     assert_eq!(projects.status(), 200);
 }
+
+/// A store that was removed and made anew has the same numbers of versions: what was opened of the old one is not asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_made_anew_is_served_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store").display().to_string();
+    let store = Arc::new(Store::open(&place).unwrap());
+    import(&store, &[batch(&(0..3).map(heavy).collect::<Vec<_>>())]).await.unwrap();
+    let server = Running::with_key(&store).await;
+    let flight = server.flight(KEY).await;
+    let rows = async || flight.export(&server.command(json!({}))).await.unwrap().rows();
+    assert_eq!(rows().await, 3);
+    let before = store.snapshot().await.unwrap().manifest.version;
+    std::fs::remove_dir_all(&place).unwrap();
+    let anew = Store::open(&place).unwrap();
+    import(&anew, &[batch(&(0..5).map(heavy).collect::<Vec<_>>())]).await.unwrap();
+    assert_eq!(anew.snapshot().await.unwrap().manifest.version, before);
+    assert_eq!(rows().await, 5);
+}
