@@ -35,6 +35,7 @@ KINDS = {
     "names": (names.shadowing, 3),
     "positions": (names.positions, 1),
     "mixed": (values.mixed, 1),
+    "lists": (values.lists, 2),
     "precedence": (values.precedence, 2),
     "floats": (values.floats, 1),
     "extremes": (wholes.extremes, 1),

@@ -79,6 +79,22 @@ async fn not_in_knows_no_nulls() {
 }
 
 #[tokio::test]
+async fn lists_over_one_value_are_taken_together() {
+    still_wrong(
+        "SELECT x FROM (VALUES (9, 9)) t(x, y) WHERE x IN (y, 2, 3, 4) AND x NOT IN (9, 10, 11, NULL)",
+        "",
+        "ThreeValuedLists",
+    )
+    .await;
+    still_wrong(
+        "SELECT x FROM (VALUES (1), (NULL)) t(x) WHERE NOT (x IN (1, 2, 3, 4) AND x IN (5, 6, 7, 8))",
+        "1",
+        "ThreeValuedLists",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn set_operations_do_not_count() {
     still_wrong(
         "SELECT * FROM ((VALUES (1), (1), (2)) EXCEPT ALL (VALUES (1))) t(x) ORDER BY x",

@@ -6,6 +6,7 @@
 mod correlated;
 mod global_aggregates;
 mod grouping_sets;
+mod in_lists;
 mod multisets;
 mod pushdown;
 mod statistics;
@@ -35,6 +36,7 @@ pub(super) fn analyzer_rules(limit: Limit) -> Vec<Arc<dyn AnalyzerRule + Send + 
     rules.push(Arc::new(multisets::MultisetOperations));
     rules.push(Arc::new(grouping_sets::ConstantKeys));
     rules.push(Arc::new(OneZero));
+    rules.push(Arc::new(in_lists::ThreeValuedLists));
     rules.push(Arc::new(CheckedArithmetic(limit)));
     rules.push(Arc::new(BalanceChains));
     rules

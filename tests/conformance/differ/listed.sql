@@ -332,3 +332,9 @@ SELECT count(DISTINCT x), count(DISTINCT x * 2) FROM t
 ? SELECT a, rank() OVER (ORDER BY a IN (SELECT a FROM u)) FROM t
 ? SELECT count(a = 1), count(NULL), count(1), sum(NULL), max(NULL) FROM t
 ? SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k OFFSET 1)
+SELECT a FROM t WHERE NOT (a IN (1, 2, 3, 4) AND a IN (5, 6, 7, 8))
+SELECT a, a NOT IN (1, 2, 3, 4) OR a NOT IN (5, 6, 7, 8) FROM t
+SELECT a, b FROM t WHERE a IN (b, 2, 3, 4) AND a NOT IN (2, 10, 11, 12)
+SELECT a, b FROM t WHERE a IN (1, 2) AND a NOT IN (9, NULL)
+SELECT a FROM (SELECT a, a IN (1, 2, 4) AS r FROM t) d WHERE NOT (r AND a IN (3, 5, 6))
+SELECT a FROM t WHERE NOT ((a = 1 OR a = 2) AND (a = 3 OR a = 4))

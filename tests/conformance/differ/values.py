@@ -55,6 +55,44 @@ def mixed(rng):
     return Statement([table], {"select": ["a", "k", "x", f"{test} AS r"], "from": "t1"})
 
 
+def lists(rng):
+    """IN lists over the same values under AND, OR and NOT, also where they meet only in the plan."""
+    numbers = lambda: rng.choice(["1", "2", "3", "4", "5", "6", "NULL"])
+    table = Small(
+        "t1", {"a": INT, "b": INT, "k": TEXT}, [[numbers(), numbers(), "'a'"] for _ in range(rng.randint(1, 6))]
+    )
+
+    def term():
+        of = rng.choice(["a", "a", "a", "b"])
+        element = lambda: rng.choice(["b", "a", "NULL"]) if rng.random() < 0.15 else str(rng.randint(1, 6))
+        if rng.random() < 0.3:
+            equal, join = rng.choice([("=", "OR"), ("<>", "AND")])
+            return f"({f' {join} '.join(f'{of} {equal} {element()}' for _ in range(rng.choice([1, 2, 3])))})"
+        members = ", ".join(element() for _ in range(rng.choice([1, 2, 4, 5])))
+        return f"({of} {rng.choice(['', 'NOT '])}IN ({members}))"
+
+    def test(depth):
+        if depth == 0:
+            return term()
+        both = f"({test(depth - 1)} {rng.choice(['AND', 'OR'])} {test(depth - 1)})"
+        return rng.choice([both, both, f"(NOT {both})", f"({both} IS NULL)", f"({both} AND 1 = 1)"])
+
+    outer = rng.choice(["a", "b"])
+    return Statement(
+        [table],
+        rng.choice(
+            [
+                {"select": ["a", "b", f"{test(2)} AS r"], "from": "t1"},
+                {"select": ["a", "b"], "from": "t1", "where": test(2)},
+                {"select": ["a", "b", f"NOT (r AND {term()}) AS s"], "from": f"(SELECT a, b, {term()} AS r FROM t1) AS d"},
+                {"select": ["a", "b"], "from": f"(SELECT a, b, {term()} AS r FROM t1) AS d", "where": f"NOT (r AND {term()})"},
+                {"select": ["a", "b"], "from": f"(SELECT a, b FROM t1 WHERE {test(1)}) AS d", "where": test(1)},
+                {"select": [f"count(*) FILTER (WHERE {test(1)}) AS n", f"{outer}"], "from": "t1", "where": test(1), "group by": [outer]},
+            ]
+        ),
+    )
+
+
 def precedence(rng):
     tables = []
     table = small(rng, tables, 4)

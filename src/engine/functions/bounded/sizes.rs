@@ -319,57 +319,69 @@ fn widest(arg: &ColumnarValue) -> u128 {
 
 /// The bounds and steps of series.
 struct Series {
-    start: Numbers,
-    stop: Numbers,
+    start: Bound,
+    stop: Bound,
     step: Step,
 }
 
+/// A number, or a time that counts so many nanoseconds.
+struct Bound(Numbers, i128);
+
 enum Step {
     Number(Numbers),
-    /// Months, days and nanoseconds between times that count so many nanoseconds.
-    Interval(ArrayRef, u128),
+    /// Months, days and nanoseconds between times.
+    Interval(ArrayRef),
+}
+
+impl Bound {
+    fn of(arg: &ColumnarValue) -> Self {
+        use datafusion::arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+        let unit = match arg.data_type() {
+            DataType::Date32 => 86_400_000_000_000,
+            DataType::Date64 | DataType::Timestamp(Millisecond, _) => 1_000_000,
+            DataType::Timestamp(Second, _) => 1_000_000_000,
+            DataType::Timestamp(Microsecond, _) => 1_000,
+            DataType::Timestamp(Nanosecond, _) => 1,
+            _ => 1,
+        };
+        Self(number(arg), unit)
+    }
+
+    fn at(&self, row: usize) -> Option<i128> {
+        self.0.at(row).map(|number| i128::from(number) * self.1)
+    }
 }
 
 impl Series {
     fn of(args: &[ColumnarValue]) -> Self {
-        let number_at = |at: usize| args.get(at).map(number).unwrap_or_default();
+        let none = || Bound(Numbers::default(), 1);
+        let bound = |at: usize| args.get(at).map_or_else(none, Bound::of);
         let (start, stop) =
-            if args.len() == 1 { (Numbers::One(Some(0)), number_at(0)) } else { (number_at(0), number_at(1)) };
+            if args.len() == 1 { (Bound(Numbers::One(Some(0)), 1), bound(0)) } else { (bound(0), bound(1)) };
         let interval = args.get(2).filter(|step| matches!(step.data_type(), DataType::Interval(_)));
         let interval = interval.and_then(|step| {
             let steps = step.to_array(1).ok()?;
             cast(&steps, &DataType::Interval(IntervalUnit::MonthDayNano)).ok()
         });
-        let unit = match args.first().map(ColumnarValue::data_type) {
-            Some(DataType::Date32) => 86_400_000_000_000,
-            Some(DataType::Timestamp(unit, _)) => match unit {
-                datafusion::arrow::datatypes::TimeUnit::Second => 1_000_000_000,
-                datafusion::arrow::datatypes::TimeUnit::Millisecond => 1_000_000,
-                datafusion::arrow::datatypes::TimeUnit::Microsecond => 1_000,
-                datafusion::arrow::datatypes::TimeUnit::Nanosecond => 1,
-            },
-            _ => 1,
-        };
         let step = match interval {
-            Some(steps) => Step::Interval(steps, unit),
-            None if args.len() > 2 => Step::Number(number_at(2)),
-            None => Step::Number(Numbers::One(Some(1))),
+            Some(steps) => Step::Interval(steps),
+            None => Step::Number(args.get(2).map_or(Numbers::One(Some(1)), number)),
         };
         Self { start, stop, step }
     }
 
     fn count(&self, row: usize) -> u128 {
         let (Some(start), Some(stop)) = (self.start.at(row), self.stop.at(row)) else { return 0 };
-        let span = u128::from(start.abs_diff(stop));
-        let step = match &self.step {
+        let span = start.abs_diff(stop);
+        match &self.step {
             Step::Number(step) => {
                 let Some(step) = step.at(row) else { return 0 };
                 if (stop > start) != (step > 0) {
                     return 1;
                 }
-                u128::from(step.unsigned_abs())
+                span.checked_div(step.unsigned_abs().into()).unwrap_or_default() + 1
             }
-            Step::Interval(steps, unit) => {
+            Step::Interval(steps) => {
                 let steps = steps.as_primitive::<IntervalMonthDayNanoType>();
                 let at = if row < steps.len() { row } else { 0 };
                 if steps.is_empty() || steps.is_null(at) {
@@ -380,9 +392,8 @@ impl Series {
                 let nanoseconds = u128::from(step.nanoseconds.unsigned_abs())
                     + u128::from(step.days.unsigned_abs()) * DAY
                     + u128::from(step.months.unsigned_abs()) * 28 * DAY;
-                return span * unit / nanoseconds.max(1) + 1;
+                span / nanoseconds.max(1) + 1
             }
-        };
-        span.checked_div(step).unwrap_or_default() + 1
+        }
     }
 }
