@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, Cast, InList, Like, TryCast};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ident};
 
-use super::name;
+use super::name::name;
 use crate::filter::join::terms_in;
 use crate::filter::simple::{Kind, Operand, Simple, Value, contains_call};
 use crate::filter::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};

@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use super::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
+use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
 use crate::filter::join::terms_in;
 use crate::filter::simple::{Kind, Operand, Simple, Value, is_only_text};
 use crate::filter::{MAX_BYTES, Said, columns, with_stack};
