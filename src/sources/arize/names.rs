@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::Arize;
 use super::rest::{NO_HOST, Rest, Space};
+use super::source::Arize;
 use crate::model::nearest::nearest;
 use crate::sources::error::SourceError;
 use crate::sources::remote::Project;
