@@ -1,6 +1,6 @@
 //! Writing pulls down, and forgetting those that say nothing any more.
 
-use super::{Ledger, Pull, Slice, now};
+use super::pulls::{Ledger, Pull, Slice, now};
 use crate::model::window::without;
 use crate::store::error::Result;
 use crate::store::files::WrittenFile;
