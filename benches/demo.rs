@@ -1,7 +1,7 @@
 //! How fast spans are generated.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use spanql::sources::demo::{DEFAULT_SEED, Generator};
+use spanql::demo::{DEFAULT_SEED, Generator};
 
 const SPANS: u64 = 100_000;
 

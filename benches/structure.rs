@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::TryStreamExt;
+use spanql::demo::{DEFAULT_SEED, Generator};
 use spanql::engine::{Engine, Params, StoreEngine};
-use spanql::sources::demo::{DEFAULT_SEED, Generator};
 use spanql::store::{Progress, Store};
 use tokio::runtime::Runtime;
 

@@ -11,7 +11,7 @@
 //! use futures::TryStreamExt;
 //! use spanql::engine::{Params, StoreEngine};
 //! use spanql::output::{Format, Options, ResultWriter};
-//! use spanql::sources::demo::Generator;
+//! use spanql::demo::Generator;
 //! use spanql::store::{Progress, Store};
 //!
 //! // Also a directory, or a URL such as s3://bucket/prefix.
@@ -39,43 +39,50 @@
 //! # }
 //! ```
 //!
-//! # Modules
+//! # Crates and modules
 //!
-//! A module uses those below it, never those above:
+//! This is the face of a workspace of crates: the modules that are crates of their own are re-exported. A crate uses those
+//! below it, never those above:
 //!
 //! ```text
 //! cli ─────────────────────────── one file a command: arguments, then one call
 //!  │
 //!  ├──▶ repl ──────────────────── the shell: statements, commands, completion, the pager
-//!  ├──▶ output ────────────────── result formats, trees, conversations; what a terminal may see
 //!  ├──▶ report ────────────────── saved queries: parameters, expectations, the built-in ones
 //!  ├──▶ serve ─────────────────── the store as a server for clients of Arize: Flight and HTTP
 //!  ├──▶ pull ──────────────────── from a remote into a store, slice by slice
-//!  ├──▶ engine ────────────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
-//!  │     ├──▶ store ───────────── versions of immutable files, the one way to change them, the pull ledger
-//!  │     └──▶ sources ─────────── where spans come from: files, the generator, remotes
-//!  ├──▶ config ────────────────── settings: environment, profiles, keys that are never shown
 //!  │
-//!  ├──▶ filter ────────────────── the vendors' filter languages: text to conditions, and back
-//!  ├──▶ trace ─────────────────── what a trace is: trees, roll-ups, the critical path
-//!  └──▶ model ─────────────────── what a span is: columns, names, types, arrivals
+//!  ├──▶ spanql-output ─────────── result formats, trees, conversations; what a terminal may see
+//!  ├──▶ spanql-engine ─────────── SQL: names, limits, parameters, tables of a store, live tables of a remote
+//!  │     ├──▶ spanql-store ────── versions of immutable files, the one way to change them, the pull ledger
+//!  │     └──▶ spanql-sources ──── where spans come from: files, remotes; settings, keys that are never shown
+//!  ├──▶ spanql-demo ───────────── made-up spans
+//!  │
+//!  ├──▶ spanql-filter ─────────── the vendors' filter languages: text to conditions, and back; the SQL dialect
+//!  ├──▶ spanql-trace ──────────── what a trace is: trees, roll-ups, the critical path
+//!  └──▶ spanql-model ──────────── what a span is: columns, names, types, arrivals
 //! ```
 //!
 //! Everything that reads input is strict about what it promises and lenient about what it meets: the text of a span is data
 //! written by strangers, and no shape of it may end in a panic.
 
 pub mod cli;
-pub mod config;
-pub mod engine;
-pub mod filter;
-pub mod model;
-pub mod output;
-mod panics;
 pub mod pull;
 pub mod repl;
 pub mod report;
 pub mod serve;
-pub mod sources;
-pub mod store;
-mod syntax;
-pub mod trace;
+
+pub use spanql_demo as demo;
+pub use spanql_engine as engine;
+pub use spanql_filter as filter;
+pub use spanql_model as model;
+pub use spanql_output as output;
+pub use spanql_sources as sources;
+pub use spanql_sources::config;
+pub use spanql_store as store;
+pub use spanql_trace as trace;
+
+/// The program of the page runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct ProgramOfThePage;

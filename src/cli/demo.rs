@@ -19,6 +19,7 @@ use super::pull::Puller;
 use super::target::stdout;
 use super::{import, query};
 use crate::config::{ArizeSettings, FlightEndpoint, Secret};
+use crate::demo::Generator;
 use crate::engine::{Engine, EngineError, Param, Params};
 use crate::model::window::Window;
 use crate::output::{SessionView, ViewOptions, write_trace};
@@ -26,7 +27,6 @@ use crate::pull::Order;
 use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
 use crate::sources::arize::{self, Arize, DEFAULT_TIMEOUT};
-use crate::sources::demo::Generator;
 use crate::store::{PullKey, Segment, Snapshot, Store};
 
 /// Columns of the demo's tables where there is no terminal.

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::error::EngineError;
 use super::remote::RemoteTable;
-use crate::model::columns;
+use spanql_model::columns;
 
 /// The catalog that holds everything.
 pub(crate) const CATALOG: &str = "spanql";

@@ -6,7 +6,7 @@ use datafusion::sql::parser::Statement;
 use url::Url;
 
 use super::EngineError;
-use crate::store::{home_path, resolve};
+use spanql_store::{home_path, resolve};
 
 /// Gives the target of a COPY as the address of a file or directory: as a path, `?`, `*` and `[` in it would be taken for
 /// a pattern, and what is before a colon for a scheme.

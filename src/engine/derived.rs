@@ -15,12 +15,12 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 
 use super::error::EngineError;
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member, json_path};
-use super::functions::numbers::is_text;
 use super::limits::MAX_OPEN_NAMES;
-use crate::model::columns;
-use crate::model::derived::{derived_list, holders, indexed};
-use crate::model::names::absent_type;
-use crate::model::nearest::{as_typed, maybe_mistyped, nearest};
+use spanql_filter::numbers::is_text;
+use spanql_model::columns;
+use spanql_model::derived::{derived_list, holders, indexed};
+use spanql_model::names::absent_type;
+use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
 
 /// How a name that a table has no column of is read.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ pub(crate) fn read_name(name: &str, schema: &Schema, rest: &BTreeMap<String, Dat
 }
 
 /// A table with further columns behind its own, and a note for each that no span has.
-pub(crate) fn with_open_names(
+pub fn with_open_names(
     table: &str,
     provider: Arc<dyn TableProvider>,
     rest: &BTreeMap<String, DataType>,

@@ -193,9 +193,9 @@ fn first_sentence(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{FunctionKind, TABLE_FUNCTIONS, TABLES, first_sentence, notes};
-    use crate::engine::StoreEngine;
-    use crate::model::columns::REST;
-    use crate::store::Store;
+    use crate::StoreEngine;
+    use spanql_model::columns::REST;
+    use spanql_store::Store;
 
     #[tokio::test]
     async fn every_table_and_table_function_of_a_store_is_described() {
@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn functions_are_told_apart_by_kind() {
-        let engine = crate::engine::Engine::new(crate::engine::EngineConfig::default()).unwrap();
+        let engine = crate::Engine::new(crate::EngineConfig::default()).unwrap();
         let described = engine.describe().await;
         let of = |name: &str| -> Vec<(FunctionKind, &str)> {
             let found = described.functions.iter().filter(|function| function.name == name);

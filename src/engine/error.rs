@@ -5,9 +5,10 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, TokenizerError};
 
-use crate::filter::FilterError;
-use crate::model::nearest::{as_typed, nearest};
-use crate::sources::SourceError;
+use spanql_filter::FilterError;
+use spanql_filter::compare::UnreadableTime;
+use spanql_model::nearest::{as_typed, nearest};
+use spanql_sources::SourceError;
 
 /// Why a statement was refused or failed.
 ///
@@ -24,7 +25,8 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    pub(crate) fn new(code: &'static str, what: impl Into<String>) -> Self {
+    /// An error of a kind, and what failed.
+    pub fn new(code: &'static str, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), why: None, help: None, position: None, suggestion: None }
     }
 
@@ -50,7 +52,7 @@ impl EngineError {
     }
 
     /// Offers a name instead of the one that was typed.
-    pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
+    pub fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
         if let Some(suggestion) = suggestion.map(Into::into) {
             self.help = Some(format!("did you mean {suggestion}?").into());
             self.suggestion = Some(suggestion.into());
@@ -59,7 +61,7 @@ impl EngineError {
     }
 
     /// The error for a statement that writes where that is not allowed.
-    pub(crate) fn would_write(help: &str) -> Self {
+    pub fn would_write(help: &str) -> Self {
         Self::new("not-read-only", "the statement would write")
             .why("only statements that read are allowed here")
             .help(help)
@@ -107,8 +109,10 @@ impl EngineError {
         if let DataFusionError::External(inner) = root {
             let ours = inner.downcast_ref::<Self>().cloned();
             let remote = || inner.downcast_ref::<SourceError>().map(Self::from);
+            let time = || inner.downcast_ref::<UnreadableTime>().map(Self::from);
             return ours
                 .or_else(remote)
+                .or_else(time)
                 .unwrap_or_else(|| Self::new("execution", "the query failed").why(first_line(&inner.to_string())));
         }
         if let DataFusionError::ParquetError(parquet) = root {
@@ -239,6 +243,14 @@ impl From<FilterError> for EngineError {
             None => filter,
         };
         Self { suggestion: error.suggestion().map(Into::into), ..filter }
+    }
+}
+
+impl From<&UnreadableTime> for EngineError {
+    fn from(error: &UnreadableTime) -> Self {
+        Self::new("bad-time", error.to_string())
+            .why("it is compared with a time")
+            .help("write it like '2026-01-31', '2026-01-31 12:00:00' or '2026-01-31T12:00:00Z'")
     }
 }
 

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 
 use super::catalog::{CATALOG, SCHEMA};
 use super::error::EngineError;
-use crate::model::columns;
+use spanql_model::columns;
 
 /// The least of an id that may stand for it, in characters.
 const SHORTEST: usize = 4;

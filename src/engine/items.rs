@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::syntax::Lexeme;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
+use spanql_filter::dialect::Lexeme;
 
 /// The texts of the items of each SELECT, by the place of its keyword.
 pub(crate) type ItemTexts = HashMap<Location, Vec<String>>;
@@ -118,7 +118,7 @@ fn ends_items(keyword: Keyword, before: [&Token; 2]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::lex;
+    use spanql_filter::dialect::lex;
 
     fn first(sql: &str) -> Vec<String> {
         let lexemes = lex(sql).unwrap();

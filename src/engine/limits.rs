@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
 use super::error::EngineError;
-use crate::syntax::Lexeme;
+use spanql_filter::dialect::Lexeme;
 
 /// The longest text, in bytes, of all statements given at once.
 pub(crate) const MAX_SQL_BYTES: usize = 1_000_000;
@@ -343,7 +343,7 @@ fn ends_expression(keyword: Keyword) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::lex;
+    use spanql_filter::dialect::lex;
 
     fn check(sql: &str) -> Result<(), String> {
         let lexemes: Vec<Lexeme> = lex(sql).unwrap().into_iter().filter(|lexeme| !lexeme.is_blank()).collect();

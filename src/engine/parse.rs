@@ -10,7 +10,9 @@ use super::error::EngineError;
 use super::items::{ItemTexts, item_texts};
 use super::limits::{check_length, check_names, check_shape, check_statements};
 use super::params::{Params, bind_params};
-use crate::syntax::{JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex, split_statements};
+use spanql_filter::dialect::{
+    JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex, split_statements,
+};
 
 /// The parser counts some levels of ours several times: a subquery in parentheses is a prefix, a query and a body.
 const PARSER_LEVELS: usize = 400;

@@ -12,8 +12,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt, once, try_unfold};
 
-use crate::model::columns::{PROJECT, TRACE_ID};
-use crate::trace::{TraceError, group_by_trace};
+use spanql_model::columns::{PROJECT, TRACE_ID};
+use spanql_trace::{TraceError, group_by_trace};
 
 /// Rows, and the ranges of them that are the traces; together these hold every row once, in order.
 pub(crate) type Traces = (RecordBatch, Vec<Range<usize>>);

@@ -18,15 +18,15 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::EngineError;
 use super::balance::balance;
-use super::compare::compare_mixed_types;
 use super::derived::{Reading, read_name};
 use super::remote::requested;
-use crate::filter::{columns as columns_of, sql, with_stack};
-use crate::model::columns;
-use crate::model::derived::{derived_list, indexed};
-use crate::model::names::is_open_name;
-use crate::sources::remote_schema;
-use crate::store::complete;
+use spanql_filter::compare::compare_mixed_types;
+use spanql_filter::{columns as columns_of, sql, with_stack};
+use spanql_model::columns;
+use spanql_model::derived::{derived_list, indexed};
+use spanql_model::names::is_open_name;
+use spanql_sources::remote_schema;
+use spanql_store::complete;
 
 /// Chooses the rows of arrivals that a condition is true of, with the semantics of SQL: text is compared with numbers,
 /// lists that are computed are computed, an open name that no row has is null.
@@ -69,7 +69,7 @@ impl RowFilter {
     }
 
     /// The columns that a remote must be asked for so that the condition can be checked on what comes.
-    pub(crate) fn columns(&self, announced: &BTreeMap<String, DataType>) -> Vec<String> {
+    pub fn columns(&self, announced: &BTreeMap<String, DataType>) -> Vec<String> {
         let names = columns_of(&self.condition);
         let parents = names.iter().filter_map(|name| {
             let list = derived_list(name).map(|list| list.parent);
@@ -79,7 +79,7 @@ impl RowFilter {
         requested(own.chain(parents), announced)
     }
 
-    /// Those rows of a batch, in the form that [`convert_batch`](crate::model::arrival::convert_batch) gives, of which
+    /// Those rows of a batch, in the form that [`convert_batch`](spanql_model::arrival::convert_batch) gives, of which
     /// the condition is true.
     ///
     /// # Errors
@@ -158,8 +158,8 @@ mod tests {
     use datafusion::logical_expr::{col, ident, lit};
 
     use super::*;
-    use crate::filter::{all_of, any_of, contains};
-    use crate::model::arrival::{Origin, convert_batch};
+    use spanql_filter::{all_of, any_of, contains};
+    use spanql_model::arrival::{Origin, convert_batch};
 
     /// Four spans as they come over a wire.
     fn arrival() -> RecordBatch {

@@ -18,7 +18,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
-use super::compare::MixedComparisonPlanner;
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions::{self, bounded::Limit};
@@ -31,8 +30,9 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
-use crate::filter::opik::AnySpan;
-use crate::sources::SpanSource;
+use spanql_filter::compare::MixedComparisonPlanner;
+use spanql_filter::opik::AnySpan;
+use spanql_sources::SpanSource;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -212,7 +212,7 @@ impl Engine {
     }
 
     /// The columns of a table of spans (`spans`, or a live one such as `arize.my-project`), and the names whose values
-    /// lie in its `attributes.rest`: what [`Names`](crate::filter::Names) of a filter are made of.
+    /// lie in its `attributes.rest`: what [`Names`](spanql_filter::Names) of a filter are made of.
     ///
     /// # Errors
     ///

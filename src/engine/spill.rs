@@ -18,7 +18,7 @@ use futures::Stream;
 const PART: usize = 256 * 1024;
 
 /// The disk of queries that spill into files without a name in an existing directory.
-pub(crate) fn spilling_into(dir: PathBuf) -> DiskManagerBuilder {
+pub fn spilling_into(dir: PathBuf) -> DiskManagerBuilder {
     DiskManagerBuilder::default().with_mode(DiskManagerMode::Custom(Arc::new(Nameless { dir })))
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::long::{Long, LongTable, TURNS_SQL};
 use super::tables::{ColumnsTable, PullsTable, QualityTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
-use crate::store::{Segment, Snapshot};
+use spanql_store::{Segment, Snapshot};
 
 /// Bytes of a batch of spans on average, at most: a column of a batch holds no more than 2 GiB of text, and operators
 /// fill their batches whatever the rows take.

@@ -23,11 +23,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::remote::around;
 use super::rows::{over_columns, physical};
 use super::tables::SegmentsTable;
-use crate::filter::pattern::Pattern;
-use crate::filter::{columns as columns_of, with_stack};
-use crate::model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, is_of_tree};
-use crate::trace::structure::Chain;
 use exec::{StructureExec, Tree};
+use spanql_filter::pattern::Pattern;
+use spanql_filter::{columns as columns_of, with_stack};
+use spanql_model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, is_of_tree};
+use spanql_trace::structure::Chain;
 
 const LEFT: &str = "tree.left";
 const RIGHT: &str = "tree.right";

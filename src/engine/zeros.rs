@@ -15,8 +15,8 @@ use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operat
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
 
-use super::functions::numbers::{AS_NUMBER, TEXT_TO_NUMBER};
 use super::functions::zero::{ONE_ZERO, one_zero};
+use spanql_filter::numbers::{AS_NUMBER, TEXT_TO_NUMBER};
 
 /// Gives computed floats one zero, after DataFusion's coercion.
 #[derive(Debug)]

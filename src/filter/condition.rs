@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::Expr;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::Expr;
 
 /// A filter that was read: the rows for which its expression is true.
 #[derive(Debug, Clone, PartialEq)]

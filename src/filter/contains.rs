@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
-use datafusion::arrow::compute::kernels::comparison;
-use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::common::utils::take_function_args;
-use datafusion::error::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::compute::kernels::comparison;
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::Result;
+use datafusion_common::utils::take_function_args;
+use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 /// Case-sensitive, literal substring test; of a value that is no text, its text; of a list, in any element.
 ///
@@ -23,12 +21,12 @@ static CONTAINS: LazyLock<Arc<ScalarUDF>> =
     LazyLock::new(|| Arc::new(ScalarUDF::from(Contains { signature: Signature::user_defined(Volatility::Immutable) })));
 
 /// The function itself, to be registered.
-pub(crate) fn contains_udf() -> &'static Arc<ScalarUDF> {
+pub fn contains_udf() -> &'static Arc<ScalarUDF> {
     &CONTAINS
 }
 
 /// Whether a text, or any element of a list, has this text in it.
-pub(crate) fn contains(text: Expr, part: Expr) -> Expr {
+pub fn contains(text: Expr, part: Expr) -> Expr {
     CONTAINS.call(vec![text, part])
 }
 

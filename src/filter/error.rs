@@ -32,7 +32,7 @@ struct Inner {
 
 impl FilterError {
     /// An error of a kind (in kebab case), in words without a full stop.
-    pub(crate) fn new(code: &'static str, what: impl Into<String>) -> Self {
+    pub fn new(code: &'static str, what: impl Into<String>) -> Self {
         let what = what.into();
         Self(Box::new(Inner { code, what, help: None, suggestion: None, place: None, subject: "filter" }))
     }
@@ -53,7 +53,7 @@ impl FilterError {
     }
 
     /// Says where: the bytes of the filter's text, which may be none at its end.
-    pub(crate) fn at(mut self, text: &str, bytes: Range<usize>) -> Self {
+    pub fn at(mut self, text: &str, bytes: Range<usize>) -> Self {
         // A place inside a character is that of the character.
         let start = text.floor_char_boundary(bytes.start);
         let end = text.ceil_char_boundary(bytes.end).max(start);
@@ -62,13 +62,13 @@ impl FilterError {
     }
 
     /// Says what to do.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
     /// Says what else can be done.
-    pub(crate) fn or(mut self, else_do: &str) -> Self {
+    pub fn or(mut self, else_do: &str) -> Self {
         self.0.help = Some(match self.0.help.take() {
             Some(help) => format!("{help} ({else_do})"),
             None => else_do.to_owned(),
@@ -77,7 +77,7 @@ impl FilterError {
     }
 
     /// Offers what was probably meant.
-    pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
+    pub fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Self {
         if let Some(suggestion) = suggestion.map(Into::into) {
             self.0.help = Some(format!("did you mean {suggestion}?"));
             self.0.suggestion = Some(suggestion);

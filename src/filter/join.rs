@@ -1,7 +1,7 @@
 //! Conditions joined on the tree, never as text.
 
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 /// The terms that AND joins, in order; nothing is dropped.
 pub fn conjuncts(expr: Expr) -> Vec<Expr> {
@@ -70,7 +70,7 @@ fn balanced(mut terms: Vec<Expr>, op: Operator) -> Option<Expr> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::logical_expr::{col, lit};
+    use datafusion_expr::{col, lit};
 
     use super::*;
 

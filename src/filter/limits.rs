@@ -8,6 +8,6 @@ pub const MAX_LEVELS: usize = 50;
 pub const MAX_TERMS: usize = 1_000;
 
 /// Runs something that nests as deep as the limits let it, whatever stack the caller has.
-pub(crate) fn with_stack<T>(work: impl FnOnce() -> T) -> T {
+pub fn with_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(16 << 20, 64 << 20, work)
 }

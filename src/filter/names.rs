@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, Schema};
 
 use super::error::{FilterError, short};
-use crate::model::columns::is_of_tree;
-use crate::model::derived::{derived_list, holders, indexed};
-use crate::model::names::{ALIASES, absent_type, expand_alias, is_open_name};
-use crate::model::nearest::{as_typed, maybe_mistyped, nearest};
+use spanql_model::columns::is_of_tree;
+use spanql_model::derived::{derived_list, holders, indexed};
+use spanql_model::names::{ALIASES, absent_type, expand_alias, is_open_name};
+use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
 
 /// What a name of an open family means that no span has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +33,17 @@ pub struct Names<'a> {
 
 /// A name, resolved.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Named {
+pub struct Named {
     /// The canonical name.
-    pub(crate) column: String,
+    pub column: String,
     /// The type of its values; that of a list's elements for a list.
-    pub(crate) data_type: DataType,
+    pub data_type: DataType,
     /// Whether it is a list that is computed from a parent list.
-    pub(crate) list: bool,
+    pub list: bool,
     /// Whether there is such a column, or it is computed from one.
-    pub(crate) known: bool,
+    pub known: bool,
     /// That no span has it, or that it may be mistyped.
-    pub(crate) note: Option<String>,
+    pub note: Option<String>,
 }
 
 impl<'a> Names<'a> {
@@ -54,18 +54,18 @@ impl<'a> Names<'a> {
 
     /// The same where the schema has the names of values in JSON text that may be used: a remote need not have the
     /// columns that hold the others.
-    pub(crate) fn without_held(self) -> Self {
+    pub fn without_held(self) -> Self {
         Self { held: false, ..self }
     }
 
     /// The names of all columns, and those whose values lie in `attributes.rest`.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
         let known = self.schema.fields().iter().map(|field| field.name().as_str());
         known.chain(self.rest.keys().map(String::as_str))
     }
 
     /// What a name means that no span has.
-    pub(crate) fn unknown(&self) -> Unknown {
+    pub fn unknown(&self) -> Unknown {
         self.unknown
     }
 
@@ -73,7 +73,7 @@ impl<'a> Names<'a> {
     ///
     /// # Errors
     /// When it means no column, without a place.
-    pub(crate) fn find(&self, typed: &str) -> Result<Named, FilterError> {
+    pub fn find(&self, typed: &str) -> Result<Named, FilterError> {
         let target = expand_alias(typed).unwrap_or_else(|| typed.to_owned());
         for name in [typed, &target] {
             if let Some(named) = self.known(name) {

@@ -1,14 +1,14 @@
 //! Patterns of structure: filters in braces, and how the spans they choose stand to each other.
 
-use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion_expr::Expr;
+use sqlparser::tokenizer::Token;
 
 use super::arize;
 use super::error::short;
 use super::{FilterError, MAX_BYTES, Names};
-use crate::model::nearest::nearest;
-use crate::syntax::Lexeme;
-use crate::trace::structure::{Asked, Chain, Relation, Side};
+use crate::dialect::Lexeme;
+use spanql_model::nearest::nearest;
+use spanql_trace::structure::{Asked, Chain, Relation, Side};
 
 /// How many braces a pattern may have.
 pub const MAX_BRACES: usize = 50;

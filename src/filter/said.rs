@@ -1,6 +1,6 @@
 //! What can be said of conditions in another language.
 
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 
 /// What a vendor's language can say of some conditions that all hold.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,15 +4,15 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, ident, lit, not};
 use datafusion::prelude::SessionContext;
+use datafusion_common::{Column, DFSchema, ScalarValue};
+use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator, ident, lit, not};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{contains, join};
-use crate::engine::compare_mixed_types;
-use crate::model::columns::timestamp_type;
+use crate::compare::compare_mixed_types;
+use spanql_model::columns::timestamp_type;
 
 /// A column of texts, JSON, integers, floats (two), booleans, times, and one that is null where it is empty or zeros.
 pub(super) fn schema() -> SchemaRef {
@@ -210,7 +210,7 @@ pub(super) fn optimized(condition: &Expr, rows: &RecordBatch) -> Option<Vec<Expr
 }
 
 fn unqualified(condition: &Expr) -> Expr {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
+    use datafusion_common::tree_node::{Transformed, TreeNode};
     let bare = condition.clone().transform(|expr| match expr {
         Expr::Column(column) => Ok(Transformed::yes(ident(column.name))),
         other => Ok(Transformed::no(other)),

@@ -1,12 +1,12 @@
 //! Conditions on one column, in the forms that a reader of a language and DataFusion's optimizer leave them in.
 
-use datafusion::arrow::datatypes::{DataType, Schema, TimeUnit};
-use datafusion::common::{Column, ScalarValue, TableReference};
-use datafusion::logical_expr::expr::{Cast, InList, ScalarFunction, TryCast};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
+use datafusion_common::{Column, ScalarValue, TableReference};
+use datafusion_expr::expr::{Cast, InList, ScalarFunction, TryCast};
+use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use crate::model::derived::{derived_list, indexed};
-use crate::model::names::{absent_type, is_open_name};
+use spanql_model::derived::{derived_list, indexed};
+use spanql_model::names::{absent_type, is_open_name};
 
 /// What kind of values a column has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

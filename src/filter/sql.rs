@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use arrow::datatypes::DataType;
 use chrono::{DateTime, SecondsFormat};
-use datafusion::common::{Column, ScalarValue, TableReference};
-use datafusion::logical_expr::expr::{Between, Case, Cast, InList, Like, ScalarFunction, TryCast};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword, RESERVED_FOR_COLUMN_ALIAS};
+use datafusion_common::{Column, ScalarValue, TableReference};
+use datafusion_expr::expr::{Between, Case, Cast, InList, Like, ScalarFunction, TryCast};
+use datafusion_expr::{BinaryExpr, Expr, Operator};
+use sqlparser::keywords::{ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword, RESERVED_FOR_COLUMN_ALIAS};
 
 use super::join::terms_in;
 use super::simple::{ROLLED_UP, contains_call};
 use super::{FilterError, with_stack};
-use crate::model::columns::{END_TIME, START_TIME};
-use crate::model::names::DOTTED_ROOTS;
-use crate::model::nearest::as_typed;
+use spanql_model::columns::{END_TIME, START_TIME};
+use spanql_model::names::DOTTED_ROOTS;
+use spanql_model::nearest::as_typed;
 
 /// How tight an expression holds together; what stands in a looser one needs no parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,14 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use arrow::datatypes::{Field, Schema};
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 use serde::Serialize;
 
 use super::opik::{self, Entity};
 use super::phoenix::{self, Parameters};
 use super::{Filter, FilterError, Names, Said, Unknown, arize, columns, conjuncts, sql};
-use crate::model::columns::{TREE, spans_schema};
-use crate::model::names::{absent_type, is_open_name};
+use spanql_model::columns::{TREE, spans_schema};
+use spanql_model::names::{absent_type, is_open_name};
 
 /// A language that conditions are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ mod scan;
 mod text;
 mod tree;
 
-pub(crate) use path::{add_paths, text_at};
+pub use path::{add_paths, text_at};
 pub use scan::{JsonError, MAX_DEPTH, Value};
-pub(crate) use scan::{Scanner, plain_end};
+pub use scan::{Scanner, plain_end};
 pub use text::{compact_list, compact_object, unescaped};
-pub(crate) use text::{members, unescape, write_compact, write_finite, write_string};
+pub use text::{members, unescape, write_compact, write_finite, write_string};
 pub use tree::Tree;

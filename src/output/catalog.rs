@@ -132,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::output::sanitize::is_hidden;
+    use crate::sanitize::is_hidden;
 
     fn column(name: &str, filled: Option<f64>, example: &str) -> ColumnListing {
         let data_type = "Utf8".to_owned();

@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 ///
 /// Reaches into dictionaries, lists and structs, so that they stay well-formed in every format; not into maps, where
 /// two keys might become one.
-pub(crate) fn cut_batch(batch: RecordBatch, limit: usize) -> Result<(RecordBatch, u64), ArrowError> {
+pub fn cut_batch(batch: RecordBatch, limit: usize) -> Result<(RecordBatch, u64), ArrowError> {
     let mut cells = 0;
     let mut columns = batch.columns().to_vec();
     for column in &mut columns {

@@ -64,7 +64,7 @@ impl<'a> Encoder<'a> {
 }
 
 /// Whether cells of this type are numbers: right-aligned, and never mistaken for a formula.
-pub(crate) fn is_number(data_type: &DataType) -> bool {
+pub fn is_number(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, value) => is_number(value),
         other => other.is_numeric(),

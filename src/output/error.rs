@@ -5,7 +5,7 @@ use std::io;
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
-use crate::trace::TraceError;
+use spanql_trace::TraceError;
 
 /// Why a result could not be written, or an option of its output not be understood.
 #[derive(Debug, thiserror::Error)]

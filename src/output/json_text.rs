@@ -49,7 +49,7 @@ pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
 /// Writes JSON text again with what [`push_string`] escapes beyond JSON's demands escaped, too.
 ///
 /// Those characters stand nowhere in JSON but in strings.
-pub(crate) fn escape_controls(json: &str, out: &mut Vec<u8>) {
+pub fn escape_controls(json: &str, out: &mut Vec<u8>) {
     let mut copied = 0;
     for (at, character) in json.char_indices().filter(|(_, character)| !character.is_ascii() || *character == '\x7f') {
         let code = u32::from(character);

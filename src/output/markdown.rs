@@ -81,7 +81,7 @@ impl<W: Write> MarkdownWriter<W> {
 ///
 /// Line breaks become `<br>`, hidden characters visible. An underscore inside a word is no markup and stays. What
 /// GitHub makes a link of by itself is kept from it: `https://`, `www.`, and a name behind an `@`.
-pub(crate) fn escape_markdown(text: &str, out: &mut String) {
+pub fn escape_markdown(text: &str, out: &mut String) {
     let mut chars = text.char_indices().peekable();
     let mut previous = ' ';
     while let Some((at, c)) = chars.next() {

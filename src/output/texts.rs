@@ -7,8 +7,14 @@ use super::Zone;
 use super::encode::{Encoder, Style};
 
 /// The cells of a batch as people read them; hidden characters are not made visible yet.
-pub(crate) struct CellTexts<'a> {
+pub struct CellTexts<'a> {
     columns: Vec<Encoder<'a>>,
+}
+
+impl std::fmt::Debug for CellTexts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CellTexts").finish_non_exhaustive()
+    }
 }
 
 impl<'a> CellTexts<'a> {
@@ -16,14 +22,14 @@ impl<'a> CellTexts<'a> {
     ///
     /// # Errors
     /// When Arrow cannot display a column.
-    pub(crate) fn new(batch: &'a RecordBatch, zone: Zone) -> Result<Self, ArrowError> {
+    pub fn new(batch: &'a RecordBatch, zone: Zone) -> Result<Self, ArrowError> {
         let style = Style::Human(zone.tz());
         let columns = batch.columns().iter().map(|column| Encoder::new(column.as_ref(), style));
         Ok(Self { columns: columns.collect::<Result<_, _>>()? })
     }
 
     /// One cell; `None` if it is null.
-    pub(crate) fn text(&self, column: usize, row: usize) -> Option<String> {
+    pub fn text(&self, column: usize, row: usize) -> Option<String> {
         let encoder = self.columns.get(column).filter(|encoder| !encoder.is_null(row))?;
         let mut text = Vec::new();
         encoder.value(row, &mut text);

@@ -33,7 +33,7 @@ pub use plan::{LATE, LATE_BRIEFLY, Planned, plan, plan_new};
 /// use spanql::serve::{Server, Settings};
 /// use spanql::sources::SpanSource;
 /// use spanql::sources::arize::{Arize, DEFAULT_TIMEOUT, NAME};
-/// use spanql::sources::demo::Generator;
+/// use spanql::demo::Generator;
 /// use spanql::store::{Progress, PullKey, Status, Store};
 ///
 /// // A server on this machine stands for Arize.

@@ -84,13 +84,13 @@ impl SourceError {
     }
 
     /// The error of an endpoint that said nothing for so long.
-    pub(crate) fn silent(endpoint: impl Into<String>, waited: Duration) -> Self {
+    pub fn silent(endpoint: impl Into<String>, waited: Duration) -> Self {
         let reason = format!("no answer for {} s; --timeout gives it longer", waited.as_secs_f64());
         Self::Silent { endpoint: endpoint.into(), reason }
     }
 
     /// The error of an endpoint with which encryption cannot be agreed on, if that is among the causes of an error.
-    pub(crate) fn untrusted(endpoint: &str, error: &(dyn Error + 'static)) -> Option<Self> {
+    pub fn untrusted(endpoint: &str, error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         let tls = loop {
             let cause = next?;
@@ -114,7 +114,7 @@ impl SourceError {
     }
 
     /// The error as the cause of itself.
-    pub(crate) fn itself(&self) -> Option<&Self> {
+    pub fn itself(&self) -> Option<&Self> {
         Some(self)
     }
 

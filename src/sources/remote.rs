@@ -10,14 +10,13 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
-use crate::filter;
-use crate::model::columns::{self, METADATA_PREFIX};
-use crate::model::window::Window;
+use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_model::window::Window;
 
 /// Which spans of a remote project are wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +70,7 @@ impl ExportRequest {
 
     /// The columns that filters may name when they are said to the remote: those that every span has, those announced,
     /// and keys of announced metadata; all canonical ones where nothing is announced.
-    pub(crate) fn schema(&self) -> Schema {
+    pub fn schema(&self) -> Schema {
         let schema = remote_schema(&self.announced);
         // A remote may refuse a filter that names what none of its spans has.
         let there = |name: &str| self.announced.contains_key(name) || ALWAYS.contains(&name);
@@ -81,7 +80,7 @@ impl ExportRequest {
             return schema;
         }
         // Nobody announces the keys of the metadata. What is deeper in it is looked for here alone.
-        let named: BTreeSet<String> = self.filters.iter().flat_map(filter::columns).collect();
+        let named: BTreeSet<String> = self.filters.iter().flat_map(spanql_filter::columns).collect();
         let key = |name: &str| name.strip_prefix(METADATA_PREFIX).is_some_and(|key| !key.contains('.'));
         let keys = named.iter().filter(|name| key(name) && schema.index_of(name).is_err());
         let keys = keys.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
@@ -90,7 +89,7 @@ impl ExportRequest {
 }
 
 /// The columns of a remote project here: the canonical ones without `tree.*`, then the open ones that it announces.
-pub(crate) fn remote_schema(announced: &BTreeMap<String, DataType>) -> Schema {
+pub fn remote_schema(announced: &BTreeMap<String, DataType>) -> Schema {
     let canonical = columns::CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
     // Keys that share one column of JSON are read key by key.
     let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
@@ -190,7 +189,7 @@ pub enum Ending {
     Cut,
 }
 
-/// Spans as they arrive: batches in the form that [`convert_batch`](crate::model::arrival::convert_batch) gives,
+/// Spans as they arrive: batches in the form that [`convert_batch`](spanql_model::arrival::convert_batch) gives,
 /// cut to the window that was asked for.
 ///
 /// The first error ends it. Dropping it cancels the request.

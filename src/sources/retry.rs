@@ -54,7 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{FIRST_PAUSE, PATIENT, retrying};
-    use crate::sources::SourceError;
+    use crate::SourceError;
 
     fn unavailable(retry_after: Option<Duration>) -> SourceError {
         SourceError::Unavailable { endpoint: "e".into(), reason: "r".into(), retry_after }

@@ -14,9 +14,9 @@ use super::indexed::fold_indexed;
 use super::merge::{latency_ms, set_keys};
 use super::open_columns::{Unfolded, type_of, unfold, widen};
 use super::packed::finish_or_pack;
-use crate::model::columns::{self, METADATA_PREFIX};
-use crate::model::ids;
-use crate::model::names::is_open_name;
+use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_model::ids;
+use spanql_model::names::is_open_name;
 
 /// Columns that every arrival has, without nulls.
 const REQUIRED: [&str; 4] = [columns::PROJECT, columns::SOURCE, columns::TRACE_ID, columns::SPAN_ID];
@@ -119,7 +119,7 @@ fn prepared(batch: &RecordBatch, finish: Finish<'_>) -> Result<RecordBatch> {
 ///
 /// # Errors
 /// As [`prepare`].
-pub(crate) fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
+pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
     let prepared = prepare(batch)?;
     let mut columns: BTreeMap<String, ArrayRef> = BTreeMap::new();
     for (field, array) in prepared.schema_ref().fields().iter().zip(prepared.columns()) {

@@ -20,8 +20,8 @@ use super::segment::{BuiltSegment, SegmentWriter, Sizes};
 use super::sizes::cut;
 use super::spill::{IN_MEMORY, Slot, Spill};
 use super::stored::{StoredSegment, Unit, has_type};
-use crate::model::columns;
-use crate::model::types::OpenType;
+use spanql_model::columns;
+use spanql_model::types::OpenType;
 
 /// Rows a segment holds at most, unless one trace has more.
 pub(crate) const SEGMENT_ROWS: u64 = 256 * 1024;

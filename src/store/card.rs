@@ -13,24 +13,24 @@ use serde::{Deserialize, Serialize};
 use super::error::{Result, StoreError};
 use super::manifest::Segment;
 use super::place::Place;
-use crate::model::types::OpenType;
+use spanql_model::types::OpenType;
 
 /// Bytes a checksum covers.
 const BLOCK: u64 = 256 * 1024;
 
 /// What is known of a segment beside its rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Card {
+pub struct Card {
     pub(crate) spans: BlockSums,
     pub(crate) traces: BlockSums,
     /// Columns that hold a value, with how many rows do and one example.
-    pub(crate) columns: BTreeMap<String, ColumnFacts>,
+    pub columns: BTreeMap<String, ColumnFacts>,
     /// The same for keys that live in `attributes.rest`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub(crate) rest: BTreeMap<String, ColumnFacts>,
+    pub rest: BTreeMap<String, ColumnFacts>,
     /// Sums of its traces that are null because no Int64 holds them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) too_large: Vec<TooLarge>,
+    pub too_large: Vec<TooLarge>,
 }
 
 /// A sum of a trace that is null in `traces` because no Int64 holds it.
@@ -44,17 +44,17 @@ pub struct TooLarge {
 
 /// Facts about one column of one segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ColumnFacts {
+pub struct ColumnFacts {
     /// Type of the values, for open columns.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) open: Option<OpenType>,
+    pub open: Option<OpenType>,
     /// Rows that have a value.
-    pub(crate) filled: u64,
+    pub filled: u64,
     /// The first value in row order as text, cut to a few dozen characters.
-    pub(crate) example: String,
+    pub example: String,
     /// All values, sorted, of a column of texts that has few and short ones; empty for every other column.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) values: Vec<String>,
+    pub values: Vec<String>,
 }
 
 /// CRC-32 of each block of a file.

@@ -65,7 +65,7 @@ mod tests {
     use object_store::path::Path;
 
     use super::{Commit, Manifest, Place, create};
-    use crate::store::manifest::load_newest;
+    use crate::manifest::load_newest;
 
     fn first(operation: &str) -> Manifest {
         Manifest::after(0, &Manifest::empty(), operation.to_owned())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
-use crate::model::columns::{CANONICAL, Content};
+use spanql_model::columns::{CANONICAL, Content};
 
 /// Empties the indexed keys whose value stands at the same place of their list; what differs stays.
 pub(super) fn fold_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<()> {

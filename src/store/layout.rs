@@ -6,8 +6,8 @@ use arrow::datatypes::DataType;
 
 use super::manifest::Manifest;
 use super::merge::Layout;
-use crate::model::columns;
-use crate::model::types::OpenType;
+use spanql_model::columns;
+use spanql_model::types::OpenType;
 
 /// Open columns a store holds at most.
 pub(crate) const MAX_OPEN_COLUMNS: usize = 2000;

@@ -15,7 +15,7 @@ use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::ids::new_id;
 use super::place::Place;
-use crate::model::types::OpenType;
+use spanql_model::types::OpenType;
 
 /// The newest format this code reads and the one it writes.
 const FORMAT: u32 = 1;

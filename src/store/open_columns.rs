@@ -12,12 +12,12 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
-use crate::model::columns::REST;
-use crate::model::names::is_open_name;
-use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
+use spanql_model::columns::REST;
+use spanql_model::names::is_open_name;
+use spanql_model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
 /// The open type of an array's values; `None` when it has none.
-pub(crate) fn type_of(array: &dyn Array) -> Option<OpenType> {
+pub fn type_of(array: &dyn Array) -> Option<OpenType> {
     if array.null_count() == array.len() {
         return None;
     }
@@ -34,7 +34,7 @@ pub(crate) fn type_of(array: &dyn Array) -> Option<OpenType> {
 }
 
 /// Casts values of an open column to a wider type, as [`OpenType::unite`] gives it.
-pub(crate) fn widen(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+pub fn widen(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     match (array.data_type(), to) {
         (from, to) if from == to => Ok(Arc::clone(array)),
         (DataType::Float64, DataType::Utf8) => Ok(Arc::new(floats_to_text(array.as_primitive::<Float64Type>()))),
@@ -43,7 +43,7 @@ pub(crate) fn widen(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 }
 
 /// Text of numbers that share a column with text: see [`float_text`].
-pub(crate) fn floats_to_text(array: &Float64Array) -> StringArray {
+pub fn floats_to_text(array: &Float64Array) -> StringArray {
     array.iter().map(|value| value.map(float_text)).collect()
 }
 

@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::error::{Result, StoreError};
 use super::open_columns::{Folding, Scalar, Unfolded};
-use crate::model::columns;
-use crate::model::types::OpenType;
+use spanql_model::columns;
+use spanql_model::types::OpenType;
 
 /// Where a row is: batch and row.
 pub(crate) type Place = (usize, usize);

@@ -12,7 +12,7 @@ use super::pool::{NOWHERE, hand_out};
 use super::segment::Sizes;
 use super::sizes::{cut, row_sizes};
 use super::spill::{IN_MEMORY, Slot, Spill};
-use crate::trace::Summaries;
+use spanql_trace::Summaries;
 
 /// Waiting rows of traces whose order is known.
 pub(crate) struct Ordered {

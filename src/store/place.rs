@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::content::Content;
 use super::error::{Result, StoreError};
 use super::folders::FOLDERS;
-use super::paths::{dangling_link, home_path, is_scheme, resolve};
+use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";

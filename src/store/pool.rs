@@ -13,8 +13,8 @@ use super::open_columns::type_of;
 use super::packed::{PACKED, add_packed_types, pack};
 use super::sizes::row_sizes;
 use super::spill::{IN_MEMORY, Slot, Spill};
-use crate::model::columns;
-use crate::model::types::OpenType;
+use spanql_model::columns;
+use spanql_model::types::OpenType;
 
 /// Rows of one partition that wait together before they are put aside.
 const PARTITION_BUFFER: usize = 4 << 20;

@@ -13,7 +13,7 @@ use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
 use super::pool::Pool;
-use crate::model::types::OpenType;
+use spanql_model::types::OpenType;
 
 /// Attempts before a writer gives up against others.
 pub(super) const ATTEMPTS: usize = 50;
@@ -210,6 +210,6 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
         let united = next.rest.get(name).map_or(*seen, |known| known.unite(*seen));
         next.rest.insert(name.clone(), united);
     }
-    let columns = next.columns.keys().filter(|name| *name != crate::model::columns::REST).count();
+    let columns = next.columns.keys().filter(|name| *name != spanql_model::columns::REST).count();
     (columns <= MAX_OPEN_COLUMNS).then_some(next)
 }

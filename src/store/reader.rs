@@ -28,8 +28,10 @@ pub(crate) struct Cache {
 
 /// Which of a segment's two Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
+    /// Its spans.
     Spans,
+    /// The summaries of its traces.
     Traces,
 }
 
@@ -56,7 +58,7 @@ impl Cache {
 
 /// Reads one Parquet file of a segment.
 #[derive(Debug, Clone)]
-pub(crate) struct SegmentReader {
+pub struct SegmentReader {
     place: Place,
     cache: Arc<Cache>,
     segment: Arc<Segment>,
@@ -174,7 +176,7 @@ const BLOOM_IDS: usize = 50;
 
 /// Access to the segments of a store.
 #[derive(Debug, Clone)]
-pub(crate) struct Segments {
+pub struct Segments {
     pub(crate) place: Place,
     pub(crate) cache: Arc<Cache>,
     /// The version that is read; 0 for a writer, which finds out by itself.
@@ -182,7 +184,8 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    pub(crate) fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
+    /// A reader of one of its files.
+    pub fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
         SegmentReader {
             place: self.place.clone(),
             cache: Arc::clone(&self.cache),
@@ -202,7 +205,7 @@ impl Segments {
     }
 
     /// How many bytes of each column of the spans lie in the file together, at most.
-    pub(crate) async fn chunk_bytes(&self, segment: &Segment) -> Result<HashMap<String, u64>> {
+    pub async fn chunk_bytes(&self, segment: &Segment) -> Result<HashMap<String, u64>> {
         let mut reader = self.reader(segment, Which::Spans);
         let footer = match reader.metadata().await {
             Ok(footer) => footer,
@@ -270,7 +273,7 @@ impl Segments {
 
     /// The (trace id, span id) of the spans of a segment that have one of the given span ids.
     pub(crate) async fn find_spans(&self, segment: &Segment, span_ids: &[&str]) -> Result<Vec<(String, String)>> {
-        use crate::model::columns::{SPAN_ID, TRACE_ID};
+        use spanql_model::columns::{SPAN_ID, TRACE_ID};
         if !self.may_hold(segment, Which::Spans, SPAN_ID, span_ids).await? {
             return Ok(Vec::new());
         }

@@ -27,9 +27,9 @@ use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unfold_values};
 use super::sink::Sink;
 use super::stored::StoredSegment;
-use crate::model::columns;
-use crate::model::types::OpenType;
-use crate::trace::{self, Summaries};
+use spanql_model::columns;
+use spanql_model::types::OpenType;
+use spanql_trace::Summaries;
 
 /// How much is in one piece.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +152,7 @@ impl SegmentWriter {
             ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
                 .and_then(ArrowWriter::into_serialized_writer)
                 .map_err(failed)?;
-        let summaries = ArrowWriter::try_new(Vec::new(), trace::traces_schema(), Some(properties("trace_id")))
+        let summaries = ArrowWriter::try_new(Vec::new(), spanql_trace::traces_schema(), Some(properties("trace_id")))
             .map_err(StoreError::parquet(segment.traces_file()))?;
         let (writer, factory) = writer;
         Ok(Self {

@@ -23,7 +23,7 @@ use super::manifest::Segment;
 use super::open_columns::unfold;
 use super::packed::{PACKED, pack};
 use super::place::Place;
-use crate::model::columns;
+use spanql_model::columns;
 
 /// Rows and row groups that hold the same whole traces.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use arrow::util::display::array_value_to_string;
 use super::packed::{PACKED, Packed};
 use super::stored::StoredSegment;
 use super::{Counts, Progress, Store};
-use crate::model::columns;
+use spanql_model::columns;
 
 type Row = BTreeMap<String, String>;
 

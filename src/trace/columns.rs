@@ -12,7 +12,7 @@ use super::time::{CriticalPath, self_ms};
 use super::tree::Tree;
 use super::{TraceError, TreeInput, group_by_trace};
 
-/// Computes the columns of [`TREE`](crate::model::columns::TREE), in that order, each with one value per row of `input`.
+/// Computes the columns of [`TREE`](spanql_model::columns::TREE), in that order, each with one value per row of `input`.
 ///
 /// `traces` are ranges of rows, each a whole trace; together they hold every row once. Only `tree.root_id` (where the
 /// top span has no id) and `tree.self_ms` (where a time is missing) can be null. Fails when a trace is too large for
@@ -33,7 +33,7 @@ pub fn tree_columns(input: &TreeInput<'_>, traces: &[Range<usize>]) -> Result<Ve
     columns.finish(input)
 }
 
-/// Computes the columns of [`TREE`](crate::model::columns::TREE) for a batch whose traces lie in any order, each with
+/// Computes the columns of [`TREE`](spanql_model::columns::TREE) for a batch whose traces lie in any order, each with
 /// one value per row of the batch.
 ///
 /// A trace is all rows of one project (where there is such a column) and one trace id; the batch must hold it whole,
@@ -128,9 +128,9 @@ mod tests {
     use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 
     use super::{tree_columns, tree_columns_of};
-    use crate::model::columns;
-    use crate::trace::sample::{TreeRow, batch, table, tree_rows, with_column};
-    use crate::trace::{TraceError, TreeInput};
+    use crate::sample::{TreeRow, batch, table, tree_rows, with_column};
+    use crate::{TraceError, TreeInput};
+    use spanql_model::columns;
 
     fn rows(text: &str) -> Vec<TreeRow> {
         tree_rows(&tree_columns_of(&batch(&table(text))).unwrap())

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
 use super::TraceError;
-use crate::model::columns::{self, timestamp_type};
+use spanql_model::columns::{self, timestamp_type};
 
 /// The columns that make a tree: whole traces, each in a contiguous range of rows, in any order inside it.
 ///
@@ -224,7 +224,7 @@ impl TreeArrays {
 #[cfg(test)]
 mod tests {
     use super::group_by_trace;
-    use crate::trace::sample::{batch, table};
+    use crate::sample::{batch, table};
 
     fn groups(traces: &str) -> (Option<Vec<u64>>, Vec<std::ops::Range<usize>>) {
         let mut spans = Vec::new();

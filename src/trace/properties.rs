@@ -13,7 +13,7 @@ use super::input::TreeArrays;
 use super::naive::Naive;
 use super::sample::{Sample, batch, tree_rows, with_column};
 use super::{critical_path, elapsed_ms, summarize, tree_columns, tree_columns_of};
-use crate::model::columns;
+use spanql_model::columns;
 
 /// Few ids and few moments, so that doubled ids, cycles, orphans and ties are common.
 fn span() -> impl Strategy<Value = Sample> {

@@ -13,7 +13,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::input::{TreeArrays, read, text, typed};
 use super::{TraceError, TreeInput, elapsed_ms, traces_schema, tree_columns};
-use crate::model::columns::{self, TREE};
+use spanql_model::columns::{self, TREE};
 
 /// How many characters (Unicode scalar values) of input and output a summary keeps.
 pub const TEXT_CHARS: usize = 1_024;
@@ -320,9 +320,9 @@ mod tests {
     use arrow::record_batch::RecordBatch;
 
     use super::{TEXT_CHARS, summarize};
-    use crate::model::columns::{self, TREE};
-    use crate::trace::sample::{batch, table, with_column};
-    use crate::trace::{traces_schema, tree_columns_of};
+    use crate::sample::{batch, table, with_column};
+    use crate::{traces_schema, tree_columns_of};
+    use spanql_model::columns::{self, TREE};
 
     fn texts(values: &[&str]) -> ArrayRef {
         Arc::new(values.iter().map(|text| (*text != "-").then_some(*text)).collect::<StringArray>())

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Stri
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 
-use crate::model::columns;
+use spanql_model::columns;
 
 /// What a tree is made of; times in nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]

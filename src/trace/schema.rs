@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::model::columns::timestamp_type;
+use spanql_model::columns::timestamp_type;
 
 /// The type of `models` and `session_ids`: a list of nullable text.
 pub(super) fn text_list_type() -> DataType {

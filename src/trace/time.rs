@@ -243,9 +243,9 @@ impl Owners {
 #[cfg(test)]
 mod tests {
     use super::{critical_path, elapsed_ms};
-    use crate::trace::input::TreeArrays;
-    use crate::trace::sample::{batch, table, tree_rows};
-    use crate::trace::tree_columns_of;
+    use crate::input::TreeArrays;
+    use crate::sample::{batch, table, tree_rows};
+    use crate::tree_columns_of;
 
     fn self_ms(text: &str) -> Vec<Option<f64>> {
         let columns = tree_columns_of(&batch(&table(text))).unwrap();

@@ -74,3 +74,4 @@ mod support;
 mod surface;
 mod terminal;
 mod upstream;
+mod views_demo;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::readme::{blocks, pages};
 use crate::shell::{Shell, settled};
 use crate::support::spanql;
 use crate::terminal::{CTRL_D, ENTER, TAB, Terminal, UP};
@@ -280,16 +281,31 @@ fn text_of_strangers_is_harmless() {
 }
 
 #[test]
-fn the_session_in_the_readme_is_true() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let block = readme.split("```text\nspanql> ").nth(1).and_then(|rest| rest.split("\n```").next());
-    let expected = format!("spanql> {}", block.expect("a session of the shell"));
-    let shell = Shell::new();
-    assert_eq!(shell.run("spanql -q demo --keep .spanql").status, 0);
-    let mut terminal = Terminal::start(shell.dir(), (120, 100), &[], &[]);
+fn the_sessions_on_the_pages_are_true() {
+    let pages = pages();
+    let blocks = pages.iter().flat_map(|(page, text)| blocks(text).into_iter().map(move |block| (page, block)));
+    let is_session = |lines: &[String]| lines.first().is_some_and(|line| line.starts_with("spanql> "));
+    let sessions = blocks.filter(|(_, (language, _, lines))| language == "text" && is_session(lines));
+    let sessions: Vec<_> = sessions.collect();
+    assert!(sessions.iter().any(|(page, _)| *page == "docs/shell.md"), "the page of the shell shows it");
+    let made = Shell::new();
+    assert_eq!(made.run("spanql -q demo --keep .spanql").status, 0);
+    for (page, (_, line, lines)) in sessions {
+        let shell = Shell::new();
+        assert_eq!(shell.run(&format!("cp -r '{}/.spanql' .", made.dir().display())).status, 0);
+        let screen = typed(shell.dir(), &lines);
+        let first = screen.find(&lines[0]).expect("the session");
+        let (shown, _) = screen[first..].rsplit_once('\n').expect("a prompt behind it");
+        assert_eq!(settled(shown), settled(&lines.join("\n")), "{page}:{line}\n{screen}");
+    }
+}
+
+/// The screen after what a person types in a session, answers left out.
+fn typed(dir: &Path, session: &[String]) -> String {
+    let mut terminal = Terminal::start(dir, (120, 100), &[], &[]);
     terminal.wait("spanql> ");
     let mut begun = false;
-    for line in expected.lines() {
+    for line in session {
         let typed = match line.strip_prefix("spanql").and_then(|prompt| prompt.split_once("> ")) {
             Some((_, typed)) => typed,
             None if begun => line,
@@ -303,8 +319,5 @@ fn the_session_in_the_readme_is_true() {
             terminal.ask(typed);
         }
     }
-    let screen = terminal.screen();
-    let first = screen.find("spanql> \\use").expect("the session");
-    let (shown, _) = screen[first..].rsplit_once('\n').expect("a prompt behind it");
-    assert_eq!(settled(shown), settled(&expected), "{screen}");
+    terminal.screen()
 }

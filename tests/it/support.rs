@@ -10,9 +10,9 @@ use arrow::array::{TimestampNanosecondArray, new_null_array};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimestampNanosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
+use spanql::demo::Generator;
 use spanql::engine::{Engine, Params, StoreEngine};
 use spanql::model::columns;
-use spanql::sources::demo::Generator;
 use spanql::store::{Committed, Progress, Snapshot, Store, StoreError};
 
 /// 2026-01-01T00:00:00Z in nanoseconds.

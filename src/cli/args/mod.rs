@@ -358,10 +358,10 @@ pub(super) struct Listing {
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// About how many spans to generate
-    #[arg(long, value_name = "N", default_value_t = crate::sources::demo::DEFAULT_SPANS)]
+    #[arg(long, value_name = "N", default_value_t = crate::demo::DEFAULT_SPANS)]
     pub(super) spans: u64,
     /// Seed of the generator: the same seed gives the same spans
-    #[arg(long, value_name = "S", default_value_t = crate::sources::demo::DEFAULT_SEED)]
+    #[arg(long, value_name = "S", default_value_t = crate::demo::DEFAULT_SEED)]
     pub(super) seed: u64,
     /// Keep the store in this directory, which must not hold one yet
     #[arg(long, value_name = "DIR")]

@@ -7,13 +7,13 @@ use super::pattern;
 use super::selected::{Filtered, Selects};
 use super::table::{SESSIONS, SPANS, TRACES, bad_argument, beside, spans_table};
 use super::trees::{Session, holding_trace};
-use crate::engine::catalog::Catalog;
-use crate::engine::error::EngineError;
-use crate::engine::ids::{IdKind, whole_id};
-use crate::engine::remote::RemoteTable;
-use crate::filter::opik::{self, Entity};
-use crate::filter::{Names, Unknown, arize};
-use crate::trace::structure::Side;
+use crate::catalog::Catalog;
+use crate::error::EngineError;
+use crate::ids::{IdKind, whole_id};
+use crate::remote::RemoteTable;
+use spanql_filter::opik::{self, Entity};
+use spanql_filter::{Names, Unknown, arize};
+use spanql_trace::structure::Side;
 
 /// The names of the functions, sorted.
 pub(crate) const FUNCTIONS: [&str; 7] =

@@ -9,14 +9,13 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::Expr;
 
 use super::table::{Table, typed, view};
-use crate::engine::error::EngineError;
-use crate::engine::remote::{RemoteTable, traces_where};
-use crate::engine::structure::StructureTable;
-use crate::filter;
-use crate::filter::pattern::{self, Pattern};
-use crate::filter::{Names, Unknown};
-use crate::model::columns::{TREE, is_of_tree};
-use crate::trace::structure::{Asked, Side};
+use crate::error::EngineError;
+use crate::remote::{RemoteTable, traces_where};
+use crate::structure::StructureTable;
+use spanql_filter::pattern::{self, Pattern};
+use spanql_filter::{Names, Unknown};
+use spanql_model::columns::{TREE, is_of_tree};
+use spanql_trace::structure::{Asked, Side};
 
 /// Reads a pattern of the spans of a table.
 pub(super) fn read(table: &Table, text: &str, side: Option<Side>) -> Result<Pattern, EngineError> {
@@ -39,7 +38,7 @@ impl Table {
         names: &BTreeSet<String>,
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let conditions = pattern.places.iter().flatten().chain([condition]);
-        let mut wanted: BTreeSet<String> = conditions.flat_map(filter::columns).collect();
+        let mut wanted: BTreeSet<String> = conditions.flat_map(spanql_filter::columns).collect();
         let schema = self.provider.schema();
         wanted.retain(|name| !is_of_tree(name) || schema.index_of(name).is_ok());
         wanted.extend(names.iter().cloned());
@@ -62,7 +61,7 @@ impl Table {
 
 /// What is true of some span of every trace that has a match, where a single span can tell.
 fn candidates(pattern: &Pattern) -> Option<&Expr> {
-    let telling = |place: &&Expr| !filter::columns(place).iter().any(|name| is_of_tree(name));
+    let telling = |place: &&Expr| !spanql_filter::columns(place).iter().any(|name| is_of_tree(name));
     let last = pattern.places.last().filter(|_| pattern.chain.asked != Asked::Without);
     pattern.places.first().into_iter().chain(last).flatten().find(telling)
 }

@@ -15,10 +15,9 @@ use super::super::remote::{RemoteTable, traces_where};
 use super::super::tables::CriticalPathTable;
 use super::table::{MATCHING, SESSIONS, TRACES, Table, beside, column, named, spans_table, typed, view};
 use super::trees::Session;
-use crate::filter;
-use crate::filter::opik::AnySpan;
-use crate::filter::pattern::Pattern;
-use crate::model::columns::{PROJECT, TRACE_ID};
+use spanql_filter::opik::AnySpan;
+use spanql_filter::pattern::Pattern;
+use spanql_model::columns::{PROJECT, TRACE_ID};
 
 /// Rows of a store's tables, by conditions over the names that
 /// [`Engine::span_columns`](super::super::Engine::span_columns) gives.
@@ -161,7 +160,7 @@ impl Filtered {
     fn rows(&self, names: &BTreeSet<String>) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         match &self.selects {
             Selects::Spans(condition) => {
-                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(spanql_filter::columns(condition)))?;
                 let rows = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
                 Ok((view(rows.project(self.table.shown(names))?)?, notes))
             }
@@ -169,7 +168,7 @@ impl Filtered {
                 if let Some(remote) = self.table.provider.downcast_ref::<RemoteTable>() {
                     return self.whole_traces(remote, std::slice::from_ref(condition), None, names);
                 }
-                let (spans, notes) = self.table.with(names.iter().cloned().chain(filter::columns(condition)))?;
+                let (spans, notes) = self.table.with(names.iter().cloned().chain(spanql_filter::columns(condition)))?;
                 let matching = self.table.scan(&spans)?.filter(typed(condition.clone(), &spans)?)?;
                 let matching = matching.project(vec![column(PROJECT), column(TRACE_ID)])?.alias(MATCHING)?.build()?;
                 let ids = |table| [PROJECT, TRACE_ID].map(|name| named(table, name)).to_vec();

@@ -11,12 +11,12 @@ use datafusion::datasource::ViewTable;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
-use crate::engine::catalog::{Catalog, TableInfo};
-use crate::engine::compare::compare_mixed_types;
-use crate::engine::derived::with_open_names;
-use crate::engine::error::EngineError;
-use crate::engine::remote::RemoteTable;
-use crate::model::columns::{PROJECT, TRACE_ID};
+use crate::catalog::{Catalog, TableInfo};
+use crate::derived::with_open_names;
+use crate::error::EngineError;
+use crate::remote::RemoteTable;
+use spanql_filter::compare::compare_mixed_types;
+use spanql_model::columns::{PROJECT, TRACE_ID};
 
 pub(super) const TRACES: &str = "traces";
 pub(super) const SESSIONS: &str = "sessions";
@@ -55,7 +55,7 @@ impl Table {
         names: &BTreeSet<String>,
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let schema = provider.schema();
-        let asked = |name: &&String| schema.index_of(name).is_err() || crate::model::derived::indexed(name).is_some();
+        let asked = |name: &&String| schema.index_of(name).is_err() || spanql_model::derived::indexed(name).is_some();
         if !names.iter().any(|name| asked(&name)) {
             return Ok((provider, vec![]));
         }
@@ -127,7 +127,7 @@ pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, E
     };
     let Some(TableInfo { key, spans, provider, .. }) = catalog.whole_table(&parts)? else {
         let known = catalog.table_names();
-        let near = crate::model::nearest::nearest(typed, known.iter().map(String::as_str));
+        let near = spanql_model::nearest::nearest(typed, known.iter().map(String::as_str));
         return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
     };
     if !spans {

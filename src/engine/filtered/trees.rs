@@ -12,10 +12,10 @@ use datafusion::physical_plan::collect;
 use futures::FutureExt;
 
 use super::table::{MATCHING, TRACES, Table, beside, column, named, scan, trace_ids};
-use crate::engine::catalog::Catalog;
-use crate::engine::error::EngineError;
-use crate::engine::tables::{Begin, By, CriticalPathTable, InOrderTable, SegmentsTable};
-use crate::model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
+use crate::catalog::Catalog;
+use crate::error::EngineError;
+use crate::tables::{Begin, By, CriticalPathTable, InOrderTable, SegmentsTable};
+use spanql_model::columns::{PROJECT, SPAN_ID, START_TIME, TRACE_ID};
 
 /// The number by which the spans of a trace are in tree order.
 const LEFT: &str = "tree.left";

@@ -10,10 +10,9 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::table::{MATCHING, SESSIONS, TRACES, Table, column, named, scan, trace_ids, typed, view};
-use crate::engine::compare::compare_mixed_types;
-use crate::filter;
-use crate::filter::opik::AnySpan;
-use crate::model::columns::{PROJECT, SPAN_ID, TRACE_ID};
+use spanql_filter::compare::compare_mixed_types;
+use spanql_filter::opik::AnySpan;
+use spanql_model::columns::{PROJECT, SPAN_ID, TRACE_ID};
 
 /// What the root spans of traces are called while traces are filtered.
 const ROOT: &str = "root";
@@ -26,7 +25,7 @@ impl Table {
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let of_root = own_columns(condition)?;
-        let any = any_span.iter().flat_map(|any| filter::columns(&any.expr));
+        let any = any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr));
         let (spans, notes) = self.with(of_root.iter().cloned().chain(any))?;
         let mut rows = scan(TRACES, summaries)?;
         if !of_root.is_empty() {
@@ -61,7 +60,7 @@ impl Table {
         condition: &Expr,
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let (spans, notes) = self.with(any_span.iter().flat_map(|any| filter::columns(&any.expr)))?;
+        let (spans, notes) = self.with(any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr)))?;
         let mut rows = scan(SESSIONS, sessions)?;
         let condition = compare_mixed_types(condition.clone(), rows.schema())?.data;
         rows = rows.filter(condition)?;

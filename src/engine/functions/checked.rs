@@ -16,8 +16,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::engine::error::EngineError;
-use crate::model::nearest::as_typed;
+use crate::error::EngineError;
+use spanql_model::nearest::as_typed;
 
 /// How much of an expression an error shows.
 const SHOWN: usize = 120;

@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
 };
 use serde_json::Value;
 
-use crate::model::json::text_at;
-use crate::model::types::float_text;
+use spanql_model::json::text_at;
+use spanql_model::types::float_text;
 
 /// What a function takes out of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit, not,
 };
 
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// Wildcards and bytes of a pattern up to which it is left to Arrow.
 const FEW: usize = 8;

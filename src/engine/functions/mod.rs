@@ -4,7 +4,6 @@ pub(crate) mod bounded;
 pub(crate) mod checked;
 pub(crate) mod json;
 mod like;
-pub(crate) mod numbers;
 mod similar;
 mod sum;
 mod times;
@@ -15,13 +14,15 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 
-use crate::filter;
-
 /// Adds the functions of this module and those over JSON text; an own one takes the place of a function of the same
 /// name.
 pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limit) -> Result<()> {
     datafusion_functions_json::register_all(registry)?;
-    for function in [filter::contains_udf().as_ref().clone()].into_iter().chain(json::all()).chain(numbers::all()) {
+    for function in [spanql_filter::contains_udf().as_ref().clone()]
+        .into_iter()
+        .chain(json::all())
+        .chain(spanql_filter::numbers::all())
+    {
         registry.register_udf(function.into())?;
     }
     bounded::register(registry, limit)?;
@@ -30,7 +31,7 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
     registry.register_udf(similar::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
     registry.register_function_rewrite(Arc::new(like::LikeRewrite))?;
-    for function in filter::opik::udfs() {
+    for function in spanql_filter::opik::udfs() {
         registry.register_udf(function)?;
     }
     Ok(())

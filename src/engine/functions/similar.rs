@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit, not,
 };
 
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// `similar_to(text, pattern, escape)`; the escape is constant, and empty where none was given.
 #[derive(Debug, PartialEq, Eq, Hash)]

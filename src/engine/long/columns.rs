@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
+use spanql_model::columns::{KIND, NAME, PARENT_ID, PROJECT, SPAN_ID, TRACE_ID, spans_schema, timestamp_type};
 
 /// One of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use super::columns::{Cell, Long};
 use super::out::Out;
 use super::reads::Reads;
 use super::source::{Expand, Made, Source};
-use crate::engine::per_trace::{Traces, whole_traces};
+use crate::per_trace::{Traces, whole_traces};
 
 /// Makes rows of spans into rows of a table, batch by batch, in the order of the spans.
 ///

@@ -9,9 +9,9 @@ use datafusion::error::Result;
 use super::out::Out;
 use super::reads::{List, ListValues, Names, Reads, any_filled, text, texts};
 use super::source::{Expand, Made, Possible, Source};
-use crate::model::columns::EVENTS;
-use crate::model::json::Tree;
-use crate::model::time;
+use spanql_model::columns::EVENTS;
+use spanql_model::json::Tree;
+use spanql_model::time;
 
 fn position(index: usize) -> Option<i64> {
     i64::try_from(index).ok()

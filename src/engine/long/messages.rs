@@ -11,9 +11,9 @@ use datafusion::logical_expr::{Expr, lit};
 use super::out::Out;
 use super::reads::{List, ListValues, Names, Reads, any_filled, column, text, texts};
 use super::source::{Expand, Made, Possible, Source};
-use crate::model::columns::{INPUT, KIND, MODEL, OUTPUT};
-use crate::model::json::{Tree, write_string};
-use crate::model::messages::{Call, Contents, Message, of_answer, of_list, of_prompt, of_value};
+use spanql_model::columns::{INPUT, KIND, MODEL, OUTPUT};
+use spanql_model::json::{Tree, write_string};
+use spanql_model::messages::{Call, Contents, Message, of_answer, of_list, of_prompt, of_value};
 
 const INPUTS: &str = "input";
 const OUTPUTS: &str = "output";

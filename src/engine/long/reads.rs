@@ -10,10 +10,10 @@ use datafusion::common::{Column, internal_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, lit};
 
-use crate::filter::any_of;
-use crate::model::columns::REST;
-use crate::model::json::Tree;
-use crate::store::floats_to_text;
+use spanql_filter::any_of;
+use spanql_model::columns::REST;
+use spanql_model::json::Tree;
+use spanql_store::floats_to_text;
 
 /// Columns that are asked for values before rows are read.
 const MOST_ASKED: usize = 64;

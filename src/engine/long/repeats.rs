@@ -12,10 +12,10 @@ use datafusion::error::Result;
 use super::out::Out;
 use super::reads::{Names, Reads, column, text, texts};
 use super::source::{Expand, Made, Source};
-use crate::model::columns::{
+use spanql_model::columns::{
     END_TIME, INPUT, LATENCY_MS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, timestamp_type,
 };
-use crate::trace::TEXT_CHARS;
+use spanql_trace::TEXT_CHARS;
 
 /// The columns that are read, in this order.
 const COLUMNS: [&str; 8] = [PARENT_ID, NAME, INPUT, SPAN_ID, STATUS_CODE, START_TIME, END_TIME, LATENCY_MS];

@@ -12,9 +12,9 @@ use datafusion::error::Result;
 use super::out::Out;
 use super::reads::{Names, Reads, text, texts};
 use super::source::{Expand, Made, Possible, Source};
-use crate::model::columns::NOTES;
-use crate::model::json::Tree;
-use crate::model::time;
+use spanql_model::columns::NOTES;
+use spanql_model::json::Tree;
+use spanql_model::time;
 
 /// Families of evaluations: what their columns begin with, and the level.
 const LEVELS: [(&str, &str); 3] = [("eval.", "span"), ("trace_eval.", "trace"), ("session_eval.", "session")];

@@ -22,8 +22,8 @@ use super::exec::ExpandExec;
 use super::reads::Names;
 use super::source::{Made, Possible};
 use super::{lists, messages, repeats, scores};
-use crate::engine::tables::SegmentsTable;
-use crate::model::columns::{PROJECT, TRACE_ID};
+use crate::tables::SegmentsTable;
+use spanql_model::columns::{PROJECT, TRACE_ID};
 
 /// What a table is made from, where a store has any of it. `wanted` says of each column whether it is read; `possible`
 /// says of the constants' values whether their rows are.

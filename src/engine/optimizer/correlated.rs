@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Subquery, Volatility, lit, scalar_subquery,
 };
 
-use crate::engine::compare::compare_in_subquery;
+use spanql_filter::compare::compare_in_subquery;
 
 /// Rewrites the subqueries in an expression that can be said better, and refuses those that cannot be answered.
 pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

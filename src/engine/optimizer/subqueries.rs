@@ -21,7 +21,7 @@ use datafusion::optimizer::utils::NamePreserver;
 
 use super::correlated::settled;
 
-use crate::engine::compare::compare_in_subquery;
+use spanql_filter::compare::compare_in_subquery;
 
 /// Rewrites the subqueries of IN and EXISTS in a plan, ahead of anything that compares types.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use arrow::datatypes::DataType;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
-use crate::model::arrival::announced_columns;
-use crate::sources::{BRIEF, SourceError, SpanSource, retrying};
+use spanql_model::arrival::announced_columns;
+use spanql_sources::{BRIEF, SourceError, SpanSource, retrying};
 
 /// The columns that a remote announces for a project, with their types.
 pub(super) type Announced = Arc<BTreeMap<String, DataType>>;
@@ -101,7 +101,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::sources::{ExportRequest, Project, SpanStream};
+    use spanql_sources::{ExportRequest, Project, SpanStream};
 
     /// Counts the questions and the answers.
     #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use crate::model::derived::holders;
-use crate::model::json::text_at;
-use crate::store::{type_of, widen};
+use spanql_model::derived::holders;
+use spanql_model::json::text_at;
+use spanql_store::{type_of, widen};
 
 /// Why a batch cannot be what was promised.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ fn without_loss(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>, Arr
     let Some(came) = type_of(array.as_ref()) else { return Ok(Some(new_null_array(to, array.len()))) };
     let widens = match to {
         DataType::Utf8 => true,
-        DataType::Float64 => came.unite(crate::model::types::OpenType::Float64).data_type() == *to,
+        DataType::Float64 => came.unite(spanql_model::types::OpenType::Float64).data_type() == *to,
         _ => false,
     };
     if widens {

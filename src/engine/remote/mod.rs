@@ -1,4 +1,4 @@
-//! Live tables: `SELECT … FROM arize."my-project"` over a [`SpanSource`](crate::sources::SpanSource).
+//! Live tables: `SELECT … FROM arize."my-project"` over a [`SpanSource`](spanql_sources::SpanSource).
 //!
 //! ```text
 //! schema     any table name, lazily ──▶ announcements: what the remote says of a project, kept for ten minutes

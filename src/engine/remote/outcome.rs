@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::nearest::as_typed;
-use crate::sources::Ending;
+use spanql_model::nearest::as_typed;
+use spanql_sources::Ending;
 
 /// How many names a remark lists.
 const LISTED: usize = 5;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 
-use crate::model::columns::{self, CANONICAL, METADATA_PREFIX};
-use crate::model::derived::holders;
+use spanql_model::columns::{self, CANONICAL, METADATA_PREFIX};
+use spanql_model::derived::holders;
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.

@@ -23,13 +23,13 @@ use futures::{StreamExt, stream};
 use super::fit::{Misfit, fit, with_held};
 use super::outcome::{Outcome, Remark};
 use super::window::Start;
-use crate::engine::EngineError;
-use crate::engine::rows::in_words;
-use crate::filter::columns;
-use crate::model::columns::{METADATA_PREFIX, START_TIME};
-use crate::model::nearest::as_typed;
-use crate::sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
-use crate::store::complete;
+use crate::EngineError;
+use crate::rows::in_words;
+use spanql_filter::columns;
+use spanql_model::columns::{METADATA_PREFIX, START_TIME};
+use spanql_model::nearest::as_typed;
+use spanql_sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
+use spanql_store::complete;
 
 /// What a table of a source is called in messages.
 pub(super) fn title(source: &dyn SpanSource, project: &str) -> String {

@@ -9,8 +9,8 @@ use datafusion::error::{DataFusionError, Result};
 
 use super::announcements::Announcements;
 use super::table::RemoteTable;
-use crate::engine::EngineError;
-use crate::sources::SpanSource;
+use crate::EngineError;
+use spanql_sources::SpanSource;
 
 /// How long the columns of a project are taken to stay as they are.
 const KEPT: Duration = Duration::from_secs(600);

@@ -17,10 +17,10 @@ use super::announcements::Announced;
 use super::requested::requested;
 use super::scan::{RemoteScanExec, title};
 use super::window::{Bounds, Chosen, Start};
-use crate::engine::derived::{Reading, absent_name, read_open_name};
-use crate::model::derived::holders;
-use crate::model::nearest::as_typed;
-use crate::sources::{ExportRequest, SpanSource, Window, remote_schema};
+use crate::derived::{Reading, absent_name, read_open_name};
+use spanql_model::derived::holders;
+use spanql_model::nearest::as_typed;
+use spanql_sources::{ExportRequest, SpanSource, Window, remote_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
@@ -37,7 +37,7 @@ pub(crate) struct RemoteTable {
 }
 
 impl RemoteTable {
-    pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
+    pub(crate) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
         let schema = Arc::new(remote_schema(&announced));
         let hoped_from = schema.fields().len();
         Self { source, project: project.to_owned(), announced, schema, hoped_from }

@@ -20,8 +20,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::scan::RemoteScanExec;
-use crate::filter::arize;
-use crate::model::columns::TRACE_ID;
+use spanql_filter::arize;
+use spanql_model::columns::TRACE_ID;
 
 /// The ids of a request, in bytes of the text that names them.
 const MOST_BYTES: usize = 32 << 10;

@@ -17,10 +17,10 @@ use super::scans::scans;
 use super::table::RemoteTable;
 use super::traces::{TracesWhereExec, trace_id};
 use super::window::Bounds;
-use crate::engine::compare::compare_mixed_types;
-use crate::engine::derived::with_open_names;
-use crate::filter::{all_of, any_of, columns};
-use crate::model::columns::{START_TIME, TRACE_ID};
+use crate::derived::with_open_names;
+use spanql_filter::compare::compare_mixed_types;
+use spanql_filter::{all_of, any_of, columns};
+use spanql_model::columns::{START_TIME, TRACE_ID};
 
 /// How far before and after a span that matches the others of its trace are looked for, ns.
 const AROUND: i64 = 86_400_000_000_000;

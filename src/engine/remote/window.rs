@@ -8,8 +8,8 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList};
 use datafusion::logical_expr::{Between, Cast, Expr, Operator, TryCast, lit};
 
-use crate::model::columns::START_TIME;
-use crate::sources::Window;
+use spanql_model::columns::START_TIME;
+use spanql_sources::Window;
 
 const NANOS: i128 = 1_000_000_000;
 const DAY: i128 = 86_400 * NANOS;

@@ -17,7 +17,7 @@ use super::ast::{call, name_span, object_name, quoted};
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
-use crate::model::names::expand_alias;
+use spanql_model::names::expand_alias;
 
 /// How many relations one FROM may list.
 const MAX_RELATIONS: usize = MAX_JOINS;

@@ -27,9 +27,9 @@ use super::catalog::{Catalog, TableKey};
 use super::error::EngineError;
 use super::parse::Parsed;
 use super::table_functions::FunctionTable;
-use crate::model::nearest::nearest;
 use ast::{name_span, object_name};
 use scope::{Columns, Scopes};
+use spanql_model::nearest::nearest;
 
 /// How many tables a statement may read, a WITH query counted each time it is used.
 const MAX_TABLES: usize = 1_000;

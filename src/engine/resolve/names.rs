@@ -10,7 +10,6 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::super::functions::numbers::AS_NUMBER;
 use super::Resolver;
 use super::ast::{call, in_lower_case};
 use super::outputs::{Output, OutputUse, named};
@@ -19,10 +18,11 @@ use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
 };
-use crate::model::columns::canonical;
-use crate::model::derived::indexed;
-use crate::model::names::{expand_alias, is_open_name};
-use crate::model::nearest::{as_typed, nearest};
+use spanql_filter::numbers::AS_NUMBER;
+use spanql_model::columns::canonical;
+use spanql_model::derived::indexed;
+use spanql_model::names::{expand_alias, is_open_name};
+use spanql_model::nearest::{as_typed, nearest};
 
 /// A name and what it means.
 pub(super) struct Column {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::ast::quoted;
-use crate::model::names::expand_alias;
+use spanql_model::names::expand_alias;
 
 /// The columns of a relation.
 #[derive(Debug, Default)]

@@ -18,8 +18,8 @@ use super::outputs::Output;
 use super::query::Shape;
 use super::scope::{Level, Match, Rel, Scopes, within};
 use super::shadowing::hide_names;
-use crate::model::names::{expand_alias, is_open_name};
-use crate::model::nearest::{as_typed, nearest};
+use spanql_model::names::{expand_alias, is_open_name};
+use spanql_model::nearest::{as_typed, nearest};
 
 /// A select item on its way: its name is not unique yet.
 struct Item {

@@ -6,8 +6,8 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
 use super::scope::{Rel, Scopes};
-use crate::model::names::ALIASES;
-use crate::model::nearest::{as_typed, nearest};
+use spanql_model::names::ALIASES;
+use spanql_model::nearest::{as_typed, nearest};
 
 pub(super) fn qualified_name(relation: &Rel, name: &str) -> String {
     let qualifier = relation.title();

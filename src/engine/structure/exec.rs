@@ -25,10 +25,10 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 
-use crate::engine::per_trace::{Traces, gathered_traces, whole_traces};
-use crate::model::columns::{PROJECT, TRACE_ID, TREE, is_of_tree};
-use crate::trace::structure::{Asked, Chain, Matcher};
-use crate::trace::tree_columns_of;
+use crate::per_trace::{Traces, gathered_traces, whole_traces};
+use spanql_model::columns::{PROJECT, TRACE_ID, TREE, is_of_tree};
+use spanql_trace::structure::{Asked, Chain, Matcher};
+use spanql_trace::tree_columns_of;
 
 /// Where the tree comes from.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
 
-use crate::store::floats_to_text;
+use spanql_store::floats_to_text;
 
 /// Adapts expressions over the table to a segment's own columns.
 ///

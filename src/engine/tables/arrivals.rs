@@ -6,7 +6,7 @@ use chrono::DateTime;
 use indicatif::HumanCount;
 
 use super::tally::{Counts, Key};
-use crate::store::{Ledger, Pull, Status};
+use spanql_store::{Ledger, Pull, Status};
 
 /// The numbers that exports are known to stop at without a word.
 const CAPS: [u64; 4] = [50, 100, 500, 1_000];

@@ -13,9 +13,9 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::model::columns as model;
-use crate::model::types::OpenType;
-use crate::store::{Snapshot, StoreError};
+use spanql_model::columns as model;
+use spanql_model::types::OpenType;
+use spanql_store::{Snapshot, StoreError};
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -83,21 +83,23 @@ async fn facts(snapshot: &Snapshot, project: Option<&str>) -> Result<RecordBatch
 
 /// What is known of a column in the spans of a project.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ColumnFact {
+pub struct ColumnFact {
     pub(crate) project: String,
-    pub(crate) name: String,
-    pub(crate) data_type: DataType,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
     /// Spans of the project with a value; at least one.
-    pub(crate) filled: u64,
+    pub filled: u64,
     /// Spans of the project.
     pub(crate) spans: u64,
     /// The beginning of a value; empty where that is all there is.
-    pub(crate) example: String,
+    pub example: String,
 }
 
 /// The columns that have values in each project, by project and in the order of `spans`, then the keys that are read
 /// from `attributes.rest`; of one project or all. No span is read for it.
-pub(crate) async fn column_facts(
+pub async fn column_facts(
     snapshot: &Snapshot,
     project: Option<&str>,
 ) -> std::result::Result<Vec<ColumnFact>, StoreError> {
@@ -145,7 +147,7 @@ fn external(error: StoreError) -> DataFusionError {
 }
 
 /// The type's name as a person reads it.
-pub(crate) fn type_name(data_type: &DataType) -> String {
+pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Timestamp(_, _) => "Timestamp(ns, UTC)".to_owned(),
         other => other.to_string(),

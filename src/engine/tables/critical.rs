@@ -20,9 +20,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{StreamExt, stream};
 
-use crate::engine::inner::inner_plan;
-use crate::model::columns::{self, timestamp_type};
-use crate::trace::{self, TreeInput, elapsed_ms, group_by_trace};
+use crate::inner::inner_plan;
+use spanql_model::columns::{self, timestamp_type};
+use spanql_trace::{TreeInput, elapsed_ms, group_by_trace};
 
 /// The columns of a critical path.
 fn schema() -> SchemaRef {
@@ -199,7 +199,7 @@ impl ExecutionPlan for CriticalPathExec {
 
 /// The critical paths of all traces of a batch in the columns of [`CriticalPathTable::READ`].
 fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
-    let wrong = |error: trace::TraceError| DataFusionError::External(Box::new(error));
+    let wrong = |error: spanql_trace::TraceError| DataFusionError::External(Box::new(error));
     let mut groups = group_by_trace(spans).map_err(wrong)?;
     let spans = match &groups.order {
         Some(order) => take_record_batch(spans, order)?,
@@ -217,7 +217,7 @@ fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
     let (mut contribution, mut share) = (vec![], vec![]);
     for trace in groups.ranges {
         let first = trace.start as u64;
-        let path = trace::critical_path(&input, trace).map_err(wrong)?;
+        let path = spanql_trace::critical_path(&input, trace).map_err(wrong)?;
         let whole: f64 = path.iter().map(|part| elapsed_ms(part.start_ns, part.end_ns)).sum();
         for (at, part) in path.iter().enumerate() {
             let took = elapsed_ms(part.start_ns, part.end_ns);

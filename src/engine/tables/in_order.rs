@@ -23,7 +23,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use crate::engine::inner::inner_plan;
+use crate::inner::inner_plan;
 
 /// A column that rows are ordered by.
 #[derive(Debug, Clone, Copy)]

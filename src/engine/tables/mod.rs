@@ -15,7 +15,8 @@ mod segments;
 mod sessions;
 mod tally;
 
-pub(crate) use columns::{ColumnFact, ColumnsTable, column_facts, type_name};
+pub(crate) use columns::ColumnsTable;
+pub use columns::{ColumnFact, column_facts, type_name};
 pub(crate) use critical::CriticalPathTable;
 pub(crate) use in_order::{By, InOrderTable};
 pub(crate) use pulls::PullsTable;

@@ -12,8 +12,8 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
-use crate::model::columns;
-use crate::store::{Segment, Which};
+use spanql_model::columns;
+use spanql_store::{Segment, Which};
 
 /// Bounds of the segments' columns.
 struct Bounds<'a> {

@@ -14,7 +14,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::store::{Pull, Snapshot};
+use spanql_store::{Pull, Snapshot};
 
 const MILLISECOND: i64 = 1_000_000;
 

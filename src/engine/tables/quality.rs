@@ -25,9 +25,9 @@ use futures::{StreamExt, stream};
 use super::SegmentsTable;
 use super::arrivals::Arrivals;
 use super::tally::{Counts, Key, Pause, Tally};
-use crate::model::columns::timestamp_type;
-use crate::store::Snapshot;
-use crate::trace::elapsed_ms;
+use spanql_model::columns::timestamp_type;
+use spanql_store::Snapshot;
+use spanql_trace::elapsed_ms;
 
 /// The columns of `quality`.
 fn schema() -> SchemaRef {

@@ -21,9 +21,9 @@ use parquet::arrow::async_reader::AsyncFileReader;
 
 use super::adapt::WideningAdapterFactory;
 use super::prune::may_match;
-use crate::model::columns;
-use crate::store::{Segment, Segments, Snapshot, Which};
-use crate::trace::traces_schema;
+use spanql_model::columns;
+use spanql_store::{Segment, Segments, Snapshot, Which};
+use spanql_trace::traces_schema;
 
 /// One of the two tables that a store keeps in files.
 ///

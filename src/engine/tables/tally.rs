@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::TimestampNanosecondType;
 
-use crate::model::columns;
+use spanql_model::columns;
 
 /// A project, and where the spans came from.
 pub(super) type Key = (Option<String>, Option<String>);

@@ -2,13 +2,13 @@
 //!
 //! The parser that follows reads much more than filters; here is where its messages would not help.
 
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Token;
 
-use crate::filter::error::short;
-use crate::filter::{FilterError, MAX_LEVELS};
-use crate::model::nearest::nearest;
-use crate::syntax::Lexeme;
+use crate::dialect::Lexeme;
+use crate::error::short;
+use crate::{FilterError, MAX_LEVELS};
+use spanql_model::nearest::nearest;
 
 /// What people write instead of an operator, and the operator.
 const MEANT: [(&str, &str); 14] = [

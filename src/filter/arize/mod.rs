@@ -6,12 +6,12 @@ mod narrow;
 mod print;
 mod read;
 
-pub(crate) use narrow::is_sayable;
+pub use narrow::is_sayable;
 pub use narrow::narrow;
 pub use print::print;
 pub(super) use read::lexed;
 pub use read::parse;
-pub(crate) use read::parse_upto;
+pub use read::parse_upto;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Names of columns as they are written.
 
-use crate::model::nearest::as_typed;
+use spanql_model::nearest::as_typed;
 
 /// A column's name as the language has it: bare, or in double quotes as a whole.
 pub(super) fn name(column: &str) -> String {

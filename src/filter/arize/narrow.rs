@@ -4,15 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
 use arrow::datatypes::Schema;
-use datafusion::logical_expr::{Between, Expr, Operator};
+use datafusion_expr::{Between, Expr, Operator};
 
 use super::name::name;
-use crate::filter::join::terms_in;
-use crate::filter::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
-use crate::filter::{MAX_BYTES, with_stack};
-use crate::model::columns::{self, Content, canonical};
-use crate::model::derived::{derived_list, indexed};
-use crate::model::ids;
+use crate::join::terms_in;
+use crate::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
+use crate::{MAX_BYTES, with_stack};
+use spanql_model::columns::{self, Content, canonical};
+use spanql_model::derived::{derived_list, indexed};
+use spanql_model::ids;
 
 /// Beyond this, integers that differ may be the same number to a remote that computes with floats.
 const EXACT: i64 = 1 << 53;
@@ -205,7 +205,7 @@ fn is_sent(column: Operand<'_>) -> bool {
 }
 
 /// Whether a text can stand in quotes, whatever a remote makes of backslashes in them.
-pub(crate) fn is_sayable(text: &str) -> bool {
+pub fn is_sayable(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || c == '\\')
 }
 

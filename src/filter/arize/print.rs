@@ -3,15 +3,15 @@
 //! The language is a part of SQL: conditions are brought into the form that its reader gives them, and written as SQL.
 
 use arrow::datatypes::Schema;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::{Between, Cast, InList, Like, TryCast};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ident};
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::{Between, Cast, InList, Like, TryCast};
+use datafusion_expr::{BinaryExpr, Expr, Operator, ident};
 
 use super::name::name;
-use crate::filter::join::terms_in;
-use crate::filter::simple::{Kind, Operand, Simple, Value, contains_call};
-use crate::filter::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};
-use crate::model::columns::{END_TIME, START_TIME, timestamp_type};
+use crate::join::terms_in;
+use crate::simple::{Kind, Operand, Simple, Value, contains_call};
+use crate::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};
+use spanql_model::columns::{END_TIME, START_TIME, timestamp_type};
 
 /// Says conditions over rows of this schema in Arize's language, with everything the language has.
 ///

@@ -1,22 +1,22 @@
 //! From Arize's filter text to a condition.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, cast};
-use datafusion::sql::sqlparser::ast::{
+use datafusion_common::{Column, ScalarValue};
+use datafusion_expr::{BinaryExpr, Expr, Operator, cast};
+use sqlparser::ast::{
     BinaryOperator, Expr as Syntax, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, UnaryOperator,
     Value,
 };
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Word};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Word};
 
 use super::check::{Role, check, role};
-use crate::filter::error::short;
-use crate::filter::names::Named;
-use crate::filter::{Filter, FilterError, MAX_BYTES, MAX_TERMS, Names, all_of, any_of, contains, with_stack};
-use crate::model::columns::timestamp_type;
-use crate::syntax::{Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex};
+use crate::dialect::{Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex};
+use crate::error::short;
+use crate::names::Named;
+use crate::{Filter, FilterError, MAX_BYTES, MAX_TERMS, Names, all_of, any_of, contains, with_stack};
+use spanql_model::columns::timestamp_type;
 
 /// Levels that the parser may go down: it takes several for one of ours.
 const PARSER_LEVELS: usize = 400;
@@ -32,7 +32,7 @@ pub fn parse(text: &str, names: &Names<'_>) -> Result<Filter, FilterError> {
 }
 
 /// As [`parse`], of a filter that may have so many bytes: clients of a server list ids by the thousand.
-pub(crate) fn parse_upto(text: &str, names: &Names<'_>, max_bytes: usize) -> Result<Filter, FilterError> {
+pub fn parse_upto(text: &str, names: &Names<'_>, max_bytes: usize) -> Result<Filter, FilterError> {
     if text.len() > max_bytes {
         let what = format!("the filter is too long: it has {} bytes, the limit is {max_bytes}", text.len());
         return Err(FilterError::new("limit", what));

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Schema};
 use proptest::prelude::*;
 
 use super::parse;
-use crate::filter::{FilterError, MAX_BYTES, Names, Unknown};
-use crate::model::columns::spans_schema;
+use crate::{FilterError, MAX_BYTES, Names, Unknown};
+use spanql_model::columns::spans_schema;
 
 fn schema() -> Schema {
     let open = [

@@ -1,7 +1,7 @@
 //! Conditions on numbers and times as clauses.
 
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 use super::columns::Op;
 use super::json::call;

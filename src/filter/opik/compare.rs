@@ -1,10 +1,10 @@
 //! The comparisons of OQL as expressions: what an operator means for a value of each type.
 
-use datafusion::common::ScalarValue;
-use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::functions::string::expr_fn::{ends_with, lower, starts_with};
-use datafusion::logical_expr::expr::Like;
-use datafusion::logical_expr::{Expr, Operator, binary_expr, lit};
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::Like;
+use datafusion_expr::{Expr, Operator, binary_expr, lit};
+use datafusion_functions::core::expr_fn::coalesce;
+use datafusion_functions::string::expr_fn::{ends_with, lower, starts_with};
 
 use super::columns::Op;
 use super::json::{any_equal, any_like, list_length};

@@ -2,16 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::compute::kernels::comparison;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
-use datafusion::common::utils::take_function_args;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
+use arrow::compute::cast;
+use arrow::compute::kernels::comparison;
+use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
+use datafusion_common::utils::take_function_args;
+use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit};
 
 use super::path::{Path, elements, scalar_text};
 
@@ -47,7 +45,7 @@ static ANY_EQUAL: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| OpikFunction::udf(
 static LENGTH: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| OpikFunction::udf(Make::Length));
 
 /// All functions of this file, to be registered.
-pub(crate) fn udfs() -> Vec<Arc<ScalarUDF>> {
+pub fn udfs() -> Vec<Arc<ScalarUDF>> {
     [&TEXT, &ANY_LIKE, &ANY_EQUAL, &LENGTH].into_iter().map(|function| Arc::clone(function)).collect()
 }
 

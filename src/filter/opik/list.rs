@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::columns::{self, Op, Type};
 use super::placed::{Placed, near, operator_unsupported, shown, too_many_terms};
 use super::{Clause, Entity};
-use crate::filter::{FilterError, MAX_TERMS};
+use crate::{FilterError, MAX_TERMS};
 
 /// Reads a JSON list of clauses; `None` for an empty list.
 ///

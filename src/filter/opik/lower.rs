@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 
 use super::columns::{Op, Type, columns, entities_with};
 use super::path::Path;
@@ -19,7 +19,7 @@ use super::places::{ENVIRONMENT, Place, TAGS, place};
 use super::read::read;
 use super::scores::{Scores, on_any};
 use super::{Entity, compare, json, values};
-use crate::filter::{FilterError, Names, Unknown, all_of};
+use crate::{FilterError, Names, Unknown, all_of};
 
 /// A filter of Opik that was read.
 #[derive(Debug, Clone, PartialEq)]

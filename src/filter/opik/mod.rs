@@ -21,7 +21,7 @@ mod values;
 mod wording;
 
 pub use clause::{Clause, Entity};
-pub(crate) use json::udfs;
+pub use json::udfs;
 pub use lower::{AnySpan, Oql, parse};
 pub use print::print;
 pub use read::compile;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::filter::MAX_LEVELS;
+use crate::MAX_LEVELS;
 
 /// One step down.
 #[derive(Debug, Clone, PartialEq, Eq)]

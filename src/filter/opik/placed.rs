@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::Clause;
 use super::columns::{Op, Type};
-use crate::filter::{FilterError, MAX_TERMS};
-use crate::model::nearest::nearest;
+use crate::{FilterError, MAX_TERMS};
+use spanql_model::nearest::nearest;
 
 /// A clause and where its parts stand in the filter's text, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Where the columns of OQL lie in spans, traces and sessions.
 
-use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion_common::Column;
+use datafusion_expr::{Expr, lit};
 
 use super::Entity;
-use crate::model::columns;
+use spanql_model::columns;
 
 /// Open column of a span's tags: JSON text of a list.
 pub(super) const TAGS: &str = "attributes.tag.tags";

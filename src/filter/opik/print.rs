@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use arrow::datatypes::Schema;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::InList;
+use datafusion_expr::{BinaryExpr, Expr, Operator};
 use indexmap::IndexSet;
 
 use super::bounds::{self, Bound};
@@ -20,8 +20,8 @@ use super::printer::{Printer, Wording, literal_text, text_of};
 use super::scores::Scores;
 use super::wording::{Text, is_plain_pattern, say_text, survives_decoding};
 use super::{Clause, Entity};
-use crate::filter::join::terms;
-use crate::filter::{Said, conjuncts};
+use crate::join::terms;
+use crate::{Said, conjuncts};
 
 /// Says conditions on rows of this schema in Opik's language.
 ///

@@ -1,7 +1,7 @@
 //! What the parts of a condition are said with: the columns of an entity, and clauses on them.
 
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::Expr;
+use datafusion_common::ScalarValue;
+use datafusion_expr::Expr;
 
 use super::columns::{Op, type_of};
 use super::json::call;

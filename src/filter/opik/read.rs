@@ -6,7 +6,7 @@ use super::chars::{is_blank, is_digit, is_letter, is_word};
 use super::columns::{self, Op, Type};
 use super::placed::{Placed, near, operator_unsupported, shown, too_many_terms};
 use super::{Clause, Entity, list};
-use crate::filter::{FilterError, MAX_BYTES, MAX_TERMS};
+use crate::{FilterError, MAX_BYTES, MAX_TERMS};
 
 /// Reads a filter as the vendor's SDK does: `None` where there is none, else what the REST API is sent.
 ///

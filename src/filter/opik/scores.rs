@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 
 use super::columns::Op;
 use super::placed::{near, shown};
 use super::places::column;
-use crate::filter::{FilterError, Unknown, all_of, any_of};
-use crate::model::nearest::as_typed;
+use crate::{FilterError, Unknown, all_of, any_of};
+use spanql_model::nearest::as_typed;
 
 /// The name of a score, of the column that holds its value.
 pub(super) fn score_name(column: &str) -> Option<&str> {

@@ -1,10 +1,10 @@
 //! The values of clauses: numbers and instants, read from text and written as text.
 
 use chrono::{DateTime, SecondsFormat};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::Expr;
+use datafusion_common::ScalarValue;
+use datafusion_expr::Expr;
 
-use crate::model::time;
+use spanql_model::time;
 
 /// A number as a literal: an integer where it is written as one and fits, else a float.
 ///

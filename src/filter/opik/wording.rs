@@ -1,7 +1,7 @@
 //! Conditions on text as clauses.
 
-use datafusion::logical_expr::expr::Like;
-use datafusion::logical_expr::{Expr, Operator};
+use datafusion_expr::expr::Like;
+use datafusion_expr::{Expr, Operator};
 
 use super::columns::Op;
 use super::json::call;

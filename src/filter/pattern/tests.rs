@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Schema};
 use proptest::prelude::*;
 
 use super::{MAX_BRACES, Pattern, parse};
-use crate::filter::{FilterError, MAX_BYTES, Names, Unknown};
-use crate::model::columns::spans_schema;
-use crate::trace::structure::{Asked, Side};
+use crate::{FilterError, MAX_BYTES, Names, Unknown};
+use spanql_model::columns::spans_schema;
+use spanql_trace::structure::{Asked, Side};
 
 fn schema() -> Schema {
     spans_schema(&[("attributes.error.type".to_owned(), DataType::Utf8)]).as_ref().clone()

@@ -1,13 +1,13 @@
 //! What the parameters mean over the columns of a span.
 
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion_expr::{Expr, ident, lit};
 
 use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN};
-use crate::filter::{Filter, FilterError, MAX_TERMS, Names, all_of};
-use crate::model::columns::{Content, KIND, NAME, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID, canonical};
-use crate::model::json::{compact_list, compact_object};
-use crate::model::nearest::nearest;
+use crate::{Filter, FilterError, MAX_TERMS, Names, all_of};
+use spanql_model::columns::{Content, KIND, NAME, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID, canonical};
+use spanql_model::json::{compact_list, compact_object};
+use spanql_model::nearest::nearest;
 
 /// The condition that the parameters mean.
 ///

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use url::form_urlencoded;
 
 use super::super::{FilterError, MAX_BYTES};
-use crate::model::nearest::nearest;
+use spanql_model::nearest::nearest;
 
 /// The span kinds that the search knows; any other kind is `UNKNOWN` to it.
 pub(super) const KINDS: [&str; 12] = [

@@ -1,13 +1,13 @@
 //! From conditions to parameters, where that loses no span.
 
 use arrow::datatypes::Schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
-use crate::filter::join::terms_in;
-use crate::filter::simple::{Kind, Operand, Simple, Value, is_only_text};
-use crate::filter::{MAX_BYTES, Said, columns, with_stack};
-use crate::model::columns::{
+use crate::join::terms_in;
+use crate::simple::{Kind, Operand, Simple, Value, is_only_text};
+use crate::{MAX_BYTES, Said, columns, with_stack};
+use spanql_model::columns::{
     Content, KIND, METADATA_PREFIX, NAME, PARENT_ID, REST, SPAN_ID, STATUS_CODE, TRACE_ID, canonical,
 };
 

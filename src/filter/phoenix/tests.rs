@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, ident, lit, not};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{Expr, ident, lit, not};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::parameters::KINDS;
 use super::*;
-use crate::filter::{FilterError, MAX_BYTES, Names, Unknown, all_of, any_of, sample};
-use crate::model::columns::{self, spans_schema};
+use crate::{FilterError, MAX_BYTES, Names, Unknown, all_of, any_of, sample};
+use spanql_model::columns::{self, spans_schema};
 
 fn schema() -> SchemaRef {
     let open = [
@@ -30,7 +30,7 @@ fn meaning(query: &str) -> Result<String, FilterError> {
     let rest = BTreeMap::new();
     let schema = schema();
     let names = Names::new(&schema, &rest, Unknown::Error);
-    Ok(crate::filter::sql::print(&parse(&Parameters::read(query)?, &names)?.expr).unwrap())
+    Ok(crate::sql::print(&parse(&Parameters::read(query)?, &names)?.expr).unwrap())
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_is_said() {
         (c("attributes.unheard").eq(lit("x")), "", 1),
         (c("latency_ms").gt(lit(5)), "", 1),
         (c("name").eq(lit("a")).or(kind().eq(lit("LLM"))), "", 1),
-        (Expr::Column(datafusion::common::Column::new(Some("traces"), "name")).eq(lit("a")), "", 1),
+        (Expr::Column(datafusion_common::Column::new(Some("traces"), "name")).eq(lit("a")), "", 1),
         (lit(true), "", 0),
         (lit(false), "", 1),
     ] {
@@ -250,7 +250,7 @@ fn parameters_come_back() {
     ] {
         let parameters = Parameters::read(query).unwrap();
         let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Error)).unwrap();
-        assert_eq!(print(&[filter.expr], &schema), crate::filter::Said { said: Some(parameters), rest: vec![] });
+        assert_eq!(print(&[filter.expr], &schema), crate::Said { said: Some(parameters), rest: vec![] });
     }
 }
 

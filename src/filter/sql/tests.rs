@@ -1,19 +1,19 @@
 use std::sync::Arc;
 
-use datafusion::common::DFSchema;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{cast, ident, lit, not, try_cast, when};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::ExprWithAlias;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion_common::DFSchema;
+use datafusion_expr::{cast, ident, lit, not, try_cast, when};
 use proptest::prelude::*;
+use sqlparser::ast::ExprWithAlias;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
 
 use super::*;
-use crate::engine::MixedComparisonPlanner;
-use crate::filter::{all_of, any_of, contains, contains_udf, sample};
-use crate::model::columns::timestamp_type;
-use crate::syntax::{SpanqlDialect, join_dotted_names, lex};
+use crate::compare::MixedComparisonPlanner;
+use crate::dialect::{SpanqlDialect, join_dotted_names, lex};
+use crate::{all_of, any_of, contains, contains_udf, sample};
+use spanql_model::columns::timestamp_type;
 
 #[test]
 fn sql_of_conditions() {
@@ -52,7 +52,7 @@ fn sql_of_conditions() {
             when(c("a").eq(lit(1)), lit("x")).otherwise(lit(ScalarValue::Null)).unwrap().eq(lit("x")),
             "CASE WHEN a = 1 THEN 'x' ELSE NULL END = 'x'",
         ),
-        (datafusion::functions::expr_fn::lower(c("name")).eq(lit("a")), "lower(name) = 'a'"),
+        (datafusion_functions::expr_fn::lower(c("name")).eq(lit("a")), "lower(name) = 'a'"),
         (all_of(vec![any_of(vec![c("a"), c("b")]), c("c")]), "(a OR b) AND c"),
     ] {
         assert_eq!(print(&condition).unwrap(), expected);

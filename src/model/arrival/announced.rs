@@ -6,9 +6,9 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 
 use super::arrays;
 use super::keys::{Resolved, Target, resolve};
-use crate::model::columns::{CANONICAL, METADATA_PREFIX};
-use crate::model::json::MAX_DEPTH;
-use crate::model::types::OpenType;
+use crate::columns::{CANONICAL, METADATA_PREFIX};
+use crate::json::MAX_DEPTH;
+use crate::types::OpenType;
 
 /// The columns that [`convert_batch`](super::convert_batch) makes of batches of this schema, as far as the schema
 /// tells, with their types: canonical and open ones, and `attributes.metadata.<key>` for keys that come on their own.
@@ -107,7 +107,7 @@ mod tests {
                 ("attributes.openinference.span.kind", Utf8),
                 ("attributes.s.a", Int64),
                 ("attributes.s.b.c", Utf8),
-                ("start_time", crate::model::columns::timestamp_type()),
+                ("start_time", crate::columns::timestamp_type()),
             ])
         );
     }

@@ -16,11 +16,11 @@ use super::Misfit;
 use super::changes::{self, Changes};
 use super::fixed::{Fixed, Rule, out_of_range, whole};
 use super::open::integer_type;
-use crate::model::columns::{CANONICAL, NOTES, timestamp_type};
-use crate::model::ids;
-use crate::model::json::{self, Value};
-use crate::model::time;
-use crate::model::types::{OpenType, float_text};
+use crate::columns::{CANONICAL, NOTES, timestamp_type};
+use crate::ids;
+use crate::json::{self, Value};
+use crate::time;
+use crate::types::{OpenType, float_text};
 
 /// Rows that do not fit, with the first reason for each.
 pub(super) type Bad = BTreeMap<usize, Misfit>;

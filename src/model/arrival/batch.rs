@@ -13,8 +13,8 @@ use super::changes::{self, Change, Changes};
 use super::keys::{PLACES, Resolved, Target, is_family, resolve};
 use super::rows::known_source;
 use super::{Misfit, Origin, metadata};
-use crate::model::columns::CANONICAL;
-use crate::model::json::{MAX_DEPTH, Value};
+use crate::columns::CANONICAL;
+use crate::json::{MAX_DEPTH, Value};
 
 /// What [`convert_batch`] made of a batch.
 #[derive(Debug)]
@@ -294,7 +294,7 @@ impl Gathered<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::model::columns::METADATA_PATCH;
+    use crate::columns::METADATA_PATCH;
 
     use arrow::array::*;
     use arrow::buffer::OffsetBuffer;

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Float64Type};
 use arrow::util::display::array_value_to_string;
 
 use super::fixed::Rule;
-use crate::model::json::{self, Scanner, Value};
-use crate::model::time;
+use crate::json::{self, Scanner, Value};
+use crate::time;
 
 /// A change that a value went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,12 +6,12 @@ use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
 use super::misfit::{Misfit, shown};
-use crate::model::columns::{
+use crate::columns::{
     CANONICAL, Column, Content, KIND, PARENT_ID, PROJECT, SESSION_ID, SPAN_ID, STATUS_CODE, TRACE_ID, USER_ID,
 };
-use crate::model::ids;
-use crate::model::json::{self, Value};
-use crate::model::time;
+use crate::ids;
+use crate::json::{self, Value};
+use crate::time;
 
 /// Span kinds of OpenInference, which are always upper case.
 const KINDS: [&str; 11] = [
@@ -414,7 +414,7 @@ mod tests {
             put(&mut column, value).unwrap();
             let array = column.finish(1).unwrap();
             assert_eq!(array.as_primitive::<TimestampNanosecondType>().value(0), 1_755_629_895_149_000_000);
-            assert_eq!(array.data_type(), &crate::model::columns::timestamp_type());
+            assert_eq!(array.data_type(), &crate::columns::timestamp_type());
         }
         assert_eq!(
             put(&mut column, Value::Text("yesterday")).unwrap_err(),

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::model::columns::{
+use crate::columns::{
     CANONICAL, DERIVED, KIND, METADATA, METADATA_PREFIX, PROJECT, SOURCE, SPAN_ID, START_TIME, TRACE_ID,
 };
-use crate::model::names::{DOTTED_ROOTS, is_open_name};
+use crate::names::{DOTTED_ROOTS, is_open_name};
 
 /// Where the values of a name go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

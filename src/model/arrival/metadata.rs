@@ -8,8 +8,8 @@ use arrow::compute::{not, nullif};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 
-use crate::model::columns::{METADATA, METADATA_PATCH};
-use crate::model::json;
+use crate::columns::{METADATA, METADATA_PATCH};
+use crate::json;
 
 /// Sets the rows apart whose metadata came as single keys only: they add to what is known of a span, where a whole
 /// object replaces it.

@@ -5,10 +5,10 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
-use crate::model::columns::NOTES;
-use crate::model::ids;
-use crate::model::json::{self, Value};
-use crate::model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
+use crate::columns::NOTES;
+use crate::ids;
+use crate::json::{self, Value};
+use crate::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
 /// One open column in the making.
 #[derive(Debug)]

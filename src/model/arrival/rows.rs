@@ -12,8 +12,8 @@ use super::changes::{self, Change};
 use super::fixed::{Fixed, Rule};
 use super::keys::{Keys, PLACES, ROOT, Target, is_family};
 use super::{Misfit, Origin, SOURCES, metadata};
-use crate::model::columns::CANONICAL;
-use crate::model::json::{self, JsonError, MAX_DEPTH, Scanner, Value};
+use crate::columns::CANONICAL;
+use crate::json::{self, JsonError, MAX_DEPTH, Scanner, Value};
 
 /// A batch is full at this many rows,
 const MAX_ROWS: usize = 8_192;

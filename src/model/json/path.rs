@@ -13,7 +13,7 @@ use super::{MAX_DEPTH, Scanner, Tree, Value, unescaped, write_compact};
 /// object is read on as what it holds. Of a key that is there twice the last value counts, as everywhere.
 ///
 /// Nothing where the text is no JSON, and where nothing or null is at the path.
-pub(crate) fn text_at(json: &str, path: &str) -> Option<String> {
+pub fn text_at(json: &str, path: &str) -> Option<String> {
     let mut scanner = Scanner::new(json);
     scanner.blanks();
     let value = scanner.value(MAX_DEPTH).ok()?;
@@ -98,7 +98,7 @@ fn text(value: Value<'_>) -> Option<String> {
 
 /// Adds the paths of the members of objects in JSON text, each behind a prefix; not beyond so many. Elements of lists
 /// have none.
-pub(crate) fn add_paths(json: &str, prefix: &str, most: usize, paths: &mut BTreeSet<String>) {
+pub fn add_paths(json: &str, prefix: &str, most: usize, paths: &mut BTreeSet<String>) {
     if let Some(tree) = Tree::parse(json) {
         add_members(&tree, prefix, most, paths);
     }

@@ -38,7 +38,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 ///
 /// Eight bytes at a time: a byte's high bit in `hits` is set where the subtraction borrowed. A borrow may spoil
 /// bytes above the first hit, never below it, and only the lowest hit is used.
-pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
@@ -61,67 +61,67 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// A cursor over JSON text. Never recurses and never copies.
 #[derive(Debug)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     position: usize,
     /// Whether a `NaN` or `Infinity` token was passed; set here, reset by whoever asks.
-    pub(crate) nonfinite: bool,
+    pub nonfinite: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// A cursor before the first byte.
-    pub(crate) fn new(text: &'a str) -> Self {
+    pub fn new(text: &'a str) -> Self {
         Self { text, position: 0, nonfinite: false }
     }
 
     /// Where the cursor is, in bytes.
-    pub(crate) fn position(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.position
     }
 
     /// What was passed since `start`.
-    pub(crate) fn since(&self, start: usize) -> &'a str {
+    pub fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.position).unwrap_or("")
     }
 
     /// The byte under the cursor.
-    pub(crate) fn byte(&self) -> Option<u8> {
+    pub fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.position).copied()
     }
 
     /// Passes blanks.
-    pub(crate) fn blanks(&mut self) {
+    pub fn blanks(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
             self.position += 1;
         }
     }
 
     /// Passes `byte` if it is next.
-    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+    pub fn eat(&mut self, byte: u8) -> bool {
         let there = self.byte() == Some(byte);
         self.position += usize::from(there);
         there
     }
 
     /// Passes `byte`, which must be next; otherwise the error says that `what` was expected.
-    pub(crate) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), JsonError> {
+    pub fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), JsonError> {
         if self.eat(byte) { Ok(()) } else { Err(self.error(what)) }
     }
 
     /// Passes blanks, after which the text must end.
-    pub(crate) fn end(&mut self) -> Result<(), JsonError> {
+    pub fn end(&mut self) -> Result<(), JsonError> {
         self.blanks();
         if self.byte().is_none() { Ok(()) } else { Err(self.error("expected nothing more")) }
     }
 
     /// An error at the cursor.
-    pub(crate) fn error(&self, what: &'static str) -> JsonError {
+    pub fn error(&self, what: &'static str) -> JsonError {
         let what = if self.byte().is_none() { "the text ends too early" } else { what };
         JsonError { at: self.position + 1, what }
     }
 
     /// Passes one value, which must begin at the cursor; a list or object may open `room` levels.
-    pub(crate) fn value(&mut self, room: usize) -> Result<Value<'a>, JsonError> {
+    pub fn value(&mut self, room: usize) -> Result<Value<'a>, JsonError> {
         match self.byte() {
             Some(b'"') => self.string(),
             Some(b'{' | b'[') => {
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a member's key, the colon and the blanks after it.
-    pub(crate) fn key(&mut self) -> Result<Value<'a>, JsonError> {
+    pub fn key(&mut self) -> Result<Value<'a>, JsonError> {
         if self.byte() != Some(b'"') {
             return Err(self.error("expected a key in double quotes"));
         }

@@ -24,7 +24,7 @@ pub fn compact_object(text: &str) -> Option<String> {
 /// Appends the canonical text of a JSON list or object; `unwrap` replaces string elements of a list that hold JSON.
 ///
 /// Returns false, with nothing appended, when `text` is not a JSON list or object.
-pub(crate) fn write_compact(text: &str, unwrap: bool, out: &mut String) -> bool {
+pub fn write_compact(text: &str, unwrap: bool, out: &mut String) -> bool {
     let mark = out.len();
     let done = try_compact(text, unwrap, out).is_ok();
     if !done {
@@ -86,7 +86,7 @@ fn write_unwrapped(value: Value<'_>, out: &mut String) -> bool {
 }
 
 /// Appends valid JSON text, with `null` for its `NaN` and `Infinity` tokens if it has any.
-pub(crate) fn write_finite(json: &str, nonfinite: bool, out: &mut String) {
+pub fn write_finite(json: &str, nonfinite: bool, out: &mut String) {
     let mut rest = json;
     while let Some(at) = rest.find(['"', 'N', 'I']).filter(|_| nonfinite) {
         if rest.as_bytes().get(at) == Some(&b'"') {
@@ -126,7 +126,7 @@ pub fn unescaped(body: &str) -> String {
 }
 
 /// Appends the text that the inside of a JSON string stands for; half a surrogate pair becomes U+FFFD.
-pub(crate) fn unescape(body: &str, out: &mut String) {
+pub fn unescape(body: &str, out: &mut String) {
     let mut rest = body;
     while let Some(at) = rest.find('\\') {
         out.push_str(rest.get(..at).unwrap_or(""));
@@ -166,7 +166,7 @@ fn unit(text: &str, at: usize) -> u16 {
 }
 
 /// Appends `text` as a JSON string.
-pub(crate) fn write_string(text: &str, out: &mut String) {
+pub fn write_string(text: &str, out: &mut String) {
     use std::fmt::Write as _;
     out.push('"');
     let mut start = 0;
@@ -191,7 +191,7 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
 }
 
 /// The members of a JSON object: each key and the text from its quote to the end of its value; `None` for other text.
-pub(crate) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     let mut scanner = Scanner::new(text);
     let mut members = Vec::new();
     scanner.blanks();

@@ -5,8 +5,8 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::model::columns::Content;
-use crate::model::json::unescaped;
+use spanql_model::columns::Content;
+use spanql_model::json::unescaped;
 
 /// What stands at the end of a text that was cut.
 const CUT: char = '…';

@@ -10,15 +10,15 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::model::columns::{
+use cells::{cell, json, raw};
+use spanql_model::columns::{
     self, Content, END_TIME, EVENTS, KIND, LATENCY_MS, METADATA, NAME, PARENT_ID, REST, SPAN_ID, START_TIME,
     STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
 };
-use crate::model::time;
-use cells::{cell, json, raw};
+use spanql_model::time;
 
 /// The columns that every answer has.
-pub(crate) const FIXED: [&str; 11] =
+pub const FIXED: [&str; 11] =
     [TRACE_ID, SPAN_ID, PARENT_ID, NAME, KIND, START_TIME, END_TIME, LATENCY_MS, STATUS_CODE, STATUS_MESSAGE, EVENTS];
 /// The kinds that clients know: another one would make them refuse the whole answer.
 const KINDS: [&str; 11] = [
@@ -178,7 +178,7 @@ fn annotator(by: String) -> Annotator {
 }
 
 /// A time as clients read it.
-pub(crate) fn instant(nanos: i64) -> String {
+pub fn instant(nanos: i64) -> String {
     chrono::DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
@@ -206,22 +206,22 @@ fn events(text: &str) -> Vec<Event> {
 
 /// Which columns of spans are wanted; all of them by default.
 #[derive(Debug, Default)]
-pub(crate) struct Columns {
+pub struct Columns {
     /// These only; all of them if not set.
-    pub(crate) included: Option<BTreeSet<String>>,
+    pub included: Option<BTreeSet<String>>,
     /// None of these.
-    pub(crate) excluded: BTreeSet<String>,
+    pub excluded: BTreeSet<String>,
 }
 
 impl Columns {
     /// Whether a column is wanted.
-    pub(crate) fn want(&self, name: &str) -> bool {
+    pub fn want(&self, name: &str) -> bool {
         self.included.as_ref().is_none_or(|included| included.contains(name)) && !self.excluded.contains(name)
     }
 }
 
 /// The columns of a batch by what they are in a span.
-pub(crate) struct Shape<'a> {
+pub struct Shape<'a> {
     batch: &'a RecordBatch,
     columns: &'a Columns,
     cut: Option<usize>,
@@ -229,9 +229,15 @@ pub(crate) struct Shape<'a> {
     own: Vec<(String, &'a ArrayRef, Content)>,
 }
 
+impl std::fmt::Debug for Shape<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shape").finish_non_exhaustive()
+    }
+}
+
 impl<'a> Shape<'a> {
     /// Reads the columns of a batch of spans; with `cut`, texts in attributes are cut to so many characters.
-    pub(crate) fn new(batch: &'a RecordBatch, columns: &'a Columns, cut: Option<usize>) -> Self {
+    pub fn new(batch: &'a RecordBatch, columns: &'a Columns, cut: Option<usize>) -> Self {
         let schema = batch.schema_ref();
         let is_own = |name: &str| name != REST && columns.want(name) && (name == KIND || !FIXED.contains(&name));
         let own = schema.fields().iter().zip(batch.columns()).filter(|(field, _)| is_own(field.name()));
@@ -264,12 +270,12 @@ impl<'a> Shape<'a> {
     }
 
     /// The trace and the id of a row's span.
-    pub(crate) fn ids(&self, row: usize) -> (&'a str, &'a str) {
+    pub fn ids(&self, row: usize) -> (&'a str, &'a str) {
         (self.text(TRACE_ID, row).unwrap_or_default(), self.text(SPAN_ID, row).unwrap_or_default())
     }
 
     /// A row as JSON; `None` if it does not encode.
-    pub(crate) fn span(&self, row: usize) -> Option<Box<RawValue>> {
+    pub fn span(&self, row: usize) -> Option<Box<RawValue>> {
         let mut parts = Parts::default();
         for (name, array, content) in &self.own {
             let cut = self.cut.filter(|_| name.starts_with("attributes."));

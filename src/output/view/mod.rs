@@ -24,8 +24,6 @@
 mod bar;
 mod branches;
 mod cells;
-#[cfg(test)]
-mod demo;
 mod focus;
 mod layout;
 mod line;

@@ -11,7 +11,7 @@ use super::super::json_text::push_string;
 use super::branches::depths;
 use super::focus::{Focus, Item, More};
 use super::spans::{Columns, Span};
-use crate::model::columns;
+use spanql_model::columns;
 
 /// Members of the summary of a trace that are its root's, which is among the spans.
 const OF_ROOT: [&str; 2] = ["input", "output"];

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::sanitize::is_hidden;
 use super::tests::{BASE, Row, conversation, nested, spans, tree};
 use super::{Focus, ViewOptions};
-use crate::output::tests::batch;
+use crate::tests::batch;
 
 /// Text of any characters, with those that act on a terminal more often.
 fn any_text() -> impl Strategy<Value = String> {

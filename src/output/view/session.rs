@@ -15,8 +15,8 @@ use super::line::Line;
 use super::said::{Side, said};
 use super::units::{cost, counted, duration, moment, tokens};
 use super::wrap::{fold, fold_all};
-use crate::model::columns::timestamp_type;
-use crate::trace::{TEXT_CHARS, elapsed_ms, traces_schema};
+use spanql_model::columns::timestamp_type;
+use spanql_trace::{TEXT_CHARS, elapsed_ms, traces_schema};
 
 /// Lines of what was said on one side of a turn.
 const LINES: usize = 6;

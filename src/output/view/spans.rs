@@ -12,8 +12,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schem
 
 use super::super::Error;
 use super::cells::{any_text, column, converted, float, int, text};
-use crate::model::columns::{self, TREE};
-use crate::trace;
+use spanql_model::columns::{self, TREE};
 
 /// The columns that a tree is drawn from, besides `tree.*`: none of them is long.
 const SHORT: [&str; 18] = [
@@ -119,8 +118,8 @@ impl Columns {
         let holes = |name| batch.column_by_name(name).is_none_or(|column| column.null_count() > 0);
         if !batches.iter().all(has_tree) || holes("tree.left") || holes("tree.right") {
             let rows = 0..batch.num_rows();
-            let tree = trace::tree_columns(
-                &trace::TreeInput {
+            let tree = spanql_trace::tree_columns(
+                &spanql_trace::TreeInput {
                     span_id: texts(&batch, columns::SPAN_ID),
                     parent_id: texts(&batch, columns::PARENT_ID),
                     start_time: times(&batch, columns::START_TIME),
@@ -152,7 +151,7 @@ impl Columns {
     /// The trace's row of the table `traces`.
     pub(super) fn summary(&self) -> Result<RecordBatch, Error> {
         let rows = 0..self.batch.num_rows();
-        Ok(trace::summarize(&self.batch, std::slice::from_ref(&rows))?.rows)
+        Ok(spanql_trace::summarize(&self.batch, std::slice::from_ref(&rows))?.rows)
     }
 
     /// The spans in tree order.
@@ -177,7 +176,7 @@ impl Columns {
         order.sort_by_key(|&row| left.value(row));
         let span = |row: usize| {
             let (start, end) = (time(start, row), time(end, row));
-            let elapsed = || Some(trace::elapsed_ms(start?, end?));
+            let elapsed = || Some(spanql_trace::elapsed_ms(start?, end?));
             let (texts, place) = self.texts(row);
             Span {
                 row,

@@ -12,9 +12,9 @@ use arrow::datatypes::Schema;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_trace_json};
-use crate::model::columns::{self, TREE};
-use crate::output::tests::batch;
-use crate::trace::tree_columns_of;
+use crate::tests::batch;
+use spanql_model::columns::{self, TREE};
+use spanql_trace::tree_columns_of;
 
 /// 2026-10-03T14:22:31.207Z.
 pub(super) const BASE: i64 = 1_791_037_351_207_000_000;

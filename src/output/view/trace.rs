@@ -298,7 +298,7 @@ fn write_titles(line: &mut Line, layout: Layout, axis: Option<Axis>, out: &mut d
 
 /// The time axis as a title: where it begins, and how long it is.
 fn ruler(cells: usize, axis: Option<Axis>) -> String {
-    let end = axis.map(|axis| duration(crate::trace::elapsed_ms(axis.start, axis.end))).unwrap_or_default();
+    let end = axis.map(|axis| duration(spanql_trace::elapsed_ms(axis.start, axis.end))).unwrap_or_default();
     let taken = "0 ".width() + " ".width() + end.width();
     if end.is_empty() || taken >= cells { end } else { format!("0 {} {end}", "─".repeat(cells - taken)) }
 }

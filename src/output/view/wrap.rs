@@ -33,11 +33,7 @@ pub(super) fn fold(text: &str, width: usize, most: usize) -> Folded {
 /// Folds a whole text as [`fold`] does, but with its blank lines and indents, and hands its lines on one by one.
 ///
 /// Blanks at the end of a line, and blank lines at either end of the text, are left out. Takes time in proportion to the text.
-pub(in crate::output) fn fold_all<E>(
-    text: &str,
-    width: usize,
-    mut each: impl FnMut(&str) -> Result<(), E>,
-) -> Result<(), E> {
+pub(crate) fn fold_all<E>(text: &str, width: usize, mut each: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
     let mut shown = String::new();
     for line in text.trim_end().trim_start_matches(['\r', '\n']).split('\n') {
         let mut rest = line.trim_end();

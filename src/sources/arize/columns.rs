@@ -1,6 +1,6 @@
 //! Names of columns as Arize takes them.
 
-use crate::model::columns;
+use spanql_model::columns;
 
 /// What is always asked for: a span cannot be told from others, or put into a window, without them.
 const ALWAYS: [&str; 3] = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME];

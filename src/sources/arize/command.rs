@@ -4,9 +4,9 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::columns::on_the_wire;
-use crate::filter::arize::narrow;
-use crate::model::window::Window;
-use crate::sources::remote::ExportRequest;
+use crate::remote::ExportRequest;
+use spanql_filter::arize::narrow;
+use spanql_model::window::Window;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -81,8 +81,8 @@ fn rfc3339(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::Command;
-    use crate::model::window::Window;
-    use crate::sources::remote::ExportRequest;
+    use crate::remote::ExportRequest;
+    use spanql_model::window::Window;
 
     #[test]
     fn says_what_the_vendors_client_says() {

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, Ticket};
-use tokio_rustls::rustls;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::PemObject;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Streaming};
 
 use super::status::{from_status, from_transport};
 use crate::config::{ArizeSettings, Secret};
-use crate::sources::error::SourceError;
+use crate::error::SourceError;
 
 /// Largest message that is read. Spans with long conversations make messages of tens of megabytes; the vendor's own
 /// client has no limit, and one that lies about a length must not take all memory.

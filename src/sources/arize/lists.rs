@@ -7,8 +7,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 
-use crate::model::columns::{self, Content, NOTES};
-use crate::model::json::{MAX_DEPTH, Scanner, write_string};
+use spanql_model::columns::{self, Content, NOTES};
+use spanql_model::json::{MAX_DEPTH, Scanner, write_string};
 
 /// The batch with such columns as JSON text; all others as they are.
 ///

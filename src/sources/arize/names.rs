@@ -5,9 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::rest::{NO_HOST, Rest, Space};
 use super::source::Arize;
-use crate::model::nearest::nearest;
-use crate::sources::error::SourceError;
-use crate::sources::remote::Project;
+use crate::error::SourceError;
+use crate::remote::Project;
+use spanql_model::nearest::nearest;
 
 /// How many names a message lists.
 const LISTED: usize = 8;

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::connection::certificates;
 use crate::config::{ArizeSettings, Secret};
-use crate::sources::error::SourceError;
-use crate::sources::remote::Project;
-use crate::sources::retry::{PATIENT, retrying};
+use crate::error::SourceError;
+use crate::remote::Project;
+use crate::retry::{PATIENT, retrying};
 
 /// What is said where only the Flight server is known.
 pub(super) const NO_HOST: &str = "no REST host of Arize is known beside the Flight host: set ARIZE_API_HOST";

@@ -15,8 +15,8 @@ use super::connection::Connection;
 use super::rest::Rest;
 use super::stream;
 use crate::config::ArizeSettings;
-use crate::model::arrival::Origin;
-use crate::model::window::Window;
+use spanql_model::arrival::Origin;
+use spanql_model::window::Window;
 
 /// The word for Arize in the column `source` and in SQL.
 pub const NAME: &str = "arize";

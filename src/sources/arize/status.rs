@@ -6,7 +6,7 @@ use arrow_flight::error::FlightError;
 use tonic::{Code, Status};
 
 use crate::config::Secret;
-use crate::sources::error::SourceError;
+use crate::error::SourceError;
 
 /// The error that a status stands for.
 pub(super) fn from_status(endpoint: &str, key: &Secret, status: &Status) -> SourceError {

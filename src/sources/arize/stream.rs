@@ -13,13 +13,13 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use super::connection::Connection;
 use super::lists::joined;
 use super::status::from_flight;
-use crate::model::arrival::{Origin, convert_batch};
-use crate::model::columns;
-use crate::model::window::Window;
-use crate::panics;
-use crate::sources::error::SourceError;
-use crate::sources::messages::check_buffers;
-use crate::sources::remote::{Received, SpanStream};
+use crate::error::SourceError;
+use crate::messages::check_buffers;
+use crate::remote::{Received, SpanStream};
+use spanql_model::arrival::{Origin, convert_batch};
+use spanql_model::columns;
+use spanql_model::panics;
+use spanql_model::window::Window;
 
 /// The rows that a server announces; `None` when it does not know.
 pub(super) fn announced(info: &FlightInfo) -> Option<u64> {

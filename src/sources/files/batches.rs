@@ -21,7 +21,7 @@ use super::limits::Limits;
 use super::pages::{check_footer, check_pages};
 use super::sizes::sizes;
 use super::stream::Stream;
-use crate::panics;
+use spanql_model::panics;
 
 /// Batches are handed out with at most this many rows,
 const MAX_ROWS: usize = 8_192;

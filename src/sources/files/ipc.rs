@@ -13,7 +13,7 @@ use arrow::ipc::root_as_message;
 
 use super::limits::Limits;
 use super::stream::Stream;
-use crate::sources::messages::{check_buffers, unpacked_bytes};
+use crate::messages::{check_buffers, unpacked_bytes};
 
 /// The word at both ends of an IPC file.
 pub(super) const MAGIC: &[u8] = b"ARROW1";

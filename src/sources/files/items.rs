@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use super::limits::pass_over;
-use crate::model::json::plain_end;
+use spanql_model::json::plain_end;
 
 /// Why no further element can be found.
 #[derive(Debug, thiserror::Error)]

@@ -17,8 +17,8 @@ use super::open::{Format, Opened, open};
 use super::quotes::Quotes;
 use super::stream::Stream;
 use super::table::{cell, check_header};
-use crate::model::arrival::{ArrivalBuilder, ChangeCounts, Key, Misfit, Origin, convert_batch, convert_batch_strictly};
-use crate::model::json::Value;
+use spanql_model::arrival::{ArrivalBuilder, ChangeCounts, Key, Misfit, Origin, convert_batch, convert_batch_strictly};
+use spanql_model::json::Value;
 
 /// How files are read.
 #[derive(Debug, Clone, Default)]

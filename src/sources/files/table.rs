@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::model::columns::{SPAN_ID, TRACE_ID};
-use crate::model::json::Value;
+use spanql_model::columns::{SPAN_ID, TRACE_ID};
+use spanql_model::json::Value;
 
 /// Checks that a header names the ids of a span, and nothing twice; the header of an empty file may name nothing.
 ///

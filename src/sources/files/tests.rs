@@ -15,7 +15,7 @@ use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::model::columns::METADATA_PATCH;
+use spanql_model::columns::METADATA_PATCH;
 
 use super::*;
 
@@ -394,7 +394,7 @@ fn a_reader_can_be_sent_to_a_thread() {
 
 /// Where shared test data is, if it is.
 fn shared() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     std::env::var_os("SPANQL_SHARED").map_or_else(beside, PathBuf::from)
 }
 

@@ -1,8 +1,8 @@
 //! Which times a store holds everything of, and which it was meant to.
 
 use super::{Ledger, Pull, PullKey, Slice, Wanted};
-use crate::model::time::NANOS;
-use crate::model::window::{Window, united, without};
+use spanql_model::time::NANOS;
+use spanql_model::window::{Window, united, without};
 
 /// How long after its start a pull can be taken up again, ms: later, spans may have changed since its first slices.
 const RESUMABLE_FOR: i64 = 24 * 3_600_000;

@@ -6,8 +6,8 @@ use chrono::DateTime;
 use indicatif::HumanCount;
 
 use super::{Ledger, PullKey, Slice, Wanted};
-use crate::model::time::NANOS;
-use crate::model::window::{Window, united};
+use spanql_model::time::NANOS;
+use spanql_model::window::{Window, united};
 
 /// Columns that a line names.
 const COLUMNS_SHOWN: usize = 5;

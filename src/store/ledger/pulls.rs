@@ -9,7 +9,7 @@ use super::super::heads;
 use super::super::ids::new_id;
 use super::super::manifest::{FileRef, Manifest};
 use super::super::place::Place;
-use crate::model::window::{Window, united, without};
+use spanql_model::window::{Window, united, without};
 
 /// From where to where spans are pulled: what is known of one key says nothing of another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

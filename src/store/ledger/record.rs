@@ -1,12 +1,12 @@
 //! Writing pulls down, and forgetting those that say nothing any more.
 
 use super::pulls::{Ledger, Pull, Slice, now};
-use crate::model::window::without;
-use crate::store::error::Result;
-use crate::store::files::WrittenFile;
-use crate::store::manifest::{FileRef, Manifest};
-use crate::store::merge::Counts;
-use crate::store::place::Place;
+use crate::error::Result;
+use crate::files::WrittenFile;
+use crate::manifest::{FileRef, Manifest};
+use crate::merge::Counts;
+use crate::place::Place;
+use spanql_model::window::without;
 
 /// Pulls that are kept, unless more of them are incomplete.
 pub(super) const KEPT: usize = 1_000;

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::record::KEPT;
 use super::{Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
-use crate::model::time::NANOS;
-use crate::model::window::Window;
+use spanql_model::time::NANOS;
+use spanql_model::window::Window;
 
 const END: i64 = 24;
 /// 2026-11-18T10:00:00Z.

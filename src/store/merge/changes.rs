@@ -12,8 +12,8 @@ use super::super::open_columns::type_of;
 use super::super::packed::Place;
 use super::super::packed::{PACKED, Values};
 use super::merged::Merged;
-use crate::model::columns::{self, METADATA_PREFIX};
-use crate::model::types::OpenType;
+use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_model::types::OpenType;
 
 impl Merged {
     /// Compares what the store held with what it will hold.

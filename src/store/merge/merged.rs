@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
 use super::super::error::{Result, StoreError};
 use super::super::packed::{Packed, Place};
-use crate::model::columns;
+use spanql_model::columns;
 
 /// One column of every batch, in one type.
 pub(super) type Sources = Arc<Vec<ArrayRef>>;

@@ -11,7 +11,7 @@ use super::super::error::{Result, StoreError};
 use super::super::open_columns::Unfolded;
 use super::super::packed::finish_or_pack;
 use super::Merged;
-use crate::model::columns::{self, METADATA_PREFIX};
+use spanql_model::columns::{self, METADATA_PREFIX};
 
 impl Merged {
     /// Sets metadata keys that came one by one: builds the resulting texts as one more batch.

@@ -16,8 +16,8 @@ use super::super::open_columns::{Folding, widen};
 use super::super::packed::Place;
 use super::super::sizes::row_sizes;
 use super::merged::{Layout, Merged};
-use crate::model::columns::{self, METADATA_PREFIX};
-use crate::trace::{self, TreeInput};
+use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_trace::TreeInput;
 
 impl Merged {
     /// The number of merged spans.
@@ -198,7 +198,8 @@ impl Merged {
             end_time: end.as_primitive(),
         };
         let ranges: Vec<Range<usize>> = self.traces.iter().map(|trace| trace.spans.clone()).collect();
-        self.tree = trace::tree_columns(&input, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
+        self.tree =
+            spanql_trace::tree_columns(&input, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(())
     }
 
@@ -317,5 +318,5 @@ impl Gathering<'_> {
 
 /// The time from start to end in milliseconds; null where either is.
 pub(crate) fn latency_ms(start: &TimestampNanosecondArray, end: &TimestampNanosecondArray) -> Float64Array {
-    start.iter().zip(end).map(|(start, end)| Some(trace::elapsed_ms(start?, end?))).collect()
+    start.iter().zip(end).map(|(start, end)| Some(spanql_trace::elapsed_ms(start?, end?))).collect()
 }

@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
 use super::Merged;
-use crate::model::columns;
-use crate::trace::{self, Summaries};
+use spanql_model::columns;
+use spanql_trace::Summaries;
 
 impl Merged {
     /// One summary row for each of the given traces.
@@ -46,7 +46,8 @@ impl Merged {
             ranges.push(from..from + self.traces[trace].spans.len());
             from += self.traces[trace].spans.len();
         }
-        let summaries = trace::summarize(&slim, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let summaries =
+            spanql_trace::summarize(&slim, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
         let summary = &summaries.rows;
         let root_id = summary.column_by_name("root_span_id").ok_or_else(|| missing("root_span_id"))?;
         let root_id = root_id.as_string::<i32>();

@@ -13,7 +13,7 @@ use super::super::segment::Sizes;
 use super::super::stored::StoredSegment;
 use super::super::{Progress, Store};
 use super::{Row, arrival};
-use crate::model::columns;
+use spanql_model::columns;
 
 /// Small enough that a few spans are much; as in earnest, a group of several traces is never too large for one group.
 const TINY: Sizes = Sizes { group_rows: 4, group_bytes: 2_000, huge_rows: 5, huge_bytes: 2_500, whole_bytes: 2_000 };

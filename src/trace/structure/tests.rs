@@ -9,10 +9,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Asked, Chain, Matcher, Relation, Side};
-use crate::trace::naive::Naive;
-use crate::trace::properties::trace_of;
-use crate::trace::sample::{Sample, batch, table};
-use crate::trace::tree_columns_of;
+use crate::naive::Naive;
+use crate::properties::trace_of;
+use crate::sample::{Sample, batch, table};
+use crate::tree_columns_of;
 
 const RELATIONS: [Relation; 5] =
     [Relation::Child, Relation::Descendant, Relation::Parent, Relation::Ancestor, Relation::Sibling];

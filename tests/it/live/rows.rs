@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
+use spanql::demo::Generator;
 use spanql::engine::{Params, Relation, StoreEngine};
 use spanql::model::arrival::{Origin, convert_batch};
-use spanql::sources::demo::Generator;
 use spanql::store::{Progress, Store};
 
 use super::fake::{Fake, PROJECT};

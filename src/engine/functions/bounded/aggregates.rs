@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 
 use super::limit::{Limit, too_much};
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// Centroids that a percentile may be computed with: each is memory that is taken ahead.
 const MOST_CENTROIDS: i64 = 100_000;

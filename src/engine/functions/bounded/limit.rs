@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// Bytes that a call may make in any case.
 const LEAST: u64 = 8 << 20;

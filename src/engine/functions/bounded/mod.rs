@@ -25,8 +25,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use crate::engine::error::EngineError;
-use crate::panics;
+use crate::error::EngineError;
+use spanql_model::panics;
 
 pub(crate) use joined::joined;
 pub(crate) use limit::Limit;

@@ -3,7 +3,7 @@
 use chrono::format::{Item, StrftimeItems};
 use datafusion::error::DataFusionError;
 
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// A pattern, read.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 
 use super::pattern::{Field, Pattern, Piece};
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// The functions that take text and patterns.
 pub(super) const FUNCTIONS: [&str; 8] = [

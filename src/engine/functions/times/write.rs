@@ -22,7 +22,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::pattern::{Case, DAYS, Field, MONTHS, Pattern, Piece, Styled};
-use crate::engine::error::EngineError;
+use crate::error::EngineError;
 
 /// `to_char(time, pattern)`.
 #[derive(Debug, PartialEq, Eq, Hash)]

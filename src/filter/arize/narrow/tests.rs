@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, SchemaRef};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Cast, cast, col, ident, lit, not};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{Cast, cast, col, ident, lit, not};
 use proptest::prelude::*;
 
 use super::*;
-use crate::filter::arize::parse;
-use crate::filter::{Names, Unknown, all_of, any_of, contains, sample};
-use crate::model::columns::{spans_schema, timestamp_type};
+use crate::arize::parse;
+use crate::{Names, Unknown, all_of, any_of, contains, sample};
+use spanql_model::columns::{spans_schema, timestamp_type};
 
 fn schema() -> SchemaRef {
     let open = [
@@ -94,7 +94,7 @@ fn what_is_said() {
 
 #[test]
 fn typed_as_the_optimizer_leaves_them() {
-    let qualified = Expr::Column(datafusion::common::Column::new(Some("arize.demo"), "name"));
+    let qualified = Expr::Column(datafusion_common::Column::new(Some("arize.demo"), "name"));
     let dictionary =
         ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(ScalarValue::Utf8(Some("a".to_owned()))));
     let as_view = Expr::Cast(Cast::new(Box::new(qualified.clone()), DataType::Utf8View));
@@ -169,7 +169,7 @@ fn what_is_not_said() {
         contains(c("attributes.metadata"), lit("é")),
         contains(c("annotation.notes"), lit(": x")),
         contains(c("attributes.team"), lit("rue")),
-        Expr::Column(datafusion::common::Column::new(Some("traces"), "latency_ms")).gt(lit(1)),
+        Expr::Column(datafusion_common::Column::new(Some("traces"), "latency_ms")).gt(lit(1)),
         lit(true),
         lit(false),
         c("name").eq(lit(ScalarValue::Utf8(None))),

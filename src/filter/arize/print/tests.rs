@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::Column;
-use datafusion::logical_expr::{cast, ident, lit, not};
+use datafusion_common::Column;
+use datafusion_expr::{cast, ident, lit, not};
 use proptest::prelude::*;
 
 use super::*;
-use crate::filter::arize::parse;
-use crate::filter::{Names, Unknown, sample};
-use crate::model::columns::spans_schema;
+use crate::arize::parse;
+use crate::{Names, Unknown, sample};
+use spanql_model::columns::spans_schema;
 
 fn read(text: &str, schema: &Schema) -> Expr {
     let rest = BTreeMap::new();

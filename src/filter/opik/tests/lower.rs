@@ -1,9 +1,9 @@
 //! What filters mean for rows: absent values, case, wildcards, paths into JSON.
 
 use super::support::{batch, integers, numbers, parse_over, rows_where, spans_where, text, times};
-use crate::filter::Unknown;
-use crate::filter::opik::{Entity, print};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use crate::Unknown;
+use crate::opik::{Entity, print};
+use arrow::datatypes::{DataType, Field, Schema};
 
 #[test]
 fn text_ignores_case_and_absent_is_empty() {

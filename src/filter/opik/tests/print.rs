@@ -1,17 +1,17 @@
 //! What is said of conditions, and that it never leaves out a row.
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, Int64Type, Schema, TimestampNanosecondType};
-use datafusion::functions::string::expr_fn::lower;
-use datafusion::logical_expr::{Expr, col, lit, not};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type, Schema, TimestampNanosecondType};
+use datafusion_expr::{Expr, col, lit, not};
+use datafusion_functions::string::expr_fn::lower;
 
 use super::support::{batch, integers, numbers, parse_over, rows_where, text, times};
-use crate::filter::opik::values::{self, time_literal};
-use crate::filter::opik::{Clause, Entity, compile, print};
-use crate::filter::{Said, Unknown, contains};
+use crate::opik::values::{self, time_literal};
+use crate::opik::{Clause, Entity, compile, print};
+use crate::{Said, Unknown, contains};
 
 fn column(name: &str) -> Expr {
-    Expr::Column(datafusion::common::Column::new_unqualified(name))
+    Expr::Column(datafusion_common::Column::new_unqualified(name))
 }
 
 const KIND: &str = "attributes.openinference.span.kind";

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::support::{parse_over, written};
-use crate::filter::Unknown;
-use crate::filter::opik::{Entity, compile, print};
-use datafusion::arrow::datatypes::Schema;
+use crate::Unknown;
+use crate::opik::{Entity, compile, print};
+use arrow::datatypes::Schema;
 
 const ENTITIES: [Entity; 3] = [Entity::Spans, Entity::Traces, Entity::Threads];
 

@@ -1,7 +1,7 @@
 //! The grammar: what is read as which clauses, and how a refusal is worded.
 
-use crate::filter::opik::{Clause, Entity, compile};
-use crate::filter::{MAX_BYTES, MAX_TERMS};
+use crate::opik::{Clause, Entity, compile};
+use crate::{MAX_BYTES, MAX_TERMS};
 
 /// Clauses as `field|key|type|operator|value`.
 fn read(text: &str, entity: Entity) -> Vec<String> {

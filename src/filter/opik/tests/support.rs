@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
-};
-use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::logical_expr::Expr;
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Schema};
 use datafusion::prelude::SessionContext;
+use datafusion_expr::Expr;
 
-use crate::engine::compare_mixed_types;
-use crate::filter::opik::{Clause, Entity, Oql, parse};
-use crate::filter::{FilterError, Names, Unknown};
+use crate::compare::compare_mixed_types;
+use crate::opik::{Clause, Entity, Oql, parse};
+use crate::{FilterError, Names, Unknown};
 
 pub(super) fn text(values: Vec<Option<&str>>) -> ArrayRef {
     Arc::new(StringArray::from(values))
@@ -46,8 +44,7 @@ pub(super) fn rows_where(batch: &RecordBatch, table: &str, condition: Expr) -> V
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let batches = runtime.block_on(frame.collect()).unwrap();
     let rows = |batch: RecordBatch| {
-        let rows =
-            batch.column_by_name("row").unwrap().as_primitive::<datafusion::arrow::datatypes::Int64Type>().clone();
+        let rows = batch.column_by_name("row").unwrap().as_primitive::<arrow::datatypes::Int64Type>().clone();
         rows.values().to_vec()
     };
     batches.into_iter().flat_map(rows).collect()

@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::DataType;
 
 use super::*;
-use crate::model::columns::METADATA_PATCH;
+use crate::columns::METADATA_PATCH;
 
 fn builder() -> ArrivalBuilder {
     ArrivalBuilder::new(Origin { source: "file", project: "default".to_owned(), force_project: false })

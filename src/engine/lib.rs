@@ -1,0 +1,58 @@
+//! The DataFusion session: dialect, names, tables, functions.
+//!
+//! A statement passes these steps; everything up to the physical plan runs on a thread with a large stack:
+//!
+//! ```text
+//! text ──lex──▶ tokens ──join dotted names, fold ORs, limits──▶ syntax tree ──parameters──▶
+//!      ──resolve (scopes, aliases, output names, open names)──▶ syntax tree of exact names
+//!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
+//! ```
+
+mod balance;
+mod catalog;
+mod compare;
+mod copy;
+mod derived;
+mod describe;
+mod error;
+mod filtered;
+mod functions;
+mod ids;
+mod inner;
+mod items;
+mod limits;
+mod long;
+mod optimizer;
+mod overflow;
+mod params;
+mod parse;
+mod per_trace;
+mod planner;
+mod prepared;
+mod remote;
+mod resolve;
+mod rows;
+mod session;
+mod spill;
+mod stop;
+mod store;
+mod structure;
+mod table_functions;
+mod tables;
+mod zeros;
+
+pub use catalog::{Relation, TableFunction};
+pub use derived::with_open_names;
+pub use describe::{Description, FunctionDescription, FunctionKind, TableDescription, column_note};
+pub use error::EngineError;
+pub use filtered::Selected;
+pub use ids::IdKind;
+pub use params::{Param, ParamType, Params, parse_param};
+pub use prepared::Prepared;
+pub use remote::Remark;
+pub use rows::RowFilter;
+pub use session::{Engine, EngineConfig};
+pub use spanql_filter::compare::compare_mixed_types;
+pub use spill::spilling_into;
+pub use store::StoreEngine;
+pub use tables::{ColumnFact, column_facts, type_name};

@@ -1,0 +1,9 @@
+//! What SQL and the filter language are written in: the dialect, tokens with their places, dotted names as one name.
+
+mod fold;
+mod lex;
+mod sql_dialect;
+
+pub use fold::fold_equalities;
+pub use lex::{JoinedNames, Lexeme, join_dotted_names, lex, lex_as_far_as_possible, split_statements};
+pub use sql_dialect::SpanqlDialect;

@@ -1,0 +1,40 @@
+//! The vendors' filter languages: from text to a DataFusion expression, and back where that can be said.
+//!
+//! ```text
+//! Arize text ────────┐                                    ┌──▶ Arize text
+//! Opik OQL, list ────┼──▶ Filter: an Expr over columns ───┼──▶ Opik list         said, what is left, exact or not
+//! Phoenix parameters ┘    of spans, traces or sessions    └──▶ Phoenix parameters
+//! ```
+//!
+//! A filter's expression names columns by their canonical names, without a table. It says what was written: text is
+//! compared with numbers when a plan is made of it (see [`compare_mixed_types`](crate::compare::compare_mixed_types)),
+//! and names that a table has no column of are computed there, or read as null.
+
+pub mod arize;
+pub mod compare;
+mod condition;
+mod contains;
+pub mod dialect;
+mod error;
+mod join;
+mod limits;
+mod names;
+pub mod numbers;
+pub mod opik;
+pub mod pattern;
+pub mod phoenix;
+mod said;
+#[cfg(test)]
+mod sample;
+mod simple;
+pub mod sql;
+mod translate;
+
+pub use condition::{Filter, columns};
+pub use contains::{contains, contains_udf};
+pub use error::FilterError;
+pub use join::{all_of, any_of, conjuncts};
+pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
+pub use names::{Names, Unknown};
+pub use said::Said;
+pub use translate::{Language, TranslateError, Translation, translate};

@@ -1,9 +1,0 @@
-//! What SQL and the filter language are written in: the dialect, tokens with their places, dotted names as one name.
-
-mod dialect;
-mod fold;
-mod lex;
-
-pub(crate) use dialect::SpanqlDialect;
-pub(crate) use fold::fold_equalities;
-pub(crate) use lex::{JoinedNames, Lexeme, join_dotted_names, lex, lex_as_far_as_possible, split_statements};
