@@ -7,6 +7,7 @@ use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::lease::Lease;
+use super::maintained::{Compacted, Version};
 use super::manifest::{self, Manifest, Segment};
 use super::pool::Pool;
 use super::publish::ATTEMPTS;
@@ -17,26 +18,6 @@ use super::{Committed, Store};
 const SMALL_ROWS: u64 = 32 * 1024;
 /// As many small segments in one project are joined after a commit.
 const MANY_SMALL: usize = 8;
-
-/// One version of a store, as `store versions` lists it.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// Its number.
-    pub number: u64,
-    /// Its manifest, or why it cannot be read.
-    pub manifest: std::result::Result<Manifest, String>,
-}
-
-/// What a compaction did, or an upgrade.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Compacted {
-    /// Segments that were written again.
-    pub segments_before: usize,
-    /// Segments they became.
-    pub segments_after: usize,
-    /// Why the disk did not confirm it: every reader sees it, but it may be gone after a power failure.
-    pub not_synced: Option<String>,
-}
 
 fn is_small(segment: &Segment) -> bool {
     segment.rows < SMALL_ROWS && segment.memory_bytes < SEGMENT_BYTES / 2

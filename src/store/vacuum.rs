@@ -22,24 +22,12 @@ use super::Store;
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::lease;
+use super::maintained::Vacuumed;
 use super::manifest::{self, Manifest};
 use super::place::Place;
 
 /// Folders of files that manifests name, or nobody.
 const FOLDERS: [&str; 6] = ["segments", "traces", "stats", TOMBSTONES, LEDGER, "tmp"];
-
-/// What a vacuum removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Vacuumed {
-    /// Manifests of old versions.
-    pub versions: usize,
-    /// Other files.
-    pub files: usize,
-    /// Bytes of all of them.
-    pub bytes: u64,
-    /// Writers that were at work, whose files and versions stay.
-    pub writers: usize,
-}
 
 /// A file of the store as a listing shows it.
 struct Listed {

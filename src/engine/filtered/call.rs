@@ -3,9 +3,10 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::lit;
 
+use super::pattern;
+use super::selected::{Filtered, Selects};
 use super::table::{SESSIONS, SPANS, TRACES, bad_argument, beside, spans_table};
 use super::trees::{Session, holding_trace};
-use super::{Filtered, Selects, pattern};
 use crate::catalog::Catalog;
 use crate::error::EngineError;
 use crate::ids::{IdKind, whole_id};

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use arrow::datatypes::Schema;
 use datafusion_expr::{Between, Expr, Operator};
 
-use super::name;
+use super::name::name;
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::{MAX_BYTES, with_stack};

@@ -7,7 +7,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{Between, Cast, InList, Like, TryCast};
 use datafusion_expr::{BinaryExpr, Expr, Operator, ident};
 
-use super::name;
+use super::name::name;
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, contains_call};
 use crate::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use datafusion_expr::{Expr, ident, lit};
 
-use super::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN};
+use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN};
 use crate::{Filter, FilterError, MAX_TERMS, Names, all_of};
 use spanql_model::columns::{Content, KIND, NAME, PARENT_ID, SPAN_ID, STATUS_CODE, TRACE_ID, canonical};
 use spanql_model::json::{compact_list, compact_object};

@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use super::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
+use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, is_only_text};
 use crate::{MAX_BYTES, Said, columns, with_stack};

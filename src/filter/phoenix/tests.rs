@@ -7,8 +7,9 @@ use datafusion_expr::{Expr, ident, lit, not};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::parameters::KINDS;
 use super::*;
-use crate::{Names, Unknown, all_of, any_of, sample};
+use crate::{FilterError, MAX_BYTES, Names, Unknown, all_of, any_of, sample};
 use spanql_model::columns::{self, spans_schema};
 
 fn schema() -> SchemaRef {

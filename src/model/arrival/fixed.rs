@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::cells::{Cells, Values};
-use super::{Misfit, shown};
+use super::misfit::{Misfit, shown};
 use crate::columns::{
     CANONICAL, Column, Content, KIND, PARENT_ID, PROJECT, SESSION_ID, SPAN_ID, STATUS_CODE, TRACE_ID, USER_ID,
 };

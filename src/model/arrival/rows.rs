@@ -163,7 +163,7 @@ impl ArrivalBuilder {
         let mut scanner = Scanner::new(text);
         scanner.blanks();
         if scanner.byte() != Some(b'{') {
-            let shown = super::shown(Value::Nested(text.trim()));
+            let shown = super::misfit::shown(Value::Nested(text.trim()));
             return Err(Misfit::Row(format!("expected one JSON object for a span, found: {shown}")));
         }
         self.object(&mut scanner, ROOT, 1, &mut cells)?;
@@ -303,7 +303,7 @@ impl ArrivalBuilder {
         if let Some((change, column)) = self.changes.first().filter(|_| self.strict) {
             let value = cells.iter().rev().find(|(node, _)| self.keys.get(*node).name == *column);
             let value = value.filter(|_| *change != Change::KeyTwice);
-            let shown = value.map_or_else(|| "a value".to_owned(), |(_, value)| super::shown(*value));
+            let shown = value.map_or_else(|| "a value".to_owned(), |(_, value)| super::misfit::shown(*value));
             let reason = format!("{shown} {}", change.complaint());
             return Err(Misfit::Value { column: column.clone(), reason });
         }

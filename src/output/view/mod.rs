@@ -12,6 +12,7 @@
 //! session.rs   a session: facts, then its turns
 //!   said.rs      what a person would call the text of an input or output
 //!   wrap.rs      text folded to a width
+//! options.rs   how both are to look
 //! line.rs      a line that never grows beyond its width
 //! cells.rs     columns of batches by name
 //! units.rs     times, counts and costs in words
@@ -27,6 +28,7 @@ mod focus;
 mod layout;
 mod line;
 mod objects;
+mod options;
 #[cfg(test)]
 mod properties;
 mod said;
@@ -41,35 +43,8 @@ mod wrap;
 
 pub use focus::Focus;
 pub use objects::{SessionJson, write_trace_json};
+pub use options::ViewOptions;
 pub use session::SessionView;
 pub use spans::trace_columns;
 pub use trace::write_trace;
 pub(super) use wrap::fold_all;
-
-use super::Zone;
-
-/// Columns of a view where no terminal says how many it has.
-const PIPE_WIDTH: usize = 120;
-
-/// How a trace or a session is to look. The default is 120 columns wide, in UTC, without colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ViewOptions {
-    /// Terminal columns that no line exceeds; `None`: 120.
-    pub width: Option<usize>,
-    /// Whether terminal colours may be used.
-    pub color: bool,
-    /// Zone of timestamps.
-    pub zone: Zone,
-    /// Whether the whole is enclosed in a [`Fence`](super::Fence).
-    pub fence: bool,
-    /// Which spans of a trace are shown.
-    pub focus: Focus,
-    /// Whether inputs, outputs and what failed spans say are shown, whole.
-    pub full: bool,
-}
-
-impl ViewOptions {
-    fn columns(&self) -> usize {
-        self.width.unwrap_or(PIPE_WIDTH)
-    }
-}

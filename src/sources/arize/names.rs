@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::Arize;
 use super::rest::{NO_HOST, Rest, Space};
+use super::source::Arize;
 use crate::error::SourceError;
 use crate::remote::Project;
 use spanql_model::nearest::nearest;

@@ -7,6 +7,7 @@
 mod arize;
 mod edit;
 mod environment;
+mod error;
 mod file;
 mod given;
 mod secret;
@@ -14,29 +15,6 @@ mod secret;
 pub use arize::{ArizeSettings, FlightEndpoint, FoundArize, ShownSetting};
 pub use edit::{Edited, Key, config_file, is_open, set, unset};
 pub use environment::Environment;
+pub use error::ConfigError;
 pub use file::{PROFILE_VARIABLE, profile_in_use};
 pub use secret::Secret;
-
-/// Why settings cannot be used. Never holds a key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A file of settings cannot be read.
-    #[error("{file}: {reason}")]
-    File {
-        /// Its path.
-        file: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A setting cannot be what it is.
-    #[error("{place}: {reason}")]
-    Value {
-        /// The setting, and where it stands.
-        place: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A setting that is needed is not there.
-    #[error("{0}")]
-    Missing(String),
-}

@@ -1,6 +1,6 @@
 //! Writing pulls down, and forgetting those that say nothing any more.
 
-use super::{Ledger, Pull, Slice, now};
+use super::pulls::{Ledger, Pull, Slice, now};
 use crate::error::Result;
 use crate::files::WrittenFile;
 use crate::manifest::{FileRef, Manifest};

@@ -9,8 +9,9 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType
 
 use super::super::error::Result;
 use super::super::open_columns::type_of;
+use super::super::packed::Place;
 use super::super::packed::{PACKED, Values};
-use super::{Merged, Place};
+use super::merged::Merged;
 use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_model::types::OpenType;
 

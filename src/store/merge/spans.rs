@@ -13,8 +13,9 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
 use super::super::open_columns::{Folding, widen};
+use super::super::packed::Place;
 use super::super::sizes::row_sizes;
-use super::{Layout, Merged, Place};
+use super::merged::{Layout, Merged};
 use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_trace::TreeInput;
 

@@ -38,8 +38,7 @@ impl Tree {
     /// The items that a module takes, with the modules that define them.
     fn imported(&self, id: ModuleId) -> BTreeSet<(ModuleId, String)> {
         let code = &self.modules[id].code;
-        let uses = code.uses.iter().filter(|import| !import.is_re_export);
-        let paths = uses.map(|import| &import.path).chain(&code.paths);
+        let paths = code.uses.iter().map(|import| &import.path).chain(&code.paths);
         let named = paths.flat_map(|path| self.named(id, path, &mut vec![]));
         let items = named.filter_map(|named| match named {
             Named::Item(module, name) => Some((module, name)),

@@ -9,8 +9,8 @@ use super::root;
 use super::tree::members;
 
 /// From the bottom up. Members of one layer do not depend on each other.
-const LAYERS: [&[&str]; 6] =
-    [&["model"], &["trace", "syntax"], &["store", "filter", "demo"], &["config"], &["sources"], &["engine", "output"]];
+const LAYERS: [&[&str]; 5] =
+    [&["model"], &["trace"], &["store", "filter", "demo"], &["sources"], &["engine", "output"]];
 
 /// Members that depend on no others than these.
 const ONLY: [(&str, &[&str]); 1] = [("output", &["model", "trace"])];

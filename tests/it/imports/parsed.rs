@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, Ident, ImplItem, Item, ItemConst, ItemEnum, ItemFn, ItemMod, ItemStatic, ItemStruct, ItemTrait,
-    ItemType, ItemUnion, ItemUse, Macro, Meta, Path, Token, TraitItem, UseTree, Visibility,
+    ItemType, ItemUnion, ItemUse, Macro, Meta, Path, Token, TraitItem, UseTree,
 };
 
 /// Names joined by `::`.
@@ -16,8 +16,6 @@ pub(super) type Segments = Vec<String>;
 pub(super) struct Use {
     pub(super) path: Segments,
     pub(super) given: Given,
-    /// Whether it only hands names on.
-    pub(super) is_re_export: bool,
 }
 
 #[derive(PartialEq)]
@@ -102,9 +100,7 @@ impl Visit<'_> for Parsed {
     }
 
     fn visit_item_use(&mut self, item: &ItemUse) {
-        let is_re_export = !matches!(item.vis, Visibility::Inherited);
-        let given = given(&item.tree, vec![]).into_iter();
-        self.uses.extend(given.map(|(path, given)| Use { path, given, is_re_export }));
+        given(&item.tree, vec![], &mut self.uses);
     }
 
     fn visit_path(&mut self, path: &Path) {
@@ -124,23 +120,24 @@ impl Visit<'_> for Parsed {
     }
 }
 
-/// What a tree of imports gives, each with its path.
-fn given(tree: &UseTree, mut path: Segments) -> Vec<(Segments, Given)> {
-    match tree {
+/// Adds what a tree of imports gives.
+fn given(tree: &UseTree, mut path: Segments, uses: &mut Vec<Use>) {
+    let (path, given) = match tree {
         UseTree::Path(tree) => {
             path.push(name(&tree.ident));
-            given(&tree.tree, path)
+            return given(&tree.tree, path, uses);
         }
-        UseTree::Group(group) => group.items.iter().flat_map(|tree| given(tree, path.clone())).collect(),
-        UseTree::Glob(_) => vec![(path, Given::All)],
+        UseTree::Group(group) => return group.items.iter().for_each(|tree| given(tree, path.clone(), uses)),
+        UseTree::Glob(_) => (path, Given::All),
         UseTree::Name(tree) => {
             let path = joined(path, &tree.ident);
             let last = path.last().cloned().map_or(Given::Nothing, Given::Name);
-            vec![(path, last)]
+            (path, last)
         }
-        UseTree::Rename(tree) if tree.rename == "_" => vec![(joined(path, &tree.ident), Given::Nothing)],
-        UseTree::Rename(tree) => vec![(joined(path, &tree.ident), Given::Name(name(&tree.rename)))],
-    }
+        UseTree::Rename(tree) if tree.rename == "_" => (joined(path, &tree.ident), Given::Nothing),
+        UseTree::Rename(tree) => (joined(path, &tree.ident), Given::Name(name(&tree.rename))),
+    };
+    uses.push(Use { path, given });
 }
 
 /// `a::self` is `a`.
