@@ -66,10 +66,15 @@
 //! Everything that reads input is strict about what it promises and lenient about what it meets: the text of a span is data
 //! written by strangers, and no shape of it may end in a panic.
 
+// What only a feature that is left out uses is no mistake.
+#![cfg_attr(not(all(feature = "serve", feature = "report", feature = "repl")), allow(dead_code))]
+
 pub mod cli;
 pub mod pull;
+#[cfg(feature = "repl")]
 pub mod repl;
 pub mod report;
+#[cfg(feature = "serve")]
 pub mod serve;
 
 pub use spanql_demo as demo;

@@ -1,23 +1,17 @@
 //! `spanql config`: settings, where they come from, and whether they work.
 
-use std::borrow::Cow;
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use rustyline::completion::Completer;
-use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
-use rustyline::history::DefaultHistory;
-use rustyline::validate::Validator;
-use rustyline::{Behavior, ColorMode, Config, Editor, Helper};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset, RemoteOptions};
 use super::context::{Context, counted};
 use super::failure::Failure;
+#[cfg(feature = "repl")]
+use super::prompt::typed;
 use spanql_model::nearest::nearest;
 use spanql_sources::SourceError;
 use spanql_sources::arize::{self, Arize};
@@ -186,48 +180,12 @@ fn ask(name: &str, hidden: bool) -> anyhow::Result<String> {
         stdin.read_to_string(&mut text).context("cannot read the value from stdin")?;
         return Ok(text.trim().to_owned());
     }
-    // On such a terminal nothing can be hidden.
-    if hidden && std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term == "emacs" || term == "cons25") {
-        let help = format!("this terminal would show the key: pipe it in, as in `spanql config set {name} < file`");
-        return Err(Failure::Usage(help).into());
-    }
-    // It is hidden by how it is drawn, so it has to be drawn so whatever the terminal likes.
-    let config = Config::builder().color_mode(ColorMode::Forced).behavior(Behavior::PreferTerm).build();
-    let mut editor: Editor<Asking, DefaultHistory> = Editor::with_config(config)?;
-    editor.set_helper(Some(Asking { hidden }));
-    match editor.readline(&format!("{name}: ")) {
-        Ok(value) => Ok(value),
-        Err(rustyline::error::ReadlineError::Interrupted | rustyline::error::ReadlineError::Eof) => {
-            Err(Failure::Interrupted.into())
-        }
-        Err(error) => Err(anyhow::Error::new(error).context("cannot ask for the value")),
-    }
+    typed(name, hidden)
 }
 
-/// How a line is drawn that is asked for.
-struct Asking {
-    hidden: bool,
+/// What a person types; without the shell's editor there is nothing that hides it.
+#[cfg(not(feature = "repl"))]
+fn typed(name: &str, _: bool) -> anyhow::Result<String> {
+    let help = format!("pipe the value in, as in `spanql config set {name} < file`");
+    Err(Failure::Usage(help).into())
 }
-
-impl Highlighter for Asking {
-    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if self.hidden { Cow::Owned(" ".repeat(line.width())) } else { Cow::Borrowed(line) }
-    }
-
-    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
-        // What is typed would be written as it is otherwise.
-        self.hidden
-    }
-}
-
-impl Completer for Asking {
-    type Candidate = String;
-}
-
-impl Hinter for Asking {
-    type Hint = String;
-}
-
-impl Validator for Asking {}
-
-impl Helper for Asking {}

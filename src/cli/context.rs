@@ -11,8 +11,8 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Arguments, ColorChoice, ErrorFormat, Global, MemorySize, ResultOptions};
 use super::failure::Failure;
+use super::pager::Pager;
 use super::target::{Screen, Target, stdout};
-use crate::repl::Pager;
 use spanql_output::{Format, Options, ResultWriter, Zone, escape_terminal};
 use spanql_store::{Snapshot, Store, StoreError, found_place, home_path};
 

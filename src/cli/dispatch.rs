@@ -4,11 +4,11 @@ use clap::CommandFactory;
 
 use super::args::{Arguments, Command, SessionsCommand, SpansCommand, TracesCommand};
 use super::context::Context;
-use super::failure::Failure;
-use super::{
-    config, demo, export, filter, import, list, pull, query, remote, report, run, schema, serve, show, skill, store,
-    target,
-};
+#[cfg(feature = "report")]
+use super::report;
+use super::{config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target};
+#[cfg(feature = "serve")]
+use super::{demo, serve};
 
 /// Carries out a command that is none of the shell.
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         Command::Spaces(arguments) => remote::spaces(context, arguments).await,
         Command::Query(arguments) => query::run(context, arguments).await,
         Command::Run(arguments) => run::run(context, arguments).await,
+        #[cfg(feature = "report")]
         Command::Report(arguments) => report::run(context, *arguments).await,
         Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
         Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
@@ -33,7 +34,9 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         Command::Config { command } => config::run(context, command).await,
         Command::Skill => skill::run(),
         Command::Store { command } => store::run(context, command).await,
+        #[cfg(feature = "serve")]
         Command::Demo(arguments) => demo::run(context, arguments).await,
+        #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Completions { shell } => {
             // Into a pipe that its reader closes, the generator would panic.
@@ -42,6 +45,7 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
             Ok(std::io::Write::write_all(&mut target::stdout()?, &script)?)
         }
         // The shell is no command of itself.
-        Command::Repl(_) => Err(Failure::Usage("this is the shell already".into()).into()),
+        #[cfg(feature = "repl")]
+        Command::Repl(_) => Err(super::failure::Failure::Usage("this is the shell already".into()).into()),
     }
 }

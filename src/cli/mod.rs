@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod context;
 mod cursor;
+#[cfg(feature = "serve")]
 mod demo;
 mod dispatch;
 mod exit;
@@ -17,16 +18,23 @@ mod incomplete;
 mod interrupt;
 mod list;
 mod listed;
+#[cfg_attr(not(feature = "repl"), allow(dead_code))]
+mod pager;
 mod panics;
 mod partial;
 mod place;
+#[cfg(feature = "repl")]
+mod prompt;
 mod pull;
 mod query;
 mod remote;
+#[cfg(feature = "repl")]
 mod repl;
+#[cfg(feature = "report")]
 mod report;
 mod run;
 mod schema;
+#[cfg(feature = "serve")]
 mod serve;
 mod show;
 mod skill;
@@ -38,7 +46,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, ReplArguments};
+use args::{Arguments, Command};
 use context::Context;
 use failure::Failure;
 use interrupt::Interrupts;
@@ -72,20 +80,23 @@ fn end() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&anyhow::Error::new(error).context("cannot start")),
     };
-    let shell = match arguments.command {
-        Some(command) if arguments.continue_on_error && !matches!(command, Command::Repl(_)) => {
+    let command = match arguments.command {
+        Some(command) if arguments.continue_on_error && !is_shell(&command) => {
             let why = "--continue-on-error is for the shell, which reads statements from stdin";
             return context.fail(&Failure::Usage(why.into()).into());
         }
-        None => Ok(ReplArguments { continue_on_error: arguments.continue_on_error, ..ReplArguments::default() }),
-        Some(Command::Repl(shell)) => Ok(shell),
-        Some(command) => Err(command),
+        Some(command) => command,
+        None => match without_command(arguments.continue_on_error) {
+            Some(command) => command,
+            None => return context.fail(&Failure::Usage("no command: see `spanql --help`".into()).into()),
+        },
     };
-    let pulling = matches!(shell, Err(Command::Pull(_)));
-    let outcome = match shell {
+    let pulling = matches!(command, Command::Pull(_));
+    let outcome = match command {
         // The shell has its own answer to Ctrl-C.
-        Ok(shell) => runtime.block_on(repl::run(&context, shell)),
-        Err(command) => runtime.block_on(interruptible(command, &context)),
+        #[cfg(feature = "repl")]
+        Command::Repl(shell) => runtime.block_on(repl::run(&context, shell)),
+        command => runtime.block_on(interruptible(command, &context)),
     };
     match outcome {
         Ok(()) => {
@@ -108,10 +119,35 @@ fn end() -> ExitCode {
     }
 }
 
+/// What is meant where no command is named: the shell.
+#[cfg(feature = "repl")]
+fn without_command(continue_on_error: bool) -> Option<Command> {
+    Some(Command::Repl(args::ReplArguments { continue_on_error, ..Default::default() }))
+}
+
+#[cfg(not(feature = "repl"))]
+fn without_command(_: bool) -> Option<Command> {
+    None
+}
+
+#[cfg(feature = "repl")]
+fn is_shell(command: &Command) -> bool {
+    matches!(command, Command::Repl(_))
+}
+
+#[cfg(not(feature = "repl"))]
+fn is_shell(_: &Command) -> bool {
+    false
+}
+
 /// Runs a command until it is done or Ctrl-C is pressed.
 async fn interruptible(command: Command, context: &Context) -> anyhow::Result<()> {
+    #[cfg(feature = "serve")]
+    let serves = matches!(command, Command::Serve(_));
+    #[cfg(not(feature = "serve"))]
+    let serves = false;
     // A server has its own answer to SIGTERM.
-    let mut interrupts = Interrupts::listen(true, !matches!(command, Command::Serve(_)))?;
+    let mut interrupts = Interrupts::listen(true, !serves)?;
     tokio::select! {
         outcome = dispatch::run(command, context) => outcome,
         () = interrupts.pressed() => Err(Failure::Interrupted.into()),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
+use super::pager::Pager;
 use super::partial::Partial;
-use crate::repl::Pager;
 use spanql_output::Format;
 
 /// Bytes that wait to be written.

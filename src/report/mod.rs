@@ -7,38 +7,57 @@
 //!          └─ values in the text ───────────┘└─ results_json
 //! ```
 
+#[cfg(feature = "report")]
 mod block;
+#[cfg(feature = "report")]
 mod chart;
 mod checks;
+#[cfg(feature = "report")]
 mod document;
 mod error;
 mod expect;
+#[cfg(feature = "report")]
 mod filled;
+#[cfg(feature = "report")]
 mod html;
 mod library;
+#[cfg(feature = "report")]
 mod markdown;
 mod params;
+#[cfg(feature = "report")]
 mod reports;
+#[cfg(feature = "report")]
 mod results;
+#[cfg(feature = "report")]
 mod run;
 mod saved;
+#[cfg(feature = "report")]
 mod values;
 
+#[cfg(feature = "report")]
 pub use block::Block;
+#[cfg(feature = "report")]
 pub use chart::{ChartKind, ChartSpec};
 pub use checks::{Checks, Outcome};
+#[cfg(feature = "report")]
 pub use document::{Document, Piece};
 pub use error::ReportError;
 pub use expect::Expectation;
+#[cfg(feature = "report")]
 pub use filled::{Data, Filled, Part};
+#[cfg(feature = "report")]
 pub use html::write_html;
 pub use library::Library;
+#[cfg(feature = "report")]
 pub use markdown::write_markdown;
 pub use params::{Declared, Kind, bind};
+#[cfg(feature = "report")]
 pub use reports::{find_report, list_reports};
+#[cfg(feature = "report")]
 pub use results::results_json;
+#[cfg(feature = "report")]
 pub use run::{BlockError, BlockFiles, Keep, Ran, run_block};
 pub use saved::{Origin, Saved};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "report"))]
 mod tests;

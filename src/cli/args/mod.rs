@@ -3,6 +3,7 @@
 mod config;
 mod look;
 mod remote;
+#[cfg(feature = "report")]
 mod report;
 mod saved;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "serve")]
 use crate::serve::Token;
 use spanql_filter::Language;
 use spanql_filter::opik::Entity;
@@ -24,6 +26,7 @@ pub(super) use look::{
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
 pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
+#[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
 
@@ -143,6 +146,7 @@ fn max_value(text: &str) -> Result<usize, String> {
     }
 }
 
+#[cfg(feature = "serve")]
 fn token(text: &str) -> Result<Token, String> {
     Token::new(text).ok_or_else(|| "a blank token protects nothing".to_owned())
 }
@@ -167,6 +171,7 @@ pub(super) enum Command {
     /// On a terminal: statements over several lines, completion, history, a pager, and commands that begin with a
     /// backslash (\\? lists them). In a pipe: statements and commands from stdin, data on stdout, and the first error ends
     /// it.
+    #[cfg(feature = "repl")]
     Repl(ReplArguments),
     /// Run a saved query
     ///
@@ -181,6 +186,7 @@ pub(super) enum Command {
     /// a name, a chart and expectations. It becomes one HTML page that needs no network and no script, or Markdown, or a
     /// directory of CSV or Parquet files. Names are looked up as those of saved queries. Exit code 1 when a block
     /// failed, 3 when a result is not as expected.
+    #[cfg(feature = "report")]
     Report(Box<ReportArguments>),
     /// Look at spans
     Spans {
@@ -224,8 +230,10 @@ pub(super) enum Command {
         command: StoreCommand,
     },
     /// Try spanql on generated spans
+    #[cfg(feature = "serve")]
     Demo(DemoArguments),
     /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
+    #[cfg(feature = "serve")]
     Serve(ServeArguments),
     /// Print how to use spanql, for coding agents
     ///
@@ -286,6 +294,7 @@ pub(super) struct QueryArguments {
     pub(super) remote: RemoteOptions,
 }
 
+#[cfg(feature = "repl")]
 #[derive(Debug, Default, Args)]
 pub(super) struct ReplArguments {
     /// In a pipe, go on behind a statement that failed; the exit code is 1 all the same
@@ -355,6 +364,7 @@ pub(super) struct Listing {
     pub(super) output: Option<String>,
 }
 
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// About how many spans to generate
@@ -368,6 +378,7 @@ pub(super) struct DemoArguments {
     pub(super) keep: Option<PathBuf>,
 }
 
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
     /// Address or name to listen on

@@ -9,7 +9,9 @@ use futures::TryStreamExt;
 use crate::cli::context::Context;
 use crate::cli::query;
 use crate::repl::{TableWords, Words};
-use crate::report::{Library, list_reports};
+use crate::report::Library;
+#[cfg(feature = "report")]
+use crate::report::list_reports;
 use spanql_engine::{Engine, EngineError, FunctionKind, Params};
 use spanql_model::columns::{INPUT, METADATA, OUTPUT, REST};
 use spanql_model::json::add_paths;
@@ -54,10 +56,20 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<(u64, Words)> {
         session_ids: ids(&engine, &format!("SELECT session_id FROM sessions ORDER BY start_time DESC LIMIT {IDS}"))
             .await?,
         queries: library.list().into_iter().flatten().map(|saved| saved.name).collect(),
-        reports: list_reports(&library).into_iter().flatten().map(|report| report.name).collect(),
+        reports: report_names(&library),
         variables: Vec::new(),
     };
     Ok((snapshot.manifest.version, words))
+}
+
+#[cfg(feature = "report")]
+fn report_names(library: &Library) -> Vec<String> {
+    list_reports(library).into_iter().flatten().map(|report| report.name).collect()
+}
+
+#[cfg(not(feature = "report"))]
+fn report_names(_: &Library) -> Vec<String> {
+    Vec::new()
 }
 
 /// The names of values in the JSON text of columns of spans, as far as some spans have them. Texts that may be long are

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(15);
 
 /// How results reach a screen, shared by those who write them and who can interrupt them.
 #[derive(Debug, Clone, Default)]
-pub struct Pager {
+pub(super) struct Pager {
     /// That of the work that is done now: what was given up before cannot reach it.
     state: Arc<Mutex<Arc<State>>>,
 }
@@ -51,33 +51,33 @@ impl Pager {
     }
 
     /// Whether a pager has the screen and the keyboard, so that Ctrl-C is meant for it.
-    pub fn is_shown(&self) -> bool {
+    pub(super) fn is_shown(&self) -> bool {
         self.now().is_shown()
     }
 
     /// Whether a pager was shown, and its user has left it.
-    pub fn was_left(&self) -> bool {
+    pub(super) fn was_left(&self) -> bool {
         let state = self.now();
         state.paged.load(Ordering::SeqCst) && !state.is_shown()
     }
 
     /// How long the user of the pager read on when everything was written.
-    pub fn read_on(&self) -> Duration {
+    pub(super) fn read_on(&self) -> Duration {
         *self.now().read_on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that what is being written is not wanted any more.
-    pub fn cancel(&self) {
+    pub(super) fn cancel(&self) {
         self.now().cancelled.store(true, Ordering::SeqCst);
     }
 
     /// Says that something new is about to be written.
-    pub fn renew(&self) {
+    pub(super) fn renew(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     /// Begins a result.
-    pub fn open(&self) -> Paged {
+    pub(super) fn open(&self) -> Paged {
         let (columns, rows) = terminal_size::terminal_size().map_or((80, 24), |(w, h)| (w.0.max(1), h.0.max(1)));
         Paged {
             state: self.now(),
@@ -95,7 +95,7 @@ impl Pager {
 ///
 /// A pager that its user leaves early is a closed pipe for the writer. Dropping waits until the user leaves.
 #[derive(Debug)]
-pub struct Paged {
+pub(super) struct Paged {
     state: Arc<State>,
     columns: usize,
     room: usize,
