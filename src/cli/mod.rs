@@ -21,6 +21,7 @@ mod panics;
 mod partial;
 mod place;
 mod pull;
+mod pulling;
 mod query;
 mod remote;
 mod repl;
