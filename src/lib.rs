@@ -2,7 +2,7 @@
 //!
 //! Spans come in as record batches, from files, a generator or a remote ([`sources::SpanSource`]); a [`store::Store`] merges
 //! them and keeps them in plain Parquet files; an [`engine::Engine`] answers SQL about the spans, traces and sessions of one
-//! version of the store, and about remotes as they are. [`pull::pull`] copies from a remote into a store, and
+//! version of the store, and about remotes as they are. [`pull::Puller`] copies from a remote into a store, and
 //! [`serve::Server`] is a remote itself.
 //!
 //! ```

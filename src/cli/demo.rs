@@ -15,19 +15,19 @@ use indicatif::HumanCount;
 use super::args::DemoArguments;
 use super::context::Context;
 use super::failure::Failure;
-use super::pull::Puller;
+use super::pulling::Pulling;
 use super::target::stdout;
 use super::{import, query};
-use crate::pull::Order;
+use crate::pull::{PullOptions, Puller, resolve};
 use crate::report::Checks;
 use crate::serve::{Server, Settings, Token};
 use spanql_demo::Generator;
 use spanql_engine::{Engine, EngineError, Param, Params};
 use spanql_model::window::Window;
 use spanql_output::{SessionView, ViewOptions, write_trace};
-use spanql_sources::arize::{self, Arize, DEFAULT_TIMEOUT};
+use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT};
 use spanql_sources::config::{ArizeSettings, FlightEndpoint, Secret};
-use spanql_store::{PullKey, Segment, Snapshot, Store};
+use spanql_store::{Segment, Snapshot, Store};
 
 /// Columns of the demo's tables where there is no terminal.
 const PIPE_WIDTH: usize = 120;
@@ -170,17 +170,10 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
     };
     let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
     for project in ready.projects {
-        let found = source.resolve(&project.name).await?;
-        let key = PullKey {
-            source: arize::NAME.to_owned(),
-            remote: source.endpoint().to_owned(),
-            space: Some(found.space),
-            into: found.project.clone(),
-            project: found.project,
-        };
-        let order = Order { jobs: 2, ..Order::new(key) };
-        let (store, source) = (Arc::clone(&store), Arc::new(source.clone()));
-        Puller { context, store, source, order }.window(window).await?;
+        let (key, _) = resolve(&source, &project.name, None).await?;
+        let options = PullOptions { jobs: 2, ..PullOptions::new(key) };
+        let puller = Puller { store: Arc::clone(&store), source: Arc::new(source.clone()), options };
+        Pulling::new(context, &puller).window(window).await?;
     }
     drop(stop);
     Ok(serving.await.context("the server stopped")??)

@@ -163,7 +163,7 @@ fn as_json(error: &anyhow::Error) -> String {
 }
 
 /// The remote's error, alone or as that of a pull.
-pub(super) fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
+fn source_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a SourceError> {
     let of_pull = cause.downcast_ref::<PullError>().and_then(PullError::source_error);
     of_pull.or_else(|| cause.downcast_ref::<SourceError>())
 }

@@ -12,8 +12,9 @@ use super::context::Context;
 use super::cursor::Cursor;
 use super::filters::{FilterOptions, one_of, read_oql, refused};
 use super::place::Place;
+use super::pull::refusal;
+use super::query;
 use super::target::Target;
-use super::{pull, query};
 use spanql_engine::{EngineError, Params, Selected};
 use spanql_filter::opik::{AnySpan, Entity, Oql};
 use spanql_filter::{FilterError, Names, all_of, pattern};
@@ -262,7 +263,8 @@ async fn write_page(
 
 /// The condition that a span starts in the window; `None` when any time will do.
 pub(super) fn starts_in(options: &WindowOptions) -> anyhow::Result<Option<Expr>> {
-    let window = pull::window_if_asked(options, Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))?;
+    let now = Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+    let window = options.range().store_window(now).map_err(refusal)?;
     let start = || Expr::Column(Column::new_unqualified(START_TIME));
     let time = |ns: i64| lit(ScalarValue::TimestampNanosecond(Some(ns), Some("UTC".into())));
     let from = (window.start > i64::MIN).then(|| start().gt_eq(time(window.start)));

@@ -26,6 +26,7 @@ mod place;
 #[cfg(feature = "repl")]
 mod prompt;
 mod pull;
+mod pulling;
 mod query;
 mod remote;
 #[cfg(feature = "repl")]

@@ -1,11 +1,30 @@
-//! Why a pull stops.
+//! Why a pull cannot begin, or stops.
 
-use spanql_sources::SourceError;
+use chrono::{DateTime, SecondsFormat};
+
+use spanql_sources::{SourceError, Window};
 use spanql_store::StoreError;
 
-/// Why a pull stopped. What has landed before stays.
+/// Why a pull cannot begin, or stopped. What has landed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
+    /// No time lies in the window.
+    #[error("the window is empty: it would begin at {} and end before {}", time(.0.start), time(.0.end))]
+    EmptyWindow(Window),
+    /// A column was asked for that no span can have.
+    #[error("there is no column {name}{}", nearest.map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    UnknownColumn {
+        /// The name as it was given.
+        name: String,
+        /// The nearest one that there is.
+        nearest: Option<&'static str>,
+    },
+    /// Columns were to be chosen, and none was.
+    #[error("no column is named")]
+    NoColumn,
+    /// A condition cannot be checked on single spans.
+    #[error("filter: {0}")]
+    Condition(String),
     /// The remote could not give a slice.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -25,4 +44,13 @@ impl PullError {
             _ => None,
         }
     }
+
+    /// Whether a remote that cannot be reached now may be later.
+    pub fn is_outage(&self) -> bool {
+        self.source_error().is_some_and(|error| error.is_transient() || matches!(error, SourceError::Silent { .. }))
+    }
+}
+
+fn time(ns: i64) -> String {
+    DateTime::from_timestamp_nanos(ns).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

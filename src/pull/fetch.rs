@@ -9,11 +9,10 @@ use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::slices::{Next, Slices};
-use super::{Order, Outcome, PullError, Watch};
-use spanql_filter::conjuncts;
+use super::{PullError, PullOptions, PullProgress, PullSummary};
 use spanql_model::columns;
 use spanql_model::window::{Window, without};
-use spanql_sources::{ExportRequest, PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
+use spanql_sources::{PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
 use spanql_store::{Import, Progress, Pull, Slice, Store, StoreError};
 
 /// Bytes of all slices together that wait in memory; more of them wait on disk.
@@ -21,12 +20,12 @@ const WAITING: usize = 48 << 20;
 
 /// A pull under way.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
+struct Run {
     store: Arc<Store>,
     source: Arc<dyn SpanSource>,
-    order: Order,
+    options: PullOptions,
     pull: Pull,
-    watch: Arc<Watch>,
+    progress: Arc<PullProgress>,
     slices: Arc<Mutex<Slices>>,
     /// Slices on their way, from the first call to the commit: each holds memory or disk.
     places: Arc<Semaphore>,
@@ -59,9 +58,9 @@ struct ReadRows {
     unmatched: u64,
 }
 
-/// What one attempt brought, taken back from the watch unless it is kept.
+/// What one attempt brought, taken back from the progress unless it is kept.
 struct Counted<'a> {
-    watch: &'a Watch,
+    progress: &'a PullProgress,
     rows: u64,
     bytes: u64,
 }
@@ -79,7 +78,7 @@ impl Drop for Asked<'_> {
 impl Counted<'_> {
     fn came(&mut self, received: &Received) {
         let (rows, bytes) = (received.rows(), received.bytes());
-        self.watch.came(rows - self.rows, bytes - self.bytes);
+        self.progress.came(rows - self.rows, bytes - self.bytes);
         (self.rows, self.bytes) = (rows, bytes);
     }
 
@@ -90,19 +89,33 @@ impl Counted<'_> {
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.watch.lost(self.rows, self.bytes);
+        self.progress.lost(self.rows, self.bytes);
     }
 }
 
-/// The columns, those without which a store would take every span for a root, and others.
-fn with_more_columns(wanted: &[String], others: Vec<String>) -> Vec<String> {
-    let mut all = wanted.to_vec();
+/// Adds the columns without which a store would take every span for a root, and others.
+fn add_columns(asked: &mut Vec<String>, others: Vec<String>) {
     for name in [columns::PARENT_ID, columns::END_TIME].map(str::to_owned).into_iter().chain(others) {
-        if !all.contains(&name) {
-            all.push(name);
+        if !asked.contains(&name) {
+            asked.push(name);
         }
     }
-    all
+}
+
+/// Pulls the times that a planned pull still lacks; `progress` says meanwhile how far it is.
+///
+/// Each slice that lands is recorded. Dropping the future leaves what has landed.
+///
+/// # Errors
+/// The first error that did not pass by trying again. Slices that had been fetched then have landed.
+pub async fn pull(
+    store: &Arc<Store>,
+    source: &Arc<dyn SpanSource>,
+    options: &PullOptions,
+    todo: Pull,
+    progress: &Arc<PullProgress>,
+) -> Result<PullSummary, PullError> {
+    Run::new(store, source, options, todo, progress).run().await
 }
 
 /// Now, in milliseconds since the epoch.
@@ -111,22 +124,23 @@ fn now() -> i64 {
 }
 
 impl Run {
-    pub(super) fn new(
+    fn new(
         store: &Arc<Store>,
         source: &Arc<dyn SpanSource>,
-        order: &Order,
+        options: &PullOptions,
         pull: Pull,
-        watch: &Arc<Watch>,
+        progress: &Arc<PullProgress>,
     ) -> Self {
         // A sample is the beginning of one stream: where it is cut is up to the remote.
-        let (rows, jobs) = if order.limit.is_some() { (u64::MAX, 1) } else { (order.slice_rows, order.jobs.max(1)) };
+        let (rows, jobs) =
+            if options.limit.is_some() { (u64::MAX, 1) } else { (options.slice_rows, options.jobs.max(1)) };
         Self {
             store: Arc::clone(store),
             source: Arc::clone(source),
-            order: order.clone(),
+            options: options.clone(),
             slices: Arc::new(Mutex::new(Slices::new(pull.remaining(), rows))),
             pull,
-            watch: Arc::clone(watch),
+            progress: Arc::clone(progress),
             places: Arc::new(Semaphore::new(jobs)),
             begun: Arc::default(),
             recorded: Arc::default(),
@@ -135,15 +149,15 @@ impl Run {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<Outcome, PullError> {
+    async fn run(mut self) -> Result<PullSummary, PullError> {
         let (sender, receiver) = mpsc::channel(1);
         let mut fetchers = JoinSet::new();
         for _ in 0..self.places.available_permits() {
             fetchers.spawn(self.clone().fetch_all(sender.clone()));
         }
         drop(sender);
-        let mut outcome = Outcome { announced: Some(0), ..Outcome::default() };
-        let landed = self.commit_all(receiver, &mut outcome).await;
+        let mut summary = PullSummary { announced: Some(0), ..PullSummary::default() };
+        let landed = self.commit_all(receiver, &mut summary).await;
         let mut failed = landed.err();
         if failed.is_some() {
             fetchers.abort_all();
@@ -158,19 +172,19 @@ impl Run {
             failed.get_or_insert(error);
         }
         let lacks = failed.is_some() && self.begun.load(Ordering::Relaxed);
-        let known = !self.pull.slices.is_empty() || self.watch.landed() > 0 || lacks;
+        let known = !self.pull.slices.is_empty() || self.progress.landed() > 0 || lacks;
         // The last slice that landed says by itself that the pull has ended.
         if known && self.pull.finished.is_none() {
             self.pull.error = failed.as_ref().map(ToString::to_string);
             self.pull.finished = Some(now());
             let recorded = self.store.record_pull(&self.pull).await;
             if failed.is_none() {
-                outcome.version = recorded?.version;
+                summary.version = recorded?.version;
             }
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok(outcome),
+            None => Ok(summary),
         }
     }
 
@@ -218,25 +232,19 @@ impl Run {
 
     /// Fetches a slice, again while that can help; `None` when it was cut into smaller ones.
     async fn fetch(&self, window: Window) -> Result<Option<(Slice, ReadRows, Unfit)>, PullError> {
-        let filter = self.order.filter.as_deref();
-        let request = ExportRequest {
-            filters: filter.map(|filter| conjuncts(filter.condition().clone())).unwrap_or_default(),
-            announced: Arc::clone(&self.order.announced),
-            columns: self.order.wanted.columns.as_deref().map(|wanted| {
-                let checked = filter.map(|filter| filter.columns(&self.order.announced)).unwrap_or_default();
-                with_more_columns(wanted, checked)
-            }),
-            sample_rate: self.order.wanted.sample_rate,
-            // Spans that the filter does not let through are not among those wanted.
-            limit: self.order.limit.filter(|_| filter.is_none()),
-            ..ExportRequest::new(&self.order.key.project, window)
-        };
+        let filter = self.options.filter.as_deref();
+        let mut request = self.options.request(window);
+        if let Some(asked) = &mut request.columns {
+            add_columns(asked, filter.map(|filter| filter.columns(&self.options.announced)).unwrap_or_default());
+        }
+        // Spans that the filter does not let through are not among those wanted.
+        request.limit = self.options.limit.filter(|_| filter.is_none());
         let attempt = || async {
             let mut stream = self.source.open(&request).await?;
             if stream.announced() != Some(0) {
                 self.begun.store(true, Ordering::Relaxed);
                 // Whether a limit makes a sample of it is known only at the end.
-                if self.order.limit.is_none() {
+                if self.options.limit.is_none() {
                     let record = || async { self.store.record_pull(&self.pull).await.map(drop) };
                     self.recorded.get_or_try_init(record).await?;
                 }
@@ -246,11 +254,11 @@ impl Run {
                 return Ok(None);
             }
             let received = Arc::clone(stream.received());
-            let mut counted = Counted { watch: &self.watch, rows: 0, bytes: 0 };
+            let mut counted = Counted { progress: &self.progress, rows: 0, bytes: 0 };
             let read = self.read(&mut stream, &mut counted).await?;
             counted.keep();
             // Of a sample, the part of the last batch that was not wanted does not count.
-            let limited = self.order.limit.is_some_and(|limit| read.import.rows() >= limit);
+            let limited = self.options.limit.is_some_and(|limit| read.import.rows() >= limit);
             let rows = if limited { read.import.rows() + read.unmatched } else { received.rows() };
             Ok(Some((Slice::new(window, stream.announced(), rows), read, received.unfit())))
         };
@@ -260,15 +268,15 @@ impl Run {
     /// The first number that is announced is that of everything, when the pull is one window.
     fn announce(&self, announced: Option<u64>) {
         let Some(announced) = announced.filter(|_| self.pull.remaining().len() == 1) else { return };
-        let known = &self.watch.announced;
+        let known = &self.progress.announced;
         let _ = known.compare_exchange(0, announced.saturating_add(1), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Reads a stream to its end, or the limit.
     async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<ReadRows, PullError> {
         let mut unmatched = 0;
-        let mut import = self.store.begin_with_memory(WAITING / self.order.jobs.max(1));
-        let mut left = self.order.limit;
+        let mut import = self.store.begin_with_memory(WAITING / self.options.jobs.max(1));
+        let mut left = self.options.limit;
         while let Some(batch) = stream.next().await {
             counted.came(stream.received());
             let came = self.renamed(batch?)?;
@@ -292,10 +300,10 @@ impl Run {
 
     /// The rows of a batch that the filter lets through.
     async fn matching(&self, batch: RecordBatch) -> Result<RecordBatch, PullError> {
-        let Some(filter) = self.order.filter.clone() else { return Ok(batch) };
+        let Some(filter) = self.options.filter.clone() else { return Ok(batch) };
         let kept = tokio::task::spawn_blocking(move || filter.matching(&batch)).await;
         let kept = kept.map_err(|panic| PullError::Internal(panic.to_string()))?;
-        let endpoint = self.order.key.remote.clone();
+        let endpoint = self.options.key.remote.clone();
         kept.map_err(|error| SourceError::Protocol { endpoint, reason: error.to_string() }.into())
     }
 
@@ -303,10 +311,10 @@ impl Run {
     fn renamed(&self, batch: RecordBatch) -> Result<RecordBatch, SourceError> {
         let Ok(at) = batch.schema().index_of(columns::PROJECT) else { return Ok(batch) };
         let mut arrays = batch.columns().to_vec();
-        let name = self.order.key.into.as_str();
+        let name = self.options.key.into.as_str();
         arrays[at] = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, batch.num_rows())));
         RecordBatch::try_new(batch.schema(), arrays).map_err(|error| SourceError::Protocol {
-            endpoint: self.order.key.remote.clone(),
+            endpoint: self.options.key.remote.clone(),
             reason: error.to_string(),
         })
     }
@@ -315,7 +323,7 @@ impl Run {
     async fn commit_all(
         &mut self,
         mut receiver: mpsc::Receiver<Fetched>,
-        outcome: &mut Outcome,
+        summary: &mut PullSummary,
     ) -> Result<(), PullError> {
         let mut missing = self.pull.remaining();
         while let Some(fetched) = receiver.recv().await {
@@ -323,7 +331,7 @@ impl Run {
             if missing.is_empty() {
                 self.pull.finished = Some(now());
             }
-            if let Err(error) = self.commit(fetched, outcome).await {
+            if let Err(error) = self.commit(fetched, summary).await {
                 self.pull.finished = None;
                 return Err(error.into());
             }
@@ -331,35 +339,35 @@ impl Run {
         Ok(())
     }
 
-    async fn commit(&mut self, fetched: Fetched, outcome: &mut Outcome) -> Result<(), StoreError> {
+    async fn commit(&mut self, fetched: Fetched, summary: &mut PullSummary) -> Result<(), StoreError> {
         let Fetched { slice, import, unfit, unmatched, _place } = fetched;
-        outcome.unmatched += unmatched;
-        outcome.announced = outcome.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
-        outcome.received += slice.received;
-        outcome.limited = self.order.limit.is_some_and(|limit| import.rows() >= limit);
-        if !outcome.limited {
+        summary.unmatched += unmatched;
+        summary.announced = summary.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
+        summary.received += slice.received;
+        summary.limited = self.options.limit.is_some_and(|limit| import.rows() >= limit);
+        if !summary.limited {
             // A limit that was not reached has left nothing out.
             self.pull.limit = None;
         }
-        if slice.is_short() && !outcome.limited {
-            outcome.short.push(slice.window);
+        if slice.is_short() && !summary.limited {
+            summary.short.push(slice.window);
         }
         if let Some((rows, reason)) = unfit {
-            outcome.unfit.get_or_insert((0, reason)).0 += rows;
+            summary.unfit.get_or_insert((0, reason)).0 += rows;
         }
-        let nothing_at_all = slice.received == 0 && self.pull.finished.is_some() && self.watch.landed() == 0;
-        if nothing_at_all && !slice.is_short() && !self.order.record_empty {
+        let nothing_at_all = slice.received == 0 && self.pull.finished.is_some() && self.progress.landed() == 0;
+        if nothing_at_all && !slice.is_short() && !self.options.record_empty {
             return Ok(());
         }
         let committed = self.store.commit_pulled(import, &self.pull, vec![slice], &Progress::default()).await?;
         let counts = committed.counts;
-        outcome.stored += counts.new + counts.updated + counts.same;
-        outcome.new += counts.new;
-        outcome.updated += counts.updated;
-        outcome.version = committed.version;
-        outcome.not_joined = committed.not_joined.or(outcome.not_joined.take());
-        outcome.not_synced = committed.not_synced.or(outcome.not_synced.take());
-        self.watch.landed.fetch_add(1, Ordering::Relaxed);
+        summary.stored += counts.new + counts.updated + counts.same;
+        summary.new += counts.new;
+        summary.updated += counts.updated;
+        summary.version = committed.version;
+        summary.not_joined = committed.not_joined.or(summary.not_joined.take());
+        summary.not_synced = committed.not_synced.or(summary.not_synced.take());
+        self.progress.landed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What has to be asked for, by what the ledger knows.
 
-use super::Order;
+use super::PullOptions;
 use spanql_model::window::{Window, united};
 use spanql_store::{Ledger, Pull, Slice};
 
@@ -26,12 +26,13 @@ pub struct Planned {
 /// Plans a pull of a window: all of it, or what is left of one that was broken off.
 ///
 /// A pull is taken up when it asked for the same window, or for one that has only moved on with time since.
-pub fn plan(ledger: &Ledger, order: &Order, window: Window, now_ms: i64) -> Planned {
-    let mut pull = new(order, window);
-    if order.limit.is_some() {
+/// `now_ms` is in ms since the epoch.
+pub fn plan(ledger: &Ledger, options: &PullOptions, window: Window, now_ms: i64) -> Planned {
+    let mut pull = new(options, window);
+    if options.limit.is_some() {
         return Planned { pull, resumes: None };
     }
-    let Some(broken) = ledger.resumable(&order.key, &order.wanted, now_ms) else {
+    let Some(broken) = ledger.resumable(&options.key, &options.projection, now_ms) else {
         return Planned { pull, resumes: None };
     };
     // A second more, because windows that move end on whole seconds.
@@ -51,16 +52,16 @@ pub fn plan(ledger: &Ledger, order: &Order, window: Window, now_ms: i64) -> Plan
 }
 
 /// Plans what is new since the last pulls and `late` ns before, and what they lack; `otherwise` when nothing was pulled
-/// yet.
-pub fn plan_new(ledger: &Ledger, order: &Order, now: i64, late: i64, otherwise: Window) -> Vec<Planned> {
-    let mut windows = ledger.missing(&order.key, &order.wanted);
-    windows.push(match ledger.frontier(&order.key, &order.wanted) {
+/// yet. `now` is in ns since the epoch.
+pub fn plan_new(ledger: &Ledger, options: &PullOptions, now: i64, late: i64, otherwise: Window) -> Vec<Planned> {
+    let mut windows = ledger.missing(&options.key, &options.projection);
+    windows.push(match ledger.frontier(&options.key, &options.projection) {
         Some(frontier) => Window { start: frontier.min(now).saturating_sub(late), end: now },
         None => otherwise,
     });
-    united(windows).into_iter().map(|window| Planned { pull: new(order, window), resumes: None }).collect()
+    united(windows).into_iter().map(|window| Planned { pull: new(options, window), resumes: None }).collect()
 }
 
-fn new(order: &Order, window: Window) -> Pull {
-    Pull { wanted: order.wanted.clone(), limit: order.limit, ..Pull::new(order.key.clone(), window) }
+fn new(options: &PullOptions, window: Window) -> Pull {
+    Pull { projection: options.projection.clone(), limit: options.limit, ..Pull::new(options.key.clone(), window) }
 }

@@ -68,7 +68,7 @@ pub use arrival::complete;
 pub use card::{Card, ColumnFacts, TooLarge};
 pub use committed::Committed;
 pub use error::{Result, StoreError};
-pub use ledger::{Gap, Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
+pub use ledger::{Gap, Ledger, Projection, Pull, PullKey, Slice, Status, Why};
 pub use maintained::{Compacted, Vacuumed, Version};
 pub use manifest::{FileRef, Manifest, Segment};
 pub use merge::Counts;

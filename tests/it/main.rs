@@ -19,6 +19,7 @@ mod leftovers;
 mod live;
 mod long;
 mod pull_cuts;
+mod pull_events;
 mod pull_faults;
 mod pull_filters;
 mod pull_names;

@@ -131,7 +131,7 @@ async fn no_debug_form_shows_the_key() {
         ("settings", format!("{settings:?} {settings:#?}")),
         ("source", format!("{arize:?} {with_rest:?} {with_rest:#?}")),
         ("request", format!("{request:?} {:?}", arize.describe(&request))),
-        ("order", format!("{:?} {:?}", puller.order, puller.source)),
+        ("options", format!("{:?} {:?}", puller.options, puller.source)),
         ("errors", format!("{failed:?} {failed} {refused:?} {refused} {broken:?} {broken}")),
         ("ledger", format!("{:?}", store.ledger().await.unwrap())),
     ] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use spanql::pull::{LATE_BRIEFLY, Outcome, Planned, Watch, plan_new, pull};
+use spanql::pull::{LATE_BRIEFLY, Planned, PullProgress, PullSummary, plan_new, pull};
 use spanql::sources::Window;
 use spanql::store::{Status, Store};
 
@@ -30,11 +30,13 @@ async fn held(store: &Store) -> u64 {
 }
 
 /// Pulls what is new at a time.
-async fn pull_new(puller: &Puller, store: &Arc<Store>, now: i64) -> Vec<Outcome> {
+async fn pull_new(puller: &Puller, store: &Arc<Store>, now: i64) -> Vec<PullSummary> {
     let mut outcomes = Vec::new();
     let ledger = store.ledger().await.unwrap();
-    for Planned { pull: planned, .. } in plan_new(&ledger, &puller.order, now, LATE_BRIEFLY, day()) {
-        outcomes.push(pull(store, &puller.source, &puller.order, planned, &Arc::new(Watch::default())).await.unwrap());
+    for Planned { pull: planned, .. } in plan_new(&ledger, &puller.options, now, LATE_BRIEFLY, day()) {
+        outcomes.push(
+            pull(store, &puller.source, &puller.options, planned, &Arc::new(PullProgress::default())).await.unwrap(),
+        );
     }
     outcomes
 }
@@ -80,8 +82,8 @@ async fn windows_may_begin_and_end_within_a_second() {
         assert!(windows.iter().all(|window| window.start % SECOND == 0 && window.end % SECOND == 0), "{windows:?}");
     }
     assert_eq!(held(&store).await, 38);
-    let key = &puller.order.key;
-    assert_eq!(store.ledger().await.unwrap().covered(key, &puller.order.wanted), [part(2, 40)]);
+    let key = &puller.options.key;
+    assert_eq!(store.ledger().await.unwrap().covered(key, &puller.options.projection), [part(2, 40)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,8 +156,8 @@ async fn new_brings_what_a_first_pull_that_came_short_lacks() {
     // The window that is asked for otherwise lies elsewhere.
     let later = Window { start: day().end + 86_400 * SECOND, end: day().end + 2 * 86_400 * SECOND };
     let ledger = store.ledger().await.unwrap();
-    for planned in plan_new(&ledger, &puller.order, later.end, LATE_BRIEFLY, later) {
-        pull(&store, &puller.source, &puller.order, planned.pull, &Arc::new(Watch::default())).await.unwrap();
+    for planned in plan_new(&ledger, &puller.options, later.end, LATE_BRIEFLY, later) {
+        pull(&store, &puller.source, &puller.options, planned.pull, &Arc::new(PullProgress::default())).await.unwrap();
     }
     assert_eq!(held(&store).await, 60);
     assert!(store.ledger().await.unwrap().incomplete(None).is_empty());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use spanql::config::{ArizeSettings, Environment};
 use spanql::model::columns;
-use spanql::pull::{Order, Outcome, PullError, Watch, plan, pull};
+use spanql::pull::{PullError, PullOptions, PullProgress, PullSummary, plan, pull};
 use spanql::sources::arize::Arize;
 use spanql::sources::{SpanSource, Window};
 use spanql::store::{PullKey, Store};
@@ -112,7 +112,7 @@ pub(crate) fn remote(variables: &[(&'static str, String)]) -> Arize {
 #[derive(Clone)]
 pub(crate) struct Puller {
     pub(crate) source: Arc<dyn SpanSource>,
-    pub(crate) order: Order,
+    pub(crate) options: PullOptions,
 }
 
 impl Puller {
@@ -124,7 +124,7 @@ impl Puller {
             project: PROJECT.to_owned(),
             into: PROJECT.to_owned(),
         };
-        Self { source: Arc::new(arize), order: Order::new(key) }
+        Self { source: Arc::new(arize), options: PullOptions::new(key) }
     }
 
     /// From a plaintext server on a port.
@@ -134,22 +134,22 @@ impl Puller {
 
     /// The same with about so many spans in a slice.
     pub(crate) fn sliced(mut self, rows: u64, jobs: usize) -> Self {
-        (self.order.slice_rows, self.order.jobs) = (rows, jobs);
+        (self.options.slice_rows, self.options.jobs) = (rows, jobs);
         self
     }
 
     /// The same for another project, under the same name in the store.
     pub(crate) fn project(mut self, name: &str) -> Self {
-        self.order.key.project = name.to_owned();
-        self.order.key.into = name.to_owned();
+        self.options.key.project = name.to_owned();
+        self.options.key.into = name.to_owned();
         self
     }
 
     /// Pulls a window, or what is left of it.
-    pub(crate) async fn pull(&self, store: &Arc<Store>, window: Window) -> Result<Outcome, PullError> {
+    pub(crate) async fn pull(&self, store: &Arc<Store>, window: Window) -> Result<PullSummary, PullError> {
         let now = chrono::Utc::now().timestamp_millis();
-        let planned = plan(&store.ledger().await.unwrap(), &self.order, window, now);
-        pull(store, &self.source, &self.order, planned.pull, &Arc::new(Watch::default())).await
+        let planned = plan(&store.ledger().await.unwrap(), &self.options, window, now);
+        pull(store, &self.source, &self.options, planned.pull, &Arc::new(PullProgress::default())).await
     }
 }
 

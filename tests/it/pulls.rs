@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use spanql::engine::Params;
 use spanql::model::window::Window;
-use spanql::store::{Pull, Slice, Store, Wanted};
+use spanql::store::{Projection, Pull, Slice, Store};
 
 use super::store_ledger::{key, land, seconds};
 use super::support::{BASE_TIME, ask_rows, engine, fail, spanql, stderr, succeed};
@@ -38,12 +38,12 @@ async fn fill(store: &Store) {
     let slice = Slice::new(seconds(0, 3_600), Some(5_000), 4_988);
     store.commit_pulled(store.begin(), &short, vec![slice], &Default::default()).await.unwrap();
 
-    let wanted = Wanted {
+    let projection = Projection {
         filter: Some("status_code = 'ERROR'".into()),
         columns: Some(vec!["name".into(), "status_code".into()]),
         sample_rate: Some(0.5),
     };
-    let sample = Pull { wanted, limit: Some(1_000), ..pull("c", "sampled", seconds(0, 10)) };
+    let sample = Pull { projection, limit: Some(1_000), ..pull("c", "sampled", seconds(0, 10)) };
     land(store, &sample, &[seconds(0, 10)]).await.unwrap();
     land(store, &pull("d", "whole", seconds(0, 4)), &[seconds(0, 4)]).await.unwrap();
 }

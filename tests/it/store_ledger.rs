@@ -9,7 +9,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use spanql::model::window::Window;
 use spanql::store::{
-    Committed, Counts, Ledger, Place, Progress, Pull, PullKey, Slice, Status, Store, StoreError, Wanted,
+    Committed, Counts, Ledger, Place, Progress, Projection, Pull, PullKey, Slice, Status, Store, StoreError,
 };
 
 use super::faulty::{Fault, Faulty};
@@ -90,7 +90,7 @@ async fn slices_are_recorded_with_their_spans() {
     let ledger = store.ledger().await.unwrap();
     let slice = &ledger.pulls[0].slices[0];
     assert_eq!((slice.announced, slice.received, slice.stored, slice.new, slice.updated), (Some(10), 10, 10, 10, 0));
-    assert_eq!(ledger.resumable(&pull.key, &Wanted::default(), pull.started), Some(&ledger.pulls[0]));
+    assert_eq!(ledger.resumable(&pull.key, &Projection::default(), pull.started), Some(&ledger.pulls[0]));
 
     // An import takes no part in it, and keeps it.
     import(&store, &[spans("checkout", seconds(8, 12), "imported")]).await.unwrap();
@@ -117,7 +117,7 @@ async fn slices_are_recorded_with_their_spans() {
     assert_eq!((pull.status(), pull.finished, pull.slices.len()), (Status::Complete, done.finished, 1));
     assert_eq!((pull.parts(), pull.announced(), pull.received()), (4, Some(30), 30));
     assert_eq!((pull.stored(), pull.new_spans(), pull.updated_spans()), (30, 18, 2));
-    assert_eq!(complete.covered(&pull.key, &Wanted::default()), [seconds(0, 30)]);
+    assert_eq!(complete.covered(&pull.key, &Projection::default()), [seconds(0, 30)]);
     assert_eq!(complete.incomplete(None), []);
 
     let ledgers = || files(&place).into_iter().filter(|file| file.starts_with("ledger/")).count();

@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::cli::filters::FilterOptions;
+use crate::pull::TimeRange;
 
 fn timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -92,6 +93,12 @@ pub(in crate::cli) struct WindowOptions {
     /// Up to this time, and not at it
     #[arg(long, value_name = "T", value_parser = time)]
     pub(in crate::cli) end_time: Option<i64>,
+}
+
+impl WindowOptions {
+    pub(in crate::cli) fn range(&self) -> TimeRange {
+        TimeRange { start: self.start_time, end: self.end_time, days: self.days }
+    }
 }
 
 #[derive(Debug, Args)]

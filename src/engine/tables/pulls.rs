@@ -104,9 +104,9 @@ fn rows(schema: SchemaRef, pulls: &[&Pull]) -> Result<RecordBatch> {
     };
     let mut columns = ListBuilder::new(StringBuilder::new());
     for pull in pulls {
-        columns.append_option(pull.wanted.columns.as_ref().map(|names| names.iter().map(Some)));
+        columns.append_option(pull.projection.columns.as_ref().map(|names| names.iter().map(Some)));
     }
-    let sample_rates: Float64Array = pulls.iter().map(|pull| pull.wanted.sample_rate).collect();
+    let sample_rates: Float64Array = pulls.iter().map(|pull| pull.projection.sample_rate).collect();
     let arrays = vec![
         text(pulls, |pull| Some(&pull.id)),
         text(pulls, |pull| Some(&pull.key.source)),
@@ -118,7 +118,7 @@ fn rows(schema: SchemaRef, pulls: &[&Pull]) -> Result<RecordBatch> {
         time(&|pull| pull.finished?.checked_mul(MILLISECOND)),
         time(&|pull| Some(pull.window.start)),
         time(&|pull| Some(pull.window.end)),
-        text(pulls, |pull| pull.wanted.filter.as_deref()),
+        text(pulls, |pull| pull.projection.filter.as_deref()),
         Arc::new(columns.finish()),
         Arc::new(sample_rates),
         number(&|pull| pull.limit),

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::DateTime;
 use indicatif::HumanCount;
 
-use super::{Ledger, PullKey, Slice, Wanted};
+use super::{Ledger, Projection, PullKey, Slice};
 use spanql_model::time::NANOS;
 use spanql_model::window::{Window, united};
 
@@ -80,7 +80,7 @@ impl Ledger {
             let (mut missing, mut why) = (self.gap(number), None);
             if missing.is_empty() {
                 missing = self.part_gap(number);
-                let Wanted { filter, columns, .. } = pull.wanted.clone();
+                let Projection { filter, columns, .. } = pull.projection.clone();
                 why = Some(Why::Part { filter, columns });
             }
             if missing.is_empty() {
@@ -112,7 +112,7 @@ impl Ledger {
         let short: Vec<&Slice> = pull.slices.iter().filter(lacks).collect();
         let only_short = united(short.iter().map(|slice| slice.window));
         if pull.is_sample() {
-            Why::Sample { limit: pull.limit, rate: pull.wanted.share() }
+            Why::Sample { limit: pull.limit, rate: pull.projection.share() }
         } else if missing.iter().all(|window| only_short.iter().any(|short| short.contains(window))) {
             let sum = |number: fn(&Slice) -> u64| short.iter().map(|slice| number(slice)).fold(0, u64::saturating_add);
             Why::Short { announced: sum(|slice| slice.announced.unwrap_or_default()), received: sum(|s| s.received) }

@@ -11,5 +11,5 @@ mod record;
 mod tests;
 
 pub use gap::{Gap, Why};
-pub use pulls::{Ledger, Pull, PullKey, Slice, Status, Wanted};
+pub use pulls::{Ledger, Projection, Pull, PullKey, Slice, Status};
 pub(crate) use record::Record;

@@ -28,7 +28,7 @@ pub struct PullKey {
 
 /// Which spans of a window a pull asks for, and which of their columns; all of both by default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct Projection {
     /// Only spans that match this filter, in words that are the same for the same filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -53,7 +53,7 @@ pub struct Pull {
     pub window: Window,
     /// Which spans of them.
     #[serde(flatten)]
-    pub wanted: Wanted,
+    pub projection: Projection,
     /// At most so many spans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
@@ -111,7 +111,7 @@ impl Status {
     }
 }
 
-impl Wanted {
+impl Projection {
     /// The share of the traces, when it is less than all.
     pub(super) fn share(&self) -> Option<f64> {
         self.sample_rate.filter(|rate| *rate < 1.0)
@@ -165,7 +165,7 @@ impl Pull {
             key,
             started: now(),
             window,
-            wanted: Wanted::default(),
+            projection: Projection::default(),
             limit: None,
             slices: Vec::new(),
             error: None,
@@ -185,7 +185,7 @@ impl Pull {
 
     /// Whether it asked for a part of the spans only: for some at most, or for a share of the traces.
     pub fn is_sample(&self) -> bool {
-        self.limit.is_some() || self.wanted.share().is_some()
+        self.limit.is_some() || self.projection.share().is_some()
     }
 
     /// What became of it.

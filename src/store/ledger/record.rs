@@ -85,7 +85,7 @@ impl Ledger {
     /// Whether later pulls got all that this one got, and nothing that it asked for is missing.
     fn is_replaced(&self, number: usize) -> bool {
         let pull = &self.pulls[number];
-        let later = self.covered_since(number + 1, &pull.key, &pull.wanted);
+        let later = self.covered_since(number + 1, &pull.key, &pull.projection);
         let own = if pull.limit.is_none() { pull.landed() } else { Vec::new() };
         without(&own, &later).is_empty() && self.gap(number).is_empty()
     }
@@ -99,7 +99,7 @@ impl Ledger {
         let leans = |other: &usize| {
             let other = &self.pulls[*other];
             let (a, b) = (other.window, pull.window);
-            let asked_all = !other.is_sample() && other.wanted.is_whole();
+            let asked_all = !other.is_sample() && other.projection.is_whole();
             let clean = asked_all && other.remaining().is_empty() && !other.slices.iter().any(Slice::is_short);
             other.key == pull.key && !clean && a.start < b.end && b.start < a.end
         };

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::record::KEPT;
-use super::{Ledger, Pull, PullKey, Slice, Status, Wanted, Why};
+use super::{Ledger, Projection, Pull, PullKey, Slice, Status, Why};
 use spanql_model::time::NANOS;
 use spanql_model::window::Window;
 
@@ -50,7 +50,7 @@ fn slices() -> impl Strategy<Value = Slice> {
         .prop_map(|(window, announced)| Slice { landed: END, ..Slice::new(window, announced, 5) })
 }
 
-fn wanted() -> impl Strategy<Value = Wanted> {
+fn projection() -> impl Strategy<Value = Projection> {
     let columns = prop_oneof![
         6 => Just(None),
         1 => Just(Some(vec!["a".to_owned()])),
@@ -59,18 +59,18 @@ fn wanted() -> impl Strategy<Value = Wanted> {
     ];
     let filter = prop_oneof![4 => Just(None), 1 => Just(Some("x".to_owned())), 1 => Just(Some("y".to_owned()))];
     let rate = prop_oneof![6 => Just(None), 1 => Just(Some(1.0)), 1 => Just(Some(0.5)), 1 => Just(Some(0.1))];
-    (filter, columns, rate).prop_map(|(filter, columns, sample_rate)| Wanted { filter, columns, sample_rate })
+    (filter, columns, rate).prop_map(|(filter, columns, sample_rate)| Projection { filter, columns, sample_rate })
 }
 
 fn pulls() -> impl Strategy<Value = Vec<Pull>> {
     let limit = prop_oneof![5 => Just(None), 1 => Just(Some(100))];
-    let one = (0..2, windows(), wanted(), limit, vec(slices(), 0..5));
+    let one = (0..2, windows(), projection(), limit, vec(slices(), 0..5));
     vec(one, 0..8).prop_map(|pulls| {
         let numbered = pulls.into_iter().enumerate();
-        let pull = |(number, (project, window, wanted, limit, slices))| Pull {
+        let pull = |(number, (project, window, projection, limit, slices))| Pull {
             id: format!("{number}"),
             started: number as i64,
-            wanted,
+            projection,
             limit,
             slices,
             ..Pull::new(key(if project == 0 { "checkout" } else { "search" }), window)
@@ -83,14 +83,14 @@ fn pulls() -> impl Strategy<Value = Vec<Pull>> {
 struct Naive<'a>(&'a [Pull]);
 
 impl Naive<'_> {
-    fn gives(own: &Wanted, wanted: &Wanted) -> bool {
-        let rate = |wanted: &Wanted| wanted.sample_rate.unwrap_or(1.0);
-        let filter = own.filter.is_none() || own.filter == wanted.filter;
-        let columns = match (&own.columns, &wanted.columns) {
-            (Some(own), Some(wanted)) => wanted.iter().filter(|column| own.contains(column)).count() == wanted.len(),
+    fn gives(own: &Projection, projection: &Projection) -> bool {
+        let rate = |projection: &Projection| projection.sample_rate.unwrap_or(1.0);
+        let filter = own.filter.is_none() || own.filter == projection.filter;
+        let columns = match (&own.columns, &projection.columns) {
+            (Some(own), Some(others)) => others.iter().filter(|column| own.contains(column)).count() == others.len(),
             (own, _) => own.is_none(),
         };
-        filter && columns && (rate(own) == 1.0 || rate(own) == rate(wanted))
+        filter && columns && (rate(own) == 1.0 || rate(own) == rate(projection))
     }
 
     fn landed(pull: &Pull, second: i64) -> bool {
@@ -99,15 +99,18 @@ impl Naive<'_> {
             .any(|slice| inside(&[slice.window], second) && slice.announced.is_none_or(|n| n == slice.received))
     }
 
-    fn covered(&self, first: usize, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
+    fn covered(&self, first: usize, key: &PullKey, projection: &Projection, second: i64) -> bool {
         self.0[first..].iter().any(|pull| {
-            pull.key == *key && pull.limit.is_none() && Self::gives(&pull.wanted, wanted) && Self::landed(pull, second)
+            pull.key == *key
+                && pull.limit.is_none()
+                && Self::gives(&pull.projection, projection)
+                && Self::landed(pull, second)
         })
     }
 
     fn lacks(&self, number: usize, second: i64) -> bool {
         let pull = &self.0[number];
-        let all = Wanted { sample_rate: None, ..pull.wanted.clone() };
+        let all = Projection { sample_rate: None, ..pull.projection.clone() };
         let asked = inside(&[pull.window], second);
         let short =
             |slice: &Slice| slice.announced.is_some_and(|n| n != slice.received) && inside(&[slice.window], second);
@@ -122,31 +125,34 @@ impl Naive<'_> {
             return self.lacks(number, second);
         }
         let pull = &self.0[number];
-        let part = pull.wanted.columns.is_some() || pull.wanted.filter.is_some();
+        let part = pull.projection.columns.is_some() || pull.projection.filter.is_some();
         let asked = inside(&[pull.window], second);
-        part && asked && !self.covered(0, &pull.key, &Wanted::default(), second)
+        part && asked && !self.covered(0, &pull.key, &Projection::default(), second)
     }
 
-    fn missing(&self, key: &PullKey, wanted: &Wanted, second: i64) -> bool {
-        let all = |wanted: &Wanted| Wanted { sample_rate: None, ..wanted.clone() };
+    fn missing(&self, key: &PullKey, projection: &Projection, second: i64) -> bool {
+        let all = |projection: &Projection| Projection { sample_rate: None, ..projection.clone() };
         self.0.iter().enumerate().any(|(number, pull)| {
-            let (own, wanted) = (all(&pull.wanted), all(wanted));
-            pull.key == *key && Self::gives(&own, &wanted) && Self::gives(&wanted, &own) && self.lacks(number, second)
+            let (own, projection) = (all(&pull.projection), all(projection));
+            pull.key == *key
+                && Self::gives(&own, &projection)
+                && Self::gives(&projection, &own)
+                && self.lacks(number, second)
         })
     }
 }
 
 proptest! {
     #[test]
-    fn answers_are_what_every_second_says(pulls in pulls(), wanted in wanted()) {
+    fn answers_are_what_every_second_says(pulls in pulls(), projection in projection()) {
         let naive = Naive(&pulls);
         let ledger = Ledger { pulls: pulls.clone() };
         for key in [key("checkout"), key("search")] {
-            let covered: Vec<i64> = (0..END).filter(|second| naive.covered(0, &key, &wanted, *second)).collect();
-            prop_assert_eq!(seconds(&ledger.covered(&key, &wanted)), covered.clone());
-            prop_assert_eq!(ledger.frontier(&key, &wanted), covered.last().map(|last| last + 1));
-            let missing: Vec<i64> = (0..END).filter(|second| naive.missing(&key, &wanted, *second)).collect();
-            prop_assert_eq!(seconds(&ledger.missing(&key, &wanted)), missing);
+            let covered: Vec<i64> = (0..END).filter(|second| naive.covered(0, &key, &projection, *second)).collect();
+            prop_assert_eq!(seconds(&ledger.covered(&key, &projection)), covered.clone());
+            prop_assert_eq!(ledger.frontier(&key, &projection), covered.last().map(|last| last + 1));
+            let missing: Vec<i64> = (0..END).filter(|second| naive.missing(&key, &projection, *second)).collect();
+            prop_assert_eq!(seconds(&ledger.missing(&key, &projection)), missing);
         }
         let gaps = ledger.incomplete(None);
         for key in [key("checkout"), key("search")] {
@@ -166,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn recording_changes_no_answer(pulls in pulls(), order in any::<u64>(), wanted in wanted()) {
+    fn recording_changes_no_answer(pulls in pulls(), order in any::<u64>(), projection in projection()) {
         let direct = Ledger { pulls: pulls.clone() };
         let mut recorded = Ledger::default();
         // Pulls are recorded side by side, and every third slice twice, as when nobody knows whether it was.
@@ -187,7 +193,7 @@ proptest! {
             }
         }
         for key in [key("checkout"), key("search")] {
-            prop_assert_eq!(recorded.covered(&key, &wanted), direct.covered(&key, &wanted));
+            prop_assert_eq!(recorded.covered(&key, &projection), direct.covered(&key, &projection));
         }
         prop_assert_eq!(recorded.pulls.len(), pulls.len());
         for (recorded, direct) in recorded.pulls.iter().zip(&direct.pulls) {
@@ -240,17 +246,17 @@ fn slices_of_a_complete_pull_become_one() {
 #[test]
 fn a_broken_pull_is_taken_up_again_within_a_day() {
     let hour = 3_600_000;
-    let filtered = Wanted { filter: Some("x".into()), ..Wanted::default() };
-    let everything = Wanted::default();
+    let filtered = Projection { filter: Some("x".into()), ..Projection::default() };
+    let everything = Projection::default();
     let mut ledger = Ledger { pulls: vec![pull("a", 0, window(0, 30), &[(0, 10)])] };
-    let find = |ledger: &Ledger, wanted: &Wanted, now: i64| {
-        ledger.resumable(&key("checkout"), wanted, now).map(|pull| pull.id.clone())
+    let find = |ledger: &Ledger, projection: &Projection, now: i64| {
+        ledger.resumable(&key("checkout"), projection, now).map(|pull| pull.id.clone())
     };
     assert_eq!(find(&ledger, &everything, 23 * hour).as_deref(), Some("a"));
     assert_eq!(find(&ledger, &everything, 24 * hour), None, "too old");
     assert_eq!(find(&ledger, &filtered, hour), None, "another filter");
     assert_eq!(ledger.resumable(&key("search"), &everything, hour), None, "another project");
-    ledger.pulls.push(Pull { wanted: filtered.clone(), ..pull("b", 1, window(0, 30), &[]) });
+    ledger.pulls.push(Pull { projection: filtered.clone(), ..pull("b", 1, window(0, 30), &[]) });
     ledger.pulls.push(Pull { limit: Some(3), ..pull("c", 2, window(0, 30), &[]) });
     assert_eq!(find(&ledger, &everything, hour).as_deref(), Some("a"));
     assert_eq!(find(&ledger, &filtered, hour).as_deref(), Some("b"));
@@ -308,8 +314,8 @@ fn what_is_missing_is_said_in_a_line() {
     assert_eq!(of(&sample), text);
     let mut both = Ledger { pulls: vec![broken, sample] };
     both.pulls[0].key = key("checkout");
-    let rate = Wanted { sample_rate: Some(0.25), ..Wanted::default() };
-    both.pulls.push(Pull { wanted: rate, ..pull("d", started, month, &[]) });
+    let rate = Projection { sample_rate: Some(0.25), ..Projection::default() };
+    both.pulls.push(Pull { projection: rate, ..pull("d", started, month, &[]) });
     assert_eq!(both.incomplete(None)[0].why, Why::Sample { limit: None, rate: Some(0.25) });
     assert!(line(&both).contains("(sample rate 0.25) of 2026-10-19T10:00Z to "), "{}", line(&both));
     both.pulls.push(pull("e", started, month, &[(month.start, month.end)]));
@@ -321,7 +327,7 @@ fn a_short_slice_after_a_whole_one_is_missing() {
     let mut short = pull("b", 2, window(0, 10), &[]);
     short.slices = vec![Slice::new(window(0, 5), Some(9), 8), Slice::new(window(5, 10), Some(1), 1)];
     let mut ledger = Ledger { pulls: vec![pull("a", 1, window(0, 10), &[(0, 10)]), short] };
-    let everything = Wanted::default();
+    let everything = Projection::default();
     assert_eq!(ledger.missing(&key("checkout"), &everything), [window(0, 5)]);
     ledger.pulls.push(pull("c", 3, window(0, 3), &[(0, 3)]));
     assert_eq!(ledger.missing(&key("checkout"), &everything), [window(3, 5)]);
@@ -365,7 +371,7 @@ fn pulls_that_say_nothing_any_more_are_forgotten() {
     }
     // The day after the break is what takes it off the list, so the broken pull goes first.
     assert_eq!(ids(&ledger, 3), ["lost", "day 4", "day 5"]);
-    assert_eq!(ledger.missing(&key("checkout"), &Wanted::default()), [window(-2, 0)]);
+    assert_eq!(ledger.missing(&key("checkout"), &Projection::default()), [window(-2, 0)]);
     assert_eq!(ledger.pulls.len(), KEPT);
 }
 
@@ -374,20 +380,20 @@ fn what_lies_in_the_future_is_not_there_yet() {
     let landed_at_ten = Slice { landed: 10_000, ..Slice::new(window(0, 60 * NANOS), Some(5), 5) };
     let pull = Pull { slices: vec![landed_at_ten], ..pull("a", 0, window(0, 60 * NANOS), &[]) };
     let ledger = Ledger { pulls: vec![pull] };
-    assert_eq!(ledger.frontier(&key("checkout"), &Wanted::default()), Some(10 * NANOS));
+    assert_eq!(ledger.frontier(&key("checkout"), &Projection::default()), Some(10 * NANOS));
 }
 
 #[test]
 fn some_columns_are_not_everything() {
-    let wanted = Wanted { columns: Some(vec!["name".into()]), ..Wanted::default() };
-    let some = Pull { wanted, ..pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]) };
+    let projection = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
+    let some = Pull { projection, ..pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]) };
     let ledger = Ledger { pulls: vec![some.clone()] };
     let gaps: Vec<String> = ledger.incomplete(None).iter().map(ToString::to_string).collect();
     let said = "project checkout of arize: holds only name of 1970-01-01T00:00Z to 00:01Z; a pull without --columns \
                 completes it";
     assert_eq!(gaps, [said]);
     // It brought what it asked for, so there is nothing that the same pull would bring.
-    assert!(ledger.missing(&some.key, &some.wanted).is_empty());
+    assert!(ledger.missing(&some.key, &some.projection).is_empty());
     let whole = pull("b", 1, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
     assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
 }
@@ -396,8 +402,8 @@ fn some_columns_are_not_everything() {
 fn a_filter_is_not_everything() {
     let minute = window(0, 60 * NANOS);
     let filter = Some(format!("status_code = 'ERROR' OR name = '{}'", "x".repeat(200)));
-    let filtered = Wanted { filter, ..Wanted::default() };
-    let some = Pull { wanted: filtered.clone(), ..pull("a", 0, minute, &[(0, 60 * NANOS)]) };
+    let filtered = Projection { filter, ..Projection::default() };
+    let some = Pull { projection: filtered.clone(), ..pull("a", 0, minute, &[(0, 60 * NANOS)]) };
     let ledger = Ledger { pulls: vec![some.clone()] };
     let shown = "x".repeat(100 - "status_code = 'ERROR' OR name = '".len());
     assert_eq!(
@@ -407,19 +413,19 @@ fn a_filter_is_not_everything() {
              1970-01-01T00:00Z to 00:01Z; a pull without a filter completes it"
         )
     );
-    let everything = Wanted::default();
+    let everything = Projection::default();
     assert!(ledger.missing(&some.key, &filtered).is_empty(), "it brought what it asked for");
     assert_eq!(ledger.frontier(&some.key, &filtered), Some(0), "nothing landed at any time of the clock");
     assert!(ledger.covered(&some.key, &everything).is_empty());
     assert_eq!(ledger.frontier(&some.key, &everything), None);
-    let both = Wanted { columns: Some(vec!["name".into()]), filter: Some("a".into()), ..Wanted::default() };
-    let both = Pull { wanted: both, ..some.clone() };
+    let both = Projection { columns: Some(vec!["name".into()]), filter: Some("a".into()), ..Projection::default() };
+    let both = Pull { projection: both, ..some.clone() };
     let said = line(&Ledger { pulls: vec![both] });
     assert!(said.contains("holds only name of the spans that match a, of "), "{said}");
     assert!(said.ends_with("a pull without a filter and --columns completes it"), "{said}");
     // Some columns of everything are not everything, nor do they and a filter add up to it.
-    let columns = Wanted { columns: Some(vec!["name".into()]), ..Wanted::default() };
-    let columns = Pull { wanted: columns, ..pull("b", 1, minute, &[(0, 60 * NANOS)]) };
+    let columns = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
+    let columns = Pull { projection: columns, ..pull("b", 1, minute, &[(0, 60 * NANOS)]) };
     assert_eq!(Ledger { pulls: vec![some.clone(), columns] }.incomplete(None)[0].earlier, 1);
     let whole = pull("c", 2, minute, &[(0, 60 * NANOS)]);
     assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());

@@ -6,7 +6,7 @@ use spanql_sources::Window;
 
 /// How far a pull is, for whoever watches it.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct PullProgress {
     rows: AtomicU64,
     bytes: AtomicU64,
     /// Rows announced for everything that is pulled, plus 1; 0 while nobody knows.
@@ -14,7 +14,7 @@ pub struct Watch {
     pub(super) landed: AtomicU64,
 }
 
-impl Watch {
+impl PullProgress {
     /// Spans that came over the wire.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
@@ -49,7 +49,7 @@ impl Watch {
 
 /// What a pull did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct PullSummary {
     /// Spans announced for what was asked for now; `None` when the remote did not say it of every slice.
     pub announced: Option<u64>,
     /// Spans that came.

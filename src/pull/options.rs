@@ -1,0 +1,143 @@
+//! What to pull, and how.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::Expr;
+
+use super::PullError;
+use spanql_engine::RowFilter;
+use spanql_filter::{Unknown, conjuncts};
+use spanql_model::columns;
+use spanql_model::names::{expand_alias, is_open_name};
+use spanql_model::nearest::nearest;
+use spanql_sources::{ExportRequest, Window};
+use spanql_store::{Projection, PullKey};
+
+/// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
+/// so that a commit builds one at a time.
+pub const SLICE_ROWS: u64 = 50_000;
+
+/// What to pull, and how.
+#[derive(Debug, Clone)]
+pub struct PullOptions {
+    /// From which project of the remote into which of the store.
+    pub key: PullKey,
+    /// What is wanted of each span, and of which traces.
+    pub projection: Projection,
+    /// At most so many spans.
+    pub limit: Option<u64>,
+    /// Slices that are fetched side by side, at least 1.
+    pub jobs: usize,
+    /// Spans that a slice should have, about.
+    pub slice_rows: u64,
+    /// Whether a pull is recorded that brought no spans: that says that nothing is missing.
+    pub record_empty: bool,
+    /// Only spans that this lets through, see [`PullOptions::only`].
+    pub filter: Option<Arc<RowFilter>>,
+    /// The columns that the remote announces for the project, with their types here: those that its part of the filter
+    /// may name.
+    pub announced: Arc<BTreeMap<String, DataType>>,
+}
+
+impl PullOptions {
+    /// Everything of a project, in four slices side by side.
+    pub fn new(key: PullKey) -> Self {
+        Self {
+            key,
+            projection: Projection::default(),
+            limit: None,
+            jobs: 4,
+            slice_rows: SLICE_ROWS,
+            record_empty: true,
+            filter: None,
+            announced: Arc::default(),
+        }
+    }
+
+    /// The same of the spans only of which a condition over columns by their canonical names is true.
+    ///
+    /// The remote is told of it as far as its language goes, and every span that comes is checked here. `announced` is
+    /// what [`remote_columns`](super::remote_columns) gives for the project; unless names that no span has are errors to
+    /// `unknown`, the remote is not asked for keys of the metadata.
+    ///
+    /// # Errors
+    /// [`PullError::Condition`] when it names a column that no arrival can have, or makes no sense.
+    pub fn only(
+        mut self,
+        condition: Expr,
+        mut announced: BTreeMap<String, DataType>,
+        unknown: Unknown,
+    ) -> Result<Self, PullError> {
+        let filter = RowFilter::new(condition).map_err(|error| PullError::Condition(error.to_string()))?;
+        if unknown != Unknown::Error {
+            // Of keys that may be there or not, the remote is not asked: it may refuse them.
+            announced.remove(columns::METADATA);
+        }
+        self.projection.filter = Some(filter.text());
+        self.filter = Some(Arc::new(filter));
+        self.announced = Arc::new(announced);
+        Ok(self)
+    }
+
+    /// The request for what is wanted of a window, without the limit.
+    pub(super) fn request(&self, window: Window) -> ExportRequest {
+        let condition = self.filter.as_ref().map(|filter| filter.condition().clone());
+        ExportRequest {
+            filters: condition.map(conjuncts).unwrap_or_default(),
+            announced: Arc::clone(&self.announced),
+            columns: self.projection.columns.clone(),
+            sample_rate: self.projection.sample_rate,
+            ..ExportRequest::new(&self.key.project, window)
+        }
+    }
+}
+
+/// Columns by their canonical names, sorted and each once; `None`, which is all of them, when none is given.
+///
+/// Short names are read as the columns that they stand for, and blank ones are passed over.
+///
+/// # Errors
+/// [`PullError::UnknownColumn`] with the nearest name; [`PullError::NoColumn`] when all names are blank.
+pub fn canonical_columns(given: &[String]) -> Result<Option<Vec<String>>, PullError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        let full = expand_alias(name).unwrap_or_else(|| name.to_owned());
+        if columns::canonical(&full).is_none() && !is_open_name(&full) {
+            let known = columns::CANONICAL.iter().map(|column| column.name);
+            return Err(PullError::UnknownColumn { name: name.to_owned(), nearest: nearest(&full, known) });
+        }
+        if !names.contains(&full) {
+            names.push(full);
+        }
+    }
+    if names.is_empty() {
+        return Err(PullError::NoColumn);
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_columns;
+
+    fn columns(given: &[&str]) -> Result<Option<Vec<String>>, String> {
+        let given: Vec<String> = given.iter().map(|name| (*name).to_owned()).collect();
+        canonical_columns(&given).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_are_known_by_their_canonical_names() {
+        assert_eq!(columns(&[]), Ok(None));
+        let named = ["name".to_owned(), "status_code".to_owned()];
+        assert_eq!(columns(&["status_code", " name ", "name", ""]), Ok(Some(named.to_vec())));
+        assert_eq!(columns(&["trace_id"]), Ok(Some(vec!["context.trace_id".to_owned()])));
+        assert_eq!(columns(&["nmae"]), Err("there is no column nmae; did you mean name?".to_owned()));
+        assert_eq!(columns(&["", " "]), Err("no column is named".to_owned()));
+    }
+}

@@ -1,0 +1,86 @@
+//! What a remote says of a project before anything is pulled of it.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::DataType;
+
+use super::PullOptions;
+use spanql_model::arrival::announced_columns;
+use spanql_sources::arize::{Arize, NAME};
+use spanql_sources::{BRIEF, SourceError, SpanSource, Window, retrying};
+use spanql_store::PullKey;
+
+/// What names the filter among the words that are sent for a request.
+const FILTER: &str = "filterExpression";
+
+/// How many spans a remote counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullCount {
+    /// The number of spans.
+    pub spans: u64,
+    /// What it is the number of.
+    pub precision: CountPrecision,
+}
+
+/// What spans are counted, where there may be a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountPrecision {
+    /// Those that a pull would bring.
+    Exact,
+    /// Those that the remote lets through: a pull checks each.
+    AtMost,
+    /// All of them: the remote cannot be asked for any of the filter.
+    Unfiltered,
+}
+
+/// Finds a project by its name or id: gives from where to where its spans are pulled, and what the reader should know
+/// about how it was found, if anything.
+///
+/// `into` is the project's name in the store, by default that of the remote.
+///
+/// # Errors
+/// What the remote says, see [`Arize::resolve`].
+pub async fn resolve(
+    source: &Arize,
+    project: &str,
+    into: Option<String>,
+) -> Result<(PullKey, Option<String>), SourceError> {
+    let found = source.resolve(project).await?;
+    let key = PullKey {
+        source: NAME.to_owned(),
+        remote: source.endpoint().to_owned(),
+        space: Some(found.space),
+        into: into.unwrap_or_else(|| found.project.clone()),
+        project: found.project,
+    };
+    Ok((key, found.note))
+}
+
+/// The columns that a remote announces for a project, with their types here: what a filter may name.
+///
+/// # Errors
+/// What the remote says, after another try where that may help.
+pub async fn remote_columns(source: &dyn SpanSource, project: &str) -> Result<BTreeMap<String, DataType>, SourceError> {
+    let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
+    Ok(announced_columns(&schema))
+}
+
+/// How many spans of a window there are to pull, without a limit; none is transferred.
+///
+/// # Errors
+/// What the remote says, or [`SourceError::Protocol`] when it does not say how many there are.
+pub async fn count(source: &dyn SpanSource, options: &PullOptions, window: Window) -> Result<PullCount, SourceError> {
+    let request = options.request(window);
+    let spans = source.count(&request).await?.ok_or_else(|| SourceError::Protocol {
+        endpoint: options.key.remote.clone(),
+        reason: "it does not say how many spans there are".to_owned(),
+    })?;
+    let precision = if request.filters.is_empty() {
+        CountPrecision::Exact
+    } else if source.describe(&request).iter().any(|(name, _)| *name == FILTER) {
+        CountPrecision::AtMost
+    } else {
+        CountPrecision::Unfiltered
+    };
+    Ok(PullCount { spans, precision })
+}
