@@ -20,6 +20,7 @@ mod columns;
 mod facts;
 mod generator;
 mod model_call;
+mod prompt;
 mod random;
 mod rows;
 mod run;

@@ -1,12 +1,11 @@
 //! A call of a chat model: its prompt, its answer, what it costs and how it fails.
 
-use std::sync::LazyLock;
-
-use super::catalog::{LARGE, LLM_PROBLEMS, Model, RESEARCH_TOOLS, SMALL, SUPPORT_TOOLS, Tool};
+use super::catalog::{LARGE, LLM_PROBLEMS, Model, SMALL, Tool};
 use super::clock::push_time;
 use super::columns::Col;
+use super::prompt::{Doc, Prompt, tools_json};
 use super::run::{Failure, Run, Step};
-use super::text::{fill, push_digits, push_fixed, push_hex, push_json, push_score};
+use super::text::{fill, push_fixed, push_json, push_score};
 use super::trace::Value;
 use super::usage::Usage;
 use super::visit::Project;
@@ -50,15 +49,6 @@ impl Role {
             Self::Judge => r#"{"temperature":0,"max_tokens":128,"seed":7}"#,
         }
     }
-}
-
-/// A document that retrieval found.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Doc {
-    pub(super) number: u64,
-    pub(super) content: &'static str,
-    pub(super) source: &'static str,
-    pub(super) score: f64,
 }
 
 /// A tool call of this turn that the model gets to see.
@@ -332,97 +322,4 @@ impl Run<'_> {
         push_score(text, if good { sure } else { sure - 0.5 });
         text.push('}');
     }
-}
-
-/// A prompt, written as plain text and as a JSON list of messages at once.
-struct Prompt<'b> {
-    plain: &'b mut String,
-    json: &'b mut String,
-}
-
-impl Prompt<'_> {
-    fn begin(&mut self, role: &str) {
-        if self.json.is_empty() {
-            self.json.push('[');
-        } else {
-            self.json.push(',');
-            self.plain.push_str("\n\n");
-        }
-        self.json.push_str("{\"message.role\":\"");
-        self.json.push_str(role);
-    }
-
-    fn content(&mut self, parts: &[&str]) {
-        self.json.push_str("\",\"message.content\":\"");
-        for part in parts {
-            self.plain.push_str(part);
-            push_json(self.json, part);
-        }
-        self.json.push_str("\"}");
-    }
-
-    fn message(&mut self, role: &str, parts: &[&str]) {
-        self.begin(role);
-        self.content(parts);
-    }
-
-    fn call(&mut self, role: &str, tool: &str, call_id: u64, arguments: &str) {
-        self.begin(role);
-        self.json.push_str("\",\"message.tool_calls\":[{\"tool_call.id\":\"call_");
-        push_hex(self.json, call_id);
-        self.json.push_str("\",\"tool_call.function.name\":\"");
-        self.json.push_str(tool);
-        self.json.push_str("\",\"tool_call.function.arguments\":\"");
-        push_json(self.json, arguments);
-        self.json.push_str("\"}]}");
-        for part in [tool, " ", arguments] {
-            self.plain.push_str(part);
-        }
-    }
-
-    fn result(&mut self, call_id: u64, parts: &[&str]) {
-        self.begin("tool");
-        self.json.push_str("\",\"message.tool_call_id\":\"call_");
-        push_hex(self.json, call_id);
-        self.content(parts);
-    }
-}
-
-/// Appends documents as a JSON list.
-pub(super) fn push_documents(json: &mut String, docs: &[Doc]) {
-    json.push('[');
-    for (i, doc) in docs.iter().enumerate() {
-        json.push_str(if i == 0 { "{\"document.id\":\"kb-" } else { ",{\"document.id\":\"kb-" });
-        push_digits(json, doc.number, 4);
-        json.push_str("\",\"document.content\":\"");
-        push_json(json, doc.content);
-        json.push_str("\",\"document.score\":");
-        push_score(json, doc.score);
-        json.push_str(",\"document.metadata\":\"{\\\"source\\\":\\\"");
-        json.push_str(doc.source);
-        json.push_str("\\\"}\"}");
-    }
-    json.push(']');
-}
-
-/// The tools of a project as a model is told about them.
-fn tools_json(project: Project) -> &'static str {
-    static BOTH: LazyLock<[String; 2]> = LazyLock::new(|| [SUPPORT_TOOLS, RESEARCH_TOOLS].map(describe));
-    &BOTH[usize::from(project == Project::Research)]
-}
-
-fn describe(tools: &[Tool]) -> String {
-    let mut json = String::from("[");
-    for tool in tools {
-        json.push_str(if json.len() == 1 { "{\"tool.json_schema\":\"" } else { ",{\"tool.json_schema\":\"" });
-        let mut schema = String::from("{\"type\":\"function\",\"function\":{\"name\":\"");
-        for part in [tool.name, "\",\"description\":\"", tool.description, "\",\"parameters\":", tool.parameters, "}}"]
-        {
-            schema.push_str(part);
-        }
-        push_json(&mut json, &schema);
-        json.push_str("\"}");
-    }
-    json.push(']');
-    json
 }

@@ -1,7 +1,8 @@
 //! What happens in a trace, from its root down.
 
 use super::columns::Col;
-use super::model_call::{Ask, Doc, Exchange, Role};
+use super::model_call::{Ask, Exchange, Role};
+use super::prompt::Doc;
 use super::run::{Failure, Run};
 use super::trace::{Span, Value};
 

@@ -2,7 +2,8 @@
 
 use super::catalog::{EMBEDDERS, RESEARCH_TOOLS, SUPPORT_TOOLS, TIMEOUT, Tool};
 use super::columns::Col;
-use super::model_call::{Ask, Doc, Role, push_documents};
+use super::model_call::{Ask, Role};
+use super::prompt::{Doc, push_documents};
 use super::random::mix;
 use super::run::{Failure, Run, Step};
 use super::text::{push_digits, push_json};

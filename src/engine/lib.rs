@@ -33,6 +33,7 @@ mod remote;
 mod resolve;
 mod rows;
 mod session;
+mod single_input;
 mod spill;
 mod stop;
 mod store;

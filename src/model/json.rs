@@ -4,14 +4,14 @@
 //! elements dropped, so that equal lists from different writers compare equal more often and nothing is rounded.
 //! Beyond RFC 8259 the bare tokens `NaN`, `Infinity` and `-Infinity`, which Python writes, are read as null.
 
+mod parts;
 mod path;
 mod scan;
 mod text;
 mod tree;
 
-pub use path::{add_paths, text_at};
-pub use scan::{JsonError, MAX_DEPTH, Value};
-pub use scan::{Scanner, plain_end};
-pub use text::{compact_list, compact_object, unescaped};
-pub use text::{members, unescape, write_compact, write_finite, write_string};
+pub use parts::{Member, elements, members, read};
+pub use path::{add_paths, text_at, text_in, text_of};
+pub use scan::{JsonError, MAX_DEPTH, Scanner, Value};
+pub use text::{compact_list, compact_object, unescape, unescaped, write_compact, write_finite, write_string};
 pub use tree::Tree;

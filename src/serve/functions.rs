@@ -6,8 +6,9 @@ use arrow::array::{Array, AsArray, BooleanArray, ListArray, ListBuilder, StringA
 use arrow::datatypes::{DataType, Field};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility, create_udf};
-use serde_json::value::RawValue;
 use twox_hash::XxHash64;
+
+use spanql_model::json::{self, Value};
 
 /// How an element of a list is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,29 +46,22 @@ fn lists(texts: &StringArray, form: Elements) -> ListArray {
             lists.append(false);
             continue;
         };
-        match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) => {
-                for element in elements {
-                    append(lists.values(), element.get(), form);
-                }
-            }
-            Err(_) => lists.values().append_value(text),
+        match json::elements(text) {
+            Some(elements) => elements.into_iter().for_each(|element| append(lists.values(), element, form)),
+            None => lists.values().append_value(text),
         }
         lists.append(true);
     }
     lists.finish()
 }
 
-fn append(values: &mut StringBuilder, element: &str, form: Elements) {
-    if element == "null" {
-        return values.append_null();
+fn append(values: &mut StringBuilder, element: Value<'_>, form: Elements) {
+    match (element, form) {
+        (Value::Null, _) => values.append_null(),
+        (Value::Text(text), Elements::Unquoted) => values.append_value(text),
+        (Value::Escaped(body), Elements::Unquoted) => values.append_value(json::unescaped(body)),
+        _ => values.append_value(element.written()),
     }
-    if form == Elements::Unquoted
-        && let Ok(inner) = serde_json::from_str::<String>(element)
-    {
-        return values.append_value(inner);
-    }
-    values.append_value(element);
 }
 
 /// Whether a trace is in the sample: all its spans are or none, and the same ones every time and in every store.

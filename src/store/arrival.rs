@@ -7,7 +7,6 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::is_not_null;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, Schema};
-use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use super::indexed::fold_indexed;
@@ -16,6 +15,7 @@ use super::open_columns::{Unfolded, type_of, unfold, widen};
 use super::packed::finish_or_pack;
 use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_model::ids;
+use spanql_model::json::{self, Value};
 use spanql_model::names::is_open_name;
 
 /// Columns that every arrival has, without nulls.
@@ -216,17 +216,16 @@ fn text<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
 
 /// The attributes of a list of events, as a list of their own; null when no event has any.
 pub(crate) fn event_attributes(events: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Event<'a> {
-        #[serde(borrow, default)]
-        attributes: Option<&'a RawValue>,
+    let mut attributes = vec![];
+    for event in json::elements(events)? {
+        let Value::Nested(event) = event else { return None };
+        let members = json::members(event)?;
+        // Of a key that is there twice the last counts.
+        match members.iter().rev().find(|member| member.key == "attributes").map(|member| member.value) {
+            None | Some(Value::Null | Value::Nested("{}")) => {}
+            Some(value) => attributes.push(value.written()),
+        }
     }
-    if events == "[]" {
-        return None;
-    }
-    let events: Vec<Event<'_>> = serde_json::from_str(events).ok()?;
-    let attributes: Vec<&str> =
-        events.iter().filter_map(|event| event.attributes).map(RawValue::get).filter(|text| *text != "{}").collect();
     if attributes.is_empty() { None } else { Some(format!("[{}]", attributes.join(","))) }
 }
 

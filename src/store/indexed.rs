@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use spanql_model::columns::{CANONICAL, Content};
+use spanql_model::json::{elements, text_in};
 
 /// Empties the indexed keys whose value stands at the same place of their list; what differs stays.
 pub(super) fn fold_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<()> {
@@ -28,12 +27,10 @@ pub(super) fn fold_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<(
         let lists = lists.as_string::<i32>();
         let mut known: Vec<Vec<bool>> = vec![vec![false; lists.len()]; keys.len()];
         for row in (0..lists.len()).filter(|&row| lists.is_valid(row)) {
-            let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(lists.value(row)) else { continue };
-            let mut parsed: BTreeMap<usize, Value> = BTreeMap::new();
+            let Some(elements) = elements(lists.value(row)) else { continue };
             for ((name, index, path), known) in keys.iter().zip(&mut known) {
                 let Some(element) = elements.get(*index) else { continue };
-                let value = parsed.entry(*index).or_insert_with(|| parse(element.get()));
-                known[row] = at(value, path).is_some_and(|value| same(value, &columns[name], row));
+                known[row] = text_in(*element, path).is_some_and(|text| same(&text, &columns[name], row));
             }
         }
         for ((name, _, _), known) in keys.iter().zip(known) {
@@ -46,37 +43,16 @@ pub(super) fn fold_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<(
     Ok(())
 }
 
-fn parse(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        // An element may be JSON text in a JSON string.
-        Ok(Value::String(inner)) => serde_json::from_str(&inner).unwrap_or(Value::String(inner)),
-        Ok(value) => value,
-        Err(_) => Value::Null,
-    }
-}
-
-/// The value at a dotted path, whose parts may be joined in a key: `message.role` or `message`, then `role`.
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    let step = |key: &str| match value {
-        Value::Object(object) => object.get(key),
-        Value::Array(list) => list.get(key.parse::<usize>().ok()?),
-        _ => None,
-    };
-    if let Some(found) = step(path) {
-        return Some(found);
-    }
-    path.match_indices('.').rev().find_map(|(dot, _)| at(step(&path[..dot])?, &path[dot + 1..]))
-}
-
-fn same(value: &Value, array: &ArrayRef, row: usize) -> bool {
+/// Whether a text is what stands in an array.
+fn same(text: &str, array: &ArrayRef, row: usize) -> bool {
     if array.is_null(row) {
         return false;
     }
     match array.data_type() {
-        DataType::Utf8 => value.as_str() == Some(array.as_string::<i32>().value(row)),
-        DataType::Int64 => value.as_i64() == Some(array.as_primitive::<Int64Type>().value(row)),
-        DataType::Float64 => value.as_f64() == Some(array.as_primitive::<Float64Type>().value(row)),
-        DataType::Boolean => value.as_bool() == Some(array.as_boolean().value(row)),
+        DataType::Utf8 => text == array.as_string::<i32>().value(row),
+        DataType::Int64 => text.parse::<i64>() == Ok(array.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => text.parse::<f64>() == Ok(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Boolean => text.parse::<bool>() == Ok(array.as_boolean().value(row)),
         _ => false,
     }
 }

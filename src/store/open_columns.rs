@@ -1,5 +1,6 @@
 //! Open columns: casting between their types, unfolding metadata, and the JSON column that takes what is too much.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use serde_json::value::RawValue;
 
 use super::error::{Result, StoreError};
 use spanql_model::columns::REST;
+use spanql_model::json::{Value, members, unescaped};
 use spanql_model::names::is_open_name;
 use spanql_model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
@@ -58,14 +59,13 @@ pub(crate) enum Scalar {
 
 impl Scalar {
     /// Reads a JSON scalar; `None` for null, lists and objects.
-    fn read(raw: &RawValue) -> Option<Self> {
-        let text = raw.get();
-        match text.as_bytes().first()? {
-            b'"' => serde_json::from_str(text).ok().map(Self::Text),
-            b't' => Some(Self::Boolean(true)),
-            b'f' => Some(Self::Boolean(false)),
-            b'n' | b'[' | b'{' => None,
-            _ => match text.parse::<i64>() {
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Null | Value::Nested(_) => None,
+            Value::Bool(flag) => Some(Self::Boolean(flag)),
+            Value::Text(text) => Some(Self::Text(text.to_owned())),
+            Value::Escaped(body) => Some(Self::Text(unescaped(body))),
+            Value::Number(text) => match text.parse::<i64>() {
                 Ok(integer) => Some(Self::Integer(integer)),
                 // Beyond i64 only text keeps every digit.
                 Err(_) if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => {
@@ -99,6 +99,11 @@ impl Scalar {
     }
 }
 
+/// The members of a JSON object; of two of one key the later.
+fn by_key(text: &str) -> Option<BTreeMap<Cow<'_, str>, Value<'_>>> {
+    Some(members(text)?.into_iter().map(|member| (member.key, member.value)).collect())
+}
+
 /// Sparse columns of scalars, built key by key.
 #[derive(Debug, Default)]
 pub(crate) struct Unfolded {
@@ -110,9 +115,8 @@ impl Unfolded {
     ///
     /// Rows must come in order. A key that is there twice has its last value.
     pub(crate) fn add_object(&mut self, row: usize, prefix: &str, text: &str) {
-        let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return };
-        for (key, raw) in object {
-            if let Some(scalar) = Scalar::read(raw).filter(|_| !key.is_empty()) {
+        for (key, value) in by_key(text).unwrap_or_default() {
+            if let Some(scalar) = Scalar::read(value).filter(|_| !key.is_empty()) {
                 self.add(row, format!("{prefix}{key}"), scalar);
             }
         }
@@ -123,16 +127,18 @@ impl Unfolded {
     ///
     /// Rows must come in order, as for [`Unfolded::add_object`].
     pub(crate) fn add_columns(&mut self, row: usize, name: &str, text: &str) {
-        let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
+        let Some(object) = by_key(text) else {
             self.add(row, format!("{name}.value"), Scalar::Text(text.to_owned()));
             return;
         };
-        for (key, raw) in object {
-            let key = if is_open_name(&key) { key } else { format!("{name}.{key}") };
-            match Scalar::read(raw) {
-                Some(scalar) => self.add(row, key, scalar),
-                None if raw.get() == "null" => {}
-                None => self.add(row, key, Scalar::Text(raw.get().to_owned())),
+        for (key, value) in object {
+            let scalar = match value {
+                Value::Nested(json) => Some(Scalar::Text(json.to_owned())),
+                value => Scalar::read(value),
+            };
+            let key = if is_open_name(&key) { key.into_owned() } else { format!("{name}.{key}") };
+            if let Some(scalar) = scalar {
+                self.add(row, key, scalar);
             }
         }
     }

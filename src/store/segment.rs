@@ -1,14 +1,15 @@
 //! Segments: writing the three files of one.
 
+mod facts;
+
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
@@ -27,6 +28,8 @@ use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unfold_values};
 use super::sink::Sink;
 use super::stored::StoredSegment;
+use facts::add_facts;
+pub(super) use facts::unite;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -61,13 +64,6 @@ impl Default for Sizes {
         }
     }
 }
-
-/// Characters of an example value.
-const EXAMPLE_CHARS: usize = 60;
-
-/// Values of a column that are remembered one by one, and the bytes of the longest of them.
-pub(super) const FEW_VALUES: usize = 40;
-const VALUE_BYTES: usize = 64;
 
 /// The files of a segment that was built and is not stored yet.
 #[derive(Debug)]
@@ -355,77 +351,6 @@ impl SegmentWriter {
     }
 }
 
-/// Adds what an array tells of a column to what is known of it.
-fn add_facts(
-    facts: &mut BTreeMap<String, ColumnFacts>,
-    name: &str,
-    seen: Option<OpenType>,
-    array: &ArrayRef,
-) -> Result<()> {
-    let filled = (array.len() - array.null_count()) as u64;
-    if filled == 0 {
-        return Ok(());
-    }
-    if let Some(known) = facts.get_mut(name) {
-        known.filled += filled;
-        if !known.values.is_empty() {
-            unite(&mut known.values, few_values(array));
-        }
-        known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
-    } else {
-        facts.insert(
-            name.to_owned(),
-            ColumnFacts { open: seen, filled, example: example(array)?, values: few_values(array) },
-        );
-    }
-    Ok(())
-}
-
-/// Adds values to sorted ones; where those of one side are not known, or they are many together, none are left.
-pub(super) fn unite(values: &mut Vec<String>, more: Vec<String>) {
-    if values.is_empty() || more.is_empty() {
-        values.clear();
-        return;
-    }
-    values.extend(more);
-    values.sort_unstable();
-    values.dedup();
-    if values.len() > FEW_VALUES {
-        values.clear();
-    }
-}
-
-/// All values of a column of texts, sorted, if they are few and short.
-fn few_values(array: &ArrayRef) -> Vec<String> {
-    let Some(texts) = array.as_string_opt::<i32>() else { return Vec::new() };
-    let mut found = BTreeSet::new();
-    for text in texts.iter().flatten() {
-        if !found.contains(text) {
-            if found.len() == FEW_VALUES || text.len() > VALUE_BYTES {
-                return Vec::new();
-            }
-            found.insert(text);
-        }
-    }
-    found.into_iter().map(str::to_owned).collect()
-}
-
 fn is_fixed(name: &str) -> bool {
     columns::canonical(name).is_some() || name.starts_with("tree.")
-}
-
-fn example(array: &ArrayRef) -> Result<String> {
-    let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) else { return Ok(String::new()) };
-    let failed = StoreError::arrow("describing a column");
-    let text = if let Some(texts) = array.as_string_opt::<i32>() {
-        texts.value(row).chars().take(EXAMPLE_CHARS + 1).collect()
-    } else {
-        let options = FormatOptions::default();
-        let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(failed)?;
-        formatter.value(row).to_string()
-    };
-    Ok(match text.char_indices().nth(EXAMPLE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    })
 }

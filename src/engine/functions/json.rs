@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringArray, StringBuilder};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Builder, ListBuilder, StringArray, StringBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
@@ -11,9 +11,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use serde_json::Value;
 
-use spanql_model::json::text_at;
+use spanql_model::json::{Value, elements, members, text_at, text_in, text_of};
 use spanql_model::types::float_text;
 
 /// What a function takes out of JSON text.
@@ -123,14 +122,12 @@ impl ScalarUDFImpl for JsonFunction {
         let texts = array.as_string::<i32>();
         let path = path.unwrap_or_default();
         let taken: ArrayRef = match self.take {
-            Take::Member => Arc::new(each(texts, |value| value.get(path.as_str()).and_then(member_text))),
-            Take::Item => {
-                let steps: Vec<&str> = path.split('.').collect();
-                Arc::new(each(texts, |value| find(value, &steps).and_then(text)))
+            Take::Member => Arc::new(texts.iter().map(|json| member_text(json?, &path)).collect::<StringArray>()),
+            Take::Item | Take::Path => {
+                Arc::new(texts.iter().map(|json| text_at(json?, &path)).collect::<StringArray>())
             }
-            Take::Path => Arc::new(texts.iter().map(|json| text_at(json?, &path)).collect::<StringArray>()),
-            Take::Texts => self.texts(texts, &path),
-            Take::Numbers => self.numbers(texts, &path),
+            Take::Texts => texts_of_each(texts, &path),
+            Take::Numbers => numbers_of_each(texts, &path),
         };
         Ok(if scalar {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&taken, 0)?)
@@ -140,105 +137,59 @@ impl ScalarUDFImpl for JsonFunction {
     }
 }
 
-impl JsonFunction {
-    fn texts(&self, texts: &StringArray, path: &str) -> ArrayRef {
-        let mut lists = ListBuilder::new(StringBuilder::new());
-        for row in 0..texts.len() {
-            let values = elements(texts, row).map(|list| values_at(&list, path));
-            for value in values.iter().flatten() {
-                lists.values().append_option(value.as_ref().and_then(text));
-            }
-            lists.append(values.is_some());
+fn texts_of_each(lists: &StringArray, path: &str) -> ArrayRef {
+    let mut found = ListBuilder::new(StringBuilder::new());
+    for list in lists {
+        let texts = list.and_then(|list| texts_in(list, path));
+        for text in texts.iter().flatten() {
+            found.values().append_option(text.as_deref());
         }
-        Arc::new(lists.finish())
+        found.append(texts.is_some());
     }
+    Arc::new(found.finish())
+}
 
-    fn numbers(&self, texts: &StringArray, path: &str) -> ArrayRef {
-        let mut lists = ListBuilder::new(Float64Builder::new());
-        for row in 0..texts.len() {
-            let values = elements(texts, row).map(|list| values_at(&list, path));
-            for value in values.iter().flatten() {
-                let number =
-                    value.as_ref().and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
-                lists.values().append_option(number);
-            }
-            lists.append(values.is_some());
+fn numbers_of_each(lists: &StringArray, path: &str) -> ArrayRef {
+    let mut found = ListBuilder::new(Float64Builder::new());
+    for list in lists {
+        let texts = list.and_then(|list| texts_in(list, path));
+        for text in texts.iter().flatten() {
+            found.values().append_option(text.as_deref().and_then(|text| text.trim().parse().ok()));
         }
-        Arc::new(lists.finish())
+        found.append(texts.is_some());
     }
+    Arc::new(found.finish())
 }
 
-/// The text of a member; a number as it stands in a column of text, however it was written.
-fn member_text(value: &Value) -> Option<String> {
-    match value.as_f64().filter(|_| value.is_f64()) {
-        Some(number) => Some(float_text(number)),
-        None => text(value),
-    }
-}
-
-fn each(texts: &StringArray, take: impl Fn(&Value) -> Option<String>) -> StringArray {
-    texts.iter().map(|json| take(&serde_json::from_str::<Value>(json?).ok()?)).collect()
-}
-
-/// The elements of a row's list.
-fn elements(texts: &StringArray, row: usize) -> Option<Vec<Value>> {
-    if texts.is_null(row) {
-        return None;
-    }
-    serde_json::from_str(texts.value(row)).ok()
-}
-
-/// The value of each element at a path; where the element has none under the path's first step, without that step.
-fn values_at(list: &[Value], path: &str) -> Vec<Option<Value>> {
-    let steps: Vec<&str> = path.split('.').collect();
-    let mut values = vec![];
-    for element in list {
-        collect(element, &steps, &mut values);
-    }
-    values
-}
-
-fn collect(value: &Value, steps: &[&str], values: &mut Vec<Option<Value>>) {
-    let at =
-        |steps: &[&str]| find(value, steps).or_else(|| find(value, steps.get(1..).filter(|steps| !steps.is_empty())?));
-    match steps.iter().position(|step| *step == "*") {
-        None => values.push(at(steps)),
-        Some(star) => {
-            if let Some(Value::Array(inner)) = at(&steps[..star]) {
-                for element in &inner {
-                    collect(element, &steps[star + 1..], values);
-                }
-            }
-        }
-    }
-}
-
-/// Finds a value by a path whose steps may be joined in a key: `{"a.b": 1}` and `{"a": {"b": 1}}` both have `a.b`.
-fn find(value: &Value, steps: &[&str]) -> Option<Value> {
-    // An element of a list of texts may itself be the text of an object.
-    if let Value::String(json) = value
-        && !steps.is_empty()
-    {
-        let inner: Value = serde_json::from_str(json).ok()?;
-        return if inner.is_object() || inner.is_array() { find(&inner, steps) } else { None };
-    }
-    let Some(first) = steps.first() else { return Some(value.clone()) };
+/// The text of an object's member; a number as it stands in a column of text, however it was written.
+fn member_text(object: &str, key: &str) -> Option<String> {
+    // Of a key that is there twice the last counts.
+    let value = members(object)?.into_iter().rev().find(|member| member.key == key)?.value;
     match value {
-        Value::Array(list) => find(list.get(first.parse::<usize>().ok()?)?, &steps[1..]),
-        Value::Object(members) => (1..=steps.len()).rev().find_map(|length| {
-            let member = members.get(&steps[..length].join("."))?;
-            find(member, &steps[length..])
-        }),
-        _ => None,
+        Value::Number(text) if text.contains(['.', 'e', 'E']) => Some(float_text(text.parse().ok()?)),
+        value => text_of(value),
     }
 }
 
-/// The text of a JSON value: a string's own, nothing for null, else the JSON.
-fn text(value: impl std::borrow::Borrow<Value>) -> Option<String> {
-    match value.borrow() {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+/// The text at a path in each element of a list; where the element has none under the path's first step, without that
+/// step.
+fn texts_in(list: &str, path: &str) -> Option<Vec<Option<String>>> {
+    let mut texts = vec![];
+    for element in elements(list)? {
+        collect(element, path, &mut texts);
+    }
+    Some(texts)
+}
+
+fn collect(value: Value<'_>, path: &str, texts: &mut Vec<Option<String>>) {
+    let at = |path: &str| text_in(value, path).or_else(|| text_in(value, path.split_once('.')?.1));
+    match path.split_once(".*.") {
+        None => texts.push(at(path)),
+        Some((list, rest)) => {
+            for element in at(list).as_deref().and_then(elements).into_iter().flatten() {
+                collect(element, rest, texts);
+            }
+        }
     }
 }
 
@@ -246,31 +197,30 @@ fn text(value: impl std::borrow::Borrow<Value>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn found(json: &str, path: &str) -> Option<String> {
-        let value: Value = serde_json::from_str(json).unwrap();
-        find(&value, &path.split('.').collect::<Vec<_>>()).and_then(text)
-    }
-
     #[test]
-    fn flat_and_nested_keys() {
-        for json in [
-            r#"[{"message.role": "user"}]"#,
-            r#"[{"message": {"role": "user"}}]"#,
-            r#"["{\"message.role\": \"user\"}"]"#,
+    fn members_as_in_a_column_of_text() {
+        let object = r#"{"a.b": 1.50, "n": 12345678901234567890, "t": "x\"", "o": {"k" : [1]}, "a": {"b": 2}, "n": 2, "z": null}"#;
+        for (key, text) in [
+            ("a.b", Some("1.5")),
+            ("n", Some("2")),
+            ("t", Some("x\"")),
+            ("o", Some(r#"{"k" : [1]}"#)),
+            ("z", None),
+            ("no", None),
         ] {
-            assert_eq!(found(json, "0.message.role").as_deref(), Some("user"), "{json}");
+            assert_eq!(member_text(object, key).as_deref(), text, "{key}");
         }
-        assert_eq!(found(r#"[{"a": {"b.c": 1.5}}]"#, "0.a.b.c").as_deref(), Some("1.5"));
-        assert_eq!(found("[1]", "1"), None);
-        assert_eq!(found(r#"[{"a": null}]"#, "0.a"), None);
+        assert_eq!(member_text("[1]", "0"), None);
     }
 
     #[test]
     fn values_of_each_element() {
         let json = r#"[{"message.role": "user"}, {"message": {"tool_calls": [{"tool_call.function.name": "f"}, {"tool_call": {}}]}}, {"role": "bare"}]"#;
-        let list: Vec<Value> = serde_json::from_str(json).unwrap();
-        let texts = |path| values_at(&list, path).into_iter().map(|value| value.and_then(text)).collect::<Vec<_>>();
+        let texts = |path| texts_in(json, path).unwrap();
         assert_eq!(texts("message.role"), [Some("user".into()), None, Some("bare".into())]);
         assert_eq!(texts("message.tool_calls.*.tool_call.function.name"), [Some("f".into()), None]);
+        let in_string = r#"["{\"message.role\": \"user\"}", {"message": {"role": null}}]"#;
+        assert_eq!(texts_in(in_string, "message.role").unwrap(), [Some("user".into()), None]);
+        assert_eq!(texts_in("{}", "a"), None);
     }
 }

@@ -9,17 +9,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+
+use crate::single_input::single_input;
 
 /// DataFusion's pushdown of filters, kept from nodes in which names are ambiguous.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl PhysicalOptimizerRule for UnambiguousPushdown {
         let guarded = plan.transform_up(|node| {
             if is_ambiguous(&node) {
                 barriers = true;
-                Ok(Transformed::yes(Arc::new(FilterBarrierExec { input: node }) as Arc<dyn ExecutionPlan>))
+                Ok(Transformed::yes(Arc::new(FilterBarrierExec::new(node)) as Arc<dyn ExecutionPlan>))
             } else {
                 Ok(Transformed::no(node))
             }
@@ -86,14 +86,18 @@ fn names_are_unique(schema: &Schema) -> bool {
 #[derive(Debug)]
 struct FilterBarrierExec {
     input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
 }
 
 impl FilterBarrierExec {
-    fn over(inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(inputs) {
-            Ok([input]) => Ok(Arc::new(Self { input })),
-            Err(inputs) => internal_err!("{} inputs where one is expected", inputs.len()),
-        }
+    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = Arc::clone(input.properties());
+        Self { input, properties }
+    }
+
+    /// The same over another input.
+    fn over(&self, input: Arc<dyn ExecutionPlan>) -> Result<Self> {
+        Ok(Self::new(input))
     }
 }
 
@@ -104,36 +108,7 @@ impl DisplayAs for FilterBarrierExec {
 }
 
 impl ExecutionPlan for FilterBarrierExec {
-    fn name(&self) -> &'static str {
-        "FilterBarrierExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Self::over(children)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Self::over(children)
-    }
+    single_input!(FilterBarrierExec, no expressions);
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         self.input.execute(partition, context)

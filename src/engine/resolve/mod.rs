@@ -6,6 +6,7 @@
 
 mod ast;
 mod clauses;
+mod expressions;
 mod from;
 mod names;
 mod outputs;

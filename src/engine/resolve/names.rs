@@ -1,25 +1,17 @@
-//! Names in expressions.
+//! What a name in an expression means.
 
-use std::ops::ControlFlow;
-
-use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, SetExpr, Value,
-    ValueWithSpan, Values, VisitMut, VisitorMut, WindowType,
-};
+use datafusion::sql::sqlparser::ast::{Expr, Ident};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
 use super::Resolver;
-use super::ast::{call, in_lower_case};
-use super::outputs::{Output, OutputUse, named};
+use super::outputs::Output;
 use super::scope::{Level, Match, Rel, Scopes};
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
 };
-use spanql_filter::numbers::AS_NUMBER;
-use spanql_model::columns::canonical;
 use spanql_model::derived::indexed;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, nearest};
@@ -45,44 +37,14 @@ struct Reading {
     name: String,
 }
 
-struct Walker<'a, 'b> {
-    resolver: &'a mut Resolver<'b>,
-    scopes: &'a Scopes,
-    outputs: &'a [Output],
-    uses: OutputUse,
-    /// How many aggregates or window functions the current place lies in.
-    inside: usize,
-    queries: Vec<Query>,
-}
-
 impl Resolver<'_> {
-    /// Resolves all names in an expression (or anything made of expressions), subqueries included.
-    pub(super) fn expressions<T: VisitMut>(
-        &mut self,
-        node: &mut T,
-        scopes: &Scopes,
-        outputs: &[Output],
-        uses: OutputUse,
-    ) -> Result<(), EngineError> {
-        let mut walker = Walker { resolver: self, scopes, outputs, uses, inside: 0, queries: vec![] };
-        match node.visit(&mut walker) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
-    }
-
-    /// Resolves the names in an expression over columns only.
-    pub(super) fn expression<T: VisitMut>(&mut self, node: &mut T, scopes: &Scopes) -> Result<(), EngineError> {
-        self.expressions(node, scopes, &[], OutputUse::None)
-    }
-
     /// The column that a name means, or `None` where that is for DataFusion to find out.
     pub(super) fn column(&mut self, idents: &[Ident], scopes: &Scopes) -> Result<Option<Column>, EngineError> {
         self.column_or(idents, scopes, None)
     }
 
     /// The column that a name means, or else, if there is none, this output.
-    fn column_or(
+    pub(super) fn column_or(
         &mut self,
         idents: &[Ident],
         scopes: &Scopes,
@@ -249,194 +211,9 @@ impl Resolver<'_> {
     }
 }
 
-impl Walker<'_, '_> {
-    /// The output that a name may stand for here.
-    fn output(&self, ident: &Ident) -> Option<&Output> {
-        if self.uses == OutputUse::None || self.inside > 0 {
-            return None;
-        }
-        let output = &self.outputs[named(self.outputs, ident)?];
-        (self.uses != OutputUse::GroupExpression || !output.computed).then_some(output)
-    }
-
-    fn name(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
-        let (idents, output) = match expr {
-            Expr::Identifier(ident) => (std::slice::from_ref(ident), self.output(ident).cloned()),
-            Expr::CompoundIdentifier(idents) => (idents.as_slice(), None),
-            _ => return Ok(()),
-        };
-        if let Some(column) = self.resolver.column_or(idents, self.scopes, output.as_ref())? {
-            *expr = column.expr;
-        }
-        Ok(())
-    }
-
-    fn function(&mut self, expr: &mut Expr) {
-        let Expr::Function(function) = expr else { return };
-        let mut grouped = function.over.is_some();
-        match &mut function.over {
-            Some(WindowType::NamedWindow(name)) => in_lower_case(name),
-            Some(WindowType::WindowSpec(window)) => window.window_name.iter_mut().for_each(in_lower_case),
-            None => {}
-        }
-        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() {
-            if ident.quote_style.is_none() {
-                ident.value = ident.value.to_lowercase();
-            }
-            grouped |= self.resolver.catalog.is_aggregate(&ident.value);
-            self.resolver.functions.entry(ident.value.clone()).or_insert(ident.span.start);
-        }
-        self.inside += usize::from(grouped);
-    }
-
-    /// Aggregates over numbers read an open column that is text as numbers.
-    fn numeric_aggregate(expr: &mut Expr) {
-        let Expr::Function(function) = expr else { return };
-        let numeric = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)]
-            if NUMERIC_AGGREGATES.contains(&ident.value.as_str()));
-        if !numeric {
-            return;
-        }
-        if let FunctionArguments::List(list) = &mut function.args
-            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))) = list.args.first_mut()
-        {
-            as_number(arg);
-        }
-        for ordered in &mut function.within_group {
-            as_number(&mut ordered.expr);
-        }
-    }
-
-    /// `user` and `current_role` are functions without parentheses to the parser, but may be columns.
-    fn bare_function(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
-        let Expr::Function(function) = expr else { return Ok(()) };
-        if !matches!(function.args, FunctionArguments::None) {
-            return Ok(());
-        }
-        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
-            && !self.resolver.catalog.is_scalar(&ident.value)
-        {
-            *expr = Expr::Identifier(ident.clone());
-        }
-        Ok(())
-    }
-
-    /// `s.column['key']` has its names in a chain of accesses: those before the first subscript become one name.
-    fn access(expr: &mut Expr) {
-        let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
-        let Expr::Identifier(first) = root.as_ref() else { return };
-        let dots = access_chain.iter().map_while(|access| match access {
-            AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
-            _ => None,
-        });
-        let path: Vec<Ident> = std::iter::once(first.clone()).chain(dots).collect();
-        if path.len() > 1 {
-            access_chain.drain(..path.len() - 1);
-            **root = Expr::CompoundIdentifier(path);
-        }
-    }
-}
-
-impl VisitorMut for Walker<'_, '_> {
-    type Break = EngineError;
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
-        if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
-            && !self.resolver.literals.contains_key(text)
-        {
-            self.resolver.literals.insert(text.clone(), span.start);
-        }
-        self.function(expr);
-        Self::access(expr);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
-        if let Expr::Function(function) = expr {
-            let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
-            self.inside -= usize::from(aggregate || function.over.is_some());
-        }
-        Self::numeric_aggregate(expr);
-        match self.bare_function(expr).and_then(|()| self.name(expr)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
-    }
-
-    // A subquery has scopes of its own: it is resolved as a whole, and its place left empty while the walk passes.
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
-        if let Err(error) = self.resolver.query(query, self.scopes, false) {
-            return ControlFlow::Break(error);
-        }
-        self.queries.push(std::mem::replace(query, empty_query()));
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
-        if let Some(resolved) = self.queries.pop() {
-            *query = resolved;
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Aggregates that take numbers only.
-const NUMERIC_AGGREGATES: [&str; 19] = [
-    "sum",
-    "avg",
-    "mean",
-    "median",
-    "approx_median",
-    "approx_percentile_cont",
-    "approx_percentile_cont_with_weight",
-    "percentile_cont",
-    "quantile_cont",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "var",
-    "var_pop",
-    "var_samp",
-    "var_population",
-    "var_sample",
-    "corr",
-    "covar",
-];
-
-/// Wraps an open column, whose type depends on the spans there are.
-fn as_number(expr: &mut Expr) {
-    let name = match expr {
-        Expr::Identifier(ident) => &ident.value,
-        Expr::CompoundIdentifier(path) => match path.last() {
-            Some(ident) => &ident.value,
-            None => return,
-        },
-        _ => return,
-    };
-    if is_open_name(name) && canonical(name).is_none() {
-        let inner = std::mem::replace(expr, Expr::value(Value::Null));
-        *expr = call(AS_NUMBER, vec![inner]);
-    }
-}
-
 /// The field of a struct: in parentheses, so that it is not taken for a column, whose name needs no alias.
 fn field(path: Vec<Ident>) -> Expr {
     Expr::Nested(Box::new(Expr::CompoundIdentifier(path)))
-}
-
-pub(super) fn empty_query() -> Query {
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] })),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: vec![],
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: vec![],
-    }
 }
 
 /// The innermost relation that a qualifier names.

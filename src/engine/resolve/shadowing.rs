@@ -12,8 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::ast::quoted;
-use super::names::empty_query;
+use super::ast::{empty_query, quoted};
 use super::outputs::Output;
 
 /// Gives the outputs of a SELECT other names, and takes what else its ORDER BY reads among them, if it must be so.

@@ -15,7 +15,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::filter_pushdown::{ChildFilterDescription, FilterDescription, FilterPushdownPhase};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -26,6 +26,7 @@ use datafusion::physical_plan::{
 use futures::TryStreamExt;
 
 use crate::per_trace::{Traces, gathered_traces, whole_traces};
+use crate::single_input::single_input;
 use spanql_model::columns::{PROJECT, TRACE_ID, TREE, is_of_tree};
 use spanql_trace::structure::{Asked, Chain, Matcher};
 use spanql_trace::tree_columns_of;
@@ -82,14 +83,10 @@ impl StructureExec {
         Ok(Self { input, text, chain, places, tree, shown, properties, metrics })
     }
 
-    fn over(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(inputs) {
-            Ok([input]) => {
-                let Self { text, chain, places, tree, shown, .. } = self.clone();
-                Ok(Arc::new(Self::new(input, text, chain, places, tree, shown)?))
-            }
-            Err(inputs) => internal_err!("{} inputs where one is expected", inputs.len()),
-        }
+    /// The same over another input.
+    fn over(&self, input: Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let Self { text, chain, places, tree, shown, .. } = self.clone();
+        Self::new(input, text, chain, places, tree, shown)
     }
 
     /// The rows of these traces that the pattern gives.
@@ -164,17 +161,7 @@ impl DisplayAs for StructureExec {
 }
 
 impl ExecutionPlan for StructureExec {
-    fn name(&self) -> &'static str {
-        "StructureExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
+    single_input!(StructureExec);
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
         InputDistributionRequirements::new(vec![match self.tree {
@@ -214,18 +201,6 @@ impl ExecutionPlan for StructureExec {
             [PROJECT, TRACE_ID].into_iter().filter_map(|name| schema.index_of(name).ok()).collect();
         let input = ChildFilterDescription::from_child_with_allowed_indices(&filters, of_traces, &self.input)?;
         Ok(FilterDescription::new().with_child(input))
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.over(children)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.over(children)
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

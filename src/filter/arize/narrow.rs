@@ -1,12 +1,11 @@
 //! From conditions to what a remote may be asked whose semantics nobody has confirmed.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt::{self, Write as _};
+use std::collections::HashSet;
 
 use arrow::datatypes::Schema;
 use datafusion_expr::{Between, Expr, Operator};
 
-use super::name::name;
+use super::ask::{Ask, Constant, all, any};
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, WORDS, is_only_text};
 use crate::{MAX_BYTES, with_stack};
@@ -57,29 +56,6 @@ fn asked(conditions: &[Expr], schema: &Schema) -> Vec<Ask> {
     })
 }
 
-/// A condition that can be said.
-#[derive(Debug, Clone, PartialEq)]
-enum Ask {
-    /// Holds for no row; only within OR, which leaves it out.
-    Never,
-    All(Vec<Ask>),
-    Any(Vec<Ask>),
-    OneOf(String, Vec<Constant>),
-    /// `< <= > >=`.
-    Order(String, Operator, Constant),
-    Contains(String, String),
-    IsNull(String),
-    IsNotNull(String),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Constant {
-    Text(String),
-    Integer(i64),
-    Float(f64),
-    Boolean(bool),
-}
-
 /// What is asked so that no row is lost that fulfils the condition; `None` when that is nothing.
 fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
     let simple = match expr {
@@ -117,48 +93,6 @@ fn ask(expr: &Expr, schema: &Schema) -> Option<Ask> {
         Simple::Contains(column, Value::Text(part)) => contains(column, part),
         Simple::Contains(..) => None,
         Simple::Null { column, negated } => null(column, negated),
-    }
-}
-
-/// All of what is asked; `None` when that is nothing.
-fn all(asks: Vec<Ask>) -> Option<Ask> {
-    let mut flat = vec![];
-    for ask in asks {
-        match ask {
-            Ask::Never => return Some(Ask::Never),
-            Ask::All(asks) => flat.extend(asks),
-            ask => flat.push(ask),
-        }
-    }
-    if flat.len() > 1 { Some(Ask::All(flat)) } else { flat.pop() }
-}
-
-/// Any of what is asked, values of one column in one list.
-fn any(asks: Vec<Ask>) -> Ask {
-    let mut flat = vec![];
-    let mut lists: HashMap<String, usize> = HashMap::new();
-    let nested = asks.into_iter().flat_map(|ask| match ask {
-        Ask::Any(asks) => asks,
-        Ask::Never => vec![],
-        ask => vec![ask],
-    });
-    for ask in nested {
-        let Ask::OneOf(column, values) = ask else {
-            flat.push(ask);
-            continue;
-        };
-        match lists.get(&column).and_then(|&at| flat.get_mut(at)) {
-            Some(Ask::OneOf(_, known)) => known.extend(values),
-            _ => {
-                lists.insert(column.clone(), flat.len());
-                flat.push(Ask::OneOf(column, values));
-            }
-        }
-    }
-    match flat.len() {
-        0 => Ask::Never,
-        1 => flat.swap_remove(0),
-        _ => Ask::Any(flat),
     }
 }
 
@@ -359,53 +293,6 @@ fn float(column: &str, op: Operator, number: f64) -> Option<Ask> {
         return None;
     }
     said(column, op, Constant::Float(number), false)
-}
-
-impl fmt::Display for Ask {
-    /// As a term of AND.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Never => Ok(()),
-            Self::All(asks) => joined(f, asks, " AND "),
-            Self::Any(asks) => joined(f, asks, " OR "),
-            Self::OneOf(column, values) => match values.as_slice() {
-                [value] => write!(f, "{} = {value}", name(column)),
-                values => {
-                    write!(f, "{} IN (", name(column))?;
-                    for (i, value) in values.iter().enumerate() {
-                        write!(f, "{}{value}", if i > 0 { ", " } else { "" })?;
-                    }
-                    f.write_char(')')
-                }
-            },
-            Self::Order(column, op, value) => write!(f, "{} {op} {value}", name(column)),
-            Self::Contains(column, part) => {
-                write!(f, "{} CONTAINS {}", name(column), Constant::Text(part.clone()))
-            }
-            Self::IsNull(column) => write!(f, "{} IS NULL", name(column)),
-            Self::IsNotNull(column) => write!(f, "{} IS NOT NULL", name(column)),
-        }
-    }
-}
-
-fn joined(f: &mut fmt::Formatter<'_>, asks: &[Ask], by: &str) -> fmt::Result {
-    for (i, ask) in asks.iter().enumerate() {
-        f.write_str(if i > 0 { by } else { "(" })?;
-        write!(f, "{ask}")?;
-    }
-    f.write_char(')')
-}
-
-impl fmt::Display for Constant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
-            Self::Integer(number) => write!(f, "{number}"),
-            // Never with an exponent.
-            Self::Float(number) => write!(f, "{number}"),
-            Self::Boolean(flag) => write!(f, "{flag}"),
-        }
-    }
 }
 
 #[cfg(test)]

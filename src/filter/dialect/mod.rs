@@ -2,6 +2,7 @@
 
 mod fold;
 mod lex;
+mod operators;
 mod sql_dialect;
 
 pub use fold::fold_equalities;

@@ -11,7 +11,8 @@ use datafusion_common::utils::take_function_args;
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit};
 
-use super::path::{Path, elements, scalar_text};
+use super::path::{Path, scalar_text};
+use spanql_model::json::elements;
 
 /// What a function makes of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -69,7 +69,7 @@ pub(super) fn texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
             let bytes = cast(array, &DataType::Binary)?;
             let bytes: &BinaryArray = bytes.as_binary();
             // Writers that know no text type write text as bytes.
-            let text = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| hex(bytes), str::to_owned);
+            let text = |bytes: &[u8]| simdutf8::basic::from_utf8(bytes).map_or_else(|_| hex(bytes), str::to_owned);
             Ok(bytes.iter().map(|bytes| bytes.map(text)).collect())
         }
         _ => text(array),
@@ -94,7 +94,7 @@ pub(super) fn json_texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
         }
         buffer.clear();
         encoder.encode(row, &mut buffer);
-        let text = std::str::from_utf8(&buffer).map_err(|error| ArrowError::JsonError(error.to_string()))?;
+        let text = simdutf8::basic::from_utf8(&buffer).map_err(|error| ArrowError::JsonError(error.to_string()))?;
         out.append_value(text);
     }
     Ok(out.finish())

@@ -41,7 +41,7 @@ pub(super) fn fold(text: Option<&str>, mut keys: BTreeMap<String, String>) -> St
     match json::members(text) {
         Some(members) => {
             let mut replaced = HashSet::new();
-            for (key, member) in members {
+            for json::Member { key, text, .. } in members {
                 if replaced.contains(&key) {
                     continue;
                 }
@@ -52,7 +52,7 @@ pub(super) fn fold(text: Option<&str>, mut keys: BTreeMap<String, String>) -> St
                         write_member(&key, &value, &mut out);
                         replaced.insert(key);
                     }
-                    None => json::write_finite(member, true, &mut out),
+                    None => json::write_finite(text, true, &mut out),
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Where rows come from.
 
+use crate::json::Value;
+
 /// Words that the `source` column may hold.
 pub const SOURCES: [&str; 5] = ["arize", "phoenix", "opik", "file", "demo"];
 
@@ -12,4 +14,12 @@ pub struct Origin {
     pub project: String,
     /// Whether `project` overrides what rows say.
     pub force_project: bool,
+}
+
+/// The word if a value is one that the source column may hold.
+pub(super) fn known_source(value: Value<'_>) -> Option<&'static str> {
+    match value {
+        Value::Text(text) => SOURCES.into_iter().find(|word| *word == text),
+        _ => None,
+    }
 }

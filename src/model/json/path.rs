@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{MAX_DEPTH, Scanner, Tree, Value, unescaped, write_compact};
+use super::{MAX_DEPTH, Scanner, Tree, Value, read, unescaped, write_compact};
 
 /// The text of the value that a dotted path leads to: a string's own, of a number or a boolean what is written there,
 /// of a list or an object its canonical JSON text.
@@ -14,16 +14,17 @@ use super::{MAX_DEPTH, Scanner, Tree, Value, unescaped, write_compact};
 ///
 /// Nothing where the text is no JSON, and where nothing or null is at the path.
 pub fn text_at(json: &str, path: &str) -> Option<String> {
-    let mut scanner = Scanner::new(json);
-    scanner.blanks();
-    let value = scanner.value(MAX_DEPTH).ok()?;
-    scanner.end().ok()?;
+    text_in(read(json)?, path)
+}
+
+/// The text of the value that a dotted path leads to in this value: see [`text_at`].
+pub fn text_in(value: Value<'_>, path: &str) -> Option<String> {
     at(value, Some(path))
 }
 
 /// The text of what is at the rest of a path; of the value itself where nothing of the path is left.
 fn at(value: Value<'_>, path: Option<&str>) -> Option<String> {
-    let Some(path) = path else { return text(value) };
+    let Some(path) = path else { return text_of(value) };
     match value {
         Value::Nested(json) if json.starts_with('[') => element(json, path),
         Value::Nested(json) => member(json, path),
@@ -83,7 +84,8 @@ fn element(list: &str, path: &str) -> Option<String> {
     None
 }
 
-fn text(value: Value<'_>) -> Option<String> {
+/// The text of a value as [`text_at`] gives it.
+pub fn text_of(value: Value<'_>) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Bool(flag) => Some(flag.to_string()),

@@ -1,5 +1,7 @@
 //! A cursor over JSON text that hands out values as slices of it.
 
+use std::borrow::Cow;
+
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} (byte {at})")]
@@ -31,14 +33,27 @@ pub enum Value<'a> {
     Nested(&'a str),
 }
 
+impl<'a> Value<'a> {
+    /// The JSON text of a value that was read from such.
+    pub fn written(self) -> Cow<'a, str> {
+        match self {
+            Self::Null => Cow::Borrowed("null"),
+            Self::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
+            Self::Number(text) | Self::Nested(text) => Cow::Borrowed(text),
+            Self::Text(body) | Self::Escaped(body) => Cow::Owned(format!("\"{body}\"")),
+        }
+    }
+}
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// The position of the first quote, backslash or control character at or after `at`, or the length of `bytes`.
 ///
 /// Eight bytes at a time: a byte's high bit in `hits` is set where the subtraction borrowed. A borrow may spoil
-/// bytes above the first hit, never below it, and only the lowest hit is used.
-pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+/// bytes above the first hit, never below it, and only the lowest hit is used. The searches of `memchr` know single
+/// bytes only: control characters would need a second pass, which text with an escape every line does not repay.
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2, memchr3};
+
 use super::scan::{JsonError, MAX_DEPTH, Scanner, Value, plain_end};
 
 /// The text of a JSON list in canonical form, or `None` when `text` is neither a list nor an object.
@@ -88,7 +90,7 @@ fn write_unwrapped(value: Value<'_>, out: &mut String) -> bool {
 /// Appends valid JSON text, with `null` for its `NaN` and `Infinity` tokens if it has any.
 pub fn write_finite(json: &str, nonfinite: bool, out: &mut String) {
     let mut rest = json;
-    while let Some(at) = rest.find(['"', 'N', 'I']).filter(|_| nonfinite) {
+    while nonfinite && let Some(at) = memchr3(b'"', b'N', b'I', rest.as_bytes()) {
         if rest.as_bytes().get(at) == Some(&b'"') {
             let end = string_end(rest, at);
             out.push_str(rest.get(..end).unwrap_or(rest));
@@ -107,15 +109,15 @@ pub fn write_finite(json: &str, nonfinite: bool, out: &mut String) {
 /// The position after the string that opens at `at`.
 fn string_end(json: &str, at: usize) -> usize {
     let mut at = at + 1;
-    loop {
-        at = plain_end(json.as_bytes(), at);
-        match json.as_bytes().get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return json.len(),
+    // What was read is JSON: no control character ends a string.
+    while let Some(found) = json.as_bytes().get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if json.as_bytes().get(at) == Some(&b'"') {
+            return at + 1;
         }
+        at += 2;
     }
+    json.len()
 }
 
 /// The text that the inside of a JSON string stands for.
@@ -128,7 +130,7 @@ pub fn unescaped(body: &str) -> String {
 /// Appends the text that the inside of a JSON string stands for; half a surrogate pair becomes U+FFFD.
 pub fn unescape(body: &str, out: &mut String) {
     let mut rest = body;
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(rest.get(..at).unwrap_or(""));
         let code = rest.as_bytes().get(at + 1).copied().unwrap_or(b'\\');
         let mut used = at + 2;
@@ -188,37 +190,6 @@ pub fn write_string(text: &str, out: &mut String) {
         start = end + 1;
     }
     out.push('"');
-}
-
-/// The members of a JSON object: each key and the text from its quote to the end of its value; `None` for other text.
-pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    let mut scanner = Scanner::new(text);
-    let mut members = Vec::new();
-    scanner.blanks();
-    if !scanner.eat(b'{') {
-        return None;
-    }
-    scanner.blanks();
-    if !scanner.eat(b'}') {
-        loop {
-            let start = scanner.position();
-            let key = match scanner.key().ok()? {
-                Value::Escaped(body) => Cow::Owned(unescaped(body)),
-                Value::Text(text) => Cow::Borrowed(text),
-                _ => return None,
-            };
-            scanner.value(MAX_DEPTH - 1).ok()?;
-            members.push((key, scanner.since(start)));
-            scanner.blanks();
-            if scanner.eat(b'}') {
-                break;
-            }
-            scanner.expect(b',', "expected ',' or '}'").ok()?;
-            scanner.blanks();
-        }
-    }
-    scanner.end().ok()?;
-    Some(members)
 }
 
 #[cfg(test)]
@@ -282,13 +253,6 @@ mod tests {
         let mut out = String::new();
         write_string("a\"\\\n\u{1}é😀", &mut out);
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), "a\"\\\n\u{1}é😀");
-    }
-
-    #[test]
-    fn members_keep_their_text() {
-        let found = members(r#" {"a" : 1, "b\n":{"c": [2]} } "#).unwrap();
-        assert_eq!(found, [(Cow::from("a"), "\"a\" : 1"), (Cow::from("b\n"), "\"b\\n\":{\"c\": [2]}")]);
-        assert_eq!(members("[1]"), None);
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml_edit::{DocumentMut, Entry, Item, Table, Value};
 
 use super::ConfigError;
 use super::arize::check;
@@ -82,7 +82,7 @@ impl Key {
     }
 
     /// The value as it stands in the file.
-    fn written(&self, value: &str) -> Result<String, ConfigError> {
+    fn written(&self, value: &str) -> Result<Value, ConfigError> {
         let wrong = |reason: &str| ConfigError::Value { place: self.name.to_owned(), reason: reason.to_owned() };
         if value.chars().any(char::is_control) {
             return Err(wrong("a value is one line, without control characters"));
@@ -90,12 +90,12 @@ impl Key {
         if self.is_of_arize() && !(value.starts_with("${") && value.ends_with('}')) {
             check(self.name, value)?;
         }
-        Ok(match self.kind {
-            Kind::Port if value.bytes().all(|byte| byte.is_ascii_digit()) => value.to_owned(),
-            Kind::Flag if ["true", "false"].contains(&value) => value.to_owned(),
-            // Without control characters a JSON string is a TOML string, too.
-            _ => serde_json::Value::from(value).to_string(),
-        })
+        let plain = match self.kind {
+            Kind::Port => value.parse::<u16>().ok().map(|port| Value::from(i64::from(port))),
+            Kind::Flag => value.parse::<bool>().ok().map(Value::from),
+            Kind::Text => None,
+        };
+        Ok(plain.unwrap_or_else(|| Value::from(value)))
     }
 }
 
@@ -119,8 +119,8 @@ pub fn set(environment: &Environment, key: &Key, value: &str) -> Result<Edited, 
         let reason = "a value is needed; `spanql config unset` takes a setting away".to_owned();
         return Err(ConfigError::Value { place: key.name.to_owned(), reason });
     }
-    let written = key.written(value)?;
-    change(environment, key, toml::from_str(&format!("value = {written}")).ok(), |text| with_value(text, key, &written))
+    let value = key.written(value)?;
+    change(environment, key, |document| put(document, key, value))
 }
 
 /// Takes a setting away.
@@ -128,7 +128,86 @@ pub fn set(environment: &Environment, key: &Key, value: &str) -> Result<Edited, 
 /// # Errors
 /// When the file cannot be read, changed or written.
 pub fn unset(environment: &Environment, key: &Key) -> Result<Edited, ConfigError> {
-    change(environment, key, None, |text| without(text, key))
+    change(environment, key, |document| {
+        take(document, key);
+        Some(())
+    })
+}
+
+/// Gives a setting a value: where it is, below the others of its table, or in a table of its own at the end. `None` when
+/// something else stands in its place.
+fn put(document: &mut DocumentMut, key: &Key, mut value: Value) -> Option<()> {
+    let above = above_a_table_at_the_end(document);
+    let mut is_new = false;
+    let mut item = document.as_item_mut();
+    for name in &key.tables {
+        let table = item.as_table_like_mut()?;
+        if !table.contains_key(name) {
+            let mut new = Table::new();
+            // No header is needed for a table that only holds others.
+            new.set_implicit(true);
+            table.insert(name, Item::Table(new));
+            is_new = true;
+        }
+        item = table.get_mut(name)?;
+    }
+    match item.as_table_like_mut()?.entry(key.name) {
+        Entry::Occupied(found) => {
+            let old = found.into_mut().as_value_mut()?;
+            // The comment behind it.
+            *value.decor_mut() = old.decor().clone();
+            *old = value;
+        }
+        Entry::Vacant(place) => {
+            place.insert(Item::Value(value));
+        }
+    }
+    if let Some(table) = item.as_table_mut().filter(|_| is_new) {
+        table.set_position(Some(isize::MAX));
+        table.decor_mut().set_prefix(above);
+        document.set_trailing("");
+    }
+    Some(())
+}
+
+/// The comments that a document ends with, and a blank line.
+fn above_a_table_at_the_end(document: &DocumentMut) -> String {
+    let comments = document.trailing().as_str().unwrap_or_default();
+    let line_end = if comments.is_empty() || comments.ends_with('\n') { "" } else { "\n" };
+    let blank = if document.is_empty() && comments.trim().is_empty() { "" } else { "\n" };
+    format!("{comments}{line_end}{blank}")
+}
+
+/// Takes a setting away. Comments above it stay: they may be about what is left. `None` when it is not there.
+fn take(document: &mut DocumentMut, key: &Key) -> Option<()> {
+    let mut item = document.as_item_mut();
+    for name in &key.tables {
+        item = item.as_table_like_mut()?.get_mut(name)?;
+    }
+    let Some(table) = item.as_table_mut() else {
+        item.as_table_like_mut()?.remove(key.name);
+        return Some(());
+    };
+    let before = table.iter().map(|(name, _)| name.to_owned()).take_while(|name| name != key.name).last();
+    let (removed, _) = table.remove_entry(key.name)?;
+    let comments = removed.leaf_decor().prefix()?.as_str()?.trim_end();
+    if comments.is_empty() {
+        return Some(());
+    }
+    // They go behind what stands before them; the root has no header.
+    match before {
+        None if key.tables.is_empty() => table.decor_mut().set_prefix(format!("{comments}\n")),
+        before => {
+            let decor = match before {
+                Some(name) => table.get_mut(&name)?.as_value_mut()?.decor_mut(),
+                None => table.decor_mut(),
+            };
+            let line = decor.suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+            let suffix = format!("{line}\n{comments}");
+            decor.set_suffix(suffix);
+        }
+    }
+    Some(())
 }
 
 fn cannot_change(key: &Key, file: &Path) -> ConfigError {
@@ -137,110 +216,11 @@ fn cannot_change(key: &Key, file: &Path) -> ConfigError {
     ConfigError::File { file: file.display().to_string(), reason }
 }
 
-/// Puts a value, or none, where a setting lies.
-fn put(table: &mut toml::Table, key: &Key, value: Option<toml::Table>) {
-    let value = value.and_then(|mut table| table.remove("value"));
-    let mut at = table;
-    for name in &key.tables {
-        if value.is_none() && !at.contains_key(name) {
-            return;
-        }
-        let next = at.entry(name.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let toml::Value::Table(next) = next else { return };
-        at = next;
-    }
-    match value {
-        Some(value) => at.insert(key.name.to_owned(), value),
-        None => at.remove(key.name),
-    };
-}
-
-/// The table that a setting lies in.
-fn innermost<'a, 'text>(root: &'a DeTable<'text>, key: &Key) -> Option<&'a DeTable<'text>> {
-    key.tables.iter().try_fold(root, |table, name| {
-        match table.iter().find(|(known, _)| known.get_ref() == name.as_str())?.1.get_ref() {
-            DeValue::Table(table) => Some(table),
-            _ => None,
-        }
-    })
-}
-
-/// The text with a value put in the place of another, below the others of its table, or in a table of its own at the
-/// end.
-fn with_value(text: &str, key: &Key, value: &str) -> Option<String> {
-    let root = DeTable::parse(text).ok()?;
-    let table = innermost(root.get_ref(), key);
-    let old = table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key.name));
-    if let Some((_, old)) = old {
-        let span = old.span();
-        return Some(format!("{}{value}{}", text.get(..span.start)?, text.get(span.end..)?));
-    }
-    let line = format!("{} = {value}\n", key.name);
-    if key.tables.is_empty() {
-        // Below a table it would belong to that.
-        return Some(format!("{line}{}", text));
-    }
-    let last = table.and_then(|table| table.values().map(|value| value.span().end).max());
-    let own_header = table.is_some().then(|| header_end(text, key)).flatten();
-    Some(match last.or(own_header) {
-        Some(end) => {
-            let end = text.get(end..)?.find('\n').map_or(text.len(), |line_end| end + line_end + 1);
-            let (before, after) = text.split_at_checked(end)?;
-            let break_before = if before.ends_with('\n') { "" } else { "\n" };
-            format!("{before}{break_before}{line}{after}")
-        }
-        None => {
-            let break_before = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-            let blank = if text.trim().is_empty() { "" } else { "\n" };
-            let header = header(key);
-            format!("{text}{break_before}{blank}{header}\n{line}")
-        }
-    })
-}
-
-/// The header of a setting's table: `[profiles.work.arize]`.
-fn header(key: &Key) -> String {
-    let plain = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    let part = |name: &String| match plain(name) {
-        true => name.clone(),
-        false => serde_json::Value::from(name.as_str()).to_string(),
-    };
-    format!("[{}]", key.tables.iter().map(part).collect::<Vec<_>>().join("."))
-}
-
-/// The end of the line that begins an empty table.
-fn header_end(text: &str, key: &Key) -> Option<usize> {
-    let header = header(key);
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if line.trim_start().starts_with(&header) {
-            return Some(start + line.trim_end_matches('\n').len());
-        }
-        start += line.len();
-    }
-    None
-}
-
-/// The text without a setting, and without its line if nothing else stands there.
-fn without(text: &str, key: &Key) -> Option<String> {
-    let root = DeTable::parse(text).ok()?;
-    let found =
-        innermost(root.get_ref(), key).and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key.name));
-    let Some((name, value)) = found else { return Some(text.to_owned()) };
-    let start = text.get(..name.span().start)?.rfind('\n').map_or(0, |line_end| line_end + 1);
-    let end = value.span().end;
-    let end = text.get(end..)?.find('\n').map_or(text.len(), |line_end| end + line_end + 1);
-    Some(format!("{}{}", text.get(..start)?, text.get(end..)?))
-}
-
-/// Reads the file, changes its text so that a setting has a value or none, and puts the new one in its place at once.
+/// Reads the file, changes a setting in it, and puts the new one in its place at once.
 fn change(
     environment: &Environment,
     key: &Key,
-    value: Option<toml::Table>,
-    edit: impl FnOnce(&str) -> Option<String>,
+    edit: impl FnOnce(&mut DocumentMut) -> Option<()>,
 ) -> Result<Edited, ConfigError> {
     let Some(file) = own_file(environment) else {
         return Err(ConfigError::Missing("there is no directory for settings: set HOME or XDG_CONFIG_HOME".to_owned()));
@@ -253,23 +233,26 @@ fn change(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), false),
         Err(error) => return Err(wrong(error)),
     };
-    let mut expected: toml::Table = parse(&text, &file)?;
-    put(&mut expected, key, value);
-    // Whatever the file looks like: it has to say this now, and nothing else has to be different.
-    let changed = edit(&text).filter(|changed| toml::from_str::<toml::Table>(changed).is_ok_and(|now| now == expected));
-    let changed = changed.ok_or_else(|| cannot_change(key, &file))?;
-    let read: ConfigFile = parse(&changed, &file)?;
+    // Says what is wrong without the line, which may hold a key.
+    parse::<toml::Table>(&text, &file)?;
+    let mut document: DocumentMut = text.parse().map_err(|_| cannot_change(key, &file))?;
+    let before = document.to_string();
+    edit(&mut document).ok_or_else(|| cannot_change(key, &file))?;
+    let after = document.to_string();
+    let read: ConfigFile = parse(&after, &file)?;
     for profile in read.profiles.values() {
         settings(profile.arize.as_ref().unwrap_or(&toml::Table::new()), &file, "")?;
     }
     let was_open = is_there && is_open(&file);
-    if changed == text && !was_open {
-        return Ok(Edited { file, changed: false, was_open });
+    // Line ends alone are no change.
+    let changed = after != before;
+    if !changed && !was_open {
+        return Ok(Edited { file, changed, was_open });
     }
     // A link stays one.
     let target = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-    replace(&target, &changed).map_err(wrong)?;
-    Ok(Edited { changed: changed != text, file, was_open })
+    replace(&target, if changed { &after } else { &text }).map_err(wrong)?;
+    Ok(Edited { file, changed, was_open })
 }
 
 /// Waits until no other process changes a file, and keeps others from it until dropped. Makes its directory.

@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead};
 
+use memchr::{memchr_iter, memchr2};
+
 use super::limits::pass_over;
-use spanql_model::json::plain_end;
 
 /// Why no further element can be found.
 #[derive(Debug, thiserror::Error)]
@@ -122,19 +123,22 @@ impl Items {
     fn advance(&mut self, cut: &mut Cut, chunk: &[u8]) -> (usize, Option<u8>) {
         let mut at = 0;
         while let Some(&byte) = chunk.get(at) {
-            if cut.in_string {
-                if cut.escaped {
-                    cut.escaped = false;
-                } else if byte == b'"' {
-                    cut.in_string = false;
-                } else if byte == b'\\' {
-                    cut.escaped = true;
-                } else if byte >= 0x20 {
-                    at = plain_end(chunk, at);
-                    continue;
-                }
+            if cut.escaped {
+                cut.escaped = false;
                 self.line += u64::from(byte == b'\n');
                 at += 1;
+                continue;
+            }
+            if cut.in_string {
+                let rest = chunk.get(at..).unwrap_or_default();
+                let plain = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                self.line += memchr_iter(b'\n', rest.get(..plain).unwrap_or_default()).count() as u64;
+                match rest.get(plain) {
+                    Some(b'"') => cut.in_string = false,
+                    Some(_) => cut.escaped = true,
+                    None => return (chunk.len(), None),
+                }
+                at += plain + 1;
                 continue;
             }
             match byte {

@@ -365,7 +365,7 @@ impl Rows {
 const KEPT: usize = 16 << 20;
 
 fn push_json(builder: &mut ArrivalBuilder, text: &mut Vec<u8>, line: u64) -> Step {
-    let pushed = match std::str::from_utf8(text) {
+    let pushed = match simdutf8::compat::from_utf8(text) {
         Ok(text) => builder.push_json(text),
         Err(error) => Err(Misfit::Row(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))),
     };
@@ -382,7 +382,7 @@ fn push_record(builder: &mut ArrivalBuilder, record: &csv::ByteRecord, keys: &[O
     if record.len() != keys.len() {
         return Err(Misfit::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
     }
-    let text = std::str::from_utf8(record.as_slice()).map_err(|_| Misfit::Row("not UTF-8".to_owned()))?;
+    let text = simdutf8::basic::from_utf8(record.as_slice()).map_err(|_| Misfit::Row("not UTF-8".to_owned()))?;
     let mut cells: Vec<(Key, Value<'_>)> = Vec::with_capacity(keys.len());
     for (at, key) in keys.iter().enumerate() {
         let Some(key) = key else { continue };

@@ -102,10 +102,18 @@ fn files_in_other_forms_are_changed_right_or_not_at_all() {
         ("profiles.default.arize.api_key = \"old\"\n", Some("profiles.default.arize.api_key = \"new\"\n")),
         (
             "profiles = { default = { arize = { api_key = 'old' } } }",
-            Some("profiles = { default = { arize = { api_key = \"new\" } } }"),
+            Some("profiles = { default = { arize = { api_key = \"new\" } } }\n"),
         ),
-        ("[profiles.default]\narize = { space = 'S' }\n", None),
-        ("[profiles.\"default\".arize]\n", None),
+        (
+            "[profiles.default]\narize = { space = 'S' }\n",
+            Some("[profiles.default]\narize = { space = 'S' , api_key = \"new\" }\n"),
+        ),
+        ("[profiles.\"default\".arize]\n", Some("[profiles.\"default\".arize]\napi_key = \"new\"\n")),
+        ("# mine\n", Some("# mine\n\n[profiles.default.arize]\napi_key = \"new\"\n")),
+        (
+            "[profiles.work.arize]\n# region = 'us'\n",
+            Some("[profiles.work.arize]\n# region = 'us'\n\n[profiles.default.arize]\napi_key = \"new\"\n"),
+        ),
         ("[profiles.default]\n", Some("[profiles.default]\n\n[profiles.default.arize]\napi_key = \"new\"\n")),
         ("[profiles.default.arize]", Some("[profiles.default.arize]\napi_key = \"new\"\n")),
         ("profile = \"default\"", Some("profile = \"default\"\n\n[profiles.default.arize]\napi_key = \"new\"\n")),
@@ -125,6 +133,27 @@ fn files_in_other_forms_are_changed_right_or_not_at_all() {
             (result, _) => panic!("{before:?}: {result:?}"),
         }
     }
+}
+
+#[test]
+fn comments_above_what_is_taken_away_stay() {
+    for (before, after) in [
+        ("[profiles.default.arize]\n# of the team\napi_key = 'k'\n", "[profiles.default.arize]\n# of the team\n"),
+        (
+            "[profiles.default.arize] # here\nspace = 'S' # mine\n\n# of the team\napi_key = 'k' # old\nregion = 'us'\n",
+            "[profiles.default.arize] # here\nspace = 'S' # mine\n\n# of the team\nregion = 'us'\n",
+        ),
+        ("profiles.default.arize = { api_key = 'k' }\n", "profiles.default.arize = {}\n"),
+    ] {
+        let (_dir, environment) = directory();
+        write(&environment, before);
+        assert!(unset(&environment, &key("arize.api_key")).unwrap().changed);
+        assert_eq!(text(&environment), after);
+    }
+    let (_dir, environment) = directory();
+    write(&environment, "# mine\nprofile = 'default'\n[profiles.default.arize]\n");
+    assert!(unset(&environment, &key("profile")).unwrap().changed);
+    assert_eq!(text(&environment), "# mine\n[profiles.default.arize]\n");
 }
 
 #[cfg(unix)]

@@ -1,0 +1,88 @@
+//! What is known of a column without reading it: how much of it is filled, an example, its values where they are few.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::super::card::ColumnFacts;
+use super::super::error::{Result, StoreError};
+use spanql_model::types::OpenType;
+
+/// Characters of an example value.
+const EXAMPLE_CHARS: usize = 60;
+
+/// Values of a column that are remembered one by one, and the bytes of the longest of them.
+const FEW_VALUES: usize = 40;
+const VALUE_BYTES: usize = 64;
+
+/// Adds what an array tells of a column to what is known of it.
+pub(super) fn add_facts(
+    facts: &mut BTreeMap<String, ColumnFacts>,
+    name: &str,
+    seen: Option<OpenType>,
+    array: &ArrayRef,
+) -> Result<()> {
+    let filled = (array.len() - array.null_count()) as u64;
+    if filled == 0 {
+        return Ok(());
+    }
+    if let Some(known) = facts.get_mut(name) {
+        known.filled += filled;
+        if !known.values.is_empty() {
+            unite(&mut known.values, few_values(array));
+        }
+        known.open = known.open.zip(seen).map(|(a, b)| a.unite(b)).or(known.open).or(seen);
+    } else {
+        facts.insert(
+            name.to_owned(),
+            ColumnFacts { open: seen, filled, example: example(array)?, values: few_values(array) },
+        );
+    }
+    Ok(())
+}
+
+/// Adds values to sorted ones; where those of one side are not known, or they are many together, none are left.
+pub(crate) fn unite(values: &mut Vec<String>, more: Vec<String>) {
+    if values.is_empty() || more.is_empty() {
+        values.clear();
+        return;
+    }
+    values.extend(more);
+    values.sort_unstable();
+    values.dedup();
+    if values.len() > FEW_VALUES {
+        values.clear();
+    }
+}
+
+/// All values of a column of texts, sorted, if they are few and short.
+fn few_values(array: &ArrayRef) -> Vec<String> {
+    let Some(texts) = array.as_string_opt::<i32>() else { return Vec::new() };
+    let mut found = BTreeSet::new();
+    for text in texts.iter().flatten() {
+        if !found.contains(text) {
+            if found.len() == FEW_VALUES || text.len() > VALUE_BYTES {
+                return Vec::new();
+            }
+            found.insert(text);
+        }
+    }
+    found.into_iter().map(str::to_owned).collect()
+}
+
+fn example(array: &ArrayRef) -> Result<String> {
+    let Some(row) = (0..array.len()).find(|&row| array.is_valid(row)) else { return Ok(String::new()) };
+    let failed = StoreError::arrow("describing a column");
+    let text = if let Some(texts) = array.as_string_opt::<i32>() {
+        texts.value(row).chars().take(EXAMPLE_CHARS + 1).collect()
+    } else {
+        let options = FormatOptions::default();
+        let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(failed)?;
+        formatter.value(row).to_string()
+    };
+    Ok(match text.char_indices().nth(EXAMPLE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    })
+}
