@@ -59,5 +59,6 @@ pub use results::results_json;
 pub use run::{BlockError, BlockFiles, Keep, Ran, run_block};
 pub use saved::{Origin, Saved};
 
-#[cfg(all(test, feature = "report"))]
+#[cfg(test)]
+#[cfg(feature = "report")]
 mod tests;

@@ -81,7 +81,7 @@ fn in_condition(expr: Expr, below_or: bool, schema: &DFSchema) -> Result<Transfo
             }
             inner => not(inner).transform_up(|expr| outside_condition(expr, schema)),
         },
-        Expr::InList(list) if !list.expr.is_volatile() && !(list.negated && below_or) => {
+        Expr::InList(list) if !list.expr.is_volatile() && (!list.negated || !below_or) => {
             let ours = |element: &Expr| is_constant(element) && !(list.negated && is_null(element));
             if list.list.iter().all(ours) {
                 return Ok(Transformed::no(Expr::InList(list)));
