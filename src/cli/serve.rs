@@ -30,6 +30,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         project: context.project.clone(),
         memory_limit: Some(context.memory_bytes()),
         log: context.verbose.then(|| logger(context)),
+        ..Settings::default()
     };
     // Before the ready line, so that whoever reads it may end the server from then on.
     let terminated = terminated()?;

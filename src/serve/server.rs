@@ -13,7 +13,7 @@ use super::error::ServeError;
 use super::ids::{project_id, space_id};
 use super::incoming::{From, Incoming};
 use super::settings::{Settings, Token};
-use super::shutdown::{self, GRACE, Shutdown, Trigger};
+use super::shutdown::{self, Shutdown, Trigger};
 use super::tls::Tls;
 use super::{flight, http};
 use spanql_store::Store;
@@ -37,6 +37,7 @@ pub struct Bound {
     shutdown: Shutdown,
     token: Option<Token>,
     tls: Option<Tls>,
+    grace: Duration,
     flight: TcpListener,
     http: TcpListener,
     ready: Ready,
@@ -107,7 +108,7 @@ impl Server {
             projects: names.into_iter().map(|name| ReadyProject { id: project_id(&name), name }).collect(),
         };
         let backend = Arc::new(backend);
-        Ok(Bound { backend, connections, trigger, shutdown, token: settings.token, tls, flight, http, ready })
+        Ok(Bound { backend, connections, trigger, shutdown, token: settings.token, tls, grace: settings.grace, flight, http, ready })
     }
 }
 
@@ -127,12 +128,12 @@ impl Bound {
         &self.ready
     }
 
-    /// Answers until `shutdown` resolves; transfers that are under way then have a second and a half more.
+    /// Answers until `shutdown` resolves; transfers that are under way then have [`Settings::grace`] more.
     ///
     /// # Errors
     /// When a listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let Self { backend, connections, trigger, shutdown: signal, token, tls, flight, http, .. } = self;
+        let Self { backend, connections, trigger, shutdown: signal, token, tls, grace, flight, http, .. } = self;
         let (flight_tls, http_tls) = match tls {
             Some(tls) => (Some(tls.flight), Some(tls.http)),
             None => (None, None),
@@ -151,7 +152,7 @@ impl Bound {
             () = connections.watch() => {}
             () = shutdown => trigger.begin(),
         }
-        let ended = tokio::time::timeout(GRACE, servers).await;
+        let ended = tokio::time::timeout(grace, servers).await;
         trigger.finish();
         connections.close();
         // Threads of requests end now; the caller may end the runtime that they wait on.

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+
+/// How long transfers may go on after the end was asked for: within what process managers and shells wait without asking
+/// again.
+const GRACE: Duration = Duration::from_millis(1_500);
 
 /// A key that clients must show. Its text appears in no `Debug` form.
 #[derive(Clone)]
@@ -59,6 +64,8 @@ pub struct Settings {
     /// Bytes that all requests together may take: half of them for what queries sort and join before they spill to disk,
     /// half for what they read and send.
     pub memory_limit: Option<usize>,
+    /// How long transfers that are under way may go on when the server is asked to end; 1.5 s if not set otherwise.
+    pub grace: Duration,
     /// Is told of each request; the text may hold names by strangers.
     pub log: Option<Log>,
 }
@@ -74,6 +81,7 @@ impl Default for Settings {
             tls: None,
             project: None,
             memory_limit: None,
+            grace: GRACE,
             log: None,
         }
     }
@@ -89,6 +97,7 @@ impl fmt::Debug for Settings {
             .field("tls", &self.tls)
             .field("project", &self.project)
             .field("memory_limit", &self.memory_limit)
+            .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
 }

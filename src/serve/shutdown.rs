@@ -1,11 +1,6 @@
 //! The end of a server: no new connections, then a short grace for what is under way, then none.
 
-use std::time::Duration;
-
 use tokio::sync::watch;
-
-/// How long transfers that are under way may go on.
-pub(super) const GRACE: Duration = Duration::from_millis(1_500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Phase {
