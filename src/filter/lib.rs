@@ -40,6 +40,6 @@ pub use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
-pub use names::{Names, Unknown};
+pub use names::{Named, Names, Unknown};
 pub use said::Said;
 pub use translate::{Language, TranslateError, Translation, translate};
