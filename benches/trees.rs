@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampNanosecondArray};
 use arrow::record_batch::RecordBatch;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanql::model::columns;
-use spanql::trace::{summarize, tree_columns_of};
+use spanql_trace::{summarize, tree_columns_of};
 
 const SPANS: usize = 100_000;
 const TRACE: usize = 12;

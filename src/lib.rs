@@ -41,7 +41,8 @@
 //!
 //! # Crates and modules
 //!
-//! This is the face of a workspace of crates: the modules that are crates of their own are re-exported. A crate uses those
+//! This is the face of a workspace of crates. Of each, the module with its name has what users of the library need, under
+//! the paths that it has there; what is public in a crate only for the crates above it is not here. A crate uses those
 //! below it, never those above:
 //!
 //! ```text
@@ -69,23 +70,166 @@
 // What only a feature that is left out uses is no mistake.
 #![cfg_attr(not(all(feature = "serve", feature = "report", feature = "repl")), allow(dead_code))]
 
+#[doc(hidden)]
 pub mod cli;
 pub mod pull;
 #[cfg(feature = "repl")]
+#[doc(hidden)]
 pub mod repl;
 pub mod report;
 #[cfg(feature = "serve")]
 pub mod serve;
 
-pub use spanql_demo as demo;
-pub use spanql_engine as engine;
-pub use spanql_filter as filter;
-pub use spanql_model as model;
-pub use spanql_output as output;
-pub use spanql_sources as sources;
-pub use spanql_sources::config;
-pub use spanql_store as store;
-pub use spanql_trace as trace;
+/// Settings: where they come from, and which one counts.
+pub mod config {
+    #[doc(inline)]
+    pub use spanql_sources::config::{
+        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, Secret, ShownSetting,
+    };
+}
+
+/// Made-up spans, for demonstrations, tests and measurements.
+pub mod demo {
+    #[doc(inline)]
+    pub use spanql_demo::{DEFAULT_SEED, DEFAULT_SPANS, Facts, Generator};
+}
+
+/// SQL over spans: engines, statements, and the tables they read.
+pub mod engine {
+    #[doc(inline)]
+    pub use spanql_engine::{
+        Description, Engine, EngineConfig, EngineError, FunctionDescription, FunctionKind, IdKind, Param, ParamType,
+        Params, Prepared, Relation, Remark, RowFilter, Selected, StoreEngine, TableDescription, TableFunction,
+        parse_param,
+    };
+}
+
+/// The vendors' filter languages: from text to conditions, and back where that can be said.
+pub mod filter {
+    #[doc(inline)]
+    pub use spanql_filter::{
+        Filter, FilterError, Language, Named, Names, Said, TranslateError, Translation, Unknown, all_of, any_of,
+        conjuncts, translate,
+    };
+
+    /// The filter language of Arize: SQL conditions over the columns of a span, with CONTAINS.
+    pub mod arize {
+        #[doc(inline)]
+        pub use spanql_filter::arize::{parse, print};
+    }
+
+    /// Opik's query language (OQL), and the JSON filter list of its REST API.
+    pub mod opik {
+        #[doc(inline)]
+        pub use spanql_filter::opik::{AnySpan, Clause, Entity, Oql, parse, print};
+    }
+
+    /// Patterns: spans by how they stand to others, each given by a filter.
+    pub mod pattern {
+        #[doc(inline)]
+        pub use spanql_filter::pattern::{Pattern, parse};
+        #[doc(inline)]
+        pub use spanql_trace::structure::{Asked, Chain, Relation, Side};
+    }
+
+    /// The simple filters of Phoenix: parameters of its span search.
+    pub mod phoenix {
+        #[doc(inline)]
+        pub use spanql_filter::phoenix::{Parameters, parse, print};
+    }
+
+    /// Conditions as SQL text.
+    pub mod sql {
+        #[doc(inline)]
+        pub use spanql_filter::sql::print;
+    }
+}
+
+/// What a span is: columns, types, times, and how rows of any shape become those of a store.
+pub mod model {
+    /// Spans on their way in: batches in the canonical columns' names and types, made from whatever a source wrote.
+    pub mod arrival {
+        #[doc(inline)]
+        pub use spanql_model::arrival::{
+            ArrivalBuilder, Change, ChangeCounts, Converted, Key, Misfit, Origin, SOURCES, announced_columns,
+            convert_batch, convert_batch_strictly,
+        };
+    }
+
+    /// The canonical columns: their names, types and order.
+    pub mod columns {
+        #[doc(inline)]
+        pub use spanql_model::columns::{
+            CANONICAL, COMPLETION_TOKENS, COST, Column, Content, END_TIME, EVENT_ATTRIBUTES, EVENTS, INPUT, KIND,
+            LATENCY_MS, METADATA, METADATA_PREFIX, MODEL, NAME, NOTES, OUTPUT, PARENT_ID, PROJECT, PROMPT_TOKENS, REST,
+            SESSION_ID, SOURCE, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TOTAL_TOKENS, TRACE_ID, TREE,
+            USER_ID, canonical, spans_schema, timestamp_type,
+        };
+    }
+
+    /// Values of JSON that stay text.
+    pub mod json {
+        #[doc(inline)]
+        pub use spanql_model::json::{JsonError, Value};
+    }
+
+    /// Times of text and numbers, in nanoseconds since the epoch.
+    pub mod time {
+        #[doc(inline)]
+        pub use spanql_model::time::{NANOS, TimeError, parse};
+    }
+
+    /// Types of the columns that are not canonical.
+    pub mod types {
+        #[doc(inline)]
+        pub use spanql_model::types::OpenType;
+    }
+
+    /// Stretches of time.
+    pub mod window {
+        #[doc(inline)]
+        pub use spanql_model::window::Window;
+    }
+}
+
+/// Result formats: record batches go in, text or a file comes out; traces and sessions for people.
+pub mod output {
+    #[doc(inline)]
+    pub use spanql_output::{
+        Error, Focus, Format, Options, ResultWriter, SessionJson, SessionView, ViewOptions, Written, Zone,
+        escape_terminal, trace_columns, write_trace, write_trace_json,
+    };
+}
+
+/// Where spans come from: remotes and export files.
+pub mod sources {
+    #[doc(inline)]
+    pub use spanql_sources::{Ending, ExportRequest, Project, Received, SourceError, SpanSource, SpanStream, Window};
+
+    /// Arize AX: spans over Arrow Flight, names and ids over REST.
+    pub mod arize {
+        #[doc(inline)]
+        pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Resolved, Space};
+    }
+
+    /// Export files as arrivals: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+    pub mod files {
+        #[doc(inline)]
+        pub use spanql_sources::files::{
+            BadRow, FileError, FileReader, Format, Input, Limits, ReadOptions, ReadReport, expand,
+        };
+    }
+}
+
+/// The store: versions of immutable files, the one way to change them, and the ledger of pulls.
+pub mod store {
+    #[doc(inline)]
+    pub use spanql_store::{
+        Card, ColumnFacts, Committed, Compacted, Counts, FileRef, Gap, Import, Ledger, Manifest, Place, Progress,
+        Projection, Pull, PullKey, Result, Segment, SegmentReader, Segments, Slice, Snapshot, Status, Store,
+        StoreError, TooLarge, Vacuumed, Version, Which, Why, found_place,
+    };
+}
 
 /// The program of the page runs.
 #[cfg(doctest)]

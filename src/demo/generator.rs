@@ -16,6 +16,12 @@ use super::trace::{Header, Parent, Trace};
 use super::verdicts::{annotate, correctness};
 use super::visit::{Project, Visit};
 
+/// The number of spans that a demonstration holds unless told otherwise: about a week.
+pub const DEFAULT_SPANS: u64 = 20_000;
+
+/// The seed of a demonstration unless told otherwise.
+pub const DEFAULT_SEED: u64 = 42;
+
 /// Conversations that are under way at most; beyond it visitors leave after one turn, so that memory stays bounded.
 const MAX_OPEN: usize = 4_096;
 /// A trace that would overshoot the wanted size is played again this often before single calls fill the rest.

@@ -1,4 +1,7 @@
-//! Generated spans of two made-up applications, for demonstrations, tests and measurements.
+//! Made-up spans of two applications, for demonstrations, tests and measurements.
+//!
+//! A seed and a number of spans go in; a [`Generator`] gives batches that a store takes, the same ones for the same
+//! seed, and [`Facts`] count what is in them.
 //!
 //! ```text
 //! clock ── when ──┐
@@ -37,10 +40,4 @@ mod words;
 mod tests;
 
 pub use facts::Facts;
-pub use generator::Generator;
-
-/// The number of spans that a demonstration holds unless told otherwise: about a week.
-pub const DEFAULT_SPANS: u64 = 20_000;
-
-/// The seed of a demonstration unless told otherwise.
-pub const DEFAULT_SEED: u64 = 42;
+pub use generator::{DEFAULT_SEED, DEFAULT_SPANS, Generator};

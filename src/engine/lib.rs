@@ -1,4 +1,8 @@
-//! The DataFusion session: dialect, names, tables, functions.
+//! SQL over spans: a DataFusion session with our dialect, names, tables and functions.
+//!
+//! A snapshot of a store or a remote, and text go in; streams of record batches come out. A [`StoreEngine`] makes an
+//! [`Engine`] over a store; [`Engine::prepare`] turns text and [`Params`] into [`Prepared`] statements. A [`Relation`] is
+//! what a table may be made of, and an [`EngineError`] says what is wrong, and where in the text.
 //!
 //! A statement passes these steps; everything up to the physical plan runs on a thread with a large stack:
 //!

@@ -1,10 +1,15 @@
-//! The vendors' filter languages: from text to a DataFusion expression, and back where that can be said.
+//! The vendors' filter languages: from text to a DataFusion expression, and back where that can be said; and the SQL
+//! dialect ([`dialect`]).
 //!
 //! ```text
 //! Arize text ────────┐                                    ┌──▶ Arize text
 //! Opik OQL, list ────┼──▶ Filter: an Expr over columns ───┼──▶ Opik list         said, what is left, exact or not
 //! Phoenix parameters ┘    of spans, traces or sessions    └──▶ Phoenix parameters
 //! ```
+//!
+//! A [`Filter`] is what a text means, given the [`Names`] of the columns that there are; [`Said`] is what a language can
+//! say of conditions, and [`translate`](translate()) does both, from one [`Language`] to another. A text that says nothing
+//! ends in a [`FilterError`], which shows where.
 //!
 //! A filter's expression names columns by their canonical names, without a table. It says what was written: text is
 //! compared with numbers when a plan is made of it (see [`compare_mixed_types`](crate::compare::compare_mixed_types)),
@@ -35,6 +40,6 @@ pub use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
-pub use names::{Names, Unknown};
+pub use names::{Named, Names, Unknown};
 pub use said::Said;
 pub use translate::{Language, TranslateError, Translation, translate};

@@ -1,5 +1,8 @@
 //! Result formats: record batches go in, text or a file comes out, in bounded memory.
 //!
+//! A [`ResultWriter`] writes them in a [`Format`], as its [`Options`] say; what it cut it returns as [`Written`], for the
+//! caller to say elsewhere: only data is written here. [`write_trace`] and a [`SessionView`] show traces and conversations.
+//!
 //! ```text
 //! RecordBatch ─ ResultWriter ─ rows beyond max_rows counted, not written
 //!                    │         text beyond max_cell cut (cut)
@@ -13,8 +16,6 @@
 //! Tables and their columns, for people: catalog ─ clip
 //!
 //! One trace and one session, for people and as nested JSON: view ─ clip, color, sanitize; encode
-//!
-//! Only data is written here. What was cut is returned as [`Written`], for the caller to say elsewhere.
 
 mod buffer;
 mod catalog;

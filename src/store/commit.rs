@@ -16,12 +16,13 @@ use super::ledger::Record;
 use super::manifest::{self, Manifest, Segment};
 use super::plan::{Plan, Work, plan, plan_new};
 use super::pool::Pool;
+use super::progress::Progress;
 use super::publish::{ATTEMPTS, Attempt, Change, Written};
 use super::segment::BuiltSegment;
 use super::spill::Slot;
+use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
-use super::{Progress, Store};
 
 /// Attempts before a writer gives up against whoever removes its files.
 const REMOVALS: usize = 3;

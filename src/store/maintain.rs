@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
+use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::lease::Lease;
@@ -11,8 +12,8 @@ use super::maintained::{Compacted, Version};
 use super::manifest::{self, Manifest, Segment};
 use super::pool::Pool;
 use super::publish::ATTEMPTS;
+use super::store::Store;
 use super::stored::StoredSegment;
-use super::{Committed, Store};
 
 /// A segment with fewer spans, and half the memory of a full one at most, is small.
 const SMALL_ROWS: u64 = 32 * 1024;

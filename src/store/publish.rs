@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Store;
 use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
@@ -13,6 +12,7 @@ use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
 use super::pool::Pool;
+use super::store::Store;
 use spanql_model::types::OpenType;
 
 /// Attempts before a writer gives up against others.

@@ -18,13 +18,13 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 
-use super::Store;
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::lease;
 use super::maintained::Vacuumed;
 use super::manifest::{self, Manifest};
 use super::place::Place;
+use super::store::Store;
 
 /// Folders of files that manifests name, or nobody.
 const FOLDERS: [&str; 6] = ["segments", "traces", "stats", TOMBSTONES, LEDGER, "tmp"];

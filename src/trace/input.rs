@@ -15,6 +15,27 @@ use spanql_model::columns::{self, timestamp_type};
 /// The columns that make a tree: whole traces, each in a contiguous range of rows, in any order inside it.
 ///
 /// The four arrays have the same length. Times are nanoseconds since the epoch; every value may be null.
+///
+/// # How broken traces are read
+///
+/// - Every row is a span of its own, even where a span id occurs twice in a trace. A parent id means the **first row**,
+///   in row order, that has it as its span id; later rows with that id have no children.
+/// - An empty parent id is no parent id. A row without a span id is nobody's parent.
+/// - A row whose parent id is its own span id is its own parent (a cycle of one), whichever row the id would mean:
+///   it never becomes the child of a row that shares its id.
+/// - A parent id that no row of the trace has makes an orphan, which is a top span.
+/// - Every row **on** a parent cycle is flagged; the cycle's earliest row becomes a top span and is not an orphan.
+///
+/// # Order
+///
+/// There is one order for siblings, for top spans and for whatever is called the earliest: by start time, then by span
+/// id (bytes), then by row, with null before any value.
+///
+/// # Intervals
+///
+/// A span has an interval when both times are there and the end is not before the start. A span without one takes up
+/// none of its parent's time. On a critical path an end before the start counts as the start; a span without both
+/// times is not on it, and neither are the spans below it.
 #[derive(Debug, Clone, Copy)]
 pub struct TreeInput<'a> {
     /// Span ids.

@@ -1,38 +1,19 @@
-//! What a trace is: the tree of its spans, its critical path, and its one-row summary.
+//! What a trace is: the tree of its spans, its critical path, and its one-row summary; pure functions over Arrow arrays.
+//!
+//! Rows of spans go in, whole traces as ranges of rows: [`group_by_trace`] makes [`TraceGroups`] of a plain batch, and a
+//! [`TreeInput`] is the four columns that make trees, with what is said there about broken ones.
+//! [`tree_columns`] gives the columns `tree.*`, [`summarize`] gives [`Summaries`], the rows of `traces`,
+//! [`critical_path`] gives [`Step`]s, and a [`Matcher`](structure::Matcher) says which spans stand to others in a chain
+//! of relations.
 //!
 //! ```text
-//! input.rs     rows of spans as this module reads them; grouping of plain batches by trace
-//! tree.rs      parent links, cut cycles, order, nested-set numbers
-//! time.rs      own time and critical path over one tree
-//! columns.rs   the tree.* columns of many traces
-//! rollup.rs    the rows of `traces`
-//! schema.rs    the columns of `traces`
-//! structure.rs which spans stand to others in a chain of relations
+//! batch ──input──▶ trees ──tree──▶ numbers ─┬─columns──▶ tree.*
+//!                                           ├─time─────▶ own time, critical path
+//!                                           ├─rollup───▶ rows of traces, with the columns of schema
+//!                                           └─structure▶ which spans match
 //! ```
 //!
-//! Everything works on Arrow arrays, is iterative (no trace is too deep for the stack) and takes O(n log n) per trace
-//! at worst.
-//!
-//! # How broken traces are read
-//!
-//! - Every row is a span of its own, even where a span id occurs twice in a trace. A parent id means the **first row**,
-//!   in row order, that has it as its span id; later rows with that id have no children.
-//! - An empty parent id is no parent id. A row without a span id is nobody's parent.
-//! - A row whose parent id is its own span id is its own parent (a cycle of one), whichever row the id would mean:
-//!   it never becomes the child of a row that shares its id.
-//! - A parent id that no row of the trace has makes an orphan, which is a top span.
-//! - Every row **on** a parent cycle is flagged; the cycle's earliest row becomes a top span and is not an orphan.
-//!
-//! # Order
-//!
-//! There is one order for siblings, for top spans and for whatever is called the earliest: by start time, then by span
-//! id (bytes), then by row, with null before any value.
-//!
-//! # Intervals
-//!
-//! A span has an interval when both times are there and the end is not before the start. A span without one takes up
-//! none of its parent's time. On a critical path an end before the start counts as the start; a span without both
-//! times is not on it, and neither are the spans below it.
+//! Everything is iterative (no trace is too deep for the stack) and takes O(n log n) per trace at worst.
 
 mod columns;
 mod error;

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime};
 
-use spanql::filter::opik::{self, Entity};
-use spanql::filter::phoenix::{self, Parameters};
-use spanql::filter::{FilterError, Names, Unknown, arize, conjuncts, pattern, sql};
 use spanql::model::columns::spans_schema;
+use spanql_filter::opik::{self, Entity};
+use spanql_filter::phoenix::{self, Parameters};
+use spanql_filter::{FilterError, MAX_BYTES, Names, Unknown, arize, conjuncts, pattern, sql};
 
 use super::support::Random;
 
@@ -166,7 +166,7 @@ fn read_arize(text: &str) {
     sql::print(&filter.expr).unwrap();
     let _ = arize::narrow(&conditions, &schema);
     let said = arize::print(&conditions, &schema);
-    if let Some(said) = said.said.filter(|said| said.len() <= spanql::filter::MAX_BYTES) {
+    if let Some(said) = said.said.filter(|said| said.len() <= MAX_BYTES) {
         let again = arize::parse(&said, &names).unwrap_or_else(|error| panic!("{}", error.report()));
         let twice = arize::print(&conjuncts(again.expr), &schema).said;
         assert_eq!(twice.as_deref(), Some(said.as_str()), "written, read and written again");
@@ -179,7 +179,7 @@ fn read_opik(text: &str) {
     for entity in [Entity::Spans, Entity::Traces, Entity::Threads] {
         if let Some(Some(clauses)) = checked(text, opik::compile(text, entity)) {
             let list = serde_json::to_string(&clauses).unwrap();
-            if list.len() <= spanql::filter::MAX_BYTES {
+            if list.len() <= MAX_BYTES {
                 assert_eq!(opik::compile(&list, entity).unwrap().as_ref(), Some(&clauses), "{list}");
             }
         }
@@ -194,7 +194,7 @@ fn read_phoenix(text: &str) {
     let names = Names::new(&schema, &rest, Unknown::Silent);
     let Some(parameters) = checked(text, Parameters::read(text)) else { return };
     let json = serde_json::to_string(&parameters).unwrap();
-    if json.len() <= spanql::filter::MAX_BYTES {
+    if json.len() <= MAX_BYTES {
         assert_eq!(Parameters::read(&json).unwrap(), parameters);
     }
     if let Some(filter) = checked(text, phoenix::parse(&parameters, &names)) {

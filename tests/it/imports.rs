@@ -15,10 +15,10 @@ use self::tree::Tree;
 
 mod checks;
 mod circles;
-mod imported;
+pub(super) mod imported;
 mod layers;
-mod parsed;
-mod tree;
+pub(super) mod parsed;
+pub(super) mod tree;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -11,6 +11,7 @@ mod ci;
 mod cli;
 mod config;
 mod export_live;
+mod facade;
 mod faulty;
 mod filter_fuzz;
 mod filter_oql;

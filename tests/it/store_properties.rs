@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
-use spanql::model::columns;
 use spanql::store::Store;
+use spanql_model::columns;
 
 use super::support::{
     ALL_SPANS, ALL_TRACES, BASE_TIME, Cell, Row, ask_rows, ask_text, assert_same, batch, dump, engine, import, row,

@@ -10,7 +10,7 @@ pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// What a path names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
+pub(crate) enum Named {
     Module(ModuleId),
     /// Or something of the item, such as a variant.
     Item(ModuleId, String),
@@ -39,7 +39,7 @@ impl Tree {
     fn imported(&self, id: ModuleId) -> BTreeSet<(ModuleId, String)> {
         let code = &self.modules[id].code;
         let paths = code.uses.iter().map(|import| &import.path).chain(&code.paths);
-        let named = paths.flat_map(|path| self.named(id, path, &mut vec![]));
+        let named = paths.flat_map(|path| self.named_at(id, path));
         let items = named.filter_map(|named| match named {
             Named::Item(module, name) => Some((module, name)),
             Named::Module(_) => None,
@@ -52,6 +52,10 @@ impl Tree {
     }
 
     /// What a path names where it is written.
+    pub(crate) fn named_at(&self, id: ModuleId, path: &[String]) -> BTreeSet<Named> {
+        self.named(id, path, &mut vec![])
+    }
+
     fn named<'a>(&'a self, id: ModuleId, path: &'a [String], followed: &mut Followed<'a>) -> BTreeSet<Named> {
         let start = match path.first().map(String::as_str) {
             Some("crate") => Some(self.modules[id].top),

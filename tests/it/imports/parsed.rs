@@ -10,16 +10,16 @@ use syn::{
 };
 
 /// Names joined by `::`.
-pub(super) type Segments = Vec<String>;
+pub(crate) type Segments = Vec<String>;
 
 /// What a `use` gives: a path under a name, or all names of a module.
-pub(super) struct Use {
-    pub(super) path: Segments,
-    pub(super) given: Given,
+pub(crate) struct Use {
+    pub(crate) path: Segments,
+    pub(crate) given: Given,
 }
 
 #[derive(PartialEq)]
-pub(super) enum Given {
+pub(crate) enum Given {
     Name(String),
     /// `as _`
     Nothing,
@@ -121,7 +121,7 @@ impl Visit<'_> for Parsed {
 }
 
 /// Adds what a tree of imports gives.
-fn given(tree: &UseTree, mut path: Segments, uses: &mut Vec<Use>) {
+pub(crate) fn given(tree: &UseTree, mut path: Segments, uses: &mut Vec<Use>) {
     let (path, given) = match tree {
         UseTree::Path(tree) => {
             path.push(name(&tree.ident));
@@ -176,12 +176,13 @@ fn paths_of(tokens: TokenStream, paths: &mut BTreeSet<Segments>) {
     paths.remove(&Segments::new());
 }
 
-fn name(ident: &Ident) -> String {
+/// A name without what makes a keyword one.
+pub(crate) fn name(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
 /// The name that an item defines, other than a module.
-fn defined(item: &Item) -> Option<&Ident> {
+pub(crate) fn defined(item: &Item) -> Option<&Ident> {
     match item {
         Item::Const(ItemConst { ident, .. })
         | Item::Enum(ItemEnum { ident, .. })
@@ -196,7 +197,7 @@ fn defined(item: &Item) -> Option<&Ident> {
     }
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
+pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
@@ -214,7 +215,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-fn is_for_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     let cfg = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     cfg.filter_map(|attribute| attribute.parse_args().ok()).any(|condition| needs_test(&condition))
 }

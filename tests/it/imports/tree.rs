@@ -8,23 +8,24 @@ use syn::Item;
 use super::parsed::Parsed;
 
 /// Position of a module in its tree.
-pub(super) type ModuleId = usize;
+pub(crate) type ModuleId = usize;
 
-pub(super) struct Module {
+pub(crate) struct Module {
     /// The file it is in, as it is named in what the test says: without what may change when a module becomes a crate.
     pub(super) file: String,
     /// The module at the top of its crate.
     pub(super) top: ModuleId,
     pub(super) parent: Option<ModuleId>,
-    pub(super) children: BTreeMap<String, ModuleId>,
+    pub(crate) children: BTreeMap<String, ModuleId>,
+    pub(crate) items: Vec<Item>,
     pub(super) code: Parsed,
 }
 
-pub(super) struct Tree {
+pub(crate) struct Tree {
     src: PathBuf,
-    pub(super) modules: Vec<Module>,
+    pub(crate) modules: Vec<Module>,
     /// Modules at the top, by the names of their crates in code.
-    pub(super) crates: BTreeMap<String, ModuleId>,
+    pub(crate) crates: BTreeMap<String, ModuleId>,
     read: BTreeSet<PathBuf>,
     /// Files and directories of modules for tests, without extensions.
     for_tests: BTreeSet<PathBuf>,
@@ -40,7 +41,7 @@ struct Place<'a> {
 
 impl Tree {
     /// Reads the package whose modules are in a directory, and the members, which are directories in it.
-    pub(super) fn read(src: &Path) -> Self {
+    pub(crate) fn read(src: &Path) -> Self {
         let mut tree = Self {
             src: src.to_owned(),
             modules: vec![],
@@ -84,7 +85,8 @@ impl Tree {
         let top = place.parent.map_or(id, |parent| self.modules[parent].top);
         let (mut code, parent, children) = (Parsed::new(items), place.parent, BTreeMap::new());
         let declared = std::mem::take(&mut code.modules);
-        self.modules.push(Module { file: named(&self.src, place.file), top, parent, children, code });
+        let file = named(&self.src, place.file);
+        self.modules.push(Module { file, top, parent, children, items: items.to_vec(), code });
         for module in declared {
             let below = place.below.join(&module.name);
             if module.for_tests {

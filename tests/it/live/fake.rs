@@ -12,10 +12,10 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampNanosecondType};
 use futures::Stream;
 use spanql::engine::{Engine, EngineConfig, RowFilter};
-use spanql::filter::{Names, Unknown, arize};
 use spanql::model::arrival::{Origin, announced_columns, convert_batch};
 use spanql::model::columns::{canonical, spans_schema};
 use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
+use spanql_filter::{Names, Unknown, arize};
 
 /// What happened to a fake remote.
 #[derive(Debug, Default)]

@@ -9,9 +9,9 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{ident, lit};
 use futures::StreamExt;
 use spanql::engine::{Params, Relation, Selected};
-use spanql::filter::columns;
 use spanql::model::time;
 use spanql::sources::{ExportRequest, Window};
+use spanql_filter::columns;
 
 use super::fake::Fake;
 use super::{Cell, DAY, FROM, ask, batch, span};

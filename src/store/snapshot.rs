@@ -1,0 +1,117 @@
+//! One version of a store: its segments, its ledger, and what is known of its columns without reading spans.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::card::{Card, TooLarge};
+use super::error::Result;
+#[cfg(doc)]
+use super::error::StoreError;
+use super::ledger::Ledger;
+use super::manifest::{self, Manifest, Segment};
+use super::merge::Deleted;
+use super::reader::Segments;
+use super::segment::unite;
+
+/// Footers that are read at the same time.
+const FOOTERS: usize = 8;
+
+/// One version of a store: what it reads never changes.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the version holds.
+    pub manifest: Arc<Manifest>,
+    /// Access to its segments.
+    pub segments: Segments,
+}
+
+impl Snapshot {
+    /// The (trace id, span id) of the spans of a project that have one of the given span ids.
+    pub(crate) async fn find_spans(&self, project: &str, span_ids: &[&str]) -> Result<Deleted> {
+        let mut spans = Deleted::new();
+        for segment in self.manifest.segments.iter().filter(|segment| segment.project == project) {
+            spans.extend(self.segments.find_spans(segment, span_ids).await?);
+        }
+        Ok(spans)
+    }
+
+    /// The pull ledger of the version: what was pulled into it, and what is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when its file cannot be read.
+    pub async fn ledger(&self) -> Result<Ledger> {
+        let Segments { place, version, .. } = &self.segments;
+        match Ledger::load(place, &self.manifest).await {
+            Ok(ledger) => Ok(ledger),
+            Err(error) => Err(manifest::explain(place, *version, error).await),
+        }
+    }
+
+    /// Sums of traces of one project, or of all, that are null because no Int64 holds them.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when a segment's facts cannot be read.
+    pub async fn too_large(&self, project: Option<&str>) -> Result<Vec<TooLarge>> {
+        let mut found = Vec::new();
+        for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
+            if project.is_none_or(|project| segment.project == project) {
+                let card = self.segments.card(segment).await?;
+                found.extend(card.too_large.iter().cloned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Facts about the columns of each segment.
+    pub async fn cards(&self) -> Result<Vec<(&Segment, Arc<Card>)>> {
+        let mut cards = Vec::with_capacity(self.manifest.segments.len());
+        for segment in &self.manifest.segments {
+            let card = self.segments.card(segment).await?;
+            cards.push((segment, card));
+        }
+        Ok(cards)
+    }
+
+    /// How many bytes of each column of a project's spans are read together, at most.
+    pub async fn chunk_bytes(&self, project: &str) -> Result<HashMap<String, u64>> {
+        let mut largest: HashMap<String, u64> = HashMap::new();
+        let segments = self.manifest.segments.iter().filter(|segment| segment.project == project);
+        let mut chunks =
+            stream::iter(segments.map(|segment| self.segments.chunk_bytes(segment))).buffer_unordered(FOOTERS);
+        while let Some(of_segment) = chunks.try_next().await? {
+            for (column, bytes) in of_segment {
+                let most = largest.entry(column).or_default();
+                *most = bytes.max(*most);
+            }
+        }
+        Ok(largest)
+    }
+
+    /// All values of the columns that have few, by name, from what was noted when the segments were written; those of
+    /// one project, or of all.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when a segment's facts cannot be read.
+    pub async fn few_values(&self, project: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (segment, card) in self.cards().await? {
+            if project.is_some_and(|project| segment.project != project) {
+                continue;
+            }
+            for (name, facts) in &card.columns {
+                match found.entry(name.clone()) {
+                    Entry::Occupied(mut known) => unite(known.get_mut(), facts.values.clone()),
+                    Entry::Vacant(new) => drop(new.insert(facts.values.clone())),
+                }
+            }
+        }
+        found.retain(|_, values| !values.is_empty());
+        Ok(found)
+    }
+}
