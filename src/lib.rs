@@ -61,7 +61,7 @@
 //!  │
 //!  ├──▶ spanql-filter ─────────── the vendors' filter languages: text to conditions, and back; the SQL dialect
 //!  ├──▶ spanql-trace ──────────── what a trace is: trees, roll-ups, the critical path
-//!  └──▶ spanql-model ──────────── what a span is: columns, names, types, arrivals
+//!  └──▶ spanql-model ──────────── what a span is: columns, names, types, ingest
 //! ```
 //!
 //! Everything that reads input is strict about what it promises and lenient about what it meets: the text of a span is data
@@ -148,11 +148,11 @@ pub mod filter {
 /// What a span is: columns, types, times, and how rows of any shape become those of a store.
 pub mod model {
     /// Spans on their way in: batches in the canonical columns' names and types, made from whatever a source wrote.
-    pub mod arrival {
+    pub mod ingest {
         #[doc(inline)]
-        pub use spanql_model::arrival::{
-            ArrivalBuilder, Change, ChangeCounts, Converted, Key, Misfit, Origin, SOURCES, announced_columns,
-            convert_batch, convert_batch_strictly,
+        pub use spanql_model::ingest::{
+            Change, ChangeCounts, Converted, IngestBuilder, Key, Misfit, Origin, SOURCES, convert_batch,
+            convert_batch_strictly, span_schema,
         };
     }
 
@@ -227,7 +227,7 @@ pub mod store {
     pub use spanql_store::{
         Card, ColumnFacts, Committed, Compacted, Counts, FileRef, Gap, Import, Ledger, Manifest, Place, Progress,
         Projection, Pull, PullKey, Result, Segment, SegmentReader, Segments, Slice, Snapshot, Status, Store,
-        StoreError, TooLarge, Vacuumed, Version, Which, Why, found_place,
+        StoreError, TooLarge, Vacuumed, Version, Which, Why, default_location,
     };
 }
 

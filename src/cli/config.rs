@@ -129,7 +129,14 @@ fn set(context: &Context, arguments: ConfigSet) -> anyhow::Result<()> {
         _ => ask(&arguments.key, key.is_secret())?,
     };
     let edited = config::set(&environment, &key, &value)?;
-    say(context, &edited, &key, &profile, &arguments.key, if edited.changed { "is set" } else { "was so already" });
+    print_change(
+        context,
+        &edited,
+        &key,
+        &profile,
+        &arguments.key,
+        if edited.changed { "is set" } else { "was so already" },
+    );
     // Where another place says something else, this one says it for nobody.
     let counts = FoundArize::find(&environment, Some(&profile)).ok().filter(|_| key.is_of_arize());
     let shown = counts.and_then(|found| found.shown().into_iter().find(|setting| setting.name == key.name()));
@@ -145,7 +152,7 @@ fn unset(context: &Context, arguments: ConfigUnset) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let (key, profile) = key(&environment, &arguments.key, arguments.profile.as_deref())?;
     let edited = config::unset(&environment, &key)?;
-    say(
+    print_change(
         context,
         &edited,
         &key,
@@ -163,7 +170,7 @@ fn key(environment: &Environment, typed: &str, profile: Option<&str>) -> anyhow:
     Ok((key, profile))
 }
 
-fn say(context: &Context, edited: &config::Edited, key: &Key, profile: &str, typed: &str, what: &str) {
+fn print_change(context: &Context, edited: &config::Edited, key: &Key, profile: &str, typed: &str, what: &str) {
     let file = edited.file.display();
     if edited.was_open {
         context.note(&format!("others than you could read {file}; now only you can"));

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::pager::Pager;
 use super::target::{Screen, Target, stdout};
 use spanql_output::{Format, Options, ResultWriter, Zone, escape_terminal};
-use spanql_store::{Snapshot, Store, StoreError, found_place, home_path};
+use spanql_store::{Snapshot, Store, StoreError, default_location, home_path};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
@@ -48,7 +48,7 @@ impl Context {
         };
         let (place, place_origin) = match &global.store {
             Some(place) => (place.clone(), "--store"),
-            None => found_place(),
+            None => default_location(),
         };
         Self {
             place,
@@ -213,12 +213,12 @@ impl Context {
     }
 
     /// Writes a line to stderr.
-    pub(super) fn say(&self, line: &str) {
-        self.speaker()(line);
+    pub(super) fn print_stderr(&self, line: &str) {
+        self.stderr_writer()(line);
     }
 
     /// What writes a line to stderr, for work that outlives the command's own call.
-    pub(super) fn speaker(&self) -> fn(&str) {
+    pub(super) fn stderr_writer(&self) -> fn(&str) {
         // Nobody may be there to read it, and that is no reason to end.
         |line| drop(writeln!(std::io::stderr(), "{line}"))
     }
@@ -229,9 +229,9 @@ impl Context {
         let read_on = pager.map(Pager::read_on).unwrap_or_default();
         let seconds = began.elapsed().saturating_sub(read_on).as_secs_f64();
         match &self.screen {
-            Some(screen) if screen.timing => self.say(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
-            Some(screen) if screen.pager.is_some() => self.say(&counted(rows, "row")),
-            _ if self.verbose => self.say(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
+            Some(screen) if screen.timing => self.print_stderr(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
+            Some(screen) if screen.pager.is_some() => self.print_stderr(&counted(rows, "row")),
+            _ if self.verbose => self.print_stderr(&format!("{} in {seconds:.3} s", counted(rows, "row"))),
             _ => {}
         }
     }
@@ -239,13 +239,13 @@ impl Context {
     /// Says something that is good to know and no error.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
-            self.say(&format!("note: {}", cleaned(text)));
+            self.print_stderr(&format!("note: {}", cleaned(text)));
         }
     }
 
     /// Says something that is wrong with what was done.
     pub(super) fn warn(&self, text: &str) {
-        self.say(&format!("warning: {}", cleaned(text)));
+        self.print_stderr(&format!("warning: {}", cleaned(text)));
     }
 
     /// Says of a commit why the disk did not confirm it, if it did not.
@@ -268,7 +268,7 @@ impl Context {
     /// Says what was done.
     pub(super) fn report(&self, text: &str) {
         if !self.quiet {
-            self.say(&cleaned(text));
+            self.print_stderr(&cleaned(text));
         }
     }
 

@@ -37,12 +37,12 @@ impl Context {
         if is_closed_pipe(error) {
             return ExitCode::SUCCESS;
         }
-        if matches!(error.downcast_ref(), Some(Failure::Said)) {
+        if matches!(error.downcast_ref(), Some(Failure::AlreadyReported)) {
             return ExitCode::FAILURE;
         }
         match self.errors {
-            ErrorFormat::Text => self.say(&format!("error: {}", message(error))),
-            ErrorFormat::Json => self.say(&as_json(error)),
+            ErrorFormat::Text => self.print_stderr(&format!("error: {}", message(error))),
+            ErrorFormat::Json => self.print_stderr(&as_json(error)),
         }
         match error.downcast_ref() {
             Some(Failure::Usage(_) | Failure::Filter(_)) => ExitCode::from(USAGE),

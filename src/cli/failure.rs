@@ -13,9 +13,9 @@ pub(super) enum Failure {
     Filter(FilterError),
     #[error("{0}")]
     Incomplete(String),
-    /// Something that was said before failed.
+    /// Something failed whose error was printed before.
     #[error("a statement failed")]
-    Said,
+    AlreadyReported,
     #[error("{0}")]
     Expectation(String),
 }

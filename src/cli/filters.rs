@@ -15,7 +15,7 @@ use spanql_filter::{Filter, FilterError, Names, Unknown, all_of, arize};
 use spanql_model::columns;
 use spanql_model::derived::{derived_list, holders, indexed};
 use spanql_model::names::is_open_name;
-use spanql_sources::remote_schema;
+use spanql_sources::remote_table_schema;
 
 /// Which spans are meant: those of which everything that is given is true.
 #[derive(Debug, Default, Args)]
@@ -110,27 +110,27 @@ impl FilterOptions {
 
     /// The same before anything is known of a remote: every open name is taken.
     pub(super) fn read_unchecked(&self) -> Result<Option<Filter>, FilterError> {
-        let (schema, rest) = (remote_schema(&BTreeMap::new()), BTreeMap::new());
+        let (schema, rest) = (remote_table_schema(&BTreeMap::new()), BTreeMap::new());
         self.read(&Names::new(&schema, &rest, Unknown::Silent))
     }
 
     /// The same for the spans of a remote that announces these columns.
-    pub(super) fn read_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
-        let (schema, rest) = (self.schema_for(announced)?, BTreeMap::new());
+    pub(super) fn read_for(&self, remote_schema: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
+        let (schema, rest) = (self.schema_for(remote_schema)?, BTreeMap::new());
         self.read(&Names::new(&schema, &rest, self.unknown()).without_held())
     }
 
     /// The columns that the conditions may name of the spans of a remote that announces these.
-    pub(super) fn schema_for(&self, announced: &BTreeMap<String, DataType>) -> Result<Schema, FilterError> {
-        let schema = remote_schema(announced);
+    pub(super) fn schema_for(&self, remote_schema: &BTreeMap<String, DataType>) -> Result<Schema, FilterError> {
+        let schema = remote_table_schema(remote_schema);
         let Some(filter) = self.read_unchecked()? else { return Ok(schema) };
         let text = |name: &str| schema.field_with_name(name).is_ok_and(|field| field.data_type() == &DataType::Utf8);
         // Nobody can know the keys that share a column, nor those in JSON text; and who says nothing of its columns says
         // nothing against these.
         let known = |name: &String| {
-            announced.is_empty()
-                || holders(name).any(|(holder, _)| announced.contains_key(holder) && text(holder))
-                || name.starts_with("attributes.") && announced.contains_key(columns::REST)
+            remote_schema.is_empty()
+                || holders(name).any(|(holder, _)| remote_schema.contains_key(holder) && text(holder))
+                || name.starts_with("attributes.") && remote_schema.contains_key(columns::REST)
         };
         let own = |name: &String| is_open_name(name) && derived_list(name).is_none() && indexed(name).is_none();
         let mut named: BTreeMap<String, DataType> = self.attributes();
@@ -191,7 +191,7 @@ mod tests {
         FilterOptions { filter: Some(filter.into()), ..FilterOptions::default() }
     }
 
-    fn announced(names: &[&str]) -> BTreeMap<String, DataType> {
+    fn remote_schema(names: &[&str]) -> BTreeMap<String, DataType> {
         names.iter().map(|name| ((*name).to_owned(), DataType::Int64)).collect()
     }
 
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn names_that_a_remote_does_not_announce_are_refused() {
-        let known = announced(&["name", "attributes.foo.bar", "attributes.metadata"]);
+        let known = remote_schema(&["name", "attributes.foo.bar", "attributes.metadata"]);
         for (filter, refused) in [
             ("attributes.foo.bar = 1", None),
             ("attributes.foo.baz = 1", Some("did you mean attributes.foo.bar?")),
@@ -236,8 +236,8 @@ mod tests {
         let bold = FilterOptions { allow_unknown: true, ..options("attributes.foo.baz = 1") };
         let notes = bold.read_for(&known).unwrap().unwrap().notes;
         assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(options("attributes.foo.baz = 1").read_for(&announced(&[])).is_ok(), "nothing is announced");
-        assert!(options("metadata.a = 1").read_for(&announced(&["name"])).is_err(), "there is no metadata");
-        assert!(options("attributes.a = 1").read_for(&announced(&["attributes.rest"])).is_ok());
+        assert!(options("attributes.foo.baz = 1").read_for(&remote_schema(&[])).is_ok(), "nothing is announced");
+        assert!(options("metadata.a = 1").read_for(&remote_schema(&["name"])).is_err(), "there is no metadata");
+        assert!(options("attributes.a = 1").read_for(&remote_schema(&["attributes.rest"])).is_ok());
     }
 }

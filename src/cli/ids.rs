@@ -17,11 +17,11 @@ pub(super) async fn complete(engine: &Engine, options: &mut FilterOptions) -> Re
         (IdKind::Session, &mut options.session_id),
     ] {
         for id in ids {
-            *id = engine.whole_id(kind, id).await?;
+            *id = engine.resolve_id_prefix(kind, id).await?;
         }
     }
     if let Some(id) = options.parent_id.as_mut().filter(|id| *id != NO_PARENT) {
-        *id = engine.whole_id(IdKind::Parent, id).await?;
+        *id = engine.resolve_id_prefix(IdKind::Parent, id).await?;
     }
     Ok(())
 }

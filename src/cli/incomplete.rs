@@ -21,7 +21,7 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     }
     let project = context.project.as_deref();
     let known = async { Ok((snapshot.ledger().await?.incomplete(project), snapshot.too_large(project).await?)) };
-    let (gaps, sums) = match known.await {
+    let (ranges, sums) = match known.await {
         Ok(known) => known,
         Err(error) if required => return Err(context.explain(error)),
         Err(error) => {
@@ -31,24 +31,24 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     };
     let sums = too_large(&sums);
     if required {
-        let more = match gaps.len() {
+        let more = match ranges.len() {
             0 | 1 => String::new(),
-            gaps => format!(" (and {} more: SELECT * FROM pulls)", gaps - 1),
+            ranges => format!(" (and {} more: SELECT * FROM pulls)", ranges - 1),
         };
-        let missing = gaps.first().map(|first| format!("{first}{more}")).or(sums);
+        let missing = ranges.first().map(|first| format!("{first}{more}")).or(sums);
         return match missing {
             Some(missing) => Err(Failure::Incomplete(format!("the answer rests on incomplete data: {missing}")).into()),
             None => Ok(()),
         };
     }
-    for gap in gaps.iter().take(SHOWN) {
-        context.say(&format!("incomplete: {}", escape_terminal(&gap.to_string())));
+    for range in ranges.iter().take(SHOWN) {
+        context.print_stderr(&format!("incomplete: {}", escape_terminal(&range.to_string())));
     }
-    if gaps.len() > SHOWN {
-        context.say(&format!("incomplete: and {} more", gaps.len() - SHOWN));
+    if ranges.len() > SHOWN {
+        context.print_stderr(&format!("incomplete: and {} more", ranges.len() - SHOWN));
     }
     if let Some(sums) = sums {
-        context.say(&format!("incomplete: {}", escape_terminal(&sums)));
+        context.print_stderr(&format!("incomplete: {}", escape_terminal(&sums)));
     }
     Ok(())
 }

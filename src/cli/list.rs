@@ -19,7 +19,7 @@ use spanql_engine::{EngineError, Params, Selected};
 use spanql_filter::opik::{AnySpan, Entity, Oql};
 use spanql_filter::{FilterError, Names, all_of, pattern};
 use spanql_model::columns::{SESSION_ID, START_TIME};
-use spanql_output::{Options, ResultWriter, Written, escape_terminal};
+use spanql_output::{Options, ResultWriter, WriteSummary, escape_terminal};
 
 /// What the rows that are meant are called.
 const LISTED: &str = "listed";
@@ -244,7 +244,7 @@ async fn write_page(
     mut rows: SendableRecordBatchStream,
     target: &Target,
     options: Options,
-) -> anyhow::Result<(Written, Option<Cursor>)> {
+) -> anyhow::Result<(WriteSummary, Option<Cursor>)> {
     let mut out = target.open()?;
     let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
     let (mut last, mut room) = (None, usize::try_from(list.limit).unwrap_or(usize::MAX));

@@ -64,8 +64,9 @@ impl Place {
             ids::complete(&self.engine, filters).await?;
             return Ok((schema, rest));
         }
-        let announced = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-        Ok((Arc::new(filters.schema_for(&announced).map_err(refused)?), rest))
+        let remote_schema =
+            schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        Ok((Arc::new(filters.schema_for(&remote_schema).map_err(refused)?), rest))
     }
 
     /// Gives what is meant a name for SQL, and says what there is to know of names.

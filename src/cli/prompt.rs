@@ -21,8 +21,8 @@ pub(super) fn typed(name: &str, hidden: bool) -> anyhow::Result<String> {
     }
     // It is hidden by how it is drawn, so it has to be drawn so whatever the terminal likes.
     let config = Config::builder().color_mode(ColorMode::Forced).behavior(Behavior::PreferTerm).build();
-    let mut editor: Editor<Asking, DefaultHistory> = Editor::with_config(config)?;
-    editor.set_helper(Some(Asking { hidden }));
+    let mut editor: Editor<PromptHelper, DefaultHistory> = Editor::with_config(config)?;
+    editor.set_helper(Some(PromptHelper { hidden }));
     match editor.readline(&format!("{name}: ")) {
         Ok(value) => Ok(value),
         Err(rustyline::error::ReadlineError::Interrupted | rustyline::error::ReadlineError::Eof) => {
@@ -33,11 +33,11 @@ pub(super) fn typed(name: &str, hidden: bool) -> anyhow::Result<String> {
 }
 
 /// How a line is drawn that is asked for.
-struct Asking {
+struct PromptHelper {
     hidden: bool,
 }
 
-impl Highlighter for Asking {
+impl Highlighter for PromptHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         if self.hidden { Cow::Owned(" ".repeat(line.width())) } else { Cow::Borrowed(line) }
     }
@@ -48,14 +48,14 @@ impl Highlighter for Asking {
     }
 }
 
-impl Completer for Asking {
+impl Completer for PromptHelper {
     type Candidate = String;
 }
 
-impl Hinter for Asking {
+impl Hinter for PromptHelper {
     type Hint = String;
 }
 
-impl Validator for Asking {}
+impl Validator for PromptHelper {}
 
-impl Helper for Asking {}
+impl Helper for PromptHelper {}

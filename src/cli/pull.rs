@@ -40,12 +40,12 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {
-        let announced = remote_columns(&source, &options.key.project).await?;
-        if let Some(filter) = arguments.filters.read_for(&announced).map_err(refused)? {
+        let remote_schema = remote_columns(&source, &options.key.project).await?;
+        if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
             }
-            options = options.only(filter.expr, announced, arguments.filters.unknown()).map_err(refusal)?;
+            options = options.only(filter.expr, remote_schema, arguments.filters.unknown()).map_err(refusal)?;
         }
     }
     if arguments.count {

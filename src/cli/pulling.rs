@@ -38,24 +38,24 @@ impl<'a> Pulling<'a> {
 
     /// Pulls a window, or what an interrupted pull of it has left.
     pub(super) async fn window(mut self, window: Window) -> anyhow::Result<PullSummary> {
-        let pulled = self.puller.pull_window(window, |event| self.say(event)).await;
+        let pulled = self.puller.pull_window(window, |event| self.report(event)).await;
         pulled.map_err(|error| self.broken_off(error))
     }
 
     /// Pulls what is new, and what earlier pulls lack; a window when there was none.
     pub(super) async fn new_spans(mut self, otherwise: Window) -> anyhow::Result<Vec<PullSummary>> {
-        let pulled = self.puller.pull_new(otherwise, |event| self.say(event)).await;
+        let pulled = self.puller.pull_new(otherwise, |event| self.report(event)).await;
         pulled.map_err(|error| self.broken_off(error))
     }
 
     /// Pulls what is new again and again; gives what ended it.
     pub(super) async fn follow(mut self) -> anyhow::Error {
         self.context.note(&format!("pulling what is new every {} s; Ctrl-C ends it", FOLLOW_PAUSE.as_secs()));
-        let error = self.puller.follow(|event| self.say(event)).await;
+        let error = self.puller.follow(|event| self.report(event)).await;
         self.broken_off(error)
     }
 
-    fn say(&mut self, event: PullEvent) {
+    fn report(&mut self, event: PullEvent) {
         match event {
             PullEvent::Resuming { started, landed } => {
                 let started = time(started.saturating_mul(1_000_000));

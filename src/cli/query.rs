@@ -16,7 +16,7 @@ use super::target::Target;
 use super::{incomplete, remote};
 use crate::report::{Checks, Expectation};
 use spanql_engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
-use spanql_output::{Format, Options, ResultWriter, Written, escape_terminal};
+use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
 use spanql_store::Snapshot;
 
 /// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
@@ -101,7 +101,7 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
         return complete;
     }
     if let Err(error) = complete {
-        context.say(&escape_terminal(&format!("incomplete: {error}")));
+        context.print_stderr(&escape_terminal(&format!("incomplete: {error}")));
     }
     Err(Failure::Expectation(failed.join("; ")).into())
 }
@@ -125,7 +125,7 @@ pub(super) fn say_remarks(context: &Context, statement: &Prepared) -> Option<Str
         if !remark.incomplete {
             context.note(&escape_terminal(&remark.text));
         } else if !context.quiet {
-            context.say(&format!("incomplete: {}", escape_terminal(&remark.text)));
+            context.print_stderr(&format!("incomplete: {}", escape_terminal(&remark.text)));
         }
         missing = missing.or(Some(remark.text).filter(|_| remark.incomplete));
     }
@@ -186,7 +186,7 @@ pub(super) async fn write(
     target: &Target,
     options: Options,
     checks: &mut Checks,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<WriteSummary> {
     let mut out = target.open()?;
     let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
     while let Some(batch) = rows.next().await {

@@ -174,12 +174,12 @@ async fn part(
         }
         if let Some(error) = &ran.error {
             for line in error.to_string().lines() {
-                context.say(&format!("  {}", escape_terminal(line)));
+                context.print_stderr(&format!("  {}", escape_terminal(line)));
             }
         }
         for outcome in ran.outcomes.iter().filter(|outcome| !outcome.held) {
             let text = format!("  expected {}, found {}", outcome.expectation, outcome.found);
-            context.say(&escape_terminal(&text));
+            context.print_stderr(&escape_terminal(&text));
         }
         blocks.push(ran);
     }
@@ -191,10 +191,10 @@ async fn part(
     incomplete.extend(blocks.iter().flat_map(|ran| ran.incomplete.iter().cloned()));
     if !context.quiet {
         for line in incomplete.iter().take(SHOWN) {
-            context.say(&format!("incomplete: {}", escape_terminal(line)));
+            context.print_stderr(&format!("incomplete: {}", escape_terminal(line)));
         }
         if incomplete.len() > SHOWN {
-            context.say(&format!("incomplete: and {} more", incomplete.len() - SHOWN));
+            context.print_stderr(&format!("incomplete: and {} more", incomplete.len() - SHOWN));
         }
     }
     Ok(Part { store: context.place().to_owned(), project: context.project.clone(), data, incomplete, blocks })

@@ -19,7 +19,7 @@ use spanql_engine::{
 use spanql_model::names::ALIASES;
 use spanql_model::nearest::nearest;
 use spanql_output::{
-    ColumnListing, Format, ListingOptions, Options, ResultWriter, TableListing, Written, escape_controls,
+    ColumnListing, Format, ListingOptions, Options, ResultWriter, TableListing, WriteSummary, escape_controls,
     escape_terminal, write_tables,
 };
 use spanql_store::Snapshot;
@@ -99,8 +99,11 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
     if let Some(pattern) = &arguments.pattern {
         schema = schema.narrow(pattern)?;
     }
-    let written =
-        Written { cut_cells: schema.cut(arguments.max_cell), max_cell: arguments.max_cell, ..Written::default() };
+    let written = WriteSummary {
+        cut_cells: schema.cut(arguments.max_cell),
+        max_cell: arguments.max_cell,
+        ..WriteSummary::default()
+    };
     for note in written.notes() {
         context.note(&note);
     }

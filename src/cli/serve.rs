@@ -59,8 +59,8 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
 
 /// Writes a line for each request to stderr.
 fn logger(context: &Context) -> Log {
-    let say = context.speaker();
-    Arc::new(move |line| say(&escape_terminal(line)))
+    let print_stderr = context.stderr_writer();
+    Arc::new(move |line| print_stderr(&escape_terminal(line)))
 }
 
 /// JSON with every character beyond ASCII escaped: a terminal shows project names, and those are by strangers.

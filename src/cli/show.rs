@@ -96,7 +96,7 @@ pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Re
     }
     let (engine, snapshot) = query::engine(context, false).await?;
     context.note_state(&snapshot);
-    let id = engine.whole_id(IdKind::Trace, &id).await?;
+    let id = engine.resolve_id_prefix(IdKind::Trace, &id).await?;
     match form {
         Form::Flat(target) => {
             let spans = rows(&engine, SPANS, &[("id", &id)]).await?;
@@ -139,7 +139,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
     let form = Form::read(context, &options)?;
     let (engine, snapshot) = query::engine(context, false).await?;
     context.note_state(&snapshot);
-    let id = engine.whole_id(IdKind::Session, &id).await?;
+    let id = engine.resolve_id_prefix(IdKind::Session, &id).await?;
     // A row for each project.
     let sessions: Vec<RecordBatch> =
         rows(&engine, SESSION, &[("id", &id)]).await?.try_collect().await.map_err(failed)?;

@@ -77,7 +77,7 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
     let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
     let text = |value: String| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
     let batch = RecordBatch::try_from_iter(vec![
-        ("place", text(store.place().name.clone())),
+        ("place", text(store.location().name.clone())),
         ("version", number(manifest.version)),
         ("committed", text(manifest.created.clone())),
         ("projects", text(projects.into_iter().collect::<Vec<_>>().join(", "))),

@@ -62,8 +62,8 @@ impl Target {
             return Ok(Sink { out, unfinished: None });
         };
         let cannot = || format!("cannot write {}", path.display());
-        let place = Place::of(path).with_context(cannot)?;
-        let Place::File { path: whole, before } = place else {
+        let destination = Destination::of(path).with_context(cannot)?;
+        let Destination::File { path: whole, before } = destination else {
             // Devices and pipes take what comes as it comes.
             let file = File::options().write(true).open(path).with_context(cannot)?;
             return Ok(Sink { out: Box::new(BufWriter::with_capacity(BUFFER, file)), unfinished: None });
@@ -130,14 +130,14 @@ impl Write for Sink {
 }
 
 /// What a path names.
-enum Place {
+enum Destination {
     /// A file, or none yet: its path with links followed, and the permissions of the one that is there.
     File { path: PathBuf, before: Option<fs::Permissions> },
     /// A device or a pipe.
     Stream,
 }
 
-impl Place {
+impl Destination {
     fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),

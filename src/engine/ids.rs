@@ -59,7 +59,7 @@ impl IdKind {
 /// The one id of the store's tables that was typed, or that begins as was typed; one that is there as a whole wins.
 ///
 /// Fails when no id begins so, or several do, or when too little was typed to say.
-pub(super) async fn whole_id(state: &SessionState, kind: IdKind, typed: &str) -> Result<String, EngineError> {
+pub(super) async fn resolve_id_prefix(state: &SessionState, kind: IdKind, typed: &str) -> Result<String, EngineError> {
     let failed = |error: DataFusionError| EngineError::from_datafusion(&error);
     let found = ids(state, exactly(state, kind, typed).await.map_err(failed)?).await.map_err(failed)?;
     if found.iter().any(|id| id == typed) {

@@ -129,7 +129,7 @@ impl Planner {
             };
             let rest = rests.get(key).cloned().unwrap_or_default();
             let (provider, mut new) = match provider.downcast_ref::<RemoteTable>() {
-                Some(remote) => remote.with_hoped_for(names),
+                Some(remote) => remote.with_unannounced(names),
                 None => (provider, vec![]),
             };
             let (table, absent) = with_open_names(&key.table, provider, &rest, names)

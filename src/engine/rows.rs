@@ -1,4 +1,4 @@
-//! Rows of arrivals that a condition is true of.
+//! Rows of ingest batches that a condition is true of.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,10 +25,10 @@ use spanql_filter::{columns as columns_of, sql, with_stack};
 use spanql_model::columns;
 use spanql_model::derived::{derived_list, indexed};
 use spanql_model::names::is_open_name;
-use spanql_sources::remote_schema;
+use spanql_sources::remote_table_schema;
 use spanql_store::complete;
 
-/// Chooses the rows of arrivals that a condition is true of, with the semantics of SQL: text is compared with numbers,
+/// Chooses the rows of batches that a condition is true of, with the semantics of SQL: text is compared with numbers,
 /// lists that are computed are computed, an open name that no row has is null.
 ///
 /// It is asked of rows one by one, so nothing that follows from the rest of a trace (`tree.*`) can be in it.
@@ -44,7 +44,7 @@ impl RowFilter {
     ///
     /// # Errors
     ///
-    /// When it names a column that no arrival can have, or makes no sense, such as comparing a time with text that is
+    /// When it names a column that no ingest batch can have, or makes no sense, such as comparing a time with text that is
     /// none.
     pub fn new(condition: Expr) -> Result<Self, EngineError> {
         if let Some(name) =
@@ -54,7 +54,8 @@ impl RowFilter {
             let error = EngineError::new("unknown-column", format!("{name} cannot be in a filter of single spans"));
             return Err(if name.starts_with("tree.") { error.why(why) } else { error });
         }
-        compile(&condition, &remote_schema(&BTreeMap::new())).map_err(|error| EngineError::from_datafusion(&error))?;
+        compile(&condition, &remote_table_schema(&BTreeMap::new()))
+            .map_err(|error| EngineError::from_datafusion(&error))?;
         Ok(Self { condition, compiled: Mutex::default() })
     }
 
@@ -69,32 +70,32 @@ impl RowFilter {
     }
 
     /// The columns that a remote must be asked for so that the condition can be checked on what comes.
-    pub fn columns(&self, announced: &BTreeMap<String, DataType>) -> Vec<String> {
+    pub fn columns(&self, remote_schema: &BTreeMap<String, DataType>) -> Vec<String> {
         let names = columns_of(&self.condition);
         let parents = names.iter().filter_map(|name| {
             let list = derived_list(name).map(|list| list.parent);
             list.or_else(|| indexed(name).map(|(parent, _)| parent))
         });
         let own = names.iter().map(String::as_str).filter(|name| derived_list(name).is_none());
-        requested(own.chain(parents), announced)
+        requested(own.chain(parents), remote_schema)
     }
 
-    /// Those rows of a batch, in the form that [`convert_batch`](spanql_model::arrival::convert_batch) gives, of which
+    /// Those rows of a batch, in the form that [`convert_batch`](spanql_model::ingest::convert_batch) gives, of which
     /// the condition is true.
     ///
     /// # Errors
     ///
-    /// When the batch is no arrival of spans.
-    pub fn matching(&self, arrival: &RecordBatch) -> Result<RecordBatch, EngineError> {
+    /// When the batch is no ingest batch.
+    pub fn matching(&self, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
         let unfit = |error: String| EngineError::new("bad-arrival", "spans cannot be filtered").why(error);
-        let rows = complete(arrival).map_err(|error| unfit(error.to_string()))?;
+        let rows = complete(batch).map_err(|error| unfit(error.to_string()))?;
         let kept = || -> Result<RecordBatch, DataFusionError> {
             let compiled = self.compiled(&rows.schema())?;
             let truth = compiled.evaluate(&rows)?.into_array(rows.num_rows())?;
             let truth = truth.as_boolean_opt().ok_or_else(|| {
                 DataFusionError::Plan(format!("the filter is {}, where true or false is expected", truth.data_type()))
             })?;
-            Ok(filter_record_batch(arrival, truth)?)
+            Ok(filter_record_batch(batch, truth)?)
         };
         with_stack(kept).map_err(|error| EngineError::from_datafusion(&error))
     }
@@ -159,10 +160,10 @@ mod tests {
 
     use super::*;
     use spanql_filter::{all_of, any_of, contains};
-    use spanql_model::arrival::{Origin, convert_batch};
+    use spanql_model::ingest::{Origin, convert_batch};
 
     /// Four spans as they come over a wire.
-    fn arrival() -> RecordBatch {
+    fn ingest_batch() -> RecordBatch {
         let texts = |values: [Option<&str>; 4]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
         let times = |values: [i64; 4]| -> ArrayRef {
             Arc::new(TimestampNanosecondArray::from(values.map(|ms| ms * 1_000_000).to_vec()).with_timezone("UTC"))
@@ -187,8 +188,8 @@ mod tests {
     }
 
     fn kept(condition: Expr) -> String {
-        let kept = RowFilter::new(condition).unwrap().matching(&arrival()).unwrap();
-        assert_eq!(kept.schema(), arrival().schema());
+        let kept = RowFilter::new(condition).unwrap().matching(&ingest_batch()).unwrap();
+        assert_eq!(kept.schema(), ingest_batch().schema());
         kept.column_by_name("context.span_id").unwrap().as_string::<i32>().iter().flatten().collect()
     }
 
@@ -259,10 +260,10 @@ mod tests {
             ident("attributes.a").eq(lit("x")),
         ]))
         .unwrap();
-        let announced = [("attributes.rest", DataType::Utf8), ("attributes.metadata", DataType::Utf8)];
-        let announced = announced.into_iter().map(|(name, data_type)| (name.to_owned(), data_type)).collect();
+        let remote_schema = [("attributes.rest", DataType::Utf8), ("attributes.metadata", DataType::Utf8)];
+        let remote_schema = remote_schema.into_iter().map(|(name, data_type)| (name.to_owned(), data_type)).collect();
         assert_eq!(
-            filter.columns(&announced).join(" "),
+            filter.columns(&remote_schema).join(" "),
             "context.trace_id context.span_id start_time end_time attributes.retrieval.documents attributes.metadata \
              attributes.a attributes.rest"
         );

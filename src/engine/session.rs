@@ -21,7 +21,7 @@ use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKe
 use super::error::EngineError;
 use super::filtered::{self, Filtered, Selected};
 use super::functions::{self, bounded::Limit};
-use super::ids::{IdKind, whole_id};
+use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
 use super::parse::parse;
@@ -228,8 +228,8 @@ impl Engine {
     /// # Errors
     ///
     /// When no id begins so (the nearest is suggested), or several do, or fewer than four characters were typed.
-    pub async fn whole_id(&self, kind: IdKind, typed: &str) -> Result<String, EngineError> {
-        whole_id(&self.shared.context.state(), kind, typed).await
+    pub async fn resolve_id_prefix(&self, kind: IdKind, typed: &str) -> Result<String, EngineError> {
+        resolve_id_prefix(&self.shared.context.state(), kind, typed).await
     }
 
     /// Makes the projects of a remote tables, as `FROM arize."my-project"` with the source's name for the schema.

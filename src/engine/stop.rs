@@ -81,40 +81,40 @@ pub(super) fn run(
 /// do not match.
 fn stoppable(join: &NestedLoopJoinExec, stop: &Arc<Stop>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(filter) = join.filter() else { return Ok(None) };
-    let asking = Asking { filter: Arc::clone(filter.expression()), stop: Arc::clone(stop) };
-    let filter = JoinFilter::new(Arc::new(asking), filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+    let cancellable = CancellableExpr { filter: Arc::clone(filter.expression()), stop: Arc::clone(stop) };
+    let filter = JoinFilter::new(Arc::new(cancellable), filter.column_indices().to_vec(), Arc::clone(filter.schema()));
     let join = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?;
     Ok(Some(Arc::new(join)))
 }
 
 /// A condition that fails when its statement is to stop.
 #[derive(Debug, Clone)]
-struct Asking {
+struct CancellableExpr {
     filter: Arc<dyn PhysicalExpr>,
     stop: Arc<Stop>,
 }
 
-impl PartialEq for Asking {
+impl PartialEq for CancellableExpr {
     fn eq(&self, other: &Self) -> bool {
         self.filter.eq(&other.filter)
     }
 }
 
-impl Eq for Asking {}
+impl Eq for CancellableExpr {}
 
-impl Hash for Asking {
+impl Hash for CancellableExpr {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.filter.hash(state);
     }
 }
 
-impl fmt::Display for Asking {
+impl fmt::Display for CancellableExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.filter.fmt(f)
     }
 }
 
-impl PhysicalExpr for Asking {
+impl PhysicalExpr for CancellableExpr {
     fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
         self.filter.data_type(input_schema)
     }

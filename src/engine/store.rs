@@ -83,7 +83,7 @@ mod tests {
             bytes: 0,
             summary_bytes: 0,
             memory_bytes,
-            card_crc32: 0,
+            stats_crc32: 0,
             min_start: None,
             max_start: None,
             max_end: None,

@@ -28,12 +28,12 @@ pub mod numbers;
 pub mod opik;
 pub mod pattern;
 pub mod phoenix;
-mod said;
-#[cfg(test)]
-mod sample;
 mod simple;
 pub mod sql;
+#[cfg(test)]
+mod testing;
 mod translate;
+mod translated;
 
 pub use condition::{Filter, columns};
 pub use contains::{contains, contains_udf};
@@ -41,5 +41,5 @@ pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
 pub use names::{Named, Names, Unknown};
-pub use said::Said;
 pub use translate::{Language, TranslateError, Translation, translate};
+pub use translated::Translated;

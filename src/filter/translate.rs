@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::opik::{self, Entity};
 use super::phoenix::{self, Parameters};
-use super::{Filter, FilterError, Names, Said, Unknown, arize, columns, conjuncts, sql};
+use super::{Filter, FilterError, Names, Translated, Unknown, arize, columns, conjuncts, sql};
 use spanql_model::columns::{TREE, spans_schema};
 use spanql_model::names::{absent_type, is_open_name};
 
@@ -119,11 +119,11 @@ pub fn translate(text: &str, from: Language, to: Language, entity: Entity) -> Re
     let schema = with_open_names(&schema, &conditions);
     match to {
         Language::Sql => Ok(exact(sql::print(&super::all_of(conditions))?)),
-        Language::Arize => said(&conditions, "Arize's language", |some| arize::print(some, &schema), |text| text),
+        Language::Arize => print_in(&conditions, "Arize's language", |some| arize::print(some, &schema), |text| text),
         Language::Opik => {
-            said(&conditions, "Opik's language", |some| opik::print(some, entity, &schema), |it| json(&it))
+            print_in(&conditions, "Opik's language", |some| opik::print(some, entity, &schema), |it| json(&it))
         }
-        Language::Phoenix => said(&conditions, "Phoenix", |some| phoenix::print(some, &schema), |it| json(&it)),
+        Language::Phoenix => print_in(&conditions, "Phoenix", |some| phoenix::print(some, &schema), |it| json(&it)),
     }
 }
 
@@ -145,26 +145,26 @@ fn in_sql(condition: &Expr) -> String {
     sql::print(condition).unwrap_or_else(|_| condition.to_string())
 }
 
-fn said<T>(
+fn print_in<T>(
     conditions: &[Expr],
     to: &'static str,
-    print: impl Fn(&[Expr]) -> Said<T>,
+    print: impl Fn(&[Expr]) -> Translated<T>,
     text: impl Fn(T) -> String,
 ) -> Result<Translation, TranslateError> {
     // One that cannot be said at all would be missing without a word.
     let unsaid_alone = |condition: &&Expr| {
-        let Said { said, rest } = print(std::slice::from_ref(*condition));
-        said.is_none() && !rest.is_empty()
+        let Translated { translated, rest } = print(std::slice::from_ref(*condition));
+        translated.is_none() && !rest.is_empty()
     };
     let missing = conditions.iter().find(unsaid_alone);
     if let Some(missing) = missing {
         return Err(unsaid(to, missing));
     }
-    let Said { said, rest } = print(conditions);
-    match said {
-        Some(said) => {
+    let Translated { translated, rest } = print(conditions);
+    match translated {
+        Some(translated) => {
             let note = |left: &Expr| format!("this lets through more than {}: check that again", in_sql(left));
-            Ok(Translation { text: text(said), notes: rest.iter().map(note).collect() })
+            Ok(Translation { text: text(translated), notes: rest.iter().map(note).collect() })
         }
         None => Err(TranslateError::Everything { to }),
     }

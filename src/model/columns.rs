@@ -55,7 +55,7 @@ pub const SESSION_ID: &str = "attributes.session.id";
 pub const USER_ID: &str = "attributes.user.id";
 /// Name of the metadata column: JSON text of an object.
 pub const METADATA: &str = "attributes.metadata";
-/// Prefix of the columns that are unfolded from [`METADATA`].
+/// Prefix of the columns that are unpacked from [`METADATA`].
 pub const METADATA_PREFIX: &str = "attributes.metadata.";
 /// Name of the JSON column that takes keys beyond the limit on open columns.
 pub const REST: &str = "attributes.rest";
@@ -201,6 +201,6 @@ pub fn spans_schema(open: &[(String, DataType)]) -> SchemaRef {
     Arc::new(Schema::new(fixed.chain(open).collect::<Vec<_>>()))
 }
 
-/// Name of an arrival's column of metadata keys that came one by one: JSON text of an object whose keys are set in
+/// Name of an ingest batch's column of metadata keys that came one by one: JSON text of an object whose keys are set in
 /// [`METADATA`] when the span is merged. Never stored.
 pub const METADATA_PATCH: &str = "\u{1}metadata patch";

@@ -1,6 +1,6 @@
 //! Result formats: record batches go in, text or a file comes out, in bounded memory.
 //!
-//! A [`ResultWriter`] writes them in a [`Format`], as its [`Options`] say; what it cut it returns as [`Written`], for the
+//! A [`ResultWriter`] writes them in a [`Format`], as its [`Options`] say; what it cut it returns as [`WriteSummary`], for the
 //! caller to say elsewhere: only data is written here. [`write_trace`] and a [`SessionView`] show traces and conversations.
 //!
 //! ```text
@@ -43,8 +43,8 @@ mod tests;
 mod texts;
 mod time;
 mod view;
+mod write_summary;
 mod writer;
-mod written;
 mod zone;
 
 pub use catalog::{ColumnListing, ListingOptions, TableListing, write_tables};
@@ -59,6 +59,6 @@ pub use nested::{Columns, FIXED, Shape, instant};
 pub use sanitize::escape_terminal;
 pub use texts::CellTexts;
 pub use view::{Focus, SessionJson, SessionView, ViewOptions, trace_columns, write_trace, write_trace_json};
+pub use write_summary::WriteSummary;
 pub use writer::{Options, ResultWriter};
-pub use written::Written;
 pub use zone::Zone;

@@ -12,9 +12,9 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Schema};
 use bytes::Bytes;
 
-use super::{Error, Format, Options, ResultWriter, Written, Zone};
+use super::{Error, Format, Options, ResultWriter, WriteSummary, Zone};
 
-pub(super) fn render(batches: &[RecordBatch], format: Format, options: Options) -> (Vec<u8>, Written) {
+pub(super) fn render(batches: &[RecordBatch], format: Format, options: Options) -> (Vec<u8>, WriteSummary) {
     let mut out = Vec::new();
     let mut writer = ResultWriter::new(&mut out, format, batches[0].schema(), options).unwrap();
     for batch in batches {

@@ -13,7 +13,7 @@ use super::json::JsonWriter;
 use super::markdown::MarkdownWriter;
 use super::records::RecordWriter;
 use super::table::{Look, TableWriter, Unfit};
-use super::{Error, Fence, Format, Written, Zone};
+use super::{Error, Fence, Format, WriteSummary, Zone};
 
 /// How a result is to be written. The default cuts nothing, shows UTC and uses no colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +69,7 @@ pub struct ResultWriter<W: Write + Send> {
     schema: SchemaRef,
     format: Format,
     max_rows: Option<usize>,
-    written: Written,
+    written: WriteSummary,
     sink: Sink<W>,
 }
 
@@ -107,7 +107,7 @@ impl<W: Write + Send> ResultWriter<W> {
             Format::Parquet => Sink::Parquet(Box::new(ParquetSink::new(out, &schema)?)),
             Format::Arrow => Sink::Arrow(Box::new(ArrowSink::new(out, &schema)?)),
         };
-        let written = Written { max_cell: options.max_cell, width: options.width, ..Written::default() };
+        let written = WriteSummary { max_cell: options.max_cell, width: options.width, ..WriteSummary::default() };
         Ok(Self { schema, format, max_rows: options.max_rows, written, sink })
     }
 
@@ -142,7 +142,7 @@ impl<W: Write + Send> ResultWriter<W> {
     }
 
     /// Writes what is still held and the end of the output, flushes it, and says what was written.
-    pub fn finish(self) -> Result<Written, Error> {
+    pub fn finish(self) -> Result<WriteSummary, Error> {
         let mut unfit = Unfit::default();
         match self.sink {
             Sink::Json(sink) => sink.finish()?,
@@ -153,7 +153,7 @@ impl<W: Write + Send> ResultWriter<W> {
             Sink::Parquet(sink) => sink.finish()?,
             Sink::Arrow(sink) => sink.finish()?,
         }
-        Ok(Written {
+        Ok(WriteSummary {
             cut_columns: names(&self.schema, &unfit.shrunk),
             dropped_columns: names(&self.schema, &unfit.dropped),
             ..self.written

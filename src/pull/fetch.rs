@@ -12,7 +12,7 @@ use super::slices::{Next, Slices};
 use super::{PullError, PullOptions, PullProgress, PullSummary};
 use spanql_model::columns;
 use spanql_model::window::{Window, without};
-use spanql_sources::{PATIENT, Received, SourceError, SpanSource, SpanStream, retrying};
+use spanql_sources::{MAX_ATTEMPTS_BATCH, Received, SourceError, SpanSource, SpanStream, retrying};
 use spanql_store::{Import, Progress, Pull, Slice, Store, StoreError};
 
 /// Bytes of all slices together that wait in memory; more of them wait on disk.
@@ -235,7 +235,7 @@ impl Run {
         let filter = self.options.filter.as_deref();
         let mut request = self.options.request(window);
         if let Some(asked) = &mut request.columns {
-            add_columns(asked, filter.map(|filter| filter.columns(&self.options.announced)).unwrap_or_default());
+            add_columns(asked, filter.map(|filter| filter.columns(&self.options.remote_schema)).unwrap_or_default());
         }
         // Spans that the filter does not let through are not among those wanted.
         request.limit = self.options.limit.filter(|_| filter.is_none());
@@ -262,7 +262,7 @@ impl Run {
             let rows = if limited { read.import.rows() + read.unmatched } else { received.rows() };
             Ok(Some((Slice::new(window, stream.announced(), rows), read, received.unfit())))
         };
-        retrying(PATIENT, attempt, PullError::source_error).await
+        retrying(MAX_ATTEMPTS_BATCH, attempt, PullError::source_error).await
     }
 
     /// The first number that is announced is that of everything, when the pull is one window.

@@ -38,7 +38,7 @@ pub struct PullOptions {
     pub filter: Option<Arc<RowFilter>>,
     /// The columns that the remote announces for the project, with their types here: those that its part of the filter
     /// may name.
-    pub announced: Arc<BTreeMap<String, DataType>>,
+    pub remote_schema: Arc<BTreeMap<String, DataType>>,
 }
 
 impl PullOptions {
@@ -52,32 +52,32 @@ impl PullOptions {
             slice_rows: SLICE_ROWS,
             record_empty: true,
             filter: None,
-            announced: Arc::default(),
+            remote_schema: Arc::default(),
         }
     }
 
     /// The same of the spans only of which a condition over columns by their canonical names is true.
     ///
-    /// The remote is told of it as far as its language goes, and every span that comes is checked here. `announced` is
+    /// The remote is told of it as far as its language goes, and every span that comes is checked here. `remote_schema` is
     /// what [`remote_columns`](super::remote_columns) gives for the project; unless names that no span has are errors to
     /// `unknown`, the remote is not asked for keys of the metadata.
     ///
     /// # Errors
-    /// [`PullError::Condition`] when it names a column that no arrival can have, or makes no sense.
+    /// [`PullError::Condition`] when it names a column that no ingest batch can have, or makes no sense.
     pub fn only(
         mut self,
         condition: Expr,
-        mut announced: BTreeMap<String, DataType>,
+        mut remote_schema: BTreeMap<String, DataType>,
         unknown: Unknown,
     ) -> Result<Self, PullError> {
         let filter = RowFilter::new(condition).map_err(|error| PullError::Condition(error.to_string()))?;
         if unknown != Unknown::Error {
             // Of keys that may be there or not, the remote is not asked: it may refuse them.
-            announced.remove(columns::METADATA);
+            remote_schema.remove(columns::METADATA);
         }
         self.projection.filter = Some(filter.text());
         self.filter = Some(Arc::new(filter));
-        self.announced = Arc::new(announced);
+        self.remote_schema = Arc::new(remote_schema);
         Ok(self)
     }
 
@@ -86,7 +86,7 @@ impl PullOptions {
         let condition = self.filter.as_ref().map(|filter| filter.condition().clone());
         ExportRequest {
             filters: condition.map(conjuncts).unwrap_or_default(),
-            announced: Arc::clone(&self.announced),
+            remote_schema: Arc::clone(&self.remote_schema),
             columns: self.projection.columns.clone(),
             sample_rate: self.projection.sample_rate,
             ..ExportRequest::new(&self.key.project, window)

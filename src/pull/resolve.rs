@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 
 use super::PullOptions;
-use spanql_model::arrival::announced_columns;
+use spanql_model::ingest::span_schema;
 use spanql_sources::arize::{Arize, NAME};
-use spanql_sources::{BRIEF, SourceError, SpanSource, Window, retrying};
+use spanql_sources::{MAX_ATTEMPTS_INTERACTIVE, SourceError, SpanSource, Window, retrying};
 use spanql_store::PullKey;
 
 /// What names the filter among the words that are sent for a request.
@@ -61,8 +61,8 @@ pub async fn resolve(
 /// # Errors
 /// What the remote says, after another try where that may help.
 pub async fn remote_columns(source: &dyn SpanSource, project: &str) -> Result<BTreeMap<String, DataType>, SourceError> {
-    let schema = retrying(BRIEF, || source.schema(project), SourceError::itself).await?;
-    Ok(announced_columns(&schema))
+    let schema = retrying(MAX_ATTEMPTS_INTERACTIVE, || source.schema(project), SourceError::itself).await?;
+    Ok(span_schema(&schema))
 }
 
 /// How many spans of a window there are to pull, without a limit; none is transferred.

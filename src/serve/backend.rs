@@ -244,8 +244,8 @@ impl View<'_> {
     async fn open(&self, name: &str) -> Result<Project, Refusal> {
         let manifest = &self.snapshot.manifest;
         let mut held = BTreeSet::new();
-        for (_, card) in self.snapshot.cards().await?.iter().filter(|(segment, _)| segment.project == name) {
-            held.extend(card.columns.keys().cloned());
+        for (_, stats) in self.snapshot.segment_stats().await?.iter().filter(|(segment, _)| segment.project == name) {
+            held.extend(stats.columns.keys().cloned());
         }
         let segments = manifest.segments.iter().filter(|segment| segment.project == name);
         let (rows, bytes) = segments.fold((0, 0), |(rows, bytes), segment| {

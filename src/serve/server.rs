@@ -108,7 +108,18 @@ impl Server {
             projects: names.into_iter().map(|name| ReadyProject { id: project_id(&name), name }).collect(),
         };
         let backend = Arc::new(backend);
-        Ok(Bound { backend, connections, trigger, shutdown, token: settings.token, tls, grace: settings.grace, flight, http, ready })
+        Ok(Bound {
+            backend,
+            connections,
+            trigger,
+            shutdown,
+            token: settings.token,
+            tls,
+            grace: settings.grace,
+            flight,
+            http,
+            ready,
+        })
     }
 }
 

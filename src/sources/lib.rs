@@ -14,7 +14,7 @@ mod remote;
 mod retry;
 
 pub use error::SourceError;
-pub use remote::remote_schema;
+pub use remote::remote_table_schema;
 pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
-pub use retry::{BRIEF, PATIENT, retrying};
+pub use retry::{MAX_ATTEMPTS_BATCH, MAX_ATTEMPTS_INTERACTIVE, retrying};
 pub use spanql_model::window::Window;

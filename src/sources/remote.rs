@@ -30,7 +30,7 @@ pub struct ExportRequest {
     pub filters: Vec<Expr>,
     /// The columns that the remote announces for the project, with their types here, as far as they are known: only
     /// canonical columns and these can be named in what is asked of it.
-    pub announced: Arc<BTreeMap<String, DataType>>,
+    pub remote_schema: Arc<BTreeMap<String, DataType>>,
     /// Names of the columns wanted, in canonical spelling; all of them if not set. The columns that identify a span
     /// and its start time come in any case. Names that the remote knows no column of are no error: they do not come.
     pub columns: Option<Vec<String>>,
@@ -61,7 +61,7 @@ impl ExportRequest {
             project: project.into(),
             window,
             filters: Vec::new(),
-            announced: Arc::default(),
+            remote_schema: Arc::default(),
             columns: None,
             limit: None,
             sample_rate: None,
@@ -71,12 +71,13 @@ impl ExportRequest {
     /// The columns that filters may name when they are said to the remote: those that every span has, those announced,
     /// and keys of announced metadata; all canonical ones where nothing is announced.
     pub fn schema(&self) -> Schema {
-        let schema = remote_schema(&self.announced);
+        let schema = remote_table_schema(&self.remote_schema);
         // A remote may refuse a filter that names what none of its spans has.
-        let there = |name: &str| self.announced.contains_key(name) || ALWAYS.contains(&name);
-        let fields = schema.fields().iter().filter(|field| self.announced.is_empty() || there(field.name())).cloned();
+        let there = |name: &str| self.remote_schema.contains_key(name) || ALWAYS.contains(&name);
+        let fields =
+            schema.fields().iter().filter(|field| self.remote_schema.is_empty() || there(field.name())).cloned();
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        if !self.announced.contains_key(columns::METADATA) {
+        if !self.remote_schema.contains_key(columns::METADATA) {
             return schema;
         }
         // Nobody announces the keys of the metadata. What is deeper in it is looked for here alone.
@@ -89,10 +90,10 @@ impl ExportRequest {
 }
 
 /// The columns of a remote project here: the canonical ones without `tree.*`, then the open ones that it announces.
-pub fn remote_schema(announced: &BTreeMap<String, DataType>) -> Schema {
+pub fn remote_table_schema(remote_schema: &BTreeMap<String, DataType>) -> Schema {
     let canonical = columns::CANONICAL.iter().map(|column| Field::new(column.name, column.data_type.clone(), true));
     // Keys that share one column of JSON are read key by key.
-    let open = announced.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
+    let open = remote_schema.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
     let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
     Schema::new(canonical.chain(open).collect::<Vec<_>>())
 }
@@ -189,7 +190,7 @@ pub enum Ending {
     Cut,
 }
 
-/// Spans as they arrive: batches in the form that [`convert_batch`](spanql_model::arrival::convert_batch) gives,
+/// Spans as they arrive: batches in the form that [`convert_batch`](spanql_model::ingest::convert_batch) gives,
 /// cut to the window that was asked for.
 ///
 /// The first error ends it. Dropping it cancels the request.
@@ -201,7 +202,7 @@ pub struct SpanStream {
 }
 
 impl SpanStream {
-    /// A stream of arrivals; whatever makes them counts what it received in `received`.
+    /// A stream of ingest batches; whatever makes them counts what it received in `received`.
     pub fn new(
         announced: Option<u64>,
         received: Arc<Received>,

@@ -7,9 +7,9 @@ use backon::{ExponentialBuilder, Retryable};
 use super::error::SourceError;
 
 /// How often a request is made at most where nobody waits at a prompt.
-pub const PATIENT: usize = 5;
+pub const MAX_ATTEMPTS_BATCH: usize = 5;
 /// How often a request is made at most where somebody does.
-pub const BRIEF: usize = 2;
+pub const MAX_ATTEMPTS_INTERACTIVE: usize = 2;
 /// The first pause; each one after is about twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{FIRST_PAUSE, PATIENT, retrying};
+    use super::{FIRST_PAUSE, MAX_ATTEMPTS_BATCH, retrying};
     use crate::SourceError;
 
     fn unavailable(retry_after: Option<Duration>) -> SourceError {
@@ -66,7 +66,7 @@ mod tests {
             made.set(made.get() + 1);
             if made.get() <= fail { Err(error.clone()) } else { Ok(()) }
         };
-        let done = retrying(PATIENT, work, SourceError::itself).await;
+        let done = retrying(MAX_ATTEMPTS_BATCH, work, SourceError::itself).await;
         (made.get(), done.is_ok())
     }
 
@@ -78,7 +78,7 @@ mod tests {
         let refused = SourceError::Refused { endpoint: "e".into(), reason: "r".into() };
         assert_eq!(attempts(1, refused).await, (1, false));
         assert_eq!(attempts(2, unavailable(NOW)).await, (3, true));
-        assert_eq!(attempts(99, unavailable(NOW)).await, (PATIENT, false));
+        assert_eq!(attempts(99, unavailable(NOW)).await, (MAX_ATTEMPTS_BATCH, false));
     }
 
     #[tokio::test]

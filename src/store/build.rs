@@ -19,7 +19,7 @@ use super::pieces::{Ordered, Pieces, groups};
 use super::segment::{BuiltSegment, SegmentWriter, Sizes};
 use super::sizes::cut;
 use super::spill::{IN_MEMORY, Slot, Spill};
-use super::stored::{StoredSegment, Unit, has_type};
+use super::stored::{AlignedGroups, StoredSegment, has_type};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
@@ -33,7 +33,7 @@ const MOVED_CELLS: usize = 4 << 20;
 
 /// What building needs beside rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Means {
+pub(crate) struct BuildContext {
     pub(crate) names: Arc<OpenNames>,
     pub(crate) sizes: Sizes,
     pub(crate) spill_dir: PathBuf,
@@ -53,13 +53,18 @@ pub(crate) struct Built {
 }
 
 /// Builds segments from the rows of traces that the store does not hold.
-pub(crate) fn build_new(project: &str, slots: &[Slot], deleted: Option<&Deleted>, means: &Means) -> Result<Built> {
-    let layout = means.names.layout(&open_types(slots.iter().map(Slot::load))?);
-    let mut out = Output::new(project, layout, means);
-    let counts = if slots.iter().map(|slot| slot.bytes).sum::<u64>() > means.sizes.whole_bytes {
+pub(crate) fn build_new(
+    project: &str,
+    slots: &[Slot],
+    deleted: Option<&Deleted>,
+    context: &BuildContext,
+) -> Result<Built> {
+    let layout = context.names.layout(&open_types(slots.iter().map(Slot::load))?);
+    let mut out = Output::new(project, layout, context);
+    let counts = if slots.iter().map(|slot| slot.bytes).sum::<u64>() > context.sizes.whole_bytes {
         let ordered = Ordered::of(Vec::new(), slots.to_vec(), deleted)?;
         let all = (0..ordered.slim.traces.len()).collect();
-        let pieces = ordered.cut(&[all], &means.sizes, &means.spill_dir)?;
+        let pieces = ordered.cut(&[all], &context.sizes, &context.spill_dir)?;
         out.write_pieces(&pieces, 0)?;
         pieces.slim.counts
     } else {
@@ -73,99 +78,101 @@ pub(crate) fn build_new(project: &str, slots: &[Slot], deleted: Option<&Deleted>
 
 /// Builds a stored segment again.
 ///
-/// `arrivals` are runs of units, in order and without gaps, each with what arrived for the traces of its units.
-/// Units in which nothing changes are copied as they are encoded, unless their columns have other types or follow other
+/// `incoming` are runs of aligned groups, in order and without gaps, each with what arrived for their traces.
+/// Groups in which nothing changes are copied as they are encoded, unless their columns have other types or follow other
 /// rules now; traces whose start changes are handed back, or come into segments of their own where they are too large
 /// for that.
 pub(crate) fn rebuild(
     stored: &StoredSegment,
-    arrivals: &[(Range<usize>, Vec<Slot>)],
+    incoming: &[(Range<usize>, Vec<Slot>)],
     touched: &[bool],
     deleted: Option<&Deleted>,
-    means: &Means,
+    context: &BuildContext,
 ) -> Result<Built> {
-    let units = stored.units()?;
+    let aligned_groups = stored.aligned_groups()?;
     // One batch at a time: only the types are kept.
-    let mut open = open_types(arrivals.iter().flat_map(|(_, slots)| slots).map(Slot::load))?;
-    for (name, facts) in &stored.card.columns {
+    let mut open = open_types(incoming.iter().flat_map(|(_, slots)| slots).map(Slot::load))?;
+    for (name, facts) in &stored.stats.columns {
         if let Some(seen) = facts.open {
             unite(&mut open, name, seen);
         }
     }
     if open.remove(columns::REST).is_some() {
-        for unit in &units {
-            for (name, seen) in open_types(stored.rows(unit)?)? {
+        for aligned in &aligned_groups {
+            for (name, seen) in open_types(stored.rows(aligned)?)? {
                 unite(&mut open, &name, seen);
             }
         }
     }
-    let layout = means.names.layout(&open);
+    let layout = context.names.layout(&open);
     let same_types =
         stored.schema.fields().iter().all(|field| has_type(&layout.schema, field.name(), field.data_type()));
     let copied = same_types && stored.segment.computed == COMPUTED;
 
     let mut built = Built::default();
-    let mut out = Output::new(&stored.segment.project, layout.clone(), means);
-    let mut apart = Output::new(&stored.segment.project, layout, means);
-    for (run, slots) in arrivals {
-        // Units that nothing arrived for are copied; the others of a run are merged together with its arrivals.
-        let merging: Vec<&Unit> = run.clone().filter(|&number| touched[number]).map(|number| &units[number]).collect();
-        let held: u64 = merging.iter().map(|unit| stored.memory_bytes(unit)).sum();
-        let waiting = if merging.is_empty() {
-            Waiting::Nothing
-        } else if held + slots.iter().map(|slot| slot.bytes).sum::<u64>() > means.sizes.whole_bytes {
-            let held = put_aside(stored, &merging, &means.spill_dir)?;
+    let mut out = Output::new(&stored.segment.project, layout.clone(), context);
+    let mut apart = Output::new(&stored.segment.project, layout, context);
+    for (run, slots) in incoming {
+        // Groups that nothing arrived for are copied; the others of a run are merged together with what arrived.
+        let merging: Vec<&AlignedGroups> =
+            run.clone().filter(|&number| touched[number]).map(|number| &aligned_groups[number]).collect();
+        let held: u64 = merging.iter().map(|aligned| stored.memory_bytes(aligned)).sum();
+        let merged_run = if merging.is_empty() {
+            MergedRun::Nothing
+        } else if held + slots.iter().map(|slot| slot.bytes).sum::<u64>() > context.sizes.whole_bytes {
+            let held = put_aside(stored, &merging, &context.spill_dir)?;
             let ordered = Ordered::of(held, slots.clone(), deleted)?;
-            let places = Places::new(stored, &ordered.slim, &merging)?;
-            let mut sections: Vec<Vec<usize>> = places.by_unit.iter().map(|unit| unit.staying.clone()).collect();
-            sections.push(places.moved.clone());
-            let mut pieces = ordered.cut(&sections, &means.sizes, &means.spill_dir)?;
+            let assignment = TraceAssignment::new(stored, &ordered.slim, &merging)?;
+            let mut sections: Vec<Vec<usize>> =
+                assignment.by_group.iter().map(|aligned| aligned.staying.clone()).collect();
+            sections.push(assignment.moved.clone());
+            let mut pieces = ordered.cut(&sections, &context.sizes, &context.spill_dir)?;
             built.counts += pieces.compare()?;
-            Waiting::Large(pieces, places)
+            MergedRun::Large(pieces, assignment)
         } else {
             let mut rows = Vec::new();
-            for unit in &merging {
-                rows.extend(stored.rows(unit)?.collect::<Result<Vec<_>>>()?);
+            for aligned in &merging {
+                rows.extend(stored.rows(aligned)?.collect::<Result<Vec<_>>>()?);
             }
             let arrived = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
             let merged = Rows::new(rows, arrived).merge(deleted)?;
             built.counts += merged.counts;
-            let places = Places::new(stored, &merged, &merging)?;
-            Waiting::Whole(merged, places)
+            let assignment = TraceAssignment::new(stored, &merged, &merging)?;
+            MergedRun::Whole(merged, assignment)
         };
         let mut merging = 0;
         for number in run.clone() {
-            let unit = &units[number];
-            let changed = touched[number] && waiting.changes(merging);
-            match &waiting {
-                Waiting::Whole(merged, places) if touched[number] && (changed || !copied) => {
-                    out.write_traces(merged, &places.by_unit[merging].staying)?;
+            let aligned = &aligned_groups[number];
+            let changed = touched[number] && merged_run.changes(merging);
+            match &merged_run {
+                MergedRun::Whole(merged, assignment) if touched[number] && (changed || !copied) => {
+                    out.write_traces(merged, &assignment.by_group[merging].staying)?;
                 }
-                Waiting::Large(pieces, _) if touched[number] && (changed || !copied) => {
+                MergedRun::Large(pieces, _) if touched[number] && (changed || !copied) => {
                     out.write_pieces(pieces, merging)?;
                 }
                 _ if copied => {
-                    let summaries = stored.summaries.slice(unit.traces.start, unit.traces.len());
-                    out.copy(stored, unit, &summaries)?;
+                    let summaries = stored.summaries.slice(aligned.traces.start, aligned.traces.len());
+                    out.copy(stored, aligned, &summaries)?;
                 }
-                _ => out.write_again(stored, unit)?,
+                _ => out.write_again(stored, aligned)?,
             }
             built.changed |= changed;
             merging += usize::from(touched[number]);
         }
-        match &waiting {
-            Waiting::Nothing => {}
-            Waiting::Whole(merged, places) => {
-                built.moved.extend(movable(merged, &out.layout, &places.moved, &means.sizes)?)
+        match &merged_run {
+            MergedRun::Nothing => {}
+            MergedRun::Whole(merged, assignment) => {
+                built.moved.extend(movable(merged, &out.layout, &assignment.moved, &context.sizes)?)
             }
-            Waiting::Large(pieces, places) => {
-                for (number, piece) in pieces.of(places.by_unit.len()) {
+            MergedRun::Large(pieces, assignment) => {
+                for (number, piece) in pieces.of(assignment.by_group.len()) {
                     if piece.is_part {
                         apart.write_piece(pieces, number)?;
                     } else {
                         let merged = pieces.merge(piece)?;
                         let all: Vec<usize> = (0..merged.traces.len()).collect();
-                        built.moved.extend(movable(&merged, &out.layout, &all, &means.sizes)?);
+                        built.moved.extend(movable(&merged, &out.layout, &all, &context.sizes)?);
                     }
                 }
             }
@@ -178,85 +185,86 @@ pub(crate) fn rebuild(
     Ok(built)
 }
 
-/// What is merged for the units of a run.
-enum Waiting {
+/// What is merged for the aligned groups of a run.
+enum MergedRun {
     Nothing,
-    Whole(Merged, Places),
-    /// The sections of the pieces are the units, and behind them what moved.
-    Large(Pieces, Places),
+    Whole(Merged, TraceAssignment),
+    /// The sections of the pieces are the groups, and behind them what moved.
+    Large(Pieces, TraceAssignment),
 }
 
-impl Waiting {
-    /// Whether anything changes in a unit, by its number among those that are merged.
-    fn changes(&self, unit: usize) -> bool {
-        let (merged, places) = match self {
+impl MergedRun {
+    /// Whether anything changes in an aligned group, by its number among those that are merged.
+    fn changes(&self, aligned: usize) -> bool {
+        let (merged, assignment) = match self {
             Self::Nothing => return false,
-            Self::Whole(merged, places) => (merged, places),
-            Self::Large(pieces, places) => (&pieces.slim, places),
+            Self::Whole(merged, assignment) => (merged, assignment),
+            Self::Large(pieces, assignment) => (&pieces.slim, assignment),
         };
-        let unit = &places.by_unit[unit];
-        unit.loses || unit.staying.iter().any(|&trace| merged.traces[trace].changed)
+        let aligned = &assignment.by_group[aligned];
+        aligned.loses || aligned.staying.iter().any(|&trace| merged.traces[trace].changed)
     }
 }
 
-/// Rows of units, out of the way.
-fn put_aside(stored: &StoredSegment, units: &[&Unit], spill_dir: &Path) -> Result<Vec<Slot>> {
+/// Rows of aligned groups, out of the way.
+fn put_aside(stored: &StoredSegment, aligned_groups: &[&AlignedGroups], spill_dir: &Path) -> Result<Vec<Slot>> {
     let mut spill = Spill::new(spill_dir.to_owned(), IN_MEMORY);
     let mut slots = Vec::new();
-    for unit in units {
-        for batch in stored.rows(unit)? {
+    for aligned in aligned_groups {
+        for batch in stored.rows(aligned)? {
             slots.push(spill.push(batch?)?);
         }
     }
     Ok(slots)
 }
 
-/// Where the traces of a merge belong: in the unit they came from, or elsewhere.
-struct Places {
-    /// In the order of the units that were merged.
-    by_unit: Vec<InUnit>,
+/// Where the traces of a merge belong: in the aligned group they came from, or elsewhere.
+struct TraceAssignment {
+    /// In the order of the aligned groups that were merged.
+    by_group: Vec<GroupTraces>,
     moved: Vec<usize>,
 }
 
 #[derive(Default)]
-struct InUnit {
+struct GroupTraces {
     staying: Vec<usize>,
     /// Whether a trace of it goes elsewhere, or is gone.
     loses: bool,
 }
 
-impl Places {
-    fn new(stored: &StoredSegment, merged: &Merged, units: &[&Unit]) -> Result<Self> {
+impl TraceAssignment {
+    fn new(stored: &StoredSegment, merged: &Merged, aligned_groups: &[&AlignedGroups]) -> Result<Self> {
         let ids = stored.trace_ids()?;
         let mut home: HashMap<&str, (usize, Option<i64>)> = HashMap::new();
-        for (number, unit) in units.iter().enumerate() {
-            for trace in unit.traces.clone() {
+        for (number, aligned) in aligned_groups.iter().enumerate() {
+            for trace in aligned.traces.clone() {
                 home.insert(ids.value(trace), (number, stored.trace_start(trace)));
             }
         }
-        let mut places = Self { by_unit: units.iter().map(|_| InUnit::default()).collect(), moved: Vec::new() };
+        let mut assignment =
+            Self { by_group: aligned_groups.iter().map(|_| GroupTraces::default()).collect(), moved: Vec::new() };
         for (number, trace) in merged.traces.iter().enumerate() {
             let id = merged.trace_id(number);
-            let Some((unit, start)) = home.get(id.as_str()).copied() else {
+            let Some((aligned, start)) = home.get(id.as_str()).copied() else {
                 return Err(StoreError::Internal(format!(
                     "trace {id} was merged into a segment that does not hold it"
                 )));
             };
             if start == trace.start {
-                places.by_unit[unit].staying.push(number);
+                assignment.by_group[aligned].staying.push(number);
             } else {
-                places.moved.push(number);
+                assignment.moved.push(number);
             }
         }
-        for (here, unit) in places.by_unit.iter_mut().zip(units) {
+        for (here, aligned) in assignment.by_group.iter_mut().zip(aligned_groups) {
             // A trace all of whose spans were deleted is gone.
-            here.loses = here.staying.len() < unit.traces.len();
+            here.loses = here.staying.len() < aligned.traces.len();
         }
-        Ok(places)
+        Ok(assignment)
     }
 }
 
-/// The merged rows of traces as arrivals are: complete but for the computed columns, keys of the rest unfolded.
+/// The merged rows of traces as ingest batches are: complete but for the computed columns, keys of the rest unpacked.
 fn movable(merged: &Merged, layout: &Layout, traces: &[usize], sizes: &Sizes) -> Result<Vec<RecordBatch>> {
     let mut fields: Vec<(String, DataType)> = Vec::new();
     for field in layout.schema.fields() {
@@ -277,14 +285,14 @@ fn movable(merged: &Merged, layout: &Layout, traces: &[usize], sizes: &Sizes) ->
 struct Output {
     project: String,
     layout: Layout,
-    means: Means,
+    context: BuildContext,
     writer: Option<SegmentWriter>,
     finished: Vec<BuiltSegment>,
 }
 
 impl Output {
-    fn new(project: &str, layout: Layout, means: &Means) -> Self {
-        Self { project: project.to_owned(), layout, means: means.clone(), writer: None, finished: Vec::new() }
+    fn new(project: &str, layout: Layout, context: &BuildContext) -> Self {
+        Self { project: project.to_owned(), layout, context: context.clone(), writer: None, finished: Vec::new() }
     }
 
     fn writer(&mut self) -> Result<&mut SegmentWriter> {
@@ -298,8 +306,8 @@ impl Output {
             Some(writer) => Ok(writer),
             empty => {
                 let schema = Arc::clone(&self.layout.schema);
-                let id = file_id(&self.means.writer);
-                Ok(empty.insert(SegmentWriter::new(id, &self.project, schema, self.means.spill_dir.clone())?))
+                let id = file_id(&self.context.writer);
+                Ok(empty.insert(SegmentWriter::new(id, &self.project, schema, self.context.spill_dir.clone())?))
             }
         }
     }
@@ -307,10 +315,10 @@ impl Output {
     /// Writes the given traces of a merge, in order, in row groups of whole traces.
     fn write_traces(&mut self, merged: &Merged, traces: &[usize]) -> Result<()> {
         let sizes = merged.sizes();
-        let (layout, most) = (self.layout.clone(), self.means.sizes);
+        let (layout, most) = (self.layout.clone(), self.context.sizes);
         let size = |&trace: &usize| sizes[merged.traces[trace].spans.clone()].iter().sum::<u64>();
         let bytes: Vec<u64> = traces.iter().map(size).collect();
-        for group in groups(merged, traces, &bytes, &self.means.sizes) {
+        for group in groups(merged, traces, &bytes, &self.context.sizes) {
             let spans = merged.spans_of(&traces[group.clone()]);
             let summaries = merged.summaries(&traces[group.clone()])?;
             let writer = self.writer()?;
@@ -343,20 +351,20 @@ impl Output {
         }
     }
 
-    /// Writes a stored unit in which nothing changes but the types of its columns.
-    fn write_again(&mut self, stored: &StoredSegment, unit: &Unit) -> Result<()> {
-        let Means { sizes, spill_dir, .. } = self.means.clone();
-        if stored.memory_bytes(unit) > sizes.whole_bytes {
-            let ordered = Ordered::of(put_aside(stored, &[unit], &spill_dir)?, Vec::new(), None)?;
+    /// Writes a stored aligned group in which nothing changes but the types of its columns.
+    fn write_again(&mut self, stored: &StoredSegment, aligned: &AlignedGroups) -> Result<()> {
+        let BuildContext { sizes, spill_dir, .. } = self.context.clone();
+        if stored.memory_bytes(aligned) > sizes.whole_bytes {
+            let ordered = Ordered::of(put_aside(stored, &[aligned], &spill_dir)?, Vec::new(), None)?;
             let all = (0..ordered.slim.traces.len()).collect();
             return self.write_pieces(&ordered.cut(&[all], &sizes, &spill_dir)?, 0);
         }
-        let again = Rows::new(stored.rows(unit)?.collect::<Result<Vec<_>>>()?, Vec::new()).merge(None)?;
+        let again = Rows::new(stored.rows(aligned)?.collect::<Result<Vec<_>>>()?, Vec::new()).merge(None)?;
         self.write_traces(&again, &(0..again.traces.len()).collect::<Vec<_>>())
     }
 
-    fn copy(&mut self, stored: &StoredSegment, unit: &Unit, summaries: &RecordBatch) -> Result<()> {
-        self.writer()?.copy(stored, unit.groups.clone(), summaries)
+    fn copy(&mut self, stored: &StoredSegment, aligned: &AlignedGroups, summaries: &RecordBatch) -> Result<()> {
+        self.writer()?.copy(stored, aligned.groups.clone(), summaries)
     }
 
     fn finish(mut self) -> Result<Vec<BuiltSegment>> {

@@ -6,16 +6,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 
 use super::blocking::blocking;
-use super::build::{Built, Means, build_new, rebuild};
+use super::build::{BuildContext, Built, build_new, rebuild};
 use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
+use super::import_buffer::ImportBuffer;
 use super::layout::OpenNames;
 use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, Manifest, Segment};
 use super::plan::{Plan, Work, plan, plan_new};
-use super::pool::Pool;
 use super::progress::Progress;
 use super::publish::{ATTEMPTS, Attempt, Change, Written};
 use super::segment::BuiltSegment;
@@ -28,40 +28,42 @@ use super::tombstones::Tombstones;
 const REMOVALS: usize = 3;
 
 impl Store {
-    /// Merges the spans of a pool, and deletions, and commits the result together with a record of the ledger.
+    /// Merges the spans of an import buffer, and deletions, and commits the result together with a record of the ledger.
     pub(crate) async fn merge(
         &self,
-        pool: Arc<Pool>,
+        buffer: Arc<ImportBuffer>,
         deletions: Deletions,
         record: Option<&Record<'_>>,
         operation: &str,
         progress: &Progress,
     ) -> Result<Committed> {
-        self.place.create().await?;
+        self.location.create().await?;
         // What cannot be removed does not keep anybody from writing.
         let _ = self.clear_after_the_dead().await;
         let mut removals = 0;
         for _ in 0..ATTEMPTS {
-            let lease = Lease::take(&self.place, None).await?;
-            let base = manifest::load_newest(&self.place).await?;
+            let lease = Lease::take(&self.location, None).await?;
+            let base = manifest::load_newest(&self.location).await?;
             let version = base.version;
-            let done = self.attempt(&lease, base, &pool, &deletions, record, operation, progress).await;
+            let done = self.attempt(&lease, base, &buffer, &deletions, record, operation, progress).await;
             lease.release().await;
             match done {
                 Ok(Attempt::Done(committed)) => return Ok(committed),
                 Ok(Attempt::Overtaken) => {}
                 Ok(Attempt::FilesRemoved) if removals + 1 < REMOVALS => removals += 1,
-                Ok(Attempt::FilesRemoved) => return Err(StoreError::FilesRemoved { place: self.place.name.clone() }),
+                Ok(Attempt::FilesRemoved) => {
+                    return Err(StoreError::FilesRemoved { location: self.location.name.clone() });
+                }
                 Err(error @ StoreError::Missing { .. }) => {
                     // Another writer replaced a segment that was to be read, and a vacuum removed it.
-                    if manifest::load_newest(&self.place).await?.version == version {
+                    if manifest::load_newest(&self.location).await?.version == version {
                         return Err(error);
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one attempt of `merge`, with all that it was given")]
@@ -69,21 +71,21 @@ impl Store {
         &self,
         lease: &Lease,
         base: Manifest,
-        pool: &Arc<Pool>,
+        buffer: &Arc<ImportBuffer>,
         deletions: &Deletions,
         record: Option<&Record<'_>>,
         operation: &str,
         progress: &Progress,
     ) -> Result<Attempt> {
-        let mut tombstones = Tombstones::load(&self.place, &base).await?;
+        let mut tombstones = Tombstones::load(&self.location, &base).await?;
         for (project, spans) in deletions {
             for (trace_id, span_id) in spans {
                 tombstones.add(project, trace_id.clone(), span_id.clone());
             }
         }
-        let names = OpenNames::of(&base, &pool.columns);
-        let plan = plan(&self.segments, &base, pool, deletions).await?;
-        let mut written = self.build(lease, pool, plan, &names, &tombstones, progress).await?;
+        let names = OpenNames::of(&base, &buffer.columns);
+        let plan = plan(&self.segments, &base, buffer, deletions).await?;
+        let mut written = self.build(lease, buffer, plan, &names, &tombstones, progress).await?;
         let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
         if same_spans && record.is_none() {
             return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
@@ -91,12 +93,12 @@ impl Store {
         let tombstones = if deletions.is_empty() {
             base.tombstones.clone()
         } else {
-            let (reference, file) = tombstones.save(&self.place, lease.file_id()).await?;
+            let (reference, file) = tombstones.save(&self.location, lease.file_id()).await?;
             written.files.push(file);
             Some(reference)
         };
         let change = Change { operation, tombstones, record };
-        let done = self.publish(lease, &base, &mut written, &names, pool, &change).await?;
+        let done = self.publish(lease, &base, &mut written, &names, buffer, &change).await?;
         if !matches!(done, Attempt::Done(_)) {
             self.discard(&written.added).await;
         }
@@ -109,15 +111,16 @@ impl Store {
         lease: &Lease,
         base: &Manifest,
         old: &[Segment],
-        pool: Pool,
+        buffer: ImportBuffer,
         operation: &str,
     ) -> Result<Option<Committed>> {
-        let names = OpenNames::of(base, &pool.columns);
-        let pool = Arc::new(pool);
-        let plan = plan_new(&pool);
-        let mut written = self.build(lease, &pool, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        let names = OpenNames::of(base, &buffer.columns);
+        let buffer = Arc::new(buffer);
+        let plan = plan_new(&buffer);
+        let mut written =
+            self.build(lease, &buffer, plan, &names, &Tombstones::default(), &Progress::default()).await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
-        let empty = Pool::new(self.spill_dir());
+        let empty = ImportBuffer::new(self.spill_dir());
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
         match self.publish(lease, base, &mut written, &names, &empty, &change).await? {
             Attempt::Done(committed) => Ok(Some(committed)),
@@ -131,28 +134,28 @@ impl Store {
     async fn build(
         &self,
         lease: &Lease,
-        pool: &Arc<Pool>,
+        buffer: &Arc<ImportBuffer>,
         plan: Plan,
         names: &OpenNames,
         tombstones: &Tombstones,
         progress: &Progress,
     ) -> Result<Written> {
-        let means = Means {
+        let context = BuildContext {
             names: Arc::new(names.clone()),
             sizes: self.sizes,
             spill_dir: self.spill_dir(),
             writer: lease.writer().to_owned(),
         };
         let mut written = Written::default();
-        let mut moved = Pool::new(self.spill_dir());
+        let mut moved = ImportBuffer::new(self.spill_dir());
         let Plan { work, assign, partitions } = plan;
         progress.planned(work.len() as u64);
         let parts = {
-            let pool = Arc::clone(pool);
-            blocking(move || pool.partition(&assign, partitions)).await?
+            let buffer = Arc::clone(buffer);
+            blocking(move || buffer.partition(&assign, partitions)).await?
         };
         let parts = Arc::new(parts);
-        let start = |work| self.one(work, Arc::clone(&parts), means.clone(), tombstones);
+        let start = |work| self.one(work, Arc::clone(&parts), context.clone(), tombstones);
         let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
         while let Some((replaced, built)) = tasks.try_next().await? {
             progress.built();
@@ -173,7 +176,7 @@ impl Store {
             let Plan { work, assign, partitions } = plan_new(&moved);
             let parts = Arc::new(blocking(move || moved.partition(&assign, partitions)).await?);
             let none = Tombstones::default();
-            let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), means.clone(), &none));
+            let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), context.clone(), &none));
             let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
             while let Some((_, built)) = tasks.try_next().await? {
                 self.put(built.segments, &mut written).await?;
@@ -186,22 +189,24 @@ impl Store {
         &self,
         work: Work,
         parts: Arc<Vec<Vec<Slot>>>,
-        means: Means,
+        context: BuildContext,
         tombstones: &Tombstones,
     ) -> Result<(Option<String>, Built)> {
         match work {
             Work::New { project, partition } => {
                 let deleted = tombstones.of(&project);
-                let build = move || build_new(&project, &parts[partition], deleted.as_ref(), &means);
+                let build = move || build_new(&project, &parts[partition], deleted.as_ref(), &context);
                 Ok((None, blocking(build).await?))
             }
             Work::Rebuild { segment, runs, touched } => {
-                let stored = StoredSegment::load(&self.place, &segment, means.spill_dir.clone()).await?;
+                let stored = StoredSegment::load(&self.location, &segment, context.spill_dir.clone()).await?;
                 let deleted = tombstones.of(&segment.project);
                 let build = move || {
-                    let arrivals: Vec<_> =
-                        runs.into_iter().map(|(units, partition)| (units, parts[partition].clone())).collect();
-                    rebuild(&stored, &arrivals, &touched, deleted.as_ref(), &means)
+                    let incoming: Vec<_> = runs
+                        .into_iter()
+                        .map(|(aligned_groups, partition)| (aligned_groups, parts[partition].clone()))
+                        .collect();
+                    rebuild(&stored, &incoming, &touched, deleted.as_ref(), &context)
                 };
                 Ok((Some(segment.id.clone()), blocking(build).await?))
             }
@@ -217,9 +222,9 @@ impl Store {
             for (file, size, content) in [
                 (segment.spans_file(), segment.bytes, built.spans),
                 (segment.traces_file(), segment.summary_bytes, built.traces),
-                (segment.card_file(), built.card.len() as u64, built.card.into()),
+                (segment.stats_file(), built.stats.len() as u64, built.stats.into()),
             ] {
-                self.place.put(&file, content).await?;
+                self.location.put(&file, content).await?;
                 written.files.push(WrittenFile { file, size });
             }
             for (name, seen) in built.open {
@@ -233,17 +238,17 @@ impl Store {
 
     /// Removes files that no manifest will name; what cannot be removed is left to a vacuum.
     async fn discard(&self, segments: &[Segment]) {
-        let Ok(newest) = manifest::load_newest(&self.place).await else { return };
+        let Ok(newest) = manifest::load_newest(&self.location).await else { return };
         let live = |segment: &&Segment| newest.segments.iter().any(|known| known.id == segment.id);
         for segment in segments.iter().filter(|segment| !live(segment)) {
-            for file in [segment.spans_file(), segment.traces_file(), segment.card_file()] {
+            for file in [segment.spans_file(), segment.traces_file(), segment.stats_file()] {
                 self.discard_file(&file).await;
             }
         }
     }
 
     pub(super) async fn discard_file(&self, file: &str) {
-        let _ = self.place.objects.delete(&self.place.path(file)).await;
+        let _ = self.location.objects.delete(&self.location.path(file)).await;
     }
 }
 

@@ -1,15 +1,15 @@
-//! What can go wrong in a store, always naming the file or place.
+//! What can go wrong in a store, always naming the file or location.
 
 use std::path::PathBuf;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The place given for a store cannot be one.
-    #[error("{place}: {reason}")]
-    Place {
-        /// The place as typed.
-        place: String,
+    /// The location given for a store cannot be one.
+    #[error("{location}: {reason}")]
+    Location {
+        /// The location as typed.
+        location: String,
         /// Why it cannot be a store, and what to do.
         reason: String,
     },
@@ -48,12 +48,12 @@ pub enum StoreError {
     },
     /// Files that a commit was about to name, or had just named, were removed by somebody else.
     #[error(
-        "{place}: the commit was not made: files that it had written were removed meanwhile, by a vacuum that took it for \
+        "{location}: the commit was not made: files that it had written were removed meanwhile, by a vacuum that took it for \
          dead or by another program; run the command again"
     )]
     FilesRemoved {
         /// The store.
-        place: String,
+        location: String,
     },
     /// As [`FilesRemoved`](Self::FilesRemoved), and the version that names the files could not be taken back.
     #[error(
@@ -105,9 +105,9 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Spans that break the contract of an arrival.
+    /// Spans that break the contract of an ingest batch.
     #[error("spans do not fit the schema: {0}")]
-    Arrival(String),
+    Ingest(String),
     /// An Arrow computation failed.
     #[error("{context}: {source}")]
     Arrow {
@@ -125,10 +125,10 @@ pub enum StoreError {
         source: parquet::errors::ParquetError,
     },
     /// Too many writers kept winning.
-    #[error("gave up after {attempts} attempts: other writers kept committing to {place}; run the command again")]
+    #[error("gave up after {attempts} attempts: other writers kept committing to {location}; run the command again")]
     Contended {
         /// The store.
-        place: String,
+        location: String,
         /// Attempts made.
         attempts: usize,
     },

@@ -8,7 +8,7 @@ use object_store::ObjectStoreExt;
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
-use super::place::Place;
+use super::location::StoreLocation;
 
 /// Files that are looked at side by side.
 const PARALLEL: usize = 16;
@@ -20,7 +20,7 @@ pub(crate) struct WrittenFile {
     pub(crate) size: u64,
 }
 
-impl Place {
+impl StoreLocation {
     /// Refuses what is there on a local disk and no regular file: reading a pipe would wait, and a device may have no end.
     /// And one that has fewer bytes than are read.
     async fn check_regular(&self, file: &str, needed: u64) -> Result<()> {

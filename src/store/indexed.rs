@@ -12,7 +12,7 @@ use spanql_model::columns::{CANONICAL, Content};
 use spanql_model::json::{elements, text_in};
 
 /// Empties the indexed keys whose value stands at the same place of their list; what differs stays.
-pub(super) fn fold_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<()> {
+pub(super) fn drop_redundant_indexed(columns: &mut BTreeMap<String, ArrayRef>) -> Result<()> {
     for list in CANONICAL.iter().filter(|column| column.content == Content::JsonList) {
         let prefix = format!("{}.", list.name);
         let keys: Vec<(String, usize, String)> = columns
@@ -83,7 +83,7 @@ mod tests {
             (format!("{list}.0.n"), Arc::new(Int64Array::from(vec![Some(2), None, None])) as ArrayRef),
             (format!("{list}.roles"), text([Some("user"), None, None])),
         ]);
-        fold_indexed(&mut columns).unwrap();
+        drop_redundant_indexed(&mut columns).unwrap();
         let nulls = |name: &str| (0..3).map(|row| columns[&format!("{list}.{name}")].is_null(row)).collect::<Vec<_>>();
         assert_eq!(nulls("0.message.role"), [true, false, false]);
         assert_eq!(nulls("1.message.tool_calls.0.id"), [true, true, false]);

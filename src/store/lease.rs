@@ -28,8 +28,8 @@ use super::blocking::blocking;
 use super::error::{Result, StoreError};
 use super::folders::STAGING;
 use super::ids::new_id;
+use super::location::StoreLocation;
 use super::manifest;
-use super::place::Place;
 
 /// How often a writer at an object store gives a sign of life.
 const BEAT: Duration = Duration::from_secs(20);
@@ -50,7 +50,7 @@ struct Note {
 /// A writer's claim to the files whose names begin with its id.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    place: Place,
+    location: StoreLocation,
     writer: String,
     lock: Option<File>,
     beat: Option<tokio::task::AbortHandle>,
@@ -71,20 +71,20 @@ fn writer_of(name: &str) -> Option<&str> {
 
 impl Lease {
     /// Takes a lease in a store that is there; the base is the newest version, or the given one where that is older.
-    pub(crate) async fn take(place: &Place, base: Option<u64>) -> Result<Self> {
-        let newest = manifest::list_versions(place).await?.last().map_or(0, |(newest, _)| *newest);
+    pub(crate) async fn take(location: &StoreLocation, base: Option<u64>) -> Result<Self> {
+        let newest = manifest::list_versions(location).await?.last().map_or(0, |(newest, _)| *newest);
         let base = base.map_or(newest, |base| base.min(newest));
-        if let Some(root) = place.local.clone() {
-            let place = place.clone();
-            let locked = blocking(move || lock_new(&place, &root, base)).await?;
+        if let Some(root) = location.local.clone() {
+            let location = location.clone();
+            let locked = blocking(move || lock_new(&location, &root, base)).await?;
             if let Some(lease) = locked {
                 return Ok(lease);
             }
         }
         let writer = new_id();
         let note = encode(&Note { base, locked: false })?;
-        place.put(&lease_file(&writer), note.into()).await?;
-        let (beating, file) = (place.clone(), beat_file(&writer));
+        location.put(&lease_file(&writer), note.into()).await?;
+        let (beating, file) = (location.clone(), beat_file(&writer));
         let beat = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(BEAT).await;
@@ -92,7 +92,7 @@ impl Lease {
                 let _ = beating.put(&file, Vec::new().into()).await;
             }
         });
-        Ok(Self { place: place.clone(), writer, lock: None, beat: Some(beat.abort_handle()) })
+        Ok(Self { location: location.clone(), writer, lock: None, beat: Some(beat.abort_handle()) })
     }
 
     /// A new id for a file of this writer.
@@ -107,23 +107,23 @@ impl Lease {
 
     /// Whether no vacuum has taken the writer for dead.
     pub(crate) async fn stands(&self) -> Result<bool> {
-        self.place.exists(&lease_file(&self.writer)).await
+        self.location.exists(&lease_file(&self.writer)).await
     }
 
     /// Gives the lease up: what of its files no manifest names is anybody's.
     pub(crate) async fn release(mut self) {
         // One that stays is taken for that of a dead writer, which it is.
         let file = lease_file(&self.writer);
-        if let (Some(lock), Some(root)) = (self.lock.take(), &self.place.local) {
+        if let (Some(lock), Some(root)) = (self.lock.take(), &self.location.local) {
             let path = root.join(file);
             let _ = tokio::task::spawn_blocking(move || std::fs::remove_file(path).map(|()| drop(lock))).await;
             return;
         }
         if let Some(beat) = self.beat.take() {
             beat.abort();
-            let _ = self.place.objects.delete(&self.place.path(&beat_file(&self.writer))).await;
+            let _ = self.location.objects.delete(&self.location.path(&beat_file(&self.writer))).await;
         }
-        let _ = self.place.objects.delete(&self.place.path(&file)).await;
+        let _ = self.location.objects.delete(&self.location.path(&file)).await;
     }
 }
 
@@ -145,8 +145,8 @@ fn encode(note: &Note) -> Result<Vec<u8>> {
 }
 
 /// Makes a lease on a local disk and locks it; `None` where the file system has no locks.
-fn lock_new(place: &Place, root: &Path, base: u64) -> Result<Option<Lease>> {
-    let failed = |writer: &str, error: std::io::Error| place.failed(&lease_file(writer), &error);
+fn lock_new(location: &StoreLocation, root: &Path, base: u64) -> Result<Option<Lease>> {
+    let failed = |writer: &str, error: std::io::Error| location.failed(&lease_file(writer), &error);
     for _ in 0..ATTEMPTS {
         let writer = new_id();
         let path = root.join(lease_file(&writer));
@@ -163,10 +163,10 @@ fn lock_new(place: &Place, root: &Path, base: u64) -> Result<Option<Lease>> {
         std::io::Write::write_all(&mut &file, &note).map_err(|error| failed(&writer, error))?;
         // A vacuum may have come between making and locking it.
         if path.exists() {
-            return Ok(Some(Lease { place: place.clone(), writer, lock: Some(file), beat: None }));
+            return Ok(Some(Lease { location: location.clone(), writer, lock: Some(file), beat: None }));
         }
     }
-    Err(StoreError::Contended { place: place.name.clone(), attempts: ATTEMPTS })
+    Err(StoreError::Contended { location: location.name.clone(), attempts: ATTEMPTS })
 }
 
 /// The writers whose leases stand.
@@ -209,14 +209,18 @@ impl Standing {
 }
 
 /// Finds out whose leases stand, and voids those of dead writers.
-pub(crate) async fn standing(place: &Place) -> Result<Standing> {
-    standing_at(place, chrono::Utc::now()).await
+pub(crate) async fn standing(location: &StoreLocation) -> Result<Standing> {
+    standing_at(location, chrono::Utc::now()).await
 }
 
-async fn standing_at(place: &Place, now: chrono::DateTime<chrono::Utc>) -> Result<Standing> {
-    let folder = place.path(STAGING);
-    let files: Vec<ObjectMeta> =
-        place.objects.list(Some(&folder)).try_collect().await.map_err(|error| StoreError::storage(STAGING, error))?;
+async fn standing_at(location: &StoreLocation, now: chrono::DateTime<chrono::Utc>) -> Result<Standing> {
+    let folder = location.path(STAGING);
+    let files: Vec<ObjectMeta> = location
+        .objects
+        .list(Some(&folder))
+        .try_collect()
+        .await
+        .map_err(|error| StoreError::storage(STAGING, error))?;
     let mut standing = Standing::default();
     let silent = |meta: &ObjectMeta| now.signed_duration_since(meta.last_modified) > SILENCE;
     let find = |name: &str| files.iter().find(|meta| meta.location.filename() == Some(name));
@@ -224,30 +228,30 @@ async fn standing_at(place: &Place, now: chrono::DateTime<chrono::Utc>) -> Resul
         let Some(name) = meta.location.filename() else { continue };
         if let Some(writer) = name.strip_suffix(".beat") {
             if find(&format!("{writer}.json")).is_none() && silent(meta) {
-                place.remove(&beat_file(writer)).await?;
+                location.remove(&beat_file(writer)).await?;
             }
             continue;
         }
         let Some(writer) = name.strip_suffix(".json") else { continue };
-        let note = match place.read(&lease_file(writer)).await {
+        let note = match location.read(&lease_file(writer)).await {
             Ok(bytes) => serde_json::from_slice::<Note>(&bytes).ok(),
             // Given up meanwhile.
             Err(StoreError::Missing { .. }) => continue,
             Err(error) => return Err(error),
         };
-        let beats = note.as_ref().is_some_and(|note| !note.locked) || place.local.is_none();
+        let beats = note.as_ref().is_some_and(|note| !note.locked) || location.local.is_none();
         let lives = if beats {
             !silent(meta) || find(&format!("{writer}.beat")).is_some_and(|beat| !silent(beat))
         } else {
-            let (place, writer) = (place.clone(), writer.to_owned());
-            blocking(move || is_locked(&place, &writer)).await?
+            let (location, writer) = (location.clone(), writer.to_owned());
+            blocking(move || is_locked(&location, &writer)).await?
         };
         if lives {
             standing.add(writer, note.as_ref());
         } else {
             if beats {
-                place.remove(&lease_file(writer)).await?;
-                place.remove(&beat_file(writer)).await?;
+                location.remove(&lease_file(writer)).await?;
+                location.remove(&beat_file(writer)).await?;
             }
             standing.dead.insert(writer.to_owned());
         }
@@ -256,13 +260,13 @@ async fn standing_at(place: &Place, now: chrono::DateTime<chrono::Utc>) -> Resul
 }
 
 /// Whether a writer holds the lock on its lease; else the lease is gone behind this.
-fn is_locked(place: &Place, writer: &str) -> Result<bool> {
-    let Some(root) = &place.local else { return Ok(false) };
+fn is_locked(location: &StoreLocation, writer: &str) -> Result<bool> {
+    let Some(root) = &location.local else { return Ok(false) };
     let file = lease_file(writer);
     let path = root.join(&file);
     let gone = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(false),
-        _ => Err(place.failed(&file, &error)),
+        _ => Err(location.failed(&file, &error)),
     };
     let lease = match File::open(&path) {
         Ok(lease) => lease,
@@ -272,7 +276,7 @@ fn is_locked(place: &Place, writer: &str) -> Result<bool> {
         // Removed while it is held: whoever makes it just now sees one or the other.
         Ok(()) => std::fs::remove_file(&path).map(|()| false).or_else(gone),
         Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(place.failed(&file, &error)),
+        Err(TryLockError::Error(error)) => Err(location.failed(&file, &error)),
     }
 }
 
@@ -287,37 +291,37 @@ mod tests {
 
     #[tokio::test]
     async fn in_an_object_store_a_lease_stands_until_its_writer_was_silent_for_long() {
-        let place = Place::with_objects("m", Arc::new(InMemory::new()), ObjectPath::default());
-        let lease = Lease::take(&place, None).await.unwrap();
+        let location = StoreLocation::with_objects("m", Arc::new(InMemory::new()), ObjectPath::default());
+        let lease = Lease::take(&location, None).await.unwrap();
         let name = format!("{}.parquet", lease.file_id());
         let now = chrono::Utc::now();
-        let found = standing_at(&place, now + SILENCE - chrono::TimeDelta::minutes(1)).await.unwrap();
+        let found = standing_at(&location, now + SILENCE - chrono::TimeDelta::minutes(1)).await.unwrap();
         assert!(found.owns(&name) && found.needs(0) && found.writers() == 1 && lease.stands().await.unwrap());
-        let found = standing_at(&place, now + SILENCE + chrono::TimeDelta::minutes(1)).await.unwrap();
+        let found = standing_at(&location, now + SILENCE + chrono::TimeDelta::minutes(1)).await.unwrap();
         assert!(!found.owns(&name) && !found.needs(0) && found.was_left(&name));
         assert!(!lease.stands().await.unwrap(), "it is told so");
         // A sign of life behind that does not bring it back.
-        place.put(&beat_file(lease.writer()), Vec::new().into()).await.unwrap();
-        assert!(!lease.stands().await.unwrap() && standing(&place).await.unwrap().writers() == 0);
+        location.put(&beat_file(lease.writer()), Vec::new().into()).await.unwrap();
+        assert!(!lease.stands().await.unwrap() && standing(&location).await.unwrap().writers() == 0);
         lease.release().await;
-        assert!(place.objects.list(None).try_next().await.unwrap().is_none());
+        assert!(location.objects.list(None).try_next().await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn on_a_disk_a_lease_stands_as_long_as_its_writer_lives() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::parse(&dir.path().join("store").display().to_string()).unwrap();
-        place.create().await.unwrap();
-        let lease = Lease::take(&place, None).await.unwrap();
+        let location = StoreLocation::parse(&dir.path().join("store").display().to_string()).unwrap();
+        location.create().await.unwrap();
+        let lease = Lease::take(&location, None).await.unwrap();
         let name = format!("{}.parquet", lease.file_id());
         let later = chrono::Utc::now() + SILENCE * 100;
-        assert!(standing_at(&place, later).await.unwrap().owns(&name) && lease.stands().await.unwrap());
+        assert!(standing_at(&location, later).await.unwrap().owns(&name) && lease.stands().await.unwrap());
         // As a process ends that is killed.
         drop(lease);
-        let found = standing(&place).await.unwrap();
+        let found = standing(&location).await.unwrap();
         assert!(found.was_left(&name) && !found.owns(&name));
         assert_eq!(std::fs::read_dir(dir.path().join("store/staging")).unwrap().count(), 0);
-        let lease = Lease::take(&place, None).await.unwrap();
+        let lease = Lease::take(&location, None).await.unwrap();
         lease.release().await;
         assert_eq!(std::fs::read_dir(dir.path().join("store/staging")).unwrap().count(), 0);
     }

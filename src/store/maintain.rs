@@ -7,10 +7,10 @@ use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
 use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
+use super::import_buffer::ImportBuffer;
 use super::lease::Lease;
 use super::maintained::{Compacted, Version};
 use super::manifest::{self, Manifest, Segment};
-use super::pool::Pool;
 use super::publish::ATTEMPTS;
 use super::store::Store;
 use super::stored::StoredSegment;
@@ -28,10 +28,10 @@ impl Store {
     /// The versions that can still be read, oldest first.
     pub async fn versions(&self) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
-        for (number, _) in manifest::list_versions(&self.place).await? {
-            match manifest::load(&self.place, number).await {
+        for (number, _) in manifest::list_versions(&self.location).await? {
+            match manifest::load(&self.location, number).await {
                 // A vacuum has removed it since it was listed.
-                Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, number).await? => {}
+                Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.location, number).await? => {}
                 loaded => versions.push(Version { number, manifest: loaded.map_err(|error| error.to_string()) }),
             }
         }
@@ -39,7 +39,7 @@ impl Store {
     }
 
     pub(crate) async fn version(&self, version: u64) -> Result<Manifest> {
-        let known: Vec<u64> = manifest::list_versions(&self.place).await?.into_iter().map(|(n, _)| n).collect();
+        let known: Vec<u64> = manifest::list_versions(&self.location).await?.into_iter().map(|(n, _)| n).collect();
         if !known.contains(&version) {
             let known = match (known.first(), known.last()) {
                 (Some(first), Some(last)) if first == last => format!("version {first} only"),
@@ -48,8 +48,8 @@ impl Store {
             };
             return Err(StoreError::NoVersion { version, known });
         }
-        match manifest::load(&self.place, version).await {
-            Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.place, version).await? => {
+        match manifest::load(&self.location, version).await {
+            Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.location, version).await? => {
                 Err(StoreError::Removed { version })
             }
             loaded => loaded,
@@ -64,8 +64,8 @@ impl Store {
     pub async fn restore(&self, version: u64) -> Result<Committed> {
         // A store that is not there is not made for this.
         self.version(version).await?;
-        self.place.create().await?;
-        let lease = Lease::take(&self.place, Some(version)).await?;
+        self.location.create().await?;
+        let lease = Lease::take(&self.location, Some(version)).await?;
         let done = self.restore_under(&lease, version).await;
         lease.release().await;
         done
@@ -73,15 +73,15 @@ impl Store {
 
     async fn restore_under(&self, lease: &Lease, version: u64) -> Result<Committed> {
         let old = self.version(version).await?;
-        if let Err(error) = self.place.check(old.sized_files().collect()).await {
-            return Err(manifest::explain(&self.place, version, error).await);
+        if let Err(error) = self.location.check(old.sized_files().collect()).await {
+            return Err(manifest::explain(&self.location, version, error).await);
         }
         let _committer = self.committer.lock().await;
         for _ in 0..ATTEMPTS {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
-            let newest = manifest::list_versions(&self.place).await?.last().map_or(0, |(newest, _)| *newest);
+            let newest = manifest::list_versions(&self.location).await?.last().map_or(0, |(newest, _)| *newest);
             let next = Manifest::after(newest, &old, format!("restore {version}"));
-            if let Commit::Won { unsynced } = create(&self.place, &next).await? {
+            if let Commit::Won { unsynced } = create(&self.location, &next).await? {
                 // A vacuum removes manifests, then lists those that are left, then removes the files that none of them
                 // names. If the old one is still there now, that list has the new one.
                 let stays = async { Ok::<_, StoreError>(lease.stands().await? && self.has_version(version).await?) };
@@ -90,7 +90,7 @@ impl Store {
                     Ok(false) => {
                         let before = match newest {
                             0 => Ok(Manifest::empty()),
-                            _ => manifest::load(&self.place, newest).await,
+                            _ => manifest::load(&self.location, newest).await,
                         };
                         let not_taken_back = |error: StoreError| StoreError::NotTakenBack {
                             version: next.version,
@@ -104,16 +104,16 @@ impl Store {
                 return Ok(Committed { not_synced, ..Committed::unchanged(next.version) });
             }
         }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     async fn has_version(&self, version: u64) -> Result<bool> {
-        self.place.exists(&manifest::manifest_file(version)).await
+        self.location.exists(&manifest::manifest_file(version)).await
     }
 
     /// Joins the small segments of projects that have many of them.
     pub(crate) async fn join_small(&self, projects: &[String]) -> Result<Compacted> {
-        let base = manifest::load_newest(&self.place).await?;
+        let base = manifest::load_newest(&self.location).await?;
         let mut done = Compacted::default();
         for project in projects {
             let small: Vec<Segment> =
@@ -127,7 +127,7 @@ impl Store {
 
     /// Joins all segments that are smaller than they could be.
     pub async fn compact(&self) -> Result<Compacted> {
-        let base = manifest::load_newest(&self.place).await?;
+        let base = manifest::load_newest(&self.location).await?;
         let mut projects: Vec<&str> = base.segments.iter().map(|segment| segment.project.as_str()).collect();
         projects.dedup();
         let mut done = Compacted::default();
@@ -156,7 +156,7 @@ impl Store {
         let mut done = Compacted::default();
         let mut lost = 0;
         while lost < ATTEMPTS {
-            let base = manifest::load_newest(&self.place).await?;
+            let base = manifest::load_newest(&self.location).await?;
             let outdated: Vec<&Segment> = base.segments.iter().filter(|segment| segment.is_outdated()).collect();
             left(outdated.len());
             let Some(first) = outdated.first() else { return Ok(done) };
@@ -174,13 +174,13 @@ impl Store {
             done.segments_after += joined.segments_after;
             done.not_synced = joined.not_synced.or(done.not_synced);
         }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     /// Rewrites segments of one project as fewer ones; gives way when another writer changes one of them meanwhile.
     async fn join(&self, old: Vec<Segment>, operation: &str) -> Result<Compacted> {
-        self.place.create().await?;
-        let lease = Lease::take(&self.place, None).await?;
+        self.location.create().await?;
+        let lease = Lease::take(&self.location, None).await?;
         let done = self.join_under(&lease, &old, operation).await;
         lease.release().await;
         match done {
@@ -192,34 +192,34 @@ impl Store {
 
     /// Whether the newest version has the segments.
     async fn still_has(&self, segments: &[Segment]) -> Result<bool> {
-        let newest = manifest::load_newest(&self.place).await?;
+        let newest = manifest::load_newest(&self.location).await?;
         let known: HashSet<&String> = newest.segments.iter().map(|segment| &segment.id).collect();
         Ok(segments.iter().all(|segment| known.contains(&segment.id)))
     }
 
     async fn join_under(&self, lease: &Lease, old: &[Segment], operation: &str) -> Result<Compacted> {
-        let mut pool = Pool::new(self.spill_dir());
+        let mut buffer = ImportBuffer::new(self.spill_dir());
         for segment in old {
-            let stored = StoredSegment::load(&self.place, segment, self.spill_dir()).await?;
-            pool = blocking(move || {
-                for unit in stored.units()? {
-                    for batch in stored.rows(&unit)? {
-                        pool.push(batch?)?;
+            let stored = StoredSegment::load(&self.location, segment, self.spill_dir()).await?;
+            buffer = blocking(move || {
+                for aligned in stored.aligned_groups()? {
+                    for batch in stored.rows(&aligned)? {
+                        buffer.push(batch?)?;
                     }
                 }
-                Ok(pool)
+                Ok(buffer)
             })
             .await?;
         }
-        let base = manifest::load_newest(&self.place).await?;
+        let base = manifest::load_newest(&self.location).await?;
         let before: HashSet<&String> = old.iter().map(|segment| &segment.id).collect();
         if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
             return Ok(Compacted::default());
         }
-        let Some(committed) = self.rewrite(lease, &base, old, pool, operation).await? else {
+        let Some(committed) = self.rewrite(lease, &base, old, buffer, operation).await? else {
             return Ok(Compacted::default());
         };
-        let after = manifest::load_newest(&self.place).await?;
+        let after = manifest::load_newest(&self.location).await?;
         let after = after.segments.len().saturating_sub(base.segments.len() - old.len());
         Ok(Compacted { segments_before: old.len(), segments_after: after, not_synced: committed.not_synced })
     }

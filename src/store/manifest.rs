@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::ids::new_id;
-use super::place::Place;
+use super::location::StoreLocation;
 use spanql_model::types::OpenType;
 
 /// The newest format this code reads and the one it writes.
@@ -86,8 +86,9 @@ pub struct Segment {
     pub summary_bytes: u64,
     /// About how many bytes its rows take in memory.
     pub memory_bytes: u64,
-    /// CRC-32 of its card, which holds the checksums of the other two files.
-    pub card_crc32: u32,
+    /// CRC-32 of its statistics, which hold the checksums of the other two files.
+    #[serde(rename = "card_crc32")]
+    pub stats_crc32: u32,
     /// Earliest start of a span, ns since the epoch.
     pub min_start: Option<i64>,
     /// Latest start of a span, ns since the epoch.
@@ -97,7 +98,7 @@ pub struct Segment {
     /// Version of the rules that its computed columns follow; 0 where whoever wrote it knew of no other.
     #[serde(default)]
     pub computed: u32,
-    /// Sums of its traces that are null because no Int64 holds them; its card names them.
+    /// Sums of its traces that are null because no Int64 holds them; its statistics name them.
     #[serde(default, skip_serializing_if = "is_none")]
     pub too_large: u64,
 }
@@ -122,8 +123,8 @@ impl Segment {
         format!("traces/{}.parquet", self.id)
     }
 
-    /// Path of the card.
-    pub fn card_file(&self) -> String {
+    /// Path of the statistics.
+    pub fn stats_file(&self) -> String {
         format!("stats/{}.json", self.id)
     }
 }
@@ -180,7 +181,7 @@ impl Manifest {
 
     /// Every file this version needs, as paths inside the store.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
-        let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.card_file()]);
+        let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.stats_file()]);
         let tombstones = self.tombstones.iter().map(|reference| reference.file(TOMBSTONES));
         let ledger = self.ledger.iter().map(|reference| reference.file(LEDGER));
         segments.chain(tombstones).chain(ledger)
@@ -189,7 +190,7 @@ impl Manifest {
     /// The same with their sizes, where these are known.
     pub(crate) fn sized_files(&self) -> impl Iterator<Item = (String, Option<u64>)> + '_ {
         let sizes = self.segments.iter().flat_map(|s| {
-            [(s.spans_file(), Some(s.bytes)), (s.traces_file(), Some(s.summary_bytes)), (s.card_file(), None)]
+            [(s.spans_file(), Some(s.bytes)), (s.traces_file(), Some(s.summary_bytes)), (s.stats_file(), None)]
         });
         let known = self.segments.len() * 3;
         sizes.chain(self.files().skip(known).map(|file| (file, None)))
@@ -246,9 +247,9 @@ pub(crate) fn manifest_file(version: u64) -> String {
 }
 
 /// The versions whose manifests exist, in order, each with the time its file was written.
-pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::DateTime<chrono::Utc>)>> {
-    let folder = place.path("manifest");
-    let files: Vec<_> = place
+pub(crate) async fn list_versions(location: &StoreLocation) -> Result<Vec<(u64, chrono::DateTime<chrono::Utc>)>> {
+    let folder = location.path("manifest");
+    let files: Vec<_> = location
         .objects
         .list(Some(&folder))
         .try_collect()
@@ -256,7 +257,7 @@ pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::Dat
         .map_err(|error| StoreError::storage("manifest", error))?;
     let mut versions: Vec<_> =
         files.iter().filter_map(|meta| Some((version_of(meta.location.filename()?)?, meta.last_modified))).collect();
-    if let Some(root) = &place.local {
+    if let Some(root) = &location.local {
         // What a listing passes over is a version that cannot be read, not one that never was: a directory, or a link
         // into nothing.
         let folder = root.join("manifest");
@@ -269,15 +270,15 @@ pub(crate) async fn list_versions(place: &Place) -> Result<Vec<(u64, chrono::Dat
         versions.extend(unlisted.filter(|number| !known.contains(number)).map(|number| (number, chrono::Utc::now())));
     }
     if versions.is_empty() {
-        place.check_link()?;
+        location.check_link()?;
     }
     versions.sort_unstable();
     Ok(versions)
 }
 
 /// Whether a version is there, be it readable or not.
-pub(crate) async fn is_listed(place: &Place, version: u64) -> Result<bool> {
-    Ok(list_versions(place).await?.iter().any(|(number, _)| *number == version))
+pub(crate) async fn is_listed(location: &StoreLocation, version: u64) -> Result<bool> {
+    Ok(list_versions(location).await?.iter().any(|(number, _)| *number == version))
 }
 
 /// The version of the manifest of a name.
@@ -287,18 +288,18 @@ fn version_of(name: &str) -> Option<u64> {
 }
 
 /// Loads one version.
-pub(crate) async fn load(place: &Place, version: u64) -> Result<Manifest> {
+pub(crate) async fn load(location: &StoreLocation, version: u64) -> Result<Manifest> {
     let file = manifest_file(version);
-    let bytes = place.read(&file).await?;
+    let bytes = location.read(&file).await?;
     Manifest::from_bytes(&file, version, &bytes)
 }
 
 /// Loads the newest version; the empty store if there is none.
-pub(crate) async fn load_newest(place: &Place) -> Result<Manifest> {
+pub(crate) async fn load_newest(location: &StoreLocation) -> Result<Manifest> {
     let mut missing = None;
     loop {
-        let Some((newest, _)) = list_versions(place).await?.pop() else { return Ok(Manifest::empty()) };
-        match load(place, newest).await {
+        let Some((newest, _)) = list_versions(location).await?.pop() else { return Ok(Manifest::empty()) };
+        match load(location, newest).await {
             // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
             Err(StoreError::Missing { .. }) if missing != Some(newest) => missing = Some(newest),
             result => return result,
@@ -313,17 +314,17 @@ pub(crate) fn taking_back(version: u64) -> String {
 
 /// Says of a file that is missing in a version that is read whether that is because the version was removed since: its
 /// manifest goes before any of its files. The same holds for one that its writer took back.
-pub(crate) async fn explain(place: &Place, version: u64, error: StoreError) -> StoreError {
+pub(crate) async fn explain(location: &StoreLocation, version: u64, error: StoreError) -> StoreError {
     if version == 0 || !matches!(error, StoreError::Missing { .. }) {
         return error;
     }
     let is_removed = async {
-        let versions = list_versions(place).await?;
+        let versions = list_versions(location).await?;
         if !versions.iter().any(|(number, _)| *number == version) {
             return Ok::<_, StoreError>(true);
         }
         for (newer, _) in versions.into_iter().filter(|(number, _)| *number > version) {
-            if load(place, newer).await?.operation == taking_back(version) {
+            if load(location, newer).await?.operation == taking_back(version) {
                 return Ok(true);
             }
         }

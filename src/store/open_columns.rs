@@ -1,4 +1,4 @@
-//! Open columns: casting between their types, unfolding metadata, and the JSON column that takes what is too much.
+//! Open columns: casting between their types, unpacking metadata, and the JSON column that takes what is too much.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -106,11 +106,11 @@ fn by_key(text: &str) -> Option<BTreeMap<Cow<'_, str>, Value<'_>>> {
 
 /// Sparse columns of scalars, built key by key.
 #[derive(Debug, Default)]
-pub(crate) struct Unfolded {
+pub(crate) struct Unpacked {
     columns: BTreeMap<String, (OpenType, Vec<(usize, Scalar)>)>,
 }
 
-impl Unfolded {
+impl Unpacked {
     /// Takes the scalar top-level keys of a JSON object as values of one row; text that is no object gives nothing.
     ///
     /// Rows must come in order. A key that is there twice has its last value.
@@ -125,7 +125,7 @@ impl Unfolded {
     /// Takes the keys of a JSON object that stands for columns: names of open families, others below `name`; lists
     /// and objects are kept as JSON text. Text that is no object is kept as `<name>.value`.
     ///
-    /// Rows must come in order, as for [`Unfolded::add_object`].
+    /// Rows must come in order, as for [`Unpacked::add_object`].
     pub(crate) fn add_columns(&mut self, row: usize, name: &str, text: &str) {
         let Some(object) = by_key(text) else {
             self.add(row, format!("{name}.value"), Scalar::Text(text.to_owned()));
@@ -167,15 +167,15 @@ impl Unfolded {
         self.columns.len().saturating_mul(rows)
     }
 
-    /// The columns folded into one JSON object a row.
-    pub(crate) fn finish_folded(self, rows: usize) -> Result<StringArray> {
-        let mut folding = Folding::new(rows);
+    /// The columns packed into one JSON object a row.
+    pub(crate) fn finish_packed(self, rows: usize) -> Result<StringArray> {
+        let mut overflow = OverflowBuilder::new(rows);
         for (name, (open, values)) in self.columns {
             let (rows, scalars): (Vec<usize>, Vec<Scalar>) = values.into_iter().unzip();
             let array = array_of(&scalars, &open.data_type());
-            folding.add_values(&name, &array, rows.into_iter().enumerate().map(|(at, row)| (row, at)))?;
+            overflow.add_values(&name, &array, rows.into_iter().enumerate().map(|(at, row)| (row, at)))?;
         }
-        Ok(folding.finish())
+        Ok(overflow.finish())
     }
 
     /// The columns without their nulls, in order of their names.
@@ -261,19 +261,19 @@ fn build(open: OpenType, values: &[(usize, Scalar)], rows: usize) -> ArrayRef {
 
 /// Columns on their way into one JSON object a row; null where a row has a value in none of them.
 #[derive(Debug)]
-pub(crate) struct Folding {
+pub(crate) struct OverflowBuilder {
     texts: Vec<Option<String>>,
 }
 
-impl Folding {
+impl OverflowBuilder {
     pub(crate) fn new(rows: usize) -> Self {
         Self { texts: vec![None; rows] }
     }
 
-    /// Goes on with objects that were folded before.
-    pub(crate) fn of(folded: &StringArray) -> Self {
+    /// Goes on with objects that were packed before.
+    pub(crate) fn of(packed: &StringArray) -> Self {
         let open = |text: &str| text.strip_suffix('}').unwrap_or(text).to_owned();
-        Self { texts: folded.iter().map(|text| text.map(open)).collect() }
+        Self { texts: packed.iter().map(|text| text.map(open)).collect() }
     }
 
     /// Adds a column that has a value or null for each row.
@@ -316,26 +316,26 @@ impl Folding {
     }
 }
 
-/// Unfolds the JSON column of a batch of stored rows into the columns it holds.
-pub(crate) fn unfold(rest: &StringArray) -> Vec<(String, ArrayRef)> {
-    let mut unfolded = Unfolded::default();
+/// Unpacks the JSON column of a batch of stored rows into the columns it holds.
+pub(crate) fn unpack_overflow(rest: &StringArray) -> Vec<(String, ArrayRef)> {
+    let mut unpacked = Unpacked::default();
     for (row, text) in rest.iter().enumerate() {
         if let Some(text) = text {
-            unfolded.add_columns(row, REST, text);
+            unpacked.add_columns(row, REST, text);
         }
     }
-    unfolded.finish(rest.len())
+    unpacked.finish(rest.len())
 }
 
 /// The columns that the JSON column of a batch of stored rows holds, without their nulls.
-pub(crate) fn unfold_values(rest: &StringArray) -> impl Iterator<Item = (String, ArrayRef)> {
-    let mut unfolded = Unfolded::default();
+pub(crate) fn unpack_overflow_values(rest: &StringArray) -> impl Iterator<Item = (String, ArrayRef)> {
+    let mut unpacked = Unpacked::default();
     for (row, text) in rest.iter().enumerate() {
         if let Some(text) = text {
-            unfolded.add_columns(row, REST, text);
+            unpacked.add_columns(row, REST, text);
         }
     }
-    unfolded.finish_values()
+    unpacked.finish_values()
 }
 
 #[cfg(test)]
@@ -344,11 +344,11 @@ mod tests {
 
     #[test]
     fn metadata_keys_keep_their_types() {
-        let mut unfolded = Unfolded::default();
-        unfolded.add_object(0, "m.", r#"{"a":1,"b":true,"c":"x","d":[1],"e":{"f":1},"g":null}"#);
-        unfolded.add_object(2, "m.", r#"{"a":1.5,"b":"no","n":123456789012345678901234567890}"#);
-        unfolded.add_object(3, "m.", "not json");
-        let columns: BTreeMap<_, _> = unfolded.finish(4).into_iter().collect();
+        let mut unpacked = Unpacked::default();
+        unpacked.add_object(0, "m.", r#"{"a":1,"b":true,"c":"x","d":[1],"e":{"f":1},"g":null}"#);
+        unpacked.add_object(2, "m.", r#"{"a":1.5,"b":"no","n":123456789012345678901234567890}"#);
+        unpacked.add_object(3, "m.", "not json");
+        let columns: BTreeMap<_, _> = unpacked.finish(4).into_iter().collect();
         assert_eq!(columns.keys().collect::<Vec<_>>(), ["m.a", "m.b", "m.c", "m.n"]);
         let a = columns["m.a"].as_primitive::<Float64Type>();
         assert_eq!(a.iter().collect::<Vec<_>>(), [Some(1.0), None, Some(1.5), None]);
@@ -357,18 +357,18 @@ mod tests {
     }
 
     #[test]
-    fn fold_and_unfold_are_inverse() {
+    fn pack_and_unpack_are_inverse() {
         let a: ArrayRef = Arc::new(StringArray::from(vec![Some("x\"\\y"), None, None]));
         let b: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), Some(0.1), None]));
         let columns = vec![("attributes.a".to_owned(), a), ("attributes.b \"q\"".to_owned(), b)];
-        let mut folding = Folding::new(3);
+        let mut overflow = OverflowBuilder::new(3);
         for (name, array) in &columns {
-            folding.add(name, array).unwrap();
+            overflow.add(name, array).unwrap();
         }
-        let folded = folding.finish();
-        assert!(folded.is_null(2));
-        assert_eq!(unfold(&folded), columns);
-        let compact: Vec<_> = unfold_values(&folded).map(|(_, array)| array.len()).collect();
+        let packed = overflow.finish();
+        assert!(packed.is_null(2));
+        assert_eq!(unpack_overflow(&packed), columns);
+        let compact: Vec<_> = unpack_overflow_values(&packed).map(|(_, array)| array.len()).collect();
         assert_eq!(compact, [1, 2]);
     }
 }

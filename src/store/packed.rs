@@ -10,14 +10,14 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::error::{Result, StoreError};
-use super::open_columns::{Folding, Scalar, Unfolded};
+use super::open_columns::{OverflowBuilder, Scalar, Unpacked};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
 /// Where a row is: batch and row.
-pub(crate) type Place = (usize, usize);
+pub(crate) type RowRef = (usize, usize);
 
-/// The column of packed values. It is no name that an arrival may have.
+/// The column of packed values. It is no name that an ingest batch may have.
 pub(crate) const PACKED: &str = "packed";
 
 /// Columns of which it is worth the while to pack them.
@@ -45,10 +45,10 @@ pub(crate) fn pack(batch: RecordBatch) -> Result<RecordBatch> {
     };
     let (mut fields, mut arrays): (Vec<Arc<Field>>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
     let mut sparse = Vec::new();
-    let mut folding = Folding::new(rows);
+    let mut overflow = OverflowBuilder::new(rows);
     for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         if field.name() == PACKED {
-            folding = Folding::of(array.as_string());
+            overflow = OverflowBuilder::of(array.as_string());
         } else if is_sparse(field, array) {
             sparse.push((field.name(), array));
         } else {
@@ -60,22 +60,22 @@ pub(crate) fn pack(batch: RecordBatch) -> Result<RecordBatch> {
         return Ok(batch);
     }
     for (name, array) in sparse {
-        folding.add(name, array)?;
+        overflow.add(name, array)?;
     }
     fields.push(Arc::new(Field::new(PACKED, DataType::Utf8, true)));
-    arrays.push(Arc::new(folding.finish()));
+    arrays.push(Arc::new(overflow.finish()));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("packing spans"))
 }
 
-/// Rows times columns above which unfolded columns are packed at once.
+/// Rows times columns above which unpacked columns are packed at once.
 const MANY_CELLS: usize = 1 << 20;
 
-/// Unfolded columns, each `rows` long, or packed where they are many.
-pub(crate) fn finish_or_pack(unfolded: Unfolded, rows: usize) -> Result<Vec<(String, ArrayRef)>> {
-    if unfolded.cells(rows) <= MANY_CELLS {
-        return Ok(unfolded.finish(rows));
+/// Unpacked columns, each `rows` long, or packed where they are many.
+pub(crate) fn finish_or_pack(unpacked: Unpacked, rows: usize) -> Result<Vec<(String, ArrayRef)>> {
+    if unpacked.cells(rows) <= MANY_CELLS {
+        return Ok(unpacked.finish(rows));
     }
-    Ok(vec![(PACKED.to_owned(), Arc::new(unfolded.finish_folded(rows)?))])
+    Ok(vec![(PACKED.to_owned(), Arc::new(unpacked.finish_packed(rows)?))])
 }
 
 /// The packed values of a batch, if it has any.
@@ -87,9 +87,9 @@ fn packed_of(batch: &RecordBatch) -> Option<&StringArray> {
 pub(crate) fn add_packed_types(batch: &RecordBatch, types: &mut BTreeMap<String, OpenType>) {
     let Some(packed) = packed_of(batch) else { return };
     for text in packed.iter().flatten() {
-        let mut unfolded = Unfolded::default();
-        unfolded.add_columns(0, columns::REST, text);
-        for (name, seen) in unfolded.types() {
+        let mut unpacked = Unpacked::default();
+        unpacked.add_columns(0, columns::REST, text);
+        for (name, seen) in unpacked.types() {
             match types.get_mut(name) {
                 Some(known) => *known = known.unite(seen),
                 None => drop(types.insert(name.to_owned(), seen)),
@@ -104,11 +104,11 @@ pub(crate) struct Packed {
     by_name: HashMap<String, Values>,
 }
 
-/// The packed values of one name, in the order of their places.
+/// The packed values of one name, in the order of their rows.
 #[derive(Debug)]
 pub(crate) struct Values {
     pub(crate) open: OpenType,
-    pub(crate) places: Vec<Place>,
+    pub(crate) row_refs: Vec<RowRef>,
     scalars: Vec<Scalar>,
 }
 
@@ -126,13 +126,13 @@ impl Packed {
         let Some(texts) = packed_of(batch) else { return };
         for (row, text) in texts.iter().enumerate() {
             let Some(text) = text else { continue };
-            let mut unfolded = Unfolded::default();
-            unfolded.add_columns(row, columns::REST, text);
-            for (name, open, scalar) in unfolded.into_scalars() {
+            let mut unpacked = Unpacked::default();
+            unpacked.add_columns(row, columns::REST, text);
+            for (name, open, scalar) in unpacked.into_scalars() {
                 let values = self.by_name.entry(name);
-                let values = values.or_insert_with(|| Values { open, places: Vec::new(), scalars: Vec::new() });
+                let values = values.or_insert_with(|| Values { open, row_refs: Vec::new(), scalars: Vec::new() });
                 values.open = values.open.unite(open);
-                values.places.push((number, row));
+                values.row_refs.push((number, row));
                 values.scalars.push(scalar);
             }
         }
@@ -157,9 +157,9 @@ impl Values {
         super::open_columns::array_of(&self.scalars, data_type)
     }
 
-    /// Which of the values is at a place.
-    pub(crate) fn at(&self, place: Place) -> Option<usize> {
-        self.places.binary_search(&place).ok()
+    /// Which of the values is that of a row.
+    pub(crate) fn at(&self, row_ref: RowRef) -> Option<usize> {
+        self.row_refs.binary_search(&row_ref).ok()
     }
 }
 
@@ -193,8 +193,8 @@ mod tests {
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(1) {
             let values = found.get(field.name()).unwrap();
             assert_eq!(types[field.name()].data_type(), *field.data_type());
-            let (number, row) = values.places[0];
-            assert_eq!((number, values.places.len()), (1, 1));
+            let (number, row) = values.row_refs[0];
+            assert_eq!((number, values.row_refs.len()), (1, 1));
             assert_eq!(values.at((1, row)), Some(0));
             assert_eq!(values.at((0, row)), None);
             assert_eq!(&values.array(field.data_type()), &array.slice(row, 1));

@@ -7,8 +7,8 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 
 use super::error::Result;
+use super::import_buffer::{NOWHERE, hand_out};
 use super::merge::{Counts, Deleted, Merged, Rows, slim, with_texts};
-use super::pool::{NOWHERE, hand_out};
 use super::segment::Sizes;
 use super::sizes::{cut, row_sizes};
 use super::spill::{IN_MEMORY, Slot, Spill};
@@ -96,7 +96,7 @@ impl Ordered {
             numbers.push(vec![NOWHERE; slot.rows]);
         }
         for (number, piece) in pieces.iter().enumerate() {
-            for &(batch, row) in piece.spans.iter().flat_map(|&span| self.slim.places_of(span)) {
+            for &(batch, row) in piece.spans.iter().flat_map(|&span| self.slim.row_refs_of(span)) {
                 numbers[batch][row] = number as u32;
             }
         }
@@ -166,8 +166,8 @@ impl Pieces {
         let (summaries, roots) = self.slim.summaries_without_texts(&piece.traces)?;
         let texts = roots.into_iter().map(|root| {
             let root = root.and_then(|root| {
-                let place = |piece: &Piece| piece.spans.iter().position(|&span| span == root);
-                self.pieces.iter().find_map(|piece| Some((piece, place(piece)?)))
+                let position = |piece: &Piece| piece.spans.iter().position(|&span| span == root);
+                self.pieces.iter().find_map(|piece| Some((piece, position(piece)?)))
             });
             match root {
                 Some((its, span)) if std::ptr::eq(its, piece) => merged.texts(span),

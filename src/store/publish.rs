@@ -6,12 +6,12 @@ use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
+use super::import_buffer::ImportBuffer;
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
-use super::pool::Pool;
 use super::store::Store;
 use spanql_model::types::OpenType;
 
@@ -56,7 +56,7 @@ impl Store {
         base: &Manifest,
         written: &mut Written,
         names: &OpenNames,
-        pool: &Pool,
+        buffer: &ImportBuffer,
         change: &Change<'_>,
     ) -> Result<Attempt> {
         let _committer = self.committer.lock().await;
@@ -66,7 +66,9 @@ impl Store {
                 return Ok(Attempt::Overtaken);
             };
             let ledger = match change.record {
-                Some(record) => Some(record.save_after(&self.place, lease.file_id(), &newest, written.counts).await?),
+                Some(record) => {
+                    Some(record.save_after(&self.location, lease.file_id(), &newest, written.counts).await?)
+                }
                 None => None,
             };
             if let Some((reference, file)) = &ledger {
@@ -75,13 +77,13 @@ impl Store {
             }
             // What a manifest names must be there before it is, and stay.
             let unsynced = written.files[written.synced..].iter().map(|written| written.file.clone()).collect();
-            let synced = self.place.sync(unsynced).await;
+            let synced = self.location.sync(unsynced).await;
             if !self.owns(lease, &written.files).await? {
                 return Ok(Attempt::FilesRemoved);
             }
             synced?;
             written.synced = written.files.len();
-            if let Commit::Won { unsynced } = create(&self.place, &next).await? {
+            if let Commit::Won { unsynced } = create(&self.location, &next).await? {
                 let not_synced = match self.owns(lease, &written.files).await {
                     Ok(true) => unsynced,
                     Ok(false) => {
@@ -102,17 +104,17 @@ impl Store {
                 written.files.retain(|written| written != unused);
                 written.synced = written.files.len();
             }
-            newest = manifest::load_newest(&self.place).await?;
-            if self.conflicts(base, &newest, written, pool).await? {
+            newest = manifest::load_newest(&self.location).await?;
+            if self.conflicts(base, &newest, written, buffer).await? {
                 return Ok(Attempt::Overtaken);
             }
         }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     /// Whether a writer's lease stands and its files are as it wrote them.
     async fn owns(&self, lease: &Lease, files: &[WrittenFile]) -> Result<bool> {
-        Ok(self.place.holds(files).await? && lease.stands().await?)
+        Ok(self.location.holds(files).await? && lease.stands().await?)
     }
 
     /// Takes a version back whose files may be removed at any time, by another one that differs from the newest in what
@@ -120,7 +122,7 @@ impl Store {
     pub(super) async fn take_back(&self, version: &Manifest, before: &Manifest) -> Result<()> {
         let has = |manifest: &Manifest, id: &str| manifest.segments.iter().any(|segment| segment.id == id);
         for _ in 0..ATTEMPTS {
-            let newest = manifest::load_newest(&self.place).await?;
+            let newest = manifest::load_newest(&self.location).await?;
             let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
             // One that was created below newer versions changes nothing.
             let rests_on_it = newest.segments.iter().any(is_added)
@@ -144,16 +146,22 @@ impl Store {
             if newest.version == version.version {
                 (next.columns, next.rest) = (before.columns.clone(), before.rest.clone());
             }
-            self.place.check(next.sized_files().collect()).await?;
-            if let Commit::Won { .. } = create(&self.place, &next).await? {
+            self.location.check(next.sized_files().collect()).await?;
+            if let Commit::Won { .. } = create(&self.location, &next).await? {
                 return Ok(());
             }
         }
-        Err(StoreError::Contended { place: self.place.name.clone(), attempts: ATTEMPTS })
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     /// Whether a newer version replaced a segment this merge read, or added one that holds one of its traces.
-    async fn conflicts(&self, base: &Manifest, newest: &Manifest, written: &Written, pool: &Pool) -> Result<bool> {
+    async fn conflicts(
+        &self,
+        base: &Manifest,
+        newest: &Manifest,
+        written: &Written,
+        buffer: &ImportBuffer,
+    ) -> Result<bool> {
         if base.tombstones != newest.tombstones {
             return Ok(true);
         }
@@ -165,18 +173,18 @@ impl Store {
             if base.segments.iter().any(|known| known.id == segment.id) {
                 continue;
             }
-            let ids: Vec<&str> = pool
+            let ids: Vec<&str> = buffer
                 .traces
                 .keys()
-                .filter(|key| pool.projects[key.project as usize] == segment.project)
+                .filter(|key| buffer.projects[key.project as usize] == segment.project)
                 .map(|key| &*key.trace_id)
                 .collect();
             if ids.is_empty() {
                 continue;
             }
-            if let Some(outline) = self.segments.outline(segment, &ids).await? {
+            if let Some(trace_index) = self.segments.trace_index(segment, &ids).await? {
                 let ids: HashSet<&str> = ids.into_iter().collect();
-                if outline.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                if trace_index.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
                     return Ok(true);
                 }
             }

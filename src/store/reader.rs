@@ -13,22 +13,22 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecord
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
+use super::location::StoreLocation;
 use super::manifest::{self, Segment};
-use super::place::Place;
-use super::stored::{Unit, checked_spans, checked_traces, cut_units, root_mask};
+use super::segment_stats::{CheckedFile, SegmentStats};
+use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, root_mask};
 
-/// Cards and footers of segments that were opened: both are immutable.
+/// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    cards: Mutex<HashMap<String, Arc<Card>>>,
+    segment_stats: Mutex<HashMap<String, Arc<SegmentStats>>>,
     footers: Mutex<HashMap<String, Arc<ParquetMetaData>>>,
 }
 
 /// Which of a segment's two Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum SegmentFile {
     /// Its spans.
     Spans,
     /// The summaries of its traces.
@@ -36,14 +36,14 @@ pub enum Which {
 }
 
 impl Cache {
-    pub(crate) async fn card(&self, place: &Place, segment: &Segment) -> Result<Arc<Card>> {
-        if let Some(card) = self.cards.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
-            return Ok(Arc::clone(card));
+    pub(crate) async fn stats(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<SegmentStats>> {
+        if let Some(stats) = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
+            return Ok(Arc::clone(stats));
         }
-        let card = Arc::new(Card::load(place, segment).await?);
-        let mut cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
-        cards.insert(segment.id.clone(), Arc::clone(&card));
-        Ok(card)
+        let stats = Arc::new(SegmentStats::load(location, segment).await?);
+        let mut segment_stats = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner);
+        segment_stats.insert(segment.id.clone(), Arc::clone(&stats));
+        Ok(stats)
     }
 
     fn footer(&self, file: &str) -> Option<Arc<ParquetMetaData>> {
@@ -59,10 +59,10 @@ impl Cache {
 /// Reads one Parquet file of a segment.
 #[derive(Debug, Clone)]
 pub struct SegmentReader {
-    place: Place,
+    location: StoreLocation,
     cache: Arc<Cache>,
     segment: Arc<Segment>,
-    which: Which,
+    which: SegmentFile,
     version: u64,
     file: Option<CheckedFile>,
 }
@@ -70,17 +70,17 @@ pub struct SegmentReader {
 impl SegmentReader {
     /// What an error means, in the form in which it goes through the Parquet reader.
     async fn foreign(&self, error: StoreError) -> ParquetError {
-        ParquetError::External(Box::new(manifest::explain(&self.place, self.version, error).await))
+        ParquetError::External(Box::new(manifest::explain(&self.location, self.version, error).await))
     }
 
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
-                let card = self.cache.card(&self.place, &self.segment).await?;
+                let stats = self.cache.stats(&self.location, &self.segment).await?;
                 match self.which {
-                    Which::Spans => checked_spans(&self.place, &self.segment, &card),
-                    Which::Traces => checked_traces(&self.place, &self.segment, &card),
+                    SegmentFile::Spans => checked_spans(&self.location, &self.segment, &stats),
+                    SegmentFile::Traces => checked_traces(&self.location, &self.segment, &stats),
                 }
             }
         };
@@ -166,9 +166,9 @@ impl AsyncFileReader for SegmentReader {
 
 /// Which traces a segment holds, and in which runs of row groups.
 #[derive(Debug)]
-pub(crate) struct Outline {
+pub(crate) struct TraceIndex {
     pub(crate) trace_ids: StringArray,
-    pub(crate) units: Vec<Unit>,
+    pub(crate) aligned_groups: Vec<AlignedGroups>,
 }
 
 /// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
@@ -177,7 +177,7 @@ const BLOOM_IDS: usize = 50;
 /// Access to the segments of a store.
 #[derive(Debug, Clone)]
 pub struct Segments {
-    pub(crate) place: Place,
+    pub(crate) location: StoreLocation,
     pub(crate) cache: Arc<Cache>,
     /// The version that is read; 0 for a writer, which finds out by itself.
     pub(crate) version: u64,
@@ -185,9 +185,9 @@ pub struct Segments {
 
 impl Segments {
     /// A reader of one of its files.
-    pub fn reader(&self, segment: &Segment, which: Which) -> SegmentReader {
+    pub fn reader(&self, segment: &Segment, which: SegmentFile) -> SegmentReader {
         SegmentReader {
-            place: self.place.clone(),
+            location: self.location.clone(),
             cache: Arc::clone(&self.cache),
             segment: Arc::new(segment.clone()),
             which,
@@ -196,20 +196,20 @@ impl Segments {
         }
     }
 
-    /// The card of a segment.
-    pub(crate) async fn card(&self, segment: &Segment) -> Result<Arc<Card>> {
-        match self.cache.card(&self.place, segment).await {
-            Ok(card) => Ok(card),
-            Err(error) => Err(manifest::explain(&self.place, self.version, error).await),
+    /// The statistics of a segment.
+    pub(crate) async fn stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
+        match self.cache.stats(&self.location, segment).await {
+            Ok(stats) => Ok(stats),
+            Err(error) => Err(manifest::explain(&self.location, self.version, error).await),
         }
     }
 
     /// How many bytes of each column of the spans lie in the file together, at most.
     pub async fn chunk_bytes(&self, segment: &Segment) -> Result<HashMap<String, u64>> {
-        let mut reader = self.reader(segment, Which::Spans);
+        let mut reader = self.reader(segment, SegmentFile::Spans);
         let footer = match reader.metadata().await {
             Ok(footer) => footer,
-            Err(error) => return Err(manifest::explain(&self.place, self.version, error).await),
+            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
         };
         let mut largest = HashMap::new();
         for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {
@@ -220,10 +220,10 @@ impl Segments {
         Ok(largest)
     }
 
-    async fn read(&self, segment: &Segment, which: Which, names: &[&str]) -> Result<RecordBatch> {
+    async fn read(&self, segment: &Segment, which: SegmentFile, names: &[&str]) -> Result<RecordBatch> {
         let file = match which {
-            Which::Spans => segment.spans_file(),
-            Which::Traces => segment.traces_file(),
+            SegmentFile::Spans => segment.spans_file(),
+            SegmentFile::Traces => segment.traces_file(),
         };
         let read = async {
             let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
@@ -237,7 +237,7 @@ impl Segments {
     }
 
     /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
-    async fn may_hold(&self, segment: &Segment, which: Which, column: &str, ids: &[&str]) -> Result<bool> {
+    async fn may_hold(&self, segment: &Segment, which: SegmentFile, column: &str, ids: &[&str]) -> Result<bool> {
         if ids.len() > BLOOM_IDS {
             return Ok(true);
         }
@@ -258,27 +258,30 @@ impl Segments {
         check.await.map_err(|error| own(&file, error))
     }
 
-    /// The outline of a segment that may hold any of the given traces; `None` when its bloom filters rule them out.
-    pub(crate) async fn outline(&self, segment: &Segment, ids: &[&str]) -> Result<Option<Outline>> {
-        if !self.may_hold(segment, Which::Traces, "trace_id", ids).await? {
+    /// The trace index of a segment that may hold any of the given traces; `None` when its bloom filters rule them out.
+    pub(crate) async fn trace_index(&self, segment: &Segment, ids: &[&str]) -> Result<Option<TraceIndex>> {
+        if !self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await? {
             return Ok(None);
         }
-        let summaries = self.read(segment, Which::Traces, &["trace_id", "span_count"]).await?;
-        let metadata = self.reader(segment, Which::Spans).metadata().await?;
-        let units = cut_units(segment, &summaries, &metadata)?;
+        let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"]).await?;
+        let metadata = self.reader(segment, SegmentFile::Spans).metadata().await?;
+        let aligned_groups = cut_aligned_groups(segment, &summaries, &metadata)?;
         let damaged = || StoreError::damaged(segment.traces_file(), "no column trace_id");
         let trace_ids = summaries.column_by_name("trace_id").ok_or_else(damaged)?;
-        Ok(Some(Outline { trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(), units }))
+        Ok(Some(TraceIndex {
+            trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(),
+            aligned_groups,
+        }))
     }
 
     /// The (trace id, span id) of the spans of a segment that have one of the given span ids.
     pub(crate) async fn find_spans(&self, segment: &Segment, span_ids: &[&str]) -> Result<Vec<(String, String)>> {
         use spanql_model::columns::{SPAN_ID, TRACE_ID};
-        if !self.may_hold(segment, Which::Spans, SPAN_ID, span_ids).await? {
+        if !self.may_hold(segment, SegmentFile::Spans, SPAN_ID, span_ids).await? {
             return Ok(Vec::new());
         }
         let wanted: std::collections::HashSet<&str> = span_ids.iter().copied().collect();
-        let rows = self.read(segment, Which::Spans, &[TRACE_ID, SPAN_ID]).await?;
+        let rows = self.read(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID]).await?;
         let damaged = || StoreError::damaged(segment.spans_file(), "no id columns");
         let column =
             |name: &str| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged);

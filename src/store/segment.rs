@@ -20,12 +20,12 @@ use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader}
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::card::{BlockSums, Card, ColumnFacts, TooLarge};
 use super::content::Content;
 use super::error::{Result, StoreError};
 use super::manifest::{COMPUTED, Segment};
 use super::merge::{Layout, Merged};
-use super::open_columns::{type_of, unfold_values};
+use super::open_columns::{type_of, unpack_overflow_values};
+use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
 use facts::add_facts;
@@ -71,7 +71,7 @@ pub(crate) struct BuiltSegment {
     pub(crate) segment: Segment,
     pub(crate) spans: Content,
     pub(crate) traces: Content,
-    pub(crate) card: Vec<u8>,
+    pub(crate) stats: Vec<u8>,
     /// Types of its open columns.
     pub(crate) open: BTreeMap<String, OpenType>,
 }
@@ -135,7 +135,7 @@ impl SegmentWriter {
             bytes: 0,
             summary_bytes: 0,
             memory_bytes: 0,
-            card_crc32: 0,
+            stats_crc32: 0,
             min_start: None,
             max_start: None,
             max_end: None,
@@ -225,9 +225,9 @@ impl SegmentWriter {
             self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
         }
         let trace_ids = summaries.column_by_name("trace_id").and_then(|ids| ids.as_string_opt::<i32>());
-        if let Some(ids) = trace_ids.filter(|_| !source.card.too_large.is_empty()) {
+        if let Some(ids) = trace_ids.filter(|_| !source.stats.too_large.is_empty()) {
             let copied: HashSet<&str> = ids.iter().flatten().collect();
-            let too_large = source.card.too_large.iter().filter(|sum| copied.contains(sum.trace_id.as_str()));
+            let too_large = source.stats.too_large.iter().filter(|sum| copied.contains(sum.trace_id.as_str()));
             self.too_large.extend(too_large.cloned());
         }
         self.segment.memory_bytes += source.segment.memory_bytes * rows / source.segment.rows.max(1);
@@ -260,7 +260,7 @@ impl SegmentWriter {
                 metadata.statistics().and_then(|s| s.null_count_opt()).map(|nulls| rows as u64 - nulls)
                 && filled > 0
             {
-                let known = source.card.columns.get(field.name());
+                let known = source.stats.columns.get(field.name());
                 let values = known.map(|facts| facts.values.clone()).unwrap_or_default();
                 match self.facts.entry(field.name().clone()) {
                     Entry::Occupied(mut facts) => {
@@ -322,7 +322,7 @@ impl SegmentWriter {
     }
 
     fn note_rest(&mut self, rest: &StringArray) -> Result<()> {
-        for (name, array) in unfold_values(rest) {
+        for (name, array) in unpack_overflow_values(rest) {
             add_facts(&mut self.rest, &name, type_of(array.as_ref()), &array)?;
         }
         Ok(())
@@ -335,19 +335,19 @@ impl SegmentWriter {
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
         self.segment.too_large = self.too_large.len() as u64;
         let (spans, bytes, sums) = spans.finish()?;
-        let card = Card {
+        let stats = SegmentStats {
             spans: sums,
             traces: BlockSums::of(&traces),
             columns: self.facts,
             rest: self.rest,
             too_large: self.too_large,
         };
-        let card = card.to_bytes()?;
+        let stats = stats.to_bytes()?;
         self.segment.project = self.project;
         self.segment.bytes = bytes;
         self.segment.summary_bytes = traces.len() as u64;
-        self.segment.card_crc32 = crc32fast::hash(&card);
-        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), card, open })
+        self.segment.stats_crc32 = crc32fast::hash(&stats);
+        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, open })
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use tempfile::{SpooledData, SpooledTempFile};
 
-use super::card::{BlockSums, Summing};
 use super::content::Content;
 use super::error::{Result, StoreError};
+use super::segment_stats::{BlockSummer, BlockSums};
 
 /// Bytes of a file in memory before it goes to disk.
 const IN_MEMORY: usize = 64 << 20;
@@ -16,7 +16,7 @@ const IN_MEMORY: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Sink {
     out: SpooledTempFile,
-    sums: Summing,
+    sums: BlockSummer,
     length: u64,
     dir: PathBuf,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Sink {
 impl Sink {
     /// An empty file; one that grows large grows in this directory.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { out: SpooledTempFile::new_in(IN_MEMORY, &dir), sums: Summing::default(), length: 0, dir }
+        Self { out: SpooledTempFile::new_in(IN_MEMORY, &dir), sums: BlockSummer::default(), length: 0, dir }
     }
 
     /// The file, its length, and the sums of its blocks.

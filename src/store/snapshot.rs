@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::card::{Card, TooLarge};
 use super::error::Result;
 #[cfg(doc)]
 use super::error::StoreError;
@@ -15,6 +14,7 @@ use super::manifest::{self, Manifest, Segment};
 use super::merge::Deleted;
 use super::reader::Segments;
 use super::segment::unite;
+use super::segment_stats::{SegmentStats, TooLarge};
 
 /// Footers that are read at the same time.
 const FOOTERS: usize = 8;
@@ -44,10 +44,10 @@ impl Snapshot {
     /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
     /// [`StoreError::Storage`] when its file cannot be read.
     pub async fn ledger(&self) -> Result<Ledger> {
-        let Segments { place, version, .. } = &self.segments;
-        match Ledger::load(place, &self.manifest).await {
+        let Segments { location, version, .. } = &self.segments;
+        match Ledger::load(location, &self.manifest).await {
             Ok(ledger) => Ok(ledger),
-            Err(error) => Err(manifest::explain(place, *version, error).await),
+            Err(error) => Err(manifest::explain(location, *version, error).await),
         }
     }
 
@@ -60,21 +60,21 @@ impl Snapshot {
         let mut found = Vec::new();
         for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
             if project.is_none_or(|project| segment.project == project) {
-                let card = self.segments.card(segment).await?;
-                found.extend(card.too_large.iter().cloned());
+                let stats = self.segments.stats(segment).await?;
+                found.extend(stats.too_large.iter().cloned());
             }
         }
         Ok(found)
     }
 
     /// Facts about the columns of each segment.
-    pub async fn cards(&self) -> Result<Vec<(&Segment, Arc<Card>)>> {
-        let mut cards = Vec::with_capacity(self.manifest.segments.len());
+    pub async fn segment_stats(&self) -> Result<Vec<(&Segment, Arc<SegmentStats>)>> {
+        let mut segment_stats = Vec::with_capacity(self.manifest.segments.len());
         for segment in &self.manifest.segments {
-            let card = self.segments.card(segment).await?;
-            cards.push((segment, card));
+            let stats = self.segments.stats(segment).await?;
+            segment_stats.push((segment, stats));
         }
-        Ok(cards)
+        Ok(segment_stats)
     }
 
     /// How many bytes of each column of a project's spans are read together, at most.
@@ -100,11 +100,11 @@ impl Snapshot {
     /// [`StoreError::Storage`] when a segment's facts cannot be read.
     pub async fn few_values(&self, project: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (segment, card) in self.cards().await? {
+        for (segment, stats) in self.segment_stats().await? {
             if project.is_some_and(|project| segment.project != project) {
                 continue;
             }
-            for (name, facts) in &card.columns {
+            for (name, facts) in &stats.columns {
                 match found.entry(name.clone()) {
                     Entry::Occupied(mut known) => unite(known.get_mut(), facts.values.clone()),
                     Entry::Vacant(new) => drop(new.insert(facts.values.clone())),

@@ -29,7 +29,7 @@ pub(crate) struct Spill {
 /// One batch that was put aside.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    place: Place,
+    storage: SlotStorage,
     pub(crate) rows: usize,
     /// About how many bytes its rows take in memory.
     pub(crate) bytes: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Slot {
 
 /// Where a batch is.
 #[derive(Debug, Clone)]
-enum Place {
+enum SlotStorage {
     Memory(RecordBatch),
     Disk { file: Arc<Mutex<File>>, offset: u64, length: usize, dir: PathBuf },
 }
@@ -54,7 +54,7 @@ impl Spill {
         let size = batch.get_array_memory_size();
         if size <= self.room {
             self.room -= size;
-            return Ok(Slot { place: Place::Memory(batch), rows, bytes });
+            return Ok(Slot { storage: SlotStorage::Memory(batch), rows, bytes });
         }
         let failed = |source| StoreError::Spill { dir: self.dir.clone(), source };
         let file = match &self.file {
@@ -66,12 +66,16 @@ impl Spill {
             }
         };
         let encoded = encode(&batch)?;
-        let place =
-            Place::Disk { file: Arc::clone(&file), offset: self.written, length: encoded.len(), dir: self.dir.clone() };
+        let storage = SlotStorage::Disk {
+            file: Arc::clone(&file),
+            offset: self.written,
+            length: encoded.len(),
+            dir: self.dir.clone(),
+        };
         let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
         handle.seek(SeekFrom::Start(self.written)).and_then(|_| handle.write_all(&encoded)).map_err(failed)?;
         self.written += encoded.len() as u64;
-        Ok(Slot { place, rows, bytes })
+        Ok(Slot { storage, rows, bytes })
     }
 }
 
@@ -88,9 +92,9 @@ fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
 impl Slot {
     /// Reads the batch back.
     pub(crate) fn load(&self) -> Result<RecordBatch> {
-        let (file, offset, length, dir) = match &self.place {
-            Place::Memory(batch) => return Ok(batch.clone()),
-            Place::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
+        let (file, offset, length, dir) = match &self.storage {
+            SlotStorage::Memory(batch) => return Ok(batch.clone()),
+            SlotStorage::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
         };
         let mut bytes = vec![0; length];
         {

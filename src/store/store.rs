@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import::Import;
+use super::import_buffer::ImportBuffer;
 use super::ledger::{Ledger, Pull, Record, Slice};
+use super::location::StoreLocation;
 use super::manifest::{self, Manifest};
-use super::place::Place;
-use super::pool::Pool;
 use super::progress::Progress;
 use super::reader::{Cache, Segments};
 use super::segment::Sizes;
@@ -49,7 +49,7 @@ use super::snapshot::Snapshot;
 /// ```
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) place: Place,
+    pub(crate) location: StoreLocation,
     pub(crate) segments: Segments,
     pub(crate) sizes: Sizes,
     /// Writers of this process take turns at the manifest.
@@ -60,25 +60,25 @@ impl Store {
     /// Opens the store at a directory or URL, which need not exist: then it is empty until the first write.
     ///
     /// # Errors
-    /// [`StoreError::Place`] for a directory that holds something else, or a place that cannot be reached.
-    pub fn open(place: &str) -> Result<Self> {
-        Ok(Self::at(Place::parse(place)?))
+    /// [`StoreError::Location`] for a directory that holds something else, or a location that cannot be reached.
+    pub fn open(location: &str) -> Result<Self> {
+        Ok(Self::at(StoreLocation::parse(location)?))
     }
 
-    /// Opens the store at a resolved place.
-    pub fn at(place: Place) -> Self {
-        let segments = Segments { place: place.clone(), cache: Arc::new(Cache::default()), version: 0 };
-        Self { place, segments, sizes: Sizes::default(), committer: tokio::sync::Mutex::new(()) }
+    /// Opens the store at a resolved location.
+    pub fn at(location: StoreLocation) -> Self {
+        let segments = Segments { location: location.clone(), cache: Arc::new(Cache::default()), version: 0 };
+        Self { location, segments, sizes: Sizes::default(), committer: tokio::sync::Mutex::new(()) }
     }
 
     /// Where the store is.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn location(&self) -> &StoreLocation {
+        &self.location
     }
 
     /// Directory for temporary files: inside a local store that was written to, else the system's.
     pub fn spill_dir(&self) -> PathBuf {
-        let inside = self.place.local.as_ref().map(|root| root.join("tmp"));
+        let inside = self.location.local.as_ref().map(|root| root.join("tmp"));
         // A store may be readable only: a query must not fail for that.
         let usable = |dir: &PathBuf| dir.is_dir() && tempfile::tempfile_in(dir).is_ok();
         inside.filter(usable).unwrap_or_else(std::env::temp_dir)
@@ -86,7 +86,7 @@ impl Store {
 
     /// The newest version.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        self.snapshot_of(manifest::load_newest(&self.place).await?)
+        self.snapshot_of(manifest::load_newest(&self.location).await?)
     }
 
     /// A version that still exists; 0 is the empty store.
@@ -102,12 +102,12 @@ impl Store {
 
     /// Starts taking spans.
     pub fn begin(&self) -> Import {
-        Import { pool: Pool::new(self.spill_dir()) }
+        Import { buffer: ImportBuffer::new(self.spill_dir()) }
     }
 
     /// Starts taking spans, of which at most so many bytes wait in memory: for several imports at once.
     pub fn begin_with_memory(&self, bytes: usize) -> Import {
-        Import { pool: Pool::with_memory(self.spill_dir(), bytes) }
+        Import { buffer: ImportBuffer::with_memory(self.spill_dir(), bytes) }
     }
 
     /// Merges what was taken into the store and commits it as a new version, which is visible all at once.
@@ -117,12 +117,12 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`]; the store then holds what it held before.
     pub async fn commit(&self, import: Import, operation: &str, progress: &Progress) -> Result<Committed> {
-        let projects = import.pool.projects.clone();
-        if import.pool.rows == 0 {
-            let version = manifest::load_newest(&self.place).await?.version;
+        let projects = import.buffer.projects.clone();
+        if import.buffer.rows == 0 {
+            let version = manifest::load_newest(&self.location).await?.version;
             return Ok(Committed::unchanged(version));
         }
-        let mut committed = self.merge(Arc::new(import.pool), Deletions::new(), None, operation, progress).await?;
+        let mut committed = self.merge(Arc::new(import.buffer), Deletions::new(), None, operation, progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -142,10 +142,10 @@ impl Store {
         slices: Vec<Slice>,
         progress: &Progress,
     ) -> Result<Committed> {
-        let projects = import.pool.projects.clone();
+        let projects = import.buffer.projects.clone();
         let record = Record { pull, slices };
         let mut committed =
-            self.merge(Arc::new(import.pool), Deletions::new(), Some(&record), "pull", progress).await?;
+            self.merge(Arc::new(import.buffer), Deletions::new(), Some(&record), "pull", progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -187,7 +187,7 @@ impl Store {
             return Ok(Committed::unchanged(base.version));
         }
         let deletions = Deletions::from([(project.to_owned(), spans)]);
-        let pool = Arc::new(Pool::new(self.spill_dir()));
-        self.merge(pool, deletions, None, "delete", &Progress::default()).await
+        let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));
+        self.merge(buffer, deletions, None, "delete", &Progress::default()).await
     }
 }

@@ -15,19 +15,19 @@ use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaD
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::arrival::without_no_ids;
 use super::blocking::blocking;
-use super::card::{Card, CheckedFile};
 use super::error::{Result, StoreError};
+use super::ingest::without_no_ids;
+use super::location::StoreLocation;
 use super::manifest::Segment;
-use super::open_columns::unfold;
+use super::open_columns::unpack_overflow;
 use super::packed::{PACKED, pack};
-use super::place::Place;
+use super::segment_stats::{CheckedFile, SegmentStats};
 use spanql_model::columns;
 
 /// Rows and row groups that hold the same whole traces.
 #[derive(Debug, Clone)]
-pub(crate) struct Unit {
+pub(crate) struct AlignedGroups {
     pub(crate) groups: Range<usize>,
     pub(crate) traces: Range<usize>,
 }
@@ -45,7 +45,7 @@ const BATCH_CELLS: u64 = 4 << 20;
 /// A stored segment, read whole and checked.
 pub(crate) struct StoredSegment {
     pub(crate) segment: Segment,
-    pub(crate) card: Card,
+    pub(crate) stats: SegmentStats,
     pub(crate) schema: SchemaRef,
     pub(crate) summaries: RecordBatch,
     pub(super) file: SpansFile,
@@ -108,16 +108,16 @@ impl ChunkReader for SpansFile {
 
 impl StoredSegment {
     /// Fetches all files of a segment; a large one comes into a directory for temporary files.
-    pub(crate) async fn load(place: &Place, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
-        let card = Card::load(place, segment).await?;
-        let file = SpansFile::fetch(&checked_spans(place, segment, &card), spill_dir).await?;
-        let summaries = load_summaries(place, segment, &card, None).await?;
+    pub(crate) async fn load(location: &StoreLocation, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
+        let stats = SegmentStats::load(location, segment).await?;
+        let file = SpansFile::fetch(&checked_spans(location, segment, &stats), spill_dir).await?;
+        let summaries = load_summaries(location, segment, &stats, None).await?;
         let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
         let reader = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
         let metadata = Arc::clone(reader.metadata());
         let schema = Arc::clone(reader.schema());
-        Ok(Self { segment: segment.clone(), card, schema, summaries, file, metadata, reader })
+        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, reader })
     }
 
     /// The ids of its traces, in order.
@@ -135,26 +135,29 @@ impl StoredSegment {
     }
 
     /// The segment cut into runs of row groups that hold whole traces.
-    pub(crate) fn units(&self) -> Result<Vec<Unit>> {
-        cut_units(&self.segment, &self.summaries, &self.metadata)
+    pub(crate) fn aligned_groups(&self) -> Result<Vec<AlignedGroups>> {
+        cut_aligned_groups(&self.segment, &self.summaries, &self.metadata)
     }
 
-    /// About how many bytes the rows of a unit take in memory.
-    pub(crate) fn memory_bytes(&self, unit: &Unit) -> u64 {
-        unit.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
+    /// About how many bytes the rows of an aligned group take in memory.
+    pub(crate) fn memory_bytes(&self, aligned: &AlignedGroups) -> u64 {
+        aligned.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
     }
 
-    /// The rows of a unit as arrivals are: without computed columns, `attributes.rest` unfolded.
-    pub(crate) fn rows<'a>(&'a self, unit: &Unit) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
-        let filled = |name: &str| self.card.columns.contains_key(name);
+    /// The rows of an aligned group as ingest batches are: without computed columns, `attributes.rest` unpacked.
+    pub(crate) fn rows<'a>(
+        &'a self,
+        aligned: &AlignedGroups,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
+        let filled = |name: &str| self.stats.columns.contains_key(name);
         let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
-        let read = self.read(unit.groups.clone(), &wanted)?;
-        Ok(read.map(|batch| pack(without_no_ids(&unfold_rest(&batch?)?)?)))
+        let read = self.read(aligned.groups.clone(), &wanted)?;
+        Ok(read.map(|batch| pack(without_no_ids(&unpack_rest(&batch?)?)?)))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
     pub(crate) fn rest(&self, groups: Range<usize>) -> Result<Option<StringArray>> {
-        if !self.card.columns.contains_key(columns::REST) {
+        if !self.stats.columns.contains_key(columns::REST) {
             return Ok(None);
         }
         let batches = self.read(groups, &|name: &str| name == columns::REST)?.collect::<Result<Vec<_>>>()?;
@@ -198,11 +201,15 @@ fn group_bytes(group: &RowGroupMetaData) -> u64 {
 }
 
 /// Cuts a segment where a row group and a trace start together.
-pub(crate) fn cut_units(segment: &Segment, summaries: &RecordBatch, footer: &ParquetMetaData) -> Result<Vec<Unit>> {
+pub(crate) fn cut_aligned_groups(
+    segment: &Segment,
+    summaries: &RecordBatch,
+    footer: &ParquetMetaData,
+) -> Result<Vec<AlignedGroups>> {
     let damaged = || StoreError::damaged(segment.traces_file(), "span counts do not match the segment");
     let counts = summaries.column_by_name("span_count").ok_or_else(damaged)?;
     let counts = counts.as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
-    let mut units: Vec<Unit> = Vec::new();
+    let mut aligned_groups: Vec<AlignedGroups> = Vec::new();
     let (mut group, mut group_end) = (0, 0);
     let (mut row, mut first_group, mut first_trace) = (0_i64, 0, 0);
     for trace in 0..counts.len() {
@@ -212,17 +219,17 @@ pub(crate) fn cut_units(segment: &Segment, summaries: &RecordBatch, footer: &Par
             group += 1;
         }
         if row == group_end {
-            units.push(Unit { groups: first_group..group, traces: first_trace..trace + 1 });
+            aligned_groups.push(AlignedGroups { groups: first_group..group, traces: first_trace..trace + 1 });
             (first_group, first_trace) = (group, trace + 1);
         }
     }
     if first_trace != counts.len() || first_group != footer.num_row_groups() {
         return Err(damaged());
     }
-    Ok(units)
+    Ok(aligned_groups)
 }
 
-fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
+fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
     let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
     let mut arrays = batch.columns().to_vec();
@@ -236,7 +243,7 @@ fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     fields.remove(index);
     let rest = arrays.remove(index);
     if let Some(rest) = rest.as_string_opt::<i32>() {
-        for (name, array) in unfold(rest) {
+        for (name, array) in unpack_overflow(rest) {
             fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
             arrays.push(array);
         }
@@ -244,13 +251,18 @@ fn unfold_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
 }
 
-pub(crate) fn checked_spans(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
-    CheckedFile { place: place.clone(), file: segment.spans_file(), size: segment.bytes, sums: card.spans.clone() }
+pub(crate) fn checked_spans(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
+    CheckedFile {
+        location: location.clone(),
+        file: segment.spans_file(),
+        size: segment.bytes,
+        sums: stats.spans.clone(),
+    }
 }
 
-pub(crate) fn checked_traces(place: &Place, segment: &Segment, card: &Card) -> CheckedFile {
+pub(crate) fn checked_traces(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
     let size = segment.summary_bytes;
-    CheckedFile { place: place.clone(), file: segment.traces_file(), size, sums: card.traces.clone() }
+    CheckedFile { location: location.clone(), file: segment.traces_file(), size, sums: stats.traces.clone() }
 }
 
 /// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
@@ -261,12 +273,12 @@ pub(crate) fn root_mask(schema: &SchemaDescriptor, names: &[&str]) -> Projection
 
 /// Reads the trace summaries of a segment: all columns, or the named ones.
 pub(crate) async fn load_summaries(
-    place: &Place,
+    location: &StoreLocation,
     segment: &Segment,
-    card: &Card,
+    stats: &SegmentStats,
     wanted: Option<&[&str]>,
 ) -> Result<RecordBatch> {
-    let bytes = checked_traces(place, segment, card).bytes().await?;
+    let bytes = checked_traces(location, segment, stats).bytes().await?;
     let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
     let mask = match wanted {

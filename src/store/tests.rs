@@ -15,8 +15,8 @@ use spanql_model::columns;
 
 type Row = BTreeMap<String, String>;
 
-/// An arrival of one project; `None` is null.
-fn arrival(rows: &[(&str, &str, Option<i64>)], extra: &[(&str, ArrayRef)]) -> RecordBatch {
+/// An ingest batch of one project; `None` is null.
+fn ingest_batch(rows: &[(&str, &str, Option<i64>)], extra: &[(&str, ArrayRef)]) -> RecordBatch {
     let text = |values: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(values)) };
     let time: TimestampNanosecondArray = rows.iter().map(|(_, _, start)| *start).collect();
     let mut fields: Vec<(&str, ArrayRef)> = vec![
@@ -47,11 +47,11 @@ async fn dump(store: &Store) -> Vec<Row> {
     let snapshot = store.snapshot().await.unwrap();
     let mut rows = Vec::new();
     for segment in &snapshot.manifest.segments {
-        let stored = StoredSegment::load(store.place(), segment, store.spill_dir()).await.unwrap();
+        let stored = StoredSegment::load(store.location(), segment, store.spill_dir()).await.unwrap();
         assert_eq!(stored.summaries.num_rows() as u64, segment.traces);
         let mut count = 0;
-        for unit in stored.units().unwrap() {
-            for batch in stored.rows(&unit).unwrap() {
+        for aligned in stored.aligned_groups().unwrap() {
+            for batch in stored.rows(&aligned).unwrap() {
                 let batch = batch.unwrap();
                 count += batch.num_rows() as u64;
                 let packed = Packed::of(std::slice::from_ref(&batch));
@@ -86,7 +86,7 @@ fn value<'a>(rows: &'a [Row], span: &str, column: &str) -> Option<&'a str> {
 #[tokio::test]
 async fn a_null_never_erases_and_the_later_value_wins() {
     let store = Store::open("memory://").unwrap();
-    let first = arrival(
+    let first = ingest_batch(
         &[("t1", "a", Some(10)), ("t1", "b", Some(20))],
         &[
             ("name", texts(&[Some("old"), Some("kept")])),
@@ -96,7 +96,7 @@ async fn a_null_never_erases_and_the_later_value_wins() {
         ],
     );
     assert_eq!(put(&store, std::slice::from_ref(&first)).await, Counts { new: 2, ..Counts::default() });
-    let second = arrival(
+    let second = ingest_batch(
         &[("t1", "a", None), ("t1", "b", None)],
         &[
             ("name", texts(&[Some("new"), None])),
@@ -124,11 +124,11 @@ async fn a_null_never_erases_and_the_later_value_wins() {
 #[tokio::test]
 async fn single_metadata_keys_are_set_one_by_one() {
     let store = Store::open("memory://").unwrap();
-    let whole = arrival(
+    let whole = ingest_batch(
         &[("t", "a", Some(1)), ("t", "b", Some(2))],
         &[("attributes.metadata", texts(&[Some(r#"{"x":1,"y":2}"#), None]))],
     );
-    let keys = arrival(
+    let keys = ingest_batch(
         &[("t", "a", Some(1)), ("t", "b", Some(2))],
         &[(columns::METADATA_PATCH, texts(&[Some(r#"{"y":3,"z":"q"}"#), Some(r#"{"w":true}"#)]))],
     );
@@ -147,10 +147,10 @@ async fn a_late_span_moves_its_trace_and_leaves_the_others() {
     let spans: Vec<(String, String)> = (0..500).map(|n| (format!("t{n:03}"), format!("s{n}"))).collect();
     let rows: Vec<(&str, &str, Option<i64>)> =
         spans.iter().enumerate().map(|(n, (t, s))| (t.as_str(), s.as_str(), Some(1000 + n as i64))).collect();
-    put(&store, &[arrival(&rows, &[])]).await;
+    put(&store, &[ingest_batch(&rows, &[])]).await;
     let before = store.snapshot().await.unwrap().manifest;
     assert_eq!((before.segments.len(), before.rows()), (1, 500));
-    let late = arrival(&[("t300", "late", Some(5)), ("t301", "after", Some(9000))], &[]);
+    let late = ingest_batch(&[("t300", "late", Some(5)), ("t301", "after", Some(9000))], &[]);
     assert_eq!(put(&store, &[late]).await, Counts { new: 2, ..Counts::default() });
     let after = store.snapshot().await.unwrap().manifest;
     assert_eq!((after.rows(), after.traces()), (502, 500));
@@ -164,7 +164,7 @@ async fn a_late_span_moves_its_trace_and_leaves_the_others() {
 #[tokio::test]
 async fn deleted_spans_stay_deleted() {
     let store = Store::open("memory://").unwrap();
-    let all = arrival(&[("t1", "a", Some(1)), ("t1", "b", Some(2)), ("t2", "c", Some(3))], &[]);
+    let all = ingest_batch(&[("t1", "a", Some(1)), ("t1", "b", Some(2)), ("t2", "c", Some(3))], &[]);
     put(&store, std::slice::from_ref(&all)).await;
     assert_eq!(store.delete_spans("p", &["b", "c", "nope"]).await.unwrap().counts.deleted, 2);
     assert_eq!(store.delete_spans("other", &["a"]).await.unwrap().counts.deleted, 0);
@@ -181,11 +181,12 @@ async fn keys_beyond_the_limit_live_in_one_column() {
     let names: Vec<String> = (0..2500).map(|n| format!("attributes.k{n:04}")).collect();
     let ones: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
     let extra: Vec<(&str, ArrayRef)> = names.iter().map(|name| (name.as_str(), Arc::clone(&ones))).collect();
-    put(&store, &[arrival(&[("t", "a", Some(1)), ("t", "b", Some(2))], &extra)]).await;
+    put(&store, &[ingest_batch(&[("t", "a", Some(1)), ("t", "b", Some(2))], &extra)]).await;
     let manifest = store.snapshot().await.unwrap().manifest;
     assert_eq!((manifest.columns.len(), manifest.rest.len()), (2001, 500));
     let twos: ArrayRef = Arc::new(Int64Array::from(vec![Some(2)]));
-    let again = arrival(&[("t", "b", None)], &[("attributes.k2400", Arc::clone(&twos)), ("attributes.k0001", twos)]);
+    let again =
+        ingest_batch(&[("t", "b", None)], &[("attributes.k2400", Arc::clone(&twos)), ("attributes.k0001", twos)]);
     put(&store, &[again]).await;
     let rows = dump(&store).await;
     assert_eq!(value(&rows, "a", "attributes.k2400"), Some("1"));
@@ -193,9 +194,9 @@ async fn keys_beyond_the_limit_live_in_one_column() {
     assert_eq!(value(&rows, "b", "attributes.k0001"), Some("2"));
     assert_eq!(value(&rows, "b", "attributes.k2499"), None);
     let manifest = store.snapshot().await.unwrap().manifest;
-    let stored = StoredSegment::load(store.place(), &manifest.segments[0], store.spill_dir()).await.unwrap();
-    assert_eq!(stored.card.rest["attributes.k2400"].filled, 2);
-    assert_eq!(stored.card.rest["attributes.k2499"].example, "1");
+    let stored = StoredSegment::load(store.location(), &manifest.segments[0], store.spill_dir()).await.unwrap();
+    assert_eq!(stored.stats.rest["attributes.k2400"].filled, 2);
+    assert_eq!(stored.stats.rest["attributes.k2499"].example, "1");
 }
 
 #[tokio::test]
@@ -203,7 +204,7 @@ async fn many_small_commits_are_joined() {
     let store = Store::open("memory://").unwrap();
     for n in 0..20 {
         let (trace, span) = (format!("t{n}"), format!("s{n}"));
-        put(&store, &[arrival(&[(&trace, &span, Some(100 - n))], &[])]).await;
+        put(&store, &[ingest_batch(&[(&trace, &span, Some(100 - n))], &[])]).await;
     }
     let manifest = store.snapshot().await.unwrap().manifest;
     assert_eq!(manifest.rows(), 20);
@@ -230,9 +231,9 @@ async fn numbers_that_meet_text_have_one_form_in_any_order() {
     let ints: ArrayRef = Arc::new(Int64Array::from(vec![5]));
     let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.5]));
     let batches = [
-        arrival(&[("t", "a", Some(1))], &[("attributes.x", ints)]),
-        arrival(&[("t", "b", Some(1))], &[("attributes.x", floats)]),
-        arrival(&[("t", "c", Some(1))], &[("attributes.x", texts(&[Some("abc")]))]),
+        ingest_batch(&[("t", "a", Some(1))], &[("attributes.x", ints)]),
+        ingest_batch(&[("t", "b", Some(1))], &[("attributes.x", floats)]),
+        ingest_batch(&[("t", "c", Some(1))], &[("attributes.x", texts(&[Some("abc")]))]),
     ];
     for order in [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2]] {
         let store = Store::open("memory://").unwrap();
@@ -250,8 +251,8 @@ async fn a_float_beside_an_integer_that_has_none_is_another_value() {
     let store = Store::open("memory://").unwrap();
     let integer: ArrayRef = Arc::new(Int64Array::from(vec![(1 << 53) + 1]));
     let float: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![9_007_199_254_740_992.0]));
-    put(&store, &[arrival(&[("t", "a", None)], &[("attributes.x", integer)])]).await;
-    let counts = put(&store, &[arrival(&[("t", "a", None)], &[("attributes.x", float)])]).await;
+    put(&store, &[ingest_batch(&[("t", "a", None)], &[("attributes.x", integer)])]).await;
+    let counts = put(&store, &[ingest_batch(&[("t", "a", None)], &[("attributes.x", float)])]).await;
     assert_eq!(counts, Counts { updated: 1, ..Counts::default() });
     assert_eq!(value(&dump(&store).await, "a", "attributes.x"), Some("9007199254740992"));
 }
@@ -263,18 +264,18 @@ async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
     let ids: Vec<(String, String)> = (0..count).map(|n| (format!("t{:06}", n / 4), format!("s{n}"))).collect();
     let rows: Vec<(&str, &str, Option<i64>)> =
         ids.iter().enumerate().map(|(n, (t, s))| (t.as_str(), s.as_str(), Some((n / 4) as i64))).collect();
-    put(&store, &[arrival(&rows, &[])]).await;
+    put(&store, &[ingest_batch(&rows, &[])]).await;
     let new_column = texts(&[Some("x")]);
-    let counts = put(&store, &[arrival(&[("t000001", "s5", None)], &[("attributes.new", new_column)])]).await;
+    let counts = put(&store, &[ingest_batch(&[("t000001", "s5", None)], &[("attributes.new", new_column)])]).await;
     assert_eq!(counts, Counts { updated: 1, ..Counts::default() });
     let manifest = store.snapshot().await.unwrap().manifest;
     assert_eq!((manifest.segments.len(), manifest.rows()), (1, count as u64));
     let all = dump(&store).await;
     assert_eq!(all.len(), count);
     assert_eq!(value(&all, "s5", "attributes.new"), Some("x"));
-    let stored = StoredSegment::load(store.place(), &manifest.segments[0], store.spill_dir()).await.unwrap();
-    assert_eq!(stored.card.columns["attributes.new"].filled, 1);
-    assert_eq!(stored.card.columns[columns::SPAN_ID].filled, count as u64);
+    let stored = StoredSegment::load(store.location(), &manifest.segments[0], store.spill_dir()).await.unwrap();
+    assert_eq!(stored.stats.columns["attributes.new"].filled, 1);
+    assert_eq!(stored.stats.columns[columns::SPAN_ID].filled, count as u64);
     assert_eq!(
         stored.summaries.column_by_name("span_count").unwrap().as_primitive::<arrow::datatypes::Int64Type>().value(0),
         4
@@ -286,7 +287,8 @@ async fn an_exported_rest_column_is_taken_apart_again() {
     let store = Store::open("memory://").unwrap();
     let rest = texts(&[Some(r#"{"attributes.a":1,"odd":[1, 2],"attributes.b":"x"}"#), Some("plain")]);
     let own = texts(&[Some("own"), None]);
-    let batch = arrival(&[("t", "a", Some(1)), ("t", "b", Some(2))], &[(columns::REST, rest), ("attributes.b", own)]);
+    let batch =
+        ingest_batch(&[("t", "a", Some(1)), ("t", "b", Some(2))], &[(columns::REST, rest), ("attributes.b", own)]);
     put(&store, &[batch]).await;
     let rows = dump(&store).await;
     assert_eq!(value(&rows, "a", "attributes.a"), Some("1"));

@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use super::error::Result;
 use super::files::WrittenFile;
 use super::folders::TOMBSTONES;
-use super::heads;
+use super::location::StoreLocation;
 use super::manifest::{FileRef, Manifest};
 use super::merge::Deleted;
-use super::place::Place;
+use super::metadata_file;
 
 /// All deleted spans of a store: trace ids to span ids, by project.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tombstones(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
 impl Tombstones {
-    pub(crate) async fn load(place: &Place, manifest: &Manifest) -> Result<Self> {
+    pub(crate) async fn load(location: &StoreLocation, manifest: &Manifest) -> Result<Self> {
         match &manifest.tombstones {
-            Some(reference) => heads::load(place, TOMBSTONES, reference).await,
+            Some(reference) => metadata_file::load(location, TOMBSTONES, reference).await,
             None => Ok(Self::default()),
         }
     }
 
-    pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
-        heads::save(place, TOMBSTONES, id, self).await
+    pub(crate) async fn save(&self, location: &StoreLocation, id: String) -> Result<(FileRef, WrittenFile)> {
+        metadata_file::save(location, TOMBSTONES, id, self).await
     }
 
     pub(crate) fn add(&mut self, project: &str, trace_id: String, span_id: String) {

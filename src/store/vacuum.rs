@@ -21,9 +21,9 @@ use object_store::ObjectStore;
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::lease;
+use super::location::StoreLocation;
 use super::maintained::Vacuumed;
 use super::manifest::{self, Manifest};
-use super::place::Place;
 use super::store::Store;
 
 /// Folders of files that manifests name, or nobody.
@@ -55,38 +55,38 @@ impl Store {
         let age = chrono::TimeDelta::from_std(older_than).ok();
         let horizon = age.and_then(|age| Utc::now().checked_sub_signed(age)).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut done = Vacuumed::default();
-        let versions = manifest::list_versions(&self.place).await?;
+        let versions = manifest::list_versions(&self.location).await?;
         let newest = versions.last().map_or(0, |(newest, _)| *newest);
         let old = versions.iter().filter(|(version, written)| *version != newest && *written < horizon);
         let mut doomed: HashSet<u64> = old.map(|(version, _)| *version).collect();
-        let files = list_files(&self.place).await?;
-        let mut staged = self.place.staged().await?;
-        let standing = lease::standing(&self.place).await?;
+        let files = list_files(&self.location).await?;
+        let mut staged = self.location.staged().await?;
+        let standing = lease::standing(&self.location).await?;
         doomed.retain(|version| !standing.needs(*version));
         done.writers = standing.writers();
         self.check_newest().await?;
         // A manifest that cannot be read may need any file: nothing is removed then.
-        load_others(&self.place, &doomed).await?;
+        load_others(&self.location, &doomed).await?;
         for version in &doomed {
             let file = manifest::manifest_file(*version);
-            done.bytes += self.place.size(&file).await;
-            self.place.remove(&file).await?;
+            done.bytes += self.location.size(&file).await;
+            self.location.remove(&file).await?;
             done.versions += 1;
         }
         let needed: HashSet<String> =
-            load_others(&self.place, &doomed).await?.iter().flat_map(Manifest::files).collect();
+            load_others(&self.location, &doomed).await?.iter().flat_map(Manifest::files).collect();
         let is_spare =
             |name: &str, written: DateTime<Utc>| standing.was_left(name) || (written < horizon && !standing.owns(name));
         for listed in files {
             if is_spare(listed.name(), listed.written) && !needed.contains(&listed.file) {
-                self.place.remove(&listed.file).await?;
+                self.location.remove(&listed.file).await?;
                 done.files += 1;
                 done.bytes += listed.size;
             }
         }
         staged.retain(|staged| is_spare(&staged.name(), staged.written));
-        let (files, bytes) = self.place.clear_away(staged).await?;
-        self.place.clear_empty().await?;
+        let (files, bytes) = self.location.clear_away(staged).await?;
+        self.location.clear_empty().await?;
         done.files += files;
         done.bytes += bytes;
         Ok(done)
@@ -96,36 +96,36 @@ impl Store {
     ///
     /// It waits for nobody, and what cannot be removed now is left to a vacuum.
     pub(crate) async fn clear_after_the_dead(&self) -> Result<()> {
-        if self.place.local.is_none() {
+        if self.location.local.is_none() {
             return Ok(());
         }
-        let standing = lease::standing(&self.place).await?;
+        let standing = lease::standing(&self.location).await?;
         if standing.dead.is_empty() {
             return Ok(());
         }
-        let files = list_files(&self.place).await?;
-        let mut staged = self.place.staged().await?;
+        let files = list_files(&self.location).await?;
+        let mut staged = self.location.staged().await?;
         let needed: HashSet<String> =
-            load_others(&self.place, &HashSet::new()).await?.iter().flat_map(Manifest::files).collect();
+            load_others(&self.location, &HashSet::new()).await?.iter().flat_map(Manifest::files).collect();
         for listed in files.iter().filter(|listed| standing.was_left(listed.name()) && !needed.contains(&listed.file)) {
-            self.place.remove(&listed.file).await?;
+            self.location.remove(&listed.file).await?;
         }
         staged.retain(|staged| standing.was_left(&staged.name()));
-        self.place.clear_away(staged).await.map(drop)
+        self.location.clear_away(staged).await.map(drop)
     }
 
     /// Checks that all files of the newest version are there.
     async fn check_newest(&self) -> Result<()> {
         loop {
-            let newest = manifest::load_newest(&self.place).await?;
-            let reason = match self.place.check(newest.sized_files().collect()).await {
+            let newest = manifest::load_newest(&self.location).await?;
+            let reason = match self.location.check(newest.sized_files().collect()).await {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Missing { file }) => format!("{file} is missing"),
                 Err(StoreError::Damaged { file, reason }) => format!("{file}: {reason}"),
                 Err(error) => return Err(error),
             };
             // Another one may have become the newest, and another vacuum may be at work.
-            if manifest::load_newest(&self.place).await?.version == newest.version {
+            if manifest::load_newest(&self.location).await?.version == newest.version {
                 return Err(StoreError::NotWhole { version: newest.version, reason });
             }
         }
@@ -133,11 +133,11 @@ impl Store {
 }
 
 /// Everything in the folders that manifests name files of.
-async fn list_files(place: &Place) -> Result<Vec<Listed>> {
+async fn list_files(location: &StoreLocation) -> Result<Vec<Listed>> {
     let mut files = Vec::new();
     for folder in FOLDERS {
-        let root = place.path(folder);
-        let mut found = place.objects.list(Some(&root));
+        let root = location.path(folder);
+        let mut found = location.objects.list(Some(&root));
         while let Some(meta) = found.try_next().await.map_err(|error| StoreError::storage(folder, error))? {
             let Some(below) = meta.location.prefix_match(&root) else { continue };
             let below: Vec<_> = below.map(|part| part.as_ref().to_owned()).collect();
@@ -149,16 +149,16 @@ async fn list_files(place: &Place) -> Result<Vec<Listed>> {
 }
 
 /// Loads all versions but the doomed ones.
-async fn load_others(place: &Place, doomed: &HashSet<u64>) -> Result<Vec<Manifest>> {
+async fn load_others(location: &StoreLocation, doomed: &HashSet<u64>) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
-    for (version, _) in manifest::list_versions(place).await? {
+    for (version, _) in manifest::list_versions(location).await? {
         if doomed.contains(&version) {
             continue;
         }
-        match manifest::load(place, version).await {
+        match manifest::load(location, version).await {
             Ok(manifest) => manifests.push(manifest),
             // Another vacuum has removed it; its last version stays.
-            Err(StoreError::Missing { .. }) if !manifest::is_listed(place, version).await? => {}
+            Err(StoreError::Missing { .. }) if !manifest::is_listed(location, version).await? => {}
             Err(error) => return Err(error),
         }
     }

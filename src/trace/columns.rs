@@ -128,7 +128,7 @@ mod tests {
     use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 
     use super::{tree_columns, tree_columns_of};
-    use crate::sample::{TreeRow, batch, table, tree_rows, with_column};
+    use crate::testing::sample::{TreeRow, batch, table, tree_rows, with_column};
     use crate::{TraceError, TreeInput};
     use spanql_model::columns;
 

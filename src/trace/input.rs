@@ -245,7 +245,7 @@ impl TreeArrays {
 #[cfg(test)]
 mod tests {
     use super::group_by_trace;
-    use crate::sample::{batch, table};
+    use crate::testing::sample::{batch, table};
 
     fn groups(traces: &str) -> (Option<Vec<u64>>, Vec<std::ops::Range<usize>>) {
         let mut spans = Vec::new();

@@ -25,11 +25,9 @@ mod time;
 mod tree;
 
 #[cfg(test)]
-mod naive;
-#[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod sample;
+mod testing;
 
 pub use columns::{tree_columns, tree_columns_of};
 pub use error::TraceError;

@@ -10,8 +10,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 
 use super::input::TreeArrays;
-use super::naive::Naive;
-use super::sample::{Sample, batch, tree_rows, with_column};
+use super::testing::naive::Naive;
+use super::testing::sample::{Sample, batch, tree_rows, with_column};
 use super::{critical_path, elapsed_ms, summarize, tree_columns, tree_columns_of};
 use spanql_model::columns;
 

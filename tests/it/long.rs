@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use spanql::engine::{Engine, Params, StoreEngine};
-use spanql::model::arrival::{ArrivalBuilder, Origin};
+use spanql::model::ingest::{IngestBuilder, Origin};
 use spanql::store::{Progress, Store};
 
 const TABLES: [&str; 7] = ["evals", "annotations", "events", "messages", "documents", "repeats", "turns"];
@@ -19,15 +19,15 @@ const TABLES: [&str; 7] = ["evals", "annotations", "events", "messages", "docume
 async fn engine(commits: &[Vec<Value>]) -> Engine {
     let store = Store::open("memory://").unwrap();
     for spans in commits {
-        let mut arrival = ArrivalBuilder::new(Origin { source: "file", project: "p".to_owned(), force_project: false });
+        let mut builder = IngestBuilder::new(Origin { source: "file", project: "p".to_owned(), force_project: false });
         let mut import = store.begin();
         for span in spans {
-            arrival.push_json(&span.to_string()).unwrap();
-            if arrival.is_full() {
-                import.push(&arrival.finish().unwrap().unwrap()).unwrap();
+            builder.push_json(&span.to_string()).unwrap();
+            if builder.is_full() {
+                import.push(&builder.finish().unwrap().unwrap()).unwrap();
             }
         }
-        if let Some(batch) = arrival.finish().unwrap() {
+        if let Some(batch) = builder.finish().unwrap() {
             import.push(&batch).unwrap();
         }
         store.commit(import, "import", &Progress::default()).await.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use spanql::model::arrival::{Origin, convert_batch};
+use spanql::model::ingest::{Origin, convert_batch};
 use spanql::serve::Settings;
 use spanql::sources::Window;
 use spanql::store::Store;

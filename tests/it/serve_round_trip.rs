@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use spanql::model::arrival::{Origin, convert_batch};
 use spanql::model::columns;
+use spanql::model::ingest::{Origin, convert_batch};
 use spanql::store::Store;
 
 use super::serve_support::{Flight, KEY, PROJECT, Running};
@@ -16,7 +16,7 @@ const EVERYTHING: &str = "SELECT * EXCEPT (source) FROM spans ORDER BY project, 
 async fn take_over(flight: &Flight, server: &Running, project: &str, into: &Store) {
     let export = flight.export(&server.command(json!({"modelId": project}))).await.unwrap();
     let origin = Origin { source: "arize", project: project.to_owned(), force_project: false };
-    let arrivals: Vec<_> = export
+    let batches: Vec<_> = export
         .batches
         .iter()
         .map(|batch| {
@@ -26,7 +26,7 @@ async fn take_over(flight: &Flight, server: &Running, project: &str, into: &Stor
             converted.batch
         })
         .collect();
-    import(into, &arrivals).await.unwrap();
+    import(into, &batches).await.unwrap();
 }
 
 async fn everything(store: &Store) -> String {

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use spanql::store::{Place, Progress, Pull, Segment, Store};
+use spanql::store::{Progress, Pull, Segment, Store, StoreLocation};
 
 use super::store_ledger::{key, seconds};
 use super::support::{
@@ -56,7 +56,11 @@ fn touching() -> Vec<Row> {
 }
 
 fn store_on(objects: &Arc<InMemory>) -> Store {
-    Store::at(Place::with_objects("damaged", Arc::clone(objects) as Arc<dyn ObjectStore>, ObjectPath::default()))
+    Store::at(StoreLocation::with_objects(
+        "damaged",
+        Arc::clone(objects) as Arc<dyn ObjectStore>,
+        ObjectPath::default(),
+    ))
 }
 
 async fn memory(objects: &Objects) -> Arc<InMemory> {
@@ -127,7 +131,7 @@ impl Whole {
     fn kinds(&self) -> Vec<String> {
         let big = self.segments.iter().find(|segment| segment.project == "big").unwrap();
         let of_store = [&self.manifest, &self.tombstones, &self.ledger].map(String::clone);
-        [big.spans_file(), big.traces_file(), big.card_file()].into_iter().chain(of_store).collect()
+        [big.spans_file(), big.traces_file(), big.stats_file()].into_iter().chain(of_store).collect()
     }
 
     /// The statements that cannot be answered without reading the file.
@@ -278,7 +282,7 @@ async fn a_foreign_file_in_the_place_of_one_is_named() {
         let manifest = store.snapshot().await.unwrap().manifest;
         let segment = manifest.segments.iter().find(|segment| segment.project == "big").unwrap().clone();
         let mut files = Vec::new();
-        for path in [segment.spans_file(), segment.traces_file(), segment.card_file()] {
+        for path in [segment.spans_file(), segment.traces_file(), segment.stats_file()] {
             files.push(other.get(&ObjectPath::from(path)).await.unwrap().bytes().await.unwrap());
         }
         let path = format!("manifest/{:020}.json", manifest.version);
@@ -293,10 +297,10 @@ async fn a_foreign_file_in_the_place_of_one_is_named() {
             ("text", Bytes::from("x".repeat(whole.objects[&path].len()))),
             ("the small segment's spans", whole.objects[&small.spans_file()].clone()),
             ("the small segment's traces", whole.objects[&small.traces_file()].clone()),
-            ("the small segment's card", whole.objects[&small.card_file()].clone()),
+            ("the small segment's statistics", whole.objects[&small.stats_file()].clone()),
             ("another store's spans", foreign[0].clone()),
             ("another store's traces", foreign[1].clone()),
-            ("another store's card", foreign[2].clone()),
+            ("another store's statistics", foreign[2].clone()),
         ];
         if path != whole.manifest {
             // There it would be a whole version of the same number.

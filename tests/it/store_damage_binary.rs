@@ -73,7 +73,7 @@ fn the_file_is_named_and_the_exit_code_is_1() {
         (segment.spans_file(), Some(COUNT)),
         (segment.traces_file(), Some(traces)),
         (segment.traces_file(), None),
-        (segment.card_file(), Some("SELECT * FROM columns")),
+        (segment.stats_file(), Some("SELECT * FROM columns")),
         (newest, Some(COUNT)),
         (tombstones, None),
         (ledger, Some("SELECT * FROM pulls")),
@@ -184,7 +184,7 @@ fn what_is_no_file_is_named_and_not_waited_for() {
     let cases = [
         (segment.spans_file(), Some(COUNT)),
         (segment.traces_file(), Some("SELECT * FROM traces")),
-        (segment.card_file(), Some("SELECT * FROM columns")),
+        (segment.stats_file(), Some("SELECT * FROM columns")),
         (newest, Some(COUNT)),
         (tombstones, None),
         (ledger, Some("SELECT * FROM pulls")),

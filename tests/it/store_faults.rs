@@ -6,7 +6,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
-use spanql::store::{Place, Store, StoreError};
+use spanql::store::{Store, StoreError, StoreLocation};
 
 use super::faulty::{Fault, Faulty};
 use super::support::{
@@ -58,11 +58,11 @@ impl Work {
 }
 
 fn store_on(objects: Arc<dyn ObjectStore>) -> Store {
-    Store::at(Place::with_objects("faulty", objects, ObjectPath::default()))
+    Store::at(StoreLocation::with_objects("faulty", objects, ObjectPath::default()))
 }
 
 fn store_in(dir: &Path, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Store {
-    Store::at(Place::with_local_objects(dir, |files| wrap(Arc::new(files))).unwrap())
+    Store::at(StoreLocation::with_local_objects(dir, |files| wrap(Arc::new(files))).unwrap())
 }
 
 /// Checks a store after one run of work whose storage failed, and that the work can be done again.

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spanql::store::{Place, Store};
+use spanql::store::{Store, StoreLocation};
 
 use super::faulty::{Fault, Faulty};
 use super::support::{
@@ -89,7 +89,7 @@ fn an_import_that_stands_still() {
     let [at, how, place] = told.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
     let fault = if how == "before" { Fault::StopBefore } else { Fault::StopAfter };
     let faulty = |files| Arc::new(Faulty::new(Arc::new(files), fault, at.parse().unwrap())) as _;
-    let store = Store::at(Place::with_local_objects(Path::new(place), faulty).unwrap());
+    let store = Store::at(StoreLocation::with_local_objects(Path::new(place), faulty).unwrap());
     tokio::runtime::Runtime::new().unwrap().block_on(import(&store, &[batch(&arrivals())])).unwrap();
 }
 

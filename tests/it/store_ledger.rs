@@ -9,7 +9,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use spanql::model::window::Window;
 use spanql::store::{
-    Committed, Counts, Ledger, Place, Progress, Projection, Pull, PullKey, Slice, Status, Store, StoreError,
+    Committed, Counts, Ledger, Progress, Projection, Pull, PullKey, Slice, Status, Store, StoreError, StoreLocation,
 };
 
 use super::faulty::{Fault, Faulty};
@@ -60,7 +60,7 @@ pub(crate) async fn land(store: &Store, pull: &Pull, windows: &[Window]) -> Resu
 }
 
 fn memory(objects: &Arc<InMemory>) -> Store {
-    Store::at(Place::with_objects("memory", Arc::clone(objects) as Arc<dyn ObjectStore>, ObjectPath::default()))
+    Store::at(StoreLocation::with_objects("memory", Arc::clone(objects) as Arc<dyn ObjectStore>, ObjectPath::default()))
 }
 
 /// How many spans a store holds, and its ledger without times of the clock.
@@ -218,7 +218,8 @@ async fn a_pull_whose_storage_fails_records_what_landed_and_can_go_on() {
                 assert!(at < 200);
                 let objects = Arc::new(base.fork());
                 let faulty = Faulty::new(Arc::clone(&objects) as Arc<dyn ObjectStore>, fault, at);
-                let store = Store::at(Place::with_objects("faulty", Arc::new(faulty.clone()), ObjectPath::default()));
+                let store =
+                    Store::at(StoreLocation::with_objects("faulty", Arc::new(faulty.clone()), ObjectPath::default()));
                 let context = format!("{fault:?} at {at}");
                 let outcome = land(&store, &pull, &slices).await;
                 let whole = memory(&objects);

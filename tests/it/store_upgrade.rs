@@ -95,16 +95,16 @@ fn age(place: &Path) {
                     _ => Arc::clone(array),
                 }
             });
-            let card_file = place.join(format!("stats/{id}.json"));
-            let mut card: Value = serde_json::from_slice(&std::fs::read(&card_file).unwrap()).unwrap();
+            let stats_file = place.join(format!("stats/{id}.json"));
+            let mut stats: Value = serde_json::from_slice(&std::fs::read(&stats_file).unwrap()).unwrap();
             let sums = spans.chunks(256 * 1024).map(|block| format!("{:08x}", crc32fast::hash(block)));
-            card["spans"] = sums.collect::<String>().into();
-            card["columns"][columns::SESSION_ID] = serde_json::json!({"filled": 1, "example": ""});
-            card["columns"][columns::PARENT_ID]["filled"] = segment["rows"].clone();
-            let card = card.to_string();
-            std::fs::write(card_file, &card).unwrap();
+            stats["spans"] = sums.collect::<String>().into();
+            stats["columns"][columns::SESSION_ID] = serde_json::json!({"filled": 1, "example": ""});
+            stats["columns"][columns::PARENT_ID]["filled"] = segment["rows"].clone();
+            let stats = stats.to_string();
+            std::fs::write(stats_file, &stats).unwrap();
             segment["bytes"] = spans.len().into();
-            segment["card_crc32"] = crc32fast::hash(card.as_bytes()).into();
+            segment["card_crc32"] = crc32fast::hash(stats.as_bytes()).into();
             segment.as_object_mut().unwrap().remove("computed").expect("segments say whose rules they follow");
         }
     });

@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use spanql::store::{Committed, Place, Store, StoreError};
+use spanql::store::{Committed, Store, StoreError, StoreLocation};
 
 use super::faulty::{Fault, Faulty};
 use super::support::{ask_text, assert_same, copy_dir, engine, files, fingerprint, import, spans};
@@ -33,9 +33,9 @@ impl Site {
         Store::at(match self {
             Self::Memory(objects) => {
                 let objects = Arc::clone(objects) as Arc<dyn ObjectStore>;
-                Place::with_objects("store", wrap(objects), ObjectPath::default())
+                StoreLocation::with_objects("store", wrap(objects), ObjectPath::default())
             }
-            Self::Directory(dir) => Place::with_local_objects(dir, |files| wrap(Arc::new(files))).unwrap(),
+            Self::Directory(dir) => StoreLocation::with_local_objects(dir, |files| wrap(Arc::new(files))).unwrap(),
         })
     }
 

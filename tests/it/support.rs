@@ -53,14 +53,14 @@ pub(crate) fn number_text(value: f64) -> String {
 /// Values by column; a column that is not there is null.
 pub(crate) type Row = BTreeMap<String, Cell>;
 
-/// A row of the four columns that every arrival has.
+/// A row of the four columns that every ingest batch has.
 pub(crate) fn row(project: &str, trace: &str, span: &str) -> Row {
     let cells =
         [(columns::PROJECT, project), (columns::SOURCE, "file"), (columns::TRACE_ID, trace), (columns::SPAN_ID, span)];
     cells.into_iter().map(|(name, text)| (name.to_owned(), Cell::text(text))).collect()
 }
 
-/// Rows as an arrival: canonical columns in their types, open ones in the narrowest that holds all values.
+/// Rows as an ingest batch: canonical columns in their types, open ones in the narrowest that holds all values.
 pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let mut names: Vec<&String> = rows.iter().flat_map(BTreeMap::keys).collect();
     names.sort();

@@ -87,9 +87,9 @@ async fn piped(session: &mut Session, continue_on_error: bool) -> anyhow::Result
                 Err(error) => {
                     session.context().fail(&error);
                     if !continue_on_error {
-                        return Err(Failure::Said.into());
+                        return Err(Failure::AlreadyReported.into());
                     }
-                    failed = Some(Failure::Said.into());
+                    failed = Some(Failure::AlreadyReported.into());
                 }
             }
         }
@@ -157,7 +157,7 @@ async fn typed(session: &mut Session) -> anyhow::Result<()> {
                 Ok(Next::Edit(text)) => initial = Some(text),
                 Ok(Next::Go) => {}
                 Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted)) => {
-                    session.context().say("cancelled");
+                    session.context().print_stderr("cancelled");
                     break;
                 }
                 // What stands behind a statement that failed may rest on it.

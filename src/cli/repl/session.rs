@@ -128,7 +128,8 @@ impl Session {
         projects.dedup();
         let place = escape_terminal(self.context.place());
         let holds = format!("{} in {}", counted(spans, "span"), counted(projects.len() as u64, "project"));
-        self.context.say(&format!("spanql {} · {place}: {holds} · \\? lists commands", env!("CARGO_PKG_VERSION")));
+        self.context
+            .print_stderr(&format!("spanql {} · {place}: {holds} · \\? lists commands", env!("CARGO_PKG_VERSION")));
         self.context.note_state(&snapshot);
         Ok(())
     }

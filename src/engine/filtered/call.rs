@@ -9,7 +9,7 @@ use super::table::{SESSIONS, SPANS, TRACES, bad_argument, beside, spans_table};
 use super::trees::{Session, holding_trace};
 use crate::catalog::Catalog;
 use crate::error::EngineError;
-use crate::ids::{IdKind, whole_id};
+use crate::ids::{IdKind, resolve_id_prefix};
 use crate::remote::RemoteTable;
 use spanql_filter::opik::{self, Entity};
 use spanql_filter::{Names, Unknown, arize};
@@ -113,7 +113,7 @@ fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filter
     let [typed] = texts else {
         return Err(bad_argument(format!("{function} takes one id")).help(format!("write {function}('<id>')")));
     };
-    let id = catalog.handle.block_on(whole_id(catalog.state, kind, typed))?;
+    let id = catalog.handle.block_on(resolve_id_prefix(catalog.state, kind, typed))?;
     let spans = spans_table(catalog, SPANS)?;
     let (selects, table) = match function {
         "session" => {

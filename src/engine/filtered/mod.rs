@@ -5,7 +5,7 @@
 //! selected.rs  rows of a table, by what is asked of them
 //! trees.rs     the spans of whole traces in tree order, a critical path
 //! pattern.rs   spans by their place among others
-//! wholes.rs    rows of `traces` and `sessions`
+//! traces_sessions.rs  rows of `traces` and `sessions`
 //! table.rs     the tables they are made of
 //! ```
 
@@ -13,8 +13,8 @@ mod call;
 mod pattern;
 mod selected;
 mod table;
+mod traces_sessions;
 mod trees;
-mod wholes;
 
 pub(crate) use call::{FUNCTIONS, call};
 pub use selected::Selected;

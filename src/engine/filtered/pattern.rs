@@ -46,7 +46,7 @@ impl Table {
         let (spans, mut notes) = match remote {
             Some(remote) => match candidates(pattern) {
                 Some(condition) => traces_where(remote, vec![condition.clone()], None, &wanted),
-                None => remote.with_hoped_for(&wanted),
+                None => remote.with_unannounced(&wanted),
             },
             None => (Arc::clone(&self.provider), vec![]),
         };

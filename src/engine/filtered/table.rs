@@ -40,7 +40,7 @@ impl Table {
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
         let names: BTreeSet<String> = names.collect();
         let (provider, mut notes) = match self.provider.downcast_ref::<RemoteTable>() {
-            Some(remote) => remote.with_hoped_for(&names),
+            Some(remote) => remote.with_unannounced(&names),
             None => (Arc::clone(&self.provider), vec![]),
         };
         let (view, absent) = self.view_of(provider, &names)?;

@@ -13,7 +13,7 @@ use spanql_store::{type_of, widen};
 
 /// Why a batch cannot be what was promised.
 #[derive(Debug)]
-pub(super) enum Misfit {
+pub(super) enum FitError {
     /// Values of a column cannot be read as its type without loss.
     Lost {
         /// The column.
@@ -27,26 +27,26 @@ pub(super) enum Misfit {
     Arrow(ArrowError),
 }
 
-impl From<ArrowError> for Misfit {
+impl From<ArrowError> for FitError {
     fn from(error: ArrowError) -> Self {
         Self::Arrow(error)
     }
 }
 
 /// The batch's columns in the order and types of the schema; what it lacks is null, what the schema lacks is dropped.
-pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Misfit> {
+pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, FitError> {
     let columns = schema
         .fields()
         .iter()
         .map(|field| match batch.column_by_name(field.name()) {
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-            Some(array) => without_loss(array, field.data_type())?.ok_or_else(|| Misfit::Lost {
+            Some(array) => without_loss(array, field.data_type())?.ok_or_else(|| FitError::Lost {
                 column: field.name().clone(),
                 promised: field.data_type().clone(),
                 came: array.data_type().clone(),
             }),
         })
-        .collect::<Result<Vec<ArrayRef>, Misfit>>()?;
+        .collect::<Result<Vec<ArrayRef>, FitError>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }

@@ -1,7 +1,7 @@
 //! Live tables: `SELECT … FROM arize."my-project"` over a [`SpanSource`](spanql_sources::SpanSource).
 //!
 //! ```text
-//! schema     any table name, lazily ──▶ announcements: what the remote says of a project, kept for ten minutes
+//! schema     any table name, lazily ──▶ remote schemas: what the remote says of a project, kept for ten minutes
 //!   │
 //! table      filters ──▶ window, projection ──▶ columns: decides the request, reads nothing
 //!   │
@@ -12,9 +12,9 @@
 //! outcome    what is known only after the rows were read
 //! ```
 
-mod announcements;
 mod fit;
 mod outcome;
+mod remote_schemas;
 mod requested;
 mod scan;
 mod scans;

@@ -42,7 +42,7 @@ impl Outcome {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what came in a batch: how many rows, which columns that were only hoped for, and which without a place.
+    /// Notes what came in a batch: how many rows, which columns that nobody announced, and which without a place.
     pub(super) fn batch(&self, rows: usize, filled: Vec<String>, left_out: Vec<String>) {
         let mut seen = self.lock();
         seen.rows += rows as u64;
@@ -59,8 +59,8 @@ impl Outcome {
         }
     }
 
-    /// What to say of a scan of the table with this title that hoped for these columns.
-    pub(super) fn remarks(&self, title: &str, hoped: &[String]) -> Vec<Remark> {
+    /// What to say of a scan of the table with this title that asked for these columns, which nobody announced.
+    pub(super) fn remarks(&self, title: &str, unannounced: &[String]) -> Vec<Remark> {
         let seen = self.lock();
         let remark = |text: String| Remark { text, incomplete: false };
         let mut remarks: Vec<Remark> = vec![];
@@ -84,7 +84,8 @@ impl Outcome {
                 listed(&seen.left_out)
             )));
         }
-        let absent: BTreeSet<String> = hoped.iter().filter(|name| !seen.filled.contains(*name)).cloned().collect();
+        let absent: BTreeSet<String> =
+            unannounced.iter().filter(|name| !seen.filled.contains(*name)).cloned().collect();
         if seen.rows > 0 && !seen.endings.is_empty() && !absent.is_empty() {
             remarks.push(remark(format!("no span of {title} that was read has {}", listed(&absent))));
         }
@@ -121,9 +122,9 @@ fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
 
-    fn texts(outcome: &Outcome, hoped: &[&str]) -> Vec<(String, bool)> {
-        let hoped: Vec<String> = hoped.iter().map(|&name| name.to_owned()).collect();
-        outcome.remarks("arize.p", &hoped).into_iter().map(|remark| (remark.text, remark.incomplete)).collect()
+    fn texts(outcome: &Outcome, unannounced: &[&str]) -> Vec<(String, bool)> {
+        let unannounced: Vec<String> = unannounced.iter().map(|&name| name.to_owned()).collect();
+        outcome.remarks("arize.p", &unannounced).into_iter().map(|remark| (remark.text, remark.incomplete)).collect()
     }
 
     #[test]
@@ -143,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn hoped_for_columns_are_missed_only_after_all_rows() {
+    fn unannounced_columns_are_missed_only_after_all_rows() {
         let outcome = Outcome::default();
         outcome.batch(3, vec!["eval.b.label".to_owned()], vec![]);
-        let hoped = ["attributes.a c", "eval.b.label"];
-        assert!(texts(&outcome, &hoped).is_empty());
+        let unannounced = ["attributes.a c", "eval.b.label"];
+        assert!(texts(&outcome, &unannounced).is_empty());
         outcome.ended(Ending::Complete, None);
         let said = ("no span of arize.p that was read has attributes.\"a c\"".to_owned(), false);
-        assert_eq!(texts(&outcome, &hoped), [said]);
+        assert_eq!(texts(&outcome, &unannounced), [said]);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use spanql_model::derived::holders;
 /// in time, canonical columns in their order, then others by name.
 pub(crate) fn requested<'a>(
     wanted: impl Iterator<Item = &'a str>,
-    announced: &'a BTreeMap<String, DataType>,
+    remote_schema: &'a BTreeMap<String, DataType>,
 ) -> Vec<String> {
-    let is_announced = |name: &str| announced.contains_key(name);
+    let in_remote_schema = |name: &str| remote_schema.contains_key(name);
     let mut names: BTreeSet<&str> = [columns::TRACE_ID, columns::SPAN_ID, columns::START_TIME].into();
     for name in wanted {
         match name {
@@ -24,20 +24,21 @@ pub(crate) fn requested<'a>(
             columns::METADATA => {
                 names.insert(name);
                 // Keys that come on their own belong to the whole.
-                names.extend(announced.keys().filter(|key| key.starts_with(METADATA_PREFIX)).map(String::as_str));
+                names.extend(remote_schema.keys().filter(|key| key.starts_with(METADATA_PREFIX)).map(String::as_str));
             }
             name if name.starts_with(METADATA_PREFIX) => {
                 names.insert(columns::METADATA);
-                names.extend(is_announced(name).then_some(name));
+                names.extend(in_remote_schema(name).then_some(name));
             }
             name => {
                 names.insert(name);
                 // It may be one of the keys that share a column.
-                let shared = columns::canonical(name).is_none() && !is_announced(name) && is_announced(columns::REST);
+                let shared =
+                    columns::canonical(name).is_none() && !in_remote_schema(name) && in_remote_schema(columns::REST);
                 names.extend(shared.then_some(columns::REST));
                 // Or it is in the text of another column.
-                let own = is_announced(name);
-                let holding = |holder: &&str| !own && (is_announced(holder) || announced.is_empty());
+                let own = in_remote_schema(name);
+                let holding = |holder: &&str| !own && (in_remote_schema(holder) || remote_schema.is_empty());
                 names.extend(holders(name).map(|(holder, _)| holder).filter(holding));
             }
         }
@@ -51,16 +52,16 @@ pub(crate) fn requested<'a>(
 mod tests {
     use super::*;
 
-    fn columns_for(wanted: &[&str], announced: &[&str]) -> String {
-        let announced = announced.iter().map(|name| ((*name).to_owned(), DataType::Utf8)).collect();
-        requested(wanted.iter().copied(), &announced).join(" ")
+    fn columns_for(wanted: &[&str], remote_schema: &[&str]) -> String {
+        let remote_schema = remote_schema.iter().map(|name| ((*name).to_owned(), DataType::Utf8)).collect();
+        requested(wanted.iter().copied(), &remote_schema).join(" ")
     }
 
     const IDS: &str = "context.trace_id context.span_id";
 
     #[test]
     fn only_what_is_needed_is_asked_for() {
-        for (wanted, announced, expected) in [
+        for (wanted, remote_schema, expected) in [
             (&[][..], &[][..], format!("{IDS} start_time")),
             (&["project", "source", "name"], &[], format!("{IDS} name start_time")),
             (&["latency_ms"], &[], format!("{IDS} start_time end_time")),
@@ -93,7 +94,7 @@ mod tests {
             (&["attributes.input.value.q"], &["name"], format!("{IDS} start_time attributes.input.value.q")),
             (&["attributes.b"], &["attributes.rest", "attributes.b"], format!("{IDS} start_time attributes.b")),
         ] {
-            assert_eq!(columns_for(wanted, announced), expected, "{wanted:?}");
+            assert_eq!(columns_for(wanted, remote_schema), expected, "{wanted:?}");
         }
     }
 }

@@ -20,7 +20,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, stream};
 
-use super::fit::{Misfit, fit, with_held};
+use super::fit::{FitError, fit, with_held};
 use super::outcome::{Outcome, Remark};
 use super::window::Start;
 use crate::EngineError;
@@ -28,7 +28,7 @@ use crate::rows::in_words;
 use spanql_filter::columns;
 use spanql_model::columns::{METADATA_PREFIX, START_TIME};
 use spanql_model::nearest::as_typed;
-use spanql_sources::{BRIEF, ExportRequest, SourceError, SpanSource, SpanStream, Window, retrying};
+use spanql_sources::{ExportRequest, MAX_ATTEMPTS_INTERACTIVE, SourceError, SpanSource, SpanStream, Window, retrying};
 use spanql_store::complete;
 
 /// What a table of a source is called in messages.
@@ -46,7 +46,7 @@ pub(super) struct RemoteScanExec {
     start: Start,
     schema: SchemaRef,
     /// Columns of the schema that nobody announced.
-    hoped: Vec<String>,
+    unannounced: Vec<String>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     outcome: Arc<Outcome>,
@@ -58,7 +58,7 @@ impl RemoteScanExec {
         request: ExportRequest,
         start: Start,
         schema: SchemaRef,
-        hoped: Vec<String>,
+        unannounced: Vec<String>,
     ) -> Self {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -67,7 +67,7 @@ impl RemoteScanExec {
             Boundedness::Bounded,
         ));
         let (metrics, outcome) = (ExecutionPlanMetricsSet::new(), Arc::default());
-        Self { source, request, start, schema, hoped, properties, metrics, outcome }
+        Self { source, request, start, schema, unannounced, properties, metrics, outcome }
     }
 
     /// The times that it asks for.
@@ -102,7 +102,7 @@ impl RemoteScanExec {
     }
 
     pub(super) fn remarks(&self) -> Vec<Remark> {
-        self.outcome.remarks(&self.title(), &self.hoped)
+        self.outcome.remarks(&self.title(), &self.unannounced)
     }
 
     /// The request in words: what is asked of the source, what the source makes of it, then the conditions that are
@@ -238,7 +238,7 @@ impl Reading {
                 Some(stream) => stream,
                 None => {
                     let open = || self.scan.source.open(&self.scan.request);
-                    let opened = retrying(BRIEF, open, SourceError::itself).await;
+                    let opened = retrying(MAX_ATTEMPTS_INTERACTIVE, open, SourceError::itself).await;
                     self.stream.insert(opened.map_err(|error| EngineError::from(&error))?)
                 }
             };
@@ -272,13 +272,13 @@ impl Reading {
         Ok(None)
     }
 
-    fn fitted(&self, arrival: &RecordBatch) -> Result<RecordBatch, EngineError> {
+    fn fitted(&self, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
         let unfit = |error: String| {
             EngineError::new("remote-protocol", format!("{} sent spans that do not fit", self.title)).why(error)
         };
-        let rows = complete(arrival).map_err(|error| unfit(error.to_string()))?;
-        let rows = with_held(rows, &self.scan.hoped).map_err(|error| unfit(error.to_string()))?;
-        let filled = self.scan.hoped.iter().filter(|name| rows.column_by_name(name).is_some()).cloned().collect();
+        let rows = complete(batch).map_err(|error| unfit(error.to_string()))?;
+        let rows = with_held(rows, &self.scan.unannounced).map_err(|error| unfit(error.to_string()))?;
+        let filled = self.scan.unannounced.iter().filter(|name| rows.column_by_name(name).is_some()).cloned().collect();
         let left_out = match self.scan.request.columns {
             // Only what was asked for is left out knowingly; keys of the metadata are in the metadata.
             None => rows
@@ -292,14 +292,14 @@ impl Reading {
             Some(_) => vec![],
         };
         self.scan.outcome.batch(rows.num_rows(), filled, left_out);
-        fit(&rows, &self.scan.schema).map_err(|misfit| match misfit {
-            Misfit::Lost { column, promised, came } => {
+        fit(&rows, &self.scan.schema).map_err(|fit_error| match fit_error {
+            FitError::Lost { column, promised, came } => {
                 let column = as_typed(&column);
                 EngineError::new("changed-type", format!("{column} of {} cannot be read", self.title))
                     .why(format!("it is announced as {promised}, and came as {came} with values that are none"))
                     .help("pull the project first: a store takes both")
             }
-            Misfit::Arrow(error) => unfit(error.to_string()),
+            FitError::Arrow(error) => unfit(error.to_string()),
         })
     }
 }

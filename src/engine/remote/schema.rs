@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 
-use super::announcements::Announcements;
+use super::remote_schemas::RemoteSchemas;
 use super::table::RemoteTable;
 use crate::EngineError;
 use spanql_sources::SpanSource;
@@ -21,12 +21,12 @@ const KEPT: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct RemoteSchema {
     source: Arc<dyn SpanSource>,
-    announcements: Announcements,
+    remote_schemas: RemoteSchemas,
 }
 
 impl RemoteSchema {
     pub(crate) fn new(source: Arc<dyn SpanSource>) -> Self {
-        Self { announcements: Announcements::new(Arc::clone(&source), KEPT), source }
+        Self { remote_schemas: RemoteSchemas::new(Arc::clone(&source), KEPT), source }
     }
 }
 
@@ -38,8 +38,8 @@ impl SchemaProvider for RemoteSchema {
 
     /// Asks the remote for the project's columns, unless it did so lately.
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let announced = self.announcements.of(name).await.map_err(|error| EngineError::from(&error))?;
-        Ok(Some(Arc::new(RemoteTable::new(Arc::clone(&self.source), name, announced))))
+        let remote_schema = self.remote_schemas.of(name).await.map_err(|error| EngineError::from(&error))?;
+        Ok(Some(Arc::new(RemoteTable::new(Arc::clone(&self.source), name, remote_schema))))
     }
 
     fn table_exist(&self, _: &str) -> bool {

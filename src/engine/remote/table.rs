@@ -13,14 +13,14 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-use super::announcements::Announced;
+use super::remote_schemas::SpanSchema;
 use super::requested::requested;
 use super::scan::{RemoteScanExec, title};
 use super::window::{Bounds, Chosen, Start};
 use crate::derived::{Reading, absent_name, read_open_name};
 use spanql_model::derived::holders;
 use spanql_model::nearest::as_typed;
-use spanql_sources::{ExportRequest, SpanSource, Window, remote_schema};
+use spanql_sources::{ExportRequest, SpanSource, Window, remote_table_schema};
 
 /// The spans of a remote project: the canonical columns without `tree.*`, then the open ones it announces.
 ///
@@ -30,17 +30,17 @@ use spanql_sources::{ExportRequest, SpanSource, Window, remote_schema};
 pub(crate) struct RemoteTable {
     source: Arc<dyn SpanSource>,
     project: String,
-    announced: Announced,
+    remote_schema: SpanSchema,
     schema: SchemaRef,
     /// The first column that nobody announced: a statement names it all the same.
-    hoped_from: usize,
+    unannounced_from: usize,
 }
 
 impl RemoteTable {
-    pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, announced: Announced) -> Self {
-        let schema = Arc::new(remote_schema(&announced));
-        let hoped_from = schema.fields().len();
-        Self { source, project: project.to_owned(), announced, schema, hoped_from }
+    pub(super) fn new(source: Arc<dyn SpanSource>, project: &str, remote_schema: SpanSchema) -> Self {
+        let schema = Arc::new(remote_table_schema(&remote_schema));
+        let unannounced_from = schema.fields().len();
+        Self { source, project: project.to_owned(), remote_schema, schema, unannounced_from }
     }
 
     pub(super) fn title(&self) -> String {
@@ -49,13 +49,13 @@ impl RemoteTable {
 
     /// The table with columns for open names that nobody announced and nothing computes, and a note for each that is
     /// not known to come: the remote is asked for them all the same, and for the columns that may hold them.
-    pub(crate) fn with_hoped_for(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
-        let (table, notes) = self.hoping_for(names);
+    pub(crate) fn with_unannounced(&self, names: &BTreeSet<String>) -> (Arc<dyn TableProvider>, Vec<String>) {
+        let (table, notes) = self.remote_with_unannounced(names);
         (Arc::new(table), notes)
     }
 
     /// The same, still as the table of a remote.
-    pub(super) fn hoping_for(&self, names: &BTreeSet<String>) -> (Self, Vec<String>) {
+    pub(super) fn remote_with_unannounced(&self, names: &BTreeSet<String>) -> (Self, Vec<String>) {
         let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
         let mut notes = vec![];
         for name in names.iter().filter(|name| self.schema.index_of(name).is_err()) {
@@ -67,7 +67,7 @@ impl RemoteTable {
             };
             fields.push(Arc::new(Field::new(name, data_type, true)));
             // What is in a text nobody can announce.
-            if !holders(name).any(|(holder, _)| self.announced.contains_key(holder)) {
+            if !holders(name).any(|(holder, _)| self.remote_schema.contains_key(holder)) {
                 let text = format!("{} does not announce {} (asked for all the same)", self.title(), as_typed(name));
                 notes.push(absent_name(text, name, &self.schema, &BTreeMap::new()));
             }
@@ -75,9 +75,9 @@ impl RemoteTable {
         let table = Self {
             source: Arc::clone(&self.source),
             project: self.project.clone(),
-            announced: Arc::clone(&self.announced),
+            remote_schema: Arc::clone(&self.remote_schema),
             schema: Arc::new(Schema::new(fields)),
-            hoped_from: self.hoped_from,
+            unannounced_from: self.unannounced_from,
         };
         (table, notes)
     }
@@ -91,19 +91,19 @@ impl RemoteTable {
         let schema = Arc::new(self.schema.project(projection)?);
         let mut request = ExportRequest::new(&self.project, chosen.window);
         // Who wants every column there is should hear of those that nobody announced.
-        let everything = (0..self.hoped_from).all(|index| projection.contains(&index));
+        let everything = (0..self.unannounced_from).all(|index| projection.contains(&index));
         request.columns = (!everything).then(|| self.request_columns(projection));
         request.filters = filters.iter().cloned().map(unqualified).collect::<Result<_>>()?;
-        request.announced = Arc::clone(&self.announced);
-        let hoped = projection.iter().filter(|&&index| index >= self.hoped_from);
-        let hoped = hoped.map(|&index| self.schema.field(index).name().clone()).collect();
-        Ok(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, hoped))
+        request.remote_schema = Arc::clone(&self.remote_schema);
+        let unannounced = projection.iter().filter(|&&index| index >= self.unannounced_from);
+        let unannounced = unannounced.map(|&index| self.schema.field(index).name().clone()).collect();
+        Ok(RemoteScanExec::new(Arc::clone(&self.source), request, chosen.start, schema, unannounced))
     }
 
     fn request_columns(&self, projection: &[usize]) -> Vec<String> {
         let fields = self.schema.fields();
         let wanted = projection.iter().filter_map(|&index| fields.get(index)).map(|field| field.name().as_str());
-        requested(wanted, &self.announced)
+        requested(wanted, &self.remote_schema)
     }
 }
 

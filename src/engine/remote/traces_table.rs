@@ -25,7 +25,7 @@ use spanql_model::columns::{START_TIME, TRACE_ID};
 /// How far before and after a span that matches the others of its trace are looked for, ns.
 const AROUND: i64 = 86_400_000_000_000;
 /// All spans of every trace in which a condition is true of any span: a table with the columns of the remote's and
-/// of [`RemoteTable::with_hoped_for`], and notes of names, those of the condition among them.
+/// of [`RemoteTable::with_unannounced`], and notes of names, those of the condition among them.
 ///
 /// The conditions name canonical and open columns, without a table. With a limit, so many traces: those with the
 /// latest spans that match.
@@ -35,8 +35,8 @@ pub(crate) fn traces_where(
     limit: Option<usize>,
     names: &BTreeSet<String>,
 ) -> (Arc<dyn TableProvider>, Vec<String>) {
-    let (_, mut notes) = remote.hoping_for(&any_span.iter().flat_map(columns).collect());
-    let (spans, more) = remote.hoping_for(names);
+    let (_, mut notes) = remote.remote_with_unannounced(&any_span.iter().flat_map(columns).collect());
+    let (spans, more) = remote.remote_with_unannounced(names);
     notes.extend(more.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
     (Arc::new(TracesWhereTable { remote: spans, any_span, limit }), notes)
 }
@@ -57,7 +57,7 @@ impl TracesWhereTable {
     /// wanted, and where there are several conditions, which of them are true.
     async fn matching(&self, session: &dyn Session, around: Bounds) -> Result<Arc<dyn ExecutionPlan>> {
         let names: BTreeSet<String> = self.any_span.iter().flat_map(columns).collect();
-        let (spans, _) = self.remote.with_hoped_for(&names);
+        let (spans, _) = self.remote.with_unannounced(&names);
         let title = self.remote.title();
         let (spans, _) = with_open_names(&title, spans, &BTreeMap::new(), &names)?;
         let schema = DFSchema::try_from(spans.schema())?;

@@ -96,7 +96,7 @@ impl StructureExec {
             Tree::Computed => {
                 let tree = tree_columns_of(rows).map_err(|error| DataFusionError::External(Box::new(error)))?;
                 let (left, right) = (numbers(&tree[1])?, numbers(&tree[2])?);
-                (beside_tree(rows, tree)?, left, right)
+                (append_tree_columns(rows, tree)?, left, right)
             }
         };
         let places = self.places.iter().map(|place| truth(place.as_ref(), &evaluated)).collect::<Result<Vec<_>>>()?;
@@ -113,7 +113,7 @@ pub(super) fn with_tree(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(own.chain(tree).collect::<Vec<_>>()))
 }
 
-fn beside_tree(rows: &RecordBatch, tree: Vec<ArrayRef>) -> Result<RecordBatch> {
+fn append_tree_columns(rows: &RecordBatch, tree: Vec<ArrayRef>) -> Result<RecordBatch> {
     let schema = rows.schema();
     let own = schema.fields().iter().zip(rows.columns()).filter(|(field, _)| !is_of_tree(field.name()));
     let columns = own.map(|(_, column)| Arc::clone(column)).chain(tree).collect();

@@ -105,13 +105,13 @@ pub async fn column_facts(
 ) -> std::result::Result<Vec<ColumnFact>, StoreError> {
     let mut found: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
     let mut spans: BTreeMap<&str, u64> = BTreeMap::new();
-    let cards = snapshot.cards().await?;
-    for (segment, card) in &cards {
+    let segment_stats = snapshot.segment_stats().await?;
+    for (segment, stats) in &segment_stats {
         if project.is_some_and(|project| segment.project != project) {
             continue;
         }
         *spans.entry(&segment.project).or_default() += segment.rows;
-        for (name, facts) in card.columns.iter().chain(&card.rest) {
+        for (name, facts) in stats.columns.iter().chain(&stats.rest) {
             let key = (segment.project.clone(), name.clone());
             let (filled, example) = found.entry(key).or_insert_with(|| (0, facts.example.clone()));
             *filled += facts.filled;

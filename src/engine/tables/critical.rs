@@ -19,8 +19,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{StreamExt, stream};
 
-use crate::inner::inner_plan;
 use crate::single_input::single_input;
+use crate::subplan::create_subplan;
 use spanql_model::columns::{self, timestamp_type};
 use spanql_trace::{TreeInput, elapsed_ms, group_by_trace};
 
@@ -105,7 +105,7 @@ impl TableProvider for CriticalPathTable {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let spans = inner_plan(session, &self.spans).await?;
+        let spans = create_subplan(session, &self.spans).await?;
         let all = || (0..schema().fields().len()).collect();
         Ok(Arc::new(CriticalPathExec::new(spans, projection.cloned().unwrap_or_else(all))?))
     }

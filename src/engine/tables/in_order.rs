@@ -23,8 +23,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
-use crate::inner::inner_plan;
 use crate::single_input::single_input;
+use crate::subplan::create_subplan;
 
 /// A column that rows are ordered by.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,7 @@ impl TableProvider for InOrderTable {
             rows = rows.filter(filter)?;
         }
         let columns = read.iter().map(|&index| Expr::Column(Column::from(schema.qualified_field(index))));
-        let rows = inner_plan(session, &rows.project(columns)?.build()?).await?;
+        let rows = create_subplan(session, &rows.project(columns)?.build()?).await?;
         let ordered: Arc<dyn ExecutionPlan> = Arc::new(InOrderExec::new(rows, &self.order)?);
         if shown == read.len() {
             return Ok(ordered);

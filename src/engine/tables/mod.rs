@@ -4,11 +4,11 @@ use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
 
 mod adapt;
-mod arrivals;
 mod columns;
 mod critical;
 mod in_order;
 mod prune;
+mod pull_history;
 mod pulls;
 mod quality;
 mod segments;

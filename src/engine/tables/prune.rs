@@ -13,12 +13,12 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
 use spanql_model::columns;
-use spanql_store::{Segment, Which};
+use spanql_store::{Segment, SegmentFile};
 
 /// Bounds of the segments' columns.
 struct Bounds<'a> {
     segments: &'a [Segment],
-    which: Which,
+    which: SegmentFile,
 }
 
 /// Says for each segment whether any of its rows may pass all filters.
@@ -27,7 +27,7 @@ struct Bounds<'a> {
 pub(super) fn may_match(
     state: &dyn Session,
     segments: &[Segment],
-    which: Which,
+    which: SegmentFile,
     schema: &SchemaRef,
     filters: &[Expr],
 ) -> Result<Vec<bool>> {

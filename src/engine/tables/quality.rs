@@ -22,7 +22,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 
 use super::SegmentsTable;
-use super::arrivals::Arrivals;
+use super::pull_history::PullHistory;
 use super::tally::{Counts, Key, Pause, Tally};
 use crate::single_input::single_input;
 use spanql_model::columns::timestamp_type;
@@ -100,7 +100,7 @@ impl TableProvider for QualityTable {
         let input = self.spans.scan(session, Some(&read), &[], None).await?;
         let all = || (0..schema().fields().len()).collect();
         let shown = projection.cloned().unwrap_or_else(all);
-        Ok(Arc::new(QualityExec::new(input, Arc::new(Arrivals::of(&ledger)), shown)?))
+        Ok(Arc::new(QualityExec::new(input, Arc::new(PullHistory::of(&ledger)), shown)?))
     }
 }
 
@@ -108,20 +108,20 @@ impl TableProvider for QualityTable {
 #[derive(Debug, Clone)]
 struct QualityExec {
     input: Arc<dyn ExecutionPlan>,
-    arrivals: Arc<Arrivals>,
+    history: Arc<PullHistory>,
     shown: Vec<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl QualityExec {
-    fn new(input: Arc<dyn ExecutionPlan>, arrivals: Arc<Arrivals>, shown: Vec<usize>) -> Result<Self> {
+    fn new(input: Arc<dyn ExecutionPlan>, history: Arc<PullHistory>, shown: Vec<usize>) -> Result<Self> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::new(schema().project(&shown)?)),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         ));
-        Ok(Self { input, arrivals, shown, properties })
+        Ok(Self { input, history, shown, properties })
     }
 
     /// The same over another input.
@@ -144,7 +144,7 @@ impl ExecutionPlan for QualityExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (input, arrivals, shown) = (Arc::clone(&self.input), Arc::clone(&self.arrivals), self.shown.clone());
+        let (input, history, shown) = (Arc::clone(&self.input), Arc::clone(&self.history), self.shown.clone());
         let run = async move {
             let partitions = 0..input.output_partitioning().partition_count();
             let counting = partitions.map(|partition| {
@@ -162,7 +162,7 @@ impl ExecutionPlan for QualityExec {
                     counts.entry(key).or_default().add(more);
                 }
             }
-            Ok(rows(counts, &arrivals)?.project(&shown)?)
+            Ok(rows(counts, &history)?.project(&shown)?)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::once(run))))
     }
@@ -182,7 +182,7 @@ async fn tally(
     Ok((tally.end(), memory))
 }
 
-fn rows(counts: BTreeMap<Key, Counts>, arrivals: &Arrivals) -> Result<RecordBatch> {
+fn rows(counts: BTreeMap<Key, Counts>, history: &PullHistory) -> Result<RecordBatch> {
     let mut counts: Vec<(Key, Counts)> = counts.into_iter().collect();
     for (_, counts) in &mut counts {
         counts.starts.sort_unstable();
@@ -196,10 +196,10 @@ fn rows(counts: BTreeMap<Key, Counts>, arrivals: &Arrivals) -> Result<RecordBatc
     };
     let time =
         |times: Vec<Option<i64>>| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")) };
-    let arrived = |key: &Key| arrivals.get(key);
-    let again: Int64Array = counts.iter().map(|(key, _)| arrived(key).map(|found| signed(found.again))).collect();
-    let round: StringArray = counts.iter().map(|(key, counts)| arrivals.round_counts(key, counts)).collect();
-    let incomplete = counts.iter().map(|(key, _)| Some(signed(arrived(key).map_or(0, |found| found.incomplete))));
+    let pulled = |key: &Key| history.get(key);
+    let again: Int64Array = counts.iter().map(|(key, _)| pulled(key).map(|found| signed(found.again))).collect();
+    let round: StringArray = counts.iter().map(|(key, counts)| history.round_counts(key, counts)).collect();
+    let incomplete = counts.iter().map(|(key, _)| Some(signed(pulled(key).map_or(0, |found| found.incomplete))));
     let gaps: Float64Array = pauses.iter().map(|pause| pause.map(|pause| elapsed_ms(pause.from, pause.to))).collect();
     let columns = vec![
         text(&|(project, _)| project.clone()),

@@ -22,7 +22,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use super::adapt::WideningAdapterFactory;
 use super::prune::may_match;
 use spanql_model::columns;
-use spanql_store::{Segment, Segments, Snapshot, Which};
+use spanql_store::{Segment, SegmentFile, Segments, Snapshot};
 use spanql_trace::traces_schema;
 
 /// One of the two tables that a store keeps in files.
@@ -33,7 +33,7 @@ use spanql_trace::traces_schema;
 #[derive(Debug)]
 pub(crate) struct SegmentsTable {
     snapshot: Snapshot,
-    which: Which,
+    which: SegmentFile,
     schema: SchemaRef,
     project: Option<String>,
     /// Where only some traces are wanted: those.
@@ -63,12 +63,12 @@ impl SegmentsTable {
     pub(crate) fn spans(snapshot: Snapshot, project: Option<String>) -> Self {
         let open: Vec<(String, DataType)> =
             snapshot.manifest.columns.iter().map(|(name, open)| (name.clone(), open.data_type())).collect();
-        Self { schema: columns::spans_schema(&open), which: Which::Spans, snapshot, project, wanted: None }
+        Self { schema: columns::spans_schema(&open), which: SegmentFile::Spans, snapshot, project, wanted: None }
     }
 
     /// The table `traces` of a snapshot, of one project or all.
     pub(crate) fn traces(snapshot: Snapshot, project: Option<String>) -> Self {
-        Self { schema: traces_schema(), which: Which::Traces, snapshot, project, wanted: None }
+        Self { schema: traces_schema(), which: SegmentFile::Traces, snapshot, project, wanted: None }
     }
 
     /// The same table without the segments that hold none of some traces.
@@ -84,8 +84,8 @@ impl SegmentsTable {
 
     fn rows(&self, segment: &Segment) -> u64 {
         match self.which {
-            Which::Spans => segment.rows,
-            Which::Traces => segment.traces,
+            SegmentFile::Spans => segment.rows,
+            SegmentFile::Traces => segment.traces,
         }
     }
 
@@ -140,12 +140,12 @@ impl TableProvider for SegmentsTable {
         let (mut rows, mut bytes) = (0, 0);
         for segment in segments {
             let size = match self.which {
-                Which::Spans => segment.bytes,
-                Which::Traces => segment.summary_bytes,
+                SegmentFile::Spans => segment.bytes,
+                SegmentFile::Traces => segment.summary_bytes,
             };
             let file = match self.which {
-                Which::Spans => segment.spans_file(),
-                Which::Traces => segment.traces_file(),
+                SegmentFile::Spans => segment.spans_file(),
+                SegmentFile::Traces => segment.traces_file(),
             };
             rows += self.rows(&segment);
             bytes += segment.memory_bytes;
@@ -182,7 +182,7 @@ impl TableProvider for SegmentsTable {
 #[derive(Debug)]
 struct SegmentReaderFactory {
     segments: Segments,
-    which: Which,
+    which: SegmentFile,
 }
 
 impl ParquetFileReaderFactory for SegmentReaderFactory {

@@ -10,13 +10,13 @@ use datafusion_expr::{BinaryExpr, Expr, Operator, ident};
 use super::name::name;
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, contains_call};
-use crate::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Said, all_of, any_of, contains, sql, with_stack};
+use crate::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, Translated, all_of, any_of, contains, sql, with_stack};
 use spanql_model::columns::{END_TIME, START_TIME, timestamp_type};
 
 /// Says conditions over rows of this schema in Arize's language, with everything the language has.
 ///
 /// What is said is exact; a condition that the language cannot say is left whole.
-pub fn print(conditions: &[Expr], schema: &Schema) -> Said<String> {
+pub fn print(conditions: &[Expr], schema: &Schema) -> Translated<String> {
     with_stack(|| {
         let (mut said, mut rest) = (vec![], vec![]);
         let (mut bytes, mut joins) = (0, 0);
@@ -37,7 +37,7 @@ pub fn print(conditions: &[Expr], schema: &Schema) -> Said<String> {
         let alone = said.len() == 1;
         let texts = said.into_iter().map(|Term { text, any }| if any && !alone { format!("({text})") } else { text });
         let text = texts.collect::<Vec<_>>().join(" AND ");
-        Said { said: (!text.is_empty()).then_some(text), rest }
+        Translated { translated: (!text.is_empty()).then_some(text), rest }
     })
 }
 

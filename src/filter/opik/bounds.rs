@@ -4,8 +4,8 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 use super::columns::Op;
+use super::field_ref::FieldRef;
 use super::json::call;
-use super::places::Place;
 use super::printer::{Printer, Wording};
 use super::values::{instant_text, nanos_of, number_text};
 use super::{Clause, Entity};
@@ -45,7 +45,7 @@ impl Bound {
     pub(super) fn say(&self, printer: &Printer<'_>, value: &Expr) -> Option<Wording> {
         match &self.value {
             Value::Time(nanos) => {
-                let field = printer.field_at(|place| matches!(place, Place::Time(at) if at == value))?;
+                let field = printer.field_at(|field_ref| matches!(field_ref, FieldRef::Time(at) if at == value))?;
                 self.time(printer, field, *nanos)
             }
             Value::Number { number, text } => {
@@ -59,7 +59,7 @@ impl Bound {
                 if let Some((field, key)) = printer.dictionary(read) {
                     return self.at_path(printer, field, key, *number, text);
                 }
-                let field = printer.field_at(|place| matches!(place, Place::Number(at) if at == value))?;
+                let field = printer.field_at(|field_ref| matches!(field_ref, FieldRef::Number(at) if at == value))?;
                 self.number(printer, field, *number, text)
             }
         }

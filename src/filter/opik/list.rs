@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use super::columns::{self, Op, Type};
-use super::placed::{Placed, near, operator_unsupported, shown, too_many_terms};
+use super::resolved_clause::{ResolvedClause, near, operator_unsupported, shown, too_many_terms};
 use super::{Clause, Entity};
 use crate::{FilterError, MAX_TERMS};
 
@@ -14,7 +14,7 @@ use crate::{FilterError, MAX_TERMS};
 ///
 /// The type follows from the column, as on the server; `key` and `value` may be missing. `is_empty` and `is_not_empty`
 /// of dictionary keys, which only the server knows, are taken.
-pub(super) fn read(text: &str, entity: Entity) -> Result<Option<Vec<Placed>>, FilterError> {
+pub(super) fn read(text: &str, entity: Entity) -> Result<Option<Vec<ResolvedClause>>, FilterError> {
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
         let place = offset_of(text, error.line(), error.column());
         FilterError::new("json-invalid", format!("the list of clauses is no JSON: {}", in_words(&error)))
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, entity: Entity) -> Result<Option<Vec<Placed>>, Fi
         return Err(too_many_terms(text, place_of(text, beyond.get())));
     }
     let clauses = elements.iter().enumerate().map(|(index, element)| clause(text, index + 1, element, entity));
-    let clauses: Vec<Placed> = clauses.collect::<Result<_, _>>()?;
+    let clauses: Vec<ResolvedClause> = clauses.collect::<Result<_, _>>()?;
     Ok(Some(clauses).filter(|clauses| !clauses.is_empty()))
 }
 
@@ -57,7 +57,7 @@ struct Element<'a> {
     members: BTreeMap<String, &'a RawValue>,
 }
 
-fn clause(text: &str, number: usize, element: &RawValue, entity: Entity) -> Result<Placed, FilterError> {
+fn clause(text: &str, number: usize, element: &RawValue, entity: Entity) -> Result<ResolvedClause, FilterError> {
     let json = element.get();
     let members = serde_json::from_str(json).map_err(|_| {
         let what = format!("clause {number} is {}, expected an object", kind_of(json));
@@ -84,7 +84,7 @@ fn clause(text: &str, number: usize, element: &RawValue, entity: Entity) -> Resu
         known.or(Some(given).filter(|given| !given.is_empty())).unwrap_or_else(|| Type::String.name().into());
     let value = if op.is_alone() { String::new() } else { value };
     let clause = Clause { field, key, kind: kind_text, operator: typed, value };
-    Ok(Placed { clause, op, kind, field: field_place, key: key_place, operator, value: value_place })
+    Ok(ResolvedClause { clause, op, kind, field: field_place, key: key_place, operator, value: value_place })
 }
 
 impl Element<'_> {

@@ -13,10 +13,10 @@ use std::ops::Range;
 use datafusion_expr::Expr;
 
 use super::columns::{Op, Type, columns, entities_with};
+use super::field_ref::{ENVIRONMENT, FieldRef, TAGS, field_ref};
 use super::path::Path;
-use super::placed::{Placed, near, shown};
-use super::places::{ENVIRONMENT, Place, TAGS, place};
 use super::read::read;
+use super::resolved_clause::{ResolvedClause, near, shown};
 use super::scores::{Scores, on_any};
 use super::{Entity, compare, json, values};
 use crate::{FilterError, Names, Unknown, all_of};
@@ -77,44 +77,44 @@ impl Reading<'_> {
     }
 
     /// The condition of a clause; none for one about the spans of a trace, which is kept apart.
-    fn condition(&mut self, clause: &Placed) -> Result<Option<Expr>, FilterError> {
+    fn condition(&mut self, clause: &ResolvedClause) -> Result<Option<Expr>, FilterError> {
         let Some(kind) = clause.kind else { return Err(self.unknown_column(clause)) };
         let (op, value) = (clause.op, clause.clause.value.as_str());
         if kind.takes_key() && clause.clause.key.trim().is_empty() {
             return Err(self.no_key(clause));
         }
-        let Some(place) = place(&clause.clause.field, self.entity) else { return Err(self.not_kept(clause)) };
+        let Some(field_ref) = field_ref(&clause.clause.field, self.entity) else { return Err(self.not_kept(clause)) };
         if matches!(kind, Type::String | Type::Enum | Type::List) && !op.is_alone() && value.trim().is_empty() {
             return Err(self.blank(clause));
         }
-        Ok(Some(match place {
-            Place::Text(column) => {
+        Ok(Some(match field_ref {
+            FieldRef::Text(column) => {
                 self.note_cut_text(&clause.clause.field);
                 compare::text(column, op, value)
             }
-            Place::Exact(column) => compare::exact_text(column, op, value),
-            Place::Number(column) => compare::ordered(column, op, self.number(clause)?),
-            Place::Time(column) => compare::ordered(column, op, self.instant(clause)?),
-            Place::Json(column) => self.at_path(column, clause)?,
-            Place::List(column) => {
+            FieldRef::Exact(column) => compare::exact_text(column, op, value),
+            FieldRef::Number(column) => compare::ordered(column, op, self.number(clause)?),
+            FieldRef::Time(column) => compare::ordered(column, op, self.instant(clause)?),
+            FieldRef::Json(column) => self.at_path(column, clause)?,
+            FieldRef::List(column) => {
                 self.note_absent(TAGS, "tags");
                 compare::list(column, op, value)
             }
-            Place::Scores => self.score(clause)?,
-            Place::SpanScores => {
+            FieldRef::Scores => self.score(clause)?,
+            FieldRef::SpanScores => {
                 self.span_score(clause)?;
                 return Ok(None);
             }
-            Place::Kind(column) => compare::kind(column, op, &self.types(clause)?),
-            Place::Enum(column) => {
+            FieldRef::Kind(column) => compare::kind(column, op, &self.types(clause)?),
+            FieldRef::Enum(column) => {
                 self.note_absent(ENVIRONMENT, "an environment");
                 compare::one_of(column, op, &self.items(clause)?)
             }
-            Place::Status(column) => compare::failed(column, op),
+            FieldRef::Status(column) => compare::failed(column, op),
         }))
     }
 
-    fn unknown_column(&self, clause: &Placed) -> FilterError {
+    fn unknown_column(&self, clause: &ResolvedClause) -> FilterError {
         let field = clause.clause.field.as_str();
         if field.is_empty() {
             return self.error("unknown-column", "expected a column before the operator".into(), &clause.field);
@@ -139,13 +139,13 @@ impl Reading<'_> {
         }
     }
 
-    fn no_key(&self, clause: &Placed) -> FilterError {
+    fn no_key(&self, clause: &ResolvedClause) -> FilterError {
         let field = &clause.clause.field;
         let place = if clause.key.is_empty() { &clause.field } else { &clause.key };
         self.error("key-blank", format!("{field} needs a key"), place).help(format!("write {field}.key"))
     }
 
-    fn not_kept(&self, clause: &Placed) -> FilterError {
+    fn not_kept(&self, clause: &ResolvedClause) -> FilterError {
         let field = &clause.clause.field;
         let error =
             self.error("column-not-kept", format!("{field} of {} is not kept here", self.entity), &clause.field);
@@ -156,13 +156,13 @@ impl Reading<'_> {
         }
     }
 
-    fn blank(&self, clause: &Placed) -> FilterError {
+    fn blank(&self, clause: &ResolvedClause) -> FilterError {
         let error =
             self.error("value-blank", format!("{} is compared with no text", clause.clause.field), &clause.value);
         error.help("the server refuses blank values")
     }
 
-    fn number(&self, clause: &Placed) -> Result<Expr, FilterError> {
+    fn number(&self, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let value = &clause.clause.value;
         values::number(value).ok_or_else(|| {
             let what = format!("{} is compared with {}, which is no number", clause.clause.field, shown_value(value));
@@ -171,7 +171,7 @@ impl Reading<'_> {
         })
     }
 
-    fn instant(&self, clause: &Placed) -> Result<Expr, FilterError> {
+    fn instant(&self, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let value = &clause.clause.value;
         values::instant(value).map(values::time_literal).map_err(|meant| {
             let what = format!("{} is compared with {}, which is no instant", clause.clause.field, shown_value(value));
@@ -180,7 +180,7 @@ impl Reading<'_> {
         })
     }
 
-    fn at_path(&self, column: Expr, clause: &Placed) -> Result<Expr, FilterError> {
+    fn at_path(&self, column: Expr, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let key = clause.clause.key.as_str();
         if let Err(what) = Path::read(key) {
             return Err(self.error("path-invalid", shown(&what), &clause.key));
@@ -192,7 +192,7 @@ impl Reading<'_> {
         })
     }
 
-    fn score(&mut self, clause: &Placed) -> Result<Expr, FilterError> {
+    fn score(&mut self, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let mut absent = None;
         let columns = self
             .scores
@@ -207,16 +207,16 @@ impl Reading<'_> {
     }
 
     /// A trace has a score of its spans when any span has it.
-    fn span_score(&mut self, clause: &Placed) -> Result<(), FilterError> {
+    fn span_score(&mut self, clause: &ResolvedClause) -> Result<(), FilterError> {
         let negated = clause.op == Op::IsEmpty;
-        let asked = if negated { Placed { op: Op::IsNotEmpty, ..clause.clone() } } else { clause.clone() };
+        let asked = if negated { ResolvedClause { op: Op::IsNotEmpty, ..clause.clone() } } else { clause.clone() };
         let expr = self.score(&asked)?;
         self.any_span.push(AnySpan { expr, negated });
         Ok(())
     }
 
     /// The values of an enum: several only where the operator takes a list.
-    fn items<'c>(&self, clause: &'c Placed) -> Result<Vec<&'c str>, FilterError> {
+    fn items<'c>(&self, clause: &'c ResolvedClause) -> Result<Vec<&'c str>, FilterError> {
         let value = clause.clause.value.as_str();
         let items: Vec<&str> = if clause.op.takes_list() { value.split(',').collect() } else { vec![value] };
         if items.iter().any(|item| item.trim().is_empty()) {
@@ -225,7 +225,7 @@ impl Reading<'_> {
         Ok(items)
     }
 
-    fn types<'c>(&self, clause: &'c Placed) -> Result<Vec<&'c str>, FilterError> {
+    fn types<'c>(&self, clause: &'c ResolvedClause) -> Result<Vec<&'c str>, FilterError> {
         let items = self.items(clause)?;
         let known = || compare::KINDS.iter().map(|(name, _)| *name).chain([compare::GENERAL]);
         match items.iter().find(|item| !known().any(|name| name == **item)) {

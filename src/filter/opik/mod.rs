@@ -5,15 +5,15 @@ mod chars;
 mod clause;
 mod columns;
 mod compare;
+mod field_ref;
 mod json;
 mod list;
 mod lower;
 mod path;
-mod placed;
-mod places;
 mod print;
 mod printer;
 mod read;
+mod resolved_clause;
 mod scores;
 #[cfg(test)]
 mod tests;

@@ -14,14 +14,14 @@ use indexmap::IndexSet;
 use super::bounds::{self, Bound};
 use super::columns::{Op, columns};
 use super::compare::{GENERAL, KINDS};
+use super::field_ref::{FieldRef, field_ref};
 use super::json::call;
-use super::places::{Place, place};
 use super::printer::{Printer, Wording, literal_text, text_of};
 use super::scores::Scores;
 use super::wording::{Text, is_plain_pattern, say_text, survives_decoding};
 use super::{Clause, Entity};
 use crate::join::terms;
-use crate::{Said, conjuncts};
+use crate::{Translated, conjuncts};
 
 /// Says conditions on rows of this schema in Opik's language.
 ///
@@ -29,11 +29,11 @@ use crate::{Said, conjuncts};
 /// Opik means the same, absent values included, which it has as empty text and as zero. Durations are widened to whole
 /// milliseconds. Of traces and threads, what is summed up here in another way than there is said only where that lets
 /// more through.
-pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Said<Vec<Clause>> {
-    let places: Vec<(&'static str, Place)> =
-        columns(entity).filter_map(|(field, _)| Some((field, place(field, entity)?))).collect();
+pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Translated<Vec<Clause>> {
+    let field_refs: Vec<(&'static str, FieldRef)> =
+        columns(entity).filter_map(|(field, _)| Some((field, field_ref(field, entity)?))).collect();
     let scores = Scores::of(schema.fields().iter().map(|field| field.name().as_str()));
-    let printer = Printer { entity, scores, places };
+    let printer = Printer { entity, scores, field_refs };
     let (mut said, mut rest) = (IndexSet::new(), vec![]);
     for condition in conditions.iter().cloned().flat_map(conjuncts) {
         if matches!(condition, Expr::Literal(ScalarValue::Boolean(Some(true)), _)) {
@@ -45,7 +45,7 @@ pub fn print(conditions: &[Expr], entity: Entity, schema: &Schema) -> Said<Vec<C
         }
         said.extend(wording.into_iter().flat_map(|wording| wording.clauses));
     }
-    Said { said: Some(said.into_iter().collect()).filter(|said: &Vec<Clause>| !said.is_empty()), rest }
+    Translated { translated: Some(said.into_iter().collect()).filter(|said: &Vec<Clause>| !said.is_empty()), rest }
 }
 
 impl Printer<'_> {
@@ -99,7 +99,7 @@ impl Printer<'_> {
     }
 
     fn status(&self, value: &Expr, op: Operator, text: &str) -> Option<Wording> {
-        let field = self.field_at(|place| matches!(place, Place::Status(at) if at == value))?;
+        let field = self.field_at(|field_ref| matches!(field_ref, FieldRef::Status(at) if at == value))?;
         match (op, text) {
             (Operator::Eq, "ERROR") => self.clause(field, "", Op::IsNotEmpty, "", true),
             (Operator::IsDistinctFrom, "ERROR") => self.clause(field, "", Op::IsEmpty, "", true),
@@ -111,10 +111,10 @@ impl Printer<'_> {
 
     /// Names: the kinds of spans, and environments. `exact` when an absent value is treated as Opik does.
     fn one_of(&self, column: &Expr, items: &[&str], op: Op, exact: bool) -> Option<Wording> {
-        if let Some(field) = self.field_at(|place| matches!(place, Place::Kind(at) if at == column)) {
+        if let Some(field) = self.field_at(|field_ref| matches!(field_ref, FieldRef::Kind(at) if at == column)) {
             return self.kind(field, items, op, exact);
         }
-        let field = self.field_at(|place| matches!(place, Place::Enum(at) if at == column))?;
+        let field = self.field_at(|field_ref| matches!(field_ref, FieldRef::Enum(at) if at == column))?;
         let sayable = |item: &&str| !item.trim().is_empty() && !item.contains(',') && survives_decoding(item);
         items.iter().all(sayable).then(|| self.clause(field, "", op, items.join(","), exact))?
     }
@@ -174,7 +174,7 @@ impl Printer<'_> {
             None => (Op::Eq, call(condition, "opik_any_equal")?),
         };
         let [column, wanted] = args else { return None };
-        let field = self.field_at(|place| matches!(place, Place::List(at) if at == column))?;
+        let field = self.field_at(|field_ref| matches!(field_ref, FieldRef::List(at) if at == column))?;
         let wanted = literal_text(wanted)?;
         let wanted = match op {
             Op::Contains => wanted.strip_prefix('%')?.strip_suffix('%').filter(|wanted| is_plain_pattern(wanted))?,
@@ -193,7 +193,7 @@ impl Printer<'_> {
             _ => return None,
         };
         let [column] = call(value, "opik_list_length")? else { return None };
-        let field = self.field_at(|place| matches!(place, Place::List(at) if at == column))?;
+        let field = self.field_at(|field_ref| matches!(field_ref, FieldRef::List(at) if at == column))?;
         if *literal == ScalarValue::Int64(Some(0)) { self.clause(field, "", op, "", true) } else { None }
     }
 

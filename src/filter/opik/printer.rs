@@ -4,8 +4,8 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
 
 use super::columns::{Op, type_of};
+use super::field_ref::FieldRef;
 use super::json::call;
-use super::places::Place;
 use super::scores::{Scores, score_name};
 use super::{Clause, Entity};
 
@@ -22,7 +22,7 @@ pub(super) struct Printer<'a> {
     pub(super) entity: Entity,
     pub(super) scores: Scores<'a>,
     /// Where the columns of OQL lie.
-    pub(super) places: Vec<(&'static str, Place)>,
+    pub(super) field_refs: Vec<(&'static str, FieldRef)>,
 }
 
 impl Printer<'_> {
@@ -47,14 +47,14 @@ impl Printer<'_> {
     }
 
     /// The column of OQL that lies at a place.
-    pub(super) fn field_at(&self, is_it: impl Fn(&Place) -> bool) -> Option<&'static str> {
-        self.places.iter().find(|(_, place)| is_it(place)).map(|(field, _)| *field)
+    pub(super) fn field_at(&self, is_it: impl Fn(&FieldRef) -> bool) -> Option<&'static str> {
+        self.field_refs.iter().find(|(_, field_ref)| is_it(field_ref)).map(|(field, _)| *field)
     }
 
     /// The dictionary and the key of a text read by a path.
     pub(super) fn dictionary<'e>(&self, value: &'e Expr) -> Option<(&'static str, &'e str)> {
         let [column, path] = call(value, "opik_json_text")? else { return None };
-        let field = self.field_at(|place| matches!(place, Place::Json(at) if at == column))?;
+        let field = self.field_at(|field_ref| matches!(field_ref, FieldRef::Json(at) if at == column))?;
         // A key there holds no dots, or in newer versions all of them.
         let sure = |key: &str| !key.trim().is_empty() && (!key.contains('.') || key.starts_with('$'));
         Some((field, literal_text(path).filter(|key| sure(key))?))
@@ -62,7 +62,7 @@ impl Printer<'_> {
 
     /// The name of the score that a column holds, and whether no other column differs from it in case only.
     pub(super) fn score<'e>(&self, column: &'e Expr) -> Option<(&'e str, bool)> {
-        self.field_at(|place| *place == Place::Scores)?;
+        self.field_at(|field_ref| *field_ref == FieldRef::Scores)?;
         let Expr::Column(column) = column else { return None };
         let name = score_name(&column.name).filter(|name| column.relation.is_none() && !name.trim().is_empty())?;
         Some((name, self.scores.count(name) <= 1))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::chars::{is_blank, is_digit, is_letter, is_word};
 use super::columns::{self, Op, Type};
-use super::placed::{Placed, near, operator_unsupported, shown, too_many_terms};
+use super::resolved_clause::{ResolvedClause, near, operator_unsupported, shown, too_many_terms};
 use super::{Clause, Entity, list};
 use crate::{FilterError, MAX_BYTES, MAX_TERMS};
 
@@ -20,7 +20,7 @@ pub fn compile(text: &str, entity: Entity) -> Result<Option<Vec<Clause>>, Filter
 }
 
 /// Reads a filter, with places.
-pub(super) fn read(text: &str, entity: Entity) -> Result<Option<Vec<Placed>>, FilterError> {
+pub(super) fn read(text: &str, entity: Entity) -> Result<Option<Vec<ResolvedClause>>, FilterError> {
     if text.len() > MAX_BYTES {
         let what = format!("the filter has {} bytes, and at most {MAX_BYTES} are read", text.len());
         return Err(FilterError::new("too-long", what));
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         self.error("incomplete", format!("the filter ends where {due} is due"), self.text.len()..self.text.len())
     }
 
-    fn clauses(mut self) -> Result<Vec<Placed>, FilterError> {
+    fn clauses(mut self) -> Result<Vec<ResolvedClause>, FilterError> {
         let mut clauses = vec![];
         loop {
             self.blanks();
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn clause(&mut self) -> Result<Placed, FilterError> {
+    fn clause(&mut self) -> Result<ResolvedClause, FilterError> {
         let start = self.at;
         let word = self.run(is_word);
         let (mut field, mut key) = (word.to_owned(), String::new());
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             operator: op.text().to_owned(),
             value,
         };
-        Ok(Placed { clause, op, kind, field: field_place, key: key_place, operator, value: value_place })
+        Ok(ResolvedClause { clause, op, kind, field: field_place, key: key_place, operator, value: value_place })
     }
 
     fn key(&mut self, field: &str) -> Result<String, FilterError> {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use datafusion_expr::Expr;
 
 use super::columns::Op;
-use super::placed::{near, shown};
-use super::places::column;
+use super::field_ref::column;
+use super::resolved_clause::{near, shown};
 use crate::{FilterError, Unknown, all_of, any_of};
 use spanql_model::nearest::as_typed;
 

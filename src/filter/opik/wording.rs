@@ -4,8 +4,8 @@ use datafusion_expr::expr::Like;
 use datafusion_expr::{Expr, Operator};
 
 use super::columns::Op;
+use super::field_ref::FieldRef;
 use super::json::call;
-use super::places::Place;
 use super::printer::{Printer, Wording, literal_text};
 
 /// Text that Opik has, and how an expression reads it.
@@ -36,9 +36,9 @@ impl<'e> Text<'e> {
             return Some(Self { field, key, lower, filled, any_case: true, quoted: false });
         }
         let any_case = |any_case| {
-            printer.field_at(|place| match place {
-                Place::Text(at) => any_case && at == expr,
-                Place::Exact(at) => !any_case && at == expr,
+            printer.field_at(|field_ref| match field_ref {
+                FieldRef::Text(at) => any_case && at == expr,
+                FieldRef::Exact(at) => !any_case && at == expr,
                 _ => false,
             })
         };

@@ -6,7 +6,7 @@ use datafusion_expr::{BinaryExpr, Expr, Operator};
 use super::parameters::{KINDS, NO_PARENT, Parameters, STATUSES, UNKNOWN, UNSET};
 use crate::join::terms_in;
 use crate::simple::{Kind, Operand, Simple, Value, is_only_text};
-use crate::{MAX_BYTES, Said, columns, with_stack};
+use crate::{MAX_BYTES, Translated, columns, with_stack};
 use spanql_model::columns::{
     Content, KIND, METADATA_PREFIX, NAME, PARENT_ID, REST, SPAN_ID, STATUS_CODE, TRACE_ID, canonical,
 };
@@ -15,7 +15,7 @@ use spanql_model::columns::{
 const MAX_VALUE: usize = 4 << 10;
 
 /// Says conditions over rows of this schema as parameters; what the search might miss is not said.
-pub fn print(conditions: &[Expr], schema: &Schema) -> Said<Parameters> {
+pub fn print(conditions: &[Expr], schema: &Schema) -> Translated<Parameters> {
     with_stack(|| {
         let mut said = Parameters::default();
         let mut rest = vec![];
@@ -24,7 +24,7 @@ pub fn print(conditions: &[Expr], schema: &Schema) -> Said<Parameters> {
                 rest.push(term.clone());
             }
         }
-        Said { said: (said != Parameters::default()).then_some(said), rest }
+        Translated { translated: (said != Parameters::default()).then_some(said), rest }
     })
 }
 

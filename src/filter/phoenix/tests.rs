@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::parameters::KINDS;
 use super::*;
-use crate::{FilterError, MAX_BYTES, Names, Unknown, all_of, any_of, sample};
+use crate::{FilterError, MAX_BYTES, Names, Unknown, all_of, any_of, testing};
 use spanql_model::columns::{self, spans_schema};
 
 fn schema() -> SchemaRef {
@@ -168,7 +168,7 @@ fn what_parameters_mean() {
 
 fn said(conditions: &[Expr]) -> (String, usize) {
     let said = print(conditions, &schema());
-    (said.said.map(|said| serde_json::to_string(&said).unwrap()).unwrap_or_default(), said.rest.len())
+    (said.translated.map(|said| serde_json::to_string(&said).unwrap()).unwrap_or_default(), said.rest.len())
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn parameters_come_back() {
     ] {
         let parameters = Parameters::read(query).unwrap();
         let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Error)).unwrap();
-        assert_eq!(print(&[filter.expr], &schema), crate::Said { said: Some(parameters), rest: vec![] });
+        assert_eq!(print(&[filter.expr], &schema), crate::Translated { translated: Some(parameters), rest: vec![] });
     }
 }
 
@@ -356,9 +356,9 @@ proptest! {
         let arrays: Vec<ArrayRef> = (0..COLUMNS.len()).map(column).collect();
         let batch = RecordBatch::try_new(schema.clone(), arrays).unwrap();
         let said = print(&conditions, &schema);
-        let parameters = said.said.unwrap_or_default();
-        let fulfilled = sample::truths(&all_of(conditions), &batch).unwrap();
-        let left = sample::truths(&all_of(said.rest), &batch).unwrap();
+        let parameters = said.translated.unwrap_or_default();
+        let fulfilled = testing::truths(&all_of(conditions), &batch).unwrap();
+        let left = testing::truths(&all_of(said.rest), &batch).unwrap();
         for (index, row) in rows.iter().enumerate() {
             let found = finds(&parameters, row) && left[index] == Some(true);
             prop_assert_eq!(found, fulfilled[index] == Some(true), "{:?} {:?}", parameters, row);

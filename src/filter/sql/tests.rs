@@ -12,7 +12,7 @@ use sqlparser::tokenizer::Token;
 use super::*;
 use crate::compare::MixedComparisonPlanner;
 use crate::dialect::{SpanqlDialect, join_dotted_names, lex};
-use crate::{all_of, any_of, contains, contains_udf, sample};
+use crate::{all_of, any_of, contains, contains_udf, testing};
 use spanql_model::columns::timestamp_type;
 
 #[test]
@@ -86,11 +86,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn meaning_is_kept_through_sql(condition in sample::condition(), rows in sample::rows()) {
+    fn meaning_is_kept_through_sql(condition in testing::condition(), rows in testing::rows()) {
         let schema = DFSchema::try_from(rows.schema()).unwrap();
-        if let Some(expected) = sample::truths(&condition, &rows) {
+        if let Some(expected) = testing::truths(&condition, &rows) {
             let sql = print(&condition).unwrap();
-            prop_assert_eq!(sample::truths(&read(&sql, &schema), &rows), Some(expected), "{}", sql);
+            prop_assert_eq!(testing::truths(&read(&sql, &schema), &rows), Some(expected), "{}", sql);
         }
     }
 }

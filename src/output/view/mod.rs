@@ -10,7 +10,7 @@
 //!   bar.rs       a span's place on the time axis
 //! objects.rs   a trace and a session as nested JSON
 //! session.rs   a session: facts, then its turns
-//!   said.rs      what a person would call the text of an input or output
+//!   message_text.rs  what a person would call the text of an input or output
 //!   wrap.rs      text folded to a width
 //! options.rs   how both are to look
 //! line.rs      a line that never grows beyond its width
@@ -27,11 +27,11 @@ mod cells;
 mod focus;
 mod layout;
 mod line;
+mod message_text;
 mod objects;
 mod options;
 #[cfg(test)]
 mod properties;
-mod said;
 mod session;
 mod spans;
 #[cfg(test)]

@@ -49,7 +49,7 @@ fn any_row(count: usize) -> impl Strategy<Value = Row> {
 }
 
 /// Input, output, start and end of a turn.
-type Said = (Option<String>, Option<String>, i64, i64);
+type SideTexts = (Option<String>, Option<String>, i64, i64);
 
 fn check(shown: &str, width: usize) -> Result<(), TestCaseError> {
     for line in shown.lines() {
@@ -105,10 +105,10 @@ proptest! {
         width in 1usize..200,
         full: bool,
     ) {
-        let texts = |of: &dyn Fn(&Said) -> Option<String>| -> ArrayRef {
+        let texts = |of: &dyn Fn(&SideTexts) -> Option<String>| -> ArrayRef {
             Arc::new(turns.iter().map(of).collect::<StringArray>())
         };
-        let times = |of: &dyn Fn(&Said) -> i64| -> ArrayRef {
+        let times = |of: &dyn Fn(&SideTexts) -> i64| -> ArrayRef {
             Arc::new(turns.iter().map(|turn| Some(BASE ^ of(turn))).collect::<TimestampNanosecondArray>())
         };
         let rows = batch(vec![

@@ -12,7 +12,7 @@ use super::super::{Error, Fence};
 use super::ViewOptions;
 use super::cells::{column, float, int, text};
 use super::line::Line;
-use super::said::{Side, said};
+use super::message_text::{Side, message_text};
 use super::units::{cost, counted, duration, moment, tokens};
 use super::wrap::{fold, fold_all};
 use spanql_model::columns::timestamp_type;
@@ -261,7 +261,7 @@ fn write_words(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let begin = LABEL.min(options.columns() / 4);
-    let words = said(text.unwrap_or_default(), side);
+    let words = message_text(text.unwrap_or_default(), side);
     let room = options.columns().saturating_sub(begin + 2).max(1);
     let mut label = Some(label);
     let mut write = |words: &str, tint: &str| -> Result<(), Error> {

@@ -43,7 +43,7 @@ struct Body {
 
 /// A place in the answers, and the window they are from: one that ends now must not move between pages.
 #[derive(Debug, Serialize, Deserialize)]
-struct Place<T> {
+struct CursorPosition<T> {
     start: i64,
     end: i64,
     after: T,
@@ -83,7 +83,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> PageRequest<T> {
         }
         let cut = body.truncate_string_length.map(positive).transpose()?;
         let of = cursor::fingerprint(&(what, &body))?;
-        let place: Option<Place<T>> = cursor::read(of, page.cursor.as_deref())?;
+        let place: Option<CursorPosition<T>> = cursor::read(of, page.cursor.as_deref())?;
         let window = match &place {
             Some(place) => Window { start: place.start, end: place.end },
             None => window(body.start_time.as_deref(), body.end_time.as_deref())?,
@@ -102,7 +102,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> PageRequest<T> {
 
     /// The cursor of the page that comes after a place.
     pub(super) fn cursor(&self, after: T) -> Result<String, Refusal> {
-        cursor::write(self.of, Place { start: self.window.start, end: self.window.end, after })
+        cursor::write(self.of, CursorPosition { start: self.window.start, end: self.window.end, after })
     }
 }
 

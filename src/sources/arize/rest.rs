@@ -11,7 +11,7 @@ use super::connection::certificates;
 use crate::config::{ArizeSettings, Secret};
 use crate::error::SourceError;
 use crate::remote::Project;
-use crate::retry::{PATIENT, retrying};
+use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 
 /// What is said where only the Flight server is known.
 pub(super) const NO_HOST: &str = "no REST host of Arize is known beside the Flight host: set ARIZE_API_HOST";
@@ -166,7 +166,7 @@ impl Rest {
             if !cursor.is_empty() {
                 query.push(("cursor", &cursor));
             }
-            let page: Page = retrying(PATIENT, || self.get(path, &query), SourceError::itself).await?;
+            let page: Page = retrying(MAX_ATTEMPTS_BATCH, || self.get(path, &query), SourceError::itself).await?;
             let (more, pagination) = take(page);
             entries.extend(more);
             match pagination.and_then(|pagination| pagination.next_cursor).filter(|next| !next.is_empty()) {

@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::rest::Rest;
 use super::stream;
 use crate::config::ArizeSettings;
-use spanql_model::arrival::Origin;
+use spanql_model::ingest::Origin;
 use spanql_model::window::Window;
 
 /// The word for Arize in the column `source` and in SQL.

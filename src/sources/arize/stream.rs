@@ -16,8 +16,8 @@ use super::status::from_flight;
 use crate::error::SourceError;
 use crate::messages::check_buffers;
 use crate::remote::{Received, SpanStream};
-use spanql_model::arrival::{Origin, convert_batch};
 use spanql_model::columns;
+use spanql_model::ingest::{Origin, convert_batch};
 use spanql_model::panics;
 use spanql_model::window::Window;
 
@@ -77,7 +77,7 @@ pub(super) fn open(
     let spans = {
         let received = Arc::clone(&received);
         batches(connection, ticket, Arc::clone(&received))
-            .and_then(move |batch| futures::future::ready(arrival(&endpoint, &batch, &origin, window, &received)))
+            .and_then(move |batch| futures::future::ready(ingest_batch(&endpoint, &batch, &origin, window, &received)))
             .try_filter(|batch| futures::future::ready(batch.num_rows() > 0))
     };
     Ok(SpanStream::new(announced, received, spans))
@@ -114,8 +114,8 @@ fn batches(
     stream::once(begin).try_flatten()
 }
 
-/// A batch as an arrival, without the rows outside the window.
-fn arrival(
+/// A batch as it is ingested, without the rows outside the window.
+fn ingest_batch(
     endpoint: &str,
     batch: &RecordBatch,
     origin: &Origin,
@@ -125,8 +125,8 @@ fn arrival(
     let wrong = |reason: String| SourceError::Protocol { endpoint: endpoint.to_owned(), reason };
     let unreadable = |error| wrong(format!("a batch cannot be read: {error}"));
     let converted = joined(batch).and_then(|batch| convert_batch(&batch, origin)).map_err(unreadable)?;
-    if let Some((_, misfit)) = converted.bad.first() {
-        received.add_unfit(converted.bad.len() as u64, || misfit.to_string());
+    if let Some((_, row_error)) = converted.bad.first() {
+        received.add_unfit(converted.bad.len() as u64, || row_error.to_string());
     }
     received.add(batch.num_rows() as u64, 0);
     let Some(start) = converted.batch.column_by_name(columns::START_TIME) else { return Ok(converted.batch) };

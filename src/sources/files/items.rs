@@ -21,11 +21,11 @@ pub(super) enum Broken {
 pub(super) struct Items {
     /// The line that the next byte is on.
     pub(super) line: u64,
-    place: Place,
+    state: ParseState,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum ParseState {
     Before,
     Inside,
     /// Past the closing bracket, with the rest of the file not looked at yet.
@@ -56,7 +56,7 @@ struct Cut {
 
 impl Items {
     pub(super) fn new() -> Self {
-        Self { line: 1, place: Place::Before }
+        Self { line: 1, state: ParseState::Before }
     }
 
     /// Reads the next element, of at most so many bytes, into `buffer`, replacing what is there; `None` after the list's
@@ -67,16 +67,16 @@ impl Items {
         buffer: &mut Vec<u8>,
         longest: usize,
     ) -> Result<Option<Item>, Broken> {
-        if self.place == Place::Before {
+        if self.state == ParseState::Before {
             self.enter(reader)?;
         }
-        if self.place == Place::Inside
+        if self.state == ParseState::Inside
             && let Some(item) = self.element(reader, buffer, longest)?
         {
             return Ok(Some(item));
         }
-        if self.place == Place::Leaving {
-            self.place = Place::After;
+        if self.state == ParseState::Leaving {
+            self.state = ParseState::After;
             self.leave(reader)?;
         }
         Ok(None)
@@ -110,7 +110,7 @@ impl Items {
             match closing {
                 None => {}
                 Some(b']') => {
-                    self.place = Place::Leaving;
+                    self.state = ParseState::Leaving;
                     // Nothing before the bracket: an empty list, or a comma too many, which does no harm.
                     return Ok(cut.line.map(item));
                 }
@@ -158,7 +158,7 @@ impl Items {
     }
 
     fn enter(&mut self, reader: &mut impl BufRead) -> Result<(), Broken> {
-        self.place = Place::Inside;
+        self.state = ParseState::Inside;
         match self.next_byte(reader)? {
             Some(b'[') => {
                 reader.consume(1);

@@ -1,7 +1,7 @@
-//! Export files as arrivals: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+//! Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
 //!
 //! ```text
-//! paths --expand--> Input --open--> detect, unpack --+--> lines, items, csv: rows  -> ArrivalBuilder --+--> arrivals
+//! paths --expand--> Input --open--> detect, unpack --+--> lines, items, csv: rows  -> IngestBuilder  --+--> ingest batches
 //!                                                    +--> parquet, ipc: batches    -> convert_batch  --+
 //! ```
 //!

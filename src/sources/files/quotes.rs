@@ -9,7 +9,7 @@ use super::limits::pass_over;
 
 /// Where in a CSV text the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ParseState {
     /// At the beginning of a record, or of an empty line, which is none.
     Record,
     /// At the beginning of a further cell.
@@ -27,7 +27,7 @@ enum Place {
 /// to stand for themselves), and lines that end in CR, LF or both.
 pub(super) struct Quotes<R> {
     inner: R,
-    place: Place,
+    state: ParseState,
     line: u64,
     /// The line in which the current record began.
     record: u64,
@@ -49,7 +49,7 @@ impl<R> Quotes<R> {
     pub(super) fn new(inner: R, longest: usize) -> Self {
         Self {
             inner,
-            place: Place::Record,
+            state: ParseState::Record,
             line: 1,
             record: 1,
             ended: false,
@@ -75,7 +75,7 @@ impl<R> Quotes<R> {
 
     /// The line of the record that the file ends in, if it has ended, and inside quotes.
     pub(super) fn cut(&self) -> Option<u64> {
-        (self.ended && self.place == Place::Quoted).then_some(self.record)
+        (self.ended && self.state == ParseState::Quoted).then_some(self.record)
     }
 
     /// Whether lines end in CR and LF: then the reader starts each record at the LF before it, one line too early.
@@ -88,25 +88,25 @@ impl<R> Quotes<R> {
         let mut kept = 0;
         for at in 0..bytes.len() {
             let byte = bytes[at];
-            let before = self.place;
-            if self.place == Place::Record && !matches!(byte, b'\r' | b'\n') {
+            let before = self.state;
+            if self.state == ParseState::Record && !matches!(byte, b'\r' | b'\n') {
                 self.record = self.line;
-                self.place = Place::Cell;
+                self.state = ParseState::Cell;
                 self.length = 0;
                 self.records += 1;
             }
-            self.place = match (self.place, byte) {
-                (Place::Quoted, b'"') => Place::Quote,
-                (Place::Quoted, _) | (Place::Cell | Place::Quote, b'"') => Place::Quoted,
-                (_, b',') => Place::Cell,
-                (_, b'\r' | b'\n') => Place::Record,
-                _ => Place::Plain,
+            self.state = match (self.state, byte) {
+                (ParseState::Quoted, b'"') => ParseState::Quote,
+                (ParseState::Quoted, _) | (ParseState::Cell | ParseState::Quote, b'"') => ParseState::Quoted,
+                (_, b',') => ParseState::Cell,
+                (_, b'\r' | b'\n') => ParseState::Record,
+                _ => ParseState::Plain,
             };
             self.line += u64::from(byte == b'\n');
-            self.crlf |= byte == b'\n' && self.last == b'\r' && self.place == Place::Record;
+            self.crlf |= byte == b'\n' && self.last == b'\r' && self.state == ParseState::Record;
             self.last = byte;
             self.length += 1;
-            if self.place == Place::Record {
+            if self.state == ParseState::Record {
                 self.dropping = None;
             } else if let Some(dropped) = &mut self.dropping {
                 pass_over(dropped, 1)?;
@@ -123,7 +123,7 @@ impl<R> Quotes<R> {
                 self.dropping = Some(0);
                 self.shortened.push((self.records - 1, u64::from(byte == b'\n')));
                 // The reader must see the end of the cell that it is in.
-                if before == Place::Quoted {
+                if before == ParseState::Quoted {
                     bytes[kept] = b'"';
                     kept += 1;
                 }

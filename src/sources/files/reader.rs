@@ -1,4 +1,4 @@
-//! One file after another into arrivals, and the account of what did not fit.
+//! One file after another into ingest batches, and the account of what did not fit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::open::{Format, Opened, open};
 use super::quotes::Quotes;
 use super::stream::Stream;
 use super::table::{cell, check_header};
-use spanql_model::arrival::{ArrivalBuilder, ChangeCounts, Key, Misfit, Origin, convert_batch, convert_batch_strictly};
+use spanql_model::ingest::{ChangeCounts, IngestBuilder, Key, Origin, RowError, convert_batch, convert_batch_strictly};
 use spanql_model::json::Value;
 
 /// How files are read.
@@ -78,7 +78,7 @@ impl ReadReport {
     }
 }
 
-/// Reads one file as arrivals, in row order, each of a moderate size.
+/// Reads one file as ingest batches, in row order, each of a moderate size.
 ///
 /// After an error there is nothing more; the rows before it have been handed out.
 pub struct FileReader {
@@ -95,7 +95,7 @@ pub struct FileReader {
 }
 
 enum Body {
-    Rows { rows: Rows, builder: Box<ArrivalBuilder> },
+    Rows { rows: Rows, builder: Box<IngestBuilder> },
     Batches { batches: Box<Batches>, row: u64 },
     Done,
 }
@@ -141,7 +141,7 @@ impl FileReader {
         let damaged = |reason| damaged_at((1, reason));
         let limits = options.limits;
         let mut builder =
-            Box::new(ArrivalBuilder::new(origin.clone()).with_max_value(limits.value).strict(options.strict));
+            Box::new(IngestBuilder::new(origin.clone()).with_max_value(limits.value).strict(options.strict));
         let buffer = Vec::new();
         let body = match open(&input, options.format, limits, &read)? {
             Opened::Lines(stream) => {
@@ -242,9 +242,9 @@ impl FileReader {
             self.report.changes.add(*change, || format!("{}:{line}: {}", self.file, begin(column)));
         }
         let mut good = converted.batch;
-        for (skipped, (at, misfit)) in converted.bad.into_iter().enumerate() {
+        for (skipped, (at, row_error)) in converted.bad.into_iter().enumerate() {
             let line = before + at as u64 + 1;
-            if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, line, misfit.to_string()) {
+            if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, line, row_error.to_string()) {
                 self.failed = Some(error);
                 good = good.slice(0, at - skipped);
                 break;
@@ -296,7 +296,7 @@ impl Body {
 }
 
 impl Rows {
-    fn csv(stream: Stream, builder: &mut ArrivalBuilder, limits: &Limits) -> Result<Self, (u64, String)> {
+    fn csv(stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, (u64, String)> {
         let quotes = Quotes::new(stream, limits.row());
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
         let header = reader.byte_headers().map_err(|error| (1, error.to_string()))?.clone();
@@ -312,7 +312,7 @@ impl Rows {
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
-    fn step(&mut self, builder: &mut ArrivalBuilder, limits: &Limits) -> Result<Step, (u64, String)> {
+    fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, (u64, String)> {
         match self {
             Self::Lines { stream, line, buffer, too_long } => {
                 if std::mem::take(too_long) {
@@ -354,7 +354,7 @@ impl Rows {
                 }
                 Ok(match push_record(builder, record, keys) {
                     Ok(()) => Step::Row(line),
-                    Err(misfit) => Step::Bad { line, reason: misfit.to_string() },
+                    Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
                 })
             }
         }
@@ -364,30 +364,30 @@ impl Rows {
 /// Room for a row that is kept for the next.
 const KEPT: usize = 16 << 20;
 
-fn push_json(builder: &mut ArrivalBuilder, text: &mut Vec<u8>, line: u64) -> Step {
+fn push_json(builder: &mut IngestBuilder, text: &mut Vec<u8>, line: u64) -> Step {
     let pushed = match simdutf8::compat::from_utf8(text) {
         Ok(text) => builder.push_json(text),
-        Err(error) => Err(Misfit::Row(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))),
+        Err(error) => Err(RowError::Row(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))),
     };
     if text.capacity() > KEPT {
         *text = Vec::new();
     }
     match pushed {
         Ok(()) => Step::Row(line),
-        Err(misfit) => Step::Bad { line, reason: misfit.to_string() },
+        Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
     }
 }
 
-fn push_record(builder: &mut ArrivalBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), Misfit> {
+fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
     if record.len() != keys.len() {
-        return Err(Misfit::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
+        return Err(RowError::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
     }
-    let text = simdutf8::basic::from_utf8(record.as_slice()).map_err(|_| Misfit::Row("not UTF-8".to_owned()))?;
+    let text = simdutf8::basic::from_utf8(record.as_slice()).map_err(|_| RowError::Row("not UTF-8".to_owned()))?;
     let mut cells: Vec<(Key, Value<'_>)> = Vec::with_capacity(keys.len());
     for (at, key) in keys.iter().enumerate() {
         let Some(key) = key else { continue };
         let range = record.range(at).unwrap_or_default();
-        let Some(text) = text.get(range) else { return Err(Misfit::Row("not UTF-8".to_owned())) };
+        let Some(text) = text.get(range) else { return Err(RowError::Row("not UTF-8".to_owned())) };
         // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
         match cell(text) {
             Value::Null => {}

@@ -19,7 +19,7 @@ use spanql_model::columns::METADATA_PATCH;
 
 use super::*;
 
-mod misfits;
+mod row_errors;
 
 /// One span as it is written to every format.
 #[derive(Debug, Clone)]

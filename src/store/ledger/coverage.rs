@@ -33,11 +33,11 @@ impl Ledger {
         let projection = projection.unsampled();
         let asked = |pull: &Pull| pull.key == *key && pull.projection.unsampled().is_same(&projection);
         let numbers = (0..self.pulls.len()).filter(|number| asked(&self.pulls[*number]));
-        united(numbers.flat_map(|number| self.gap(number)))
+        united(numbers.flat_map(|number| self.missing_windows(number)))
     }
 
     /// What the numbered pull asked for that is not there.
-    pub(super) fn gap(&self, number: usize) -> Vec<Window> {
+    pub(super) fn missing_windows(&self, number: usize) -> Vec<Window> {
         let pull = &self.pulls[number];
         let projection = pull.projection.unsampled();
         let never = without(&[pull.window], &self.covered(&pull.key, &projection));
@@ -52,7 +52,7 @@ impl Ledger {
 
     /// The times of which the numbered pull wanted some columns only, or the spans that match a filter, and no pull
     /// brought everything.
-    pub(super) fn part_gap(&self, number: usize) -> Vec<Window> {
+    pub(super) fn partly_missing_windows(&self, number: usize) -> Vec<Window> {
         let pull = &self.pulls[number];
         if pull.projection.is_whole() {
             return Vec::new();

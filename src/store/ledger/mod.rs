@@ -4,12 +4,12 @@
 //! commit as its spans, so the ledger never says more than the store holds.
 
 mod coverage;
-mod gap;
+mod missing;
 mod pulls;
 mod record;
 #[cfg(test)]
 mod tests;
 
-pub use gap::{Gap, Why};
+pub use missing::{MissingRange, MissingReason};
 pub use pulls::{Ledger, Projection, Pull, PullKey, Slice, Status};
 pub(crate) use record::Record;

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::super::error::Result;
 use super::super::files::WrittenFile;
 use super::super::folders::LEDGER;
-use super::super::heads;
 use super::super::ids::new_id;
+use super::super::location::StoreLocation;
 use super::super::manifest::{FileRef, Manifest};
-use super::super::place::Place;
+use super::super::metadata_file;
 use spanql_model::window::{Window, united, without};
 
 /// From where to where spans are pulled: what is known of one key says nothing of another.
@@ -245,15 +245,15 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger of a version of a store.
-    pub(crate) async fn load(place: &Place, manifest: &Manifest) -> Result<Self> {
+    pub(crate) async fn load(location: &StoreLocation, manifest: &Manifest) -> Result<Self> {
         match &manifest.ledger {
-            Some(reference) => heads::load(place, LEDGER, reference).await,
+            Some(reference) => metadata_file::load(location, LEDGER, reference).await,
             None => Ok(Self::default()),
         }
     }
 
-    pub(crate) async fn save(&self, place: &Place, id: String) -> Result<(FileRef, WrittenFile)> {
-        heads::save(place, LEDGER, id, self).await
+    pub(crate) async fn save(&self, location: &StoreLocation, id: String) -> Result<(FileRef, WrittenFile)> {
+        metadata_file::save(location, LEDGER, id, self).await
     }
 }
 

@@ -3,9 +3,9 @@
 use super::pulls::{Ledger, Pull, Slice, now};
 use crate::error::Result;
 use crate::files::WrittenFile;
+use crate::location::StoreLocation;
 use crate::manifest::{FileRef, Manifest};
 use crate::merge::Counts;
-use crate::place::Place;
 use spanql_model::window::without;
 
 /// Pulls that are kept, unless more of them are incomplete.
@@ -22,14 +22,14 @@ impl Record<'_> {
     /// Writes the ledger that follows that of a manifest.
     pub(crate) async fn save_after(
         &self,
-        place: &Place,
+        location: &StoreLocation,
         id: String,
         newest: &Manifest,
         counts: Counts,
     ) -> Result<(FileRef, WrittenFile)> {
-        let mut ledger = Ledger::load(place, newest).await?;
+        let mut ledger = Ledger::load(location, newest).await?;
         ledger.record(self.pull, &self.landed(counts));
-        ledger.save(place, id).await
+        ledger.save(location, id).await
     }
 
     /// The slices with what the commit did: the last one has all of its counts.
@@ -87,12 +87,12 @@ impl Ledger {
         let pull = &self.pulls[number];
         let later = self.covered_since(number + 1, &pull.key, &pull.projection);
         let own = if pull.limit.is_none() { pull.landed() } else { Vec::new() };
-        without(&own, &later).is_empty() && self.gap(number).is_empty()
+        without(&own, &later).is_empty() && self.missing_windows(number).is_empty()
     }
 
     /// Whether nothing that this pull asked for is missing, and without it nothing would seem to be.
     fn is_spare(&self, number: usize) -> bool {
-        if !self.gap(number).is_empty() {
+        if !self.missing_windows(number).is_empty() {
             return false;
         }
         let pull = &self.pulls[number];
@@ -111,7 +111,8 @@ impl Ledger {
         without_it.pulls.remove(number);
         let now = |other: usize| other - usize::from(other > number);
         leaning.iter().all(|&other| {
-            without_it.gap(now(other)) == self.gap(other) && without_it.part_gap(now(other)) == self.part_gap(other)
+            without_it.missing_windows(now(other)) == self.missing_windows(other)
+                && without_it.partly_missing_windows(now(other)) == self.partly_missing_windows(other)
         })
     }
 }

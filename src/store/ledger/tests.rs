@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::record::KEPT;
-use super::{Ledger, Projection, Pull, PullKey, Slice, Status, Why};
+use super::{Ledger, MissingReason, Projection, Pull, PullKey, Slice, Status};
 use spanql_model::time::NANOS;
 use spanql_model::window::Window;
 
@@ -154,14 +154,14 @@ proptest! {
             let missing: Vec<i64> = (0..END).filter(|second| naive.missing(&key, &projection, *second)).collect();
             prop_assert_eq!(seconds(&ledger.missing(&key, &projection)), missing);
         }
-        let gaps = ledger.incomplete(None);
+        let ranges = ledger.incomplete(None);
         for key in [key("checkout"), key("search")] {
             let of_key: Vec<usize> = (0..pulls.len()).filter(|number| pulls[*number].key == key).collect();
             let lacking: Vec<i64> =
                 (0..END).filter(|second| of_key.iter().any(|number| naive.is_incomplete(*number, *second))).collect();
-            let found: Vec<_> = gaps.iter().filter(|gap| gap.key == key).collect();
+            let found: Vec<_> = ranges.iter().filter(|range| range.key == key).collect();
             prop_assert_eq!(found.len(), usize::from(!lacking.is_empty()));
-            prop_assert_eq!(seconds(found.first().map_or(&[], |gap| &gap.windows)), lacking);
+            prop_assert_eq!(seconds(found.first().map_or(&[], |range| &range.windows)), lacking);
             prop_assert_eq!(ledger.incomplete(Some(&key.into)).len(), found.len());
         }
         for pull in &pulls {
@@ -265,9 +265,9 @@ fn a_broken_pull_is_taken_up_again_within_a_day() {
 }
 
 fn line(ledger: &Ledger) -> String {
-    let gaps = ledger.incomplete(None);
-    assert_eq!(gaps.len(), 1, "{gaps:?}");
-    gaps[0].to_string()
+    let ranges = ledger.incomplete(None);
+    assert_eq!(ranges.len(), 1, "{ranges:?}");
+    ranges[0].to_string()
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn what_is_missing_is_said_in_a_line() {
     both.pulls[0].key = key("checkout");
     let rate = Projection { sample_rate: Some(0.25), ..Projection::default() };
     both.pulls.push(Pull { projection: rate, ..pull("d", started, month, &[]) });
-    assert_eq!(both.incomplete(None)[0].why, Why::Sample { limit: None, rate: Some(0.25) });
+    assert_eq!(both.incomplete(None)[0].reason, MissingReason::Sample { limit: None, rate: Some(0.25) });
     assert!(line(&both).contains("(sample rate 0.25) of 2026-10-19T10:00Z to "), "{}", line(&both));
     both.pulls.push(pull("e", started, month, &[(month.start, month.end)]));
     assert_eq!(both.incomplete(None), [], "a later pull of all of it takes them off the list");
@@ -388,10 +388,10 @@ fn some_columns_are_not_everything() {
     let projection = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
     let some = Pull { projection, ..pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]) };
     let ledger = Ledger { pulls: vec![some.clone()] };
-    let gaps: Vec<String> = ledger.incomplete(None).iter().map(ToString::to_string).collect();
+    let ranges: Vec<String> = ledger.incomplete(None).iter().map(ToString::to_string).collect();
     let said = "project checkout of arize: holds only name of 1970-01-01T00:00Z to 00:01Z; a pull without --columns \
                 completes it";
-    assert_eq!(gaps, [said]);
+    assert_eq!(ranges, [said]);
     // It brought what it asked for, so there is nothing that the same pull would bring.
     assert!(ledger.missing(&some.key, &some.projection).is_empty());
     let whole = pull("b", 1, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType
 
 use super::super::error::Result;
 use super::super::open_columns::type_of;
-use super::super::packed::Place;
+use super::super::packed::RowRef;
 use super::super::packed::{PACKED, Values};
 use super::merged::Merged;
 use spanql_model::columns::{self, METADATA_PREFIX};
@@ -19,12 +19,12 @@ impl Merged {
     /// Compares what the store held with what it will hold.
     pub(super) fn count(&mut self) -> Result<()> {
         let stored = self.rows.stored;
-        let held = |span: &Range<usize>, places: &[Place]| places[span.start].0 < stored;
-        let arrived = |span: &Range<usize>, places: &[Place]| places[span.end - 1].0 >= stored;
+        let held = |span: &Range<usize>, row_refs: &[RowRef]| row_refs[span.start].0 < stored;
+        let arrived = |span: &Range<usize>, row_refs: &[RowRef]| row_refs[span.end - 1].0 >= stored;
         let mut changed = vec![false; self.len()];
         let mut candidates: Vec<usize> = Vec::new();
         for (number, span) in self.spans.iter().enumerate() {
-            match (held(span, &self.places), arrived(span, &self.places)) {
+            match (held(span, &self.row_refs), arrived(span, &self.row_refs)) {
                 (false, _) => {
                     changed[number] = true;
                     self.counts.new += 1;
@@ -37,21 +37,21 @@ impl Merged {
             let span_of = self.packed_spans(&candidates);
             for (name, data_type) in self.arrived_types() {
                 let sources = self.sources(&name, &data_type)?;
-                let having = self.having(&name);
+                let present_in = self.present_in(&name);
                 if let Some(packed) = self.packed.get(&name)
-                    && !having.contains(&true)
+                    && !present_in.contains(&true)
                 {
                     self.count_packed(packed, &sources[self.nowhere().0 + 1], &span_of, &mut changed);
                     continue;
                 }
-                let picks = self.picks(&name, &data_type, candidates.iter().copied())?;
+                let winning_rows = self.winning_rows(&name, &data_type, candidates.iter().copied())?;
                 let nowhere = self.nowhere();
-                for (&number, &now) in candidates.iter().zip(&picks) {
+                for (&number, &now) in candidates.iter().zip(&winning_rows) {
                     if changed[number] {
                         continue;
                     }
-                    let before = self.places[self.spans[number].start];
-                    let was = self.source_of(&name, &having, &sources, before);
+                    let before = self.row_refs[self.spans[number].start];
+                    let was = self.source_of(&name, &present_in, &sources, before);
                     changed[number] = match was {
                         None => now != nowhere,
                         Some(_) if now == nowhere => false,
@@ -74,21 +74,21 @@ impl Merged {
     }
 
     /// Which of these spans each row is of, where anything is packed.
-    fn packed_spans(&self, spans: &[usize]) -> HashMap<Place, usize> {
+    fn packed_spans(&self, spans: &[usize]) -> HashMap<RowRef, usize> {
         if self.packed.is_empty() {
             return HashMap::new();
         }
-        spans.iter().flat_map(|&span| self.places_of(span).iter().map(move |&place| (place, span))).collect()
+        spans.iter().flat_map(|&span| self.row_refs_of(span).iter().map(move |&row_ref| (row_ref, span))).collect()
     }
 
     /// Compares the values of a column that is only packed: this takes time for each value, not for each span.
-    fn count_packed(&self, packed: &Values, values: &ArrayRef, span_of: &HashMap<Place, usize>, changed: &mut [bool]) {
+    fn count_packed(&self, packed: &Values, values: &ArrayRef, span_of: &HashMap<RowRef, usize>, changed: &mut [bool]) {
         // Of each span the value that the store held, and the latest, which comes last.
         let mut found: BTreeMap<usize, (Option<usize>, usize)> = BTreeMap::new();
-        for (at, place) in packed.places.iter().enumerate() {
-            let Some(&span) = span_of.get(place) else { continue };
+        for (at, row_ref) in packed.row_refs.iter().enumerate() {
+            let Some(&span) = span_of.get(row_ref) else { continue };
             let (was, now) = found.entry(span).or_insert((None, at));
-            if *place == self.places[self.spans[span].start] {
+            if *row_ref == self.row_refs[self.spans[span].start] {
                 *was = Some(at);
             }
             *now = at;
@@ -111,7 +111,7 @@ impl Merged {
             }
         }
         for (name, values) in self.packed.iter() {
-            let arrived = values.places.last().is_some_and(|(batch, _)| *batch >= self.rows.stored);
+            let arrived = values.row_refs.last().is_some_and(|(batch, _)| *batch >= self.rows.stored);
             if !name.starts_with(METADATA_PREFIX) && (arrived || names.contains_key(name)) {
                 names.insert(name, Some(values.open));
             }

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, Timestamp
 use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
 use crate::error::{Result, StoreError};
-use crate::packed::{Packed, Place};
+use crate::packed::{Packed, RowRef};
 use spanql_model::columns;
 
 /// One column of every batch, in one type.
@@ -71,8 +71,8 @@ impl std::ops::AddAssign for Counts {
 pub(crate) struct Merged {
     pub(super) rows: Rows,
     /// All rows, those of one span together, oldest first.
-    pub(super) places: Vec<Place>,
-    /// The places of each span.
+    pub(super) row_refs: Vec<RowRef>,
+    /// The rows of each span.
     pub(super) spans: Vec<Range<usize>>,
     pub(crate) traces: Vec<MergedTrace>,
     pub(crate) counts: Counts,
@@ -95,7 +95,7 @@ impl Rows {
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Vec<&StringArray>> {
-        let missing = || StoreError::Arrival(format!("column {name} is missing"));
+        let missing = || StoreError::Ingest(format!("column {name} is missing"));
         let column = |batch: &'_ RecordBatch| -> Option<usize> { batch.schema().index_of(name).ok() };
         self.batches
             .iter()
@@ -129,8 +129,8 @@ impl Rows {
     pub(super) fn ordered(self, deleted: Option<&Deleted>) -> Result<Merged> {
         let trace_ids = self.text(columns::TRACE_ID)?;
         let span_ids = self.text(columns::SPAN_ID)?;
-        let key = |(batch, row): Place| (trace_ids[batch].value(row), span_ids[batch].value(row));
-        let mut places: Vec<Place> = Vec::with_capacity(self.batches.iter().map(RecordBatch::num_rows).sum());
+        let key = |(batch, row): RowRef| (trace_ids[batch].value(row), span_ids[batch].value(row));
+        let mut row_refs: Vec<RowRef> = Vec::with_capacity(self.batches.iter().map(RecordBatch::num_rows).sum());
         let mut counts = Counts::default();
         let mut shrunk: HashSet<String> = HashSet::new();
         for (number, batch) in self.batches.iter().enumerate() {
@@ -145,25 +145,27 @@ impl Rows {
                         continue;
                     }
                 }
-                places.push((number, row));
+                row_refs.push((number, row));
             }
         }
-        // Age is the order of places, so ties keep it.
-        places.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then(a.cmp(b)));
+        // Age is the order of rows, so ties keep it.
+        row_refs.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then(a.cmp(b)));
 
-        let mut spans: Vec<Range<usize>> = Vec::with_capacity(places.len());
-        for (at, place) in places.iter().enumerate() {
+        let mut spans: Vec<Range<usize>> = Vec::with_capacity(row_refs.len());
+        for (at, row_ref) in row_refs.iter().enumerate() {
             match spans.last_mut() {
-                Some(span) if key(places[span.start]) == key(*place) => span.end = at + 1,
+                Some(span) if key(row_refs[span.start]) == key(*row_ref) => span.end = at + 1,
                 _ => spans.push(at..at + 1),
             }
         }
-        let starts = self.last_times(columns::START_TIME, &places, &spans);
+        let starts = self.last_times(columns::START_TIME, &row_refs, &spans);
         let mut traces: Vec<(Option<i64>, Range<usize>)> = Vec::new();
         for (at, span) in spans.iter().enumerate() {
             let start = starts[at];
             match traces.last_mut() {
-                Some((earliest, members)) if key(places[spans[members.start].start]).0 == key(places[span.start]).0 => {
+                Some((earliest, members))
+                    if key(row_refs[spans[members.start].start]).0 == key(row_refs[span.start]).0 =>
+                {
                     members.end = at + 1;
                     *earliest = match (*earliest, start) {
                         (Some(a), Some(b)) => Some(a.min(b)),
@@ -184,7 +186,7 @@ impl Rows {
             let from = ordered.len();
             ordered.extend(members.iter().map(|&span| spans[span].clone()));
             ordered_starts.extend(members.iter().map(|&span| starts[span]));
-            let trace_id = key(places[ordered[from].start]).0;
+            let trace_id = key(row_refs[ordered[from].start]).0;
             let changed = shrunk.contains(trace_id);
             merged_traces.push(MergedTrace { start, spans: from..ordered.len(), changed });
         }
@@ -192,7 +194,7 @@ impl Rows {
         Ok(Merged {
             packed: Packed::of(&self.batches),
             rows: self,
-            places,
+            row_refs,
             spans: ordered,
             traces: merged_traces,
             counts,
@@ -204,7 +206,7 @@ impl Rows {
     }
 
     /// The last value of a time column of each span.
-    pub(super) fn last_times(&self, name: &str, places: &[Place], spans: &[Range<usize>]) -> Vec<Option<i64>> {
+    pub(super) fn last_times(&self, name: &str, row_refs: &[RowRef], spans: &[Range<usize>]) -> Vec<Option<i64>> {
         let times: Vec<Option<&TimestampNanosecondArray>> = self
             .batches
             .iter()
@@ -214,7 +216,7 @@ impl Rows {
             })
             .collect();
         let last = |span: &Range<usize>| {
-            places[span.clone()].iter().rev().find_map(|&(batch, row)| {
+            row_refs[span.clone()].iter().rev().find_map(|&(batch, row)| {
                 let column = times[batch]?;
                 column.is_valid(row).then(|| column.value(row))
             })

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use serde_json::value::RawValue;
 
 use super::super::error::{Result, StoreError};
-use super::super::open_columns::Unfolded;
+use super::super::open_columns::Unpacked;
 use super::super::packed::finish_or_pack;
 use super::Merged;
 use spanql_model::columns::{self, METADATA_PREFIX};
@@ -25,27 +25,27 @@ impl Merged {
             column.as_ref().filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
         };
         let mut texts: Vec<String> = Vec::new();
-        let mut unfolded = Unfolded::default();
+        let mut unpacked = Unpacked::default();
         let mut patched = HashMap::new();
         for (number, span) in self.spans.iter().enumerate() {
-            let places = &self.places[span.clone()];
-            if !places.iter().any(|&(batch, row)| value(&patches[batch], row).is_some()) {
+            let row_refs = &self.row_refs[span.clone()];
+            if !row_refs.iter().any(|&(batch, row)| value(&patches[batch], row).is_some()) {
                 continue;
             }
             let mut text: Option<String> = None;
-            for &(batch, row) in places {
+            for &(batch, row) in row_refs {
                 text = value(&whole[batch], row).or(text);
                 if let Some(patch) = value(&patches[batch], row) {
                     text = Some(set_keys(text.as_deref(), &patch));
                 }
             }
             let text = text.unwrap_or_default();
-            unfolded.add_object(texts.len(), METADATA_PREFIX, &text);
+            unpacked.add_object(texts.len(), METADATA_PREFIX, &text);
             patched.insert(number, texts.len());
             texts.push(text);
         }
         let rows = texts.len();
-        let mut fields: Vec<(String, ArrayRef)> = finish_or_pack(unfolded, rows)?;
+        let mut fields: Vec<(String, ArrayRef)> = finish_or_pack(unpacked, rows)?;
         fields.push((columns::METADATA.to_owned(), Arc::new(StringArray::from(texts))));
         let schema = Schema::new(
             fields.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! Merging rows into spans: one row a span, the later arrival winning column by column.
 //!
 //! A null never erases a value, an empty list of events counts as null, and UNSET does not replace OK or ERROR.
-//! Columns that follow from others (`event.attributes`, unfolded metadata keys) come from the row that gave the
+//! Columns that follow from others (`event.attributes`, unpacked metadata keys) come from the row that gave the
 //! column they follow; `latency_ms` and `tree.*` are computed from the merged rows.
 
 mod changes;

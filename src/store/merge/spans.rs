@@ -12,8 +12,8 @@ use arrow::compute::{interleave, take};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::error::{Result, StoreError};
-use super::super::open_columns::{Folding, widen};
-use super::super::packed::Place;
+use super::super::open_columns::{OverflowBuilder, widen};
+use super::super::packed::RowRef;
 use super::super::sizes::row_sizes;
 use super::merged::{Layout, Merged};
 use spanql_model::columns::{self, METADATA_PREFIX};
@@ -26,18 +26,18 @@ impl Merged {
     }
 
     /// Where the rows of a span are: batch and row, oldest first.
-    pub(crate) fn places_of(&self, span: usize) -> &[Place] {
-        &self.places[self.spans[span].clone()]
+    pub(crate) fn row_refs_of(&self, span: usize) -> &[RowRef] {
+        &self.row_refs[self.spans[span].clone()]
     }
 
     /// The id of a trace.
     pub(crate) fn trace_id(&self, trace: usize) -> String {
-        let (batch, row) = self.places[self.spans[self.traces[trace].spans.start].start];
+        let (batch, row) = self.row_refs[self.spans[self.traces[trace].spans.start].start];
         let column = self.rows.batches[batch].column_by_name(columns::TRACE_ID);
         column.map(|column| column.as_string::<i32>().value(row).to_owned()).unwrap_or_default()
     }
 
-    /// The named columns of the given spans, as arrivals have them.
+    /// The named columns of the given spans, as ingest batches have them.
     pub(crate) fn columns(&self, spans: &[usize], wanted: &[(String, DataType)]) -> Result<RecordBatch> {
         let mut fields = Vec::with_capacity(wanted.len());
         let mut arrays = Vec::with_capacity(wanted.len());
@@ -59,7 +59,7 @@ impl Merged {
     /// The size of each merged span by the sizes of the rows of each batch.
     pub(crate) fn sizes_of(&self, by_batch: &[Vec<u64>]) -> Vec<u64> {
         let size = |span: &Range<usize>| {
-            self.places[span.clone()].iter().map(|&(batch, row)| by_batch[batch][row]).max().unwrap_or(0)
+            self.row_refs[span.clone()].iter().map(|&(batch, row)| by_batch[batch][row]).max().unwrap_or(0)
         };
         self.spans.iter().map(size).collect()
     }
@@ -87,7 +87,7 @@ impl Merged {
     }
 
     /// Where the sources of a column have null.
-    pub(super) fn nowhere(&self) -> Place {
+    pub(super) fn nowhere(&self) -> RowRef {
         (self.rows.batches.len(), 0)
     }
 
@@ -95,11 +95,11 @@ impl Merged {
     pub(super) fn source_of(
         &self,
         name: &str,
-        having: &[bool],
+        present_in: &[bool],
         sources: &[ArrayRef],
-        (batch, row): Place,
-    ) -> Option<Place> {
-        if having.get(batch) == Some(&true) {
+        (batch, row): RowRef,
+    ) -> Option<RowRef> {
+        if present_in.get(batch) == Some(&true) {
             return sources[batch].is_valid(row).then_some((batch, row));
         }
         let at = self.packed.get(name)?.at((batch, row))?;
@@ -107,24 +107,24 @@ impl Merged {
     }
 
     /// The batches that have a column.
-    pub(super) fn having(&self, name: &str) -> Arc<Vec<bool>> {
+    pub(super) fn present_in(&self, name: &str) -> Arc<Vec<bool>> {
         if let Some(known) = self.present.borrow().get(name) {
             return Arc::clone(known);
         }
         // Finding a column by its name takes time, and there are many names and many small batches.
-        let having = self.rows.batches.iter().map(|batch| batch.column_by_name(name).is_some()).collect();
-        let having = Arc::new(having);
-        self.present.borrow_mut().insert(name.to_owned(), Arc::clone(&having));
-        having
+        let present_in = self.rows.batches.iter().map(|batch| batch.column_by_name(name).is_some()).collect();
+        let present_in = Arc::new(present_in);
+        self.present.borrow_mut().insert(name.to_owned(), Arc::clone(&present_in));
+        present_in
     }
 
     /// Which row gives each span's value of a column; past the last batch where none does.
-    pub(super) fn picks(
+    pub(super) fn winning_rows(
         &self,
         name: &str,
         data_type: &DataType,
         spans: impl Iterator<Item = usize>,
-    ) -> Result<Vec<Place>> {
+    ) -> Result<Vec<RowRef>> {
         let follows = match name {
             columns::EVENT_ATTRIBUTES => columns::EVENTS,
             name if name.starts_with(METADATA_PREFIX) => columns::METADATA,
@@ -132,21 +132,21 @@ impl Merged {
         };
         let data_type = if follows == name { data_type } else { &DataType::Utf8 };
         let sources = self.sources(follows, data_type)?;
-        let having = self.having(follows);
-        let weak = |(batch, row): Place| match follows {
+        let present_in = self.present_in(follows);
+        let weak = |(batch, row): RowRef| match follows {
             columns::EVENTS => sources[batch].as_string::<i32>().value(row) == "[]",
             columns::STATUS_CODE => sources[batch].as_string::<i32>().value(row) == "UNSET",
             _ => false,
         };
-        let pick = |span: usize| {
+        let winning_row = |span: usize| {
             if follows == columns::METADATA
                 && let Some(&row) = self.patched.get(&span)
             {
                 return (self.rows.batches.len() - 1, row);
             }
             let mut fallback = None;
-            for &place in self.places[self.spans[span].clone()].iter().rev() {
-                if let Some(found) = self.source_of(follows, &having, &sources, place) {
+            for &row_ref in self.row_refs[self.spans[span].clone()].iter().rev() {
+                if let Some(found) = self.source_of(follows, &present_in, &sources, row_ref) {
                     if !weak(found) {
                         return found;
                     }
@@ -156,32 +156,32 @@ impl Merged {
             fallback.unwrap_or(self.nowhere())
         };
         if follows == name {
-            return Ok(spans.map(pick).collect());
+            return Ok(spans.map(winning_row).collect());
         }
         // A batch may hold the column that is followed and not the one that follows.
-        let own = self.having(name);
+        let own = self.present_in(name);
         let packed = self.packed.get(name);
-        let follow = |place: Place| match own.get(place.0) {
-            Some(true) | None => place,
+        let follow = |row_ref: RowRef| match own.get(row_ref.0) {
+            Some(true) | None => row_ref,
             Some(false) => packed
-                .and_then(|values| values.at(place))
+                .and_then(|values| values.at(row_ref))
                 .map_or(self.nowhere(), |at| (self.rows.batches.len() + 1, at)),
         };
-        Ok(spans.map(pick).map(follow).collect())
+        Ok(spans.map(winning_row).map(follow).collect())
     }
 
     pub(super) fn gather(&self, name: &str, data_type: &DataType, spans: &[usize]) -> Result<ArrayRef> {
-        if self.packed.get(name).is_none() && !self.having(name).contains(&true) {
+        if self.packed.get(name).is_none() && !self.present_in(name).contains(&true) {
             return Ok(new_null_array(data_type, spans.len()));
         }
-        let picks = self.picks(name, data_type, spans.iter().copied())?;
-        self.interleaved(name, data_type, &picks)
+        let winning_rows = self.winning_rows(name, data_type, spans.iter().copied())?;
+        self.interleaved(name, data_type, &winning_rows)
     }
 
-    fn interleaved(&self, name: &str, data_type: &DataType, picks: &[Place]) -> Result<ArrayRef> {
+    fn interleaved(&self, name: &str, data_type: &DataType, winning_rows: &[RowRef]) -> Result<ArrayRef> {
         let sources = self.sources(name, data_type)?;
         let sources: Vec<&dyn Array> = sources.iter().map(AsRef::as_ref).collect();
-        interleave(&sources, picks).map_err(StoreError::arrow(format!("merging {name}")))
+        interleave(&sources, winning_rows).map_err(StoreError::arrow(format!("merging {name}")))
     }
 
     pub(super) fn grow_tree(&mut self) -> Result<()> {
@@ -208,7 +208,7 @@ impl Merged {
         let mut positions = HashMap::new();
         if !self.packed.is_empty() {
             for (position, &span) in spans.iter().enumerate() {
-                positions.extend(self.places_of(span).iter().map(|&place| (place, position)));
+                positions.extend(self.row_refs_of(span).iter().map(|&row_ref| (row_ref, position)));
                 // Metadata that were put together are in no row that arrived.
                 positions.extend(self.patched.get(&span).map(|&row| ((self.rows.batches.len() - 1, row), position)));
             }
@@ -241,9 +241,9 @@ pub(crate) struct Gathering<'a> {
     spans: &'a [usize],
     tree: Vec<ArrayRef>,
     /// Which of the spans each row is of, where anything is packed.
-    positions: HashMap<Place, usize>,
+    positions: HashMap<RowRef, usize>,
     /// Which row gives each span its metadata.
-    metadata: OnceCell<Vec<Place>>,
+    metadata: OnceCell<Vec<RowRef>>,
 }
 
 impl Gathering<'_> {
@@ -259,12 +259,12 @@ impl Gathering<'_> {
             }
             name => match self.packed_only(name)? {
                 Some(values) => {
-                    let mut picks = vec![self.merged.nowhere(); self.spans.len()];
+                    let mut winning_rows = vec![self.merged.nowhere(); self.spans.len()];
                     let source = self.merged.nowhere().0 + 1;
                     for (position, at) in values {
-                        picks[position] = (source, at);
+                        winning_rows[position] = (source, at);
                     }
-                    self.merged.interleaved(name, field.data_type(), &picks)
+                    self.merged.interleaved(name, field.data_type(), &winning_rows)
                 }
                 None => self.merged.gather(name, field.data_type(), self.spans),
             },
@@ -273,46 +273,46 @@ impl Gathering<'_> {
 
     /// The keys that are no columns, as one JSON object a span.
     fn rest(&self, layout: &Layout) -> Result<ArrayRef> {
-        let mut folding = Folding::new(self.spans.len());
+        let mut overflow = OverflowBuilder::new(self.spans.len());
         for (name, data_type) in &layout.rest {
             match (self.packed_only(name)?, self.merged.packed.get(name)) {
                 (Some(values), Some(packed)) => {
-                    folding.add_values(name, &packed.array(data_type), values.into_iter())?;
+                    overflow.add_values(name, &packed.array(data_type), values.into_iter())?;
                 }
-                _ if self.merged.having(name).contains(&true) => {
-                    folding.add(name, &self.merged.gather(name, data_type, self.spans)?)?;
+                _ if self.merged.present_in(name).contains(&true) => {
+                    overflow.add(name, &self.merged.gather(name, data_type, self.spans)?)?;
                 }
                 _ => {}
             }
         }
-        Ok(Arc::new(folding.finish()))
+        Ok(Arc::new(overflow.finish()))
     }
 
     /// The values of a column that the batches have only packed: pairs of the span, by its place among the given ones, and
     /// the value, by its place among the packed ones of that name. This takes time for each value, not for each span.
     fn packed_only(&self, name: &str) -> Result<Option<BTreeMap<usize, usize>>> {
         let Some(packed) = self.merged.packed.get(name) else { return Ok(None) };
-        if self.merged.having(name).contains(&true) {
+        if self.merged.present_in(name).contains(&true) {
             return Ok(None);
         }
         let metadata = if name.starts_with(METADATA_PREFIX) { Some(self.metadata()?) } else { None };
         let mut values = BTreeMap::new();
-        // Places come in order of age: the last of a span stays.
-        for (at, &place) in packed.places.iter().enumerate() {
-            let Some(&position) = self.positions.get(&place) else { continue };
-            if metadata.is_none_or(|metadata| metadata[position] == place) {
+        // Rows come in order of age: the last of a span stays.
+        for (at, &row_ref) in packed.row_refs.iter().enumerate() {
+            let Some(&position) = self.positions.get(&row_ref) else { continue };
+            if metadata.is_none_or(|metadata| metadata[position] == row_ref) {
                 values.insert(position, at);
             }
         }
         Ok(Some(values))
     }
 
-    fn metadata(&self) -> Result<&Vec<Place>> {
+    fn metadata(&self) -> Result<&Vec<RowRef>> {
         if let Some(known) = self.metadata.get() {
             return Ok(known);
         }
-        let picks = self.merged.picks(columns::METADATA, &DataType::Utf8, self.spans.iter().copied())?;
-        Ok(self.metadata.get_or_init(|| picks))
+        let winning_rows = self.merged.winning_rows(columns::METADATA, &DataType::Utf8, self.spans.iter().copied())?;
+        Ok(self.metadata.get_or_init(|| winning_rows))
     }
 }
 

@@ -63,8 +63,8 @@ impl Merged {
     pub(crate) fn texts(&self, span: usize) -> Result<[Option<String>; 2]> {
         let text = |column: &str| -> Result<Option<String>> {
             let sources = self.sources(column, &DataType::Utf8)?;
-            let picks = self.picks(column, &DataType::Utf8, std::iter::once(span))?;
-            Ok(picks.first().and_then(|&(batch, row)| {
+            let winning_rows = self.winning_rows(column, &DataType::Utf8, std::iter::once(span))?;
+            Ok(winning_rows.first().and_then(|&(batch, row)| {
                 let source = sources[batch].as_string::<i32>();
                 source.is_valid(row).then(|| first_chars(source.value(row)).to_owned())
             }))

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::super::card::ColumnFacts;
 use super::super::error::{Result, StoreError};
+use super::super::segment_stats::ColumnFacts;
 use spanql_model::types::OpenType;
 
 /// Characters of an example value.

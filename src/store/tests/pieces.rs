@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::super::segment::Sizes;
 use super::super::stored::StoredSegment;
 use super::super::{Progress, Store};
-use super::{Row, arrival};
+use super::{Row, ingest_batch};
 use spanql_model::columns;
 
 /// Small enough that a few spans are much; as in earnest, a group of several traces is never too large for one group.
@@ -78,7 +78,7 @@ fn batches(spans: &[Span]) -> Vec<RecordBatch> {
             ("attributes.metadata", text(&|span| span.metadata.map(str::to_owned))),
             ("attributes.open", open),
         ];
-        arrival(&ids, &columns)
+        ingest_batch(&ids, &columns)
     };
     spans.chunks(3).map(batch).collect()
 }
@@ -122,7 +122,7 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
     let snapshot = store.snapshot().await.unwrap();
     let (mut spans, mut summaries) = (BTreeMap::new(), BTreeMap::new());
     for segment in &snapshot.manifest.segments {
-        let stored = StoredSegment::load(store.place(), segment, store.spill_dir()).await.unwrap();
+        let stored = StoredSegment::load(store.location(), segment, store.spill_dir()).await.unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(stored.file.clone()).unwrap().build().unwrap();
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
         let mut order = Vec::new();
@@ -141,9 +141,9 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
         assert!(order.chunk_by(|a, b| a.0 == b.0).all(|trace| trace.is_sorted_by_key(|(_, start)| start)));
         let counts = stored.summaries.column_by_name("span_count").unwrap().as_primitive::<Int64Type>();
         assert_eq!(counts.values().iter().sum::<i64>() as usize, order.len());
-        for unit in stored.units().unwrap() {
+        for aligned in stored.aligned_groups().unwrap() {
             // Row groups begin where a trace does, or within a trace that is alone in its groups.
-            assert!(unit.groups.len() == 1 || unit.traces.len() == 1, "{unit:?}");
+            assert!(aligned.groups.len() == 1 || aligned.traces.len() == 1, "{aligned:?}");
         }
         for group in stored.metadata.row_groups() {
             assert!(group.num_rows() as usize <= sizes.huge_rows.max(sizes.group_rows));

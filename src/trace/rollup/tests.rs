@@ -8,7 +8,7 @@ use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
 
 use super::{TEXT_CHARS, summarize};
-use crate::sample::{batch, table, with_column};
+use crate::testing::sample::{batch, table, with_column};
 use crate::{traces_schema, tree_columns_of};
 use spanql_model::columns::{self, TREE};
 

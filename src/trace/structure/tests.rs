@@ -9,9 +9,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Asked, Chain, Matcher, Relation, Side};
-use crate::naive::Naive;
 use crate::properties::trace_of;
-use crate::sample::{Sample, batch, table};
+use crate::testing::naive::Naive;
+use crate::testing::sample::{Sample, batch, table};
 use crate::tree_columns_of;
 
 const RELATIONS: [Relation; 5] =

@@ -1,6 +1,6 @@
 use super::{critical_path, elapsed_ms};
 use crate::input::TreeArrays;
-use crate::sample::{batch, table, tree_rows};
+use crate::testing::sample::{batch, table, tree_rows};
 use crate::tree_columns_of;
 
 fn self_ms(text: &str) -> Vec<Option<f64>> {

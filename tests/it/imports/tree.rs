@@ -115,7 +115,7 @@ fn file_of(below: &Path) -> PathBuf {
     files.into_iter().find(|file| file.exists()).unwrap_or_else(|| panic!("no file for {}", below.display()))
 }
 
-/// `store/card` for `store/card.rs`, `store` for `store/mod.rs` and `store/lib.rs`.
+/// `store/commit` for `store/commit.rs`, `store` for `store/mod.rs` and `store/lib.rs`.
 fn named(src: &Path, file: &Path) -> String {
     let path = file.strip_prefix(src).unwrap().with_extension("");
     let name = path.to_str().unwrap().replace('\\', "/");

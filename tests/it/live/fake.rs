@@ -12,8 +12,8 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampNanosecondType};
 use futures::Stream;
 use spanql::engine::{Engine, EngineConfig, RowFilter};
-use spanql::model::arrival::{Origin, announced_columns, convert_batch};
 use spanql::model::columns::{canonical, spans_schema};
+use spanql::model::ingest::{Origin, convert_batch, span_schema};
 use spanql::sources::{ExportRequest, Project, Received, SourceError, SpanSource, SpanStream};
 use spanql_filter::{Names, Unknown, arize};
 
@@ -56,7 +56,7 @@ impl Log {
 /// One project whose batches are those of the wire.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fake {
-    pub(super) announced: Option<Schema>,
+    pub(super) remote_schema: Option<Schema>,
     pub(super) batches: Vec<RecordBatch>,
     pub(super) schema_error: Arc<Mutex<Option<SourceError>>>,
     pub(super) open_error: Option<SourceError>,
@@ -97,7 +97,7 @@ impl Fake {
                 return batch;
             }
             // It understands the vendor's text, and nothing else.
-            let open = request.announced.iter().filter(|(name, _)| canonical(name).is_none());
+            let open = request.remote_schema.iter().filter(|(name, _)| canonical(name).is_none());
             let open: Vec<(String, DataType)> = open.map(|(name, kind)| (name.clone(), kind.clone())).collect();
             let schema = spans_schema(&open);
             let Some(text) = arize::narrow(&request.filters, &schema) else { return batch };
@@ -127,7 +127,7 @@ impl Fake {
         let wanted = |index: usize| {
             let field = schema.field(index).clone();
             let Some(names) = request.columns.as_ref().filter(|_| !self.ignores_columns) else { return true };
-            let made = announced_columns(&Schema::new(vec![field]));
+            let made = span_schema(&Schema::new(vec![field]));
             made.keys().any(|name| always.contains(&name.as_str()) || names.contains(name))
         };
         let kept: Vec<usize> = (0..batch.num_columns()).filter(|&index| wanted(index)).collect();
@@ -155,8 +155,8 @@ impl SpanSource for Fake {
             let what = format!("there is no project {project} in arize");
             return Err(SourceError::NotFound { what, suggestion: Some(PROJECT.into()) });
         }
-        if let Some(announced) = &self.announced {
-            return Ok(Arc::new(announced.clone()));
+        if let Some(remote_schema) = &self.remote_schema {
+            return Ok(Arc::new(remote_schema.clone()));
         }
         let mut fields = BTreeMap::new();
         for batch in &self.batches {

@@ -34,8 +34,8 @@ fn spans() -> Vec<RecordBatch> {
 /// A remote that does not announce the column that it sends all the same.
 fn remote(filters: bool) -> Fake {
     let names = ["name", "attributes.metadata", "attributes.config"];
-    let announced = Schema::new(names.map(|name| Field::new(name, DataType::Utf8, true)).to_vec());
-    Fake { filters, announced: Some(announced), ..Fake::of(spans()) }
+    let remote_schema = Schema::new(names.map(|name| Field::new(name, DataType::Utf8, true)).to_vec());
+    Fake { filters, remote_schema: Some(remote_schema), ..Fake::of(spans()) }
 }
 
 const CONDITIONS: [(&str, &str); 13] = [

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use spanql::demo::Generator;
 use spanql::engine::{Params, Relation, StoreEngine};
-use spanql::model::arrival::{Origin, convert_batch};
+use spanql::model::ingest::{Origin, convert_batch};
 use spanql::store::{Progress, Store};
 
 use super::fake::{Fake, PROJECT};
@@ -96,12 +96,12 @@ async fn lists_are_read_by_what_is_in_them() {
 
 #[tokio::test]
 async fn names_nobody_announced_are_asked_for() {
-    let announced = Schema::new(vec![Field::new("attributes.custom", DataType::Int64, true)]);
+    let remote_schema = Schema::new(vec![Field::new("attributes.custom", DataType::Int64, true)]);
     let scores = vec![batch(&[
         span("t", "a", 0, &[("eval.Tone.score", Cell::text("0.5")), ("attributes.hidden", Cell::Int(3))]),
         span("t", "b", 1, &[]),
     ])];
-    let (engine, log) = Fake { announced: Some(announced), ..Fake::of(scores) }.engine();
+    let (engine, log) = Fake { remote_schema: Some(remote_schema), ..Fake::of(scores) }.engine();
     let sql = format!(
         "SELECT span_id, attributes.hidden, eval.Tone.score, attributes.custm FROM arize.\"my-project\" WHERE {FROM}"
     );
@@ -124,8 +124,8 @@ async fn names_nobody_announced_are_asked_for() {
 
 #[tokio::test]
 async fn a_star_says_what_it_leaves_out() {
-    let announced = Schema::new(vec![Field::new("name", DataType::Utf8, true)]);
-    let (engine, log) = Fake { announced: Some(announced), ..Fake::of(spans()) }.engine();
+    let remote_schema = Schema::new(vec![Field::new("name", DataType::Utf8, true)]);
+    let (engine, log) = Fake { remote_schema: Some(remote_schema), ..Fake::of(spans()) }.engine();
     let answer = ask(&engine, &format!("SELECT * FROM arize.\"my-project\" WHERE {FROM}")).await.unwrap();
     assert_eq!(answer.rows.len(), 3);
     assert_eq!(
@@ -138,8 +138,8 @@ async fn a_star_says_what_it_leaves_out() {
 
 #[tokio::test]
 async fn columns_nobody_asked_for_are_no_news() {
-    let announced = Schema::new(vec![Field::new("name", DataType::Utf8, true)]);
-    let (engine, _) = Fake { announced: Some(announced), ignores_columns: true, ..Fake::of(spans()) }.engine();
+    let remote_schema = Schema::new(vec![Field::new("name", DataType::Utf8, true)]);
+    let (engine, _) = Fake { remote_schema: Some(remote_schema), ignores_columns: true, ..Fake::of(spans()) }.engine();
     let answer = ask(&engine, &format!("SELECT name FROM arize.\"my-project\" WHERE {FROM}")).await.unwrap();
     assert_eq!(answer.rows, ["span a", "span b", "span c"]);
     assert!(answer.remarks.is_empty(), "{answer:?}");
@@ -165,7 +165,7 @@ async fn trees_need_a_store() {
 
 #[tokio::test]
 async fn types_that_lose_nothing_are_cast() {
-    let announced = |data_type| Schema::new(vec![Field::new("attributes.x", data_type, true)]);
+    let remote_schema = |data_type| Schema::new(vec![Field::new("attributes.x", data_type, true)]);
     let sent = |cell| vec![batch(&[span("t", "a", 0, &[("attributes.x", cell)])])];
     let sql = format!("SELECT attributes.x FROM arize.\"my-project\" WHERE {FROM}");
     for (data_type, cell, expected) in [
@@ -174,7 +174,7 @@ async fn types_that_lose_nothing_are_cast() {
         (DataType::Int32, Cell::Float(5.0), "5"),
         (DataType::Int64, Cell::text("5"), "5"),
     ] {
-        let (engine, _) = Fake { announced: Some(announced(data_type)), ..Fake::of(sent(cell)) }.engine();
+        let (engine, _) = Fake { remote_schema: Some(remote_schema(data_type)), ..Fake::of(sent(cell)) }.engine();
         assert_eq!(ask(&engine, &sql).await.unwrap().rows, [expected]);
     }
     for (data_type, cell) in [
@@ -183,7 +183,7 @@ async fn types_that_lose_nothing_are_cast() {
         (DataType::Float64, Cell::Int((1 << 53) + 1)),
         (DataType::Boolean, Cell::Int(1)),
     ] {
-        let (engine, log) = Fake { announced: Some(announced(data_type)), ..Fake::of(sent(cell)) }.engine();
+        let (engine, log) = Fake { remote_schema: Some(remote_schema(data_type)), ..Fake::of(sent(cell)) }.engine();
         let error = refused(&engine, &sql).await;
         assert_eq!(error.code(), "changed-type");
         let text = error.to_string();
@@ -193,7 +193,7 @@ async fn types_that_lose_nothing_are_cast() {
     }
 }
 
-/// Every column of every span, read live and from a store that took the same arrivals.
+/// Every column of every span, read live and from a store that took the same batches.
 #[tokio::test]
 async fn rows_are_those_of_a_store() {
     let origin = Origin { source: "arize", project: PROJECT.to_owned(), force_project: true };
@@ -220,19 +220,19 @@ async fn rows_are_those_of_a_store() {
     let engine = StoreEngine::default().open(store.snapshot().await.unwrap()).await.unwrap();
     let stored =
         engine.prepare("SELECT * EXCLUDE (\"tree.depth\") FROM spans", &Params::new()).await.unwrap().remove(0);
-    let announced: Vec<Field> = stored
+    let remote_schema: Vec<Field> = stored
         .schema()
         .fields()
         .iter()
         .map(|field| Field::new(field.name(), field.data_type().clone(), true))
         .collect();
-    let names: Vec<String> = announced
+    let names: Vec<String> = remote_schema
         .iter()
         .filter(|field| !field.name().starts_with("tree."))
         .map(|field| format!("\"{}\"", field.name()))
         .collect();
     assert!(names.len() > 60, "{names:?}");
-    engine.register_source(Arc::new(Fake { announced: Some(Schema::new(announced)), ..Fake::of(arrivals) }));
+    engine.register_source(Arc::new(Fake { remote_schema: Some(Schema::new(remote_schema)), ..Fake::of(arrivals) }));
     // Some spans of the generator come twice, which only a store makes one.
     let once = "span_id IN (SELECT span_id FROM arize.\"my-project\" WHERE start_time > '2020-01-01'
                             GROUP BY span_id HAVING count(*) = 1) AND start_time > '2020-01-01'";

@@ -49,9 +49,9 @@ fn asked(request: &ExportRequest) -> String {
 async fn live_and_stored_traces_are_the_same() {
     let batches = traces(40);
     let stored = concat_batches(&batches[0].schema(), &batches).unwrap();
-    let stored = spanql::model::arrival::convert_batch(
+    let stored = spanql::model::ingest::convert_batch(
         &stored,
-        &spanql::model::arrival::Origin { source: "arize", project: "my-project".into(), force_project: true },
+        &spanql::model::ingest::Origin { source: "arize", project: "my-project".into(), force_project: true },
     )
     .unwrap()
     .batch;

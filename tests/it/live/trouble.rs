@@ -169,8 +169,9 @@ async fn planners_share_a_question() {
 
 #[tokio::test]
 async fn an_empty_project_is_an_empty_table() {
-    for announced in [Schema::empty(), Schema::new(vec![Field::new("start_time", DataType::Int64, true)])] {
-        let (engine, _) = Fake { announced: Some(announced), announces_more: Some(0), ..Fake::default() }.engine();
+    for remote_schema in [Schema::empty(), Schema::new(vec![Field::new("start_time", DataType::Int64, true)])] {
+        let (engine, _) =
+            Fake { remote_schema: Some(remote_schema), announces_more: Some(0), ..Fake::default() }.engine();
         let answer = ask(&engine, &format!("SELECT name, attributes.x FROM arize.\"my-project\" WHERE {FROM}")).await;
         let answer = answer.unwrap();
         assert!(answer.rows.is_empty() && answer.remarks.is_empty(), "{answer:?}");

@@ -10,8 +10,8 @@ use datafusion::arrow::json::ReaderBuilder;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
 use spanql::engine::{Engine, EngineConfig, Relation, StoreEngine};
-use spanql::model::arrival::{ArrivalBuilder, Origin};
 use spanql::model::columns::{spans_schema, timestamp_type};
+use spanql::model::ingest::{IngestBuilder, Origin};
 use spanql::store::{Progress, Store};
 
 const SPANS: &str = include_str!("spans.jsonl");
@@ -129,13 +129,13 @@ pub(super) async fn nested_engine() -> Engine {
 }
 
 async fn store_engine(spans: &str) -> Engine {
-    let mut arrival = ArrivalBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
+    let mut builder = IngestBuilder::new(Origin { source: "file", project: "shop".to_owned(), force_project: false });
     for line in spans.lines() {
-        arrival.push_json(line).unwrap();
+        builder.push_json(line).unwrap();
     }
     let store = Store::open("memory://").unwrap();
     let mut import = store.begin();
-    import.push(&arrival.finish().unwrap().unwrap()).unwrap();
+    import.push(&builder.finish().unwrap().unwrap()).unwrap();
     store.commit(import, "import", &Progress::default()).await.unwrap();
     StoreEngine::default().open(store.snapshot().await.unwrap()).await.unwrap()
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::arize::parse;
-use crate::{Names, Unknown, all_of, any_of, contains, sample};
+use crate::{Names, Unknown, all_of, any_of, contains, testing};
 use spanql_model::columns::{spans_schema, timestamp_type};
 
 fn schema() -> SchemaRef {
@@ -314,7 +314,7 @@ fn arrived(rows: &RecordBatch) -> RecordBatch {
 
 fn loses_nothing(conditions: &[Expr], rows: &RecordBatch) -> Result<(), TestCaseError> {
     let here = arrived(rows);
-    let Some(truths) = sample::truths(&all_of(conditions.to_vec()), &here) else { return Ok(()) };
+    let Some(truths) = testing::truths(&all_of(conditions.to_vec()), &here) else { return Ok(()) };
     let asks = asked(conditions, &rows.schema());
     for (row, _) in truths.into_iter().enumerate().filter(|(_, truth)| *truth == Some(true)) {
         for hostile in HOSTILE {
@@ -329,21 +329,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
-    fn no_row_is_lost(condition in sample::condition(), rows in sample::rows()) {
+    fn no_row_is_lost(condition in testing::condition(), rows in testing::rows()) {
         loses_nothing(std::slice::from_ref(&condition), &rows)?;
     }
 
     #[test]
-    fn no_row_is_lost_of_what_the_optimizer_leaves(condition in sample::condition(), rows in sample::rows()) {
-        if let Some(conditions) = sample::optimized(&condition, &arrived(&rows)) {
+    fn no_row_is_lost_of_what_the_optimizer_leaves(condition in testing::condition(), rows in testing::rows()) {
+        if let Some(conditions) = testing::optimized(&condition, &arrived(&rows)) {
             loses_nothing(&conditions, &rows)?;
         }
     }
 
     #[test]
-    fn what_is_said_is_read_by_our_own_reader(condition in sample::condition()) {
+    fn what_is_said_is_read_by_our_own_reader(condition in testing::condition()) {
         let rest = BTreeMap::new();
-        let schema = sample::schema();
+        let schema = testing::schema();
         if let Some(text) = narrow(&[condition], &schema) {
             let names = Names::new(&schema, &rest, Unknown::Error);
             prop_assert!(parse(&text, &names).is_ok(), "{}", text);

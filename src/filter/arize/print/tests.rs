@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::arize::parse;
-use crate::{Names, Unknown, sample};
+use crate::{Names, Unknown, testing};
 use spanql_model::columns::spans_schema;
 
 fn read(text: &str, schema: &Schema) -> Expr {
@@ -52,7 +52,7 @@ fn texts_come_back() {
         let once = read(text, &schema());
         let said = print(std::slice::from_ref(&once), &schema());
         assert!(said.is_exact(), "{text}: {:?}", said.rest);
-        assert_eq!(read(&said.said.unwrap(), &schema()), once, "{text}");
+        assert_eq!(read(&said.translated.unwrap(), &schema()), once, "{text}");
     }
 }
 
@@ -73,7 +73,7 @@ fn written_in_the_shortest_form() {
         ),
     ] {
         let said = print(std::slice::from_ref(&condition), &schema());
-        assert_eq!((said.said.as_deref(), said.rest.len()), (Some(expected), 0), "{condition}");
+        assert_eq!((said.translated.as_deref(), said.rest.len()), (Some(expected), 0), "{condition}");
     }
 }
 
@@ -101,11 +101,11 @@ fn what_cannot_be_said_is_left_whole() {
         name().eq(lit("x".repeat(MAX_BYTES))),
     ] {
         let said = print(std::slice::from_ref(&condition), &schema());
-        assert_eq!((said.said, said.rest), (None, vec![condition]));
+        assert_eq!((said.translated, said.rest), (None, vec![condition]));
     }
     let conditions = [name().eq(lit("a")).and(lit(false)), lit(true)];
     let said = print(&conditions, &schema());
-    assert_eq!((said.said.as_deref(), said.rest), (Some("name = 'a'"), vec![lit(false)]));
+    assert_eq!((said.translated.as_deref(), said.rest), (Some("name = 'a'"), vec![lit(false)]));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn within_the_limits_of_the_reader() {
     };
     for levels in [1, 2, 50, 99, 100, 101, 102, 103, 110] {
         let said = print(&[nested(levels)], &schema());
-        if let Some(text) = &said.said {
+        if let Some(text) = &said.translated {
             read(text, &schema());
         }
         assert_eq!(said.is_exact(), levels <= 100, "{levels}");
@@ -126,7 +126,7 @@ fn within_the_limits_of_the_reader() {
     let terms = |count: usize| all_of((0..count).map(|i| ident("latency_ms").gt(lit(i as i64))).collect());
     let said = print(&[terms(3_000)], &schema());
     assert_eq!(said.rest.len(), 3_000 - (MAX_TERMS - 1));
-    read(&said.said.unwrap(), &schema());
+    read(&said.translated.unwrap(), &schema());
 }
 
 /// Equalities joined by OR are read as IN, which alone tells the zeros apart.
@@ -144,19 +144,19 @@ fn same_rows(conditions: &[Expr], rows: &RecordBatch) -> Result<(), TestCaseErro
     if whole.to_string().contains("Float64(-0)") {
         return Ok(());
     }
-    let Some(expected) = sample::truths(&whole, rows) else { return Ok(()) };
+    let Some(expected) = testing::truths(&whole, rows) else { return Ok(()) };
     let said = print(conditions, &rows.schema());
-    let mut parts: Vec<Expr> = said.said.as_deref().map(|text| read(text, &rows.schema())).into_iter().collect();
+    let mut parts: Vec<Expr> = said.translated.as_deref().map(|text| read(text, &rows.schema())).into_iter().collect();
     let exact = said.is_exact();
     parts.extend(said.rest);
-    let found = sample::truths(&all_of(parts), rows);
-    prop_assert!(found.is_some(), "{:?}", said.said);
+    let found = testing::truths(&all_of(parts), rows);
+    prop_assert!(found.is_some(), "{:?}", said.translated);
     let found = found.unwrap_or_default();
     if exact {
-        prop_assert_eq!(&found, &expected, "{:?}", said.said);
+        prop_assert_eq!(&found, &expected, "{:?}", said.translated);
     }
     let fulfilled = |truths: &[Option<bool>]| truths.iter().map(|truth| *truth == Some(true)).collect::<Vec<_>>();
-    prop_assert_eq!(fulfilled(&found), fulfilled(&expected), "{:?}", said.said);
+    prop_assert_eq!(fulfilled(&found), fulfilled(&expected), "{:?}", said.translated);
     Ok(())
 }
 
@@ -164,13 +164,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
-    fn meaning_is_kept_through_the_text(condition in sample::condition(), rows in sample::rows()) {
+    fn meaning_is_kept_through_the_text(condition in testing::condition(), rows in testing::rows()) {
         same_rows(std::slice::from_ref(&condition), &rows)?;
     }
 
     #[test]
-    fn meaning_is_kept_of_what_the_optimizer_leaves(condition in sample::condition(), rows in sample::rows()) {
-        if let Some(conditions) = sample::optimized(&condition, &rows) {
+    fn meaning_is_kept_of_what_the_optimizer_leaves(condition in testing::condition(), rows in testing::rows()) {
+        if let Some(conditions) = testing::optimized(&condition, &rows) {
             same_rows(&conditions, &rows)?;
         }
     }

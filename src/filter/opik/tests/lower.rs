@@ -284,6 +284,6 @@ fn many_clauses_over_many_columns_are_quick() {
     let started = std::time::Instant::now();
     let oql = parse_over(&text, Entity::Spans, &schema, Unknown::Error).unwrap();
     let said = print(&[oql.expr], Entity::Spans, &schema);
-    assert_eq!((said.said.unwrap().len(), said.rest.len()), (1_000, 0));
+    assert_eq!((said.translated.unwrap().len(), said.rest.len()), (1_000, 0));
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }

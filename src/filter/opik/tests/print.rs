@@ -8,7 +8,7 @@ use datafusion_functions::string::expr_fn::lower;
 use super::support::{batch, integers, numbers, parse_over, rows_where, text, times};
 use crate::opik::values::{self, time_literal};
 use crate::opik::{Clause, Entity, compile, print};
-use crate::{Said, Unknown, contains};
+use crate::{Translated, Unknown, contains};
 
 fn column(name: &str) -> Expr {
     Expr::Column(datafusion_common::Column::new_unqualified(name))
@@ -179,13 +179,13 @@ fn like(text: &str, pattern: &str) -> bool {
     }
 }
 
-fn said(condition: Expr, schema: &Schema) -> Said<Vec<Clause>> {
+fn said(condition: Expr, schema: &Schema) -> Translated<Vec<Clause>> {
     print(&[condition], Entity::Spans, schema)
 }
 
 /// The clauses of what is said, as `field.key operator value`, with `~` in front where more has to be checked.
-fn in_short(said: &Said<Vec<Clause>>) -> String {
-    let clauses = said.said.iter().flatten().map(|clause| {
+fn in_short(said: &Translated<Vec<Clause>>) -> String {
+    let clauses = said.translated.iter().flatten().map(|clause| {
         let key = if clause.key.is_empty() { String::new() } else { format!(".{}", clause.key) };
         format!("{}{key} {} {}", clause.field, clause.operator, clause.value).trim_end().to_owned()
     });
@@ -281,10 +281,10 @@ fn what_is_said_leaves_out_no_row() {
 }
 
 /// That every row which fulfils a condition passes the server, and, where that is exact, no other.
-fn check(said: &Said<Vec<Clause>>, condition: Expr, rows: &RecordBatch, label: &str) {
+fn check(said: &Translated<Vec<Clause>>, condition: Expr, rows: &RecordBatch, label: &str) {
     let wanted = rows_where(rows, "spans", condition);
     for row in 0..rows.num_rows() {
-        let through = said.said.iter().flatten().all(|clause| server_lets_through(clause, rows, row));
+        let through = said.translated.iter().flatten().all(|clause| server_lets_through(clause, rows, row));
         let is_wanted = wanted.contains(&(row as i64));
         assert!(through || !is_wanted, "{label} leaves out row {row}: {}", in_short(said));
         assert!(!said.is_exact() || through == is_wanted, "{label} lets row {row} through: {}", in_short(said));
@@ -345,7 +345,7 @@ fn oql_comes_back() {
         let condition = parse_over(oql, Entity::Spans, &rows.schema(), Unknown::Error).unwrap().expr;
         let said = said(condition.clone(), &rows.schema());
         let clauses = compile(oql, Entity::Spans).unwrap();
-        assert_eq!(said, Said { said: clauses, rest: vec![] }, "{oql}");
+        assert_eq!(said, Translated { translated: clauses, rest: vec![] }, "{oql}");
         check(&said, condition, &rows, oql);
     }
 }
@@ -403,5 +403,8 @@ fn traces_and_threads() {
     }
     // A span's columns are not those of its trace.
     let name = col("name").eq(lit("x"));
-    assert_eq!(print(std::slice::from_ref(&name), Entity::Traces, &schema), Said { said: None, rest: vec![name] });
+    assert_eq!(
+        print(std::slice::from_ref(&name), Entity::Traces, &schema),
+        Translated { translated: None, rest: vec![name] }
+    );
 }

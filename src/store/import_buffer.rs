@@ -1,0 +1,258 @@
+//! Spans waiting to be merged: kept by arrival, known by trace, handed out in partitions of whole traces.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampNanosecondType;
+use indexmap::{Equivalent, IndexMap};
+
+use super::error::{Result, StoreError};
+use super::open_columns::type_of;
+use super::packed::{PACKED, add_packed_types, pack};
+use super::sizes::row_sizes;
+use super::spill::{IN_MEMORY, Slot, Spill};
+use spanql_model::columns;
+use spanql_model::types::OpenType;
+
+/// Rows of one partition that wait together before they are put aside.
+const PARTITION_BUFFER: usize = 4 << 20;
+/// Rows of all partitions together.
+const ALL_BUFFERS: usize = 96 << 20;
+
+/// A trace's key inside an [`ImportBuffer`].
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TraceKey {
+    pub(crate) project: u32,
+    pub(crate) trace_id: Box<str>,
+}
+
+#[derive(Hash)]
+struct KeyRef<'a> {
+    project: u32,
+    trace_id: &'a str,
+}
+
+impl Equivalent<TraceKey> for KeyRef<'_> {
+    fn equivalent(&self, key: &TraceKey) -> bool {
+        self.project == key.project && *self.trace_id == *key.trace_id
+    }
+}
+
+/// What is known of a trace's waiting rows.
+#[derive(Debug, Default)]
+pub(crate) struct PendingTrace {
+    /// Earliest start among the rows, ns.
+    pub(crate) start: Option<i64>,
+    pub(crate) rows: u64,
+    /// About how many bytes they take in memory.
+    pub(crate) bytes: u64,
+}
+
+struct Stored {
+    slot: Slot,
+    traces: Vec<u32>,
+}
+
+/// Spans waiting to be merged.
+pub(crate) struct ImportBuffer {
+    spill: Spill,
+    spill_dir: PathBuf,
+    batches: Vec<Stored>,
+    pub(crate) projects: Vec<String>,
+    pub(crate) traces: IndexMap<TraceKey, PendingTrace>,
+    /// Open columns that have a value, with their united types.
+    pub(crate) columns: BTreeMap<String, OpenType>,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+impl ImportBuffer {
+    pub(crate) fn new(spill_dir: PathBuf) -> Self {
+        Self::with_memory(spill_dir, IN_MEMORY)
+    }
+
+    /// A buffer that keeps fewer or more bytes of what waits in memory.
+    pub(crate) fn with_memory(spill_dir: PathBuf, in_memory: usize) -> Self {
+        Self {
+            spill: Spill::new(spill_dir.clone(), in_memory),
+            spill_dir,
+            batches: Vec::new(),
+            projects: Vec::new(),
+            traces: IndexMap::new(),
+            columns: BTreeMap::new(),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes a normalized batch; rows of later batches, and later rows of one, came later.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        add_packed_types(&batch, &mut self.columns);
+        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+            if columns::canonical(field.name()).is_none()
+                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
+                && let Some(seen) = type_of(array.as_ref())
+            {
+                match self.columns.get_mut(field.name()) {
+                    Some(united) => *united = united.unite(seen),
+                    None => drop(self.columns.insert(field.name().clone(), seen)),
+                }
+            }
+        }
+        let batch = pack(batch)?;
+        let missing = |name: &str| StoreError::Ingest(format!("column {name} is missing"));
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
+        let project = column(columns::PROJECT)?.as_string::<i32>();
+        let trace_id = column(columns::TRACE_ID)?.as_string::<i32>();
+        let start = batch.column_by_name(columns::START_TIME).map(|c| c.as_primitive::<TimestampNanosecondType>());
+        let sizes = row_sizes(&batch);
+        let mut traces = Vec::with_capacity(batch.num_rows());
+        let mut project_number = (String::new(), u32::MAX);
+        for (row, size) in sizes.iter().enumerate() {
+            if project_number.1 == u32::MAX || project_number.0 != project.value(row) {
+                project_number = (project.value(row).to_owned(), self.project_number(project.value(row)));
+            }
+            let key = KeyRef { project: project_number.1, trace_id: trace_id.value(row) };
+            let index = match self.traces.get_index_of(&key) {
+                Some(index) => index,
+                None => {
+                    let key = TraceKey { project: key.project, trace_id: key.trace_id.into() };
+                    self.traces.insert_full(key, PendingTrace::default()).0
+                }
+            };
+            let pending = &mut self.traces[index];
+            pending.rows += 1;
+            pending.bytes += size;
+            if let Some(start) = start.filter(|start| start.is_valid(row)) {
+                let start = start.value(row);
+                pending.start = Some(pending.start.map_or(start, |earliest| earliest.min(start)));
+            }
+            let index = u32::try_from(index).map_err(|_| StoreError::Ingest("more than 2^32 traces".into()))?;
+            traces.push(index);
+        }
+        self.rows += batch.num_rows() as u64;
+        self.bytes += sizes.iter().sum::<u64>();
+        let slot = self.spill.push(batch)?;
+        self.batches.push(Stored { slot, traces });
+        Ok(())
+    }
+
+    fn project_number(&mut self, name: &str) -> u32 {
+        let found = self.projects.iter().position(|known| known == name);
+        found.unwrap_or_else(|| {
+            self.projects.push(name.to_owned());
+            self.projects.len() - 1
+        }) as u32
+    }
+
+    /// Hands out the rows of each partition in order of arrival.
+    ///
+    /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
+    pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
+        let batches = self.batches.iter().map(|stored| {
+            let parts: Vec<u32> = stored.traces.iter().map(|&trace| assign[trace as usize]).collect();
+            (&stored.slot, parts)
+        });
+        hand_out(Spill::new(self.spill_dir.clone(), IN_MEMORY), batches, count)
+    }
+}
+
+/// The partition of rows that are left out.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// Hands out the rows of batches to partitions, whose numbers come with each batch, in the order of the rows.
+pub(super) fn hand_out<'a>(
+    mut spill: Spill,
+    batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
+    count: usize,
+) -> Result<Vec<Vec<Slot>>> {
+    let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
+    let mut buffers: Vec<(Vec<RecordBatch>, usize)> = vec![(Vec::new(), 0); count];
+    let mut buffered = 0;
+    for (slot, numbers) in batches {
+        let wanted = rows_by_partition(&numbers);
+        if wanted.is_empty() {
+            continue;
+        }
+        let batch = slot.load()?;
+        for (part, rows) in wanted {
+            let rows = if rows.len() == batch.num_rows() {
+                batch.clone()
+            } else {
+                let rows = UInt32Array::from(rows);
+                drop_empty(take_record_batch(&batch, &rows).map_err(StoreError::arrow("partitioning spans"))?)
+            };
+            let size = rows.get_array_memory_size();
+            let (pending, pending_size) = &mut buffers[part as usize];
+            pending.push(rows);
+            *pending_size += size;
+            buffered += size;
+            if *pending_size > PARTITION_BUFFER {
+                buffered -= *pending_size;
+                flush(&mut spill, &mut buffers[part as usize], &mut parts[part as usize])?;
+            }
+        }
+        if buffered > ALL_BUFFERS {
+            for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
+                flush(&mut spill, buffer, part)?;
+            }
+            buffered = 0;
+        }
+    }
+    for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
+        flush(&mut spill, buffer, part)?;
+    }
+    Ok(parts)
+}
+
+fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut Vec<Slot>) -> Result<()> {
+    let (batches, _) = std::mem::take(buffer);
+    // Small pieces of one schema are joined: thousands of tiny slots would cost more than the rows.
+    let mut batches = batches.into_iter().peekable();
+    while let Some(first) = batches.next() {
+        let mut alike = vec![first];
+        while let Some(next) = batches.next_if(|next| next.schema() == alike[0].schema()) {
+            alike.push(next);
+        }
+        let joined = if alike.len() == 1 {
+            alike.swap_remove(0)
+        } else {
+            let schema = alike[0].schema();
+            arrow::compute::concat_batches(&schema, &alike).map_err(StoreError::arrow("partitioning spans"))?
+        };
+        part.push(spill.push(joined)?);
+    }
+    Ok(())
+}
+
+/// Row numbers by partition, in row order.
+fn rows_by_partition(numbers: &[u32]) -> Vec<(u32, Vec<u32>)> {
+    let mut parts: Vec<(u32, Vec<u32>)> = Vec::new();
+    let mut slots: std::collections::HashMap<u32, usize> = std::collections::HashMap::new();
+    for (row, &part) in numbers.iter().enumerate() {
+        if part == NOWHERE {
+            continue;
+        }
+        let slot = *slots.entry(part).or_insert_with(|| {
+            parts.push((part, Vec::new()));
+            parts.len() - 1
+        });
+        parts[slot].1.push(row as u32);
+    }
+    parts
+}
+
+/// Leaves out columns without a value: a partition has often few of the columns of its import.
+fn drop_empty(batch: RecordBatch) -> RecordBatch {
+    let keep: Vec<usize> =
+        (0..batch.num_columns()).filter(|&i| batch.column(i).null_count() < batch.num_rows()).collect();
+    if keep.len() == batch.num_columns() {
+        return batch;
+    }
+    batch.project(&keep).unwrap_or(batch)
+}

@@ -1,0 +1,197 @@
+//! Statistics of segments: one small JSON file each, with the checksums of its two Parquet files and facts about its columns.
+//!
+//! Parquet files carry no checksum of their own, so each is summed in blocks and every read checks the blocks it
+//! touches: a flipped bit is an error that names the file, never an answer.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Result, StoreError};
+use super::location::StoreLocation;
+use super::manifest::Segment;
+use spanql_model::types::OpenType;
+
+/// Bytes a checksum covers.
+const BLOCK: u64 = 256 * 1024;
+
+/// What is known of a segment beside its rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SegmentStats {
+    pub(crate) spans: BlockSums,
+    pub(crate) traces: BlockSums,
+    /// Columns that hold a value, with how many rows do and one example.
+    pub columns: BTreeMap<String, ColumnFacts>,
+    /// The same for keys that live in `attributes.rest`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub rest: BTreeMap<String, ColumnFacts>,
+    /// Sums of its traces that are null because no Int64 holds them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub too_large: Vec<TooLarge>,
+}
+
+/// A sum of a trace that is null in `traces` because no Int64 holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooLarge {
+    /// Id of the trace.
+    pub trace_id: String,
+    /// Name of the column of `traces`.
+    pub column: String,
+}
+
+/// Facts about one column of one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    /// Type of the values, for open columns.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open: Option<OpenType>,
+    /// Rows that have a value.
+    pub filled: u64,
+    /// The first value in row order as text, cut to a few dozen characters.
+    pub example: String,
+    /// All values, sorted, of a column of texts that has few and short ones; empty for every other column.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub values: Vec<String>,
+}
+
+/// CRC-32 of each block of a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct BlockSums(Arc<[u32]>);
+
+impl From<BlockSums> for String {
+    fn from(sums: BlockSums) -> Self {
+        sums.0.iter().map(|sum| format!("{sum:08x}")).collect()
+    }
+}
+
+impl TryFrom<String> for BlockSums {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let bytes = text.as_bytes();
+        let parse = |chunk: &[u8]| {
+            let digits = std::str::from_utf8(chunk).map_err(|error| error.to_string())?;
+            u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
+        };
+        if !bytes.len().is_multiple_of(8) {
+            return Err("checksums are cut".into());
+        }
+        Ok(Self(bytes.chunks(8).map(parse).collect::<std::result::Result<_, _>>()?))
+    }
+}
+
+impl BlockSums {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.chunks(BLOCK as usize).map(crc32fast::hash).collect())
+    }
+}
+
+/// The sums of a file of which more is still written.
+#[derive(Debug, Default)]
+pub(crate) struct BlockSummer {
+    done: Vec<u32>,
+    /// The block that is not full, and the bytes in it.
+    last: crc32fast::Hasher,
+    filled: usize,
+}
+
+impl BlockSummer {
+    pub(crate) fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK as usize - self.filled));
+            self.last.update(now);
+            self.filled += now.len();
+            if self.filled == BLOCK as usize {
+                self.done.push(std::mem::take(&mut self.last).finalize());
+                self.filled = 0;
+            }
+            bytes = rest;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> BlockSums {
+        if self.filled > 0 {
+            self.done.push(self.last.finalize());
+        }
+        BlockSums(self.done.into())
+    }
+}
+
+impl SegmentStats {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| StoreError::Internal(format!("card does not encode: {error}")))
+    }
+
+    pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Self> {
+        let file = segment.stats_file();
+        let bytes = location.read(&file).await?;
+        if crc32fast::hash(&bytes) != segment.stats_crc32 {
+            return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
+    }
+}
+
+/// A Parquet file of a segment, read with every block checked.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckedFile {
+    pub(crate) location: StoreLocation,
+    pub(crate) file: String,
+    pub(crate) size: u64,
+    pub(crate) sums: BlockSums,
+}
+
+impl CheckedFile {
+    /// The whole file.
+    pub(crate) async fn bytes(&self) -> Result<Bytes> {
+        self.range(0..self.size).await
+    }
+
+    /// A range of the file.
+    pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.end > self.size || range.start > range.end {
+            return Err(StoreError::damaged(&self.file, format!("it points at bytes {range:?} of {}", self.size)));
+        }
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let first = range.start / BLOCK;
+        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.size);
+        let bytes = self.location.read_range(&self.file, blocks.clone()).await?;
+        self.check(first as usize, blocks.end - blocks.start, &bytes)?;
+        let start = (range.start - blocks.start) as usize;
+        Ok(bytes.slice(start..start + (range.end - range.start) as usize))
+    }
+
+    /// Several ranges, read together where they lie close.
+    pub(crate) async fn ranges(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let Some(start) = ranges.iter().map(|range| range.start).min() else { return Ok(Vec::new()) };
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or(start);
+        let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        if end - start <= wanted + 4 * BLOCK {
+            let bytes = self.range(start..end).await?;
+            return Ok(ranges
+                .iter()
+                .map(|range| bytes.slice((range.start - start) as usize..(range.end - start) as usize))
+                .collect());
+        }
+        futures::future::try_join_all(ranges.into_iter().map(|range| self.range(range))).await
+    }
+
+    fn check(&self, first: usize, expected: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 != expected {
+            return Err(StoreError::damaged(&self.file, format!("cut: {} bytes where {expected} were", bytes.len())));
+        }
+        for (number, block) in bytes.chunks(BLOCK as usize).enumerate() {
+            if self.sums.0.get(first + number) != Some(&crc32fast::hash(block)) {
+                let at = (first + number) as u64 * BLOCK;
+                return Err(StoreError::damaged(&self.file, format!("checksum does not match at byte {at}")));
+            }
+        }
+        Ok(())
+    }
+}
