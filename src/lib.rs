@@ -108,7 +108,7 @@ pub mod engine {
 pub mod filter {
     #[doc(inline)]
     pub use spanql_filter::{
-        Filter, FilterError, Language, Named, Names, Said, TranslateError, Translation, Unknown, all_of, any_of,
+        Filter, FilterError, Language, Named, Names, TranslateError, Translated, Translation, Unknown, all_of, any_of,
         conjuncts, translate,
     };
 
@@ -151,7 +151,7 @@ pub mod model {
     pub mod ingest {
         #[doc(inline)]
         pub use spanql_model::ingest::{
-            Change, ChangeCounts, Converted, IngestBuilder, Key, Misfit, Origin, SOURCES, convert_batch,
+            Change, ChangeCounts, Converted, IngestBuilder, Key, Origin, RowError, SOURCES, convert_batch,
             convert_batch_strictly, span_schema,
         };
     }
@@ -196,7 +196,7 @@ pub mod model {
 pub mod output {
     #[doc(inline)]
     pub use spanql_output::{
-        Error, Focus, Format, Options, ResultWriter, SessionJson, SessionView, ViewOptions, Written, Zone,
+        Error, Focus, Format, Options, ResultWriter, SessionJson, SessionView, ViewOptions, WriteSummary, Zone,
         escape_terminal, trace_columns, write_trace, write_trace_json,
     };
 }
@@ -225,9 +225,9 @@ pub mod sources {
 pub mod store {
     #[doc(inline)]
     pub use spanql_store::{
-        Card, ColumnFacts, Committed, Compacted, Counts, FileRef, Gap, Import, Ledger, Manifest, Place, Progress,
-        Projection, Pull, PullKey, Result, Segment, SegmentReader, Segments, Slice, Snapshot, Status, Store,
-        StoreError, TooLarge, Vacuumed, Version, Which, Why, default_location,
+        ColumnFacts, Committed, Compacted, Counts, FileRef, Import, Ledger, Manifest, MissingRange, MissingReason,
+        Progress, Projection, Pull, PullKey, Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments,
+        Slice, Snapshot, Status, Store, StoreError, StoreLocation, TooLarge, Vacuumed, Version, default_location,
     };
 }
 

@@ -165,11 +165,11 @@ fn read_arize(text: &str) {
     let schema = arrow::datatypes::Schema::new(fields);
     sql::print(&filter.expr).unwrap();
     let _ = arize::narrow(&conditions, &schema);
-    let said = arize::print(&conditions, &schema);
-    if let Some(said) = said.said.filter(|said| said.len() <= MAX_BYTES) {
-        let again = arize::parse(&said, &names).unwrap_or_else(|error| panic!("{}", error.report()));
-        let twice = arize::print(&conjuncts(again.expr), &schema).said;
-        assert_eq!(twice.as_deref(), Some(said.as_str()), "written, read and written again");
+    let printed = arize::print(&conditions, &schema);
+    if let Some(text) = printed.translated.filter(|text| text.len() <= MAX_BYTES) {
+        let again = arize::parse(&text, &names).unwrap_or_else(|error| panic!("{}", error.report()));
+        let twice = arize::print(&conjuncts(again.expr), &schema).translated;
+        assert_eq!(twice.as_deref(), Some(text.as_str()), "written, read and written again");
     }
 }
 
