@@ -35,6 +35,7 @@ mod prepared;
 mod remote;
 mod resolve;
 mod rows;
+mod scan;
 mod session;
 mod single_input;
 mod spill;

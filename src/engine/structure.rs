@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::TableType;
@@ -23,6 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::remote::around;
 use super::rows::{over_columns, physical};
 use super::tables::SegmentsTable;
+use crate::scan::scan_by;
 use exec::{StructureExec, Tree};
 use spanql_filter::pattern::Pattern;
 use spanql_filter::{columns as columns_of, with_stack};
@@ -85,7 +85,6 @@ impl StructureTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for StructureTable {
     fn schema(&self) -> SchemaRef {
         self.spans.schema()
@@ -99,7 +98,11 @@ impl TableProvider for StructureTable {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
+    scan_by!(StructureTable::plan_scan);
+}
+
+impl StructureTable {
+    async fn plan_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,

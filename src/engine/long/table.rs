@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema};
@@ -22,6 +21,7 @@ use super::exec::ExpandExec;
 use super::reads::Names;
 use super::source::{Made, Possible};
 use super::{lists, messages, repeats, scores};
+use crate::scan::scan_by;
 use crate::tables::SegmentsTable;
 use spanql_model::columns::{PROJECT, TRACE_ID};
 
@@ -109,7 +109,6 @@ fn is_on(condition: &Expr, columns: &[&str]) -> bool {
     !used.is_empty() && used.iter().all(|column| columns.contains(&column.name.as_str())) && !condition.is_volatile()
 }
 
-#[async_trait]
 impl TableProvider for LongTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -129,7 +128,11 @@ impl TableProvider for LongTable {
         Ok(filters.iter().map(support).collect())
     }
 
-    async fn scan(
+    scan_by!(LongTable::plan_scan);
+}
+
+impl LongTable {
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Result};
@@ -18,6 +17,7 @@ use super::requested::requested;
 use super::scan::{RemoteScanExec, title};
 use super::window::{Bounds, Chosen, Start};
 use crate::derived::{Reading, absent_name, read_open_name};
+use crate::scan::scan_by;
 use spanql_model::derived::holders;
 use spanql_model::nearest::as_typed;
 use spanql_sources::{ExportRequest, SpanSource, Window, remote_table_schema};
@@ -118,7 +118,6 @@ fn unqualified(filter: Expr) -> Result<Expr> {
     filter.transform(bare).data()
 }
 
-#[async_trait]
 impl TableProvider for RemoteTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -132,7 +131,11 @@ impl TableProvider for RemoteTable {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
+    scan_by!(RemoteTable::plan_scan);
+}
+
+impl RemoteTable {
+    async fn plan_scan(
         &self,
         _: &dyn Session,
         projection: Option<&Vec<usize>>,

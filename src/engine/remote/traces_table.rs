@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DFSchema, Result, TableReference};
@@ -18,6 +17,7 @@ use super::table::RemoteTable;
 use super::traces::{TracesWhereExec, trace_id};
 use super::window::Bounds;
 use crate::derived::with_open_names;
+use crate::scan::scan_by;
 use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::{all_of, any_of, columns};
 use spanql_model::columns::{START_TIME, TRACE_ID};
@@ -82,7 +82,6 @@ pub(crate) fn around(filters: &[Expr]) -> Vec<Expr> {
     Bounds::of(filters).widened(AROUND).conditions()
 }
 
-#[async_trait]
 impl TableProvider for TracesWhereTable {
     fn schema(&self) -> SchemaRef {
         self.remote.schema()
@@ -96,7 +95,11 @@ impl TableProvider for TracesWhereTable {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
+    scan_by!(TracesWhereTable::plan_scan);
+}
+
+impl TracesWhereTable {
+    async fn plan_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::{MemTable, TableType};
@@ -13,6 +12,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::scan::scan_by;
 use spanql_model::columns as model;
 use spanql_model::types::OpenType;
 use spanql_store::{Snapshot, StoreError};
@@ -43,7 +43,6 @@ impl ColumnsTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for ColumnsTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -53,7 +52,11 @@ impl TableProvider for ColumnsTable {
         TableType::Base
     }
 
-    async fn scan(
+    scan_by!(ColumnsTable::plan_scan);
+}
+
+impl ColumnsTable {
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,

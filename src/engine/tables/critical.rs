@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
 use arrow::compute::{concat_batches, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::TableType;
@@ -19,6 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{StreamExt, stream};
 
+use crate::scan::scan_by;
 use crate::single_input::single_input;
 use crate::subplan::create_subplan;
 use spanql_model::columns::{self, timestamp_type};
@@ -88,7 +88,6 @@ impl CriticalPathTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for CriticalPathTable {
     fn schema(&self) -> SchemaRef {
         schema()
@@ -98,7 +97,11 @@ impl TableProvider for CriticalPathTable {
         TableType::Temporary
     }
 
-    async fn scan(
+    scan_by!(CriticalPathTable::plan_scan);
+}
+
+impl CriticalPathTable {
+    async fn plan_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,

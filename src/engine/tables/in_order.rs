@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, Result, internal_err};
@@ -23,6 +22,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 
+use crate::scan::scan_by;
 use crate::single_input::single_input;
 use crate::subplan::create_subplan;
 
@@ -73,7 +73,6 @@ impl InOrderTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for InOrderTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -87,7 +86,11 @@ impl TableProvider for InOrderTable {
         Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
     }
 
-    async fn scan(
+    scan_by!(InOrderTable::plan_scan);
+}
+
+impl InOrderTable {
+    async fn plan_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,

@@ -6,7 +6,6 @@ use arrow::array::{
     ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::{MemTable, TableType};
@@ -14,6 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::scan::scan_by;
 use spanql_store::{Pull, Snapshot};
 
 const MILLISECOND: i64 = 1_000_000;
@@ -65,7 +65,6 @@ impl PullsTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for PullsTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -75,7 +74,11 @@ impl TableProvider for PullsTable {
         TableType::Base
     }
 
-    async fn scan(
+    scan_by!(PullsTable::plan_scan);
+}
+
+impl PullsTable {
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,

@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
@@ -24,6 +23,7 @@ use futures::{StreamExt, stream};
 use super::SegmentsTable;
 use super::pull_history::PullHistory;
 use super::tally::{Counts, Key, Pause, Tally};
+use crate::scan::scan_by;
 use crate::single_input::single_input;
 use spanql_model::columns::timestamp_type;
 use spanql_store::Snapshot;
@@ -77,7 +77,6 @@ impl QualityTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for QualityTable {
     fn schema(&self) -> SchemaRef {
         schema()
@@ -87,7 +86,11 @@ impl TableProvider for QualityTable {
         TableType::Base
     }
 
-    async fn scan(
+    scan_by!(QualityTable::plan_scan);
+}
+
+impl QualityTable {
+    async fn plan_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
@@ -21,6 +20,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 
 use super::adapt::WideningAdapterFactory;
 use super::prune::may_match;
+use crate::scan::scan_by;
 use spanql_model::columns;
 use spanql_store::{Segment, SegmentFile, Segments, Snapshot};
 use spanql_trace::traces_schema;
@@ -98,7 +98,6 @@ impl SegmentsTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for SegmentsTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -112,7 +111,11 @@ impl TableProvider for SegmentsTable {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
+    scan_by!(SegmentsTable::plan_scan);
+}
+
+impl SegmentsTable {
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,

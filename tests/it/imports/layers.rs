@@ -64,3 +64,20 @@ fn crates_that_need_no_datafusion_build_without_it() {
         assert!(!packages.contains("datafusion"), "{member} depends on datafusion");
     }
 }
+
+/// Two versions of these would be compiled twice, and their types would not fit together.
+const ONCE: [&str; 8] = ["arrow", "parquet", "datafusion", "object_store", "tonic", "prost", "sqlparser", "hyper"];
+
+#[test]
+fn large_dependencies_are_there_once() {
+    let lock: toml::Table = std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    for name in ONCE {
+        let found: Vec<&str> = packages
+            .iter()
+            .filter(|package| package["name"].as_str() == Some(name))
+            .filter_map(|package| package["version"].as_str())
+            .collect();
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+    }
+}
