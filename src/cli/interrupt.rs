@@ -65,3 +65,20 @@ impl Interrupts {
         }
     }
 }
+
+/// Waits so long for work that was told to stop. The time is measured on a thread of its own: timers of the runtime stand
+/// still while queries keep all of its threads busy.
+pub(super) async fn wait_at_most<T>(time: Duration, work: impl Future<Output = T>) {
+    let (over, is_over) = tokio::sync::oneshot::channel::<()>();
+    let wait = move || {
+        std::thread::sleep(time);
+        drop(over);
+    };
+    if std::thread::Builder::new().name("spanql-timer".to_owned()).spawn(wait).is_err() {
+        return;
+    }
+    tokio::select! {
+        _ = work => {}
+        _ = is_over => {}
+    }
+}

@@ -1,6 +1,6 @@
 //! A real pseudo-terminal with the shell in it: keys go in, and what is on the screen is looked at.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -69,7 +69,13 @@ impl Terminal {
         let shown = Arc::clone(&seen);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(read @ 1..) = output.read(&mut bytes) {
+            loop {
+                let read = match output.read(&mut bytes) {
+                    Ok(read @ 1..) => read,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    // The last process that held the terminal has ended.
+                    Ok(0) | Err(_) => return,
+                };
                 let mut seen = shown.lock().unwrap();
                 seen.screen.process(&bytes[..read]);
                 seen.bytes.extend_from_slice(&bytes[..read]);
@@ -127,6 +133,8 @@ impl Terminal {
         let began = Instant::now();
         let before = self.screen().matches(text).count();
         while self.screen().matches(text).count() == before {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the shell has ended with {ended:?}:\n{}", self.screen());
             assert!(began.elapsed() < PATIENCE, "{text} does not come:\n{}", self.screen());
             self.press(CTRL_C);
             std::thread::sleep(Duration::from_millis(700));

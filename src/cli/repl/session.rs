@@ -10,7 +10,7 @@ use super::words::gather;
 use crate::cli::args::{RemoteOptions, ReplArguments};
 use crate::cli::context::{Context, counted};
 use crate::cli::failure::Failure;
-use crate::cli::interrupt::Interrupts;
+use crate::cli::interrupt::{Interrupts, wait_at_most};
 use crate::cli::pager::Pager;
 use crate::cli::query::{Answer, STACK};
 use crate::cli::target::Screen;
@@ -296,7 +296,7 @@ impl Session {
                     if let Some(stop) = stop.take() {
                         stop.send(()).unwrap_or_default();
                     }
-                    drop(tokio::time::timeout(GRACE, &mut is_done).await);
+                    wait_at_most(GRACE, &mut is_done).await;
                     return Ok(());
                 }
                 () = interrupts.pressed() => {
@@ -309,7 +309,7 @@ impl Session {
                         // Work that has just ended needs no stop.
                         stop.send(()).unwrap_or_default();
                     }
-                    drop(tokio::time::timeout(GRACE, &mut is_done).await);
+                    wait_at_most(GRACE, &mut is_done).await;
                     return Err(Failure::Interrupted.into());
                 }
             }
