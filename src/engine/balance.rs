@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 use datafusion::optimizer::optimizer::ApplyOrder;
-use datafusion::optimizer::utils::NamePreserver;
 use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr as PhysicalBinaryExpr;
@@ -19,6 +18,8 @@ use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+
+use super::tree_node::{expr_down, physical_plan_up, plan_up, with_names};
 
 /// Chains up to this depth stay as they are; a balanced tree of all terms the limits allow is far below.
 const MAX_DEPTH: usize = 32;
@@ -78,7 +79,7 @@ fn balanced<T>(mut terms: Vec<T>, join: impl Fn(T, T) -> T) -> Option<T> {
 
 /// Makes a chain that is too deep a balanced tree.
 pub(super) fn balance(expr: Expr) -> Result<Transformed<Expr>> {
-    expr.transform_down(|expr| {
+    expr_down(expr, &mut |expr| {
         let chain = match &expr {
             Expr::BinaryExpr(BinaryExpr { op: op @ (Operator::And | Operator::Or), .. }) => *op,
             _ => return Ok(Transformed::no(expr)),
@@ -93,11 +94,7 @@ pub(super) fn balance(expr: Expr) -> Result<Transformed<Expr>> {
 }
 
 fn balance_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(balance(expr)?.update_data(|expr| name.restore(expr)))
-    })
+    with_names(plan, &mut balance)
 }
 
 impl AnalyzerRule for BalanceChains {
@@ -106,7 +103,7 @@ impl AnalyzerRule for BalanceChains {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(balance_node).map(|balanced| balanced.data)
+        plan_up(plan, &mut balance_node).map(|balanced| balanced.data)
     }
 }
 
@@ -138,7 +135,7 @@ impl PhysicalOptimizerRule for BalanceChains {
     }
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let balanced = plan.transform_up(|node| match node.downcast_ref::<FilterExec>() {
+        let balanced = physical_plan_up(plan, &mut |node| match node.downcast_ref::<FilterExec>() {
             Some(filter) => {
                 let terms: Vec<Arc<dyn PhysicalExpr>> =
                     split_conjunction(filter.predicate()).into_iter().cloned().collect();

@@ -7,8 +7,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Join, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::utils::NamePreserver;
 
+use super::tree_node::{plan_up, with_names};
 use spanql_filter::compare::{compare_mixed_types, pair, pair_as_text};
 
 /// Rewrites all comparisons in a plan, ahead of DataFusion's coercion.
@@ -21,7 +21,7 @@ impl AnalyzerRule for MixedComparison {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(rewrite_node).map(|rewritten| rewritten.data)
+        plan_up(plan, &mut rewrite_node).map(|rewritten| rewritten.data)
     }
 }
 
@@ -59,10 +59,6 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         }
         other => other,
     };
-    let names = NamePreserver::new(&plan);
-    let rewritten = plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(compare_mixed_types(expr, &schema)?.update_data(|expr| name.restore(expr)))
-    })?;
+    let rewritten = with_names(plan, &mut |expr| compare_mixed_types(expr, &schema))?;
     if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
 }

@@ -45,6 +45,7 @@ mod structure;
 mod subplan;
 mod table_functions;
 mod tables;
+mod tree_node;
 mod zeros;
 
 pub use catalog::{Relation, TableFunction};

@@ -2,17 +2,17 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, cast};
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::utils::NamePreserver;
 
 use super::functions::bounded::{Limit, joined};
 use super::functions::checked::{checked, checked_negative};
+use super::tree_node::{expr_up, plan_up, with_names};
 
 /// Differences of counts as signed numbers, ahead of DataFusion's coercion: two ranks or lengths are unsigned there, and
 /// so would be what lies between them.
@@ -46,14 +46,9 @@ impl AnalyzerRule for CheckedArithmetic {
 }
 
 fn rewrite(plan: LogicalPlan, each: impl Fn(Expr, &DFSchema) -> Transformed<Expr>) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|node| {
+    let rewritten = plan_up(plan, &mut |node| {
         let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        let rewritten = node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let expr = expr.transform_up(|expr| Ok(each(expr, &schema)))?;
-            Ok(expr.update_data(|expr| name.restore(expr)))
-        })?;
+        let rewritten = with_names(node, &mut |expr| expr_up(expr, &mut |expr| Ok(each(expr, &schema))))?;
         if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
     })?;
     Ok(rewritten.data)

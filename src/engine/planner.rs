@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::source_as_provider;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -32,6 +32,7 @@ use super::stop::Stops;
 use super::structure::StructureTable;
 use super::table_functions::{self, FunctionRows, FunctionTable};
 use super::tables::{self, QualityTable, SegmentsTable};
+use super::tree_node::{each_expr_of, each_plan};
 
 /// A statement's logical plan, and the session it was made in.
 pub(super) struct Planned {
@@ -210,15 +211,10 @@ fn add_new(notes: &mut Vec<String>, more: Vec<String>) {
 /// The size of the largest constant in a plan, in bytes: operators hold it once for every row of a batch.
 fn largest_constant(plan: &LogicalPlan) -> Result<usize, DataFusionError> {
     let mut largest = 0;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|part| {
-                if let Expr::Literal(value, _) = part {
-                    largest = largest.max(value.size());
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
+    each_expr_of(plan, &mut |expr| {
+        if let Expr::Literal(value, _) = expr {
+            largest = largest.max(value.size());
+        }
     })?;
     Ok(largest)
 }
@@ -226,7 +222,7 @@ fn largest_constant(plan: &LogicalPlan) -> Result<usize, DataFusionError> {
 /// Whether running a plan changes nothing, neither data nor the session.
 fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
     let mut read_only = true;
-    plan.apply_with_subqueries(|node| {
+    each_plan(plan, &mut |node| {
         let writes = matches!(
             node,
             LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_)
@@ -241,7 +237,7 @@ fn is_read_only(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
 /// because none can match rests on them, too.
 fn reads_segments(plan: &LogicalPlan) -> Result<bool, DataFusionError> {
     let mut reads = false;
-    plan.apply_with_subqueries(|node| {
+    each_plan(plan, &mut |node| {
         match node {
             LogicalPlan::Explain(_) => return Ok(TreeNodeRecursion::Jump),
             LogicalPlan::TableScan(scan) => {

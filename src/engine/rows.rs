@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::ExecutionProps;
@@ -20,6 +20,7 @@ use super::EngineError;
 use super::balance::balance;
 use super::derived::{Reading, read_name};
 use super::remote::requested;
+use super::tree_node::expr_up;
 use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::{columns as columns_of, sql, with_stack};
 use spanql_model::columns;
@@ -126,7 +127,7 @@ fn compile(condition: &Expr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
 /// null.
 pub(super) fn over_columns(condition: Expr, schema: &Schema, rest: &BTreeMap<String, DataType>) -> Result<Expr> {
     // From the top down, what a name is read from would be read in its turn.
-    condition.transform_up(|expr| read(expr, schema, rest)).data()
+    expr_up(condition, &mut |expr| read(expr, schema, rest)).data()
 }
 
 /// A condition over columns, as it is evaluated: text is compared with numbers as SQL does.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::ColumnarValue;
@@ -21,6 +21,8 @@ use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
+
+use super::tree_node::physical_plan_up;
 
 /// Counts how often all statements of an engine were stopped.
 pub(super) type Stops = Arc<AtomicU64>;
@@ -58,7 +60,7 @@ pub(super) fn run(
 ) -> Result<SendableRecordBatchStream> {
     let began = stops.load(Ordering::Relaxed);
     let stop = Arc::new(Stop { stops: Arc::clone(stops), began, dropped: AtomicBool::new(false) });
-    let wrapped = plan.transform_up(|plan| {
+    let wrapped = physical_plan_up(plan, &mut |plan| {
         if !plan.name().ends_with("JoinExec") {
             return Ok(Transformed::no(plan));
         }

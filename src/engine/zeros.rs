@@ -3,7 +3,7 @@
 //! What a table holds has one zero: spans are stored so. What a statement computes may have two; it gets one where it
 //! becomes a column, a key or a side of a comparison.
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
@@ -13,9 +13,9 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::utils::NamePreserver;
 
 use super::functions::zero::{ONE_ZERO, one_zero};
+use super::tree_node::{expr_up, plan_up, with_names};
 use spanql_filter::numbers::{AS_NUMBER, TEXT_TO_NUMBER};
 
 /// Gives computed floats one zero, after DataFusion's coercion.
@@ -28,9 +28,8 @@ impl AnalyzerRule for OneZero {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|node| {
+        let rewritten = plan_up(plan, &mut |node| {
             let schema = merge_schema(&node.inputs());
-            let names = NamePreserver::new(&node);
             let keys = matches!(
                 node,
                 LogicalPlan::Projection(_)
@@ -41,11 +40,9 @@ impl AnalyzerRule for OneZero {
                     | LogicalPlan::Join(_)
                     | LogicalPlan::Values(_)
             );
-            let rewritten = node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let inside = expr.transform_up(|expr| Ok(sides(expr, &schema)))?;
-                let whole = if keys { inside.transform_data(|expr| Ok(key(expr, &schema)))? } else { inside };
-                Ok(whole.update_data(|expr| name.restore(expr)))
+            let rewritten = with_names(node, &mut |expr| {
+                let inside = expr_up(expr, &mut |expr| Ok(sides(expr, &schema)))?;
+                if keys { inside.transform_data(|expr| Ok(key(expr, &schema))) } else { Ok(inside) }
             })?;
             if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
         })?;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, lit};
 
 use super::table::{MATCHING, SESSIONS, TRACES, Table, column, named, scan, trace_ids, typed, view};
+use crate::tree_node::{each_expr, expr_up};
 use spanql_filter::compare::compare_mixed_types;
 use spanql_filter::opik::AnySpan;
 use spanql_model::columns::{PROJECT, SPAN_ID, TRACE_ID};
@@ -24,7 +25,7 @@ impl Table {
         condition: &Expr,
         any_span: &[AnySpan],
     ) -> DataFusionResult<(Arc<dyn TableProvider>, Vec<String>)> {
-        let of_root = own_columns(condition)?;
+        let of_root = own_columns(condition);
         let any = any_span.iter().flat_map(|any| spanql_filter::columns(&any.expr));
         let (spans, notes) = self.with(of_root.iter().cloned().chain(any))?;
         let mut rows = scan(TRACES, summaries)?;
@@ -37,7 +38,7 @@ impl Table {
             rows = rows.join(roots, JoinType::Left, (left, right), None)?;
         }
         // Columns without a table are the root's.
-        let condition = condition.clone().transform_up(|expr| {
+        let condition = expr_up(condition.clone(), &mut |expr| {
             Ok(match expr {
                 Expr::Column(Column { relation: None, name, .. }) => Transformed::yes(Expr::Column(named(ROOT, &name))),
                 other => Transformed::no(other),
@@ -94,13 +95,12 @@ fn matched(negated: bool) -> JoinType {
 }
 
 /// The names of the columns that are not qualified.
-fn own_columns(condition: &Expr) -> DataFusionResult<BTreeSet<String>> {
+fn own_columns(condition: &Expr) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    condition.apply(|node| {
+    each_expr(condition, &mut |node| {
         if let Expr::Column(Column { relation: None, name, .. }) = node {
             names.insert(name.clone());
         }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(names)
+    });
+    names
 }

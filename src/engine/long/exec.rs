@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -27,6 +27,7 @@ use super::reads::Reads;
 use super::source::{Expand, Made, Source};
 use crate::per_trace::{Traces, whole_traces};
 use crate::single_input::single_input;
+use crate::tree_node::physical_expr_up;
 
 /// Makes rows of spans into rows of a table, batch by batch, in the order of the spans.
 ///
@@ -65,7 +66,7 @@ impl ExpandExec {
     fn of_spans(&self, filter: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         let (columns, pushed) = (self.table.columns(), self.table.pushed(self.whole_traces));
         let spans = self.input.schema();
-        let renamed = |expr: Arc<dyn PhysicalExpr>| {
+        physical_expr_up(filter, &mut |expr| {
             let Some(column) = expr.downcast_ref::<Column>() else { return Ok(Transformed::no(expr)) };
             let cell = columns.iter().find(|(name, _)| *name == column.name() && pushed.contains(name));
             let found = match cell {
@@ -75,8 +76,8 @@ impl ExpandExec {
             let of_spans: Arc<dyn PhysicalExpr> =
                 Arc::new(found.unwrap_or_else(|| Column::new(column.name(), usize::MAX)));
             Ok(Transformed::yes(of_spans))
-        };
-        filter.transform(renamed).data()
+        })
+        .data()
     }
 
     /// The same over another input.

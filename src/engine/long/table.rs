@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
@@ -23,6 +23,7 @@ use super::source::{Made, Possible};
 use super::{lists, messages, repeats, scores};
 use crate::scan::scan_by;
 use crate::tables::SegmentsTable;
+use crate::tree_node::expr_up;
 use spanql_model::columns::{PROJECT, TRACE_ID};
 
 /// What a table is made from, where a store has any of it. `wanted` says of each column whether it is read; `possible`
@@ -60,7 +61,7 @@ impl LongTable {
     /// A condition on the table's own columns as one on those of spans.
     fn of_spans(&self, condition: &Expr) -> Result<Expr> {
         let columns = self.table.columns();
-        let renamed = |expr: Expr| {
+        expr_up(condition.clone(), &mut |expr| {
             let of = match &expr {
                 Expr::Column(column) => columns.iter().find(|(name, _)| *name == column.name),
                 _ => None,
@@ -69,8 +70,8 @@ impl LongTable {
                 Some((_, Cell::Of(name))) => Transformed::yes(Expr::Column(Column::new_unqualified(*name))),
                 _ => Transformed::no(expr),
             })
-        };
-        condition.clone().transform(renamed).data()
+        })
+        .data()
     }
 
     /// Which values of the constants may pass the conditions on them alone.
@@ -94,13 +95,13 @@ impl LongTable {
 
 /// A condition whose columns have no table before their names.
 fn bare(condition: Expr) -> Result<Expr> {
-    let rename = |expr: Expr| {
+    expr_up(condition, &mut |expr| {
         Ok(match expr {
             Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
             other => Transformed::no(other),
         })
-    };
-    condition.transform(rename).data()
+    })
+    .data()
 }
 
 /// Whether a condition is on some of these columns, and no others.

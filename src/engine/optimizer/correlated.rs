@@ -18,11 +18,12 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Subquery, Volatility, lit, scalar_subquery,
 };
 
+use crate::tree_node::expr_up;
 use spanql_filter::compare::compare_in_subquery;
 
 /// Rewrites the subqueries in an expression that can be said better, and refuses those that cannot be answered.
 pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    expr.transform_up(|expr| match expr {
+    expr_up(expr, &mut |expr| match expr {
         Expr::Exists(Exists { mut subquery, negated }) if looks_outside(&subquery.subquery) => {
             if is_one_row(&subquery.subquery) {
                 return Ok(Transformed::yes(lit(!negated)));

@@ -8,6 +8,8 @@ use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::AnalyzerRule;
 
+use crate::tree_node::plan_up;
+
 /// Computes keys of grouping sets that read no column ahead, so that a key is a column and can be null.
 #[derive(Debug)]
 pub(super) struct ConstantKeys;
@@ -18,7 +20,7 @@ impl AnalyzerRule for ConstantKeys {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let computed = plan.transform_up_with_subqueries(|node| match node {
+        let computed = plan_up(plan, &mut |node| match node {
             LogicalPlan::Aggregate(aggregate) => computed_ahead(aggregate),
             other => Ok(Transformed::no(other)),
         });

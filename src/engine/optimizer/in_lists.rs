@@ -5,14 +5,15 @@
 //! where `x` is null and it matters that the answer is neither true nor false. So elements that are no constants are
 //! compared one by one, and outside conditions a list stands behind the question whether its value is null.
 
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{BinaryExpr, Cast, InList};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, lit, not, when};
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::utils::NamePreserver;
+
+use crate::tree_node::{each_expr_of, expr_up, plan_up, with_names};
 
 /// Keeps lists from being taken together where that changes an answer, behind the coercion of types.
 #[derive(Debug)]
@@ -28,22 +29,19 @@ impl AnalyzerRule for ThreeValuedLists {
         if count_lists(&plan)? < 2 {
             return Ok(plan);
         }
-        let rewritten = plan.transform_up_with_subqueries(|node| {
+        let rewritten = plan_up(plan, &mut |node| {
             let schema = merge_schema(&node.inputs());
-            let names = NamePreserver::new(&node);
             let condition = match &node {
                 LogicalPlan::Filter(filter) => Some(filter.predicate.clone()),
                 LogicalPlan::Join(join) => join.filter.clone(),
                 _ => None,
             };
-            node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = if condition.as_ref() == Some(&expr) {
-                    in_condition(expr, false, &schema)?
+            with_names(node, &mut |expr| {
+                if condition.as_ref() == Some(&expr) {
+                    in_condition(expr, false, &schema)
                 } else {
-                    expr.transform_up(|expr| outside_condition(expr, &schema))?
-                };
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
+                    expr_up(expr, &mut |expr| outside_condition(expr, &schema))
+                }
             })
         })?;
         Ok(rewritten.data)
@@ -53,14 +51,7 @@ impl AnalyzerRule for ThreeValuedLists {
 /// How many lists a plan has, and pairs of comparisons that DataFusion makes one of.
 fn count_lists(plan: &LogicalPlan) -> Result<usize> {
     let mut lists = 0;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                lists += usize::from(matches!(expr, Expr::InList(_)) || is_pair(expr));
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
+    each_expr_of(plan, &mut |expr| lists += usize::from(matches!(expr, Expr::InList(_)) || is_pair(expr)))?;
     Ok(lists)
 }
 
@@ -79,7 +70,7 @@ fn in_condition(expr: Expr, below_or: bool, schema: &DFSchema) -> Result<Transfo
                 let list = Expr::InList(InList { expr, list, negated: !negated });
                 Ok(Transformed::yes(in_condition(list, below_or, schema)?.data))
             }
-            inner => not(inner).transform_up(|expr| outside_condition(expr, schema)),
+            inner => expr_up(not(inner), &mut |expr| outside_condition(expr, schema)),
         },
         Expr::InList(list) if !list.expr.is_volatile() && (!list.negated || !below_or) => {
             let ours = |element: &Expr| is_constant(element) && !(list.negated && is_null(element));
@@ -88,7 +79,7 @@ fn in_condition(expr: Expr, below_or: bool, schema: &DFSchema) -> Result<Transfo
             }
             one_by_one(list, |list| Ok(Expr::InList(list))).map(Transformed::yes)
         }
-        other => other.transform_up(|expr| outside_condition(expr, schema)),
+        other => expr_up(other, &mut |expr| outside_condition(expr, schema)),
     }
 }
 

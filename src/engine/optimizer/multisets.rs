@@ -12,6 +12,8 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Distinct, Expr, ExprFunctionExt, Join, JoinType, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::AnalyzerRule;
 
+use crate::tree_node::plan_up;
+
 /// The number of a row among those that are equal.
 const NUMBER: &str = "__number";
 
@@ -25,7 +27,7 @@ impl AnalyzerRule for MultisetOperations {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let counted = plan.transform_up_with_subqueries(|node| match node {
+        let counted = plan_up(plan, &mut |node| match node {
             LogicalPlan::Join(join) if compares_multisets(&join) => numbered(join).map(Transformed::yes),
             other => Ok(Transformed::no(other)),
         });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -20,6 +20,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use crate::single_input::single_input;
+use crate::tree_node::physical_plan_up;
 
 /// DataFusion's pushdown of filters, kept from nodes in which names are ambiguous.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct UnambiguousPushdown(pub(super) Arc<dyn PhysicalOptimizerRule +
 impl PhysicalOptimizerRule for UnambiguousPushdown {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let mut barriers = false;
-        let guarded = plan.transform_up(|node| {
+        let guarded = physical_plan_up(plan, &mut |node| {
             if is_ambiguous(&node) {
                 barriers = true;
                 Ok(Transformed::yes(Arc::new(FilterBarrierExec::new(node)) as Arc<dyn ExecutionPlan>))
@@ -40,7 +41,7 @@ impl PhysicalOptimizerRule for UnambiguousPushdown {
         if !barriers {
             return Ok(pushed);
         }
-        let unguarded = pushed.transform_up(|node| match node.downcast_ref::<FilterBarrierExec>() {
+        let unguarded = physical_plan_up(pushed, &mut |node| match node.downcast_ref::<FilterBarrierExec>() {
             Some(barrier) => Ok(Transformed::yes(Arc::clone(&barrier.input))),
             None => Ok(Transformed::no(node)),
         });

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue, not_impl_err};
 use datafusion::config::ConfigOptions;
 use datafusion::functions_aggregate::expr_fn::count;
@@ -17,10 +17,9 @@ use datafusion::logical_expr::{
     Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, exists, lit, not, scalar_subquery, when,
 };
 use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::utils::NamePreserver;
 
 use super::correlated::settled;
-
+use crate::tree_node::{each_expr, expr_down, expr_up, plan_up, with_names};
 use spanql_filter::compare::compare_in_subquery;
 
 /// Rewrites the subqueries of IN and EXISTS in a plan, ahead of anything that compares types.
@@ -33,40 +32,28 @@ impl AnalyzerRule for ThreeValuedIn {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let settled = plan.transform_up_with_subqueries(|node| {
+        let settled = plan_up(plan, &mut |node| {
             let schema = merge_schema(&node.inputs());
-            with_names(node, |expr| settled(expr, &schema))
+            with_names(node, &mut |expr| settled(expr, &schema))
         });
-        settled?.data.transform_up_with_subqueries(rewrite_node).data()
+        plan_up(settled?.data, &mut rewrite_node).data()
     }
 }
 
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     match plan {
-        LogicalPlan::Filter(_) => with_names(plan, |expr| condition(expr, true, &schema)),
-        LogicalPlan::Projection(_) => with_names(plan, |expr| counted(expr, &schema)),
+        LogicalPlan::Filter(_) => with_names(plan, &mut |expr| condition(expr, true, &schema)),
+        LogicalPlan::Projection(_) => with_names(plan, &mut |expr| counted(expr, &schema)),
         LogicalPlan::Aggregate(_) => ahead_of_groups(plan),
         LogicalPlan::Join(join) if has_subqueries(&join) => ahead_of_join(join),
-        other => with_names(other, |expr| value(expr, &schema)),
+        other => with_names(other, &mut |expr| value(expr, &schema)),
     }
-}
-
-/// Rewrites the expressions of a node, which keep their names.
-fn with_names(
-    plan: LogicalPlan,
-    mut rewrite: impl FnMut(Expr) -> Result<Transformed<Expr>>,
-) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(rewrite(expr)?.update_data(|expr| name.restore(expr)))
-    })
 }
 
 /// Takes the subqueries out of an expression, each of them a column that is computed ahead.
 fn taken_out(expr: Expr, ahead: &mut Vec<(String, Expr)>, prefix: &str) -> Result<Transformed<Expr>> {
-    expr.transform_down(|expr| match expr {
+    expr_down(expr, &mut |expr| match expr {
         Expr::Exists(_) | Expr::InSubquery(_) => {
             let name = format!("{prefix}{}", ahead.len());
             ahead.push((name.clone(), expr));
@@ -91,15 +78,18 @@ fn with_answers(input: Arc<LogicalPlan>, subqueries: Vec<(String, Expr)>) -> Res
 /// Computes the subqueries in keys and aggregates row by row before there are groups.
 fn ahead_of_groups(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let mut ahead = vec![];
-    let rewritten = with_names(plan, |expr| taken_out(expr, &mut ahead, "__subquery_"))?;
+    let rewritten = with_names(plan, &mut |expr| taken_out(expr, &mut ahead, "__subquery_"))?;
     let LogicalPlan::Aggregate(mut aggregate) = rewritten.data else { return Ok(rewritten) };
     aggregate.input = with_answers(aggregate.input, ahead)?;
     Ok(Transformed::new_transformed(LogicalPlan::Aggregate(aggregate), rewritten.transformed))
 }
 
 fn has_subqueries(join: &Join) -> bool {
-    let is_subquery = |expr: &Expr| Ok(matches!(expr, Expr::Exists(_) | Expr::InSubquery(_)));
-    join.filter.as_ref().is_some_and(|filter| filter.exists(is_subquery).unwrap_or(false))
+    let mut found = false;
+    if let Some(filter) = &join.filter {
+        each_expr(filter, &mut |expr| found |= matches!(expr, Expr::Exists(_) | Expr::InSubquery(_)));
+    }
+    found
 }
 
 /// Computes the subqueries in ON for each row of the side that they look at, before the sides meet.
@@ -112,7 +102,7 @@ fn ahead_of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     let (mut left, mut right) = (vec![], vec![]);
     for (name, expr) in ahead {
         let mut columns = expr.column_refs().into_iter().cloned().collect::<Vec<_>>();
-        expr.apply(|expr| {
+        each_expr(&expr, &mut |expr| {
             if let Expr::Exists(Exists { subquery, .. }) | Expr::InSubquery(InSubquery { subquery, .. }) = expr {
                 let outer = subquery.outer_ref_columns.iter();
                 columns.extend(outer.filter_map(|expr| match expr {
@@ -120,8 +110,7 @@ fn ahead_of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
                     _ => None,
                 }));
             }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
+        });
         let all_in = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
         if all_in(&join.left) {
             left.push((name, expr));
@@ -178,7 +167,7 @@ fn has_null_aware_join(found: &InSubquery) -> bool {
 
 /// Rewrites every IN in an expression whose three values all count.
 fn value(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    expr.transform_up(|expr| match expr {
+    expr_up(expr, &mut |expr| match expr {
         Expr::InSubquery(found) => three_valued(found, schema),
         other => Ok(Transformed::no(other)),
     })
@@ -226,7 +215,7 @@ fn any_row(plan: LogicalPlan) -> Result<Arc<LogicalPlan>> {
 /// Says IN and EXISTS by the number of rows that there are.
 fn counted(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let rewritten = value(expr, schema)?;
-    let counted = rewritten.data.transform_up(|expr| {
+    let counted = expr_up(rewritten.data, &mut |expr| {
         let (plan, negated) = match expr {
             Expr::Exists(Exists { subquery, negated }) => (subquery.subquery.as_ref().clone(), negated),
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
@@ -247,7 +236,7 @@ fn counted(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 
 /// An expression as a subquery of its rows writes it.
 fn seen_from_inside(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    let outer = expr.transform_up(|expr| match expr {
+    let outer = expr_up(expr, &mut |expr| match expr {
         Expr::Column(column) => {
             let field = Arc::clone(schema.field_from_column(&column)?);
             Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))

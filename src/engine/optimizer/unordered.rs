@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -22,6 +22,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 
 use crate::single_input::single_input;
+use crate::tree_node::physical_plan_up;
 
 /// Puts a node that tells nothing of its rows under aggregates of grouping sets, and above unions.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct ForgetOrder;
 
 impl PhysicalOptimizerRule for ForgetOrder {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
+        physical_plan_up(plan, &mut |node| {
             if node.is::<UnionExec>() {
                 return Ok(Transformed::yes(Arc::new(UnorderedExec::new(node)) as Arc<dyn ExecutionPlan>));
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::EmissionType;
@@ -12,6 +12,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::scan::RemoteScanExec;
+use crate::tree_node::physical_plan_up;
 
 /// Takes out the exchanges that would hand the rows of a remote round to several partitions.
 ///
@@ -22,7 +23,7 @@ pub(crate) struct StraightFromRemote;
 
 impl PhysicalOptimizerRule for StraightFromRemote {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
+        physical_plan_up(plan, &mut |node| {
             let input = node
                 .downcast_ref::<RepartitionExec>()
                 .filter(|exchange| matches!(exchange.partitioning(), Partitioning::RoundRobinBatch(_)))

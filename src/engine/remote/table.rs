@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{Column, Result};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -18,6 +18,7 @@ use super::scan::{RemoteScanExec, title};
 use super::window::{Bounds, Chosen, Start};
 use crate::derived::{Reading, absent_name, read_open_name};
 use crate::scan::scan_by;
+use crate::tree_node::expr_up;
 use spanql_model::derived::holders;
 use spanql_model::nearest::as_typed;
 use spanql_sources::{ExportRequest, SpanSource, Window, remote_table_schema};
@@ -109,13 +110,13 @@ impl RemoteTable {
 
 /// The filter over columns without a table.
 fn unqualified(filter: Expr) -> Result<Expr> {
-    let bare = |expr| match expr {
+    expr_up(filter, &mut |expr| match expr {
         Expr::Column(Column { relation: Some(_), name, .. }) => {
             Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
         }
         other => Ok(Transformed::no(other)),
-    };
-    filter.transform(bare).data()
+    })
+    .data()
 }
 
 impl TableProvider for RemoteTable {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
@@ -13,6 +13,7 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
 
+use crate::tree_node::physical_expr_up;
 use spanql_store::floats_to_text;
 
 /// Adapts expressions over the table to a segment's own columns.
@@ -38,8 +39,7 @@ impl PhysicalExprAdapterFactory for WideningAdapterFactory {
 
 impl PhysicalExprAdapter for WideningAdapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-        let expr = self.inner.rewrite(expr)?;
-        expr.transform_up(|expr| {
+        physical_expr_up(self.inner.rewrite(expr)?, &mut |expr| {
             let column = expr.downcast_ref::<CastExpr>().and_then(|cast| cast.expr().downcast_ref::<Column>());
             let Some(column) = column.filter(|column| self.is_number_among_text(column.name())) else {
                 return Ok(Transformed::no(expr));
