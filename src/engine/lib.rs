@@ -46,6 +46,7 @@ mod subplan;
 mod table_functions;
 mod tables;
 mod tree_node;
+mod walk;
 mod zeros;
 
 pub use catalog::{Relation, TableFunction};

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::ControlFlow;
 
 use chrono::{DateTime, SecondsFormat};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    ValueWithSpan,
 };
 
 use super::error::EngineError;
+use super::walk::{Flow, WalkMut, walk_mut};
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,10 +206,8 @@ impl Binder<'_> {
     }
 }
 
-impl VisitorMut for Binder<'_> {
-    type Break = EngineError;
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+impl WalkMut for Binder<'_> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         if let Expr::InList { list, .. } = expr {
             let elements = |item: Expr| match self.elements(&item) {
                 Some(elements) => elements,
@@ -217,19 +215,19 @@ impl VisitorMut for Binder<'_> {
             };
             *list = std::mem::take(list).into_iter().flat_map(elements).collect();
         }
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         if let Expr::Value(value) = expr
             && let Value::Placeholder(placeholder) = &value.value
         {
             match self.bind(placeholder, value) {
                 Ok(literal) => *expr = literal,
-                Err(error) => return ControlFlow::Break(error),
+                Err(error) => return Flow::Break(error),
             }
         }
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 }
 
@@ -240,18 +238,14 @@ impl VisitorMut for Binder<'_> {
 /// When the statement names a parameter that is not given.
 pub(crate) fn bind_params(statement: &mut Statement, params: &Params) -> Result<(), EngineError> {
     let mut binder = Binder { params };
-    let flow = match statement {
-        Statement::Statement(statement) => statement.visit(&mut binder),
-        Statement::Explain(explain) => return bind_params(&mut explain.statement, params),
+    match statement {
+        Statement::Statement(statement) => walk_mut(statement, &mut binder),
+        Statement::Explain(explain) => bind_params(&mut explain.statement, params),
         Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => query.visit(&mut binder),
-            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+            CopyToSource::Query(query) => walk_mut(query, &mut binder),
+            CopyToSource::Relation(_) => Ok(()),
         },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
-    };
-    match flow {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
     }
 }
 

@@ -1,13 +1,12 @@
 //! The names in expressions, each replaced by what it means.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Value,
-    ValueWithSpan, VisitMut, VisitorMut, WindowType,
+    ValueWithSpan, VisitMut, WindowType,
 };
 
 use super::super::error::EngineError;
+use super::super::walk::{Flow, WalkMut, walk_mut};
 use super::Resolver;
 use super::ast::{call, empty_query, in_lower_case};
 use super::outputs::{Output, OutputUse, named};
@@ -36,10 +35,7 @@ impl Resolver<'_> {
         uses: OutputUse,
     ) -> Result<(), EngineError> {
         let mut walker = Walker { resolver: self, scopes, outputs, uses, inside: 0, queries: vec![] };
-        match node.visit(&mut walker) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
+        walk_mut(node, &mut walker)
     }
 
     /// Resolves the names in an expression over columns only.
@@ -136,10 +132,8 @@ impl Walker<'_, '_> {
     }
 }
 
-impl VisitorMut for Walker<'_, '_> {
-    type Break = EngineError;
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+impl WalkMut for Walker<'_, '_> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
             && !self.resolver.literals.contains_key(text)
         {
@@ -147,35 +141,35 @@ impl VisitorMut for Walker<'_, '_> {
         }
         self.function(expr);
         Self::access(expr);
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<EngineError> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         if let Expr::Function(function) = expr {
             let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
             self.inside -= usize::from(aggregate || function.over.is_some());
         }
         Self::numeric_aggregate(expr);
         match self.bare_function(expr).and_then(|()| self.name(expr)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
+            Ok(()) => Flow::Continue(()),
+            Err(error) => Flow::Break(error),
         }
     }
 
     // A subquery has scopes of its own: it is resolved as a whole, and its place left empty while the walk passes.
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
         if let Err(error) = self.resolver.query(query, self.scopes, false) {
-            return ControlFlow::Break(error);
+            return Flow::Break(error);
         }
         self.queries.push(std::mem::replace(query, empty_query()));
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<EngineError> {
+    fn post_visit_query(&mut self, query: &mut Query) -> Flow {
         if let Some(resolved) = self.queries.pop() {
             *query = resolved;
         }
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 }
 

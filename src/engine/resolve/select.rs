@@ -1,16 +1,16 @@
 //! One SELECT: its items and their names, and the clauses that may use these names.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, ExcludeSelectItem, Expr, Ident, ObjectName, OrderBy, RenameSelectItem, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
+    Distinct, ExcludeSelectItem, Expr, Ident, ObjectName, OrderBy, Query, RenameSelectItem, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::catalog::{Catalog, TableKey};
 use super::super::error::EngineError;
+use super::super::walk::{Flow, Walk, walk};
 use super::Resolver;
 use super::ast::quoted;
 use super::clauses::SelectOutput;
@@ -341,32 +341,31 @@ fn holds_groups(expr: &Expr, catalog: &Catalog<'_>) -> bool {
     struct Finder<'a> {
         catalog: &'a Catalog<'a>,
         depth: usize,
+        found: bool,
     }
-    impl Visitor for Finder<'_> {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &datafusion::sql::sqlparser::ast::Query) -> ControlFlow<()> {
+    impl Walk for Finder<'_> {
+        fn pre_visit_query(&mut self, _: &Query) -> Flow {
             self.depth += 1;
-            ControlFlow::Continue(())
+            Flow::Continue(())
         }
-        fn post_visit_query(&mut self, _: &datafusion::sql::sqlparser::ast::Query) -> ControlFlow<()> {
+        fn post_visit_query(&mut self, _: &Query) -> Flow {
             self.depth -= 1;
-            ControlFlow::Continue(())
+            Flow::Continue(())
         }
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Function(function) if self.depth == 0 => {
-                    let name =
-                        function.name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
-                    if function.over.is_some() || name.is_some_and(|name| self.catalog.is_aggregate(name)) {
-                        return ControlFlow::Break(());
-                    }
-                    ControlFlow::Continue(())
-                }
-                _ => ControlFlow::Continue(()),
+        fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
+            if let Expr::Function(function) = expr
+                && self.depth == 0
+            {
+                let name = function.name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
+                self.found |= function.over.is_some() || name.is_some_and(|name| self.catalog.is_aggregate(name));
             }
+            Flow::Continue(())
         }
     }
-    expr.visit(&mut Finder { catalog, depth: 0 }).is_break()
+    let mut finder = Finder { catalog, depth: 0, found: false };
+    // It never breaks off.
+    let _ = walk(expr, &mut finder);
+    finder.found
 }
 
 fn select_item(output: Output) -> SelectItem {

@@ -3,15 +3,14 @@
 //! DataFusion would have to carry both through one projection, and refuses two columns of one name. So
 //! `SELECT -x AS x FROM t ORDER BY x + 0` becomes `SELECT o AS x FROM (SELECT -x AS o, x + 0 AS s FROM t) ORDER BY s`.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    TableAlias, TableFactor, TableWithJoins, Visit, Visitor,
+    TableAlias, TableFactor, TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::walk::{Flow, Walk, walk};
 use super::ast::{empty_query, quoted};
 use super::outputs::Output;
 
@@ -66,7 +65,8 @@ fn hidden_name(index: usize) -> String {
 
 fn reads_a_shadowed_column(expr: &Expr, outputs: &[Output]) -> bool {
     let mut columns = Columns(vec![]);
-    let ControlFlow::Continue(()) = expr.visit(&mut columns);
+    // It never breaks off.
+    let _ = walk(expr, &mut columns);
     columns.0.iter().any(|column| {
         let name = column.last().map(|ident| &ident.value);
         outputs.iter().any(|output| {
@@ -78,14 +78,12 @@ fn reads_a_shadowed_column(expr: &Expr, outputs: &[Output]) -> bool {
 /// The columns of FROM that an expression reads.
 struct Columns(Vec<Vec<Ident>>);
 
-impl Visitor for Columns {
-    type Break = std::convert::Infallible;
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+impl Walk for Columns {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
         if let Expr::CompoundIdentifier(idents) = expr {
             self.0.push(idents.clone());
         }
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 }
 

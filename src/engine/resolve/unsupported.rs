@@ -3,35 +3,30 @@
 //! The grammar is that of many databases. What planning itself refuses with a clear word is left to it, except where
 //! the place in the text can be added here.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     ConnectByKind, Expr, ForClause, GroupByExpr, GroupByWithModifier, Join, LimitClause, LockType, OrderBy,
     OrderByKind, PipeOperator, Query, Select, SetExpr, Spanned, TableAlias, TableFactor, TableSampleKind,
-    TableSampleModifier, TableVersion, TableWithJoins, Visit, Visitor,
+    TableSampleModifier, TableVersion, TableWithJoins,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::super::error::EngineError;
 use super::super::parse::Words;
+use super::super::walk::{Flow, Walk, walk};
 
 /// Refuses a statement that has such a clause anywhere.
 pub(super) fn check(statement: &Statement, words: &Words) -> Result<(), EngineError> {
     let mut finder = Finder { words };
-    let found = match statement {
-        Statement::Statement(statement) => statement.visit(&mut finder),
-        Statement::Explain(explain) => return check(&explain.statement, words),
+    match statement {
+        Statement::Statement(statement) => walk(statement, &mut finder),
+        Statement::Explain(explain) => check(&explain.statement, words),
         Statement::CopyTo(copy) => match &copy.source {
-            CopyToSource::Query(query) => query.visit(&mut finder),
-            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+            CopyToSource::Query(query) => walk(query, &mut finder),
+            CopyToSource::Relation(_) => Ok(()),
         },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
-    };
-    match found {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
     }
 }
 
@@ -39,16 +34,14 @@ struct Finder<'a> {
     words: &'a Words,
 }
 
-type Found = ControlFlow<EngineError>;
-
 impl Finder<'_> {
     /// Refuses the clause if it is there. It stands where its `words` do, if they stand together only once.
-    fn refuse(&self, there: bool, what: &str, words: &[Keyword]) -> Found {
+    fn refuse(&self, there: bool, what: &str, words: &[Keyword]) -> Flow {
         if !there {
-            return ControlFlow::Continue(());
+            return Flow::Continue(());
         }
         let error = EngineError::new("not-supported", format!("{what} is not supported"));
-        ControlFlow::Break(match self.place(words) {
+        Flow::Break(match self.place(words) {
             Some(place) => error.at(place),
             None => error,
         })
@@ -66,7 +59,7 @@ impl Finder<'_> {
         places.next().is_none().then(|| first[0].1)
     }
 
-    fn order_by(&self, order_by: &OrderBy, of_select: bool) -> Found {
+    fn order_by(&self, order_by: &OrderBy, of_select: bool) -> Flow {
         self.refuse(order_by.interpolate.is_some(), "INTERPOLATE", &[Keyword::INTERPOLATE])?;
         match &order_by.kind {
             OrderByKind::All(_) => self.refuse(
@@ -80,7 +73,7 @@ impl Finder<'_> {
         }
     }
 
-    fn group_by(&self, group_by: &GroupByExpr) -> Found {
+    fn group_by(&self, group_by: &GroupByExpr) -> Flow {
         let (GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers)) = group_by;
         for modifier in modifiers {
             match modifier {
@@ -94,20 +87,20 @@ impl Finder<'_> {
                 }
             }
         }
-        ControlFlow::Continue(())
+        Flow::Continue(())
     }
 
-    fn joins(&self, from: &[TableWithJoins]) -> Found {
+    fn joins(&self, from: &[TableWithJoins]) -> Flow {
         from.iter().flat_map(|table| &table.joins).try_for_each(|join| self.join(join))
     }
 
-    fn join(&self, join: &Join) -> Found {
+    fn join(&self, join: &Join) -> Flow {
         self.refuse(join.global, "GLOBAL JOIN", &[Keyword::GLOBAL])
     }
 
-    fn sample(&self, sample: Option<&TableSampleKind>) -> Found {
+    fn sample(&self, sample: Option<&TableSampleKind>) -> Flow {
         let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample else {
-            return ControlFlow::Continue(());
+            return Flow::Continue(());
         };
         match sample.modifier {
             TableSampleModifier::Sample => self.refuse(true, "SAMPLE", &[Keyword::SAMPLE]),
@@ -115,8 +108,8 @@ impl Finder<'_> {
         }
     }
 
-    fn alias(&self, alias: Option<&TableAlias>) -> Found {
-        let Some(alias) = alias else { return ControlFlow::Continue(()) };
+    fn alias(&self, alias: Option<&TableAlias>) -> Flow {
+        let Some(alias) = alias else { return Flow::Continue(()) };
         // The grammar takes it for a name of the table.
         let is_final = !alias.explicit
             && alias.name.quote_style.is_none()
@@ -128,9 +121,9 @@ impl Finder<'_> {
         self.refuse(typed, "a type in the list of columns of a table", &[])
     }
 
-    fn version(&self, version: Option<&TableVersion>) -> Found {
+    fn version(&self, version: Option<&TableVersion>) -> Flow {
         match version {
-            None => ControlFlow::Continue(()),
+            None => Flow::Continue(()),
             Some(TableVersion::ForSystemTimeAsOf(_)) => {
                 self.refuse(true, "FOR SYSTEM_TIME", &[Keyword::FOR, Keyword::SYSTEM_TIME])
             }
@@ -144,7 +137,7 @@ impl Finder<'_> {
         }
     }
 
-    fn pipe(&self, operator: &PipeOperator) -> Found {
+    fn pipe(&self, operator: &PipeOperator) -> Flow {
         match operator {
             PipeOperator::Aggregate { full_table_exprs, group_by_expr } => {
                 let ordered = full_table_exprs
@@ -154,15 +147,13 @@ impl Finder<'_> {
                 self.refuse(ordered, "an order inside AGGREGATE", &[])
             }
             PipeOperator::Join(join) => self.join(join),
-            _ => ControlFlow::Continue(()),
+            _ => Flow::Continue(()),
         }
     }
 }
 
-impl Visitor for Finder<'_> {
-    type Break = EngineError;
-
-    fn pre_visit_query(&mut self, query: &Query) -> Found {
+impl Walk for Finder<'_> {
+    fn pre_visit_query(&mut self, query: &Query) -> Flow {
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             self.refuse(cte.from.is_some(), "FROM behind a query of WITH", &[])?;
         }
@@ -190,7 +181,7 @@ impl Visitor for Finder<'_> {
         query.pipe_operators.iter().try_for_each(|operator| self.pipe(operator))
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> Found {
+    fn pre_visit_select(&mut self, select: &Select) -> Flow {
         self.refuse(select.select_modifiers.as_ref().is_some_and(|set| set.is_any_set()), "a modifier of SELECT", &[])?;
         self.refuse(select.top.is_some(), "TOP", &[Keyword::TOP])?;
         // Behind a `*` it belongs to the `*`; here it stands behind the last item.
@@ -216,7 +207,7 @@ impl Visitor for Finder<'_> {
         self.joins(&select.from)
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Found {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
         match factor {
             TableFactor::Table {
                 name: _,
@@ -235,7 +226,7 @@ impl Visitor for Finder<'_> {
                 self.refuse(settings, "SETTINGS", &[Keyword::SETTINGS])?;
                 if let Some(hint) = with_hints.first() {
                     let error = EngineError::new("not-supported", "a hint WITH (…) behind a table is not supported");
-                    return ControlFlow::Break(error.at_span(hint.span()));
+                    return Flow::Break(error.at_span(hint.span()));
                 }
                 self.version(version.as_ref())?;
                 self.refuse(*with_ordinality, "WITH ORDINALITY", &[Keyword::WITH, Keyword::ORDINALITY])?;
@@ -260,11 +251,11 @@ impl Visitor for Finder<'_> {
                 self.alias(alias.as_ref())?;
                 table_with_joins.joins.iter().try_for_each(|join| self.join(join))
             }
-            _ => ControlFlow::Continue(()),
+            _ => Flow::Continue(()),
         }
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> Found {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
         let range = matches!(expr, Expr::Interval(interval) if interval.last_field.is_some());
         self.refuse(range, "INTERVAL … TO …", &[Keyword::INTERVAL])?;
         self.refuse(matches!(expr, Expr::Collate { .. }), "COLLATE", &[Keyword::COLLATE])
