@@ -36,7 +36,12 @@ mod stdout {
 }
 
 /// Memory is freed by other threads than those that took it, which leaves most of it with the system's allocator: pulls
-/// needed four times as much. What was freed goes back to the system soon.
+/// needed four times as much.
 #[cfg(unix)]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What was freed goes back to the system soon: imports take much, and a store often holds little at the end.
+#[cfg(unix)]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8; 36] = b"dirty_decay_ms:200,muzzy_decay_ms:0\0";
