@@ -129,14 +129,8 @@ fn set(context: &Context, arguments: ConfigSet) -> anyhow::Result<()> {
         _ => ask(&arguments.key, key.is_secret())?,
     };
     let edited = config::set(&environment, &key, &value)?;
-    print_change(
-        context,
-        &edited,
-        &key,
-        &profile,
-        &arguments.key,
-        if edited.changed { "is set" } else { "was so already" },
-    );
+    let what = if edited.changed { "is set" } else { "was so already" };
+    print_change(context, &edited, &key, &profile, &arguments.key, what);
     // Where another place says something else, this one says it for nobody.
     let counts = FoundArize::find(&environment, Some(&profile)).ok().filter(|_| key.is_of_arize());
     let shown = counts.and_then(|found| found.shown().into_iter().find(|setting| setting.name == key.name()));
@@ -152,14 +146,8 @@ fn unset(context: &Context, arguments: ConfigUnset) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let (key, profile) = key(&environment, &arguments.key, arguments.profile.as_deref())?;
     let edited = config::unset(&environment, &key)?;
-    print_change(
-        context,
-        &edited,
-        &key,
-        &profile,
-        &arguments.key,
-        if edited.changed { "is not set any more" } else { "was not set" },
-    );
+    let what = if edited.changed { "is not set any more" } else { "was not set" };
+    print_change(context, &edited, &key, &profile, &arguments.key, what);
     Ok(())
 }
 

@@ -1,5 +1,14 @@
 //! The one method of a `TableProvider` that waits.
 
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::future::BoxFuture;
+
+/// What `TableProvider::scan` gives.
+pub(crate) type ScanFuture<'a> = BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>>;
+
 /// `TableProvider::scan` by an inherent `async fn` of the same arguments: `scan_by!(SomeTable::plan_scan);`.
 ///
 /// What `async_trait` makes of an `async fn` bounds its lifetimes. Under such bounds the compiler remembers nothing it has
@@ -13,10 +22,7 @@ macro_rules! scan_by {
             projection: Option<&'life2 Vec<usize>>,
             filters: &'life3 [datafusion::logical_expr::Expr],
             limit: Option<usize>,
-        ) -> futures::future::BoxFuture<
-            'async_trait,
-            datafusion::common::Result<std::sync::Arc<dyn datafusion::physical_plan::ExecutionPlan>>,
-        >
+        ) -> $crate::scan::ScanFuture<'async_trait>
         where
             'life0: 'async_trait,
             'life1: 'async_trait,
@@ -30,10 +36,7 @@ macro_rules! scan_by {
                 projection: Option<&'a Vec<usize>>,
                 filters: &'a [datafusion::logical_expr::Expr],
                 limit: Option<usize>,
-            ) -> futures::future::BoxFuture<
-                'a,
-                datafusion::common::Result<std::sync::Arc<dyn datafusion::physical_plan::ExecutionPlan>>,
-            > {
+            ) -> $crate::scan::ScanFuture<'a> {
                 Box::pin(table.$method(session, projection, filters, limit))
             }
             boxed(self, session, projection, filters, limit)

@@ -13,19 +13,22 @@ use datafusion::optimizer::utils::NamePreserver;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
+/// What a rewrite makes of a node, and whether that is another one.
+type Rewritten<T> = Result<Transformed<T>>;
+
 /// Rewrites the nodes of a plan and of its subqueries, inputs first.
 pub(crate) fn plan_up(
     plan: LogicalPlan,
-    rewrite: &mut dyn FnMut(LogicalPlan) -> Result<Transformed<LogicalPlan>>,
-) -> Result<Transformed<LogicalPlan>> {
+    rewrite: &mut dyn FnMut(LogicalPlan) -> Rewritten<LogicalPlan>,
+) -> Rewritten<LogicalPlan> {
     plan.transform_up_with_subqueries(rewrite)
 }
 
 /// Rewrites the expressions of one node, as wholes, which keep their names.
 pub(crate) fn with_names(
     plan: LogicalPlan,
-    rewrite: &mut dyn FnMut(Expr) -> Result<Transformed<Expr>>,
-) -> Result<Transformed<LogicalPlan>> {
+    rewrite: &mut dyn FnMut(Expr) -> Rewritten<Expr>,
+) -> Rewritten<LogicalPlan> {
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
@@ -34,34 +37,28 @@ pub(crate) fn with_names(
 }
 
 /// Rewrites an expression, from what it is made of to the whole.
-pub(crate) fn expr_up(
-    expr: Expr,
-    rewrite: &mut dyn FnMut(Expr) -> Result<Transformed<Expr>>,
-) -> Result<Transformed<Expr>> {
+pub(crate) fn expr_up(expr: Expr, rewrite: &mut dyn FnMut(Expr) -> Rewritten<Expr>) -> Rewritten<Expr> {
     expr.transform_up(rewrite)
 }
 
 /// Rewrites an expression, from the whole to what it is made of.
-pub(crate) fn expr_down(
-    expr: Expr,
-    rewrite: &mut dyn FnMut(Expr) -> Result<Transformed<Expr>>,
-) -> Result<Transformed<Expr>> {
+pub(crate) fn expr_down(expr: Expr, rewrite: &mut dyn FnMut(Expr) -> Rewritten<Expr>) -> Rewritten<Expr> {
     expr.transform_down(rewrite)
 }
 
 /// Rewrites the nodes of a physical plan, inputs first.
 pub(crate) fn physical_plan_up(
     plan: Arc<dyn ExecutionPlan>,
-    rewrite: &mut dyn FnMut(Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>>,
-) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    rewrite: &mut dyn FnMut(Arc<dyn ExecutionPlan>) -> Rewritten<Arc<dyn ExecutionPlan>>,
+) -> Rewritten<Arc<dyn ExecutionPlan>> {
     plan.transform_up(rewrite)
 }
 
 /// Rewrites a physical expression, from what it is made of to the whole.
 pub(crate) fn physical_expr_up(
     expr: Arc<dyn PhysicalExpr>,
-    rewrite: &mut dyn FnMut(Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn PhysicalExpr>>>,
-) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
+    rewrite: &mut dyn FnMut(Arc<dyn PhysicalExpr>) -> Rewritten<Arc<dyn PhysicalExpr>>,
+) -> Rewritten<Arc<dyn PhysicalExpr>> {
     expr.transform_up(rewrite)
 }
 
