@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! Arize text ────────┐                                    ┌──▶ Arize text
-//! Opik OQL, list ────┼──▶ Filter: an Expr over columns ───┼──▶ Opik list         said, what is left, exact or not
+//! Opik OQL, list ────┼──▶ Filter: an Expr over columns ───┼──▶ Opik list         translated, the rest, exact or not
 //! Phoenix parameters ┘    of spans, traces or sessions    └──▶ Phoenix parameters
 //! ```
 //!
-//! A [`Filter`] is what a text means, given the [`Names`] of the columns that there are; [`Said`] is what a language can
+//! A [`Filter`] is what a text means, given the [`Names`] of the columns that there are; [`Translated`] is what a language can
 //! say of conditions, and [`translate`](translate()) does both, from one [`Language`] to another. A text that says nothing
 //! ends in a [`FilterError`], which shows where.
 //!

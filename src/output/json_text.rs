@@ -46,7 +46,7 @@ pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Writes JSON text again with what [`push_string`] escapes beyond JSON's demands escaped, too.
+/// Writes JSON text again with what `push_string` escapes beyond JSON's demands escaped, too.
 ///
 /// Those characters stand nowhere in JSON but in strings.
 pub fn escape_controls(json: &str, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! Where spans come from: Arize and export files; and the settings for it, with keys that are never shown.
 //!
-//! Settings and requests, or paths, go in; arrivals come out. A [`SpanSource`] is a remote, such as
+//! Settings and requests, or paths, go in; ingest batches come out. A [`SpanSource`] is a remote, such as
 //! [`Arize`](arize::Arize): it lists projects, and answers an [`ExportRequest`] with a [`SpanStream`], whose [`Ending`]
 //! says whether all of it came. A [`FileReader`](files::FileReader) reads export files. [`config`] finds out which
 //! settings count.

@@ -118,7 +118,7 @@ fn normalize_with(batch: &RecordBatch, finish: Finish<'_>) -> Result<RecordBatch
 /// the columns `tree.*`.
 ///
 /// # Errors
-/// As [`normalize`].
+/// [`StoreError::Ingest`] when the batch breaks the contract of an ingest batch.
 pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
     let normalized = normalize(batch)?;
     let mut columns: BTreeMap<String, ArrayRef> = BTreeMap::new();

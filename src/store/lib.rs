@@ -1,11 +1,11 @@
 //! The store: spans and trace summaries in immutable Parquet files, and manifests that say which of them are live.
 //!
-//! Arrivals go into an [`Import`], a commit of the [`Store`] makes a version of them, and a [`Snapshot`] reads one: its
+//! Ingest batches go into an [`Import`], a commit of the [`Store`] makes a version of them, and a [`Snapshot`] reads one: its
 //! [`Manifest`] lists the segments, its [`Ledger`] says what was pulled and what is missing. A [`StoreLocation`] is a directory,
 //! memory, or a bucket.
 //!
 //! ```text
-//! arrivals ──▶ Import ──commit──▶ merged with the segments that hold their traces ──▶ manifest ──▶ Snapshot ──▶ batches
+//! batches ──▶ Import ──commit──▶ merged with the segments that hold their traces ──▶ manifest ──▶ Snapshot ──▶ batches
 //! ```
 //!
 //! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any

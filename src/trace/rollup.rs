@@ -113,8 +113,8 @@ impl<'a> Spans<'a> {
         int64(&self.total, row).or_else(sum)
     }
 
-    /// The row that speaks for a trace: its root's, where that has a value, else its earliest one with a value.
-    fn speaker(&self, column: &StringArray, root: usize, rows: &[usize]) -> Option<usize> {
+    /// The row that stands for a trace: its root's, where that has a value, else its earliest one with a value.
+    fn representative(&self, column: &StringArray, root: usize, rows: &[usize]) -> Option<usize> {
         if column.is_valid(root) {
             return Some(root);
         }
@@ -160,9 +160,9 @@ impl Rows {
         let is_root = |row: usize| tree.parent(row).is_none();
         let root = rows.iter().copied().find(|&row| is_root(row)).or_else(|| rows.first().copied());
         self.root.push(root.map(|row| row as u64));
-        let speaker = |column| spans.speaker(column, root?, rows).map(|row| row as u64);
-        self.session.push(speaker(&spans.session));
-        self.user.push(speaker(&spans.user));
+        let representative = |column| spans.representative(column, root?, rows).map(|row| row as u64);
+        self.session.push(representative(&spans.session));
+        self.user.push(representative(&spans.user));
 
         let start = rows.iter().filter_map(|&row| tree.start(row)).min();
         let end = rows.iter().filter_map(|&row| tree.end(row)).max();
