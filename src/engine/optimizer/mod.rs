@@ -8,6 +8,7 @@ mod global_aggregates;
 mod grouping_sets;
 mod in_lists;
 mod multisets;
+mod nullability;
 mod pushdown;
 mod statistics;
 mod subqueries;
@@ -38,6 +39,7 @@ pub(super) fn analyzer_rules(limit: Limit) -> Vec<Arc<dyn AnalyzerRule + Send + 
     rules.push(Arc::new(OneZero));
     rules.push(Arc::new(in_lists::ThreeValuedLists));
     rules.push(Arc::new(CheckedArithmetic(limit)));
+    rules.push(Arc::new(nullability::Nullability));
     rules.push(Arc::new(BalanceChains));
     rules
 }
