@@ -148,8 +148,9 @@ impl Open<'_> {
             }
             Self::Messages(values, role) => messages::of_text(values.str(row)?, *role).map(Cow::Owned),
             Self::Answer(text, calls) => {
-                let of = |values: &Option<Values<'_>>| values.and_then(|values| Some(values.cell(row)?.text()));
-                messages::answer(of(text).as_deref(), of(calls).as_deref()).map(Cow::Owned)
+                let text = text.and_then(|text| text.cell(row)).map(Cell::text);
+                let calls = calls.and_then(|calls| calls.str(row));
+                messages::answer(text.as_deref(), calls).map(Cow::Owned)
             }
             Self::IndexedMessages(columns) => messages::indexed(&tree(columns, row, Cell::tree)).map(Cow::Owned),
             Self::Events(values, side) => events::messages(values.str(row)?, *side).map(Cow::Owned),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -166,7 +167,7 @@ impl<'a> State<'a> {
 
     /// The columns whose names begin with this, each with the rest of its name.
     pub(super) fn below(&self, prefix: &str) -> Vec<(&'a str, Values<'a>)> {
-        let from = self.names.range(prefix..);
+        let from = self.names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         let found = from.map_while(|(name, values)| Some((name.strip_prefix(prefix)?, *values)));
         found.filter(|(rest, _)| !rest.is_empty()).collect()
     }

@@ -28,7 +28,9 @@ fn source(source: &Source) -> String {
     match source.read {
         Read::Sum(first, second) => format!("`{}` + `{}`", bare(first), bare(second)),
         Read::Is(word) => format!("{word} with `{name}`"),
-        Read::At(paths) => format!("`{name}`: {}", paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" or ")),
+        Read::At(paths) => {
+            format!("`{name}`: {}", paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" or "))
+        }
         Read::Settings(_) => format!("`{name}.*`"),
         Read::IndexedMessages | Read::IndexedTools => format!("`{name}.0.*`"),
         Read::Filled => format!("the messages filled in `{}`", bare(name)),

@@ -10,7 +10,8 @@ fn a_call_with_messages_in_attributes() {
             {"type": "tool_call", "id": "c1", "name": "weather", "arguments": {"city": "Paris"}}]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "rainy"}]},
     ]);
-    let output = json!([{"role": "assistant", "parts": [{"type": "text", "content": "Rain."}], "finish_reason": "stop"}]);
+    let output =
+        json!([{"role": "assistant", "parts": [{"type": "text", "content": "Rain."}], "finish_reason": "stop"}]);
     let messages = json!([
         message("system", "Be short."),
         message("user", "Weather in Paris?"),
@@ -69,7 +70,7 @@ fn parts_of_other_types() {
         &json!({"llm.input_messages": [{"message.role": "user", "message.contents": [
             {"message_content.type": "image", "message_content.image.image.url": "https://x/y.png"},
             {"message_content.type": "blob",
-                "message_content.text": r#"{"type":"blob","modality":"audio","content":"AAAA"}"#}]}]}),
+                "message_content.text": r#"{"content":"AAAA","modality":"audio","type":"blob"}"#}]}]}),
     );
 }
 
@@ -154,7 +155,10 @@ fn tools_agents_and_embeddings() {
     for (operation, kind) in [("generate_content", "LLM"), ("call_llm", "LLM"), ("create_agent", "AGENT")] {
         check(&json!({"gen_ai.operation.name": operation}), &json!({"openinference.span.kind": kind}));
     }
-    check(&json!({"gen_ai.operation.name": "other", "gen_ai.agent.name": "x"}), &json!({"openinference.span.kind": null}));
+    check(
+        &json!({"gen_ai.operation.name": "other", "gen_ai.agent.name": "x"}),
+        &json!({"openinference.span.kind": null}),
+    );
 }
 
 #[test]

@@ -16,7 +16,9 @@ fn names() -> Vec<String> {
         match source.read {
             Read::Sum(..) | Read::Filled | Read::MimeType => continue,
             Read::IndexedMessages => {
-                names.extend(["0.role", "0.content", "1.content", "1.tool_calls.0.name"].map(|key| format!("{name}.{key}")));
+                names.extend(
+                    ["0.role", "0.content", "1.content", "1.tool_calls.0.name"].map(|key| format!("{name}.{key}")),
+                );
             }
             Read::IndexedTools => names.push(format!("{name}.3.name")),
             Read::Settings(_) => names.extend(["top_p", "model"].map(|key| format!("{name}.{key}"))),

@@ -9,7 +9,7 @@ use crate::ingest::convert_batch;
 fn what_came_wins() {
     check(
         &json!({
-            "openinference.span.kind": "agent", "gen_ai.operation.name": "chat",
+            "openinference.span.kind": "AGENT", "gen_ai.operation.name": "chat",
             "llm.model_name": "mine", "gen_ai.request.model": "theirs",
             "llm.token_count.prompt": 1, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5,
             "input.value": "", "langfuse.observation.input": "Hi",
