@@ -20,10 +20,10 @@ use arrow::error::ArrowError;
 use memchr::memmem;
 
 use self::source::{is_json, open};
-use self::state::{FAMILY, SPAN_EVENTS, SPAN_METADATA, State};
+use self::state::{FAMILY, SPAN_EVENTS, SPAN_METADATA, State, Values};
 use self::table::{Fill, Read, Spans, TABLE};
 use super::canonical_builder::CanonicalBuilder;
-use crate::columns::{CANONICAL, Content, EVENTS, METADATA, METADATA_PATCH};
+use crate::columns::{CANONICAL, Content, EVENTS, KIND, METADATA, METADATA_PATCH, MODEL};
 use crate::json::Value;
 
 /// What the events and metadata that fill something have in them.
@@ -45,7 +45,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
             Read::Settings(_) | Read::IndexedMessages | Read::IndexedTools => {
                 known.beginnings.push(format!("{}.", source.name));
             }
-            Read::Object | Read::Is(_) => {
+            Read::Object | Read::ObjectMessages | Read::At(_) | Read::Is(_) => {
                 known.names.insert(source.name);
                 known.beginnings.push(format!("{}.", source.name));
             }
@@ -101,10 +101,11 @@ fn fill_column(fill: &Fill, rows: usize, state: &mut State<'_>) -> Result<(), Ar
         return Ok(());
     }
     let present = state.column(fill.column);
+    let meant = Meant::of(fill.spans, state);
     let mut builder = CanonicalBuilder::new(index);
     let mut scratch = String::new();
     for row in 0..rows {
-        if present.is_some_and(|column| column.is_valid(row)) || !is_meant(fill.spans, row, state) {
+        if present.is_some_and(|column| column.is_valid(row)) || !meant.holds(row) {
             continue;
         }
         for source in &sources {
@@ -119,7 +120,6 @@ fn fill_column(fill: &Fill, rows: usize, state: &mut State<'_>) -> Result<(), Ar
         return Ok(());
     }
     let filled = builder.finish(rows)?;
-    drop(sources);
     state.add(CANONICAL[index].name, filled)
 }
 
@@ -132,15 +132,30 @@ fn fits(content: Content, text: &str) -> bool {
     }
 }
 
-fn is_meant(spans: Spans, row: usize, state: &State<'_>) -> bool {
-    let kind = || state.kind(row);
-    match spans {
-        Spans::All => true,
-        Spans::NotChains => kind() != Some("CHAIN"),
-        Spans::Calls => kind().map_or_else(|| state.has_model(row), |kind| kind == "LLM"),
-        Spans::Agents => kind() == Some("AGENT"),
-        Spans::Tools => kind() == Some("TOOL"),
-        Spans::Embeddings => kind() == Some("EMBEDDING"),
+/// The spans in which a column is filled.
+struct Meant<'s> {
+    spans: Spans,
+    kinds: Option<Values<'s>>,
+    models: Option<Values<'s>>,
+}
+
+impl<'s> Meant<'s> {
+    fn of(spans: Spans, state: &'s State<'_>) -> Self {
+        let values = |name| Values::of(state.column(name)?);
+        Self { spans, kinds: values(KIND), models: values(MODEL) }
+    }
+
+    fn holds(&self, row: usize) -> bool {
+        let kind = || self.kinds.and_then(|kinds| kinds.str(row));
+        let has_model = || self.models.is_some_and(|models| models.cell(row).is_some());
+        match self.spans {
+            Spans::All => true,
+            Spans::NotChains => kind() != Some("CHAIN"),
+            Spans::Calls => kind().map_or_else(has_model, |kind| kind == "LLM"),
+            Spans::Agents => kind() == Some("AGENT"),
+            Spans::Tools => kind() == Some("TOOL"),
+            Spans::Embeddings => kind() == Some("EMBEDDING"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::state::nested;
 use crate::json::{Tree, write_string};
 use crate::messages::{Contents, Message, of_answer, of_list, of_prompt, of_value};
 
-/// Holes in the numbers of messages that are kept, each as an empty object.
+/// Holes in the numbers of the messages of a list that are kept, each as an empty object.
 const HOLES: usize = 1_000;
 /// Parts of a message that are told by its content and its calls.
 const TOLD: [&str; 9] = [
@@ -48,10 +48,12 @@ impl List {
 
     /// Adds messages, each at its place.
     pub(super) fn add_all(&mut self, messages: &[Message]) {
+        let mut holes = 0;
         for message in messages {
-            while self.count < message.position && message.position - self.count <= HOLES {
+            while self.count < message.position && message.position - self.count <= HOLES - holes {
                 self.separate();
                 self.out.push_str("{}");
+                holes += 1;
             }
             self.write(message, &[]);
         }

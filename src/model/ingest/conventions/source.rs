@@ -16,7 +16,7 @@ pub(super) enum Open<'s> {
     Value(Values<'s>),
     Id(Values<'s>),
     Object(Option<Values<'s>>, Vec<(&'s str, Values<'s>)>),
-    At(Vec<Values<'s>>, &'static [&'static str]),
+    At(Vec<Values<'s>>, &'static [&'static str], Vec<Values<'s>>),
     Words(Values<'s>, Words),
     Is(Vec<Values<'s>>, &'static str),
     Sum(Sum<'s>),
@@ -24,6 +24,7 @@ pub(super) enum Open<'s> {
     Settings(Vec<(&'s str, Values<'s>)>),
     Chat(Values<'s>, Option<Values<'s>>),
     Messages(Values<'s>, Option<&'static str>),
+    ObjectMessages(Option<Values<'s>>, Vec<(&'s str, Values<'s>)>),
     Answer(Option<Values<'s>>, Option<Values<'s>>),
     IndexedMessages(Vec<(&'s str, Values<'s>)>),
     Events(Values<'s>, events::Side),
@@ -79,7 +80,15 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
             let below = below();
             if below.is_empty() { Open::Value(values()?) } else { Open::Object(values(), below) }
         }
-        Read::At(paths) => Open::At(some(state.all_values(name))?, paths),
+        Read::At(paths) => {
+            let texts = state.all_values(name);
+            let keys: Vec<Values<'_>> =
+                paths.iter().filter_map(|path| state.values(&format!("{name}.{path}"))).collect();
+            if texts.is_empty() && keys.is_empty() {
+                return None;
+            }
+            Open::At(texts, paths, keys)
+        }
         Read::Words(words) => Open::Words(values()?, words),
         Read::Is(word) => {
             let mut columns = state.all_values(name);
@@ -95,7 +104,11 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
         Read::MimeType => Open::MimeType(state.filled(name)?),
         Read::Settings(_) | Read::Setting(_) => return None,
         Read::Chat(instructions) => Open::Chat(values()?, state.values(instructions)),
-        Read::Messages(role) => Open::Messages(values()?, role),
+        Read::Messages(role) => Open::Messages(values()?, Some(role)),
+        Read::ObjectMessages => {
+            let below = below();
+            if below.is_empty() { Open::Messages(values()?, None) } else { Open::ObjectMessages(values(), below) }
+        }
         Read::Answer(calls) => {
             let (text, calls) = (values(), state.values(calls));
             if text.is_none() && calls.is_none() {
@@ -123,13 +136,12 @@ impl Open<'_> {
         match self {
             Self::Value(values) => Some(values.cell(row)?.text()),
             Self::Id(values) => Some(values.cell(row)?.text()).filter(|id| !ids::is_zero(id)),
-            Self::Object(leaf, below) => match leaf.and_then(|leaf| leaf.cell(row)) {
-                Some(cell) => Some(cell.text()),
-                None => object(below, row, Cell::json),
-            },
-            Self::At(columns, paths) => {
-                let text = columns.iter().find_map(|values| values.str(row))?;
-                paths.iter().find_map(|path| value_at(text, path)).map(Cow::Owned)
+            Self::Object(leaf, below) => text_or_object(*leaf, below, row),
+            Self::At(texts, paths, keys) => {
+                let text = texts.iter().find_map(|values| values.str(row));
+                let inside = text.and_then(|text| paths.iter().find_map(|path| value_at(text, path)));
+                let key = || keys.iter().find_map(|values| values.cell(row)).map(Cell::text);
+                inside.map(Cow::Owned).or_else(key)
             }
             Self::Words(values, words) => {
                 let text = values.str(row)?;
@@ -147,6 +159,9 @@ impl Open<'_> {
                 messages::chat(values.str(row)?, instructions).map(Cow::Owned)
             }
             Self::Messages(values, role) => messages::of_text(values.str(row)?, *role).map(Cow::Owned),
+            Self::ObjectMessages(leaf, below) => {
+                messages::of_text(&text_or_object(*leaf, below, row)?, None).map(Cow::Owned)
+            }
             Self::Answer(text, calls) => {
                 let text = text.and_then(|text| text.cell(row)).map(Cell::text);
                 let calls = calls.and_then(|calls| calls.str(row));
@@ -178,6 +193,13 @@ fn tree<'s>(keys: &[(&'s str, Values<'s>)], row: usize, value: fn(Cell<'s>) -> T
         }
     }
     tree
+}
+
+fn text_or_object<'s>(leaf: Option<Values<'s>>, below: &[(&'s str, Values<'s>)], row: usize) -> Option<Cow<'s, str>> {
+    match leaf.and_then(|leaf| leaf.cell(row)) {
+        Some(cell) => Some(cell.text()),
+        None => object(below, row, Cell::json),
+    }
 }
 
 fn object<'s>(

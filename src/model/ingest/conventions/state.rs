@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Ar
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
-use crate::columns::{CANONICAL, EVENTS, KIND, METADATA, METADATA_PATCH, MODEL, canonical};
+use crate::columns::{CANONICAL, EVENTS, METADATA, METADATA_PATCH, canonical};
 use crate::ingest::arrays::over;
 use crate::ingest::canonical_builder::whole;
 use crate::json::Tree;
@@ -180,14 +180,6 @@ impl<'a> State<'a> {
     /// What was filled of a canonical column.
     pub(super) fn filled(&self, name: &str) -> Option<Values<'_>> {
         Values::of(self.filled.get(name)?)
-    }
-
-    pub(super) fn kind(&self, row: usize) -> Option<&str> {
-        Values::of(self.column(KIND)?)?.str(row)
-    }
-
-    pub(super) fn has_model(&self, row: usize) -> bool {
-        self.column(MODEL).is_some_and(|models| models.is_valid(row))
     }
 
     /// Adds what was filled of a column.

@@ -52,7 +52,7 @@ pub(super) enum Read {
     Id,
     /// As it came, or an object of all keys below the name.
     Object,
-    /// What is at the first of these paths in its JSON.
+    /// What is at the first of these paths in its JSON, or under keys of these names below it.
     At(&'static [&'static str]),
     /// By its first word.
     Words(Words),
@@ -70,8 +70,10 @@ pub(super) enum Read {
     Setting(&'static str),
     /// A list of messages, after the instructions under another name.
     Chat(&'static str),
-    /// Messages in JSON of any shape, else text that this role says; nothing but messages without a role.
-    Messages(Option<&'static str>),
+    /// Messages in JSON of any shape, else text that this role says.
+    Messages(&'static str),
+    /// Messages in JSON of any shape, or in an object of all keys below the name.
+    ObjectMessages,
     /// A text with the calls under another name.
     Answer(&'static str),
     /// Messages as keys with indexes.
@@ -275,13 +277,13 @@ pub(super) const TABLE: &[Fill] = &[
         &[
             read("gen_ai.input.messages", Read::Chat("gen_ai.system_instructions")),
             read("gen_ai.prompt", Read::IndexedMessages),
-            read("ai.prompt.messages", Read::Messages(None)),
+            read("ai.prompt.messages", Read::ObjectMessages),
             read(SPAN_EVENTS, Read::EventsIn),
             read("events", Read::EventsIn),
-            read("request_data", Read::Messages(None)),
-            read("langfuse.observation.input", Read::Messages(None)),
-            read("gen_ai.prompt", Read::Messages(Some("user"))),
-            read("ai.prompt", Read::Messages(Some("user"))),
+            read("request_data", Read::ObjectMessages),
+            read("langfuse.observation.input", Read::ObjectMessages),
+            read("gen_ai.prompt", Read::Messages("user")),
+            read("ai.prompt", Read::Messages("user")),
         ],
     ),
     fill(
@@ -291,13 +293,13 @@ pub(super) const TABLE: &[Fill] = &[
             read("gen_ai.output.messages", Read::Chat("")),
             read("gen_ai.completion", Read::IndexedMessages),
             read("ai.response.text", Read::Answer("ai.response.toolCalls")),
-            read("ai.response.object", Read::Messages(Some("assistant"))),
+            read("ai.response.object", Read::Messages("assistant")),
             read(SPAN_EVENTS, Read::EventsOut),
             read("events", Read::EventsOut),
-            read("response_data", Read::Messages(None)),
-            read("langfuse.observation.output", Read::Messages(None)),
-            read("gen_ai.completion", Read::Messages(Some("assistant"))),
-            read("gen_ai.output", Read::Messages(Some("assistant"))),
+            read("response_data", Read::ObjectMessages),
+            read("langfuse.observation.output", Read::ObjectMessages),
+            read("gen_ai.completion", Read::Messages("assistant")),
+            read("gen_ai.output", Read::Messages("assistant")),
         ],
     ),
     all(

@@ -64,3 +64,23 @@ fn a_span_says_of_usage_what_is_below_it() {
             "input.value": "Hi", "output.value": "Hello"}),
     );
 }
+
+#[test]
+fn objects_instead_of_their_text() {
+    check(
+        &json!({
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.usage_details": {"input": 10, "output": "5"},
+            "langfuse.observation.input": {"messages": [{"role": "user", "content": "Hi"}], "n": 1},
+            "langfuse.observation.output": [{"role": "assistant", "content": "Hello"}],
+        }),
+        &json!({
+            "llm.token_count.total": 15,
+            "llm.input_messages": [message("user", "Hi")],
+            "input.value": {"messages": [{"role": "user", "content": "Hi"}], "n": 1},
+            "input.mime_type": "application/json",
+            "output.value": [{"role": "assistant", "content": "Hello"}],
+            "llm.output_messages": [message("assistant", "Hello")],
+        }),
+    );
+}

@@ -22,7 +22,8 @@ fn names() -> Vec<String> {
             }
             Read::IndexedTools => names.push(format!("{name}.3.name")),
             Read::Settings(_) => names.extend(["top_p", "model"].map(|key| format!("{name}.{key}"))),
-            Read::Object => names.push(format!("{name}.key")),
+            Read::Object | Read::ObjectMessages => names.push(format!("{name}.key")),
+            Read::At(paths) => names.extend(paths.iter().map(|path| format!("{name}.{path}"))),
             _ => {}
         }
         if name != "span events" {

@@ -86,6 +86,11 @@ fn numbers_of_messages_keep_their_places() {
         &json!({"llm.request.type": "chat", "gen_ai.prompt.4000000000.content": "a"}),
         &json!({"llm.input_messages": [{"message.content": "a"}]}),
     );
+    let far: serde_json::Map<String, Value> =
+        (0..3_000).map(|n| (format!("gen_ai.prompt.{}.content", n * 900), json!("a"))).collect();
+    let mut far = Value::Object(far);
+    far["llm.request.type"] = json!("chat");
+    assert!(row(&batch(&[far]), 0)["llm.input_messages"].len() < 100_000, "holes are no way to fill a store");
 }
 
 #[test]
