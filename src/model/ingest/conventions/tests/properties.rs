@@ -129,6 +129,8 @@ proptest! {
         let good: Vec<usize> = (0..ROWS).filter(|number| builder.push_json(&span(*number)).is_ok()).collect();
         prop_assert_eq!(good.len(), converted.batch.num_rows());
         let Some(pushed) = builder.finish().unwrap() else { return Ok(()) };
+        let again = super::super::fill(pushed.clone()).unwrap();
+        prop_assert_eq!(&again, &pushed, "what is filled leaves nothing to fill");
         for (at, number) in good.into_iter().enumerate() {
             prop_assert_eq!(row(&pushed, at), row(&converted.batch, at));
             builder.push_json(&span(number)).unwrap();
