@@ -310,9 +310,11 @@ fn call(value: &Tree<'_>) -> Call {
 fn result(part: &Tree<'_>) -> Option<Message> {
     let nested = part.any(&["function_response", "functionResponse"]).filter(|inner| inner.get("response").is_some());
     let value = nested.or_else(|| is_result_type(part).then_some(part))?;
+    // The Vercel AI SDK says of which type the output is.
+    let output = value.get("output.type").and_then(|_| value.get("output.value"));
     Some(Message {
         role: Some("tool".to_owned()),
-        content: value.any(&["response", "result", "content", "output"]).and_then(words),
+        content: output.or_else(|| value.any(&["response", "result", "content", "output"])).and_then(words),
         name: value.any(&["name", "toolName"]).and_then(Tree::text),
         tool_call_id: value.any(&["tool_use_id", "tool_call_id", "toolCallId", "id"]).and_then(Tree::text),
         ..Message::default()

@@ -37,7 +37,7 @@ fn a_call() {
                 message("system", "You help."),
                 message("user", "Weather in Paris?"),
                 {"message.role": "assistant", "message.tool_calls": [call("c0", "weather", r#"{"city":"Rome"}"#)]},
-                {"message.role": "tool", "message.content": r#"{"type":"text","value":"sunny"}"#, "message.name": "weather",
+                {"message.role": "tool", "message.content": "sunny", "message.name": "weather",
                     "message.tool_call_id": "c0"}],
             "llm.output_messages": [{"message.role": "assistant", "message.content": "Let me see.",
                 "message.tool_calls": [call("c1", "weather", r#"{"city":"Paris"}"#)]}],
