@@ -86,11 +86,9 @@ impl List {
             write_string(key, out);
             out.push(':');
         };
-        let told: Vec<Cow<'_, str>> = parts.iter().filter_map(|(kind, part)| text_of(kind, part)).collect();
-        let content = match (parts.is_empty(), told.is_empty()) {
-            (true, _) => message.content.as_deref().map(Cow::Borrowed),
-            (false, true) => None,
-            (false, false) => Some(Cow::Owned(told.join("\n"))),
+        let content = match parts {
+            [] => message.content.as_deref().map(Cow::Borrowed),
+            parts => content_of(parts).map(Cow::Owned),
         };
         let scalars = [
             ("message.role", message.role.as_deref()),
@@ -160,6 +158,20 @@ fn parts<'t>(element: &'t Tree<'_>) -> Vec<(&'t str, &'t Tree<'t>)> {
 fn text_of<'t>(kind: &str, part: &'t Tree<'_>) -> Option<Cow<'t, str>> {
     let said = matches!(kind, "text" | "input_text" | "output_text");
     part.any(&["content", "text"]).and_then(Tree::as_text).filter(|_| said).map(Cow::Borrowed)
+}
+
+/// What parts say, by lines: reasoning is not said, and other parts are named. Nothing where none has text.
+fn content_of(parts: &[(&str, &Tree<'_>)]) -> Option<String> {
+    parts.iter().find_map(|(kind, part)| text_of(kind, part))?;
+    let said = parts.iter().filter_map(|(kind, part)| match *kind {
+        kind if TOLD.contains(&kind) => text_of(kind, part),
+        "reasoning" | "thinking" => None,
+        kind => {
+            let name = part.get("modality").and_then(Tree::as_text).unwrap_or(kind);
+            Some(Cow::Owned(format!("[{name}]")))
+        }
+    });
+    Some(said.collect::<Vec<_>>().join("\n"))
 }
 
 /// Appends parts as contents: text and reasoning with what they say, images with where they are, others as JSON.

@@ -75,6 +75,20 @@ fn parts_of_other_types() {
 }
 
 #[test]
+fn text_beside_an_image() {
+    let content = json!([
+        {"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "https://x/y.png"}}]);
+    check(
+        &json!({"gen_ai.operation.name": "chat",
+            "gen_ai.input.messages": json!([{"role": "user", "content": content}]).to_string()}),
+        &json!({"llm.input_messages": [{"message.role": "user", "message.content": "What is it?\n[image_url]",
+            "message.contents": [
+                {"message_content.type": "text", "message_content.text": "What is it?"},
+                {"message_content.type": "image", "message_content.image.image.url": "https://x/y.png"}]}]}),
+    );
+}
+
+#[test]
 fn messages_as_events_of_the_span() {
     let event = |name: &str, attributes: Value| json!({"name": name, "timestamp": 1, "attributes": attributes});
     let calls = r#"[{"id":"c1","type":"function","function":{"name":"weather","arguments":"{}"}}]"#;
