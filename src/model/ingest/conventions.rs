@@ -109,7 +109,10 @@ fn fill_column(fill: &Fill, rows: usize, state: &mut State<'_>) -> Result<(), Ar
             continue;
         }
         for source in &sources {
-            let Some(text) = source.read(row).filter(|text| fits(CANONICAL[index].content, text)) else { continue };
+            let Some(text) = source.read(row).filter(|text| source.is_made() || fits(CANONICAL[index].content, text))
+            else {
+                continue;
+            };
             // What does not fit the column is no error: it stands where it came.
             if builder.put(row, Value::Text(&text), &mut scratch).is_ok() && builder.has(row) {
                 break;

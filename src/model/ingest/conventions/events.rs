@@ -76,7 +76,7 @@ fn add(attributes: &Tree<'_>, role: &str, list: &mut List) {
 fn add_message(message: &Tree<'_>, role: &str, list: &mut List) {
     let Tree::Object(members) = message else {
         let said = message.text().map(|text| Tree::Object(vec![("content".into(), Tree::Text(text.into()))]));
-        return said.iter().for_each(|said| list.add(said, Some(role)));
+        return said.into_iter().for_each(|said| list.add(said, Some(role)));
     };
     // Attributes hold lists as text, and the id of a tool's message is that of its call.
     let known = |key: &str| match key {
@@ -91,5 +91,5 @@ fn add_message(message: &Tree<'_>, role: &str, list: &mut List) {
         let text = of.as_text().filter(|_| matches!(key.as_ref(), "tool_calls" | "parts") && value(of));
         (key.clone(), text.and_then(nested).unwrap_or_else(|| (*of).clone()))
     });
-    list.add(&Tree::Object(unwrapped.collect()), Some(role));
+    list.add(Tree::Object(unwrapped.collect()), Some(role));
 }

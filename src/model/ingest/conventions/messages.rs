@@ -33,14 +33,15 @@ pub(super) struct List {
 impl List {
     /// Adds a message as some convention writes it, and the results of calls in it as messages of their own; `role` is
     /// for a message that names none.
-    pub(super) fn add(&mut self, element: &Tree<'_>, role: Option<&str>) {
-        let mut told = of_list(&Tree::List(vec![element.clone()]), Contents::Read);
+    pub(super) fn add(&mut self, element: Tree<'_>, role: Option<&str>) {
+        let alone = Tree::List(vec![element]);
+        let mut told = of_list(&alone, Contents::Read);
         if let Some(first) = told.first_mut()
             && first.role.is_none()
         {
             first.role = role.map(str::to_owned);
         }
-        let parts = parts(element);
+        let parts = parts(&alone);
         for (index, message) in told.iter().enumerate() {
             self.write(message, if index == 0 && !message.is_result() { &parts } else { &[] });
         }
@@ -146,9 +147,11 @@ fn write_object<'t>(members: impl Iterator<Item = (&'t str, &'t str)>, out: &mut
     out.push('}');
 }
 
-/// The parts of a message with their types, where a content and calls do not tell all of them: reasoning, images.
-fn parts<'t>(element: &'t Tree<'_>) -> Vec<(&'t str, &'t Tree<'t>)> {
-    let items = element.any(&["parts", "content"]).map(Tree::items).unwrap_or_default();
+/// The parts of a message, the one of its list, with their types, where a content and calls do not tell all of them: reasoning, images.
+fn parts<'t>(alone: &'t Tree<'_>) -> Vec<(&'t str, &'t Tree<'t>)> {
+    let element = alone.items().into_iter().next();
+    let items =
+        element.and_then(|(_, element)| element.any(&["parts", "content"])).map(Tree::items).unwrap_or_default();
     let typed = items.into_iter().filter_map(|(_, part)| Some((part.get("type")?.as_text()?, part)));
     let parts: Vec<(&str, &Tree<'_>)> = typed.collect();
     if parts.iter().all(|(kind, _)| TOLD.contains(kind)) { vec![] } else { parts }
@@ -211,10 +214,9 @@ fn write_parts(parts: &[(&str, &Tree<'_>)], out: &mut String) {
 
 /// Messages after instructions, which are parts or text; instructions that a message repeats are not told twice.
 pub(super) fn chat(text: &str, instructions: Option<&str>) -> Option<String> {
-    let value = nested(text)?;
-    let items = match &value {
-        Tree::List(items) => items.as_slice(),
-        other => std::slice::from_ref(other),
+    let items = match nested(text)? {
+        Tree::List(items) => items,
+        other => vec![other],
     };
     let mut list = List::default();
     let has_own = items.first().and_then(|first| first.get("role")?.as_text()) == Some("system");
@@ -223,7 +225,7 @@ pub(super) fn chat(text: &str, instructions: Option<&str>) -> Option<String> {
     }
     let before = list.count;
     if items.iter().any(|item| matches!(item, Tree::Object(_))) {
-        items.iter().for_each(|item| list.add(item, None));
+        items.into_iter().for_each(|item| list.add(item, None));
     }
     if list.count == before { None } else { list.finish() }
 }
@@ -234,7 +236,7 @@ pub(super) fn instruct(instructions: &str, list: &mut List) {
         Some(parts @ Tree::List(_)) => parts,
         _ => Tree::Text(Cow::Borrowed(instructions)),
     };
-    list.add(&Tree::Object(vec![("content".into(), content)]), Some("system"));
+    list.add(Tree::Object(vec![("content".into(), content)]), Some("system"));
 }
 
 /// Messages of JSON in any shape; with a role also a prompt, and other text as what that role says.
@@ -277,6 +279,6 @@ pub(super) fn indexed(tree: &Tree<'_>) -> Option<String> {
 pub(super) fn asked(text: &str) -> Option<String> {
     let Some(Tree::List(items)) = nested(text) else { return None };
     let mut list = List::default();
-    items.iter().for_each(|item| list.add(item, None));
+    items.into_iter().for_each(|item| list.add(item, None));
     list.finish_asked()
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::events;
 use super::messages;
-use super::state::{Cell, State, Values, nested};
+use super::state::{Cell, State, Values};
 use super::table::{Read, Source, Words};
 use super::tools;
 use crate::ids;
@@ -131,6 +131,11 @@ fn some<T>(found: Vec<T>) -> Option<Vec<T>> {
 }
 
 impl Open<'_> {
+    /// Whether its values are made here, and are what their column takes.
+    pub(super) fn is_made(&self) -> bool {
+        !matches!(self, Self::Value(_) | Self::Object(..) | Self::At(..))
+    }
+
     /// The text of the value in a row, as the canonical column is to read it.
     pub(super) fn read(&self, row: usize) -> Option<Cow<'_, str>> {
         match self {
@@ -152,7 +157,10 @@ impl Open<'_> {
                 columns.iter().any(|values| values.cell(row).is_some()).then_some(Cow::Borrowed(*word))
             }
             Self::Sum(sum) => sum.read(row).map(Cow::Owned),
-            Self::MimeType(values) => nested(values.str(row)?).map(|_| Cow::Borrowed("application/json")),
+            Self::MimeType(values) => {
+                let text = values.str(row)?;
+                (is_json(text, '{') || is_json(text, '[')).then_some(Cow::Borrowed("application/json"))
+            }
             Self::Settings(keys) => object(keys, row, Cell::setting),
             Self::Chat(values, instructions) => {
                 let instructions = instructions.and_then(|instructions| instructions.str(row));
