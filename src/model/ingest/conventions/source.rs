@@ -192,11 +192,13 @@ fn value_at(text: &str, path: &str) -> Option<String> {
     json::text_at(text, path).filter(|text| !text.is_empty())
 }
 
-/// The keys that have a value in a row, as an object.
+/// The keys that have a value in a row, as an object; of two values for one key the first counts.
 fn tree<'s>(keys: &[(&'s str, Values<'s>)], row: usize, value: fn(Cell<'s>) -> Tree<'s>) -> Tree<'s> {
     let mut tree = Tree::Null;
     for (key, values) in keys {
-        if let Some(cell) = values.cell(row) {
+        if let Some(cell) = values.cell(row)
+            && tree.get(key).is_none()
+        {
             tree.set(key, value(cell));
         }
     }

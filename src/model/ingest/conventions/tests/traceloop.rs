@@ -13,6 +13,7 @@ fn a_call() {
             "llm.usage.total_tokens": 1840,
             "llm.top_k": 5,
             "gen_ai.request.top_p": 0.9,
+            "llm.request.top_p": 0.1,
             "gen_ai.prompt.0.role": "system",
             "gen_ai.prompt.0.content": "You help.",
             "gen_ai.prompt.1.role": "assistant",
