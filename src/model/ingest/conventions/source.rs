@@ -10,6 +10,9 @@ use super::tools;
 use crate::ids;
 use crate::json::{self, Tree, Value};
 
+/// Keys that become one object or list. More fill nothing.
+const MOST_KEYS: usize = 4_096;
+
 /// A source of which a batch has columns.
 #[derive(Debug)]
 pub(super) enum Open<'s> {
@@ -43,15 +46,17 @@ pub(super) struct Sum<'s> {
 /// The sources that a batch has something of; all that are settings are one, where the first of them stands.
 pub(super) fn open<'s>(sources: &'static [Source], state: &'s State<'_>) -> Vec<Open<'s>> {
     let mut opened = vec![];
-    let mut settings = vec![];
+    let mut settings: Vec<Vec<(&str, Values<'_>)>> = vec![];
     let mut place = None;
     for source in sources {
         match source.read {
             Read::Settings(except) => {
                 let below = state.below(&format!("{}.", source.name));
-                settings.extend(below.into_iter().filter(|(key, _)| !except.contains(key)));
+                settings.push(below.into_iter().filter(|(key, _)| !except.contains(key)).collect());
             }
-            Read::Setting(key) => settings.extend(state.values(source.name).map(|values| (key, values))),
+            Read::Setting(key) => {
+                settings.push(state.values(source.name).map(|values| (key, values)).into_iter().collect());
+            }
             _ => {
                 opened.extend(open_one(source, state));
                 continue;
@@ -59,7 +64,9 @@ pub(super) fn open<'s>(sources: &'static [Source], state: &'s State<'_>) -> Vec<
         }
         place.get_or_insert(opened.len());
     }
-    if let Some(place) = place.filter(|_| !settings.is_empty()) {
+    // Of two for one name the first counts: what is set last.
+    settings.reverse();
+    if let Some((place, settings)) = place.zip(few(settings.concat())) {
         opened.insert(place, Open::Settings(settings));
     }
     opened
@@ -71,15 +78,15 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
     let below = || state.below(&format!("{name}."));
     let indexed = || {
         let indexed = below().into_iter().filter(|(rest, _)| rest.starts_with(|c: char| c.is_ascii_digit()));
-        Some(indexed.collect::<Vec<_>>()).filter(|columns| !columns.is_empty())
+        few(indexed.collect())
     };
     Some(match source.read {
         Read::Value => Open::Value(values()?),
         Read::Id => Open::Id(values()?),
-        Read::Object => {
-            let below = below();
-            if below.is_empty() { Open::Value(values()?) } else { Open::Object(values(), below) }
-        }
+        Read::Object => match few(below()) {
+            Some(below) => Open::Object(values(), below),
+            None => Open::Value(values()?),
+        },
         Read::At(paths) => {
             let texts = state.all_values(name);
             let keys: Vec<Values<'_>> =
@@ -105,10 +112,10 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
         Read::Settings(_) | Read::Setting(_) => return None,
         Read::Chat(instructions) => Open::Chat(values()?, state.values(instructions)),
         Read::Messages(role) => Open::Messages(values()?, Some(role)),
-        Read::ObjectMessages => {
-            let below = below();
-            if below.is_empty() { Open::Messages(values()?, None) } else { Open::ObjectMessages(values(), below) }
-        }
+        Read::ObjectMessages => match few(below()) {
+            Some(below) => Open::ObjectMessages(values(), below),
+            None => Open::Messages(values()?, None),
+        },
         Read::Answer(calls) => {
             let (text, calls) = (values(), state.values(calls));
             if text.is_none() && calls.is_none() {
@@ -124,6 +131,11 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
         Read::Tools(path) => Open::Tools(values()?, path),
         Read::IndexedTools => Open::IndexedTools(indexed()?),
     })
+}
+
+/// Keys that are some, and not so many that a hostile row of them takes its time.
+fn few<T>(keys: Vec<T>) -> Option<Vec<T>> {
+    (1..=MOST_KEYS).contains(&keys.len()).then_some(keys)
 }
 
 fn some<T>(found: Vec<T>) -> Option<Vec<T>> {
@@ -192,13 +204,11 @@ fn value_at(text: &str, path: &str) -> Option<String> {
     json::text_at(text, path).filter(|text| !text.is_empty())
 }
 
-/// The keys that have a value in a row, as an object; of two values for one key the first counts.
+/// The keys that have a value in a row, as an object.
 fn tree<'s>(keys: &[(&'s str, Values<'s>)], row: usize, value: fn(Cell<'s>) -> Tree<'s>) -> Tree<'s> {
     let mut tree = Tree::Null;
     for (key, values) in keys {
-        if let Some(cell) = values.cell(row)
-            && tree.get(key).is_none()
-        {
+        if let Some(cell) = values.cell(row) {
             tree.set(key, value(cell));
         }
     }
