@@ -79,7 +79,7 @@ fn trace() -> impl Strategy<Value = Vec<Sample>> {
 
 fn columns_of(spans: &[Sample]) -> Vec<ArrayRef> {
     let arrays = TreeArrays::read(&batch(spans)).unwrap();
-    tree_columns(&arrays.input(), std::slice::from_ref(&(0..spans.len()))).unwrap()
+    tree_columns(&arrays.input(), None, std::slice::from_ref(&(0..spans.len()))).unwrap()
 }
 
 proptest! {

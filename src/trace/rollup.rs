@@ -12,8 +12,13 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
 use super::input::{TreeArrays, read, text, typed};
+use super::words::{answered, asked};
+use super::wrapper::{CallArrays, TOOL, text_at};
 use super::{TraceError, TreeInput, elapsed_ms, traces_schema, tree_columns};
 use spanql_model::columns::{self, TREE};
+
+/// The kind of a call of a model.
+const LLM: &str = "LLM";
 
 /// How many characters (Unicode scalar values) of input and output a summary keeps.
 pub const TEXT_CHARS: usize = 1_024;
@@ -33,7 +38,10 @@ pub struct Summaries {
 /// column reads as null; when a `tree.*` column is missing, all of them are computed first.
 ///
 /// *The root* is the earliest root, else the earliest top span; project, source, trace id, name, kind, status, input
-/// and output are its own. "Earliest" is the order of siblings: by start time (null first), then span id.
+/// and output are its own. Where it has no input, that is what the user says first ([`asked`]) in the earliest call of a
+/// model that has such words, and where it has no output, what the model says last ([`answered`]) in the latest.
+/// "Earliest" is the order of siblings: by start time (null first), then span id. A span that only wraps another call
+/// is none of `llm_count` and `tool_count`.
 /// A prompt, completion, total or cost value counts only where no descendant has one above zero in the same column,
 /// because parents often repeat their children's usage. Sums and times are null where no span has a value; lists are then
 /// empty. A sum of integers that does not fit is null as well, and said beside the rows. An empty range gives a row of
@@ -54,6 +62,7 @@ pub fn summarize(batch: &RecordBatch, traces: &[Range<usize>]) -> Result<Summari
         tree_order.extend(trace.clone());
         tree_order.sort_unstable_by_key(|&row| (spans.left.value(row), row));
         rows.push(&spans, &tree_order);
+        rows.push_words(batch, &spans, &tree_order)?;
     }
     let too_large = std::mem::take(&mut rows.too_large);
     Ok(Summaries { rows: rows.finish(batch, &spans)?, too_large })
@@ -67,6 +76,7 @@ struct Spans<'a> {
     descendants: Int32Array,
     orphan: BooleanArray,
     cycle: BooleanArray,
+    wrapper: BooleanArray,
     kind: StringArray,
     status: StringArray,
     model: StringArray,
@@ -81,7 +91,8 @@ struct Spans<'a> {
 impl<'a> Spans<'a> {
     fn read(batch: &RecordBatch, tree: TreeInput<'a>, traces: &[Range<usize>]) -> Result<Self, TraceError> {
         let complete = TREE.iter().all(|column| batch.column_by_name(column.name).is_some());
-        let computed = if complete { Vec::new() } else { tree_columns(&tree, traces)? };
+        let compute = || CallArrays::read(batch)?.with(|calls| tree_columns(&tree, Some(calls), traces));
+        let computed = if complete { Vec::new() } else { compute()? };
         let of_tree = |index: usize| match computed.get(index) {
             Some(array) => Ok(array.clone()),
             None => batch.column_by_name(TREE[index].name).cloned().ok_or(TraceError::MissingColumn(TREE[index].name)),
@@ -95,6 +106,7 @@ impl<'a> Spans<'a> {
             descendants: int32(5)?,
             orphan: boolean(8)?,
             cycle: boolean(9)?,
+            wrapper: boolean(10)?,
             kind: read(batch, columns::KIND, &DataType::Utf8)?,
             status: read(batch, columns::STATUS_CODE, &DataType::Utf8)?,
             model: read(batch, columns::MODEL, &DataType::Utf8)?,
@@ -111,6 +123,11 @@ impl<'a> Spans<'a> {
     fn total(&self, row: usize) -> Option<i128> {
         let sum = || Some(int64(&self.prompt, row)? + int64(&self.completion, row)?);
         int64(&self.total, row).or_else(sum)
+    }
+
+    /// Whether a row is a call of this kind, and not only recorded around one.
+    fn is_call(&self, row: usize, kind: &str) -> bool {
+        text(&self.kind, row) == Some(kind) && !is_true(&self.wrapper, row)
     }
 
     /// The row that stands for a trace: its root's, where that has a value, else its earliest one with a value.
@@ -146,6 +163,8 @@ struct Rows {
     reported: Vec<Option<i64>>,
     cost: Vec<Option<f64>>,
     too_large: Vec<(usize, &'static str)>,
+    input: Vec<Option<String>>,
+    output: Vec<Option<String>>,
     session_ids: ListBuilder<StringBuilder>,
     models: ListBuilder<StringBuilder>,
 }
@@ -175,8 +194,8 @@ impl Rows {
         self.orphans.push(count(&|row| is_true(&spans.orphan, row)));
         self.cycles.push(count(&|row| is_true(&spans.cycle, row)));
         self.errors.push(count(&|row| text(&spans.status, row) == Some("ERROR")));
-        self.llms.push(count(&|row| text(&spans.kind, row) == Some("LLM")));
-        self.tools.push(count(&|row| text(&spans.kind, row) == Some("TOOL")));
+        self.llms.push(count(&|row| spans.is_call(row, LLM)));
+        self.tools.push(count(&|row| spans.is_call(row, TOOL)));
         self.max_depth.push(rows.iter().map(|&row| i64::from(spans.depth.value(row))).max());
 
         let counted = |value: &dyn Fn(usize) -> Option<i128>| {
@@ -207,13 +226,43 @@ impl Rows {
         push_distinct(&mut self.models, &spans.model, rows);
     }
 
+    /// Adds input and output of the trace that was added last.
+    fn push_words(&mut self, batch: &RecordBatch, spans: &Spans<'_>, rows: &[usize]) -> Result<(), TraceError> {
+        let root = self.root.last().copied().flatten();
+        let own = |name| match root {
+            Some(row) => Ok(text_at(batch, name, row as usize)?.map(|text| first_chars(text.value(0)).to_owned())),
+            None => Ok::<_, TraceError>(None),
+        };
+        let (mut input, mut output) = (own(columns::INPUT)?, own(columns::OUTPUT)?);
+        let is_there = |names: [&str; 2]| names.iter().any(|name| batch.column_by_name(name).is_some());
+        let (inputs, outputs) = ([columns::INPUT_MESSAGES, columns::INPUT], [columns::OUTPUT_MESSAGES, columns::OUTPUT]);
+        if (input.is_none() && is_there(inputs)) || (output.is_none() && is_there(outputs)) {
+            let mut calls: Vec<usize> = rows.iter().copied().filter(|&row| text(&spans.kind, row) == Some(LLM)).collect();
+            calls.sort_unstable_by(|&a, &b| spans.tree.order(a, b));
+            let find = |calls: &mut dyn Iterator<Item = usize>, [messages, value]: [&'static str; 2], words: Words| {
+                for row in calls {
+                    let (messages, value) = (text_at(batch, messages, row)?, text_at(batch, value, row)?);
+                    if let Some(found) = words(messages.as_ref().map(|t| t.value(0)), value.as_ref().map(|t| t.value(0))) {
+                        return Ok::<_, TraceError>(Some(first_chars(&found).to_owned()));
+                    }
+                }
+                Ok(None)
+            };
+            if input.is_none() {
+                input = find(&mut calls.iter().copied(), inputs, asked)?;
+            }
+            if output.is_none() {
+                output = find(&mut calls.iter().rev().copied(), outputs, answered)?;
+            }
+        }
+        self.input.push(input);
+        self.output.push(output);
+        Ok(())
+    }
+
     fn finish(mut self, batch: &RecordBatch, spans: &Spans<'_>) -> Result<RecordBatch, TraceError> {
         let roots = UInt64Array::from(self.root);
         let of_root = |name| texts_at(batch, name, &roots);
-        let start_of_text = |name| -> Result<StringArray, TraceError> {
-            let texts = of_root(name)?;
-            Ok(texts.iter().map(|text| text.map(first_chars)).collect())
-        };
         let columns: Vec<ArrayRef> = vec![
             Arc::new(of_root(columns::PROJECT)?),
             Arc::new(of_root(columns::SOURCE)?),
@@ -242,8 +291,8 @@ impl Rows {
             Arc::new(Int64Array::from(self.total)),
             Arc::new(Int64Array::from(self.reported)),
             Arc::new(Float64Array::from(self.cost)),
-            Arc::new(start_of_text(columns::INPUT)?),
-            Arc::new(start_of_text(columns::OUTPUT)?),
+            Arc::new(StringArray::from(self.input)),
+            Arc::new(StringArray::from(self.output)),
         ];
         Ok(RecordBatch::try_new(traces_schema(), columns)?)
     }
@@ -295,6 +344,9 @@ fn push_distinct(lists: &mut ListBuilder<StringBuilder>, column: &StringArray, r
     }
     lists.append(true);
 }
+
+/// Reads the words of a call of a model off its messages and its input or output.
+type Words = fn(Option<&str>, Option<&str>) -> Option<String>;
 
 /// The texts of a column at some rows, which are few: long columns are not converted whole.
 fn texts_at(batch: &RecordBatch, name: &'static str, rows: &UInt64Array) -> Result<StringArray, TraceError> {
