@@ -60,8 +60,8 @@ pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;
 pub use ledger::{
-    CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason, Projection,
-    Pull, PullKey, Slice, Status,
+    CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason,
+    Projection, Pull, PullKey, Slice, Status,
 };
 pub use location::{StoreLocation, default_location};
 pub use maintained::{Compacted, Vacuumed, Version};

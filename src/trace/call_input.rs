@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn large_objects_are_compared_as_a_whole() {
-        let object = |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(","));
+        let object =
+            |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(","));
         assert!(with_more(&object(40), &object(40)));
         assert!(!with_more(&object(39), &object(40)));
         assert!(!with_more(&object(3), &object(40)));

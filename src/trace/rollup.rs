@@ -235,14 +235,18 @@ impl Rows {
         };
         let (mut input, mut output) = (own(columns::INPUT)?, own(columns::OUTPUT)?);
         let is_there = |names: [&str; 2]| names.iter().any(|name| batch.column_by_name(name).is_some());
-        let (inputs, outputs) = ([columns::INPUT_MESSAGES, columns::INPUT], [columns::OUTPUT_MESSAGES, columns::OUTPUT]);
+        let (inputs, outputs) =
+            ([columns::INPUT_MESSAGES, columns::INPUT], [columns::OUTPUT_MESSAGES, columns::OUTPUT]);
         if (input.is_none() && is_there(inputs)) || (output.is_none() && is_there(outputs)) {
-            let mut calls: Vec<usize> = rows.iter().copied().filter(|&row| text(&spans.kind, row) == Some(LLM)).collect();
+            let mut calls: Vec<usize> =
+                rows.iter().copied().filter(|&row| text(&spans.kind, row) == Some(LLM)).collect();
             calls.sort_unstable_by(|&a, &b| spans.tree.order(a, b));
             let find = |calls: &mut dyn Iterator<Item = usize>, [messages, value]: [&'static str; 2], words: Words| {
                 for row in calls {
                     let (messages, value) = (text_at(batch, messages, row)?, text_at(batch, value, row)?);
-                    if let Some(found) = words(messages.as_ref().map(|t| t.value(0)), value.as_ref().map(|t| t.value(0))) {
+                    if let Some(found) =
+                        words(messages.as_ref().map(|t| t.value(0)), value.as_ref().map(|t| t.value(0)))
+                    {
                         return Ok::<_, TraceError>(Some(first_chars(&found).to_owned()));
                     }
                 }

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_model_answers_last() {
-        let said = r#"[{"message":{"role":"assistant","content":"One."}},{"message":{"role":"assistant","content":"Two."}}]"#;
+        let said =
+            r#"[{"message":{"role":"assistant","content":"One."}},{"message":{"role":"assistant","content":"Two."}}]"#;
         assert_eq!(answered(Some(said), Some("output")).as_deref(), Some("Two."));
         let calls = r#"[{"message":{"role":"assistant","tool_calls":[{"tool_call":{"function":{"name":"f"}}}]}}]"#;
         assert_eq!(answered(Some(calls), Some("output")), None);

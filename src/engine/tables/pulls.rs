@@ -101,9 +101,10 @@ impl PullsTable {
         let shown = |pull: &&Pull| self.project.as_ref().is_none_or(|project| pull.key.into == *project);
         let pulls = ledger.pulls.iter().filter(shown).map(Entry::of_pull);
         let shown = |of: &&ImportedProject| self.project.as_ref().is_none_or(|project| of.project == *project);
-        let imports = ledger.imports.iter().flat_map(|import| {
-            import.projects.iter().filter(shown).map(move |of| Entry::of_import(import, of))
-        });
+        let imports = ledger
+            .imports
+            .iter()
+            .flat_map(|import| import.projects.iter().filter(shown).map(move |of| Entry::of_import(import, of)));
         let mut entries: Vec<Entry> = pulls.chain(imports).collect();
         entries.sort_by_key(|entry| entry.started);
         let batch = rows(self.schema(), &entries)?;
@@ -187,7 +188,13 @@ impl Entry {
             stored: of.new + of.updated + of.same,
             new: of.new,
             updated: of.updated,
-            status: if cut.is_some() { "incomplete" } else if doubts.is_empty() { "unknown" } else { "suspect" },
+            status: if cut.is_some() {
+                "incomplete"
+            } else if doubts.is_empty() {
+                "unknown"
+            } else {
+                "suspect"
+            },
             error: cut,
             files: Some(import.files.iter().map(|file| file.name().to_owned()).collect()),
             bad: Some(import.files.iter().map(|file| file.bad).sum()),

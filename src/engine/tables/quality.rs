@@ -137,12 +137,7 @@ struct QualityExec {
 }
 
 impl QualityExec {
-    fn new(
-        input: Arc<dyn ExecutionPlan>,
-        history: Arc<PullHistory>,
-        looks: Looks,
-        shown: Vec<usize>,
-    ) -> Result<Self> {
+    fn new(input: Arc<dyn ExecutionPlan>, history: Arc<PullHistory>, looks: Looks, shown: Vec<usize>) -> Result<Self> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::new(schema().project(&shown)?)),
             Partitioning::UnknownPartitioning(1),

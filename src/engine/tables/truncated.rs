@@ -67,7 +67,8 @@ fn ends_at_round_length(text: &str, length: usize) -> bool {
 
 /// Whether people cut texts there: at powers of two, and at multiples of 500.
 fn is_round(length: usize) -> bool {
-    length >= LEAST && (length.is_power_of_two() || length.is_multiple_of(500) || length == LEAST || length == 2 * LEAST)
+    length >= LEAST
+        && (length.is_power_of_two() || length.is_multiple_of(500) || length == LEAST || length == 2 * LEAST)
 }
 
 #[cfg(test)]

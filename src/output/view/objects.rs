@@ -172,7 +172,9 @@ impl<'a> SpanMembers<'a> {
             }
         }
         let Span { is_orphan, is_on_cycle, is_critical, is_wrapper, .. } = span;
-        let flags = format!("\"orphan\":{is_orphan},\"cycle\":{is_on_cycle},\"critical\":{is_critical},\"wrapper\":{is_wrapper}");
+        let flags = format!(
+            "\"orphan\":{is_orphan},\"cycle\":{is_on_cycle},\"critical\":{is_critical},\"wrapper\":{is_wrapper}"
+        );
         out.extend_from_slice(format!(",\"depth\":{depth},{flags},\"children\":[").as_bytes());
     }
 }

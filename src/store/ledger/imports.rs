@@ -142,7 +142,8 @@ impl ImportedFile {
 
     fn doubts(&self) -> impl Iterator<Item = Doubt> {
         let file = || self.name().to_owned();
-        let round = CAPS.contains(&(self.rows + self.bad)).then(|| Doubt::Round { file: file(), rows: self.rows + self.bad });
+        let round =
+            CAPS.contains(&(self.rows + self.bad)).then(|| Doubt::Round { file: file(), rows: self.rows + self.bad });
         let skipped = (self.bad > 0).then(|| Doubt::Skipped { file: file(), rows: self.bad });
         self.cut.clone().map(Doubt::Cut).into_iter().chain(round).chain(skipped)
     }
@@ -199,8 +200,13 @@ impl Ledger {
     /// that the version holds. The version must be the one whose ledger this is.
     pub fn files_verdicts(&self, manifest: &Manifest, project: Option<&str>) -> Vec<FilesVerdict> {
         let mut found: BTreeMap<&str, (Vec<Doubt>, [u64; 3])> = BTreeMap::new();
+        // What was written before imports were remembered came from files by its own word; where there are pulls, they
+        // are what is known of it.
+        let imported =
+            |name: &str| self.imports.iter().flat_map(|import| &import.projects).any(|of| of.project == name);
+        let pulled = |name: &str| self.pulls.iter().any(|pull| pull.key.into == name);
         for segment in manifest.segments.iter().filter(|segment| project.is_none_or(|name| segment.project == name)) {
-            if let Some(files) = &segment.of_files {
+            if let Some(files) = segment.of_files.filter(|_| imported(&segment.project) || !pulled(&segment.project)) {
                 let (_, sums) = found.entry(&segment.project).or_default();
                 for (sum, more) in sums.iter_mut().zip([files.spans, files.orphans, files.rootless]) {
                     *sum += more;
@@ -254,14 +260,17 @@ impl fmt::Display for FilesVerdict {
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (s, was) = (|count: &u64| if *count == 1 { "" } else { "s" }, |count: &u64| if *count == 1 { "was" } else { "were" });
+        let (s, was) =
+            (|count: &u64| if *count == 1 { "" } else { "s" }, |count: &u64| if *count == 1 { "was" } else { "were" });
         let has = |count: &u64| if *count == 1 { "has" } else { "have" };
         match self {
             Self::Cut(reason) => write!(f, "not read to the end: {reason}"),
             Self::Round { file, rows } => {
                 write!(f, "{file} has exactly {} rows, where exports are cut", HumanCount(*rows))
             }
-            Self::RoundSpans(spans) => write!(f, "there are exactly {} spans, where exports are cut", HumanCount(*spans)),
+            Self::RoundSpans(spans) => {
+                write!(f, "there are exactly {} spans, where exports are cut", HumanCount(*spans))
+            }
             Self::Skipped { file, rows } => {
                 write!(f, "{} row{} of {file} did not fit and {} left out", HumanCount(*rows), s(rows), was(rows))
             }
@@ -274,3 +283,6 @@ impl fmt::Display for Doubt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
