@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 
 use super::error::Result;
 use super::import_buffer::{NOWHERE, hand_out};
-use super::merge::{Counts, Deleted, Merged, Rows, slim, with_texts};
+use super::merge::{Counts, Deleted, Merged, Rows, Text, slim, with_texts};
 use super::segment::Sizes;
 use super::sizes::{cut, row_sizes};
 use super::spill::{IN_MEMORY, Slot, Spill};

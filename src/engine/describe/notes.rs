@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 70] = [
+pub(super) const NOTES: [(&str, &str); 80] = [
     ("spans.source", "where the span came from: arize, phoenix, opik, file or demo"),
     ("spans.parent_id", "span id of the parent; null for a root"),
     ("spans.latency_ms", "end minus start, ms"),
