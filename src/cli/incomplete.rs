@@ -2,7 +2,7 @@
 
 use indicatif::HumanCount;
 
-use super::context::Context;
+use super::context::{Context, counted};
 use super::failure::Failure;
 use spanql_output::escape_terminal;
 use spanql_store::{FilesVerdict, MissingRange, Snapshot, StoreError, TooLarge};
@@ -51,7 +51,7 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
             context.note(&escape_terminal(&verdict.to_string()));
         }
         if unknown.len() > SHOWN {
-            context.note(&format!("and {} more projects came from files", unknown.len() - SHOWN));
+            context.note(&format!("and {} more came from files", counted((unknown.len() - SHOWN) as u64, "project")));
         }
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
         context.print_stderr(&format!("suspect: {}", escape_terminal(&verdict.to_string())));
     }
     if suspect.len() > SHOWN {
-        context.print_stderr(&format!("suspect: and {} more projects", suspect.len() - SHOWN));
+        context.print_stderr(&format!("suspect: and {} more", counted((suspect.len() - SHOWN) as u64, "project")));
     }
     if let Some(sums) = sums {
         context.print_stderr(&format!("incomplete: {}", escape_terminal(&sums)));

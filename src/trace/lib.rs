@@ -42,5 +42,5 @@ pub use input::{TraceGroups, TreeInput, group_by_trace};
 pub use rollup::{Summaries, TEXT_CHARS, summarize};
 pub use schema::traces_schema;
 pub use time::{Step, critical_path, elapsed_ms};
-pub use words::{answered, asked};
+pub use words::{ANSWERED_IN, ASKED_IN, answered, asked};
 pub use wrapper::{Calls, WRAPPER_COLUMNS};

@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
 use super::input::{TreeArrays, read, text, typed};
-use super::words::{answered, asked};
+use super::words::{ANSWERED_IN, ASKED_IN, answered, asked};
 use super::wrapper::{CallArrays, TOOL, text_at};
 use super::{TraceError, TreeInput, elapsed_ms, traces_schema, tree_columns};
 use spanql_model::columns::{self, TREE};
@@ -228,35 +228,21 @@ impl Rows {
 
     /// Adds input and output of the trace that was added last.
     fn push_words(&mut self, batch: &RecordBatch, spans: &Spans<'_>, rows: &[usize]) -> Result<(), TraceError> {
-        let root = self.root.last().copied().flatten();
+        let root = self.root.last().copied().flatten().map(|row| row as usize);
         let own = |name| match root {
-            Some(row) => Ok(text_at(batch, name, row as usize)?.map(|text| first_chars(text.value(0)).to_owned())),
+            Some(row) => Ok(text_at(batch, name, row)?.map(|text| first_chars(text.value(0)).to_owned())),
             None => Ok::<_, TraceError>(None),
         };
         let (mut input, mut output) = (own(columns::INPUT)?, own(columns::OUTPUT)?);
-        let is_there = |names: [&str; 2]| names.iter().any(|name| batch.column_by_name(name).is_some());
-        let (inputs, outputs) =
-            ([columns::INPUT_MESSAGES, columns::INPUT], [columns::OUTPUT_MESSAGES, columns::OUTPUT]);
-        if (input.is_none() && is_there(inputs)) || (output.is_none() && is_there(outputs)) {
+        if input.is_none() || output.is_none() {
             let mut calls: Vec<usize> =
                 rows.iter().copied().filter(|&row| text(&spans.kind, row) == Some(LLM)).collect();
             calls.sort_unstable_by(|&a, &b| spans.tree.order(a, b));
-            let find = |calls: &mut dyn Iterator<Item = usize>, [messages, value]: [&'static str; 2], words: Words| {
-                for row in calls {
-                    let (messages, value) = (text_at(batch, messages, row)?, text_at(batch, value, row)?);
-                    if let Some(found) =
-                        words(messages.as_ref().map(|t| t.value(0)), value.as_ref().map(|t| t.value(0)))
-                    {
-                        return Ok::<_, TraceError>(Some(first_chars(&found).to_owned()));
-                    }
-                }
-                Ok(None)
-            };
             if input.is_none() {
-                input = find(&mut calls.iter().copied(), inputs, asked)?;
+                input = words(batch, calls.iter().copied(), ASKED_IN, columns::INPUT, asked)?;
             }
             if output.is_none() {
-                output = find(&mut calls.iter().rev().copied(), outputs, answered)?;
+                output = words(batch, calls.iter().rev().copied(), ANSWERED_IN, columns::OUTPUT, answered)?;
             }
         }
         self.input.push(input);
@@ -349,8 +335,30 @@ fn push_distinct(lists: &mut ListBuilder<StringBuilder>, column: &StringArray, r
     lists.append(true);
 }
 
-/// Reads the words of a call of a model off its messages and its input or output.
-type Words = fn(Option<&str>, Option<&str>) -> Option<String>;
+/// The beginning of what the first of these calls says that says anything, read off its messages or its input or output.
+fn words(
+    batch: &RecordBatch,
+    calls: impl Iterator<Item = usize>,
+    messages: [&'static str; 2],
+    value: &'static str,
+    read: fn(Option<&str>, Option<&str>) -> Option<String>,
+) -> Result<Option<String>, TraceError> {
+    // An open column may be of any type.
+    let is_text = |name: &&str| batch.column_by_name(name).is_some_and(|column| column.data_type().is_string());
+    let messages: Vec<&'static str> = messages.into_iter().filter(is_text).collect();
+    if messages.is_empty() && batch.column_by_name(value).is_none() {
+        return Ok(None);
+    }
+    for row in calls {
+        let listed = messages.iter().map(|name| text_at(batch, name, row)).find_map(Result::transpose).transpose()?;
+        let value = text_at(batch, value, row)?;
+        let text = |array: &Option<StringArray>| array.as_ref().map(|array| array.value(0).to_owned());
+        if let Some(said) = read(text(&listed).as_deref(), text(&value).as_deref()) {
+            return Ok(Some(first_chars(&said).to_owned()));
+        }
+    }
+    Ok(None)
+}
 
 /// The texts of a column at some rows, which are few: long columns are not converted whole.
 fn texts_at(batch: &RecordBatch, name: &'static str, rows: &UInt64Array) -> Result<StringArray, TraceError> {

@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
+use spanql_model::columns;
 use spanql_model::json::Tree;
 use spanql_model::messages::{Contents, Message, of_list, of_prompt, of_value};
+
+/// Where a call of a model has the messages it was given: the first of these columns that has any counts.
+pub const ASKED_IN: [&str; 2] = [columns::INPUT_MESSAGES, "attributes.gen_ai.input.messages"];
+/// Where it has the messages that it gave.
+pub const ANSWERED_IN: [&str; 2] = [columns::OUTPUT_MESSAGES, "attributes.gen_ai.output.messages"];
 
 /// What the user says first in a call of a model: of its `messages` (JSON text of a list), else of those in its `input`,
 /// else that input itself. Blank texts count as none.

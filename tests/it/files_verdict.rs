@@ -79,7 +79,10 @@ fn orphans_and_missing_roots_are_those_that_are_there_now() {
     let (code, said) = required(&store);
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("the parent of 1 span is not there; 1 trace has no root"), "{said}");
-    assert_eq!(ask(&store, "SELECT array_to_string(reasons, '; ') AS r FROM quality"), "r\n1 orphan; 1 trace without a root\n");
+    assert_eq!(
+        ask(&store, "SELECT array_to_string(reasons, '; ') AS r FROM quality"),
+        "r\n1 orphan; 1 trace without a root\n"
+    );
     import(&store, &[&rest.display().to_string()]);
     assert_eq!(required(&store).0, Some(0));
     assert_eq!(plain(&store), "");
@@ -89,7 +92,11 @@ fn orphans_and_missing_roots_are_those_that_are_there_now() {
 fn rows_that_were_left_out_are_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let (store, file) = (dir.path().join("store"), dir.path().join("some.jsonl"));
-    std::fs::write(&file, "{\"trace_id\":\"t\",\"span_id\":\"a\"}\n{\"trace_id\":\"t\"}\n{\"trace_id\":\"t\",\"span_id\":\"a\"}\n").unwrap();
+    std::fs::write(
+        &file,
+        "{\"trace_id\":\"t\",\"span_id\":\"a\"}\n{\"trace_id\":\"t\"}\n{\"trace_id\":\"t\",\"span_id\":\"a\"}\n",
+    )
+    .unwrap();
     import(&store, &[&file.display().to_string(), "--skip-bad"]);
     let (code, said) = required(&store);
     assert_eq!(code, Some(4), "{said}");

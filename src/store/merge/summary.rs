@@ -10,7 +10,7 @@ use super::super::error::{Result, StoreError};
 use super::Merged;
 use super::slim::SUMMARISED;
 use spanql_model::columns;
-use spanql_trace::{Summaries, answered, asked};
+use spanql_trace::{ANSWERED_IN, ASKED_IN, Summaries, answered, asked};
 
 impl Merged {
     /// One summary row for each of the given traces.
@@ -68,14 +68,15 @@ impl Merged {
     /// The beginning of a text of a trace, as one of its spans has it.
     pub(crate) fn text_from(&self, text: Text, span: usize, source: Source) -> Result<Option<String>> {
         let (value, messages) = match text {
-            Text::Input => (columns::INPUT, columns::INPUT_MESSAGES),
-            Text::Output => (columns::OUTPUT, columns::OUTPUT_MESSAGES),
+            Text::Input => (columns::INPUT, ASKED_IN),
+            Text::Output => (columns::OUTPUT, ANSWERED_IN),
         };
         match source {
             Source::Root => self.text_of(value, span, |text| first_chars(text).to_owned()),
             Source::Call => {
-                let (messages, value) =
-                    (self.text_of(messages, span, str::to_owned)?, self.text_of(value, span, str::to_owned)?);
+                let own = |name: &str| self.text_of(name, span, str::to_owned);
+                let messages = messages.into_iter().map(own).find_map(Result::transpose).transpose()?;
+                let value = own(value)?;
                 let words = match text {
                     Text::Input => asked(messages.as_deref(), value.as_deref()),
                     Text::Output => answered(messages.as_deref(), value.as_deref()),

@@ -61,8 +61,15 @@ fn span() -> impl Strategy<Value = Span> {
     let metadata = prop::option::of(prop::sample::select(vec![r#"{"k":1}"#, r#"{"k":"x","l":2}"#]));
     let times = (prop::option::weighted(0.8, 0..50_i64), prop::option::weighted(0.7, 0..700_usize));
     (trace, id(), prop::option::of(id()), times, 0..3_u8, metadata, call()).prop_map(
-        |(trace, id, parent, (start, input), kind, metadata, call)| {
-            Span { trace, id, parent, start, input, kind, metadata, call }
+        |(trace, id, parent, (start, input), kind, metadata, call)| Span {
+            trace,
+            id,
+            parent,
+            start,
+            input,
+            kind,
+            metadata,
+            call,
         },
     )
 }
