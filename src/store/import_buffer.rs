@@ -87,6 +87,17 @@ impl ImportBuffer {
         }
     }
 
+    /// How many rows wait for each project.
+    pub(crate) fn rows_by_project(&self) -> BTreeMap<String, u64> {
+        let mut rows = BTreeMap::new();
+        for (key, pending) in &self.traces {
+            if let Some(project) = self.projects.get(key.project as usize) {
+                *rows.entry(project.clone()).or_default() += pending.rows;
+            }
+        }
+        rows
+    }
+
     /// Takes a normalized batch; rows of later batches, and later rows of one, came later.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
