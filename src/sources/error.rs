@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::config::ConfigError;
+
 /// An error of a remote source. No variant ever holds a key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SourceError {
@@ -75,6 +77,12 @@ pub enum SourceError {
         /// What does not fit.
         reason: String,
     },
+}
+
+impl From<ConfigError> for SourceError {
+    fn from(error: ConfigError) -> Self {
+        Self::Setting(error.to_string())
+    }
 }
 
 impl SourceError {
