@@ -33,7 +33,7 @@ impl Place {
         }
         let (engine, snapshot) = query::engine(context, false).await?;
         match &from.from {
-            Some(_) => engine.register_source(remote::live(&from.remote)),
+            Some(_) => remote::register(&engine, &from.remote),
             None => context.note_state(&snapshot),
         }
         Ok(Self { engine, snapshot, live: from.from.clone() })

@@ -14,6 +14,7 @@ use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
 use spanql_output::escape_terminal;
+use spanql_sources::config::Environment;
 use spanql_store::Projection;
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
@@ -27,8 +28,12 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range().window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
-    let source = remote::arize(&arguments.remote)?;
-    let (key, note) = resolve(&source, &arguments.remote_project, arguments.as_project).await?;
+    let environment = Environment::of_process();
+    let source = arguments.source.open(&environment, &remote::access(&arguments.remote, &environment))?;
+    if arguments.sample_rate.is_some_and(|rate| rate < 1.0) && !source.can_sample() {
+        return Err(refusal(PullError::NoSample(source.name())).into());
+    }
+    let (key, note) = resolve(source.as_ref(), &arguments.remote_project, arguments.as_project).await?;
     if let Some(note) = note {
         context.note(&escape_terminal(&note));
     }
@@ -40,7 +45,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {
-        let remote_schema = remote_columns(&source, &options.key.project).await?;
+        let remote_schema = remote_columns(source.as_ref(), &options.key.project).await?;
         if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
@@ -49,9 +54,13 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         }
     }
     if arguments.count {
-        return say_count(context, count(&source, &options, window).await?);
+        let counted = count(source.as_ref(), &options, window).await?;
+        let name = source.name();
+        let unable = || Failure::Usage(format!("--count: {name} does not say how many spans there are"));
+        let counted = counted.ok_or_else(unable)?;
+        return say_count(context, counted);
     }
-    let puller = Puller { store, source: Arc::new(source), options };
+    let puller = Puller { store, source, options };
     let pulling = Pulling::new(context, &puller);
     if arguments.follow {
         return Err(pulling.follow().await);
@@ -74,6 +83,7 @@ pub(super) fn refusal(error: PullError) -> Failure {
     Failure::Usage(match error {
         PullError::UnknownColumn { .. } => format!("--columns: {error}"),
         PullError::NoColumn => "--columns names no column".to_owned(),
+        PullError::NoSample(_) => format!("--sample-rate: {error}"),
         error => error.to_string(),
     })
 }

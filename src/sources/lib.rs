@@ -11,11 +11,14 @@ mod error;
 pub mod files;
 mod http;
 mod messages;
+mod projects;
+mod registry;
 mod remote;
 mod retry;
 
 pub use error::SourceError;
+pub use registry::{Access, REMOTES, Remote};
 pub use remote::remote_table_schema;
-pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
+pub use remote::{Ending, ExportRequest, Project, Received, Resolved, SpanSource, SpanStream};
 pub use retry::{MAX_ATTEMPTS_BATCH, MAX_ATTEMPTS_INTERACTIVE, retrying};
 pub use spanql_model::window::Window;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
+use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -31,22 +32,22 @@ fn sample_rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A project of a remote, as SQL names it.
-fn live_table(text: &str) -> Result<String, String> {
-    match text.split_once('.') {
-        Some((spanql_sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
-        Some((source, project)) if !project.is_empty() => {
-            Err(format!("there is no source {source}: write arize.{project}"))
-        }
-        _ => Err("write the source and the project: arize.my-project".to_owned()),
-    }
+/// A remote by its word.
+fn remote() -> impl TypedValueParser<Value = &'static Remote> {
+    let words = REMOTES.iter().map(|remote| PossibleValue::new(remote.name).help(remote.title));
+    PossibleValuesParser::new(words).try_map(|name| Remote::named(&name).ok_or("there is no such remote"))
 }
 
-/// A remote that spans are pulled from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Remote {
-    /// Arize AX, over Arrow Flight
-    Arize,
+/// A project of a remote, as SQL names it.
+fn live_table(text: &str) -> Result<String, String> {
+    let named = |project: &str| REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name)).join(" or ");
+    match text.split_once('.') {
+        Some((source, project)) if !project.is_empty() && Remote::named(source).is_some() => Ok(text.to_owned()),
+        Some((source, project)) if !project.is_empty() => {
+            Err(format!("there is no source {source}: write {}", named(project)))
+        }
+        _ => Err(format!("write the source and the project: {}", named("my-project"))),
+    }
 }
 
 /// How remotes are reached.
@@ -104,8 +105,8 @@ impl WindowOptions {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PullArguments {
     /// Where to pull from
-    #[arg(value_name = "SOURCE")]
-    pub(in crate::cli) source: Remote,
+    #[arg(value_name = "SOURCE", value_parser = remote())]
+    pub(in crate::cli) source: &'static Remote,
     /// The project, by name or id
     #[arg(value_name = "PROJECT")]
     pub(in crate::cli) remote_project: String,
@@ -148,8 +149,8 @@ pub(in crate::cli) struct PullArguments {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RemoteListing {
     /// The remote [default: every one that has a key]
-    #[arg(value_name = "SOURCE")]
-    pub(in crate::cli) source: Option<Remote>,
+    #[arg(value_name = "SOURCE", value_parser = remote())]
+    pub(in crate::cli) source: Option<&'static Remote>,
     /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(in crate::cli) output: Option<String>,

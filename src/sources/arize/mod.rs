@@ -10,6 +10,5 @@ mod source;
 mod status;
 mod stream;
 
-pub use names::Resolved;
 pub use rest::Space;
 pub use source::{Arize, DEFAULT_TIMEOUT, NAME};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use super::super::error::SourceError;
-use super::super::remote::{ExportRequest, Project, SpanSource, SpanStream};
+use super::super::remote::{ExportRequest, Project, Resolved, SpanSource, SpanStream};
 use super::command::Command;
 use super::connection::Connection;
 use super::rest::Rest;
@@ -52,11 +52,6 @@ impl Arize {
         })
     }
 
-    /// Where spans come from: the URL of the Flight server.
-    pub fn endpoint(&self) -> &str {
-        self.flight.name()
-    }
-
     async fn info(&self, request: &ExportRequest) -> Result<FlightInfo, SourceError> {
         let space = self.space().await?;
         let command = Command::new(space, request).to_json();
@@ -70,9 +65,26 @@ impl SpanSource for Arize {
         NAME
     }
 
+    /// The URL of the Flight server.
+    fn endpoint(&self) -> &str {
+        self.flight.name()
+    }
+
+    fn can_sample(&self) -> bool {
+        true
+    }
+
+    /// Those of the space if one is named, else those of all spaces.
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {
         let rest = self.rest()?;
-        self.projects_of(rest, self.space().await?).await
+        match self.named {
+            Some(_) => self.projects_of(rest, self.space().await?).await,
+            None => rest.projects(None).await,
+        }
+    }
+
+    async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+        self.resolved(project).await
     }
 
     async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError> {
@@ -82,7 +94,7 @@ impl SpanSource for Arize {
             Ok(info) => info,
             Err(error @ SourceError::NotFound { .. }) if self.rest.is_some() => {
                 // The listing knows which name was meant.
-                return Err(self.resolve(project).await.err().unwrap_or(error));
+                return Err(self.resolved(project).await.err().unwrap_or(error));
             }
             Err(error) => return Err(error),
         };

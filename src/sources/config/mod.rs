@@ -11,10 +11,14 @@ mod error;
 mod file;
 mod given;
 mod secret;
+mod vendor;
+mod vendors;
 
-pub use arize::{ArizeSettings, FlightEndpoint, FoundArize, ShownSetting};
+pub use arize::{ArizeSettings, FlightEndpoint, FoundArize};
 pub use edit::{Edited, Key, config_file, is_open, set, unset};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::{PROFILE_VARIABLE, profile_in_use};
 pub use secret::Secret;
+pub use vendor::{Found, ShownSetting, Vendor};
+pub use vendors::VENDORS;

@@ -1,0 +1,18 @@
+//! The vendors whose settings are known.
+
+use super::arize;
+use super::vendor::Vendor;
+
+/// All of them, in the order in which they are shown.
+pub static VENDORS: [&Vendor; 1] = [&arize::VENDOR];
+
+#[cfg(test)]
+mod tests {
+    use super::VENDORS;
+    use crate::config::file::TABLES;
+
+    #[test]
+    fn every_vendor_has_a_table_in_profiles() {
+        assert_eq!(VENDORS.map(|vendor| vendor.name), TABLES);
+    }
+}

@@ -1,0 +1,66 @@
+//! The remotes that there are: a word for each, and what opens it by the settings that are found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arize::{self, Arize};
+use super::config::{ArizeSettings, Environment};
+use super::error::SourceError;
+use super::remote::SpanSource;
+
+/// How remotes are reached and read, beside what settings say; what is of one remote only means nothing to the others.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The profile of `config.toml`, if one is named.
+    pub profile: Option<String>,
+    /// The space of Arize, by its name or id.
+    pub space: Option<String>,
+    /// How long a remote may say nothing before it is given up.
+    pub timeout: Duration,
+}
+
+/// A remote that can be opened.
+#[derive(Debug)]
+pub struct Remote {
+    /// The word for it in the column `source` and in SQL.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    open: fn(&Environment, &Access) -> Result<Arc<dyn SpanSource>, SourceError>,
+}
+
+/// All of them, in the order in which they are listed.
+pub static REMOTES: [Remote; 1] = [Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight", open: open_arize }];
+
+impl Remote {
+    /// The remote of this word.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        REMOTES.iter().find(|remote| remote.name == name)
+    }
+
+    /// Opens it by the settings that are found; nothing is called yet.
+    ///
+    /// # Errors
+    /// [`SourceError::Setting`] when a setting is missing or cannot be what it is.
+    pub fn open(&self, environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
+        (self.open)(environment, access)
+    }
+}
+
+fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
+    let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
+    Ok(Arc::new(Arize::new(&settings, access.space.as_deref(), access.timeout)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::REMOTES;
+    use crate::config::VENDORS;
+    use spanql_model::ingest::SOURCES;
+
+    #[test]
+    fn every_remote_has_settings_and_a_word_in_the_column() {
+        assert_eq!(REMOTES.each_ref().map(|remote| remote.name), VENDORS.map(|vendor| vendor.name));
+        assert!(REMOTES.iter().all(|remote| SOURCES.contains(&remote.name)));
+    }
+}
