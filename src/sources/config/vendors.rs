@@ -1,10 +1,10 @@
 //! The vendors whose settings are known.
 
-use super::arize;
 use super::vendor::Vendor;
+use super::{arize, phoenix};
 
 /// All of them, in the order in which they are shown.
-pub static VENDORS: [&Vendor; 1] = [&arize::VENDOR];
+pub static VENDORS: [&Vendor; 2] = [&arize::VENDOR, &phoenix::VENDOR];
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use spanql_model::columns::{CANONICAL, Content, EVENTS, EVENT_ATTRIBUTES};
+use spanql_model::columns::{CANONICAL, Content, EVENT_ATTRIBUTES, EVENTS};
 use spanql_model::json::{Member, Value, write_string};
 
 const ATTRIBUTES: &str = "attributes.";
@@ -215,9 +215,15 @@ mod tests {
     fn what_is_no_part_stays() {
         for (given, want) in [
             (r#"{"llm.tools.0": 5}"#, r#"{"attributes.llm.tools.0":5}"#),
-            (r#"{"llm.tools": "[]", "llm.tools.0.a": 5}"#, r#"{"attributes.llm.tools":"[]","attributes.llm.tools.0.a":5}"#),
+            (
+                r#"{"llm.tools": "[]", "llm.tools.0.a": 5}"#,
+                r#"{"attributes.llm.tools":"[]","attributes.llm.tools.0.a":5}"#,
+            ),
             (r#"{"metadata": "{}", "metadata.a": 5}"#, r#"{"attributes.metadata":"{}","attributes.metadata.a":5}"#),
-            (r#"{"other.0.a": 5, "llm.toolset.0.a": 1}"#, r#"{"attributes.other.0.a":5,"attributes.llm.toolset.0.a":1}"#),
+            (
+                r#"{"other.0.a": 5, "llm.toolset.0.a": 1}"#,
+                r#"{"attributes.other.0.a":5,"attributes.llm.toolset.0.a":1}"#,
+            ),
             (r#"{"metadata.a": 1, "metadata.a.b": 2}"#, r#"{"attributes.metadata":{"a":1,"a.b":2}}"#),
             (r#"{"metadata.a.b": 2, "metadata.a": 1}"#, r#"{"attributes.metadata":{"a":{"":1,"b":2}}}"#),
         ] {

@@ -13,7 +13,8 @@ const MICROSECOND: i64 = 1_000;
 /// The window as the search has it: spans that start in it, to the microsecond, rounded so that none is lost. An end that
 /// is none is left out.
 pub(super) fn of_window(window: Window) -> Query {
-    let text = |micros: i64| Some(DateTime::from_timestamp_micros(micros)?.to_rfc3339_opts(SecondsFormat::Micros, true));
+    let text =
+        |micros: i64| Some(DateTime::from_timestamp_micros(micros)?.to_rfc3339_opts(SecondsFormat::Micros, true));
     let start = Some(window.start).filter(|start| *start != i64::MIN);
     let start = start.and_then(|start| text(start.div_euclid(MICROSECOND)));
     let end = Some(window.end).filter(|end| *end != i64::MAX);
@@ -56,10 +57,7 @@ mod tests {
         let time = |name, time: &str| (name, time.to_owned());
         assert_eq!(
             said(1_001, 2_001),
-            [
-                time("start_time", "1970-01-01T00:00:00.000001Z"),
-                time("end_time", "1970-01-01T00:00:00.000003Z")
-            ]
+            [time("start_time", "1970-01-01T00:00:00.000001Z"), time("end_time", "1970-01-01T00:00:00.000003Z")]
         );
         assert_eq!(said(-1, 2_000)[0], time("start_time", "1969-12-31T23:59:59.999999Z"));
         assert_eq!(said(-1, 2_000)[1], time("end_time", "1970-01-01T00:00:00.000002Z"));
