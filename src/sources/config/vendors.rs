@@ -1,10 +1,10 @@
 //! The vendors whose settings are known.
 
-use super::arize;
 use super::vendor::Vendor;
+use super::{arize, opik, phoenix};
 
 /// All of them, in the order in which they are shown.
-pub static VENDORS: [&Vendor; 1] = [&arize::VENDOR];
+pub static VENDORS: [&Vendor; 3] = [&arize::VENDOR, &phoenix::VENDOR, &opik::VENDOR];
 
 #[cfg(test)]
 mod tests {
