@@ -15,7 +15,11 @@ use crate::pull::{
 };
 use spanql_output::escape_terminal;
 use spanql_sources::config::Environment;
+use spanql_sources::{Access, arize};
 use spanql_store::Projection;
+
+/// The remote that has rows of traces.
+const OPIK: &str = "opik";
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
     if context.project.is_some() {
@@ -24,12 +28,18 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return Err(Failure::Usage(help.into()).into());
     }
     // What makes no sense is refused before anything is asked.
+    check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range().window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
     let environment = Environment::of_process();
-    let source = arguments.source.open(&environment, &remote::access(&arguments.remote, &environment))?;
+    let access = Access {
+        rest: arguments.rest,
+        trace_rows: !arguments.no_trace_row,
+        ..remote::access(&arguments.remote, &environment)
+    };
+    let source = arguments.source.open(&environment, &access)?;
     if arguments.sample_rate.is_some_and(|rate| rate < 1.0) && !source.can_sample() {
         return Err(refusal(PullError::NoSample(source.name())).into());
     }
@@ -74,6 +84,22 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     ];
     match lacks.iter().find(|(lacks, _)| *lacks && arguments.require_complete) {
         Some((_, why)) => Err(Failure::Incomplete((*why).to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses options that mean nothing to the source.
+fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
+    let PullArguments { source, rest, no_trace_row, remote, .. } = arguments;
+    let of_one = [
+        ("--rest", *rest, arize::NAME),
+        ("--space", remote.space.is_some(), arize::NAME),
+        ("--no-trace-row", *no_trace_row, OPIK),
+    ];
+    match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
+        Some((option, _, of)) => {
+            Err(Failure::Usage(format!("{option} is about {of}: it means nothing to {}", source.name)))
+        }
         None => Ok(()),
     }
 }

@@ -19,7 +19,12 @@ use spanql_sources::{Access, ExportRequest, Project, REMOTES, Remote, SourceErro
 /// How remotes are reached by the options and the variables of the user.
 pub(super) fn access(options: &RemoteOptions, environment: &Environment) -> Access {
     let profile = options.profile.as_deref().or(environment.get(PROFILE_VARIABLE));
-    Access { profile: profile.map(str::to_owned), space: options.space.clone(), timeout: options.timeout }
+    Access {
+        profile: profile.map(str::to_owned),
+        space: options.space.clone(),
+        timeout: options.timeout,
+        ..Access::default()
+    }
 }
 
 /// Makes all remotes tables of SQL; what is missing to reach one is said when a statement names it.
@@ -131,7 +136,7 @@ pub(super) async fn spaces(context: &Context, arguments: RemoteListing) -> anyho
         return Err(Failure::Usage(format!("{} has no spaces: they are of {}", other.name, arize::NAME)).into());
     }
     let environment = Environment::of_process();
-    let Access { profile, space, timeout } = access(&arguments.remote, &environment);
+    let Access { profile, space, timeout, .. } = access(&arguments.remote, &environment);
     let settings = ArizeSettings::find(&environment, profile.as_deref())?;
     let spaces = Arize::new(&settings, space.as_deref(), timeout)?.list_spaces().await?;
     if spaces.is_empty() {

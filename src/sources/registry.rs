@@ -17,6 +17,16 @@ pub struct Access {
     pub space: Option<String>,
     /// How long a remote may say nothing before it is given up.
     pub timeout: Duration,
+    /// Arize is called over REST alone, and not over Flight.
+    pub rest: bool,
+    /// The traces of Opik become rows, too, above their spans.
+    pub trace_rows: bool,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { profile: None, space: None, timeout: arize::DEFAULT_TIMEOUT, rest: false, trace_rows: true }
+    }
 }
 
 /// A remote that can be opened.
