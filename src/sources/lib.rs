@@ -1,4 +1,4 @@
-//! Where spans come from: Arize and export files; and the settings for it, with keys that are never shown.
+//! Where spans come from: Arize, Phoenix and export files; and the settings for it, with keys that are never shown.
 //!
 //! Settings and requests, or paths, go in; ingest batches come out. A [`SpanSource`] is a remote, such as
 //! [`Arize`](arize::Arize): it lists projects, and answers an [`ExportRequest`] with a [`SpanStream`], whose [`Ending`]
@@ -7,10 +7,12 @@
 
 pub mod arize;
 pub mod config;
+mod cut;
 mod error;
 pub mod files;
 mod http;
 mod messages;
+pub mod phoenix;
 mod projects;
 mod registry;
 mod remote;

@@ -21,11 +21,7 @@ pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Strin
 ///
 /// # Errors
 /// [`SourceError::NotFound`] with the nearest name.
-pub(crate) fn project_meant<'a>(
-    place: &str,
-    typed: &str,
-    projects: &'a [Project],
-) -> Result<&'a Project, SourceError> {
+pub(crate) fn project_meant<'a>(place: &str, typed: &str, projects: &'a [Project]) -> Result<&'a Project, SourceError> {
     // A name may look like an id; the exact name wins.
     let found = projects.iter().find(|project| project.name == typed);
     let found = found.or_else(|| projects.iter().find(|project| project.id == typed));
@@ -52,10 +48,7 @@ mod tests {
         let found = |typed| project_meant("https://a", typed, &projects).map(|project| project.id.as_str());
         assert_eq!((found("search").unwrap(), found("1").unwrap(), found("3").unwrap()), ("3", "2", "3"));
         let said = found("chekout").unwrap_err().to_string();
-        assert_eq!(
-            said,
-            "https://a has no project chekout; it has checkout, 1, search; did you mean checkout?"
-        );
+        assert_eq!(said, "https://a has no project chekout; it has checkout, 1, search; did you mean checkout?");
         assert!(project_meant("https://a", "x", &[]).unwrap_err().to_string().ends_with("it has none"));
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arize::{self, Arize};
-use super::config::{ArizeSettings, Environment};
+use super::config::{ArizeSettings, Environment, PhoenixSettings};
 use super::error::SourceError;
+use super::phoenix::{self, Phoenix};
 use super::remote::SpanSource;
 
 /// How remotes are reached and read, beside what settings say; what is of one remote only means nothing to the others.
@@ -40,7 +41,10 @@ pub struct Remote {
 }
 
 /// All of them, in the order in which they are listed.
-pub static REMOTES: [Remote; 1] = [Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight", open: open_arize }];
+pub static REMOTES: [Remote; 2] = [
+    Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight or REST", open: open_arize },
+    Remote { name: phoenix::NAME, title: "Arize Phoenix, over REST", open: open_phoenix },
+];
 
 impl Remote {
     /// The remote of this word.
@@ -60,6 +64,11 @@ impl Remote {
 fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
     let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
     Ok(Arc::new(Arize::new(&settings, access.space.as_deref(), access.timeout)?))
+}
+
+fn open_phoenix(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
+    let settings = PhoenixSettings::find(environment, access.profile.as_deref())?;
+    Ok(Arc::new(Phoenix::new(&settings, access.timeout)?))
 }
 
 #[cfg(test)]

@@ -31,12 +31,7 @@ pub(super) static VENDOR: Vendor = Vendor {
         Name::new("flight_scheme", Kind::Text, About::Way, &["ARIZE_FLIGHT_SCHEME"]),
         Name::new("flight_port", Kind::Port, About::Way, &["ARIZE_FLIGHT_PORT"]),
         Name::new("request_verify", Kind::Flag, About::Way, &["ARIZE_REQUEST_VERIFY"]),
-        Name::new(
-            "ssl_ca_cert",
-            Kind::Text,
-            About::Way,
-            &["ARIZE_SSL_CA_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"],
-        ),
+        Name::new("ssl_ca_cert", Kind::Text, About::Way, &["ARIZE_SSL_CA_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]),
     ],
     of_tools: ax,
     places,
@@ -206,9 +201,7 @@ fn ax(environment: &Environment) -> Result<Given, ConfigError> {
     let file = dir.join("profiles").join(format!("{active}.toml"));
     let Some(profile) = file::read::<AxProfile>(&file)? else { return Ok(Given::default()) };
     let path = file.display().to_string();
-    let part = |table: &toml::Table| {
-        Given::of_table(&VENDOR, table, &path).ok_or_else(|| file::of_another_kind(&file))
-    };
+    let part = |table: &toml::Table| Given::of_table(&VENDOR, table, &path).ok_or_else(|| file::of_another_kind(&file));
     part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
 }
 

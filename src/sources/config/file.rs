@@ -97,12 +97,7 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>, vendor: &Ven
 }
 
 /// Our own settings, where a name that nobody knows is an error: it may be a typing error.
-pub(super) fn settings(
-    vendor: &Vendor,
-    table: &toml::Table,
-    file: &Path,
-    origin: &str,
-) -> Result<Given, ConfigError> {
+pub(super) fn settings(vendor: &Vendor, table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
     let names = || vendor.names.iter().map(|name| name.name);
     if let Some(unknown) = table.keys().find(|name| !names().any(|known| known == name.as_str())) {
         let near = nearest(unknown, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();

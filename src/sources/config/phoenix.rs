@@ -1,6 +1,6 @@
-//! How Phoenix is reached, by the settings of its own client.
+//! How Phoenix is reached: its URL and key, by the settings of its own client.
 
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::ConfigError;
 use super::environment::Environment;
@@ -8,149 +8,185 @@ use super::given::Given;
 use super::secret::Secret;
 use super::vendor::{About, Kind, Name, ShownSetting, Vendor};
 
-/// The port of a server where nothing says another.
-const PORT: u16 = 6006;
-/// The path of the endpoint for traces, which may stand behind the address of the server.
-const TRACES: &str = "/v1/traces";
-
-/// The settings of Phoenix, by the names of its own client's variables.
+/// The settings of Phoenix, by the names of its client.
 pub(super) static VENDOR: Vendor = Vendor {
     name: "phoenix",
     prefix: "PHOENIX_",
     names: &[
+        Name::new("api_key", Kind::Text, About::Key, &["PHOENIX_API_KEY"]),
+        // Some of these are keys, so all are kept like one.
+        Name::new("client_headers", Kind::Text, About::Key, &["PHOENIX_CLIENT_HEADERS"]),
         Name::new("collector_endpoint", Kind::Text, About::Host, &["PHOENIX_COLLECTOR_ENDPOINT"]),
         Name::new("host", Kind::Text, About::Host, &["PHOENIX_HOST"]),
         Name::new("port", Kind::Port, About::Way, &["PHOENIX_PORT"]),
-        Name::new("api_key", Kind::Text, About::Key, &["PHOENIX_API_KEY"]),
-        Name::new("client_headers", Kind::Text, About::Key, &["PHOENIX_CLIENT_HEADERS"]),
     ],
     of_tools: |_| Ok(Given::default()),
     places,
 };
 
-/// Everything needed to call Phoenix.
+const PORT: u16 = 6006;
+/// Where spans are sent to, which the endpoint is often set with.
+const COLLECTOR: &str = "/v1/traces";
+
+/// Everything needed to call a Phoenix.
 #[derive(Debug, Clone)]
 pub struct PhoenixSettings {
-    /// The URL of the server without a slash at its end; it may have a path.
+    /// Its URL, which may have a path, without a slash at its end.
     pub url: String,
-    /// The API key; a server that asks for none needs none.
+    /// The API key; a Phoenix on one's own machine mostly needs none.
     pub key: Option<Secret>,
-    /// Further headers of every request: names in lower case, and values.
+    /// Further headers of every request: names and values.
     pub headers: Vec<(String, Secret)>,
 }
 
 impl PhoenixSettings {
-    /// Finds the settings, with those of a profile of `config.toml` if one is named.
+    /// Finds the settings, with those of a profile of `config.toml` if one is named. Where nothing says where Phoenix is,
+    /// it is on this machine.
     ///
     /// # Errors
-    /// When a file cannot be read, a value cannot be what it is, or nothing says where the server is.
+    /// When a file cannot be read, or a value cannot be what it is.
     pub fn find(environment: &Environment, profile: Option<&str>) -> Result<Self, ConfigError> {
         let found = VENDOR.find(environment, profile)?;
         let given = found.given();
-        let (url, _) = server(given)?.ok_or_else(|| {
-            ConfigError::Missing(
-                "it is not known where Phoenix is: set PHOENIX_COLLECTOR_ENDPOINT or PHOENIX_HOST, or \
-                 phoenix.collector_endpoint in a profile of config.toml"
-                    .to_owned(),
-            )
-        })?;
         let key = given.get("api_key").map(Secret::new).filter(|key| !key.is_empty());
-        Ok(Self { url, key, headers: headers(given)? })
+        Ok(Self { url: url(given)?, key, headers: headers(given)? })
     }
-}
-
-/// The URL of the server, and where it comes from; `None` when nothing says where it is.
-fn server(given: &Given) -> Result<Option<(String, &str)>, ConfigError> {
-    let port = given.port("port")?.unwrap_or(PORT);
-    let (name, setting) = match (given.setting("collector_endpoint"), given.setting("host")) {
-        (Some(setting), _) => ("collector_endpoint", setting),
-        (None, Some(setting)) => ("host", setting),
-        (None, None) => return Ok(None),
-    };
-    let text = setting.value.trim().trim_end_matches('/');
-    let text = text.strip_suffix(TRACES).unwrap_or(text).trim_end_matches('/');
-    let url = match (name, text.contains("://")) {
-        // What a server listens on, which nobody can call.
-        ("host", false) if text == "0.0.0.0" || text == "::" => format!("http://127.0.0.1:{port}"),
-        ("host", false) => format!("http://{text}:{port}"),
-        _ => text.to_owned(),
-    };
-    let read = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let read = read.ok_or_else(|| given.wrong(name, "it is no URL such as http://localhost:6006"))?;
-    if !read.username().is_empty() || read.password().is_some() || read.query().is_some() || read.fragment().is_some() {
-        return Err(given.wrong(name, "it holds more than scheme, host, port and path; a key is set apart"));
-    }
-    Ok(Some((url, &setting.origin)))
 }
 
 fn places(given: &Given) -> Result<Vec<ShownSetting>, ConfigError> {
     headers(given)?;
-    let (value, origin) = server(given)?.map(|(url, origin)| (url, origin.to_owned())).unzip();
-    Ok(vec![ShownSetting { name: "url", value, origin }])
+    let origin = ["collector_endpoint", "host", "port"].iter().find_map(|name| given.setting(name));
+    let origin = origin.map_or("default", |setting| setting.origin.as_str()).to_owned();
+    Ok(vec![ShownSetting { name: "api", value: Some(url(given)?), origin: Some(origin) }])
 }
 
-/// The headers that are set: `name=value` with commas between, both encoded as in URLs.
+/// The URL without a slash at its end.
+fn url(given: &Given) -> Result<String, ConfigError> {
+    if let Some(endpoint) = given.get("collector_endpoint") {
+        let url = checked(given, "collector_endpoint", endpoint.trim())?;
+        return Ok(url.strip_suffix(COLLECTOR).unwrap_or(&url).to_owned());
+    }
+    let host = given.get("host").unwrap_or("localhost").trim();
+    if host.contains("://") {
+        return checked(given, "host", host);
+    }
+    let port = given.port("port")?;
+    let host = match host {
+        // Where a server listens is everywhere, and nowhere to call.
+        "0.0.0.0" | "::" | "[::]" => "127.0.0.1".to_owned(),
+        bare if bare.matches(':').count() > 1 && !bare.starts_with('[') => format!("[{bare}]"),
+        other => other.to_owned(),
+    };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let url = if has_port { format!("http://{host}") } else { format!("http://{host}:{}", port.unwrap_or(PORT)) };
+    checked(given, "host", &url)
+}
+
+/// A URL that requests can be made of.
+fn checked(given: &Given, name: &str, text: &str) -> Result<String, ConfigError> {
+    let wrong = |reason: &str| given.wrong(name, reason);
+    let url = Url::parse(text).map_err(|_| wrong("write a URL such as http://localhost:6006"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("write a URL such as http://localhost:6006"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("a key does not go into the URL: set PHOENIX_API_KEY, or PHOENIX_CLIENT_HEADERS"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("a URL here ends with its path, without ? and #"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// The headers: `name=value`, separated by commas, both encoded as in URLs, as in W3C baggage.
 fn headers(given: &Given) -> Result<Vec<(String, Secret)>, ConfigError> {
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text.trim()).decode_utf8().ok().map(String::from);
-    let pairs = given.get("client_headers").unwrap_or_default().split(',').map(str::trim);
-    pairs
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            let name = decoded(name).filter(|name| !name.is_empty())?;
-            Some((name.to_lowercase(), Secret::new(&decoded(value)?)))
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(|| given.wrong("client_headers", "write name=value with commas between, encoded as in URLs"))
+    let parts =
+        given.get("client_headers").unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
+    let header = |part: &str| {
+        // The value is not shown: it may be a key.
+        let wrong = || given.wrong("client_headers", "write headers like name=value,other=value");
+        let (name, value) = part.split_once('=').ok_or_else(wrong)?;
+        let name = decoded(name.trim()).to_ascii_lowercase();
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_name) {
+            return Err(wrong());
+        }
+        Ok((name, Secret::new(&decoded(value.trim()))))
+    };
+    parts.map(header).collect()
+}
+
+/// A text without the encoding of URLs, in which a plus is a plus.
+fn decoded(text: &str) -> String {
+    let one = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
+    form_urlencoded::parse(one.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::PhoenixSettings;
-    use crate::config::{ConfigError, Environment};
+    use super::{ConfigError, Environment, PhoenixSettings};
 
-    fn settings(variables: &[(&str, &str)]) -> Result<PhoenixSettings, ConfigError> {
+    fn found(variables: &[(&str, &str)]) -> Result<PhoenixSettings, ConfigError> {
         PhoenixSettings::find(&Environment::with(variables), None)
     }
 
     #[test]
-    fn servers_are_named_as_for_the_vendors_client() {
-        let url = |variables: &[(&str, &str)]| settings(variables).unwrap().url;
-        for (variables, expected) in [
-            (&[("PHOENIX_COLLECTOR_ENDPOINT", "http://localhost:6006/")][..], "http://localhost:6006"),
-            (&[("PHOENIX_COLLECTOR_ENDPOINT", "https://a.example/p/v1/traces")], "https://a.example/p"),
-            (&[("PHOENIX_COLLECTOR_ENDPOINT", "https://a.example"), ("PHOENIX_HOST", "b")], "https://a.example"),
-            (&[("PHOENIX_HOST", "b.example")], "http://b.example:6006"),
-            (&[("PHOENIX_HOST", "0.0.0.0"), ("PHOENIX_PORT", "7007")], "http://127.0.0.1:7007"),
-            (&[("PHOENIX_HOST", "https://b.example"), ("PHOENIX_PORT", "7007")], "https://b.example"),
+    fn the_url_follows_from_what_is_set() {
+        let endpoint = "PHOENIX_COLLECTOR_ENDPOINT";
+        for (variables, url) in [
+            (vec![], "http://localhost:6006"),
+            (vec![(endpoint, "https://app.phoenix.arize.com/s/mine/")], "https://app.phoenix.arize.com/s/mine"),
+            (vec![(endpoint, "http://h:1/v1/traces"), ("PHOENIX_HOST", "other")], "http://h:1"),
+            (vec![("PHOENIX_HOST", "https://h/p"), ("PHOENIX_PORT", "7")], "https://h/p"),
+            (vec![("PHOENIX_HOST", "h")], "http://h:6006"),
+            (vec![("PHOENIX_HOST", "h"), ("PHOENIX_PORT", "7")], "http://h:7"),
+            (vec![("PHOENIX_HOST", "h:8")], "http://h:8"),
+            (vec![("PHOENIX_HOST", "0.0.0.0")], "http://127.0.0.1:6006"),
+            (vec![("PHOENIX_HOST", "::1")], "http://[::1]:6006"),
+            (vec![("PHOENIX_PORT", "7")], "http://localhost:7"),
         ] {
-            assert_eq!(url(variables), expected, "{variables:?}");
+            assert_eq!(found(&variables).unwrap().url, url, "{variables:?}");
         }
-        for (variables, said) in [
-            (&[][..], "it is not known where Phoenix is"),
-            (&[("PHOENIX_API_KEY", "secret-key")], "it is not known where Phoenix is"),
-            (&[("PHOENIX_COLLECTOR_ENDPOINT", "localhost:6006")], "it is no URL"),
-            (&[("PHOENIX_COLLECTOR_ENDPOINT", "https://me:secret-key@a.example")], "a key is set apart"),
-            (&[("PHOENIX_HOST", "a"), ("PHOENIX_PORT", "x")], "a port is a number"),
-            (&[("PHOENIX_HOST", "a"), ("PHOENIX_CLIENT_HEADERS", "secret-key")], "write name=value"),
+        for (name, value) in [
+            (endpoint, "localhost:6006"),
+            (endpoint, "ftp://h"),
+            (endpoint, "http://user:pass@h"),
+            (endpoint, "http://h?x=1"),
+            ("PHOENIX_HOST", "a b"),
+            ("PHOENIX_PORT", "tcp://10.0.0.1:6006"),
+            ("PHOENIX_CLIENT_HEADERS", "secret"),
+            ("PHOENIX_CLIENT_HEADERS", "a b=c"),
         ] {
-            let error = settings(variables).unwrap_err().to_string();
-            assert!(error.contains(said) && !error.contains("secret-key"), "{variables:?}: {error}");
+            let error = found(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("pass") && !error.contains("secret"), "{error}");
         }
     }
 
     #[test]
-    fn keys_and_headers_are_not_shown() {
-        let headers = "Authorization=Bearer%20secret-key-1, X-Team = a%2Cb,";
-        let found = settings(&[
-            ("PHOENIX_HOST", "a"),
-            ("PHOENIX_API_KEY", " secret-key-2 "),
-            ("PHOENIX_CLIENT_HEADERS", headers),
-        ])
-        .unwrap();
-        let pairs: Vec<_> = found.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
-        assert_eq!(pairs, [("authorization", "Bearer secret-key-1"), ("x-team", "a,b")]);
-        assert_eq!(found.key.as_ref().unwrap().expose(), "secret-key-2");
-        assert!(!format!("{found:?}").contains("secret-key"));
+    fn keys_and_headers_are_found_and_not_shown() {
+        let headers = "api_key=ab%2Cc, Authorization=Bearer%20xyzxyzxyz,x-plus=a+b";
+        let settings = found(&[("PHOENIX_API_KEY", " key-12345\n"), ("PHOENIX_CLIENT_HEADERS", headers)]).unwrap();
+        assert_eq!(settings.key.as_ref().unwrap().expose(), "key-12345");
+        let headers: Vec<_> = settings.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        assert_eq!(headers, [("api_key", "ab,c"), ("authorization", "Bearer xyzxyzxyz"), ("x-plus", "a+b")]);
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("12345") && !shown.contains("xyz") && !shown.contains("ab,c"), "{shown}");
+        assert!(found(&[]).unwrap().key.is_none());
+    }
+
+    #[test]
+    fn a_host_from_a_directory_needs_its_own_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = |dot_env: &str, variables: &[(&str, &str)]| {
+            std::fs::write(dir.path().join(".env"), dot_env).unwrap();
+            let mut environment = Environment::with(variables);
+            environment.working = Some(dir.path().to_owned());
+            PhoenixSettings::find(&environment, None).unwrap().url
+        };
+        let host = "PHOENIX_COLLECTOR_ENDPOINT=http://elsewhere:1\n";
+        let both = format!("{host}PHOENIX_API_KEY=key-of-this-file\n");
+        assert_eq!(url(&both, &[]), "http://elsewhere:1");
+        assert_eq!(url(&both, &[("PHOENIX_API_KEY", "key-of-the-user")]), "http://localhost:6006");
+        assert_eq!(url(host, &[]), "http://localhost:6006");
     }
 }

@@ -42,12 +42,7 @@ pub(super) struct Name {
 }
 
 impl Name {
-    pub(super) const fn new(
-        name: &'static str,
-        kind: Kind,
-        about: About,
-        variables: &'static [&'static str],
-    ) -> Self {
+    pub(super) const fn new(name: &'static str, kind: Kind, about: About, variables: &'static [&'static str]) -> Self {
         Self { name, kind, about, variables }
     }
 }
