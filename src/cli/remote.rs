@@ -22,7 +22,16 @@ pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
 
 /// Arize as tables of SQL; what is missing to reach it is said when a statement names one.
 pub(super) fn live(options: &RemoteOptions) -> Arc<dyn SpanSource> {
-    match arize(options) {
+    said_when_named(arize(options))
+}
+
+/// The same, for all that a project has.
+pub(super) fn live_in_bulk(options: &RemoteOptions) -> Arc<dyn SpanSource> {
+    said_when_named(arize(options))
+}
+
+fn said_when_named(arize: anyhow::Result<Arize>) -> Arc<dyn SpanSource> {
+    match arize {
         Ok(arize) => Arc::new(arize),
         Err(error) => Arc::new(Unset { name: arize::NAME, reason: format!("{error:#}") }),
     }
