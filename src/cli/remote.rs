@@ -22,10 +22,10 @@ pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
 
 /// Arize as tables of SQL; what is missing to reach it is said when a statement names one.
 pub(super) fn live(options: &RemoteOptions) -> Arc<dyn SpanSource> {
-    said_when_named(arize(options))
+    said_when_named(arize(options).map(Arize::or_rest))
 }
 
-/// The same, for all that a project has.
+/// The same, over Flight alone: for all that a project has.
 pub(super) fn live_in_bulk(options: &RemoteOptions) -> Arc<dyn SpanSource> {
     said_when_named(arize(options))
 }
