@@ -15,7 +15,8 @@ use crate::pull::{
 };
 use spanql_output::escape_terminal;
 use spanql_sources::config::Environment;
-use spanql_sources::{Access, arize};
+use spanql_sources::arize::{self, Transport};
+use spanql_sources::Access;
 use spanql_store::Projection;
 
 /// The remote that has rows of traces.
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     let store = Arc::new(context.store_to_write()?);
     let environment = Environment::of_process();
     let access = Access {
-        rest: arguments.rest,
+        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
         trace_rows: !arguments.no_trace_row,
         ..remote::access(&arguments.remote, &environment)
     };

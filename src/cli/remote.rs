@@ -12,7 +12,7 @@ use super::context::Context;
 use super::failure::Failure;
 use spanql_engine::Engine;
 use spanql_output::escape_terminal;
-use spanql_sources::arize::{self, Arize};
+use spanql_sources::arize::{self, Arize, Transport};
 use spanql_sources::config::{ArizeSettings, Environment, PROFILE_VARIABLE, VENDORS};
 use spanql_sources::{Access, ExportRequest, Project, REMOTES, Remote, SourceError, SpanSource, SpanStream};
 
@@ -29,8 +29,13 @@ pub(super) fn access(options: &RemoteOptions, environment: &Environment) -> Acce
 
 /// Makes all remotes tables of SQL; what is missing to reach one is said when a statement names it.
 pub(super) fn register(engine: &Engine, options: &RemoteOptions) {
+    register_over(engine, options, Transport::Either);
+}
+
+/// The same, with spans of Arize this way.
+pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) {
     let environment = Environment::of_process();
-    let access = access(options, &environment);
+    let access = Access { transport, ..access(options, &environment) };
     for remote in &REMOTES {
         engine.register_source(match remote.open(&environment, &access) {
             Ok(source) => source,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arize::{self, Arize};
+use super::arize::{self, Arize, Transport};
 use super::config::{ArizeSettings, Environment, PhoenixSettings};
 use super::error::SourceError;
 use super::phoenix::{self, Phoenix};
@@ -18,15 +18,16 @@ pub struct Access {
     pub space: Option<String>,
     /// How long a remote may say nothing before it is given up.
     pub timeout: Duration,
-    /// Arize is called over REST alone, and not over Flight.
-    pub rest: bool,
+    /// Which way spans of Arize come.
+    pub transport: Transport,
     /// The traces of Opik become rows, too, above their spans.
     pub trace_rows: bool,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { profile: None, space: None, timeout: arize::DEFAULT_TIMEOUT, rest: false, trace_rows: true }
+        let (timeout, transport) = (arize::DEFAULT_TIMEOUT, Transport::default());
+        Self { profile: None, space: None, timeout, transport, trace_rows: true }
     }
 }
 
@@ -63,7 +64,12 @@ impl Remote {
 
 fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
     let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
-    Ok(Arc::new(Arize::new(&settings, access.space.as_deref(), access.timeout)?))
+    let arize = Arize::new(&settings, access.space.as_deref(), access.timeout)?;
+    Ok(Arc::new(match access.transport {
+        Transport::Flight => arize,
+        Transport::Rest => arize.over_rest(),
+        Transport::Either => arize.or_rest(),
+    }))
 }
 
 fn open_phoenix(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {

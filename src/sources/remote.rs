@@ -171,6 +171,7 @@ pub struct Received {
     rows: AtomicU64,
     bytes: AtomicU64,
     unfit: Mutex<Option<(u64, String)>>,
+    remark: Mutex<Option<String>>,
 }
 
 impl Received {
@@ -191,6 +192,16 @@ impl Received {
     /// How many rows were no spans, and why the first was none.
     pub fn unfit(&self) -> Option<(u64, String)> {
         self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what the reader of the spans should know of how they came: a line without a full stop.
+    pub fn remark(&self, text: String) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// What the reader of the spans should know of how they came, if anything.
+    pub fn remarked(&self) -> Option<String> {
+        self.remark.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Rows so far, before any is cut away here, also those that are no spans.
