@@ -14,9 +14,9 @@ use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
 use spanql_output::escape_terminal;
-use spanql_sources::config::Environment;
-use spanql_sources::arize::{self, Transport};
 use spanql_sources::Access;
+use spanql_sources::arize::{self, Transport};
+use spanql_sources::config::Environment;
 use spanql_store::Projection;
 
 /// The remote that has rows of traces.
