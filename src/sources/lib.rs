@@ -9,6 +9,7 @@ pub mod arize;
 pub mod config;
 mod error;
 pub mod files;
+mod http;
 mod messages;
 pub mod opik;
 mod remote;
