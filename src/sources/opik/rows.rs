@@ -17,6 +17,9 @@ const OWN: &str = "opik.";
 const OTLP_KIND: &str = "openinference.span.kind";
 /// Opik's types of spans, and the kinds that they are.
 const KINDS: [(&str, &str); 4] = [("llm", "LLM"), ("tool", "TOOL"), ("guardrail", "GUARDRAIL"), ("general", "CHAIN")];
+/// Columns that are never read from the metadata: Opik has them as members, and filters them as such.
+const MEMBERS: [&str; 5] =
+    [columns::METADATA, columns::INPUT, columns::OUTPUT, columns::MODEL, "attributes.llm.provider"];
 /// Counts of tokens, and the columns that hold them. What a provider counts itself repeats them, and stays apart.
 const USAGE: [(&str, &str); 8] = [
     ("prompt_tokens", columns::PROMPT_TOKENS),
@@ -192,7 +195,7 @@ impl<'a> Row<'a> {
             }
             let name = format!("attributes.{}", member.key);
             let known = columns::canonical(&name).is_some_and(|column| column.data_type == DataType::Utf8);
-            if known && name != columns::METADATA && !self.cells.has(&name) {
+            if known && !MEMBERS.contains(&name.as_str()) && !self.cells.has(&name) {
                 self.cells.set(name, member.value);
             }
         }
