@@ -12,6 +12,7 @@ use super::filters::{FilterOptions, refused};
 use super::{ids, incomplete, query, remote};
 use spanql_engine::{Engine, Selected};
 use spanql_output::escape_terminal;
+use spanql_sources::arize::Transport;
 use spanql_store::Snapshot;
 
 /// The table of spans of the store.
@@ -27,13 +28,22 @@ pub(super) struct Place {
 impl Place {
     /// Opens the store, and makes remotes tables if one is named.
     pub(super) async fn open(context: &Context, from: &FromOptions) -> anyhow::Result<Self> {
+        Self::open_over(context, from, Transport::Either).await
+    }
+
+    /// The same, where all that a remote has is wanted.
+    pub(super) async fn open_in_bulk(context: &Context, from: &FromOptions) -> anyhow::Result<Self> {
+        Self::open_over(context, from, Transport::Flight).await
+    }
+
+    async fn open_over(context: &Context, from: &FromOptions, transport: Transport) -> anyhow::Result<Self> {
         if from.from.is_some() && context.project.is_some() {
             let why = "--project is about the store, and --from names the project of a remote: leave out one of them";
             return Err(Failure::Usage(why.into()).into());
         }
         let (engine, snapshot) = query::engine(context, false).await?;
         match &from.from {
-            Some(_) => engine.register_source(remote::live(&from.remote)),
+            Some(_) => remote::register_over(&engine, &from.remote, transport),
             None => context.note_state(&snapshot),
         }
         Ok(Self { engine, snapshot, live: from.from.clone() })

@@ -14,7 +14,13 @@ use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
 use spanql_output::escape_terminal;
+use spanql_sources::Access;
+use spanql_sources::arize::{self, Transport};
+use spanql_sources::config::Environment;
 use spanql_store::Projection;
+
+/// The remote that has rows of traces.
+const OPIK: &str = "opik";
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
     if context.project.is_some() {
@@ -23,12 +29,22 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return Err(Failure::Usage(help.into()).into());
     }
     // What makes no sense is refused before anything is asked.
+    check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range().window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
-    let source = remote::arize(&arguments.remote)?;
-    let (key, note) = resolve(&source, &arguments.remote_project, arguments.as_project).await?;
+    let environment = Environment::of_process();
+    let access = Access {
+        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
+        trace_rows: !arguments.no_trace_row,
+        ..remote::access(&arguments.remote, &environment)
+    };
+    let source = arguments.source.open(&environment, &access)?;
+    if arguments.sample_rate.is_some_and(|rate| rate < 1.0) && !source.can_sample() {
+        return Err(refusal(PullError::NoSample(source.name())).into());
+    }
+    let (key, note) = resolve(source.as_ref(), &arguments.remote_project, arguments.as_project).await?;
     if let Some(note) = note {
         context.note(&escape_terminal(&note));
     }
@@ -40,7 +56,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {
-        let remote_schema = remote_columns(&source, &options.key.project).await?;
+        let remote_schema = remote_columns(source.as_ref(), &options.key.project).await?;
         if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
@@ -49,9 +65,13 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         }
     }
     if arguments.count {
-        return say_count(context, count(&source, &options, window).await?);
+        let counted = count(source.as_ref(), &options, window).await?;
+        let name = source.name();
+        let unable = || Failure::Usage(format!("--count: {name} does not say how many spans there are"));
+        let counted = counted.ok_or_else(unable)?;
+        return say_count(context, counted);
     }
-    let puller = Puller { store, source: Arc::new(source), options };
+    let puller = Puller { store, source, options };
     let pulling = Pulling::new(context, &puller);
     if arguments.follow {
         return Err(pulling.follow().await);
@@ -69,11 +89,28 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     }
 }
 
+/// Refuses options that mean nothing to the source.
+fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
+    let PullArguments { source, rest, no_trace_row, remote, .. } = arguments;
+    let of_one = [
+        ("--rest", *rest, arize::NAME),
+        ("--space", remote.space.is_some(), arize::NAME),
+        ("--no-trace-row", *no_trace_row, OPIK),
+    ];
+    match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
+        Some((option, _, of)) => {
+            Err(Failure::Usage(format!("{option} is about {of}: it means nothing to {}", source.name)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What makes no sense, in words of the command line.
 pub(super) fn refusal(error: PullError) -> Failure {
     Failure::Usage(match error {
         PullError::UnknownColumn { .. } => format!("--columns: {error}"),
         PullError::NoColumn => "--columns names no column".to_owned(),
+        PullError::NoSample(_) => format!("--sample-rate: {error}"),
         error => error.to_string(),
     })
 }

@@ -33,7 +33,10 @@ pub(super) fn not_needed(wanted: &[String]) -> Vec<&'static str> {
                 || member == "metadata" && column.starts_with("attributes.") && !is_small(column)
         })
     };
-    ["input", "output", "metadata", "feedback_scores", "comments"].into_iter().filter(|member| !needed(member)).collect()
+    ["input", "output", "metadata", "feedback_scores", "comments"]
+        .into_iter()
+        .filter(|member| !needed(member))
+        .collect()
 }
 
 fn is_small(column: &str) -> bool {
@@ -50,7 +53,10 @@ mod tests {
         let without = |columns: &[&str]| not_needed(&columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(without(&["name", "start_time", "attributes.llm.cost.total", "parent_id"]), all);
         assert_eq!(without(&["attributes.input.value"]), ["output", "metadata", "feedback_scores", "comments"]);
-        assert_eq!(without(&["attributes.openinference.span.kind"]), ["input", "output", "feedback_scores", "comments"]);
+        assert_eq!(
+            without(&["attributes.openinference.span.kind"]),
+            ["input", "output", "feedback_scores", "comments"]
+        );
         assert_eq!(without(&["attributes.llm.output_messages"]), ["input", "feedback_scores", "comments"]);
         assert_eq!(without(&["annotation.q.score"]), ["input", "output", "metadata", "comments"]);
         assert_eq!(without(&["annotation.notes"]), ["input", "output", "metadata"]);

@@ -113,10 +113,8 @@ impl Listing {
     async fn step(&mut self) -> Result<Step, Failed> {
         if self.page.is_none() {
             let response = self.rest.search(self.kind, &self.search).await;
-            let response = response.map_err(|failed| Failed {
-                fewer: failed.cause == Cause::Connection,
-                error: failed.error,
-            })?;
+            let response =
+                response.map_err(|failed| Failed { fewer: failed.cause == Cause::Connection, error: failed.error })?;
             self.page = Some(Page::of(response, self.search.last_retrieved_id.clone()));
         }
         let (text, ended) = loop {
@@ -200,12 +198,7 @@ impl Page {
     }
 
     /// The next line without its end, and whether it had none; nothing at the end.
-    async fn line(
-        &mut self,
-        rest: &Rest,
-        path: &str,
-        received: &Received,
-    ) -> Result<Option<(Vec<u8>, bool)>, Failed> {
+    async fn line(&mut self, rest: &Rest, path: &str, received: &Received) -> Result<Option<(Vec<u8>, bool)>, Failed> {
         loop {
             if let Some(at) = memchr::memchr(b'\n', self.read.get(self.searched..).unwrap_or_default()) {
                 let line = self.read.split_to(self.searched + at);
@@ -220,7 +213,11 @@ impl Page {
                 return Ok((!line.is_empty()).then(|| (line.to_vec(), true)));
             }
             if self.read.len() > MAX_ROW {
-                return Err(rest.http().wrong(path, format!("a row is longer than {} MiB", MAX_ROW >> 20)).error.into());
+                return Err(rest
+                    .http()
+                    .wrong(path, format!("a row is longer than {} MiB", MAX_ROW >> 20))
+                    .error
+                    .into());
             }
             match self.response.chunk().await {
                 Ok(Some(chunk)) => {

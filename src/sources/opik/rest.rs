@@ -55,7 +55,8 @@ impl Rest {
             headers,
             secrets: settings.key.iter().cloned().collect(),
             trust_all: !settings.verify,
-            ca_file: settings.ca_file.clone(),
+            // The vendor's tools know no setting for it.
+            ca_file: None,
             ca_variable: "SSL_CERT_FILE",
             rights: "OPIK_WORKSPACE and the key's rights",
         };
@@ -143,5 +144,4 @@ impl Rest {
         let path = kind.search_path();
         self.0.send(path, self.0.request(Method::POST, path).json(search)).await
     }
-
 }

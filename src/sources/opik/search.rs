@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_body_is_that_of_the_sdk() {
-        let found: serde_json::Value = serde_json::from_str(&Search::new("demo", vec![], vec![], 1000).to_json()).unwrap();
+        let found: serde_json::Value =
+            serde_json::from_str(&Search::new("demo", vec![], vec![], 1000).to_json()).unwrap();
         let wanted = serde_json::json!({
             "project_name": "demo", "project_id": null, "filters": null, "last_retrieved_id": null, "limit": 1000,
             "truncate": false, "exclude": null

@@ -1,5 +1,6 @@
 //! A workspace of Opik as a source of spans.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,16 +17,14 @@ use super::stream::Spans;
 use super::threads::Threads;
 use crate::config::OpikSettings;
 use crate::error::SourceError;
-use crate::remote::{ExportRequest, Project, Received, SpanSource, SpanStream};
+use crate::projects::project_meant;
+use crate::remote::{ExportRequest, Project, Received, Resolved, SpanSource, SpanStream};
 use spanql_filter::opik::{Asked, ask};
 use spanql_model::columns;
-use spanql_model::nearest::nearest;
 use spanql_model::window::Window;
 
 /// Rows of each kind that are read to learn which columns there are.
 const SAMPLE: u64 = 20;
-/// How many names a message lists.
-const LISTED: usize = 8;
 
 /// The spans of one workspace of Opik, each trace as the root of its spans.
 ///
@@ -52,37 +51,6 @@ impl Opik {
         Self { trace_rows: false, ..self }
     }
 
-    /// Where spans come from: the URL of the API.
-    pub fn endpoint(&self) -> &str {
-        self.rest.http().base()
-    }
-
-    /// The name of a project that was named by its name or its id.
-    ///
-    /// # Errors
-    /// [`SourceError::NotFound`] with the nearest name.
-    pub async fn project_name(&self, typed: &str) -> Result<String, SourceError> {
-        if self.rest.has_project(typed).await? {
-            return Ok(typed.to_owned());
-        }
-        let projects = self.rest.projects().await?;
-        let found = projects.iter().find(|project| project.name == typed || project.id == typed);
-        found.map(|project| project.name.clone()).ok_or_else(|| self.no_project(typed, &projects))
-    }
-
-    fn no_project(&self, typed: &str, projects: &[Project]) -> SourceError {
-        let names = || projects.iter().map(|project| project.name.as_str());
-        let mut listed: Vec<&str> = names().take(LISTED).collect();
-        if projects.len() > LISTED {
-            listed.push("…");
-        }
-        let there = if listed.is_empty() { "none".to_owned() } else { listed.join(", ") };
-        SourceError::NotFound {
-            what: format!("{} has no project {typed}; it has {there}", self.endpoint()),
-            suggestion: nearest(typed, names()).map(str::to_owned),
-        }
-    }
-
     /// What is asked of spans, and of traces if they are wanted at all.
     fn searches(&self, request: &ExportRequest) -> (Search, Option<Search>) {
         let Asked { spans, traces } = ask(&request.filters, &request.schema());
@@ -103,7 +71,8 @@ impl Opik {
         reading.traces = traces.map(|search| listing(Kind::Traces, search));
         reading.spans = Some(listing(Kind::Spans, spans));
         reading.trace_rows = self.trace_rows;
-        let sessions = request.columns.as_ref().is_none_or(|names| names.iter().any(|name| name == columns::SESSION_ID));
+        let sessions =
+            request.columns.as_ref().is_none_or(|names| names.iter().any(|name| name == columns::SESSION_ID));
         reading.threads = sessions.then(|| Threads::new(self.rest.clone(), &request.project));
         reading
     }
@@ -111,10 +80,7 @@ impl Opik {
     /// A project that the API does not know, in words that help.
     async fn explained(&self, error: SourceError, project: &str) -> SourceError {
         match error {
-            SourceError::NotFound { .. } => match self.project_name(project).await {
-                Err(not_found @ SourceError::NotFound { .. }) => not_found,
-                _ => error,
-            },
+            SourceError::NotFound { .. } => self.resolve(project).await.err().unwrap_or(error),
             error => error,
         }
     }
@@ -126,15 +92,29 @@ impl SpanSource for Opik {
         NAME
     }
 
+    fn endpoint(&self) -> &str {
+        self.rest.http().base()
+    }
+
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {
         self.rest.projects().await
     }
 
+    async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+        let found = |project: &str| Resolved { space: None, project: project.to_owned(), note: None };
+        if self.rest.has_project(project).await? {
+            return Ok(found(project));
+        }
+        let projects = self.rest.projects().await?;
+        project_meant(self.endpoint(), project, &projects).map(|project| found(&project.name))
+    }
+
+    /// The columns of the newest spans and traces: nothing announces those of all.
     async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError> {
-        let project = self.project_name(project).await?;
+        let Resolved { project, .. } = self.resolve(project).await?;
         let everything = Window { start: i64::MIN, end: i64::MAX };
         let request = ExportRequest { limit: Some(SAMPLE), ..ExportRequest::new(project, everything) };
-        let mut schemas = vec![];
+        let mut fields = BTreeMap::new();
         for kind in [Kind::Spans, Kind::Traces] {
             let mut reading = self.spans(&request);
             match kind {
@@ -142,11 +122,9 @@ impl SpanSource for Opik {
                 Kind::Traces => reading.spans = None,
             }
             let first = std::pin::pin!(reading.batches()).try_next().await?;
-            schemas.extend(first.map(|batch| batch.schema().as_ref().clone()));
-        }
-        let mut fields = std::collections::BTreeMap::new();
-        for field in schemas.iter().flat_map(|schema| schema.fields()) {
-            fields.entry(field.name().clone()).or_insert_with(|| Arc::clone(field));
+            for field in first.iter().flat_map(|batch| batch.schema_ref().fields()) {
+                fields.entry(field.name().clone()).or_insert_with(|| Arc::clone(field));
+            }
         }
         Ok(Arc::new(Schema::new(fields.into_values().collect::<Vec<_>>())))
     }

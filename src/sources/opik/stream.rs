@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::TimestampNanosecondType;
+use arrow::array::RecordBatch;
 use futures::{Stream, stream};
 
 use super::NAME;
@@ -14,9 +12,9 @@ use super::row::{Line, Row};
 use super::rows::{write_span_row, write_trace_row};
 use super::search::Kind;
 use super::threads::Threads;
+use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::remote::Received;
-use spanql_model::columns;
 use spanql_model::ingest::{IngestBuilder, Origin};
 use spanql_model::window::Window;
 
@@ -139,13 +137,7 @@ impl Spans {
         let wrong = |error: arrow::error::ArrowError| {
             self.rest.http().wrong(kind.search_path(), format!("rows cannot be read: {error}")).error
         };
-        let Some(batch) = self.builder.finish().map_err(wrong)? else { return Ok(None) };
-        let Some(start) = batch.column_by_name(columns::START_TIME) else { return Ok(Some(batch)) };
-        let inside = |time: Option<i64>| {
-            // A span without a start cannot be said to lie outside.
-            Some(time.is_none_or(|time| self.window.start <= time && time < self.window.end))
-        };
-        let keep: BooleanArray = start.as_primitive::<TimestampNanosecondType>().iter().map(inside).collect();
-        filter_record_batch(&batch, &keep).map(Some).map_err(wrong)
+        let batch = self.builder.finish().map_err(wrong)?;
+        batch.map(|batch| cut_to(&batch, self.window)).transpose().map_err(wrong)
     }
 }
