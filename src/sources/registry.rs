@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arize::{self, Arize, Transport};
-use super::config::{ArizeSettings, Environment, PhoenixSettings};
+use super::config::{ArizeSettings, Environment, OpikSettings, PhoenixSettings};
 use super::error::SourceError;
+use super::opik::{self, Opik};
 use super::phoenix::{self, Phoenix};
 use super::remote::SpanSource;
 
@@ -42,9 +43,10 @@ pub struct Remote {
 }
 
 /// All of them, in the order in which they are listed.
-pub static REMOTES: [Remote; 2] = [
+pub static REMOTES: [Remote; 3] = [
     Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight or REST", open: open_arize },
     Remote { name: phoenix::NAME, title: "Arize Phoenix, over REST", open: open_phoenix },
+    Remote { name: opik::NAME, title: "Opik, over REST", open: open_opik },
 ];
 
 impl Remote {
@@ -75,6 +77,11 @@ fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn Span
 fn open_phoenix(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
     let settings = PhoenixSettings::find(environment, access.profile.as_deref())?;
     Ok(Arc::new(Phoenix::new(&settings, access.timeout)?))
+}
+
+fn open_opik(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
+    let opik = Opik::new(&OpikSettings::find(environment, access.profile.as_deref())?, access.timeout)?;
+    Ok(Arc::new(if access.trace_rows { opik } else { opik.without_trace_rows() }))
 }
 
 #[cfg(test)]
