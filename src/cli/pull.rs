@@ -14,13 +14,10 @@ use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
 use spanql_output::escape_terminal;
-use spanql_sources::Access;
 use spanql_sources::arize::{self, Transport};
 use spanql_sources::config::Environment;
+use spanql_sources::{Access, opik};
 use spanql_store::Projection;
-
-/// The remote that has rows of traces.
-const OPIK: &str = "opik";
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
     if context.project.is_some() {
@@ -95,7 +92,7 @@ fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
     let of_one = [
         ("--rest", *rest, arize::NAME),
         ("--space", remote.space.is_some(), arize::NAME),
-        ("--no-trace-row", *no_trace_row, OPIK),
+        ("--no-trace-row", *no_trace_row, opik::NAME),
     ];
     match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
         Some((option, _, of)) => {
