@@ -58,15 +58,14 @@ async fn show(context: &Context, arguments: ConfigShow) -> anyhow::Result<()> {
     let mut failed = None;
     for (remote, vendor) in REMOTES.iter().zip(VENDORS) {
         let found = vendor.find(&environment, access.profile.as_deref())?;
-        let named = |setting: ShownSetting| (format!("{}.{}", remote.name, setting.name), setting.value, setting.origin);
+        let named =
+            |setting: ShownSetting| (format!("{}.{}", remote.name, setting.name), setting.value, setting.origin);
         rows.extend(found.shown().into_iter().map(|setting| {
             let given = access.space.as_ref().filter(|_| setting.name == SPACE);
             named(match given {
-                Some(space) => ShownSetting {
-                    value: Some(space.clone()),
-                    origin: Some("--space".to_owned()),
-                    ..setting
-                },
+                Some(space) => {
+                    ShownSetting { value: Some(space.clone()), origin: Some("--space".to_owned()), ..setting }
+                }
                 None => setting,
             })
         }));

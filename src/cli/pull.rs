@@ -13,8 +13,12 @@ use super::remote;
 use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
+use spanql_model::names::is_open_name;
+use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
+use spanql_sources::arize::{self, Transport};
 use spanql_sources::config::Environment;
+use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
@@ -24,12 +28,18 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return Err(Failure::Usage(help.into()).into());
     }
     // What makes no sense is refused before anything is asked.
+    check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range().window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
     let environment = Environment::of_process();
-    let source = arguments.source.open(&environment, &remote::access(&arguments.remote, &environment))?;
+    let access = Access {
+        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
+        trace_rows: !arguments.no_trace_row,
+        ..remote::access(&arguments.remote, &environment)
+    };
+    let source = arguments.source.open(&environment, &access)?;
     if arguments.sample_rate.is_some_and(|rate| rate < 1.0) && !source.can_sample() {
         return Err(refusal(PullError::NoSample(source.name())).into());
     }
@@ -46,9 +56,17 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     };
     if !arguments.filters.is_empty() {
         let remote_schema = remote_columns(source.as_ref(), &options.key.project).await?;
-        if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
+        let all = source.announces_columns();
+        if let Some(filter) = arguments.filters.read_for(&remote_schema, all).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
+            }
+            let unseen = |name: &String| !all && is_open_name(name) && !remote_schema.contains_key(name);
+            for name in filter.columns().iter().filter(|name| unseen(name)) {
+                let name = as_typed(name);
+                let note =
+                    format!("no span of {} that was looked at has {name}; it is asked for all the same", source.name());
+                context.note(&escape_terminal(&note));
             }
             options = options.only(filter.expr, remote_schema, arguments.filters.unknown()).map_err(refusal)?;
         }
@@ -74,6 +92,22 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     ];
     match lacks.iter().find(|(lacks, _)| *lacks && arguments.require_complete) {
         Some((_, why)) => Err(Failure::Incomplete((*why).to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses options that mean nothing to the source.
+fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
+    let PullArguments { source, rest, no_trace_row, remote, .. } = arguments;
+    let of_one = [
+        ("--rest", *rest, arize::NAME),
+        ("--space", remote.space.is_some(), arize::NAME),
+        ("--no-trace-row", *no_trace_row, opik::NAME),
+    ];
+    match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
+        Some((option, _, of)) => {
+            Err(Failure::Usage(format!("{option} is about {of}: it means nothing to {}", source.name)))
+        }
         None => Ok(()),
     }
 }

@@ -12,26 +12,38 @@ use super::context::Context;
 use super::failure::Failure;
 use spanql_engine::Engine;
 use spanql_output::escape_terminal;
-use spanql_sources::arize::{self, Arize};
+use spanql_sources::arize::{self, Arize, Transport};
 use spanql_sources::config::{ArizeSettings, Environment, PROFILE_VARIABLE, VENDORS};
 use spanql_sources::{Access, ExportRequest, Project, REMOTES, Remote, SourceError, SpanSource, SpanStream};
 
 /// How remotes are reached by the options and the variables of the user.
 pub(super) fn access(options: &RemoteOptions, environment: &Environment) -> Access {
     let profile = options.profile.as_deref().or(environment.get(PROFILE_VARIABLE));
-    Access { profile: profile.map(str::to_owned), space: options.space.clone(), timeout: options.timeout }
+    Access {
+        profile: profile.map(str::to_owned),
+        space: options.space.clone(),
+        timeout: options.timeout,
+        ..Access::default()
+    }
 }
 
 /// Makes all remotes tables of SQL; what is missing to reach one is said when a statement names it.
 pub(super) fn register(engine: &Engine, options: &RemoteOptions) {
+    register_over(engine, options, Transport::Either);
+}
+
+/// The same, with spans of Arize this way; gives the words of those that say all columns of their spans.
+pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) -> Vec<&'static str> {
     let environment = Environment::of_process();
-    let access = access(options, &environment);
+    let access = Access { transport, ..access(options, &environment) };
+    let mut announcing = Vec::new();
     for remote in &REMOTES {
-        engine.register_source(match remote.open(&environment, &access) {
-            Ok(source) => source,
-            Err(error) => Arc::new(Unset { name: remote.name, error }),
-        });
+        let source = remote.open(&environment, &access);
+        let source = source.unwrap_or_else(|error| Arc::new(Unset { name: remote.name, error }));
+        announcing.extend(source.announces_columns().then_some(remote.name));
+        engine.register_source(source);
     }
+    announcing
 }
 
 /// A remote that cannot be called, because its settings are missing or wrong.
@@ -131,7 +143,7 @@ pub(super) async fn spaces(context: &Context, arguments: RemoteListing) -> anyho
         return Err(Failure::Usage(format!("{} has no spaces: they are of {}", other.name, arize::NAME)).into());
     }
     let environment = Environment::of_process();
-    let Access { profile, space, timeout } = access(&arguments.remote, &environment);
+    let Access { profile, space, timeout, .. } = access(&arguments.remote, &environment);
     let settings = ArizeSettings::find(&environment, profile.as_deref())?;
     let spaces = Arize::new(&settings, space.as_deref(), timeout)?.list_spaces().await?;
     if spaces.is_empty() {

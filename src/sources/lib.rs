@@ -1,4 +1,4 @@
-//! Where spans come from: Arize, Phoenix and export files; and the settings for it, with keys that are never shown.
+//! Where spans come from: Arize, Phoenix, Opik and export files; and the settings for it, with keys that are never shown.
 //!
 //! Settings and requests, or paths, go in; ingest batches come out. A [`SpanSource`] is a remote, such as
 //! [`Arize`](arize::Arize): it lists projects, and answers an [`ExportRequest`] with a [`SpanStream`], whose [`Ending`]
@@ -12,6 +12,7 @@ mod error;
 pub mod files;
 mod http;
 mod messages;
+pub mod opik;
 pub mod phoenix;
 mod projects;
 mod registry;

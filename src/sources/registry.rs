@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arize::{self, Arize};
-use super::config::{ArizeSettings, Environment, PhoenixSettings};
+use super::arize::{self, Arize, Transport};
+use super::config::{ArizeSettings, Environment, OpikSettings, PhoenixSettings};
 use super::error::SourceError;
+use super::opik::{self, Opik};
 use super::phoenix::{self, Phoenix};
 use super::remote::SpanSource;
 
@@ -18,6 +19,17 @@ pub struct Access {
     pub space: Option<String>,
     /// How long a remote may say nothing before it is given up.
     pub timeout: Duration,
+    /// Which way spans of Arize come.
+    pub transport: Transport,
+    /// The traces of Opik become rows, too, above their spans.
+    pub trace_rows: bool,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        let (timeout, transport) = (arize::DEFAULT_TIMEOUT, Transport::default());
+        Self { profile: None, space: None, timeout, transport, trace_rows: true }
+    }
 }
 
 /// A remote that can be opened.
@@ -31,8 +43,11 @@ pub struct Remote {
 }
 
 /// All of them, in the order in which they are listed.
-pub static REMOTES: [Remote; 1] =
-    [Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight", open: open_arize }];
+pub static REMOTES: [Remote; 3] = [
+    Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight or REST", open: open_arize },
+    Remote { name: phoenix::NAME, title: "Arize Phoenix, over REST", open: open_phoenix },
+    Remote { name: opik::NAME, title: "Opik, over REST", open: open_opik },
+];
 
 impl Remote {
     /// The remote of this word.
@@ -51,12 +66,22 @@ impl Remote {
 
 fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
     let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
-    Ok(Arc::new(Arize::new(&settings, access.space.as_deref(), access.timeout)?))
+    let arize = Arize::new(&settings, access.space.as_deref(), access.timeout)?;
+    Ok(Arc::new(match access.transport {
+        Transport::Flight => arize,
+        Transport::Rest => arize.over_rest(),
+        Transport::Either => arize.or_rest(),
+    }))
 }
 
 fn open_phoenix(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
     let settings = PhoenixSettings::find(environment, access.profile.as_deref())?;
     Ok(Arc::new(Phoenix::new(&settings, access.timeout)?))
+}
+
+fn open_opik(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
+    let opik = Opik::new(&OpikSettings::find(environment, access.profile.as_deref())?, access.timeout)?;
+    Ok(Arc::new(if access.trace_rows { opik } else { opik.without_trace_rows() }))
 }
 
 #[cfg(test)]

@@ -137,6 +137,12 @@ pub trait SpanSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether [`schema`](Self::schema) tells all columns: else a span may have one that none of those has that were
+    /// looked at.
+    fn announces_columns(&self) -> bool {
+        false
+    }
+
     /// The projects that the key can see, sorted by name; of one space where one is named.
     async fn projects(&self) -> Result<Vec<Project>, SourceError>;
 
@@ -171,6 +177,7 @@ pub struct Received {
     rows: AtomicU64,
     bytes: AtomicU64,
     unfit: Mutex<Option<(u64, String)>>,
+    remark: Mutex<Option<String>>,
 }
 
 impl Received {
@@ -191,6 +198,16 @@ impl Received {
     /// How many rows were no spans, and why the first was none.
     pub fn unfit(&self) -> Option<(u64, String)> {
         self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what the reader of the spans should know of how they came: a line without a full stop.
+    pub fn remark(&self, text: String) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// What the reader of the spans should know of how they came, if anything.
+    pub fn remarked(&self) -> Option<String> {
+        self.remark.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Rows so far, before any is cut away here, also those that are no spans.

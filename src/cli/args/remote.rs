@@ -40,7 +40,11 @@ fn remote() -> impl TypedValueParser<Value = &'static Remote> {
 
 /// A project of a remote, as SQL names it.
 fn live_table(text: &str) -> Result<String, String> {
-    let named = |project: &str| REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name)).join(" or ");
+    let named = |project: &str| {
+        let all = REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name));
+        let [others @ .., last] = &all;
+        format!("{} or {last}", others.join(", "))
+    };
     match text.split_once('.') {
         Some((source, project)) if !project.is_empty() && Remote::named(source).is_some() => Ok(text.to_owned()),
         Some((source, project)) if !project.is_empty() => {
@@ -54,7 +58,7 @@ fn live_table(text: &str) -> Result<String, String> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Remote options")]
 pub(in crate::cli) struct RemoteOptions {
-    /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
+    /// Space of Arize by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
     #[arg(long, value_name = "S")]
     pub(in crate::cli) space: Option<String>,
     /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
@@ -135,6 +139,12 @@ pub(in crate::cli) struct PullArguments {
     /// Slices to fetch side by side
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(in crate::cli) jobs: u16,
+    /// Arize over REST alone, where Flight cannot be reached
+    #[arg(long)]
+    pub(in crate::cli) rest: bool,
+    /// Opik without a row for each trace above its spans
+    #[arg(long)]
+    pub(in crate::cli) no_trace_row: bool,
     /// Exit with code 4 if not everything that was asked for has landed
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,

@@ -1,10 +1,13 @@
 //! From the names or ids that people give to what Flight needs: the id of a space and the name of a project.
 
+use std::sync::PoisonError;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::rest::{NO_HOST, Rest, Space};
 use super::source::Arize;
+use super::transport::{LACKS, Transport};
 use crate::error::SourceError;
 use crate::projects::{listed, project_meant};
 use crate::remote::{Project, Resolved};
@@ -24,13 +27,49 @@ impl Arize {
                 (Some(space), Some(_)) if is_id(space) => Ok(space.clone()),
                 (Some(name), Some(rest)) => Ok(named_space(name, &rest.spaces().await?)?.id.clone()),
                 (None, None) => Err(no_space(&[])),
-                (None, Some(rest)) => match rest.spaces().await?.as_slice() {
+                (None, Some(rest)) => match rest.spaces().await.map_err(without_space)?.as_slice() {
                     [only] => Ok(only.id.clone()),
                     several => Err(no_space(several)),
                 },
             }
         };
         self.space.get_or_try_init(find).await.map(String::as_str)
+    }
+
+    /// The id of a project, by its name or as it was typed.
+    ///
+    /// As in Arize's own clients, an id needs no space and is not looked up.
+    pub(super) async fn project_id(&self, rest: &Rest, typed: &str) -> Result<String, SourceError> {
+        if is_id(typed) {
+            return Ok(typed.to_owned());
+        }
+        Ok(self.project(rest, typed).await?.id)
+    }
+
+    /// The name of a project, by its id or as it was typed: Flight takes no ids.
+    pub(super) async fn project_name(&self, typed: &str) -> Result<String, SourceError> {
+        match &self.rest {
+            Some(rest) if is_id(typed) => match self.project(rest, typed).await {
+                Ok(project) => Ok(project.name),
+                // A name may look like an id, and a server may list less than it has.
+                Err(SourceError::NotFound { .. }) => Ok(typed.to_owned()),
+                Err(error) => Err(error),
+            },
+            _ => Ok(typed.to_owned()),
+        }
+    }
+
+    /// The project that is meant, looked up once.
+    async fn project(&self, rest: &Rest, typed: &str) -> Result<Project, SourceError> {
+        let known = || self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(project) = known().get(typed) {
+            return Ok(project.clone());
+        }
+        let space = self.space().await?.to_owned();
+        let projects = self.projects_of(rest, &space).await?;
+        let project = project_meant(&format!("the space {space}"), typed, &projects)?.clone();
+        known().insert(typed.to_owned(), project.clone());
+        Ok(project)
     }
 
     pub(super) fn rest(&self) -> Result<&Rest, SourceError> {
@@ -52,9 +91,11 @@ impl Arize {
         };
         let projects = self.projects_of(rest, &space).await?;
         let project = project_meant(&format!("the space {space}"), project, &projects)?.name.clone();
-        let note =
+        let only =
             (self.named.is_none()).then(|| format!("no space is named: {space} is the only one that the key can see"));
-        Ok(Resolved { space: Some(space), project, note })
+        let lacks = (self.transport == Transport::Rest).then(|| format!("spans over REST come without {LACKS}"));
+        let notes: Vec<String> = only.into_iter().chain(lacks).collect();
+        Ok(Resolved { space: Some(space), project, note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 
     /// The spaces that the key can see.
@@ -69,6 +110,18 @@ impl Arize {
             }
             listed => listed,
         }
+    }
+}
+
+/// Says of a refusal that it may be because no space was named.
+fn without_space(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Denied { endpoint, reason } => {
+            let help = "no space is named, and a project's name needs one: give --space or ARIZE_SPACE_ID, or the \
+                        project's id";
+            SourceError::Denied { endpoint, reason: format!("{reason}; {help}") }
+        }
+        other => other,
     }
 }
 

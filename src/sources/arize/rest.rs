@@ -1,4 +1,4 @@
-//! The REST API, as far as names and ids need it: projects and spaces.
+//! The REST API: its clients, and the listings of projects and spaces.
 
 use std::time::Duration;
 
@@ -33,7 +33,11 @@ pub struct Space {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Rest(HttpClient);
+pub(super) struct Rest {
+    client: HttpClient,
+    /// The same for spans, of which a page takes as long as it takes.
+    pub(super) spans: HttpClient,
+}
 
 #[derive(Deserialize)]
 struct Pagination {
@@ -72,11 +76,13 @@ impl Rest {
             ca_variable: CA_VARIABLE,
             rights: "the space and the key's rights",
         };
-        HttpClient::new(&url, access, Patience::Answer(timeout.min(TIMEOUT))).map(|client| Some(Self(client)))
+        let spans = HttpClient::new(&url, access.clone(), Patience::Silence(timeout))?;
+        let client = HttpClient::new(&url, access, Patience::Answer(timeout.min(TIMEOUT)))?;
+        Ok(Some(Self { client, spans }))
     }
 
     pub(super) fn url(&self) -> &str {
-        self.0.base()
+        self.client.base()
     }
 
     /// The projects of a space, or of all spaces, sorted by name.
@@ -117,15 +123,16 @@ impl Rest {
             if !cursor.is_empty() {
                 query.push(("cursor", &cursor));
             }
-            let page: Page = retrying(MAX_ATTEMPTS_BATCH, || self.0.get_json(path, &query), HttpError::error).await?;
+            let page: Page =
+                retrying(MAX_ATTEMPTS_BATCH, || self.client.get_json(path, &query), HttpError::error).await?;
             let (more, pagination) = take(page);
             entries.extend(more);
             match pagination.and_then(|pagination| pagination.next_cursor).filter(|next| !next.is_empty()) {
                 None => return Ok(entries),
                 Some(next) if next != cursor => cursor = next,
-                Some(_) => return Err(self.0.wrong(path, "a page leads to itself".to_owned()).error),
+                Some(_) => return Err(self.client.wrong(path, "a page leads to itself".to_owned()).error),
             }
         }
-        Err(self.0.wrong(path, format!("after {MAX_PAGES} pages there is still no end")).error)
+        Err(self.client.wrong(path, format!("after {MAX_PAGES} pages there is still no end")).error)
     }
 }

@@ -19,7 +19,7 @@ pub const PROFILE_VARIABLE: &str = "SPANQL_PROFILE";
 const OTHER_KIND: &str = "a value of another kind is expected";
 
 /// The tables that a profile may have, one for each vendor.
-pub(super) const TABLES: [&str; 2] = ["arize", "phoenix"];
+pub(super) const TABLES: [&str; 3] = ["arize", "phoenix", "opik"];
 
 /// `config.toml`.
 #[derive(Deserialize, Default)]

@@ -1,10 +1,10 @@
 //! The vendors whose settings are known.
 
 use super::vendor::Vendor;
-use super::{arize, phoenix};
+use super::{arize, opik, phoenix};
 
 /// All of them, in the order in which they are shown.
-pub static VENDORS: [&Vendor; 2] = [&arize::VENDOR, &phoenix::VENDOR];
+pub static VENDORS: [&Vendor; 3] = [&arize::VENDOR, &phoenix::VENDOR, &opik::VENDOR];
 
 #[cfg(test)]
 mod tests {
