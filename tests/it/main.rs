@@ -19,6 +19,7 @@ mod imports;
 mod leftovers;
 mod live;
 mod long;
+mod opik;
 mod pull_cuts;
 mod pull_events;
 mod pull_faults;
