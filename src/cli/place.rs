@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) engine: Engine,
     snapshot: Snapshot,
     live: Option<String>,
+    /// Whether the remote says all columns of its spans.
+    announces_columns: bool,
 }
 
 impl Place {
@@ -42,11 +44,17 @@ impl Place {
             return Err(Failure::Usage(why.into()).into());
         }
         let (engine, snapshot) = query::engine(context, false).await?;
-        match &from.from {
-            Some(_) => remote::register_over(&engine, &from.remote, transport),
-            None => context.note_state(&snapshot),
-        }
-        Ok(Self { engine, snapshot, live: from.from.clone() })
+        let announces_columns = match &from.from {
+            Some(table) => {
+                let announcing = remote::register_over(&engine, &from.remote, transport);
+                table.split_once('.').is_some_and(|(source, _)| announcing.contains(&source))
+            }
+            None => {
+                context.note_state(&snapshot);
+                false
+            }
+        };
+        Ok(Self { engine, snapshot, live: from.from.clone(), announces_columns })
     }
 
     /// The name of the table.
@@ -76,7 +84,7 @@ impl Place {
         }
         let remote_schema =
             schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-        Ok((Arc::new(filters.schema_for(&remote_schema).map_err(refused)?), rest))
+        Ok((Arc::new(filters.schema_for(&remote_schema, self.announces_columns).map_err(refused)?), rest))
     }
 
     /// Gives what is meant a name for SQL, and says what there is to know of names.

@@ -13,14 +13,13 @@ use super::remote;
 use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
+use spanql_model::names::is_open_name;
+use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
-use spanql_sources::Access;
 use spanql_sources::arize::{self, Transport};
 use spanql_sources::config::Environment;
+use spanql_sources::{Access, opik};
 use spanql_store::Projection;
-
-/// The remote that has rows of traces.
-const OPIK: &str = "opik";
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
     if context.project.is_some() {
@@ -57,9 +56,17 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     };
     if !arguments.filters.is_empty() {
         let remote_schema = remote_columns(source.as_ref(), &options.key.project).await?;
-        if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
+        let all = source.announces_columns();
+        if let Some(filter) = arguments.filters.read_for(&remote_schema, all).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
+            }
+            let unseen = |name: &String| !all && is_open_name(name) && !remote_schema.contains_key(name);
+            for name in filter.columns().iter().filter(|name| unseen(name)) {
+                let name = as_typed(name);
+                let note =
+                    format!("no span of {} that was looked at has {name}; it is asked for all the same", source.name());
+                context.note(&escape_terminal(&note));
             }
             options = options.only(filter.expr, remote_schema, arguments.filters.unknown()).map_err(refusal)?;
         }
@@ -95,7 +102,7 @@ fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
     let of_one = [
         ("--rest", *rest, arize::NAME),
         ("--space", remote.space.is_some(), arize::NAME),
-        ("--no-trace-row", *no_trace_row, OPIK),
+        ("--no-trace-row", *no_trace_row, opik::NAME),
     ];
     match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
         Some((option, _, of)) => {

@@ -32,16 +32,18 @@ pub(super) fn register(engine: &Engine, options: &RemoteOptions) {
     register_over(engine, options, Transport::Either);
 }
 
-/// The same, with spans of Arize this way.
-pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) {
+/// The same, with spans of Arize this way; gives the words of those that say all columns of their spans.
+pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) -> Vec<&'static str> {
     let environment = Environment::of_process();
     let access = Access { transport, ..access(options, &environment) };
+    let mut announcing = Vec::new();
     for remote in &REMOTES {
-        engine.register_source(match remote.open(&environment, &access) {
-            Ok(source) => source,
-            Err(error) => Arc::new(Unset { name: remote.name, error }),
-        });
+        let source = remote.open(&environment, &access);
+        let source = source.unwrap_or_else(|error| Arc::new(Unset { name: remote.name, error }));
+        announcing.extend(source.announces_columns().then_some(remote.name));
+        engine.register_source(source);
     }
+    announcing
 }
 
 /// A remote that cannot be called, because its settings are missing or wrong.

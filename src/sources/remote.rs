@@ -137,6 +137,12 @@ pub trait SpanSource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether [`schema`](Self::schema) tells all columns: else a span may have one that none of those has that were
+    /// looked at.
+    fn announces_columns(&self) -> bool {
+        false
+    }
+
     /// The projects that the key can see, sorted by name; of one space where one is named.
     async fn projects(&self) -> Result<Vec<Project>, SourceError>;
 

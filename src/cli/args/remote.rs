@@ -40,7 +40,11 @@ fn remote() -> impl TypedValueParser<Value = &'static Remote> {
 
 /// A project of a remote, as SQL names it.
 fn live_table(text: &str) -> Result<String, String> {
-    let named = |project: &str| REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name)).join(" or ");
+    let named = |project: &str| {
+        let all = REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name));
+        let [others @ .., last] = &all;
+        format!("{} or {last}", others.join(", "))
+    };
     match text.split_once('.') {
         Some((source, project)) if !project.is_empty() && Remote::named(source).is_some() => Ok(text.to_owned()),
         Some((source, project)) if !project.is_empty() => {

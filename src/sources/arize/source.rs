@@ -228,6 +228,10 @@ impl SpanSource for Arize {
         self.transport != Transport::Rest
     }
 
+    fn announces_columns(&self) -> bool {
+        self.transport != Transport::Rest
+    }
+
     /// Those of the space if one is named, else those of all spaces.
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {
         let rest = self.rest()?;
