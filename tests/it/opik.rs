@@ -203,13 +203,14 @@ async fn keys_that_are_not_accepted_are_not_shown() {
 
 #[tokio::test]
 async fn a_pull_that_was_killed_goes_on_where_it_stopped() {
-    // A trace on each of the last days: what may still come in has no announced number, and is pulled day by day.
-    let now = chrono::Utc::now();
-    let instant = |hours: i64| (now - chrono::TimeDelta::hours(hours)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let days = (0..5).map(|day| rows(day, &instant(24 * (5 - day as i64) - 12), &instant(24 * (5 - day as i64) - 13)));
+    // A trace on each of the last days: while some may still come in, none are announced, and days are pulled one by one.
+    let date = |day: i64| (chrono::Utc::now() + chrono::TimeDelta::days(day - 5)).format("%Y-%m-%d").to_string();
+    let (start, end) = (date(0), date(6));
+    let days = (0..5)
+        .map(|day| rows(day, &format!("{}T12:00:00Z", date(day as i64)), &format!("{}T13:00:00Z", date(day as i64))));
     let standin = standin_of(days.collect());
     let user = user(&standin);
-    let arguments = ["pull", "opik", "demo", "--days", "5", "--jobs", "1"];
+    let arguments = ["pull", "opik", "demo", "--start-time", &start, "--end-time", &end, "--jobs", "1"];
     (0..2).for_each(|_| standin.fail("/spans/search", Fault::Fine));
     standin.fail("/spans/search", Fault::Silent);
     let mut command = user.command(&arguments);
@@ -231,5 +232,5 @@ async fn a_pull_that_was_killed_goes_on_where_it_stopped() {
     assert_eq!(ask(&user, "SELECT count(*) AS n FROM spans").await, [r#"{"n":30}"#]);
     let asked = &standin.asked("/spans/search")[before..];
     let from = asked.iter().filter_map(|asked| asked.body["filters"][0]["value"].as_str()).min().unwrap();
-    assert!(from > instant(24 * 4).as_str(), "what had landed was asked for again: {from}");
+    assert_eq!(from, format!("{}T00:00:00Z", date(2)), "what had landed was asked for again");
 }

@@ -119,6 +119,7 @@ impl SpanSource for Opik {
         let mut fields = BTreeMap::new();
         for kind in [Kind::Spans, Kind::Traces] {
             let mut reading = self.spans(&request);
+            reading.threads = None;
             match kind {
                 Kind::Spans => reading.traces = None,
                 Kind::Traces => reading.spans = None,
