@@ -29,7 +29,8 @@ async fn no_more_is_asked_for_than_is_wanted() {
     assert_eq!(read(&source(&server), &more).await.unwrap().rows.len(), 250);
     let limits: Vec<_> = server.asked().iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
     assert_eq!(limits, ["3", "200", "50"]);
-    assert_eq!(read(&source(&server), &ExportRequest { limit: Some(0), ..everything() }).await.unwrap().rows, []);
+    let none = ExportRequest { limit: Some(0), ..everything() };
+    assert!(read(&source(&server), &none).await.unwrap().rows.is_empty());
 }
 
 #[tokio::test]
