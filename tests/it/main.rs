@@ -20,6 +20,7 @@ mod leftovers;
 mod live;
 mod long;
 mod memory_remote;
+mod opik;
 mod pull_cuts;
 mod pull_events;
 mod pull_faults;

@@ -36,6 +36,8 @@ pub(super) struct Listing {
     page: Option<Page>,
     /// Requests that failed since a row came.
     failures: usize,
+    /// The last page was empty, and may have been lost.
+    doubted: bool,
     ended: bool,
 }
 
@@ -75,7 +77,7 @@ impl From<SourceError> for Failed {
 impl Listing {
     /// A search whose first page has as many rows as its limit says; later ones have more.
     pub(super) fn new(rest: Rest, kind: Kind, search: Search, received: Arc<Received>) -> Self {
-        Self { rest, kind, search, received, most: MOST, page: None, failures: 0, ended: false }
+        Self { rest, kind, search, received, most: MOST, page: None, failures: 0, doubted: false, ended: false }
     }
 
     pub(super) fn endpoint(&self) -> String {
@@ -96,7 +98,7 @@ impl Listing {
                 Ok(Step::PageEnd) => break,
                 Err(Failed { error, fewer }) => {
                     self.page = None;
-                    let Some(wait) = pause(&error, self.failures) else { return Err(error) };
+                    let Some(wait) = pause(&error, self.failures) else { return Err(given_up(error, fewer)) };
                     self.failures += 1;
                     if fewer {
                         let limit = self.search.limit;
@@ -157,8 +159,10 @@ impl Listing {
     fn end_page(&mut self) -> Result<Step, Failed> {
         let Some(page) = self.page.take() else { return Ok(Step::PageEnd) };
         let full = page.lines >= self.search.limit;
-        // Where a lost connection looks like an end, only a page without rows is one.
-        self.ended = !full && (page.framed || page.lines == 0);
+        // Where a lost connection looks like an end, only two pages without rows are one.
+        let empty = page.lines == 0;
+        self.ended = !full && (page.framed || empty && self.doubted);
+        self.doubted = empty;
         if full && page.behind == self.search.last_retrieved_id {
             return Err(self.wrong("a whole page of rows has no ids to go on from".to_owned()).into());
         }
@@ -185,6 +189,14 @@ impl Listing {
             false => SourceError::Unavailable { endpoint, reason, retry_after: None },
         };
         Failed { error, fewer: true }
+    }
+}
+
+/// An error after which nothing is tried again. What a server could not answer, however little was asked for, is refused.
+fn given_up(error: SourceError, fewer: bool) -> SourceError {
+    match error {
+        SourceError::Unavailable { endpoint, reason, .. } if fewer => SourceError::Refused { endpoint, reason },
+        error => error,
     }
 }
 

@@ -37,30 +37,25 @@ impl Kind {
 
 /// The body of a search.
 ///
-/// Members that say nothing are sent as null, as the vendor's SDK does. Rows come newest id first; the cursor asks for
-/// those whose ids are smaller. Values are never to be cut.
+/// Members that say nothing are left out. Rows come newest id first; the cursor asks for those whose ids are smaller.
+/// Values are never to be cut.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Search {
     pub(super) project_name: String,
-    pub(super) project_id: Option<String>,
-    pub(super) filters: Option<Vec<Clause>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) filters: Vec<Clause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_retrieved_id: Option<String>,
     pub(super) limit: usize,
     pub(super) truncate: bool,
-    pub(super) exclude: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) exclude: Vec<&'static str>,
 }
 
 impl Search {
     pub(super) fn new(project: &str, filters: Vec<Clause>, exclude: Vec<&'static str>, limit: usize) -> Self {
-        Self {
-            project_name: project.to_owned(),
-            project_id: None,
-            filters: (!filters.is_empty()).then_some(filters),
-            last_retrieved_id: None,
-            limit,
-            truncate: false,
-            exclude: (!exclude.is_empty()).then_some(exclude),
-        }
+        let project_name = project.to_owned();
+        Self { project_name, filters, last_retrieved_id: None, limit, truncate: false, exclude }
     }
 
     pub(super) fn to_json(&self) -> String {
@@ -107,13 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_that_of_the_sdk() {
-        let found: serde_json::Value =
-            serde_json::from_str(&Search::new("demo", vec![], vec![], 1000).to_json()).unwrap();
-        let wanted = serde_json::json!({
-            "project_name": "demo", "project_id": null, "filters": null, "last_retrieved_id": null, "limit": 1000,
-            "truncate": false, "exclude": null
-        });
-        assert_eq!(found, wanted);
+    fn what_is_not_said_is_left_out() {
+        let search = Search::new("demo", vec![], vec![], 1000);
+        assert_eq!(search.to_json(), r#"{"project_name":"demo","limit":1000,"truncate":false}"#);
+        let search = Search { last_retrieved_id: Some("x".into()), ..Search::new("demo", vec![], vec!["input"], 5) };
+        let wanted =
+            r#"{"project_name":"demo","last_retrieved_id":"x","limit":5,"truncate":false,"exclude":["input"]}"#;
+        assert_eq!(search.to_json(), wanted);
     }
 }

@@ -23,6 +23,8 @@ use spanql_filter::opik::{Asked, ask};
 use spanql_model::columns;
 use spanql_model::window::Window;
 
+/// How long spans may take to come in, for most of them.
+const SETTLED: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// Rows of each kind that are read to learn which columns there are.
 const SAMPLE: u64 = 20;
 
@@ -117,6 +119,7 @@ impl SpanSource for Opik {
         let mut fields = BTreeMap::new();
         for kind in [Kind::Spans, Kind::Traces] {
             let mut reading = self.spans(&request);
+            reading.threads = None;
             match kind {
                 Kind::Spans => reading.traces = None,
                 Kind::Traces => reading.spans = None,
@@ -134,8 +137,7 @@ impl SpanSource for Opik {
         let mut all = 0;
         for (kind, search) in [(Kind::Spans, Some(spans)), (Kind::Traces, traces)] {
             let Some(search) = search else { continue };
-            let filters = search.filters.unwrap_or_default();
-            match self.rest.total(kind, &request.project, &filters).await {
+            match self.rest.total(kind, &request.project, &search.filters).await {
                 Ok(Some(total)) => all += total,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(self.explained(error, &request.project).await),
@@ -145,10 +147,12 @@ impl SpanSource for Opik {
     }
 
     async fn open(&self, request: &ExportRequest) -> Result<SpanStream, SourceError> {
-        // What is read to a limit only is not counted: it costs requests, which are few.
+        // What is read to a limit only is not counted: requests are few. While spans still come in, numbers mean nothing.
+        let settled = chrono::Utc::now() - SETTLED;
+        let settled = settled.timestamp_nanos_opt().is_some_and(|settled| request.window.end <= settled);
         let announced = match request.limit {
-            Some(_) => None,
-            None => self.count(request).await?,
+            None if settled => self.count(request).await?,
+            _ => None,
         };
         let reading = self.spans(request);
         Ok(SpanStream::new(announced, Arc::clone(&reading.received), reading.batches()))

@@ -189,6 +189,7 @@ impl Listing {
         };
         if let Some(text) = other.filter(is_it) {
             self.received.add(0, text.len() as u64);
+            self.bad = 0;
             return Ok(Some(text));
         }
         self.received.add(1, 0);
