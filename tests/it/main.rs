@@ -78,5 +78,6 @@ mod structure;
 mod support;
 mod surface;
 mod terminal;
+mod three_remotes;
 mod upstream;
 mod views_demo;
