@@ -159,7 +159,7 @@ pub(super) async fn open(
         Ok(Some((next.batches, (listing, next.more))))
     });
     let pages = stream::once(std::future::ready(Ok(first.batches))).chain(rest);
-    let batches = pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
+    let batches = pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok::<_, SourceError>))).try_flatten();
     Ok(SpanStream::new(None, received, batches))
 }
 
