@@ -122,13 +122,13 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         let bar = context.progress("{spinner} {msg} {elapsed}")?;
         bar.set_message(if place.is_live() { "asking the remote" } else { "reading" });
         bar.enable_steady_tick(Duration::from_millis(100));
-        let options = Options { csv_safe, ..context.options(&target) };
+        let rows = statement.execute().await?;
         if let Some(folder) = &folder {
             let directory = folder.make()?;
             target = Target::of_file(&directory.join(format!("spans.{}", target.format)), target.format);
             made = Some(directory);
         }
-        let rows = statement.execute().await?;
+        let options = Options { csv_safe, ..context.options(&target) };
         let written = write(rows, thing, &target, nested, options, &bar).await;
         bar.finish_and_clear();
         let written = written.inspect_err(|_| {
