@@ -527,7 +527,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as made, contextl
             print("SKIPPED: Phoenix cannot be installed or started")
             sys.exit(0)
         url = said["base_url"]
-    if args.data:
+    if args.data and args.data.is_dir():
         for name in ("smoltrace-openinference", "otlp-openinference", "phoenix-export"):
             for via in ("rest", "otlp"):
                 case(f"real spans of {name} over {via}", real(name, via))
