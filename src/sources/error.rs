@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::config::ConfigError;
+
 /// The variable that names the certificates to trust for Arize.
 pub(crate) const CA_VARIABLE: &str = "ARIZE_SSL_CA_CERT";
 
@@ -78,6 +80,12 @@ pub enum SourceError {
         /// What does not fit.
         reason: String,
     },
+}
+
+impl From<ConfigError> for SourceError {
+    fn from(error: ConfigError) -> Self {
+        Self::Setting(error.to_string())
+    }
 }
 
 impl SourceError {

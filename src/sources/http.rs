@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -11,6 +11,7 @@ use crate::config::Secret;
 use crate::error::SourceError;
 
 mod said;
+mod wait;
 
 /// Bytes of a listing that are read before something must be wrong.
 pub(crate) const MAX_LISTING: usize = 64 << 20;
@@ -285,8 +286,7 @@ impl HttpClient {
 
     async fn refused(&self, path: &str, status: StatusCode, response: Response) -> HttpError {
         let endpoint = self.endpoint(path);
-        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let retry_after = after.map(Duration::from_secs);
+        let retry_after = wait::wanted(response.headers());
         // Without a body, the status says what there is to say.
         let html = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let body = self.body(path, response, MAX_LISTING).await.unwrap_or_default();

@@ -20,6 +20,6 @@ mod status;
 mod stream;
 mod transport;
 
-pub use names::Resolved;
 pub use rest::Space;
 pub use source::{Arize, DEFAULT_TIMEOUT, NAME};
+pub use transport::Transport;

@@ -9,22 +9,9 @@ use super::rest::{NO_HOST, Rest, Space};
 use super::source::Arize;
 use super::transport::{LACKS, Transport};
 use crate::error::SourceError;
-use crate::remote::Project;
+use crate::projects::{listed, project_meant};
+use crate::remote::{Project, Resolved};
 use spanql_model::nearest::nearest;
-
-/// How many names a message lists.
-const LISTED: usize = 8;
-
-/// What Flight needs, and how it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// The space's id.
-    pub space: String,
-    /// The project's name.
-    pub project: String,
-    /// What the reader should know about how they were found.
-    pub note: Option<String>,
-}
 
 /// Whether a text is an id and no name: base64 of text with a colon.
 fn is_id(text: &str) -> bool {
@@ -79,7 +66,8 @@ impl Arize {
             return Ok(project.clone());
         }
         let space = self.space().await?.to_owned();
-        let project = known_project(typed, &space, &self.projects_of(rest, &space).await?)?.clone();
+        let projects = self.projects_of(rest, &space).await?;
+        let project = project_meant(&format!("the space {space}"), typed, &projects)?.clone();
         known().insert(typed.to_owned(), project.clone());
         Ok(project)
     }
@@ -95,28 +83,19 @@ impl Arize {
     /// # Errors
     /// [`SourceError::NotFound`] with the nearest name; [`SourceError::Denied`] for a space that is refused, which is
     /// never exchanged for another.
-    pub async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+    pub(super) async fn resolved(&self, project: &str) -> Result<Resolved, SourceError> {
         let space = self.space().await?.to_owned();
         let Some(rest) = &self.rest else {
             let note = format!("{NO_HOST} to look names up; the space and the project are used as typed");
-            return Ok(Resolved { space, project: project.to_owned(), note: Some(note) });
+            return Ok(Resolved { space: Some(space), project: project.to_owned(), note: Some(note) });
         };
         let projects = self.projects_of(rest, &space).await?;
-        let project = known_project(project, &space, &projects)?.name.clone();
+        let project = project_meant(&format!("the space {space}"), project, &projects)?.name.clone();
         let only =
             (self.named.is_none()).then(|| format!("no space is named: {space} is the only one that the key can see"));
         let lacks = (self.transport == Transport::Rest).then(|| format!("spans over REST come without {LACKS}"));
         let notes: Vec<String> = only.into_iter().chain(lacks).collect();
-        Ok(Resolved { space, project, note: (!notes.is_empty()).then(|| notes.join("; ")) })
-    }
-
-    /// The projects that the key can see: in the source's space if one is named, else in all.
-    pub async fn list_projects(&self) -> Result<Vec<Project>, SourceError> {
-        let rest = self.rest()?;
-        match self.named {
-            Some(_) => self.projects_of(rest, self.space().await?).await,
-            None => rest.projects(None).await,
-        }
+        Ok(Resolved { space: Some(space), project, note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 
     /// The spaces that the key can see.
@@ -132,15 +111,6 @@ impl Arize {
             listed => listed,
         }
     }
-}
-
-fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let count = names.len();
-    let mut shown: Vec<&str> = names.take(LISTED).collect();
-    if count > LISTED {
-        shown.push("…");
-    }
-    shown.join(", ")
 }
 
 /// Says of a refusal that it may be because no space was named.
@@ -185,22 +155,6 @@ fn named_space<'a>(name: &str, spaces: &'a [Space]) -> Result<&'a Space, SourceE
             listed(several.iter().map(|space| space.id.as_str()))
         ))),
     }
-}
-
-fn known_project<'a>(typed: &str, space: &str, projects: &'a [Project]) -> Result<&'a Project, SourceError> {
-    // A name may look like an id; the exact name wins.
-    let found = projects.iter().find(|project| project.name == typed);
-    let found = found.or_else(|| projects.iter().find(|project| is_id(typed) && project.id == typed));
-    found.ok_or_else(|| SourceError::NotFound {
-        what: format!(
-            "the space {space} has no project {typed}; it has {}",
-            match projects {
-                [] => "none".to_owned(),
-                projects => listed(projects.iter().map(|project| project.name.as_str())),
-            }
-        ),
-        suggestion: nearest(typed, projects.iter().map(|project| project.name.as_str())).map(str::to_owned),
-    })
 }
 
 /// A space that is refused may be one of another organisation: says what the key can see without it.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::columns::on_the_wire;
 use super::command::whole_seconds;
 use super::rest_rows::{Page, row};
-use super::stream::inside;
+use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::http::{Cause, HttpClient, HttpError};
 use crate::remote::{ExportRequest, Received, SpanStream};
@@ -212,7 +212,7 @@ impl Listing {
 
     /// The spans that were read, without those outside the window.
     fn taken(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        let cut = self.builder.finish().and_then(|batch| batch.map(|batch| inside(&batch, self.window)).transpose());
+        let cut = self.builder.finish().and_then(|batch| batch.map(|batch| cut_to(&batch, self.window)).transpose());
         let cut = cut.map_err(|error| self.wrong(&format!("the spans cannot be read: {error}")))?;
         Ok(cut.filter(|batch| batch.num_rows() > 0))
     }

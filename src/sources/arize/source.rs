@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
 use super::super::error::SourceError;
-use super::super::remote::{ExportRequest, Project, Received, SpanSource, SpanStream};
+use super::super::remote::{ExportRequest, Project, Received, Resolved, SpanSource, SpanStream};
 use super::command::Command;
 use super::connection::Connection;
 use super::rest::Rest;
@@ -85,14 +85,6 @@ impl Arize {
     #[must_use]
     pub fn or_rest(self) -> Self {
         Self { transport: Transport::Either, ..self }
-    }
-
-    /// Where spans come from: the URL of the Flight server, or of the REST API where only that is asked.
-    pub fn endpoint(&self) -> &str {
-        match (self.transport, &self.rest) {
-            (Transport::Rest, Some(rest)) => rest.url(),
-            _ => self.flight.name(),
-        }
     }
 
     async fn info(&self, request: &ExportRequest) -> Result<FlightInfo, SourceError> {
@@ -182,7 +174,7 @@ impl Arize {
             Ok(info) => info,
             Err(error @ SourceError::NotFound { .. }) if self.rest.is_some() => {
                 // The listing knows which name was meant.
-                return Err(self.resolve(&request.project).await.err().unwrap_or(error));
+                return Err(self.resolved(&request.project).await.err().unwrap_or(error));
             }
             Err(error) => return Err(error),
         };
@@ -223,9 +215,34 @@ impl SpanSource for Arize {
         NAME
     }
 
+    /// The URL of the Flight server, or of the REST API where only that is asked.
+    fn endpoint(&self) -> &str {
+        match (self.transport, &self.rest) {
+            (Transport::Rest, Some(rest)) => rest.url(),
+            _ => self.flight.name(),
+        }
+    }
+
+    /// Only Flight can.
+    fn can_sample(&self) -> bool {
+        self.transport != Transport::Rest
+    }
+
+    fn announces_columns(&self) -> bool {
+        self.transport != Transport::Rest
+    }
+
+    /// Those of the space if one is named, else those of all spaces.
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {
         let rest = self.rest()?;
-        self.projects_of(rest, self.space().await?).await
+        match self.named {
+            Some(_) => self.projects_of(rest, self.space().await?).await,
+            None => rest.projects(None).await,
+        }
+    }
+
+    async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+        self.resolved(project).await
     }
 
     async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError> {

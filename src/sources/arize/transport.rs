@@ -11,13 +11,14 @@ use spanql_model::columns;
 
 /// How spans are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Transport {
+pub enum Transport {
     /// Over Flight.
     #[default]
     Flight,
-    /// Over REST.
+    /// Over REST only: by pages, and without evaluations of traces and sessions and notes, which REST does not have.
     Rest,
-    /// Over Flight; over REST what is small, if the answer is the same, and everything when Flight cannot be reached.
+    /// Over Flight; over REST what is small (a limit, ids), where the answer is the same, and everything when the Flight
+    /// server cannot be reached, which a remark on the stream then says.
     Either,
 }
 
