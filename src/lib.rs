@@ -84,7 +84,8 @@ pub mod serve;
 pub mod config {
     #[doc(inline)]
     pub use spanql_sources::config::{
-        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, Secret, ShownSetting,
+        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, OpikSettings, PhoenixSettings, Secret,
+        ShownSetting,
     };
 }
 
@@ -204,12 +205,27 @@ pub mod output {
 /// Where spans come from: remotes and export files.
 pub mod sources {
     #[doc(inline)]
-    pub use spanql_sources::{Ending, ExportRequest, Project, Received, SourceError, SpanSource, SpanStream, Window};
+    pub use spanql_sources::{
+        Access, Ending, ExportRequest, Project, REMOTES, Received, Remote, Resolved, SourceError, SpanSource,
+        SpanStream, Window,
+    };
 
-    /// Arize AX: spans over Arrow Flight, names and ids over REST.
+    /// Arize AX: spans over Arrow Flight or REST, names and ids over REST.
     pub mod arize {
         #[doc(inline)]
-        pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Resolved, Space};
+        pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Space, Transport};
+    }
+
+    /// Opik: spans and traces over its REST API.
+    pub mod opik {
+        #[doc(inline)]
+        pub use spanql_sources::opik::{NAME, Opik};
+    }
+
+    /// Arize Phoenix: spans and annotations over its REST API.
+    pub mod phoenix {
+        #[doc(inline)]
+        pub use spanql_sources::phoenix::{NAME, Phoenix};
     }
 
     /// Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.

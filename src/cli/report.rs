@@ -157,7 +157,7 @@ async fn part(
     keep: &Keep,
 ) -> anyhow::Result<Part> {
     let (engine, snapshot) = query::engine(context, arguments.allow_write).await?;
-    engine.register_source(remote::live(&arguments.remote));
+    remote::register(&engine, &arguments.remote);
     context.note_state(&snapshot);
     let data = Data::of(&engine).await?;
     let count = document.blocks().count();

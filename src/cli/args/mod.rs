@@ -25,7 +25,7 @@ pub(super) use look::{
     ExportOptions, ListOptions, ResultOptions, SchemaArguments, SessionShow, SessionsCommand, ShowOptions, Sort,
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
-pub(super) use remote::{FromOptions, PullArguments, Remote, RemoteListing, RemoteOptions, WindowOptions};
+pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions, WindowOptions};
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;

@@ -68,7 +68,7 @@ impl Command {
 }
 
 /// The window of whole seconds around a window: the protocol knows nothing finer.
-fn whole_seconds(window: Window) -> Window {
+pub(super) fn whole_seconds(window: Window) -> Window {
     let start = window.start.div_euclid(SECOND) * SECOND;
     let end = window.end.div_euclid(SECOND) * SECOND;
     Window { start, end: if end < window.end { end.saturating_add(SECOND) } else { end } }
