@@ -92,6 +92,9 @@ impl Listing {
             builder: IngestBuilder::new(origin),
         };
         let first = listing.next().await?;
+        // Where the beginning is all there is, it is known how many spans there are.
+        let is_all = listing.ended && listing.left != Some(0);
+        let announced = is_all.then(|| received.rows());
         let batches = stream::try_unfold((listing, first), |(mut listing, first)| async move {
             let next = match first {
                 Some(batch) => Some(batch),
@@ -99,7 +102,7 @@ impl Listing {
             };
             Ok(next.map(|batch| (batch, (listing, None))))
         });
-        Ok(SpanStream::new(None, received, batches))
+        Ok(SpanStream::new(announced, received, batches))
     }
 
     /// The spans of the next page that has some in the window; `None` at the end.
