@@ -98,12 +98,13 @@ pub(super) enum ErrorFormat {
 
 /// The formats of files by their names.
 fn file_format() -> impl TypedValueParser<Value = files::Format> {
-    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow", "otlp"]).map(|name| match name.as_str() {
         "json" => files::Format::Json,
         "jsonl" => files::Format::Jsonl,
         "csv" => files::Format::Csv,
         "parquet" => files::Format::Parquet,
         "arrow" => files::Format::Arrow,
+        "otlp" => files::Format::Otlp,
         _ => files::Format::Auto,
     })
 }

@@ -13,15 +13,21 @@ mod error;
 mod expand;
 mod ipc;
 mod items;
+mod json_rows;
 mod limits;
 mod lines;
 mod open;
+mod otlp_file;
 mod pages;
 mod quotes;
 mod reader;
+mod shapes;
 mod sizes;
+mod step;
 mod stream;
 mod table;
+mod threads;
+mod values;
 #[cfg(test)]
 mod tests;
 

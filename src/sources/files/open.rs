@@ -12,6 +12,7 @@ use super::error::FileError;
 use super::expand::{Input, ending};
 use super::ipc;
 use super::limits::{Limits, Unpacked};
+use super::otlp_file::Framing;
 use super::stream::Stream;
 
 /// The formats that files come in.
@@ -20,9 +21,9 @@ pub enum Format {
     /// Told by the content, then by the name.
     #[default]
     Auto,
-    /// One JSON list of objects; a text that begins with an object is read as [`Format::Jsonl`].
+    /// A JSON list; a text that begins with an object is read as [`Format::Jsonl`].
     Json,
-    /// One JSON object a line.
+    /// JSON objects, one a line, or one after the other over several lines.
     Jsonl,
     /// Comma-separated values with a header line.
     Csv,
@@ -30,6 +31,8 @@ pub enum Format {
     Parquet,
     /// Arrow IPC, file or stream.
     Arrow,
+    /// OTLP as protobuf.
+    Otlp,
 }
 
 /// How a file is read.
@@ -40,6 +43,7 @@ enum Kind {
     Csv,
     Parquet,
     Arrow,
+    Otlp,
 }
 
 /// An open file, ready to be read as what it is.
@@ -48,6 +52,7 @@ pub(super) enum Opened {
     List(Stream),
     Csv(Stream),
     Arrow(Stream),
+    Otlp(Stream),
     Parquet(File),
 }
 
@@ -142,6 +147,7 @@ pub(super) fn open(input: &Input, format: Format, limits: Limits, read: &Arc<Ato
         Kind::List => Opened::List(text(stream).map_err(io_error)?),
         Kind::Csv => Opened::Csv(text(stream).map_err(io_error)?),
         Kind::Arrow => Opened::Arrow(stream),
+        Kind::Otlp => Opened::Otlp(stream),
         Kind::Parquet => Opened::Parquet(whole(seekable, stream, read).map_err(io_error)?),
     })
 }
@@ -224,6 +230,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
         Format::Csv => return Ok(Kind::Csv),
         Format::Parquet => return Ok(Kind::Parquet),
         Format::Arrow => return Ok(Kind::Arrow),
+        Format::Otlp => return Ok(Kind::Otlp),
         Format::Auto => {}
     }
     if head.starts_with(PARQUET) {
@@ -235,11 +242,15 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     if matches!(first, Some(b'{' | b'[')) {
         return Ok(json);
     }
+    if Framing::of(head).is_some() {
+        return Ok(Kind::Otlp);
+    }
     match ending {
         "csv" => return Ok(Kind::Csv),
         "jsonl" | "ndjson" | "jsonlines" | "json" => return Ok(Kind::Lines),
         "parquet" | "pq" => return Ok(Kind::Parquet),
         "arrow" | "arrows" | "ipc" | "feather" => return Ok(Kind::Arrow),
+        "otlp" | "binpb" | "pb" => return Ok(Kind::Otlp),
         _ => {}
     }
     if first.is_none() {
@@ -253,7 +264,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     let looks = if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         "UTF-16 text (convert it to UTF-8)"
     } else {
-        "neither JSON, CSV, Parquet nor Arrow by its content or its name (name it with --format)"
+        "neither JSON, CSV, Parquet, Arrow nor OTLP by its content or its name (name it with --format)"
     };
     Err(format!("this is {looks}"))
 }
