@@ -10,6 +10,7 @@ pub mod config;
 mod error;
 pub mod files;
 mod messages;
+pub mod opik;
 mod remote;
 mod retry;
 
