@@ -131,7 +131,7 @@ impl JsonRows {
                     Err(Broken::Text(reason)) => return Err(Failed::at(values.line(), reason)),
                 };
                 // The lines behind the first are read as such: one that is broken does not spoil the next.
-                if values.is_one_a_line() && self.stream.fill_buf().is_ok_and(|rest| rest.starts_with(b"\n")) {
+                if values.is_one_a_line() && ends_line(self.stream.fill_buf()) {
                     self.cutter = Cutter::Lines { line: values.line() - 1, too_long: false };
                 }
                 Ok(item)
@@ -192,6 +192,10 @@ impl JsonRows {
         self.failed = Some(failed);
         Ok(Step::Blank)
     }
+}
+
+fn ends_line(rest: io::Result<&[u8]>) -> bool {
+    rest.is_ok_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
 }
 
 /// Whether a text has one value a line, as far as its beginning tells; what is no JSON is read line by line, too.
