@@ -14,13 +14,15 @@
 //! ```
 //!
 //! Both ways share the rules for names (`keys`) and values (`canonical_builder`), so that the same span written as
-//! JSON and as Parquet becomes the same row.
+//! JSON and as Parquet becomes the same row. Both end with `conventions`, which fills canonical columns from names that
+//! others have for them.
 
 mod arrays;
 mod batch;
 mod canonical_builder;
 mod cells;
 mod changes;
+mod conventions;
 mod keys;
 mod metadata;
 mod open_builder;

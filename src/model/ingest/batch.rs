@@ -12,7 +12,7 @@ use super::arrays::{self, Bad};
 use super::changes::{self, Change, Changes};
 use super::keys::{PLACES, Resolved, Target, is_family, resolve};
 use super::origin::known_source;
-use super::{Origin, RowError, metadata};
+use super::{Origin, RowError, conventions, metadata};
 use crate::columns::CANONICAL;
 use crate::json::{MAX_DEPTH, Value};
 
@@ -223,6 +223,7 @@ impl Gathered<'_> {
             let good: BooleanArray = (0..self.rows).map(|row| Some(!self.bad.contains_key(&row))).collect();
             batch = filter_record_batch(&batch, &good)?;
         }
+        batch = conventions::fill(batch)?;
         Ok(Converted { batch, bad: self.bad.into_iter().collect(), moved: self.moved, changes: self.changes })
     }
 
