@@ -15,6 +15,7 @@ mod facade;
 mod faulty;
 mod filter_fuzz;
 mod filter_oql;
+mod import_formats;
 mod imports;
 mod leftovers;
 mod live;

@@ -7,7 +7,19 @@ use super::error::FileError;
 
 /// Endings by which a directory's files are picked, each also with a compression's ending after it.
 pub(super) const ENDINGS: [&str; 14] = [
-    "jsonl", "ndjson", "json", "csv", "parquet", "pq", "arrow", "arrows", "ipc", "feather", "jsonlines", "otlp", "binpb",
+    "jsonl",
+    "ndjson",
+    "json",
+    "csv",
+    "parquet",
+    "pq",
+    "arrow",
+    "arrows",
+    "ipc",
+    "feather",
+    "jsonlines",
+    "otlp",
+    "binpb",
     "pb",
 ];
 /// Endings of compressed files.

@@ -40,10 +40,6 @@ pub(super) enum Item {
     Whole(u64),
     /// It is longer than a row may be and was passed over; the line it begins on.
     TooLong(u64),
-    /// Nothing stood there.
-    Blank,
-    /// There are no more.
-    End,
 }
 
 /// Where in an element the cut has come to.

@@ -37,6 +37,14 @@ pub(super) struct JsonRows {
     failed: Option<Failed>,
 }
 
+/// What comes next of the text.
+enum Read {
+    /// An item, whose text is in the buffer.
+    Item(Item),
+    Blank,
+    End,
+}
+
 enum Cutter {
     Lines { line: u64, too_long: bool },
     Values(Values),
@@ -83,10 +91,10 @@ impl JsonRows {
             return Err(failed);
         }
         match self.next_item(limits) {
-            Ok(Item::Whole(line)) => self.push(builder, line),
-            Ok(Item::TooLong(line)) => Ok(Step::Bad { line, reason: limits.long_row() }),
-            Ok(Item::Blank) => Ok(Step::Blank),
-            Ok(Item::End) => Ok(Step::End),
+            Ok(Read::Item(Item::Whole(line))) => self.push(builder, line),
+            Ok(Read::Item(Item::TooLong(line))) => Ok(Step::Bad { line, reason: limits.long_row() }),
+            Ok(Read::Blank) => Ok(Step::Blank),
+            Ok(Read::End) => Ok(Step::End),
             Err(failed) => self.push_cut(failed),
         }
     }
@@ -105,7 +113,7 @@ impl JsonRows {
     }
 
     /// Reads the next item into the buffer.
-    fn next_item(&mut self, limits: &Limits) -> Result<Item, Failed> {
+    fn next_item(&mut self, limits: &Limits) -> Result<Read, Failed> {
         match &mut self.cutter {
             Cutter::Lines { line, too_long } => {
                 if std::mem::take(too_long) {
@@ -114,19 +122,18 @@ impl JsonRows {
                 *line += 1;
                 let read = read_line(&mut self.stream, &mut self.buffer, limits.row());
                 Ok(match read.map_err(|error| Failed::at(*line, error))? {
-                    Line::End => Item::End,
+                    Line::End => Read::End,
                     Line::TooLong => {
                         *too_long = true;
-                        Item::TooLong(*line)
+                        Read::Item(Item::TooLong(*line))
                     }
-                    Line::Whole if self.buffer.trim_ascii().is_empty() => Item::Blank,
-                    Line::Whole => Item::Whole(*line),
+                    Line::Whole if self.buffer.trim_ascii().is_empty() => Read::Blank,
+                    Line::Whole => Read::Item(Item::Whole(*line)),
                 })
             }
             Cutter::Values(values) => {
                 let item = match values.next(&mut self.stream, &mut self.buffer, limits.row()) {
-                    Ok(Some(item)) => item,
-                    Ok(None) => Item::End,
+                    Ok(item) => item.map_or(Read::End, Read::Item),
                     Err(Broken::Io(error)) => return Err(Failed::at(values.line(), error)),
                     Err(Broken::Text(reason)) => return Err(Failed::at(values.line(), reason)),
                 };
@@ -181,10 +188,9 @@ impl JsonRows {
 
     /// Hands out the spans that are whole of an item that is not, before the error that cut it off.
     fn push_cut(&mut self, failed: Failed) -> Result<Step, Failed> {
-        let bytes = std::mem::take(&mut self.buffer);
+        let mut bytes = std::mem::take(&mut self.buffer);
         // It may have been cut inside of a character.
         let length = simdutf8::compat::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
-        let mut bytes = bytes;
         bytes.truncate(length);
         let Ok(text) = String::from_utf8(bytes) else { return Err(failed) };
         let Found::Shape(shape) = recognise(text.trim_start(), true) else { return Err(failed) };
@@ -203,10 +209,7 @@ fn is_one_a_line(head: &[u8]) -> bool {
     let valid = simdutf8::compat::from_utf8(head).map_or_else(|error| error.valid_up_to(), str::len);
     let Ok(text) = std::str::from_utf8(head.get(..valid).unwrap_or_default()) else { return true };
     let mut scanner = Scanner::new(text);
-    while scanner.byte().is_some_and(|byte| byte.is_ascii_whitespace()) {
-        let byte = scanner.byte().unwrap_or_default();
-        scanner.eat(byte);
-    }
+    scanner.blanks();
     if scanner.byte() != Some(b'{') {
         return true;
     }

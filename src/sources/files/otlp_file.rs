@@ -96,17 +96,11 @@ impl OtlpRows {
 
     /// Reads one span into `builder`. The error, with its number, is one that ends the file.
     pub(super) fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
-        let Some(spans) = &mut self.spans else {
-            let line = self.count + 1;
-            return match self.next_resource(limits) {
-                Ok(Some(bytes)) => {
-                    self.spans = Some(ProtoSpans::new(bytes));
-                    Ok(Step::Blank)
-                }
-                Ok(None) => Ok(Step::End),
-                Err(error) => Err(Failed::at(line, error)),
-            };
-        };
+        if self.spans.is_none() {
+            let bytes = self.next_resource(limits).map_err(|error| Failed::at(self.count + 1, error))?;
+            self.spans = bytes.map(ProtoSpans::new);
+        }
+        let Some(spans) = &mut self.spans else { return Ok(Step::End) };
         let pushed = match spans.next(&mut self.row) {
             Next::Row => builder.push_json(self.row.close()).map_err(|error| error.to_string()),
             Next::Bad(reason) => Err(reason),

@@ -134,9 +134,7 @@ impl FileReader {
                 let rows = JsonRows::lines(stream, threads).map_err(io_error)?;
                 Body::Rows { rows: Rows::Json(Box::new(rows)), builder }
             }
-            Opened::List(stream) => {
-                Body::Rows { rows: Rows::Json(Box::new(JsonRows::list(stream, threads))), builder }
-            }
+            Opened::List(stream) => Body::Rows { rows: Rows::Json(Box::new(JsonRows::list(stream, threads))), builder },
             Opened::Otlp(stream) => {
                 let rows = OtlpRows::new(stream).map_err(damaged)?;
                 Body::Rows { rows: Rows::Otlp(Box::new(rows)), builder }

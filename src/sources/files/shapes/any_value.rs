@@ -114,7 +114,8 @@ fn write_or_null(value: Value<'_>, out: &mut String) {
 /// The elements of an array value, which lie under `values`.
 fn values(value: Value<'_>) -> Vec<Value<'_>> {
     let Value::Nested(text) = value else { return vec![] };
-    let list = if text.starts_with('{') { Parts::read(text).and_then(|parts| parts.get("values")) } else { Some(value) };
+    let list =
+        if text.starts_with('{') { Parts::read(text).and_then(|parts| parts.get("values")) } else { Some(value) };
     match list {
         Some(Value::Nested(list)) => elements(list).unwrap_or_default(),
         _ => vec![],

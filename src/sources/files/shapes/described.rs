@@ -17,7 +17,8 @@ pub(in crate::files) fn described(text: &str) -> String {
             None => "nothing".to_owned(),
         };
     };
-    let keys: Vec<String> = parts.members.iter().take(SHOWN).map(|member| format!("{:?}", begin(&member.key))).collect();
+    let keys: Vec<String> =
+        parts.members.iter().take(SHOWN).map(|member| format!("{:?}", begin(&member.key))).collect();
     match keys.as_slice() {
         [] => "an empty object".to_owned(),
         [key] => format!("an object with the key {key}"),

@@ -20,7 +20,8 @@ pub(super) fn of_otlp(value: Value<'_>, digits: usize) -> Option<String> {
     if is_hex(&text, digits) {
         return Some(text.to_ascii_lowercase());
     }
-    let padded = format!("{}{}", text.trim_end_matches('='), "=".repeat((4 - text.trim_end_matches('=').len() % 4) % 4));
+    let padded =
+        format!("{}{}", text.trim_end_matches('='), "=".repeat((4 - text.trim_end_matches('=').len() % 4) % 4));
     let bytes = STANDARD.decode(&padded).or_else(|_| URL_SAFE.decode(&padded)).ok();
     Some(match bytes.filter(|bytes| bytes.len() * 2 == digits) {
         Some(bytes) => hex(&bytes),

@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use spanql_model::columns::{END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID};
+use spanql_model::columns::{
+    END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
+};
 use spanql_model::json::{Value, elements, text_of, write_string};
 
 use super::any_value::is_number;
+use super::described::described;
 use super::ids;
 use super::parts::Parts;
 use super::projects::{RESOURCE, add_project};
 use super::row::{Row, write_value};
 use super::spans::{Around, Out};
-use super::described::described;
 use super::times::{integer, micros_text};
 
 /// Whether this is a trace with its spans and the processes that they ran in.

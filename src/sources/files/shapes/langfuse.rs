@@ -13,10 +13,10 @@ use spanql_model::columns::{
 };
 use spanql_model::json::{Value, text_of, unescaped, write_string};
 
+use super::described::described;
 use super::parts::Parts;
 use super::row::{Row, write_value};
 use super::spans::{Around, Out};
-use super::described::described;
 
 /// Langfuse's types of observations, and the kinds that they are. Others are kinds of the same name.
 const KINDS: [(&str, &str); 3] = [("GENERATION", "LLM"), ("SPAN", "CHAIN"), ("EVENT", "CHAIN")];
@@ -39,6 +39,8 @@ const KEPT: [(&str, &str); 9] = [
     ("release", "attributes.langfuse.release"),
     ("type", "attributes.langfuse.observation.type"),
 ];
+/// The parameters of a call, as OpenInference has them.
+const PARAMETERS: &str = "attributes.llm.invocation_parameters";
 /// Prefix of attributes that differ from what the observation itself says under their name.
 const SOURCE: &str = "attributes.source.";
 
@@ -88,16 +90,16 @@ pub(super) fn observation(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
         }
     }
     add_usage(row, &mut taken, &parts);
-    let parameters = parts.get("modelParameters").filter(|value| !is_empty(*value));
-    if let Some(parameters) = parameters {
-        taken.add(row, "attributes.llm.invocation_parameters", parameters);
-    }
     for (key, name) in KEPT {
         if let Some(value) = parts.get(key) {
             taken.add(row, name, value);
         }
     }
     add_metadata(row, &mut taken, parts.get("metadata"));
+    if let Some(parameters) = parts.get("modelParameters").filter(|value| !is_empty(*value)) {
+        let known = taken.names.contains(PARAMETERS);
+        row.value(if known { "attributes.langfuse.observation.model.parameters" } else { PARAMETERS }, parameters);
+    }
     if parts.get("parentObservationId").is_none() {
         row.members(around.named(ROOTS).unwrap_or(""));
     }
@@ -170,7 +172,8 @@ fn add_metadata(row: &mut Row, taken: &mut Taken, metadata: Option<Value<'_>>) {
         Value::Text(text) | Value::Nested(text) => Cow::Borrowed(text),
         other => return row.value(METADATA, other),
     };
-    let Some(parts) = Parts::read(text.trim()) else { return row.value(METADATA, metadata) };
+    let whole = Parts::read(text.trim()).filter(|parts| !parts.is_cut());
+    let Some(parts) = whole else { return row.value(METADATA, metadata) };
     let attributes = match parts.get("attributes") {
         Some(Value::Nested(object)) => Parts::read(object),
         _ => None,
@@ -180,6 +183,7 @@ fn add_metadata(row: &mut Row, taken: &mut Taken, metadata: Option<Value<'_>>) {
         let Some(text) = text_of(member.value) else { continue };
         if !taken.names.contains(&name) {
             row.value(&name, member.value);
+            taken.names.insert(name);
         } else if !taken.same(&name, &text) {
             row.under(SOURCE, &member.key, member.value);
         }

@@ -11,13 +11,13 @@ use spanql_model::columns::{PARENT_ID, SPAN_ID, STATUS_CODE, STATUS_MESSAGE, TRA
 use spanql_model::json::{Value, elements, text_of};
 use spanql_model::time;
 
+use super::described::described;
 use super::ids::{self, last_word};
 use super::otlp_span::{KINDS, OTEL_KIND, add_code};
 use super::parts::Parts;
 use super::projects::{RESOURCE, add_project};
 use super::row::{Row, write_value};
 use super::spans::{Around, Out};
-use super::described::described;
 
 /// What the ids of a span stand in.
 const CONTEXT: [&str; 2] = ["context", "span_context"];
@@ -118,7 +118,7 @@ fn add_parent(row: &mut Row, value: Value<'_>) {
 fn add_kind(row: &mut Row, value: Value<'_>) {
     let number = match value {
         // The SDK counts from INTERNAL on.
-        Value::Number(number) => number.parse::<usize>().ok().and_then(|number| KINDS.get(number + 1)),
+        Value::Number(number) => number.parse::<u8>().ok().and_then(|number| KINDS.get(usize::from(number) + 1)),
         _ => None,
     };
     let word = text_of(value).unwrap_or_default();

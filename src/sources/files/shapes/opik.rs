@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use spanql_model::json::text_of;
 
+use super::described::described;
 use super::parts::Parts;
 use super::spans::{Around, Out};
-use super::described::described;
 use crate::opik::rows::{write_span_row, write_trace_row};
 
 /// Members of which a trace has one, beside its id, its name and its times.

@@ -17,8 +17,7 @@ use super::spans::{Around, Out};
 /// Keys of what a document holds.
 const DOCUMENT: [&str; 2] = ["resourceSpans", "resource_spans"];
 /// Keys of what a resource's spans lie in; the last two of protocols before 1.0.
-const SCOPES: [&str; 4] =
-    ["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans"];
+const SCOPES: [&str; 4] = ["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans"];
 
 /// Whether this is a document, perhaps under the name that Tempo gives it.
 pub(super) fn is_document(parts: &Parts<'_>) -> bool {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use spanql_model::columns::{END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID};
+use spanql_model::columns::{
+    END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
+};
 use spanql_model::json::{Value, elements, text_of, write_string};
 
 use super::any_value::{add_attributes, pairs, write_any};
+use super::described::described;
 use super::ids::{self, last_word};
 use super::parts::Parts;
 use super::row::{Row, write_value};
 use super::spans::{Around, Out};
-use super::described::described;
 use super::times::{add_nanos, integer, nanos_text};
 
 /// Names of the kinds of OpenTelemetry, by their numbers in OTLP; the first is none.

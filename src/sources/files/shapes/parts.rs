@@ -66,7 +66,12 @@ impl<'a> Parts<'a> {
 
     /// The value of a key, of several the last; nothing where that is null.
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.members.iter().rev().find(|member| member.key == key).map(|m| m.value).filter(|value| *value != Value::Null)
+        self.members
+            .iter()
+            .rev()
+            .find(|member| member.key == key)
+            .map(|m| m.value)
+            .filter(|value| *value != Value::Null)
     }
 
     /// The value of the first of these keys that has one.

@@ -128,10 +128,10 @@ fn write_or_null(value: AnyValue<'_>, out: &mut String) {
 
 /// A float in a form that reads back as the same, and as a float.
 fn write_float(number: f64, out: &mut String) {
-    let text = match number {
-        number if number.is_nan() => "NaN".to_owned(),
-        number if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
-        number => format!("{number:?}"),
-    };
-    out.push_str(&text);
+    match number {
+        f64::INFINITY => out.push_str("Infinity"),
+        f64::NEG_INFINITY => out.push_str("-Infinity"),
+        number if number.is_nan() => out.push_str("NaN"),
+        number => out.push_str(&format!("{number:?}")),
+    }
 }

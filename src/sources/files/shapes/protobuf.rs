@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use spanql_model::columns::{END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID};
+use spanql_model::columns::{
+    END_TIME, EVENTS, NAME, PARENT_ID, SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TRACE_ID,
+};
 use spanql_model::json::write_string;
 
 use super::ids::hex;
@@ -41,11 +43,6 @@ impl ProtoSpans {
             }
         }
         Self { bytes, resource: row.into_members(), scope: String::new(), scopes, spans, failed: false }
-    }
-
-    /// The room of the bytes again.
-    pub(in crate::files) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
     }
 
     /// Writes the next row.
@@ -127,7 +124,9 @@ fn scope_members(resource: &str, spans: &[u8]) -> String {
         let Ok((1, Wire::Bytes(scope))) = field else { continue };
         for field in Fields::new(scope) {
             match field {
-                Ok((1, Wire::Bytes(name))) if !name.is_empty() => add_text(&mut row, "attributes.otel.scope.name", name),
+                Ok((1, Wire::Bytes(name))) if !name.is_empty() => {
+                    add_text(&mut row, "attributes.otel.scope.name", name)
+                }
                 Ok((2, Wire::Bytes(version))) if !version.is_empty() => {
                     add_text(&mut row, "attributes.otel.scope.version", version);
                 }
@@ -182,7 +181,8 @@ fn write_span(row: &mut Row, span: &[u8]) -> Result<(), NoMessage> {
                     match field? {
                         (2, Wire::Bytes(message)) => row.text(STATUS_MESSAGE, text(message)?),
                         (3, Wire::Varint(code)) => {
-                            status = usize::try_from(code).ok().and_then(|at| STATUSES.get(at)).ok_or(NoMessage)?;
+                            let name = usize::try_from(code).ok().and_then(|at| STATUSES.get(at));
+                            status = name.copied().ok_or(NoMessage)?;
                         }
                         _ => {}
                     }

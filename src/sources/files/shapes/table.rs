@@ -23,7 +23,7 @@ pub(in crate::files) struct Shape {
 
 /// The shapes, in the order in which they are tried.
 #[rustfmt::skip]
-const SHAPES: [Shape; 14] = [
+static SHAPES: [Shape; 14] = [
     Shape { name: "OTLP", fits: otlp::is_document, turn: otlp::document, holder: true },
     Shape { name: "OTLP", fits: otlp::is_resource_spans, turn: otlp::resource_spans, holder: true },
     Shape { name: "OTLP", fits: otlp_span::is_span, turn: otlp_span::span, holder: false },
@@ -124,6 +124,9 @@ fn row(text: &str, _: &Arc<Around>, out: &mut Out<'_>) {
 }
 
 fn holds_list(parts: &Parts<'_>) -> bool {
+    if parts.has("trace_id") && parts.has("span_id") {
+        return false;
+    }
     HOLDERS.iter().any(|key| parts.lists(&[key]).iter().any(|list| first_fits(list)))
 }
 
@@ -166,5 +169,4 @@ pub(in crate::files) fn opik_thread(text: &str) -> Option<(String, String)> {
 }
 
 /// What is looked for in a file, for messages.
-pub(in crate::files) const LOOKED_FOR: &str =
-    "rows with context.trace_id and context.span_id, or what Arize, Phoenix, Opik, Langfuse, Jaeger, OTLP or an OpenTelemetry SDK writes";
+pub(in crate::files) const LOOKED_FOR: &str = "rows with context.trace_id and context.span_id, or what Arize, Phoenix, Opik, Langfuse, Jaeger, OTLP or an OpenTelemetry SDK writes";

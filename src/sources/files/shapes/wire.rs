@@ -104,7 +104,12 @@ mod tests {
             // A cut between fields cannot be told from an end.
             let _ = Fields::new(&bytes[..cut]).collect::<Vec<_>>();
         }
-        for broken in [&b"\x12\x05hi"[..], b"\x0b", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f"] {
+        for broken in [
+            &b"\x12\x05hi"[..],
+            b"\x0b",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        ] {
             assert_eq!(Fields::new(broken).next(), Some(Err(NoMessage)), "{broken:?}");
         }
     }

@@ -39,7 +39,10 @@ fn want() -> BTreeMap<String, String> {
         ("attributes.map.k", "v"),
         ("attributes.bytes", "AAE="),
         ("attributes.span.kind", "client"),
-        ("attributes.links", r#"[{"trace_id":"42b0987b11a08b3d6b8e6460c7844da9","span_id":"04bd2db45aa4560d","attributes":{}}]"#),
+        (
+            "attributes.links",
+            r#"[{"trace_id":"42b0987b11a08b3d6b8e6460c7844da9","span_id":"04bd2db45aa4560d","attributes":{}}]"#,
+        ),
         ("attributes.resource.service.name", "svc"),
         ("attributes.resource.openinference.project.name", "mine"),
         ("attributes.otel.scope.name", "lib"),
@@ -70,7 +73,9 @@ fn documents_in_every_wrapping() {
         .replace("4313136e32912a13", "QxMTbjKSKhM=")
         .replace("\"kind\": 3", "\"kind\": \"SPAN_KIND_CLIENT\"")
         .replace("\"code\": 2", "\"code\": \"STATUS_CODE_ERROR\"");
-    let old = resource.replace("scopeSpans", "instrumentationLibrarySpans").replace("\"scope\"", "\"instrumentationLibrary\"");
+    let old = resource
+        .replace("scopeSpans", "instrumentationLibrarySpans")
+        .replace("\"scope\"", "\"instrumentationLibrary\"");
     for text in [
         format!("{{\"resourceSpans\": [{resource}]}}"),
         format!("{{\"resourceSpans\":[{line}]}}\n"),
@@ -89,7 +94,8 @@ fn documents_in_every_wrapping() {
     assert_eq!(rows_of("a.jsonl", many.as_bytes()), [want(), want(), want()]);
     let indented = format!("{{\n\"resourceSpans\": [\n{resource}\n,{resource}]\n}}\n").repeat(2);
     assert_eq!(rows_of("a.jsonl", indented.as_bytes()), [want(), want(), want(), want()]);
-    let (packed, unset) = (gzip(many.as_bytes()), SPAN.replace("\"status\": {\"code\": 2, \"message\": \"no\"}", "\"status\": {}"));
+    let (packed, unset) =
+        (gzip(many.as_bytes()), SPAN.replace("\"status\": {\"code\": 2, \"message\": \"no\"}", "\"status\": {}"));
     assert_eq!(rows_of("a.jsonl.gz", &packed).len(), 3);
     assert_eq!(rows_of("a.json", resource_spans(&unset).as_bytes())[0]["status_code"], "UNSET");
 }
@@ -97,7 +103,11 @@ fn documents_in_every_wrapping() {
 #[test]
 fn a_span_that_does_not_fit_is_named() {
     let bad = SPAN.replace("4313136e32912a13", "");
-    let text = format!("\n{{\"resourceSpans\":\n[{},\n{}]}}", resource_spans(SPAN), resource_spans(&format!("{SPAN},{bad},{SPAN}")));
+    let text = format!(
+        "\n{{\"resourceSpans\":\n[{},\n{}]}}",
+        resource_spans(SPAN),
+        resource_spans(&format!("{SPAN},{bad},{SPAN}"))
+    );
     let (batches, _, failed) = read_as("a.json", text.as_bytes(), &options());
     let failed = failed.unwrap();
     // The first item takes 13 lines.
@@ -159,7 +169,10 @@ fn request() -> Vec<u8> {
         field(9, &attribute("map", &map)),
         field(9, &attribute("none", &[])),
         field(9, &attribute("bytes", &field(7, &[0, 1]))),
-        field(11, &[fixed(1, 1_793_700_000_000_000_002), field(2, b"e"), field(3, &attribute("x", &text("y")))].concat()),
+        field(
+            11,
+            &[fixed(1, 1_793_700_000_000_000_002), field(2, b"e"), field(3, &attribute("x", &text("y")))].concat(),
+        ),
         field(13, &[field(1, &trace), field(2, &0x04bd_2db4_5aa4_560d_u64.to_be_bytes())].concat()),
         field(15, &[field(2, b"no"), vec![3 << 3, 2]].concat()),
         // Flags: a field of four bytes.

@@ -18,9 +18,14 @@ pub(super) fn cells(batches: &[RecordBatch]) -> Vec<BTreeMap<String, String>> {
             .map(|column| arrow::compute::cast(column, &DataType::Utf8).unwrap().as_string::<i32>().clone())
             .collect();
         for row in 0..batch.num_rows() {
-            let cells = batch.schema().fields().iter().zip(&columns).filter(|(_, column)| column.is_valid(row)).map(
-                |(field, column)| (field.name().clone(), column.value(row).to_owned()),
-            ).collect();
+            let cells = batch
+                .schema()
+                .fields()
+                .iter()
+                .zip(&columns)
+                .filter(|(_, column)| column.is_valid(row))
+                .map(|(field, column)| (field.name().clone(), column.value(row).to_owned()))
+                .collect();
             rows.push(cells);
         }
     }
@@ -97,9 +102,12 @@ fn spans_below_their_traces_in_a_list() {
         {"trace_id": "0xEB", "spans": []}]"#;
     let rows = rows_of("a.json", text.as_bytes());
     assert_eq!(rows.len(), 1);
-    for (name, want) in
-        [("context.trace_id", "ea"), ("context.span_id", "36"), ("status_code", "ERROR"), ("attributes.tool_output", "20")]
-    {
+    for (name, want) in [
+        ("context.trace_id", "ea"),
+        ("context.span_id", "36"),
+        ("status_code", "ERROR"),
+        ("attributes.tool_output", "20"),
+    ] {
         assert_eq!(rows[0][name], want, "{name}");
     }
 }
@@ -254,10 +262,16 @@ fn a_trace_of_langfuse() {
     check(&format!("{{\"observations\": [{observation}], \"trace\": {{{trace}}}}}"), &both);
     check(&format!("{{{trace}, \"observations\": [{observation}]}}"), &both);
 
-    let page = format!("{{\"data\": [{{{trace}, \"timestamp\": \"2025-06-11T14:01:32Z\", \"observations\": [\"o1\"], \"totalCost\": 0.5}}]}}");
+    let page = format!(
+        "{{\"data\": [{{{trace}, \"timestamp\": \"2025-06-11T14:01:32Z\", \"observations\": [\"o1\"], \"totalCost\": 0.5}}]}}"
+    );
     let rows = rows_of("traces.json", page.as_bytes());
-    for (name, want) in [("context.span_id", "t1"), ("name", "run"), ("attributes.session.id", "sess"), ("attributes.langfuse.trace.llm.cost.total", "0.5")]
-    {
+    for (name, want) in [
+        ("context.span_id", "t1"),
+        ("name", "run"),
+        ("attributes.session.id", "sess"),
+        ("attributes.langfuse.trace.llm.cost.total", "0.5"),
+    ] {
         assert_eq!(rows[0][name], want, "{name}");
     }
 }

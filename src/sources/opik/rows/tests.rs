@@ -68,7 +68,8 @@ fn a_span_has_what_opik_says_of_it() {
 #[test]
 fn values_keep_their_text() {
     let mut row = String::new();
-    let text = r#"{"id":"s","trace_id":"t","input":{ "a" : 1.50, "big":12345678901234567890123 },"metadata":{"n":1E+2}}"#;
+    let text =
+        r#"{"id":"s","trace_id":"t","input":{ "a" : 1.50, "big":12345678901234567890123 },"metadata":{"n":1E+2}}"#;
     write_span_row(text, None, true, &mut row);
     assert!(row.contains(r#""attributes.input.value":{ "a" : 1.50, "big":12345678901234567890123 }"#), "{row}");
     assert!(row.contains(r#""attributes.metadata":{"n":1E+2}"#), "{row}");
@@ -217,14 +218,23 @@ fn value() -> impl proptest::strategy::Strategy<Value = String> {
         ".{0,8}".prop_map(Json::from),
     ];
     let key = prop_oneof![
-        proptest::sample::select(vec!["name", "value", "text", "role", "messages", "message", "openinference.span.kind"])
-            .prop_map(str::to_owned),
+        proptest::sample::select(vec![
+            "name",
+            "value",
+            "text",
+            "role",
+            "messages",
+            "message",
+            "openinference.span.kind"
+        ])
+        .prop_map(str::to_owned),
         ".{0,4}",
     ];
     let nested = leaf.prop_recursive(3, 12, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
-            prop::collection::btree_map(key.clone(), inner, 0..4).prop_map(|map| Json::Object(map.into_iter().collect())),
+            prop::collection::btree_map(key.clone(), inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
         ]
     });
     nested.prop_map(|value| value.to_string())
