@@ -10,6 +10,7 @@ use super::items::{Broken, Item};
 use super::limits::Limits;
 use super::lines::{Line, read_line, skip_line};
 use super::shapes::described::described;
+use super::shapes::parts::ends_at;
 use super::shapes::row::Row;
 use super::shapes::spans::{Around, Next, Spans};
 use super::shapes::table::{Found, LOOKED_FOR, recognise};
@@ -179,6 +180,7 @@ impl JsonRows {
                 Ok(Step::Bad { line, reason })
             }
             Found::Nothing => {
+                self.found = true;
                 let reason = format!("no spans found: looked for {LOOKED_FOR}; here is {}", described(text));
                 self.give_room();
                 Ok(Step::NoSpans { line, reason })
@@ -217,7 +219,7 @@ fn is_one_a_line(head: &[u8]) -> bool {
     let read = scanner.value(MAX_DEPTH).is_ok();
     let seen = scanner.since(start);
     let rest = text.get(scanner.position()..).unwrap_or("");
-    match (read, scanner.byte()) {
+    match (read, scanner.byte().filter(|_| !ends_at(text, scanner.position()))) {
         (true, _) => !seen.contains('\n') && !rest.trim_start_matches([' ', '\t', '\r']).starts_with('{'),
         // The text ends inside the value: it is a long line, or the value has several.
         (false, None) => false,

@@ -14,7 +14,7 @@ mod object;
 mod opik;
 mod otlp;
 mod otlp_span;
-mod parts;
+pub(super) mod parts;
 mod projects;
 mod proto_value;
 pub(super) mod protobuf;

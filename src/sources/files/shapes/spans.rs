@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use spanql_model::json::{MAX_DEPTH, Scanner};
 
+use super::parts::ends_at;
 use super::row::Row;
 
 /// What is known of a span from what it lies in.
@@ -170,7 +171,7 @@ fn element(text: &str, piece: &mut Piece) -> Option<Range<usize>> {
         Err(_) => {
             let at = from + start..piece.at.end;
             piece.at.start = piece.at.end;
-            (scanner.byte().is_none() && piece.holder && !at.is_empty()).then_some(at)
+            (piece.holder && !at.is_empty() && ends_at(rest, scanner.position())).then_some(at)
         }
     }
 }
