@@ -16,6 +16,7 @@ mod faulty;
 mod files_verdict;
 mod filter_fuzz;
 mod filter_oql;
+mod import_formats;
 mod imports;
 mod leftovers;
 mod live;

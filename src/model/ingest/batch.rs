@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 
 use super::arrays::{self, Bad};
 use super::changes::{self, Change, Changes};
-use super::keys::{PLACES, Resolved, Target, is_family, resolve};
+use super::keys::{PLACES, Resolved, Target, is_family, is_no_kind, resolve};
 use super::origin::known_source;
 use super::{Origin, RowError, conventions, metadata};
 use crate::columns::CANONICAL;
@@ -107,6 +107,12 @@ impl Gathered<'_> {
                     Some(earlier) => arrays::over(&later, &earlier)?,
                     None => later,
                 });
+            }
+            (Target::Fallback(index), _) if index == PLACES.kind => {
+                let kinds = arrays::texts(array)?;
+                let kinds: StringArray =
+                    kinds.iter().map(|kind| kind.filter(|kind| !is_no_kind(Value::Text(kind)))).collect();
+                self.fallbacks.push((index, Arc::new(kinds)));
             }
             (Target::Fallback(index), _) => self.fallbacks.push((index, Arc::clone(array))),
             (Target::MetadataKey, _) => {
