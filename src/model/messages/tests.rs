@@ -247,6 +247,7 @@ fn what_looks_like_a_message() {
     let one = |line: &str| vec![line.to_owned()];
     assert_eq!(of(r#"[{"message":{"role":"user","content":"hi"}}]"#), one("0 user: hi"));
     assert_eq!(of(r#"[{"type":"function","content":"3"}]"#), one("0 function: 3"));
+    assert_eq!(of(r#"[{"kwargs":{"content":"x"}}]"#), [""; 0], "what was constructed has an id");
     assert_eq!(of(r#"[{"role":"user","content":"own","parts":["other"]}]"#), one("0 user: own"));
     assert_eq!(of(r#"[{"role":"user","contents":{"parts":[{"text":"hi"}]}}]"#), one("0 user: hi"));
 }

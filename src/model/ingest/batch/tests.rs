@@ -271,8 +271,16 @@ fn values_that_a_text_column_gets() {
     let runs =
         RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 3]), &StringArray::from(vec!["a", "b"])).unwrap();
     assert_eq!(cells(Arc::new(runs), "attributes.x"), some(["a", "a", "b"]));
+    let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 3]), &Int64Array::from(vec![7, 8])).unwrap();
+    let converted = convert(vec![("attributes.x", Arc::new(runs))]);
+    assert_eq!(column(&converted, "attributes.x"), Some((DataType::Int64, some(["7", "7", "8"]))));
+    const ESCAPED: &str = "attributes.exception.escaped";
     let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]));
-    assert_eq!(cells(flags, "attributes.exception.escaped"), some(["true", "-", "false"]));
+    let words: ArrayRef = Arc::new(StringArray::from(vec!["true", "", "false"]));
+    for escaped in [flags, words] {
+        let converted = convert(vec![(ESCAPED, escaped)]);
+        assert_eq!(column(&converted, ESCAPED), Some((DataType::Boolean, some(["true", "-", "false"]))));
+    }
 }
 
 #[test]
@@ -285,6 +293,12 @@ fn values_that_a_number_column_gets() {
     assert_eq!(changes, [(1, super::super::changes::Change::NotFinite, COST)]);
     assert_eq!(cells(Arc::new(Int32Array::from(vec![1, 2, 3])), COST), some(["1.0", "2.0", "3.0"]));
     assert_eq!(cells(Arc::new(StringArray::from(vec!["1.5", "", "2"])), COST), some(["1.5", "-", "2.0"]));
+    let tokens = Arc::new(UInt64Array::from(vec![1, u64::MAX, 2]));
+    let costs = Arc::new(StringArray::from(vec!["1", "2", "x"]));
+    let converted = convert(vec![("attributes.llm.token_count.total", tokens), (COST, costs)]);
+    let bad: Vec<_> = converted.bad.iter().map(|(_, row_error)| row_error.to_string()).collect();
+    let large = "attributes.llm.token_count.total: 18446744073709551615 is not a 64-bit integer".to_owned();
+    assert_eq!(bad, [large, format!("{COST}: \"x\" is not a number")]);
     let none: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN; 3]));
     let converted = convert(vec![(COST, Arc::clone(&none)), ("attributes.x", none)]);
     assert_eq!(converted.batch.num_columns(), 4, "columns without a value are none");
@@ -315,18 +329,27 @@ fn a_project_may_be_forced() {
 
 #[test]
 fn structs_are_taken_apart_to_a_depth() {
-    let nested = |depth: usize| {
-        let mut array: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-        for _ in 0..depth {
-            let fields = Fields::from(vec![Field::new("a", array.data_type().clone(), true)]);
-            array = Arc::new(StructArray::new(fields, vec![array], None));
-        }
+    let object = |array: ArrayRef| -> ArrayRef {
+        let fields = Fields::from(vec![Field::new("a", array.data_type().clone(), true)]);
+        Arc::new(StructArray::new(fields, vec![array], None))
+    };
+    let map = |array: ArrayRef| -> ArrayRef {
+        let value = Field::new("values", array.data_type().clone(), true);
+        let fields = Fields::from(vec![Field::new("keys", DataType::Utf8, false), value]);
+        let entries = StructArray::new(fields, vec![Arc::new(StringArray::from(vec!["a"; 3])), array], None);
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        Arc::new(MapArray::new(field, OffsetBuffer::from_lengths([1; 3]), entries, None, false))
+    };
+    let nested = |depth: usize, wrap: &dyn Fn(ArrayRef) -> ArrayRef| {
+        let array = (0..depth).fold(Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef, |array, _| wrap(array));
         let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
         let columns = [("trace_id", Arc::clone(&ids)), ("span_id", ids), ("attributes", array)];
         convert_batch(&RecordBatch::try_from_iter(columns).unwrap(), &origin())
     };
-    assert_eq!(nested(MAX_DEPTH).unwrap().batch.num_columns(), 5);
-    assert!(nested(MAX_DEPTH + 1).is_err_and(|error| error.to_string().contains("nested too deep")));
+    for wrap in [&object as &dyn Fn(ArrayRef) -> ArrayRef, &map] {
+        assert_eq!(nested(MAX_DEPTH, wrap).unwrap().batch.num_columns(), 5);
+        assert!(nested(MAX_DEPTH + 1, wrap).is_err_and(|error| error.to_string().contains("nested too deep")));
+    }
 }
 
 #[test]

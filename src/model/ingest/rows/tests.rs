@@ -76,6 +76,8 @@ fn nested_objects_and_dotted_names_meet() {
 fn open_types_unite_over_a_batch() {
     for (values, data_type, cells) in [
         (["1", "null", "2"], DataType::Int64, [Some("1"), None, Some("2")]),
+        (["1", "2", "2.5"], DataType::Float64, [Some("1.0"), Some("2.0"), Some("2.5")]),
+        (["-0.0", "0.5", "null"], DataType::Float64, [Some("0.0"), Some("0.5"), None]),
         (["2.5", "1", "null"], DataType::Float64, [Some("2.5"), Some("1.0"), None]),
         (["9007199254740992", "0.5", "null"], DataType::Float64, [Some("9007199254740992.0"), Some("0.5"), None]),
         (["1", "2.5", "NaN"], DataType::Float64, [Some("1.0"), Some("2.5"), None]),
@@ -93,6 +95,10 @@ fn open_types_unite_over_a_batch() {
         assert_eq!(column(&batch, "attributes.v"), Some((data_type, want)), "{values:?}");
     }
     assert_eq!(column(&batch(&["\"attributes.v\":null"]), "attributes.v"), None);
+    assert_eq!(cell("\"attributes.v\":\"\"", "attributes.v").as_deref(), Some(""));
+    let conversation = "attributes.gen_ai.conversation.id";
+    assert_eq!(cell(&format!("\"{conversation}\":\"\""), conversation), None);
+    assert_eq!(cell(&format!("\"{conversation}\":\"c\""), conversation).as_deref(), Some("c"));
 }
 
 #[test]
@@ -201,7 +207,7 @@ fn a_row_that_does_not_fit_leaves_no_trace() {
     let mut builder = builder();
     builder.push_json(&format!("{{{IDS},\"attributes.v\":1,\"name\":\"first\"}}")).unwrap();
     for (row, want) in [
-        (format!("{{{IDS},\"name\":\"never\",\"start_time\":\"soon\"}}"), "start_time: \"soon\" is not a time"),
+        (format!("{{{IDS},\"start_time\":\"soon\",\"name\":\"never\"}}"), "start_time: \"soon\" is not a time"),
         (
             format!("{{{IDS},\"attributes.v\":\"x\",\"attributes.w\":1,\"start_time\":\"soon\"}}"),
             "start_time: \"soon\" is not a time",
