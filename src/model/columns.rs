@@ -211,3 +211,14 @@ pub fn spans_schema(open: &[(String, DataType)]) -> SchemaRef {
 /// Name of an ingest batch's column of metadata keys that came one by one: JSON text of an object whose keys are set in
 /// [`METADATA`] when the span is merged. Never stored.
 pub const METADATA_PATCH: &str = "\u{1}metadata patch";
+
+#[cfg(test)]
+mod tests {
+    use super::{CANONICAL, TREE, is_of_tree};
+
+    #[test]
+    fn trees_have_their_own_columns() {
+        assert!(TREE.iter().all(|column| is_of_tree(column.name)));
+        assert!(!CANONICAL.iter().any(|column| is_of_tree(column.name)) && !is_of_tree("tree.height"));
+    }
+}

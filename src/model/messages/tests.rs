@@ -246,3 +246,27 @@ proptest! {
         of_answer(&text, Contents::Read);
     }
 }
+
+#[test]
+fn what_looks_like_a_message() {
+    let of = |json: &str| lines(&of_value(&Tree::parse(json).unwrap(), Contents::Read));
+    let one = |line: &str| vec![line.to_owned()];
+    assert_eq!(of(r#"[{"message":{"role":"user","content":"hi"}}]"#), one("0 user: hi"));
+    assert_eq!(of(r#"[{"type":"function","content":"3"}]"#), one("0 function: 3"));
+    assert_eq!(of(r#"[{"kwargs":{"content":"x"}}]"#), [""; 0], "what was constructed has an id");
+    assert_eq!(of(r#"[{"role":"user","content":"own","parts":["other"]}]"#), one("0 user: own"));
+    assert_eq!(of(r#"[{"role":"user","contents":{"parts":[{"text":"hi"}]}}]"#), one("0 user: hi"));
+}
+
+#[test]
+fn contents_that_are_skipped_leave_the_messages() {
+    let tree = Tree::parse(
+        r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"3"},{"type":"text","text":"so"}]},
+            {"role":"user","content":"long"}]"#,
+    )
+    .unwrap();
+    let skipped = of_list(&tree, Contents::Skip);
+    let roles: Vec<_> = skipped.iter().map(|message| (message.role.as_deref().unwrap(), message.is_result())).collect();
+    assert_eq!(roles, [("user", false), ("tool", true), ("user", false)]);
+    assert_eq!(skipped[2].content, None);
+}

@@ -85,12 +85,12 @@ impl Ledger {
         if known.remaining().is_empty() {
             known.join_slices();
         }
-        self.forget();
+        self.forget(KEPT);
     }
 
     /// Forgets pulls beyond the number that is kept: those that later ones replace, then complete ones; oldest first.
-    fn forget(&mut self) {
-        while self.pulls.len() > KEPT {
+    pub(super) fn forget(&mut self, kept: usize) {
+        while self.pulls.len() > kept {
             let numbers = 0..self.pulls.len();
             let replaced = numbers.clone().find(|number| self.is_replaced(*number));
             let Some(number) = replaced.or_else(|| numbers.clone().find(|number| self.is_spare(*number))) else {

@@ -1,5 +1,8 @@
 //! The ledger's answers against a model that looks at every second, and its words.
 
+mod forgetting;
+mod words;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
