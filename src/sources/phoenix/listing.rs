@@ -3,6 +3,7 @@
 //! The newest spans come first, by when they came in: what comes in meanwhile changes nothing, and a cursor stays good
 //! whatever is deleted. It is the order of all servers; others are not asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -15,7 +16,7 @@ use super::annotations;
 use super::api::Query;
 use super::page::{Page, cursor_at, row_of};
 use super::query::{of_filters, of_window};
-use super::rows::Span;
+use super::rows::{Span, write_row};
 use super::source::{NAME, Phoenix};
 use crate::cut::cut_to;
 use crate::error::SourceError;
@@ -91,6 +92,9 @@ impl Listing {
             builder: IngestBuilder::new(origin),
         };
         let first = listing.next().await?;
+        // Where the beginning is all there is, it is known how many spans there are.
+        let is_all = listing.ended && listing.left != Some(0);
+        let announced = is_all.then(|| received.rows());
         let batches = stream::try_unfold((listing, first), |(mut listing, first)| async move {
             let next = match first {
                 Some(batch) => Some(batch),
@@ -98,7 +102,7 @@ impl Listing {
             };
             Ok(next.map(|batch| (batch, (listing, None))))
         });
-        Ok(SpanStream::new(None, received, batches))
+        Ok(SpanStream::new(announced, received, batches))
     }
 
     /// The spans of the next page that has some in the window; `None` at the end.
@@ -255,19 +259,17 @@ impl Listing {
     async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
         let wrong = |listing: &Self, reason: String| listing.source.api.wrong(&listing.path, reason).error;
         let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
-        let mut annotations = match self.annotated && !page.spans.is_empty() {
-            true => {
-                let ids: Vec<String> = page.spans.iter().filter_map(|span| Span::read(span).ok()?.span_id()).collect();
-                annotations::of_spans(&self.source.api, &self.project, &ids).await?
-            }
-            false => std::collections::HashMap::new(),
-        };
+        let ids: Vec<Option<String>> = page.spans.iter().map(|span| Span::read(span).ok()?.span_id()).collect();
+        let mut annotations = HashMap::new();
+        if self.annotated {
+            let ids: Vec<String> = ids.iter().flatten().cloned().collect();
+            annotations = annotations::of_spans(&self.source.api, &self.project, &ids).await?;
+        }
         let mut row = String::new();
-        for text in &page.spans {
+        for (text, id) in page.spans.iter().zip(&ids) {
             row.clear();
-            let pushed = Span::read(text).and_then(|span| {
-                span.write(&mut row)?;
-                if let Some(members) = span.span_id().and_then(|id| annotations.remove(&id)) {
+            let pushed = write_row(text, &mut row).and_then(|()| {
+                if let Some(members) = id.as_ref().and_then(|id| annotations.remove(id)) {
                     row.pop();
                     row.push_str(&members);
                     row.push('}');
