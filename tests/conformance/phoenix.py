@@ -220,7 +220,7 @@ def plain(row):
             for event in text:
                 event["timestamp"] = re.sub(r"(\.\d*?)0+(?=[Z+]|$)", r"\1", event["timestamp"]).replace(".Z", "Z")
                 event["timestamp"] = event["timestamp"].replace("+00:00", "Z").replace(".Z", "Z")
-        if name.endswith("documents"):
+        if name.endswith("documents") and isinstance(text, list):
             # Over OTLP, Phoenix makes objects of texts that are some.
             text = [{key: held(value) for key, value in document.items()} for document in text]
         return text
