@@ -24,6 +24,7 @@ use spanql_engine::{EngineError, Params, Selected};
 use spanql_filter::{Names, all_of};
 use spanql_model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
 use spanql_output::{Columns, Format, Options, ResultWriter, Shape, escape_controls, escape_terminal};
+use spanql_sources::arize;
 use spanql_store::home_path;
 
 /// What the spans that are meant are called.
@@ -79,8 +80,9 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         true => Place::open_in_bulk(context, &from).await?,
         false => Place::open(context, &from).await?,
     };
-    // As Arize's own bulk export has it.
-    let nested = target.format == Format::Json && !(all && place.is_live());
+    // Arize's own bulk export has rows.
+    let bulk = all && from.from.as_ref().is_some_and(|table| table.split('.').next() == Some(arize::NAME));
+    let nested = target.format == Format::Json && !bulk;
     let (schema, rest) = place.columns(&mut filters).await?;
     let names = Names::new(&schema, &rest, filters.unknown());
     let folder = output_dir.map(|dir| ExportDir::new(&home_path(&dir), &content(thing, &filters), Utc::now()));
@@ -122,13 +124,13 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         let bar = context.progress("{spinner} {msg} {elapsed}")?;
         bar.set_message(if place.is_live() { "asking the remote" } else { "reading" });
         bar.enable_steady_tick(Duration::from_millis(100));
-        let options = Options { csv_safe, ..context.options(&target) };
+        let rows = statement.execute().await?;
         if let Some(folder) = &folder {
             let directory = folder.make()?;
             target = Target::of_file(&directory.join(format!("spans.{}", target.format)), target.format);
             made = Some(directory);
         }
-        let rows = statement.execute().await?;
+        let options = Options { csv_safe, ..context.options(&target) };
         let written = write(rows, thing, &target, nested, options, &bar).await;
         bar.finish_and_clear();
         let written = written.inspect_err(|_| {

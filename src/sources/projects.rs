@@ -1,8 +1,20 @@
 //! Projects as people name them.
 
 use super::error::SourceError;
-use super::remote::Project;
 use spanql_model::nearest::nearest;
+
+/// A project of a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The remote's id.
+    pub id: String,
+    /// The name people gave it.
+    pub name: String,
+    /// The id of the space it is in, where the remote has spaces.
+    pub space: Option<String>,
+    /// When it was made, as the remote says it.
+    pub created: Option<String>,
+}
 
 /// How many names a message lists.
 const LISTED: usize = 8;

@@ -19,6 +19,8 @@ use super::projects::project_meant;
 use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_model::window::Window;
 
+pub use super::projects::Project;
+
 /// Which spans of a remote project are wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportRequest {
@@ -97,19 +99,6 @@ pub fn remote_table_schema(remote_schema: &BTreeMap<String, DataType>) -> Schema
     let open = remote_schema.iter().filter(|(name, _)| columns::canonical(name).is_none() && *name != columns::REST);
     let open = open.map(|(name, data_type)| Field::new(name, data_type.clone(), true));
     Schema::new(canonical.chain(open).collect::<Vec<_>>())
-}
-
-/// A project of a remote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
-    /// The remote's id.
-    pub id: String,
-    /// The name people gave it.
-    pub name: String,
-    /// The id of the space it is in, where the remote has spaces.
-    pub space: Option<String>,
-    /// When it was made, as the remote says it.
-    pub created: Option<String>,
 }
 
 /// A project of a remote as requests name it, and how it was found.

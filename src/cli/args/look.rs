@@ -158,7 +158,7 @@ pub(in crate::cli) struct ExportOptions {
     /// Write at most so many, the newest [default: all]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) limit: Option<u32>,
-    /// Write all, as without --limit. From a remote: over Flight, its bulk export, and JSON is flat
+    /// Write all, as without --limit. From Arize: its bulk export, over Flight, and JSON is flat
     #[arg(long)]
     pub(in crate::cli) all: bool,
     /// Format (json, jsonl, csv, tsv, parquet, arrow), or a file whose ending names it [default: json]

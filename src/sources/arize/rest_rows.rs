@@ -1,7 +1,5 @@
 //! Spans as the REST API writes them, as rows that are ingested: nested objects become the columns of an export.
 
-use std::fmt::Write as _;
-
 use serde::Deserialize;
 
 use spanql_model::columns::{self, Content, EVENTS, KIND};
@@ -111,8 +109,9 @@ impl Row {
 
     /// Evaluations or annotations: a list of objects, each with a name.
     fn named(&mut self, family: &str, key: &str, list: &str) {
+        let Some(elements) = json::elements(list) else { return self.raw(key, list) };
         let mut others = vec![];
-        for element in json::elements(list).unwrap_or_default() {
+        for element in elements {
             let members = match element {
                 Value::Nested(text) => json::members(text).unwrap_or_default(),
                 _ => vec![],
@@ -156,8 +155,8 @@ impl Row {
             self.text.push(',');
         }
         write_string(name, &mut self.text);
-        // Writing to a text cannot fail.
-        let _ = write!(self.text, ":{json}");
+        self.text.push(':');
+        self.text.push_str(json);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 use spanql_filter::arize::narrow;
 use spanql_model::columns;
 use spanql_model::ingest::{IngestBuilder, Origin};
+use spanql_model::json;
 use spanql_model::window::Window;
 
 const PATH: &str = "/v2/spans";
@@ -158,7 +159,7 @@ pub(super) async fn open(
         Ok(Some((next.batches, (listing, next.more))))
     });
     let pages = stream::once(std::future::ready(Ok(first.batches))).chain(rest);
-    let batches = pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
+    let batches = pages.map_ok(|batches| stream::iter(batches.into_iter().map(Ok::<_, SourceError>))).try_flatten();
     Ok(SpanStream::new(None, received, batches))
 }
 
@@ -245,7 +246,7 @@ impl Listing {
         let text = String::from_utf8(body)
             .map_err(|_| self.client.wrong(PATH, "the answer is not what the API gives: no UTF-8".to_owned()))?;
         let ends_early = || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err_and(|error| error.is_eof());
-        if !text.trim_end().ends_with('}') && ends_early() {
+        if json::read(&text).is_none() && ends_early() {
             // A connection that nobody closed for a reason: what is missing may come with the next try.
             let reason = "the connection broke: the answer ends in its middle".to_owned();
             let error = SourceError::Unreachable { endpoint: self.client.endpoint(PATH), reason };

@@ -229,7 +229,7 @@ impl SpanSource for Arize {
     }
 
     fn announces_columns(&self) -> bool {
-        self.transport != Transport::Rest
+        self.transport != Transport::Rest && !self.is_rest_instead()
     }
 
     /// Those of the space if one is named, else those of all spaces.

@@ -96,7 +96,7 @@ fn batches(
             futures::future::ready(checked.map(|()| message))
         });
         let batches = FlightRecordBatchStream::new_from_flight_data(data);
-        Ok(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
+        Ok::<_, SourceError>(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
             // Bytes that nobody vouches for: should their reader panic, that is an error of the stream.
             let next = panics::caught_async(batches.next());
             let Ok(next) = tokio::time::timeout(connection.timeout, next).await else {

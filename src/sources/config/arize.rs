@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use super::environment::Environment;
 use super::given::Given;
+use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
-use super::vendor::{About, Found, Kind, Name, ShownSetting, Vendor};
+use super::vendor::{Found, Vendor};
 use super::{ConfigError, file};
 use spanql_model::paths::home_path;
 
@@ -201,7 +202,8 @@ fn ax(environment: &Environment) -> Result<Given, ConfigError> {
     let file = dir.join("profiles").join(format!("{active}.toml"));
     let Some(profile) = file::read::<AxProfile>(&file)? else { return Ok(Given::default()) };
     let path = file.display().to_string();
-    let part = |table: &toml::Table| Given::of_table(&VENDOR, table, &path).ok_or_else(|| file::of_another_kind(&file));
+    let part =
+        |table: &toml::Table| Given::of_table(VENDOR.names, table, &path).ok_or_else(|| file::of_another_kind(&file));
     part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
 }
 

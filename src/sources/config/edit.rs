@@ -9,7 +9,8 @@ use toml_edit::{DocumentMut, Entry, Item, Table, Value};
 use super::ConfigError;
 use super::environment::Environment;
 use super::file::{ConfigFile, own_file, parse, settings};
-use super::vendor::{About, Kind, Name, Vendor};
+use super::names::{About, Kind, Name};
+use super::vendor::Vendor;
 use super::vendors::VENDORS;
 use spanql_model::nearest::nearest;
 
@@ -237,7 +238,7 @@ fn change(
     let read = parse::<ConfigFile>(&after, &file)?.check(&file)?;
     for profile in read.profiles.values() {
         for vendor in VENDORS {
-            settings(vendor, profile.get(vendor.name).unwrap_or(&toml::Table::new()), &file, "")?;
+            settings(vendor.names, profile.get(vendor.name).unwrap_or(&toml::Table::new()), &file, "")?;
         }
     }
     let was_open = is_there && is_open(&file);

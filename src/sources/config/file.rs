@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::ConfigError;
 use super::environment::Environment;
 use super::given::Given;
-use super::vendor::Vendor;
+use super::names::Name;
 use spanql_model::nearest::nearest;
 
 /// The profile that is used when none is named.
@@ -71,7 +71,12 @@ pub fn profile_in_use(environment: &Environment, option: Option<&str>) -> Result
 }
 
 /// What our own file says of a vendor, in the profile that is named, else the file's own choice, else `default`.
-pub(super) fn own(environment: &Environment, profile: Option<&str>, vendor: &Vendor) -> Result<Given, ConfigError> {
+pub(super) fn own(
+    environment: &Environment,
+    profile: Option<&str>,
+    vendor: &str,
+    names: &[Name],
+) -> Result<Given, ConfigError> {
     let Some(file) = own_file(environment) else {
         return unnamed(profile, "there is no directory for settings");
     };
@@ -84,8 +89,8 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>, vendor: &Ven
     match config.profiles.remove(name) {
         Some(mut profile) => {
             let path = file.display().to_string();
-            let table = profile.remove(vendor.name).unwrap_or_default();
-            settings(vendor, &table, &file, &format!("{path}, profile {name}"))?.expanded(environment, &path)
+            let table = profile.remove(vendor).unwrap_or_default();
+            settings(names, &table, &file, &format!("{path}, profile {name}"))?.expanded(environment, &path)
         }
         None if named.is_none() => Ok(Given::default()),
         None => {
@@ -97,14 +102,14 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>, vendor: &Ven
 }
 
 /// Our own settings, where a name that nobody knows is an error: it may be a typing error.
-pub(super) fn settings(vendor: &Vendor, table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
-    let names = || vendor.names.iter().map(|name| name.name);
+pub(super) fn settings(known: &[Name], table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
+    let names = || known.iter().map(|name| name.name);
     if let Some(unknown) = table.keys().find(|name| !names().any(|known| known == name.as_str())) {
         let near = nearest(unknown, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         let reason = format!("there is no setting {unknown}{near}");
         return Err(ConfigError::File { file: file.display().to_string(), reason });
     }
-    Given::of_table(vendor, table, origin).ok_or_else(|| of_another_kind(file))
+    Given::of_table(known, table, origin).ok_or_else(|| of_another_kind(file))
 }
 
 pub(super) fn of_another_kind(file: &Path) -> ConfigError {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ConfigError;
 use super::environment::{Environment, Variables};
+use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
-use super::vendor::{About, Kind, Name, ShownSetting, Vendor};
 
 /// Settings by name. Values may be keys, so there is no `Debug` form.
 #[derive(Clone, Default)]
@@ -21,9 +21,9 @@ pub(super) struct Setting {
 
 impl Given {
     /// What variables say, which are found where `origin` says of each.
-    pub(super) fn of_variables(vendor: &Vendor, variables: &Variables, origin: impl Fn(&str) -> String) -> Self {
+    pub(super) fn of_variables(names: &[Name], variables: &Variables, origin: impl Fn(&str) -> String) -> Self {
         let mut given = Self::default();
-        for name in vendor.names {
+        for name in names {
             let found = name.variables.iter().find_map(|variable| Some((variable, variables.get(variable)?)));
             if let Some((variable, value)) = found {
                 given.set(name, value.to_owned(), origin(variable));
@@ -33,9 +33,9 @@ impl Given {
     }
 
     /// What a table says; names that are none are not looked at. `None` when a value cannot be of its kind.
-    pub(super) fn of_table(vendor: &Vendor, table: &toml::Table, origin: &str) -> Option<Self> {
+    pub(super) fn of_table(names: &[Name], table: &toml::Table, origin: &str) -> Option<Self> {
         let mut given = Self::default();
-        for name in vendor.names {
+        for name in names {
             let value = match (table.get(name.name), name.kind) {
                 (None, _) => continue,
                 (Some(toml::Value::String(text)), _) => text.clone(),

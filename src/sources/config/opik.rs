@@ -9,8 +9,9 @@ use url::Url;
 use super::ConfigError;
 use super::environment::Environment;
 use super::given::Given;
+use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
-use super::vendor::{About, Kind, Name, ShownSetting, Vendor};
+use super::vendor::Vendor;
 use spanql_model::paths::home_path;
 
 /// Where requests go with a key that says nothing else.
@@ -117,7 +118,7 @@ fn of_sdk(environment: &Environment) -> Result<Given, ConfigError> {
         Err(error) => return Err(wrong(error.to_string())),
     };
     let table = ini_section(&text, "opik").map_err(|line| wrong(format!("line {line} is not name = value")))?;
-    let given = Given::of_table(&VENDOR, &table, &file.display().to_string());
+    let given = Given::of_table(VENDOR.names, &table, &file.display().to_string());
     given.ok_or_else(|| wrong("a value of another kind is expected".to_owned()))
 }
 

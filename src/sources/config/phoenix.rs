@@ -5,8 +5,9 @@ use url::{Url, form_urlencoded};
 use super::ConfigError;
 use super::environment::Environment;
 use super::given::Given;
+use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
-use super::vendor::{About, Kind, Name, ShownSetting, Vendor};
+use super::vendor::Vendor;
 
 /// The settings of Phoenix, by the names of its client.
 pub(super) static VENDOR: Vendor = Vendor {

@@ -4,48 +4,7 @@ use super::ConfigError;
 use super::environment::{Environment, Variables};
 use super::file;
 use super::given::Given;
-
-/// What the value of a setting may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// A number, or text that is one.
-    Port,
-    /// True or false, or text that is one of these.
-    Flag,
-}
-
-/// What a setting is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
-    /// A value that is sent and never shown.
-    Key,
-    /// Who asks, or for what.
-    User,
-    /// Where requests go.
-    Host,
-    /// How a host is reached, and whom to trust.
-    Way,
-    /// What the vendor's own tool says of itself; nobody sets it here.
-    Tool,
-}
-
-/// A setting of a vendor.
-#[derive(Debug)]
-pub(super) struct Name {
-    /// Its name in a profile.
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) about: About,
-    /// Its variables; the first that is set counts.
-    pub(super) variables: &'static [&'static str],
-}
-
-impl Name {
-    pub(super) const fn new(name: &'static str, kind: Kind, about: About, variables: &'static [&'static str]) -> Self {
-        Self { name, kind, about, variables }
-    }
-}
+use super::names::{About, Kind, Name, ShownSetting};
 
 /// A vendor's settings.
 pub struct Vendor {
@@ -67,17 +26,6 @@ impl std::fmt::Debug for Vendor {
     }
 }
 
-/// A setting as it may be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownSetting {
-    /// Its name in a profile.
-    pub name: &'static str,
-    /// Its value; of a key, that there is one. `None` when it is not set.
-    pub value: Option<String>,
-    /// Where it comes from, in words.
-    pub origin: Option<String>,
-}
-
 /// What was found of a vendor's settings, and where.
 #[derive(Clone)]
 pub struct Found {
@@ -97,9 +45,10 @@ impl Vendor {
     /// # Errors
     /// When a file cannot be read that may say something that counts.
     pub fn find(&'static self, environment: &Environment, profile: Option<&str>) -> Result<Found, ConfigError> {
-        let variables =
-            Given::of_variables(self, environment.variables(), |variable| format!("environment variable {variable}"));
-        let found = variables.or(file::own(environment, profile, self)?);
+        let variables = Given::of_variables(self.names, environment.variables(), |variable| {
+            format!("environment variable {variable}")
+        });
+        let found = variables.or(file::own(environment, profile, self.name, self.names)?);
         // What cannot be read is an error where something of it would count.
         let enough = found.has_key() && found.names_a_host();
         let unread = |error| if enough { Ok(Given::default()) } else { Err(error) };
@@ -108,7 +57,7 @@ impl Vendor {
             true => Ok(Variables::default()),
             false => Err(error),
         })?;
-        let dot_env = Given::of_variables(self, &dot_env, |variable| format!(".env: {variable}"));
+        let dot_env = Given::of_variables(self.names, &dot_env, |variable| format!(".env: {variable}"));
         let with_its_key = !found.has_key() && dot_env.has_key();
         let given = found.or(if with_its_key { dot_env } else { dot_env.without_hosts() });
         Ok(Found { vendor: self, given })
