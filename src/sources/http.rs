@@ -29,6 +29,8 @@ pub(crate) struct Access {
     pub(crate) ca_file: Option<PathBuf>,
     /// The variable that names such a file.
     pub(crate) ca_variable: &'static str,
+    /// What to do where nobody is there, if that is no wonder: nothing said where the remote is.
+    pub(crate) elsewhere: &'static str,
     /// What to check where the key may not read something.
     pub(crate) rights: &'static str,
 }
@@ -276,6 +278,7 @@ impl HttpClient {
         if reason.is_empty() {
             reason = "the request failed".to_owned();
         }
+        reason += self.access.elsewhere;
         SourceError::Unreachable { endpoint: self.endpoint(path), reason: self.redact(&reason) }
     }
 

@@ -147,9 +147,37 @@ def held(text):
     return text
 
 
+def together(row):
+    """A row whose lists stand in one column each, where the data set has them in parts."""
+    lists, rest = {}, {}
+
+    def put(place, keys, value):
+        key, *below = keys
+        if below:
+            put(place.setdefault(key, {}), below, value)
+        else:
+            place[key] = value
+
+    def made(place):
+        if not isinstance(place, dict):
+            return place
+        if place and all(isinstance(key, int) for key in place):
+            return [made(place[key]) for key in sorted(place)]
+        return {key: made(value) for key, value in place.items()}
+
+    for name, value in row.items():
+        of = next((of for of in LISTS if re.match(re.escape(of) + r"\.\d+\.", name)), None)
+        if of is None or row.get(of) is not None:
+            rest[name] = value
+            continue
+        keys = re.split(r"\.?(?<!\d)(\d+)\.", name.removeprefix(of + "."))
+        put(lists.setdefault(of, {}), [int(key) if key.isdigit() else key for key in keys if key], value)
+    return {**rest, **{of: json.dumps(made(place)) for of, place in lists.items()}}
+
+
 def changed(row, via):
     """A row as it must come back."""
-    row = {name: value for name, value in row.items() if value is not None}
+    row = together({name: value for name, value in row.items() if value is not None})
     row["start_time"], row["end_time"] = micros(row.get("start_time")), micros(row.get("end_time"))
     row.setdefault("status_code", "UNSET")
     row.setdefault("status_message", "")
@@ -274,7 +302,7 @@ def filters():
     asked += [
         ["--name", "same"], ["--name", "Same"], ["--name", "n1", "--name", "n2"], ["--parent-id", "null"],
         ["--parent-id", spans[0]["context"]["span_id"]], ["--parent-id", "000000000000dead"],
-        ["--trace-id", spans[0]["context"]["trace_id"]], ["--trace-id", spans[0]["context"]["trace_id"].upper()],
+        ["--trace-id", spans[0]["context"]["trace_id"]], ["--filter", f"trace_id = '{spans[0]['context']['trace_id'].upper()}'"],
         ["--span-id", spans[3]["context"]["span_id"], "--span-id", spans[5]["context"]["span_id"]],
         ["--session-id", "s1"], ["--attribute", "k:12345", "--attribute", "session.id:s2"],
         ["--attribute", "user.id:u1"], ["--attribute", "llm.model_name:gpt-4o"], ["--attribute", "metadata.tier:gold"],
@@ -288,7 +316,7 @@ def filters():
             pulled = store()
             user.pull(pulled, "filters", "--allow-unknown", *options)
             listed = user.run("-q", "--store", everything, "spans", "list", "--allow-unknown", *options, "-o", "jsonl")
-            listed = sorted(json.loads(line)["context.span_id"] for line in listed.splitlines())
+            listed = sorted(json.loads(line)["span_id"] for line in listed.splitlines())
             found = user.ids(pulled)
             return None if found == listed else f"pulled {found}, of all spans it finds {listed}"
         case(f"filter {' '.join(options)!r}", check)
@@ -527,7 +555,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as made, contextl
             print("SKIPPED: Phoenix cannot be installed or started")
             sys.exit(0)
         url = said["base_url"]
-    if args.data:
+    if args.data and args.data.is_dir():
         for name in ("smoltrace-openinference", "otlp-openinference", "phoenix-export"):
             for via in ("rest", "otlp"):
                 case(f"real spans of {name} over {via}", real(name, via))

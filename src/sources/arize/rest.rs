@@ -75,6 +75,7 @@ impl Rest {
             ca_file: settings.ca_file.clone(),
             ca_variable: CA_VARIABLE,
             rights: "the space and the key's rights",
+            ..Access::default()
         };
         let spans = HttpClient::new(&url, access.clone(), Patience::Silence(timeout))?;
         let client = HttpClient::new(&url, access, Patience::Answer(timeout.min(TIMEOUT)))?;

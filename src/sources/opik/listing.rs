@@ -68,8 +68,9 @@ struct Failed {
     fewer: bool,
 }
 
-impl From<SourceError> for Failed {
-    fn from(error: SourceError) -> Self {
+impl Failed {
+    /// An error that fewer rows do not help.
+    fn plain(error: SourceError) -> Self {
         Self { error, fewer: false }
     }
 }
@@ -139,7 +140,7 @@ impl Listing {
             }
             Line::Failure(code) => Err(self.failure(code, &shown)),
             Line::Broken if ended => Err(self.lost("the answer ends within a row")),
-            Line::Broken => Err(self.wrong(format!("a row is no JSON object: {shown}")).into()),
+            Line::Broken => Err(self.wrong(format!("a row is no JSON object: {shown}"))),
         }
     }
 
@@ -149,7 +150,7 @@ impl Listing {
             let last = &self.search.last_retrieved_id;
             if last.as_ref().is_some_and(|last| last.as_str() <= id.as_str()) {
                 let reason = format!("{id} comes behind {}, but rows come newest first", last.as_deref().unwrap_or(""));
-                return Err(self.wrong(reason).into());
+                return Err(self.wrong(reason));
             }
             self.search.last_retrieved_id = Some(id.clone());
         }
@@ -164,14 +165,14 @@ impl Listing {
         self.ended = !full && (page.framed || empty && self.doubted);
         self.doubted = empty;
         if full && page.behind == self.search.last_retrieved_id {
-            return Err(self.wrong("a whole page of rows has no ids to go on from".to_owned()).into());
+            return Err(self.wrong("a whole page of rows has no ids to go on from".to_owned()));
         }
         self.search.limit = self.search.limit.saturating_mul(4).min(self.most);
         Ok(Step::PageEnd)
     }
 
-    fn wrong(&self, reason: String) -> SourceError {
-        self.rest.http().wrong(self.kind.search_path(), reason).error
+    fn wrong(&self, reason: String) -> Failed {
+        Failed::plain(self.rest.http().wrong(self.kind.search_path(), reason).error)
     }
 
     fn lost(&self, reason: &str) -> Failed {
@@ -225,11 +226,8 @@ impl Page {
                 return Ok((!line.is_empty()).then(|| (line.to_vec(), true)));
             }
             if self.read.len() > MAX_ROW {
-                return Err(rest
-                    .http()
-                    .wrong(path, format!("a row is longer than {} MiB", MAX_ROW >> 20))
-                    .error
-                    .into());
+                let reason = format!("a row is longer than {} MiB", MAX_ROW >> 20);
+                return Err(Failed::plain(rest.http().wrong(path, reason).error));
             }
             match self.response.chunk().await {
                 Ok(Some(chunk)) => {

@@ -59,6 +59,7 @@ impl Rest {
             ca_file: None,
             ca_variable: "SSL_CERT_FILE",
             rights: "OPIK_WORKSPACE and the key's rights",
+            ..Access::default()
         };
         HttpClient::new(&settings.url, access, Patience::Silence(timeout)).map(Self)
     }

@@ -1,7 +1,7 @@
 //! A server on this machine that answers as Opik does, refuses what Opik refuses, and fails where it is told to.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;

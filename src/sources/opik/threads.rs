@@ -60,7 +60,8 @@ impl Threads {
             let Some(behind) = unknown.last().and_then(|newest| successor(newest)) else { break };
             let before = unknown.len();
             for trace in self.behind(behind).await? {
-                if let Some(id) = trace.id.as_deref().filter(|id| unknown.remove(id)) {
+                let Some(id) = trace.id.as_deref() else { continue };
+                if unknown.remove(id) {
                     self.known.insert(id.into(), trace.thread_id.as_deref().map(Arc::from));
                 }
             }

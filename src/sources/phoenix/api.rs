@@ -8,6 +8,11 @@ use crate::config::{PhoenixSettings, Secret};
 use crate::error::SourceError;
 use crate::http::{Access, Answer, Cause, HttpClient, HttpError, MAX_LISTING, Patience};
 
+/// Where a Phoenix is that nobody says anything of.
+const DEFAULT_URL: &str = "http://localhost:6006";
+/// What helps when it is not there.
+const ELSEWHERE: &str = "; PHOENIX_COLLECTOR_ENDPOINT or PHOENIX_HOST says where Phoenix is";
+
 /// Names and values of a request.
 pub(super) type Query = Vec<(&'static str, String)>;
 
@@ -34,6 +39,7 @@ impl Api {
             headers,
             secrets: settings.key.iter().cloned().chain(values).chain(words).collect(),
             ca_variable: "SSL_CERT_FILE",
+            elsewhere: if settings.url == DEFAULT_URL { ELSEWHERE } else { "" },
             rights: "the key's rights",
             ..Access::default()
         };

@@ -3,6 +3,7 @@
 //! The newest spans come first, by when they came in: what comes in meanwhile changes nothing, and a cursor stays good
 //! whatever is deleted. It is the order of all servers; others are not asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -15,7 +16,7 @@ use super::annotations;
 use super::api::Query;
 use super::page::{Page, cursor_at, row_of};
 use super::query::{of_filters, of_window};
-use super::rows::Span;
+use super::rows::{Span, write_row};
 use super::source::{NAME, Phoenix};
 use crate::cut::cut_to;
 use crate::error::SourceError;
@@ -33,6 +34,9 @@ const HEAVY: usize = 16 << 20;
 const MAX_PAGE: usize = 256 << 20;
 /// Spans in a row that the server cannot give before something else must be wrong.
 const MAX_BAD: u32 = 20;
+/// Times that a window is halved in a row: the longest is a microsecond by then.
+const MAX_HALVED: u32 = 64;
+const MICROSECOND: i64 = 1_000;
 
 /// A listing under way.
 pub(super) struct Listing {
@@ -43,6 +47,10 @@ pub(super) struct Listing {
     /// The path of its spans.
     path: String,
     filters: Query,
+    /// What is still to be listed, the one that is being listed last. It is one, unless it had to be cut.
+    windows: Vec<Window>,
+    /// Times that it was cut in a row.
+    halved: u32,
     /// Spans of the next page.
     size: u64,
     /// Where the next page begins; none at the beginning.
@@ -71,6 +79,8 @@ impl Listing {
             path: format!("{project}/spans"),
             project,
             filters: of_filters(request),
+            windows: vec![request.window],
+            halved: 0,
             size: FIRST,
             cursor: None,
             begun: false,
@@ -82,6 +92,9 @@ impl Listing {
             builder: IngestBuilder::new(origin),
         };
         let first = listing.next().await?;
+        // Where the beginning is all there is, it is known how many spans there are.
+        let is_all = listing.ended && listing.left != Some(0);
+        let announced = is_all.then(|| received.rows());
         let batches = stream::try_unfold((listing, first), |(mut listing, first)| async move {
             let next = match first {
                 Some(batch) => Some(batch),
@@ -89,7 +102,7 @@ impl Listing {
             };
             Ok(next.map(|batch| (batch, (listing, None))))
         });
-        Ok(SpanStream::new(None, received, batches))
+        Ok(SpanStream::new(announced, received, batches))
     }
 
     /// The spans of the next page that has some in the window; `None` at the end.
@@ -100,6 +113,9 @@ impl Listing {
                 Some(text) => self.batch(text).await?,
                 None => None,
             };
+            if text.is_some() && self.cursor.is_none() {
+                self.end_window();
+            }
             if let Some(left) = &mut self.left {
                 *left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
                 self.ended |= *left == 0;
@@ -129,8 +145,8 @@ impl Listing {
                 self.size = size / 2;
             } else if let Some(row) = self.cursor.as_deref().and_then(row_of).filter(|_| is_of_content(failed.cause)) {
                 return self.pass(row, failed).await;
-            } else if is_of_content(failed.cause) && !self.begun && self.cursor.is_none() {
-                return Err(self.stuck(failed.error));
+            } else if is_of_content(failed.cause) && self.cursor.is_none() {
+                return self.halve(failed).await;
             } else {
                 return Err(self.source.missing(&self.request.project, failed.error).await);
             }
@@ -139,10 +155,21 @@ impl Listing {
 
     fn query(&self, size: u64) -> Query {
         let mut query = vec![("limit", size.to_string())];
-        query.extend(of_window(self.request.window));
+        query.extend(of_window(self.window()));
         query.extend(self.filters.iter().cloned());
         query.extend(self.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
         query
+    }
+
+    /// The window that is being listed.
+    fn window(&self) -> Window {
+        self.windows.last().copied().unwrap_or(self.request.window)
+    }
+
+    /// Goes on with the next window, if there is one.
+    fn end_window(&mut self) {
+        self.windows.pop();
+        self.ended = self.windows.is_empty();
     }
 
     /// A page and the cursor behind it. The first page is asked for once: whoever opens a listing can do that again.
@@ -161,10 +188,8 @@ impl Listing {
         }
         self.received.add(0, bytes as u64);
         self.size = if bytes > HEAVY { (size / 2).max(1) } else { size.saturating_mul(2).clamp(1, MOST) };
-        self.ended = next.is_none();
         self.cursor = next;
-        self.begun = true;
-        self.bad = 0;
+        (self.begun, self.bad, self.halved) = (true, 0, 0);
         Ok(())
     }
 
@@ -197,32 +222,54 @@ impl Listing {
         Ok(None)
     }
 
-    /// The error where not even one span can be had to go on from.
-    fn stuck(&self, error: SourceError) -> SourceError {
-        let reason = format!(
-            "the span that came last of those asked for cannot be had, even alone ({error}), and there is no way around it \
-             but the time: leave out what it started at, with --start-time and --end-time"
-        );
-        SourceError::Refused { endpoint: self.source.api.endpoint(&self.path), reason }
+    /// Cuts the window in two where not even its first span can be had, so that no cursor tells what is behind it. Of a
+    /// window that cannot be cut, it is passed over.
+    async fn halve(&mut self, failed: HttpError) -> Result<Option<String>, SourceError> {
+        if !self.begun {
+            // Where nothing can be had, it is not a span's fault.
+            let nothing = Window { end: self.window().start, ..self.window() };
+            let mut query = vec![("limit", "1".to_owned())];
+            query.extend(of_window(nothing));
+            self.ask(&query).await.map_err(|_| failed.error.clone())?;
+            self.begun = true;
+        }
+        self.halved += 1;
+        let Some(window) = self.windows.pop().filter(|_| self.halved <= MAX_HALVED) else { return Err(failed.error) };
+        if let Some(middle) = middle(window) {
+            self.windows.extend([Window { end: middle, ..window }, Window { start: middle, ..window }]);
+            return Ok(None);
+        }
+        let mut query = vec![("limit", "1".to_owned()), ("sort", "id".to_owned()), ("order", "asc".to_owned())];
+        query.extend(of_window(window));
+        query.extend(self.filters.iter().cloned());
+        let others =
+            self.ask(&query).await.is_ok_and(|(text, _)| Page::read(&text).is_ok_and(|page| !page.spans.is_empty()));
+        let time = of_window(window).into_iter().next().map(|(_, time)| time).unwrap_or_default();
+        if others {
+            let reason = format!("one of the spans that start at {time} cannot be had: {}", failed.error);
+            return Err(SourceError::Refused { endpoint: self.source.api.endpoint(&self.path), reason });
+        }
+        self.received.add(1, 0);
+        self.received.add_unfit(1, || format!("the span that starts at {time} cannot be had: {}", failed.error));
+        self.ended = self.windows.is_empty();
+        Ok(None)
     }
 
     /// The spans of a page as they are ingested, with their annotations, without those outside the window.
     async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
         let wrong = |listing: &Self, reason: String| listing.source.api.wrong(&listing.path, reason).error;
         let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
-        let mut annotations = match self.annotated && !page.spans.is_empty() {
-            true => {
-                let ids: Vec<String> = page.spans.iter().filter_map(|span| Span::read(span).ok()?.span_id()).collect();
-                annotations::of_spans(&self.source.api, &self.project, &ids).await?
-            }
-            false => std::collections::HashMap::new(),
-        };
+        let ids: Vec<Option<String>> = page.spans.iter().map(|span| Span::read(span).ok()?.span_id()).collect();
+        let mut annotations = HashMap::new();
+        if self.annotated {
+            let ids: Vec<String> = ids.iter().flatten().cloned().collect();
+            annotations = annotations::of_spans(&self.source.api, &self.project, &ids).await?;
+        }
         let mut row = String::new();
-        for text in &page.spans {
+        for (text, id) in page.spans.iter().zip(&ids) {
             row.clear();
-            let pushed = Span::read(text).and_then(|span| {
-                span.write(&mut row)?;
-                if let Some(members) = span.span_id().and_then(|id| annotations.remove(&id)) {
+            let pushed = write_row(text, &mut row).and_then(|()| {
+                if let Some(members) = id.as_ref().and_then(|id| annotations.remove(id)) {
                     row.pop();
                     row.push_str(&members);
                     row.push('}');
@@ -240,6 +287,13 @@ impl Listing {
             batch.map(|batch| cut_to(&batch, window)).transpose().map_err(|error| wrong(self, error.to_string()))?;
         Ok(cut.filter(|batch| batch.num_rows() > 0))
     }
+}
+
+/// The middle of a window, on a whole microsecond; `None` when it has none inside.
+fn middle(window: Window) -> Option<i64> {
+    let middle = (i128::from(window.start) + i128::from(window.end)).div_euclid(2);
+    let middle = i64::try_from(middle).ok()?.div_euclid(MICROSECOND) * MICROSECOND;
+    (window.start < middle && middle < window.end).then_some(middle)
 }
 
 /// Whether a refusal may be one of what is asked for, rather than of what is there.

@@ -102,7 +102,7 @@ mod tests {
         #[test]
         fn whatever_is_written_can_be_ingested(
             attributes in prop::collection::btree_map(
-                "(llm.input_messages|metadata|tool.parameters|x)(\\.(0|1|a|metadata|)){0,4}",
+                "(llm\\.input_messages|metadata|tool\\.parameters|x)(\\.(0|1|a|metadata|)){0,4}",
                 prop_oneof!["1", "\"x\"", "null", "\\[1\\]", "true"],
                 0..8,
             )

@@ -34,6 +34,20 @@ async fn no_more_is_asked_for_than_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_listing_of_one_page_tells_how_many_there_are() {
+    let server = StandIn::new(move |asked, _| listed(asked, &(1..=150).collect::<Vec<_>>()));
+    let announced = async |request: &ExportRequest| source(&server).open(request).await.unwrap().announced();
+    assert_eq!(announced(&everything()).await, Some(150));
+    let outside = ExportRequest { window: Window { start: 0, end: 1 }, ..everything() };
+    assert_eq!(announced(&outside).await, Some(150));
+    assert_eq!(announced(&ExportRequest { limit: Some(9), ..everything() }).await, None);
+    let longer = StandIn::new(move |asked, _| listed(asked, &(1..=201).collect::<Vec<_>>()));
+    assert_eq!(source(&longer).open(&everything()).await.unwrap().announced(), None);
+    let none = StandIn::new(|_, _| page(&[], None));
+    assert_eq!(source(&none).open(&everything()).await.unwrap().announced(), Some(0));
+}
+
+#[tokio::test]
 async fn a_server_that_ignores_parameters_gives_no_other_spans() {
     // It knows neither the window nor the filter.
     let server = StandIn::new(move |asked, _| listed(asked, &(1..=600).collect::<Vec<_>>()));
