@@ -210,7 +210,7 @@ async fn a_pull_that_was_killed_goes_on_where_it_stopped() {
         .map(|day| rows(day, &format!("{}T12:00:00Z", date(day as i64)), &format!("{}T13:00:00Z", date(day as i64))));
     let standin = standin_of(days.collect());
     let user = user(&standin);
-    let arguments = ["pull", "opik", "demo", "--start-time", &start, "--end-time", &end, "--jobs", "1"];
+    let arguments = ["pull", "opik", "demo", "--start-time", start.as_str(), "--end-time", end.as_str(), "--jobs", "1"];
     (0..2).for_each(|_| standin.fail("/spans/search", Fault::Fine));
     standin.fail("/spans/search", Fault::Silent);
     let mut command = user.command(&arguments);

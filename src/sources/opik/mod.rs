@@ -16,10 +16,8 @@ mod source;
 mod stream;
 mod threads;
 
-/// The word for Opik in the column `source` and in SQL.
-pub const NAME: &str = "opik";
-
 pub use source::Opik;
+pub use stream::NAME;
 
 #[cfg(test)]
 mod standin;

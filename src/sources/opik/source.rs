@@ -8,12 +8,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::TryStreamExt;
 
-use super::NAME;
 use super::columns::not_needed;
 use super::listing::{Listing, MOST};
 use super::rest::Rest;
 use super::search::{Kind, Search, within};
-use super::stream::Spans;
+use super::stream::{NAME, Spans};
 use super::threads::Threads;
 use crate::config::OpikSettings;
 use crate::error::SourceError;

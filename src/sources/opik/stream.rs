@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::{Stream, stream};
 
-use super::NAME;
 use super::listing::Listing;
 use super::rest::Rest;
 use super::row::{Line, Row};
@@ -18,6 +17,8 @@ use crate::remote::Received;
 use spanql_model::ingest::{IngestBuilder, Origin};
 use spanql_model::window::Window;
 
+/// The word for Opik in the column `source` and in SQL.
+pub const NAME: &str = "opik";
 /// Rows that only looked cut before the server is believed to cut none.
 const HARMLESS: usize = 3;
 
