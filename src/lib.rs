@@ -212,7 +212,7 @@ pub mod sources {
         pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Resolved, Space};
     }
 
-    /// Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+    /// Export files as ingest batches: JSON of many tools, OTLP, CSV, Parquet and Arrow IPC, compressed or not.
     pub mod files {
         #[doc(inline)]
         pub use spanql_sources::files::{
