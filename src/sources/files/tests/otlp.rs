@@ -70,7 +70,7 @@ fn documents_in_every_wrapping() {
         .replace("scopeSpans", "scope_spans");
     let names = resource
         .replace("42B0987b11a08b3d6b8e6460c7844da9", "QrCYexGgiz1rjmRgx4RNqQ==")
-        .replace("4313136e32912a13", "QxMTbjKSKhM=")
+        .replace("4313136e32912a13", "QxMTbjKRKhM=")
         .replace("\"kind\": 3", "\"kind\": \"SPAN_KIND_CLIENT\"")
         .replace("\"code\": 2", "\"code\": \"STATUS_CODE_ERROR\"");
     let old = resource

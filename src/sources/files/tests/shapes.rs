@@ -79,7 +79,7 @@ fn spans_of_sdks_with_integer_ids_and_a_parent() {
         r#"{"spans": [{"name": "call_llm", "kind": "internal", "parent": {"trace_id": 39712373237291850001929057769826244787, "span_id": 2795294992452118289},
             "start_time": 1758026594777382000, "end_time": 1758026595108941000, "status": {"status_code": "ok", "description": null},
             "context": {"trace_id": 39712373237291850001929057769826244787, "span_id": 15, "is_remote": false, "trace_state": {"entries": {}}},
-            "attributes": {"gen_ai.tool.name": "t"}, "links": [], "events": []}], "final_output": {"x": 1}}"#,
+            "attributes": {"tool.own": "t"}, "links": [], "events": []}], "final_output": {"x": 1}}"#,
         &[
             ("name", "call_llm"),
             ("context.trace_id", "1de0532b350588ff152b1edf6bf358b3"),
@@ -89,7 +89,7 @@ fn spans_of_sdks_with_integer_ids_and_a_parent() {
             ("end_time", "2025-09-16T12:43:15.108941Z"),
             ("status_code", "OK"),
             ("events", "[]"),
-            ("attributes.gen_ai.tool.name", "t"),
+            ("attributes.tool.own", "t"),
             ("attributes.span.kind", "internal"),
         ],
     );
@@ -223,7 +223,7 @@ fn a_trace_of_langfuse() {
         "parentObservationId": null, "name": "invoke", "level": "ERROR", "statusMessage": "no", "input": "{\"q\": 1}", "output": {"a": [1]},
         "model": "gpt-4o-mini", "modelParameters": {"temperature": 1}, "usageDetails": {"input": 15, "output": 4, "total": 19},
         "costDetails": {"total": 0.5}, "totalCost": 0.5, "inputUsage": 15,
-        "metadata": "{\"attributes\":{\"gen_ai.system\":\"x\",\"llm.model_name\":\"other\",\"llm.token_count.total\":\"19\"},\"scope\":{\"name\":\"s\"}}"}"#;
+        "metadata": "{\"attributes\":{\"own.name\":\"x\",\"llm.model_name\":\"other\",\"llm.token_count.total\":\"19\"},\"scope\":{\"name\":\"s\"}}"}"#;
     let trace = r#""id": "t1", "name": "run", "sessionId": "sess", "userId": "u", "tags": ["dev"],
         "scores": [{"name": "toxic", "value": 0.8, "comment": "why", "source": "EVAL", "observationId": null}]"#;
     let alone = [
@@ -243,7 +243,7 @@ fn a_trace_of_langfuse() {
         ("attributes.llm.token_count.total", "19"),
         ("attributes.llm.cost.total", "0.5"),
         ("attributes.metadata", r#"{"scope":{"name":"s"}}"#),
-        ("attributes.gen_ai.system", "x"),
+        ("attributes.own.name", "x"),
         ("attributes.source.llm.model_name", "other"),
         ("attributes.langfuse.observation.level", "ERROR"),
         ("attributes.langfuse.observation.type", "GENERATION"),
