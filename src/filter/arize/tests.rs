@@ -237,3 +237,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_to_do_instead_is_said() {
+    for (text, advice) in [
+        ("latency_ms > 5 * 2", "a filter does no arithmetic"),
+        ("name = N'a'", "write text in single quotes"),
+        ("name = E'a'", "write text in single quotes"),
+        ("name = $$a$$", "write text in single quotes"),
+        ("name = 'a' && name = 'b'", "did you mean AND?"),
+        ("name = 'a' || name = 'b'", "did you mean OR?"),
+        ("name === 'a'", "did you mean =?"),
+        ("name ~* 'a'", "did you mean ILIKE?"),
+    ] {
+        let error = read(text, Unknown::Error).unwrap_err();
+        assert!(error.in_one_line().contains(advice), "{text}: {}", error.in_one_line());
+    }
+}
+
+#[test]
+fn parentheses_that_are_closed_nest_no_deeper() {
+    for condition in ["(name = 'a')", "NOT (name = 'a')", "NOT NOT (NOT (name = 'a'))"] {
+        read(&vec![condition; 60].join(" AND "), Unknown::Error).unwrap();
+    }
+    for (text, place) in [("(".repeat(60), 51), ("NOT ".repeat(60), 201)] {
+        assert_eq!(read(&text, Unknown::Error).unwrap_err().position(), Some((1, place)));
+    }
+}
