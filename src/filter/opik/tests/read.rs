@@ -158,6 +158,7 @@ fn limits() {
     let list = format!("[{}]", vec![r#"{"field":"id","operator":"="}"#; MAX_TERMS + 1].join(","));
     assert_eq!(compile(&list, Entity::Spans).unwrap_err().code(), "too-many-terms");
     assert_eq!(compile(&" ".repeat(MAX_BYTES + 1), Entity::Spans).unwrap_err().code(), "too-long");
+    assert_eq!(compile(&" ".repeat(MAX_BYTES), Entity::Spans).unwrap_err().code(), "incomplete");
 }
 
 /// A filter as long as it may be takes no longer than its length, whatever it is made of.
