@@ -26,6 +26,7 @@ fn sql_of_conditions() {
         (c("x.y").eq(lit(1)), "\"x.y\" = 1"),
         (c("Mine").eq(lit(1)), "\"Mine\" = 1"),
         (c("contains").is_true(), "\"contains\" IS TRUE"),
+        (c("case").eq(c("union")), "\"case\" = \"union\""),
         (Expr::Column(Column::new(Some("traces"), "latency_ms")).gt(lit(2.0)), "traces.latency_ms > 2.0"),
         (Expr::Column(Column::new(Some("arize.demo"), "name")).eq(lit("a")), "name = 'a'"),
         (

@@ -53,6 +53,7 @@ fn what_is_said() {
         (c("attributes.size").gt(lit(-0.5)), "attributes.size > -1"),
         (c("attributes.size").lt(lit(1_i64 << 53)), "attributes.size <= 9007199254740992"),
         (c(SCORE).lt(lit(1e15)), "\"eval.Answer Relevance.score\" < 1000000000000000"),
+        (c(SCORE).gt(lit(1e-30)), "\"eval.Answer Relevance.score\" > 0.000000000000000000000000000001"),
         (c("latency_ms").gt(lit(1000.5)), "latency_ms >= 1000"),
         (c("latency_ms").lt(lit(1000.5)), "latency_ms <= 1001"),
         (c("latency_ms").lt(lit(-0.5)), "latency_ms <= 0"),
@@ -369,9 +370,11 @@ fn of_too_much_the_longest_is_left_out() {
     let condition = |length: usize, filler: &str| ident("name").eq(lit(filler.repeat(length - "name = ''".len())));
     let said = |conditions: &[Expr]| narrow(conditions, &schema()).unwrap();
     let half = MAX_BYTES / 2 - " AND ".len();
-    let [short, fitting, long] = [condition(half, "a"), condition(half, "b"), condition(half + 1, "c")];
-    assert_eq!(said(&[short.clone(), fitting]).len(), MAX_BYTES - " AND ".len());
-    assert_eq!(said(&[long.clone(), short.clone()]), said(&[short.clone()]));
+    let [short, fitting] = ["a", "b"].map(|filler| condition(half, filler));
+    let [long, longer] = [condition(half + 1, "c"), condition(half + 2, "d")];
+    let two = said(&[short.clone(), fitting.clone()]);
+    assert_eq!(two.len(), MAX_BYTES - " AND ".len());
+    assert_eq!(said(&[long.clone(), short.clone(), fitting]), two);
     let few = ident("status_code").eq(lit("OK"));
-    assert_eq!(said(&[long.clone(), few.clone(), short.clone(), long]), said(&[few, short]));
+    assert_eq!(said(&[long, few.clone(), short.clone(), longer]), said(&[few, short]));
 }

@@ -95,10 +95,25 @@ fn as_many_terms_and_levels_are_said_as_are_read() {
     let said = print(&[nested(25)], &schema());
     assert_eq!(read(&said.translated.unwrap(), &schema()), nested(25));
     assert_eq!(print(&[nested(26)], &schema()).translated, None);
+    let all = |depth: usize| (0..depth).fold(is(0), |inner, _| not(inner.and(is(1))));
+    assert_eq!(read(&print(&[all(25)], &schema()).translated.unwrap(), &schema()), all(25));
+    assert_eq!(print(&[all(26)], &schema()).translated, None);
     let grouped = |depth: usize| (0..depth).fold(is(0), |inner, _| inner.and(is(1)).or(is(2)));
     let said = print(&[grouped(50)], &schema());
     assert_eq!(read(&said.translated.unwrap(), &schema()), grouped(50));
     assert_eq!(print(&[grouped(51)], &schema()).translated, None);
+}
+
+#[test]
+fn as_many_bytes_are_said_as_are_read() {
+    let half = |more: usize| {
+        let length = MAX_BYTES / 2 - " AND ()".len() - "name = ''".len() + more;
+        ident("name").eq(lit("x".repeat(length)))
+    };
+    let text = print(&[half(0), half(0)], &schema()).translated.unwrap();
+    assert_eq!(text.len(), MAX_BYTES - 14 + " AND ".len());
+    read(&text, &schema());
+    assert_eq!(print(&[half(0), half(1)], &schema()).rest, [half(1)]);
 }
 
 #[test]
