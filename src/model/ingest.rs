@@ -33,6 +33,7 @@ mod span_schema;
 
 pub use batch::{Converted, convert_batch, convert_batch_strictly};
 pub use changes::{Change, ChangeCounts};
+pub use conventions::{Fillers, fillers, is_filler};
 pub use origin::{Origin, SOURCES};
 pub use row_error::RowError;
 pub use rows::{IngestBuilder, Key};

@@ -5,6 +5,7 @@
 //! columns that they are, and what is filled of a row depends on nothing but that row.
 
 mod events;
+mod fillers;
 mod messages;
 mod source;
 mod state;
@@ -19,8 +20,9 @@ use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use memchr::memmem;
 
+pub use self::fillers::{Fillers, fillers, is_filler};
 use self::source::{is_json, open};
-use self::state::{FAMILY, SPAN_EVENTS, SPAN_METADATA, State, Values};
+use self::state::{SPAN_EVENTS, SPAN_METADATA, State, Values};
 use self::table::{Fill, Read, Spans, TABLE};
 use super::canonical_builder::CanonicalBuilder;
 use crate::columns::{CANONICAL, Content, EVENTS, KIND, METADATA, METADATA_PATCH, MODEL};
@@ -34,6 +36,12 @@ const METADATA_MARK: &[u8] = b"ls_";
 struct Known {
     names: HashSet<&'static str>,
     beginnings: Vec<String>,
+}
+
+impl Known {
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name) || self.beginnings.iter().any(|beginning| name.starts_with(beginning))
+    }
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
@@ -88,9 +96,7 @@ fn is_concerned(batch: &RecordBatch) -> bool {
     schema.fields().iter().zip(batch.columns()).any(|(field, array)| match field.name().as_str() {
         EVENTS => holds(array, EVENT_MARK),
         METADATA | METADATA_PATCH => holds(array, METADATA_MARK),
-        name => name.strip_prefix(FAMILY).is_some_and(|name| {
-            KNOWN.names.contains(name) || KNOWN.beginnings.iter().any(|beginning| name.starts_with(beginning))
-        }),
+        name => is_filler(name),
     })
 }
 
