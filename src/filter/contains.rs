@@ -118,7 +118,8 @@ mod tests {
         let lists = concat(&[&lists, &none]).unwrap();
         let large = DataType::LargeList(Arc::new(Field::new_list_field(DataType::LargeUtf8, true)));
         for lists in [cast(&lists, &large).unwrap(), lists] {
-            assert_eq!(found(lists, "bc"), [Some(true), Some(false), None]);
+            assert_eq!(found(Arc::clone(&lists), "bc"), [Some(true), Some(false), None]);
+            assert_eq!(found(lists, ","), [Some(false), Some(false), None], "a list is no text");
         }
     }
 }

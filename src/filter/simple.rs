@@ -335,6 +335,7 @@ mod tests {
             (lit(TimestampMicrosecond(Some(1), None)), Some(Value::Time(1_000))),
             (lit(TimestampSecond(Some(i64::MAX), None)), None),
             (lit(Dictionary(Box::new(DataType::Int32), text)), Some(Value::Text("a"))),
+            (lit(Dictionary(Box::new(DataType::Int32), Box::new(Int32(Some(1))))), Some(Value::Integer(1))),
             (lit("a").alias("b"), Some(Value::Text("a"))),
             (Expr::Negative(Box::new(lit(2_i64))), Some(Value::Integer(-2))),
             (Expr::Negative(Box::new(lit(0.5))), Some(Value::Float(-0.5))),

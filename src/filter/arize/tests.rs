@@ -289,3 +289,14 @@ fn names_alone_and_names_for_text() {
 fn the_and_of_a_range_joins_nothing() {
     read(&vec!["latency_ms BETWEEN 1 AND 2"; 600].join(" AND "), Unknown::Error).unwrap();
 }
+
+#[test]
+fn a_small_stack_is_enough() {
+    let nested = format!("{}name = 'a'{}", "NOT (".repeat(25), ")".repeat(25));
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let read = small.spawn(move || {
+        let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
+        parse(&nested, &Names::new(&schema, &rest, Unknown::Error)).is_ok()
+    });
+    assert!(read.unwrap().join().unwrap());
+}

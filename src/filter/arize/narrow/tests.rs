@@ -130,6 +130,7 @@ fn what_is_not_said() {
         c("name").gt(lit("a")),
         c("name").like(lit("a%")),
         c("name").in_list(vec![lit("a")], true),
+        c("name").in_list(vec![], false),
         c("name").in_list(vec![lit("a"), lit(1)], false),
         c("name").eq(lit(5)),
         c("name").eq(c("status_code")),
