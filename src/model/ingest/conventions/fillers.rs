@@ -64,7 +64,10 @@ impl Fillers {
         match (source.name, source.read) {
             (_, Read::Sum(one, other)) => return self.decide(open, &[one, other]),
             (column, Read::Filled | Read::MimeType) => return self.decide(open, &[column]),
-            (SPAN_EVENTS, _) => return drop(self.names.insert(EVENTS.to_owned())),
+            (SPAN_EVENTS, _) => {
+                self.names.insert(EVENTS.to_owned());
+                return;
+            }
             (SPAN_METADATA, _) => {
                 self.names.insert(METADATA.to_owned());
                 self.beginnings.insert(METADATA_PREFIX.to_owned());
