@@ -5,6 +5,7 @@
 //! commit as its spans, so the ledger never says more than the store holds.
 
 mod coverage;
+mod files;
 mod imports;
 mod missing;
 mod pulls;

@@ -35,7 +35,7 @@ impl Record<'_> {
         let mut ledger = Ledger::load(location, newest).await?;
         match self {
             Self::Pull { pull, slices } => ledger.record(pull, &landed(slices, counts)),
-            Self::Files(import) => ledger.record_import(import.landed(counts)),
+            Self::Files(import) => ledger.record_import(import.landed(counts, now())),
         }
         ledger.save(location, id).await
     }

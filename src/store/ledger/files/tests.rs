@@ -13,7 +13,7 @@ fn import(files: &[ImportedFile]) -> FileImport {
     let rows = files.iter().map(|file| file.rows).sum();
     let counts = Counts { new: rows, ..Counts::default() };
     let import = FileImport::new(files.to_vec()).with_rows(BTreeMap::from([("p".to_owned(), rows)]));
-    import.landed(&BTreeMap::from([("p".to_owned(), counts)]))
+    import.landed(&BTreeMap::from([("p".to_owned(), counts)]), 0)
 }
 
 fn ledger(imports: &[FileImport]) -> Ledger {
