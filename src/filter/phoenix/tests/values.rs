@@ -71,3 +71,11 @@ fn the_same_again_is_said_already() {
     let (parameters, left) = said(&[either.clone(), parent.clone(), parent, either]);
     assert_eq!((parameters.as_str(), left), (r#"{"name":["a","b"],"parent_id":"p"}"#, 0));
 }
+
+#[test]
+fn a_name_that_no_span_has_is_noted_once() {
+    let (rest, schema) = (BTreeMap::new(), schema());
+    let parameters = Parameters::read("attribute=nobody:a&attribute=nobody:b").unwrap();
+    let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Null)).unwrap();
+    assert_eq!(filter.notes.len(), 1, "{:?}", filter.notes);
+}
