@@ -323,3 +323,9 @@ fn paths_have_so_many_steps() {
     read(crate::MAX_LEVELS).unwrap();
     assert!(read(crate::MAX_LEVELS + 1).unwrap_err().in_one_line().contains("a path has at most"));
 }
+
+#[test]
+fn functions_are_there_to_be_registered() {
+    let names: Vec<String> = crate::opik::udfs().iter().map(|function| function.name().to_owned()).collect();
+    assert_eq!(names, ["opik_json_text", "opik_any_like", "opik_any_equal", "opik_list_length"]);
+}

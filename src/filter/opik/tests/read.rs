@@ -221,3 +221,10 @@ fn only_what_was_meant_is_suggested() {
         assert_eq!(error.contains("one key only"), is_about_keys, "{error}");
     }
 }
+
+#[test]
+fn the_usages_that_there_are_are_listed() {
+    let said = |entity| compile("usage.nothing = 1", entity).unwrap_err().in_one_line();
+    assert!(said(Entity::Spans).contains("there are usage.total_tokens"), "{}", said(Entity::Spans));
+    assert!(!said(Entity::Threads).contains("there are"), "{}", said(Entity::Threads));
+}

@@ -79,3 +79,20 @@ fn a_name_that_no_span_has_is_noted_once() {
     let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Null)).unwrap();
     assert_eq!(filter.notes.len(), 1, "{:?}", filter.notes);
 }
+
+#[test]
+fn parameters_are_read_up_to_a_length() {
+    let error = |length: usize| Parameters::read(&"x".repeat(length)).unwrap_err();
+    assert_eq!((error(MAX_BYTES).code() == "limit", error(MAX_BYTES + 1).code()), (false, "limit"));
+    let report = Parameters::read(r#"{"nmae": []}"#).unwrap_err().report();
+    assert!(report.ends_with("\n   ^^^^^^"), "{report}");
+}
+
+#[test]
+fn attributes_are_said_where_they_are_texts_there() {
+    assert_eq!(
+        said(&[ident("attributes.llm.model_name").eq(lit("gpt"))]),
+        (r#"{"attribute":["llm.model_name:\"gpt\""]}"#.to_owned(), 0)
+    );
+    assert_eq!(said(&[ident("attributes.llm.input_messages").eq(lit("gpt"))]), (String::new(), 1));
+}
