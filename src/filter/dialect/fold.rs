@@ -292,6 +292,11 @@ mod tests {
             ("WHERE a = 1 OR a > 2", "WHERE a = 1 OR a > 2"),
             ("WHERE a NOT IN (1) OR a = 2", "WHERE a NOT IN ( 1 ) OR a = 2"),
             ("WHERE a IN (1) OR a IN (SELECT 2)", "WHERE a IN ( 1 ) OR a IN ( SELECT 2 )"),
+            ("WHERE (a IN (1, 2) OR a = 3)", "WHERE ( a IN ( 1 , 2 , 3 ) )"),
+            ("WHERE name = 1 OR name = 2", "WHERE name IN ( 1 , 2 )"),
+            ("WHERE null = 1 OR null = 2", "WHERE null = 1 OR null = 2"),
+            ("WHERE 1 < a OR 2 < a", "WHERE 1 < a OR 2 < a"),
+            ("WHERE a + (1) OR a = 2", "WHERE a + ( 1 ) OR a = 2"),
         ] {
             assert_eq!(folded(sql), expected, "{sql}");
         }

@@ -22,6 +22,7 @@ fn schema() -> SchemaRef {
         ("attributes.metadata.team", DataType::Utf8),
         ("attributes.my-key", DataType::Utf8),
         ("attributes.ratio", DataType::Float64),
+        ("attributes.rest", DataType::Utf8),
         ("attributes.size", DataType::Int64),
         ("attributes.team", DataType::Utf8),
     ];

@@ -287,3 +287,45 @@ fn many_clauses_over_many_columns_are_quick() {
     assert_eq!((said.translated.unwrap().len(), said.rest.len()), (1_000, 0));
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
+
+#[test]
+fn what_is_read_otherwise_is_noted() {
+    let table = batch(vec![("attributes.tag.tags", text(vec![Some(" "), Some("[]"), Some(r#"["a"]"#)]))]);
+    let notes = |oql: &str, entity| parse_over(oql, entity, &table.schema(), Unknown::Null).unwrap().notes;
+    assert_eq!(notes("tags is_empty", Entity::Spans), [""; 0]);
+    assert_eq!(notes("environment = \"a\"", Entity::Spans).len(), 1, "no span has one");
+    let cut = "first_message is searched in its first 1,024 characters";
+    assert_eq!(notes("first_message contains \"a\"", Entity::Threads), [cut]);
+    assert_eq!(notes("id contains \"a\"", Entity::Threads), [""; 0]);
+    // A list of blanks is an empty one.
+    assert_eq!(spans_where(&table, "tags is_empty"), [0, 1]);
+    assert_eq!(spans_where(&table, "tags is_not_empty"), [2]);
+}
+
+#[test]
+fn ids_of_threads_are_compared_as_they_are() {
+    let table = batch(vec![("session_id", text(vec![Some("a"), Some("A"), None]))]);
+    let rows = |oql: &str| {
+        let oql = parse_over(oql, Entity::Threads, &table.schema(), Unknown::Silent).unwrap();
+        rows_where(&table, "sessions", oql.expr)
+    };
+    assert_eq!(rows("id contains \"a\""), [0]);
+    assert_eq!(rows("id not_contains \"a\""), [1, 2]);
+}
+
+#[test]
+fn paths_have_so_many_steps() {
+    let path = |steps: usize| {
+        format!("metadata.\"{}\" = \"a\"", ["$"].into_iter().chain(vec!["a"; steps]).collect::<Vec<_>>().join("."))
+    };
+    let table = batch(vec![("attributes.metadata", text(vec![None]))]);
+    let read = |steps: usize| parse_over(&path(steps), Entity::Spans, &table.schema(), Unknown::Error).map(drop);
+    read(crate::MAX_LEVELS).unwrap();
+    assert!(read(crate::MAX_LEVELS + 1).unwrap_err().in_one_line().contains("a path has at most"));
+}
+
+#[test]
+fn functions_are_there_to_be_registered() {
+    let names: Vec<String> = crate::opik::udfs().iter().map(|function| function.name().to_owned()).collect();
+    assert_eq!(names, ["opik_json_text", "opik_any_like", "opik_any_equal", "opik_list_length"]);
+}

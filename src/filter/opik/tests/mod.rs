@@ -1,5 +1,6 @@
 //! What OQL accepts, what it means for rows, and what is said of conditions.
 
+mod almost;
 mod ask;
 mod bounds;
 mod lower;

@@ -10,16 +10,16 @@ use crate::opik::values::{self, time_literal};
 use crate::opik::{Clause, Entity, compile, print};
 use crate::{Translated, Unknown, contains};
 
-fn column(name: &str) -> Expr {
+pub(super) fn column(name: &str) -> Expr {
     Expr::Column(datafusion_common::Column::new_unqualified(name))
 }
 
-const KIND: &str = "attributes.openinference.span.kind";
+pub(super) const KIND: &str = "attributes.openinference.span.kind";
 const TOKENS: &str = "attributes.llm.token_count.total";
 const SECOND: i64 = 1_000_000_000;
 
 /// Rows that differ in every way that matters.
-fn rows() -> RecordBatch {
+pub(super) fn rows() -> RecordBatch {
     batch(vec![
         ("name", text(vec![Some("Chat"), Some("chat"), None, Some("a%b_c"), Some("Été"), Some("x\\%")])),
         (KIND, text(vec![Some("LLM"), Some("AGENT"), None, Some("TOOL"), Some("GUARDRAIL"), Some("CHAIN")])),
@@ -184,7 +184,7 @@ fn said(condition: Expr, schema: &Schema) -> Translated<Vec<Clause>> {
 }
 
 /// The clauses of what is said, as `field.key operator value`, with `~` in front where more has to be checked.
-fn in_short(said: &Translated<Vec<Clause>>) -> String {
+pub(super) fn in_short(said: &Translated<Vec<Clause>>) -> String {
     let clauses = said.translated.iter().flatten().map(|clause| {
         let key = if clause.key.is_empty() { String::new() } else { format!(".{}", clause.key) };
         format!("{}{key} {} {}", clause.field, clause.operator, clause.value).trim_end().to_owned()

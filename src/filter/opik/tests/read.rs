@@ -185,3 +185,46 @@ fn long_garbage_is_quick() {
     }
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_refusal_marks_what_it_is_about() {
+    for (text, marked) in [
+        ("type in ( )", "( )"),
+        ("[{\"field\":\"name\",\"operator\":\"=\",\"value\":5555}]", "5555"),
+        ("[1 é é]", "é"),
+        ("name = \"a", "\""),
+    ] {
+        let report = compile(text, Entity::Spans).unwrap_err().report();
+        let [_, line, carets] = report.lines().collect::<Vec<_>>()[..] else { panic!("{report}") };
+        let from = carets.find('^').unwrap();
+        let under: String = line.chars().skip(from).take(carets.len() - from).collect();
+        assert_eq!(under, marked, "{report}");
+    }
+}
+
+#[test]
+fn only_what_was_meant_is_suggested() {
+    let of = |value: &str| format!("[{{\"field\":\"duration\",\"operator\":\">\",\"value\":{value}}}]");
+    let suggested = |text: &str| compile(text, Entity::Spans).unwrap_err().suggestion().map(str::to_owned);
+    assert_eq!(suggested(&of("-5")).as_deref(), Some("\"-5\""));
+    for text in [of("[]"), "name = ;".to_owned(), "usage.nothing = 1".to_owned()] {
+        assert_eq!(suggested(&text), None, "{text}");
+    }
+    for (text, is_about_keys) in [
+        ("metadata.\"a\".b = 1", true),
+        ("metadata.'a'.b = 1", true),
+        ("metadata.a-b = 1", true),
+        ("metadata.a -b = 1", false),
+        ("metadata.a;b = 1", false),
+    ] {
+        let error = compile(text, Entity::Spans).unwrap_err().in_one_line();
+        assert_eq!(error.contains("one key only"), is_about_keys, "{error}");
+    }
+}
+
+#[test]
+fn the_usages_that_there_are_are_listed() {
+    let said = |entity| compile("usage.nothing = 1", entity).unwrap_err().in_one_line();
+    assert!(said(Entity::Spans).contains("there are usage.total_tokens"), "{}", said(Entity::Spans));
+    assert!(!said(Entity::Threads).contains("there are"), "{}", said(Entity::Threads));
+}

@@ -71,3 +71,28 @@ fn the_same_again_is_said_already() {
     let (parameters, left) = said(&[either.clone(), parent.clone(), parent, either]);
     assert_eq!((parameters.as_str(), left), (r#"{"name":["a","b"],"parent_id":"p"}"#, 0));
 }
+
+#[test]
+fn a_name_that_no_span_has_is_noted_once() {
+    let (rest, schema) = (BTreeMap::new(), schema());
+    let parameters = Parameters::read("attribute=nobody:a&attribute=nobody:b").unwrap();
+    let filter = parse(&parameters, &Names::new(&schema, &rest, Unknown::Null)).unwrap();
+    assert_eq!(filter.notes.len(), 1, "{:?}", filter.notes);
+}
+
+#[test]
+fn parameters_are_read_up_to_a_length() {
+    let error = |length: usize| Parameters::read(&"x".repeat(length)).unwrap_err();
+    assert_eq!((error(MAX_BYTES).code() == "limit", error(MAX_BYTES + 1).code()), (false, "limit"));
+    let report = Parameters::read(r#"{"nmae": []}"#).unwrap_err().report();
+    assert!(report.ends_with("\n   ^^^^^^"), "{report}");
+}
+
+#[test]
+fn attributes_are_said_where_they_are_texts_there() {
+    assert_eq!(
+        said(&[ident("attributes.llm.model_name").eq(lit("gpt"))]),
+        (r#"{"attribute":["llm.model_name:\"gpt\""]}"#.to_owned(), 0)
+    );
+    assert_eq!(said(&[ident("attributes.llm.input_messages").eq(lit("gpt"))]), (String::new(), 1));
+}

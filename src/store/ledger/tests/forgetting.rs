@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::{Ledger, Projection, Pull, Slice};
-use super::{pull, pulls, window};
+use super::{of_pulls, pull, pulls, window};
 
 /// A pull whose slices lie in its window, as those of a remote do; a whole one has got all of it.
 fn within(mut pull: Pull, whole: bool) -> Pull {
@@ -51,7 +51,7 @@ fn a_pull_that_others_lean_on_stays() {
     ledger.forget(2);
     assert_eq!(ledger.pulls, [whole.clone(), names]);
     ledger.forget(1);
-    assert_eq!(ledger.pulls, [whole.clone()]);
+    assert_eq!(ledger.pulls, std::slice::from_ref(&whole));
     // A sample that came as asked for lacks the rest.
     let share = Projection { sample_rate: Some(0.5), ..Projection::default() };
     let sample = Pull { projection: share, ..pull("sample", 3, window(0, 10), &[(0, 10)]) };

@@ -1,7 +1,7 @@
 //! What is said of what is missing, at the limits of what is said.
 
 use super::super::{Ledger, MissingReason, Projection, Pull, Slice, Status};
-use super::{TEN, line, pull, window};
+use super::{TEN, line, of_pulls, pull, window};
 use spanql_model::time::NANOS;
 
 const HOUR: i64 = 3_600 * NANOS;
