@@ -89,6 +89,7 @@ mod tests {
             max_end: None,
             computed: 0,
             too_large: 0,
+            of_files: None,
         };
         assert_eq!(batch_rows(&[]), None);
         assert_eq!(batch_rows(&[segment(1_000_000, 4 << 30), segment(0, 0)]), None);
