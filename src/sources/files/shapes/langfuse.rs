@@ -81,7 +81,8 @@ pub(super) fn observation(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
     }
     let kind = parts.get("type").and_then(text_of).unwrap_or_default().to_ascii_uppercase();
     let known = KINDS.iter().find(|(known, _)| *known == kind).map(|(_, kind)| *kind);
-    taken.add(row, KIND, Value::Text(known.unwrap_or(&kind)));
+    row.text(KIND, known.unwrap_or(&kind));
+    taken.note(KIND, known.unwrap_or(&kind));
     let is_error = parts.get("level") == Some(Value::Text("ERROR"));
     row.text(STATUS_CODE, if is_error { "ERROR" } else { "UNSET" });
     row.json(EVENTS, "[]");
@@ -119,8 +120,12 @@ struct Taken {
 impl Taken {
     fn add(&mut self, row: &mut Row, name: &str, value: Value<'_>) {
         row.value(name, value);
+        self.note(name, &text_of(value).unwrap_or_default());
+    }
+
+    fn note(&mut self, name: &str, text: &str) {
         self.names.insert(name.to_owned());
-        self.values.push((name.to_owned(), text_of(value).unwrap_or_default()));
+        self.values.push((name.to_owned(), text.to_owned()));
     }
 
     /// Whether this name has that text already.
