@@ -21,16 +21,8 @@ pub(super) enum Broken {
 pub(super) struct Items {
     /// The line that the next byte is on.
     pub(super) line: u64,
-    state: ParseState,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum ParseState {
-    Before,
-    Inside,
-    /// Past the closing bracket, with the rest of the file not looked at yet.
-    Leaving,
-    After,
+    /// Whether the closing bracket has been passed.
+    past_list: bool,
 }
 
 /// An element of a list.
@@ -56,40 +48,17 @@ struct Cut {
 
 impl Items {
     pub(super) fn new() -> Self {
-        Self { line: 1, state: ParseState::Before }
+        Self { line: 1, past_list: false }
     }
 
     /// Goes on inside a list whose opening bracket has been passed.
     pub(super) fn inside(&mut self) {
-        self.state = ParseState::Inside;
+        self.past_list = false;
     }
 
     /// Whether the closing bracket has been passed.
     pub(super) fn is_past_list(&self) -> bool {
-        self.state == ParseState::Leaving
-    }
-
-    /// Reads the next element, of at most so many bytes, into `buffer`, replacing what is there; `None` after the list's
-    /// end.
-    pub(super) fn next(
-        &mut self,
-        reader: &mut impl BufRead,
-        buffer: &mut Vec<u8>,
-        longest: usize,
-    ) -> Result<Option<Item>, Broken> {
-        if self.state == ParseState::Before {
-            self.enter(reader)?;
-        }
-        if self.state == ParseState::Inside
-            && let Some(item) = self.element(reader, buffer, longest)?
-        {
-            return Ok(Some(item));
-        }
-        if self.state == ParseState::Leaving {
-            self.state = ParseState::After;
-            self.leave(reader)?;
-        }
-        Ok(None)
+        self.past_list
     }
 
     /// Reads the next element of a list that has been entered; `None` at its end.
@@ -121,7 +90,7 @@ impl Items {
             match closing {
                 None => {}
                 Some(b']') => {
-                    self.state = ParseState::Leaving;
+                    self.past_list = true;
                     // Nothing before the bracket: an empty list, or a comma too many, which does no harm.
                     return Ok(cut.line.map(item));
                 }
@@ -168,24 +137,6 @@ impl Items {
         (at, None)
     }
 
-    fn enter(&mut self, reader: &mut impl BufRead) -> Result<(), Broken> {
-        self.state = ParseState::Inside;
-        match self.next_byte(reader)? {
-            Some(b'[') => {
-                reader.consume(1);
-                Ok(())
-            }
-            _ => Err(Broken::Text("expected a list")),
-        }
-    }
-
-    fn leave(&mut self, reader: &mut impl BufRead) -> Result<(), Broken> {
-        match self.next_byte(reader)? {
-            None => Ok(()),
-            Some(_) => Err(Broken::Text("more text after the end of the list")),
-        }
-    }
-
     /// The next byte that is not blank, which stays.
     pub(super) fn next_byte(&mut self, reader: &mut impl BufRead) -> io::Result<Option<u8>> {
         loop {
@@ -199,61 +150,6 @@ impl Items {
             if found.is_some() || ended {
                 return Ok(found);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::BufReader;
-
-    use super::*;
-
-    /// The trimmed elements with their lines, and the message at the end if there is one.
-    fn cut(text: &str, chunk: usize) -> (Vec<(u64, String)>, Option<String>) {
-        let mut reader = BufReader::with_capacity(chunk, text.as_bytes());
-        let mut items = Items::new();
-        let mut buffer = Vec::new();
-        let mut found = Vec::new();
-        loop {
-            match items.next(&mut reader, &mut buffer, 40) {
-                Ok(Some(Item::TooLong(line))) => found.push((line, "too long".to_owned())),
-                Ok(Some(Item::Whole(line))) => {
-                    found.push((line, String::from_utf8(buffer.clone()).unwrap().trim().to_owned()))
-                }
-                Ok(None) => return (found, None),
-                Err(error) => return (found, Some(error.to_string())),
-            }
-        }
-    }
-
-    #[test]
-    fn elements_are_cut_at_commas_outside_of_everything() {
-        let text = "\n [ {\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"} ,\n\n 5,{}\n] \n";
-        for chunk in [1, 2, 3, 7, 100] {
-            let (found, error) = cut(text, chunk);
-            let want = [(2, "{\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"}"), (5, "5"), (5, "{}")];
-            assert_eq!(found, want.map(|(line, text)| (line, text.to_owned())), "{chunk}");
-            assert_eq!(error, None);
-        }
-        let long = format!("[1,\n[\"{}\"],2]", ",".repeat(41));
-        for chunk in [1, 7, 100] {
-            let want = [(1, "1"), (2, "too long"), (2, "2")].map(|(line, text)| (line, text.to_owned()));
-            assert_eq!(cut(&long, chunk), (want.to_vec(), None), "{chunk}");
-        }
-        assert_eq!(cut("[]", 9), (vec![], None));
-        assert_eq!(cut("[1 2,,3]", 9).0.len(), 3);
-    }
-
-    #[test]
-    fn broken_lists_are_told() {
-        for (text, count, want) in [
-            ("[1,2", 1, "the file ends inside the list"),
-            ("[\"a", 0, "the file ends inside the list"),
-            ("[1] x", 1, "more text after the end of the list"),
-        ] {
-            let (found, error) = cut(text, 4);
-            assert_eq!((found.len(), error.as_deref()), (count, Some(want)), "{text}");
         }
     }
 }

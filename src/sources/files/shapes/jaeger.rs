@@ -208,11 +208,14 @@ fn tags(list: Option<Value<'_>>) -> Vec<Tag<'_>> {
     elements(list).unwrap_or_default().into_iter().filter_map(tag).collect()
 }
 
-/// Appends logs as events; nothing where there are none.
+/// Appends logs as the list of events that a span has, which may be empty.
 fn write_logs(list: Option<Value<'_>>, out: &mut String) {
-    let Some(Value::Nested(list)) = list else { return };
+    let logs = match list {
+        Some(Value::Nested(list)) => elements(list).unwrap_or_default(),
+        _ => vec![],
+    };
     let mut separator = '[';
-    for log in elements(list).unwrap_or_default() {
+    for log in logs {
         let Value::Nested(log) = log else { continue };
         let Some(parts) = Parts::read(log) else { continue };
         let fields = tags(parts.get("fields"));
@@ -244,7 +247,5 @@ fn write_logs(list: Option<Value<'_>>, out: &mut String) {
         }
         out.push_str("}}");
     }
-    if separator == ',' {
-        out.push(']');
-    }
+    out.push_str(if separator == '[' { "[]" } else { "]" });
 }

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use spanql_model::columns::{
-    COMPLETION_TOKENS, COST, END_TIME, INPUT, KIND, METADATA, MODEL, NAME, OUTPUT, PARENT_ID, PROMPT_TOKENS, SPAN_ID,
-    START_TIME, STATUS_CODE, STATUS_MESSAGE, TOTAL_TOKENS, TRACE_ID,
+    COMPLETION_TOKENS, COST, END_TIME, EVENTS, INPUT, KIND, METADATA, MODEL, NAME, OUTPUT, PARENT_ID, PROMPT_TOKENS,
+    SPAN_ID, START_TIME, STATUS_CODE, STATUS_MESSAGE, TOTAL_TOKENS, TRACE_ID,
 };
 use spanql_model::json::{Value, text_of, unescaped, write_string};
 
@@ -82,8 +82,10 @@ pub(super) fn observation(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
     let kind = parts.get("type").and_then(text_of).unwrap_or_default().to_ascii_uppercase();
     let known = KINDS.iter().find(|(known, _)| *known == kind).map(|(_, kind)| *kind);
     row.text(KIND, known.unwrap_or(&kind));
+    taken.note(KIND, known.unwrap_or(&kind));
     let is_error = parts.get("level") == Some(Value::Text("ERROR"));
     row.text(STATUS_CODE, if is_error { "ERROR" } else { "UNSET" });
+    row.json(EVENTS, "[]");
     for (key, name) in [("input", INPUT), ("output", OUTPUT), ("model", MODEL)] {
         if let Some(value) = parts.get(key) {
             taken.add(row, name, value);
@@ -118,8 +120,12 @@ struct Taken {
 impl Taken {
     fn add(&mut self, row: &mut Row, name: &str, value: Value<'_>) {
         row.value(name, value);
+        self.note(name, &text_of(value).unwrap_or_default());
+    }
+
+    fn note(&mut self, name: &str, text: &str) {
         self.names.insert(name.to_owned());
-        self.values.push((name.to_owned(), text_of(value).unwrap_or_default()));
+        self.values.push((name.to_owned(), text.to_owned()));
     }
 
     /// Whether this name has that text already.

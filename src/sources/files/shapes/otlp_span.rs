@@ -119,11 +119,14 @@ pub(super) fn add_code(row: &mut Row, code: Value<'_>) {
     }
 }
 
-/// Appends events as the list that a span has; nothing where there are none.
+/// Appends events as the list that a span has, which may be empty.
 fn write_events(events: Option<Value<'_>>, out: &mut String) {
-    let Some(Value::Nested(list)) = events else { return };
+    let list = match events {
+        Some(Value::Nested(list)) => elements(list).unwrap_or_default(),
+        _ => vec![],
+    };
     let mut separator = '[';
-    for event in elements(list).unwrap_or_default() {
+    for event in list {
         let Value::Nested(event) = event else { continue };
         let Some(parts) = Parts::read(event) else { continue };
         out.push(separator);
@@ -141,9 +144,7 @@ fn write_events(events: Option<Value<'_>>, out: &mut String) {
         write_pairs(parts.get("attributes"), out);
         out.push('}');
     }
-    if separator == ',' {
-        out.push(']');
-    }
+    out.push_str(if separator == '[' { "[]" } else { "]" });
 }
 
 /// Appends links, each with the ids that it leads to; nothing where there are none.

@@ -192,11 +192,11 @@ fn write_span(row: &mut Row, span: &[u8]) -> Result<(), NoMessage> {
         }
     }
     row.text(STATUS_CODE, status);
-    for (name, mut list) in [(EVENTS, events), ("attributes.links", links)] {
-        if !list.is_empty() {
-            list.push(']');
-            row.json(name, &list);
-        }
+    events.push_str(if events.is_empty() { "[]" } else { "]" });
+    row.json(EVENTS, &events);
+    if !links.is_empty() {
+        links.push(']');
+        row.json("attributes.links", &links);
     }
     Ok(())
 }

@@ -110,8 +110,8 @@ fn a_span_that_does_not_fit_is_named() {
     );
     let (batches, _, failed) = read_as("a.json", text.as_bytes(), &options());
     let failed = failed.unwrap();
-    // The first item takes 13 lines.
-    assert!(failed.ends_with("a.json:14: span 2 in it: context.span_id: missing or empty"), "{failed}");
+    // The first element takes ten lines.
+    assert!(failed.ends_with("a.json:13: span 2 in it: context.span_id: missing or empty"), "{failed}");
     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
     let skipping = ReadOptions { skip_bad: true, ..options() };
     let (batches, report, failed) = read_as("a.json", text.as_bytes(), &skipping);

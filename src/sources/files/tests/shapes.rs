@@ -234,6 +234,7 @@ fn a_trace_of_langfuse() {
         ("start_time", "2025-06-11T14:01:32.598Z"),
         ("status_code", "ERROR"),
         ("status_message", "no"),
+        ("events", "[]"),
         ("attributes.input.value", "{\"q\": 1}"),
         ("attributes.output.value", "{\"a\": [1]}"),
         ("attributes.llm.model_name", "gpt-4o-mini"),

@@ -23,6 +23,36 @@ fn cut(text: &str, chunk: usize, longest: usize) -> (Vec<(u64, String)>, Option<
 }
 
 #[test]
+fn elements_are_cut_at_commas_outside_of_everything() {
+    let text = "\n [ {\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"} ,\n\n 5,{}\n] \n";
+    for chunk in [1, 2, 3, 7, 100] {
+        let (found, error) = cut(text, chunk, 40);
+        let want = [(2, "{\"a\": [1, 2],\n \"b\": \"],\\\"}\\\\\"}"), (5, "5"), (5, "{}")];
+        assert_eq!(found, want.map(|(line, text)| (line, text.to_owned())), "{chunk}");
+        assert_eq!(error, None);
+    }
+    let long = format!("[1,\n[\"{}\"],2]", ",".repeat(41));
+    for chunk in [1, 7, 100] {
+        let want = [(1, "1"), (2, "too long"), (2, "2")].map(|(line, text)| (line, text.to_owned()));
+        assert_eq!(cut(&long, chunk, 40), (want.to_vec(), None), "{chunk}");
+    }
+    assert_eq!(cut("[]", 9, 40), (vec![], None));
+    assert_eq!(cut("[1 2,,3]", 9, 40).0.len(), 3);
+}
+
+#[test]
+fn broken_lists_are_told() {
+    for (text, count, want) in [
+        ("[1,2", 1, "the file ends inside the list"),
+        ("[\"a", 0, "the file ends inside the list"),
+        ("[1] x", 1, "more text after the end of the list"),
+    ] {
+        let (found, error) = cut(text, 4, 40);
+        assert_eq!((found.len(), error.as_deref()), (count, Some(want)), "{text}");
+    }
+}
+
+#[test]
 fn the_elements_of_a_known_list_are_items() {
     let rows: Vec<String> = (0..50).map(|at| row(at).replacen('{', "{\n ", 1)).collect();
     for (before, after) in [
