@@ -36,6 +36,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_behind_its_last_row() {
     let standin = standin(6, 2);
     standin.fail("/spans/search", Fault::Cut(3));
     standin.fail("/spans/search", Fault::FailedRow(2));
+    standin.fail("/spans/search", Fault::Fine);
     read(&source(&standin), &everything()).await.unwrap();
     let asked: Vec<_> = standin.asked("/spans/search").into_iter().map(|asked| asked.body).collect();
     let limits: Vec<_> = asked.iter().map(|body| body["limit"].clone()).collect();
@@ -94,7 +95,8 @@ async fn what_fails_again_and_again_is_given_up() {
 
 #[tokio::test]
 async fn a_connection_that_is_refused_is_unreachable() {
-    let standin = Standin { url: "http://127.0.0.1:1/api".to_owned(), ..standin(0, 0) };
+    let mut standin = standin(0, 0);
+    standin.url = "http://127.0.0.1:1/api".to_owned();
     let error = source(&standin).projects().await.unwrap_err();
     assert!(matches!(error, SourceError::Unreachable { .. }), "{error}");
 }
