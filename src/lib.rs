@@ -84,7 +84,8 @@ pub mod serve;
 pub mod config {
     #[doc(inline)]
     pub use spanql_sources::config::{
-        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, Secret, ShownSetting,
+        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, OpikSettings, PhoenixSettings, Secret,
+        ShownSetting,
     };
 }
 
@@ -204,15 +205,30 @@ pub mod output {
 /// Where spans come from: remotes and export files.
 pub mod sources {
     #[doc(inline)]
-    pub use spanql_sources::{Ending, ExportRequest, Project, Received, SourceError, SpanSource, SpanStream, Window};
+    pub use spanql_sources::{
+        Access, Ending, ExportRequest, Project, REMOTES, Received, Remote, Resolved, SourceError, SpanSource,
+        SpanStream, Window,
+    };
 
-    /// Arize AX: spans over Arrow Flight, names and ids over REST.
+    /// Arize AX: spans over Arrow Flight or REST, names and ids over REST.
     pub mod arize {
         #[doc(inline)]
-        pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Resolved, Space};
+        pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Space, Transport};
     }
 
-    /// Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+    /// Opik: spans and traces over its REST API.
+    pub mod opik {
+        #[doc(inline)]
+        pub use spanql_sources::opik::{NAME, Opik};
+    }
+
+    /// Arize Phoenix: spans and annotations over its REST API.
+    pub mod phoenix {
+        #[doc(inline)]
+        pub use spanql_sources::phoenix::{NAME, Phoenix};
+    }
+
+    /// Export files as ingest batches: JSON of many tools, OTLP, CSV, Parquet and Arrow IPC, compressed or not.
     pub mod files {
         #[doc(inline)]
         pub use spanql_sources::files::{
@@ -225,9 +241,10 @@ pub mod sources {
 pub mod store {
     #[doc(inline)]
     pub use spanql_store::{
-        ColumnFacts, Committed, Compacted, Counts, FileRef, Import, Ledger, Manifest, MissingRange, MissingReason,
-        Progress, Projection, Pull, PullKey, Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments,
-        Slice, Snapshot, Status, Store, StoreError, StoreLocation, TooLarge, Vacuumed, Version, default_location,
+        ColumnFacts, Committed, Compacted, Counts, Doubt, FileImport, FileRef, FilesVerdict, Import, ImportedFile,
+        ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Progress, Projection, Pull, PullKey,
+        Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments, Slice, Snapshot, Status, Store,
+        StoreError, StoreLocation, TooLarge, Vacuumed, Version, default_location,
     };
 }
 

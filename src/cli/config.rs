@@ -7,20 +7,23 @@ use std::time::Instant;
 use anyhow::Context as _;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 
-use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset, RemoteOptions};
+use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset};
 use super::context::{Context, counted};
 use super::failure::Failure;
 #[cfg(feature = "repl")]
 use super::prompt::typed;
+use super::remote;
 use spanql_model::nearest::nearest;
-use spanql_sources::SourceError;
 use spanql_sources::arize::{self, Arize};
 use spanql_sources::config::{
-    self, Environment, FoundArize, Key, PROFILE_VARIABLE, Secret, config_file, profile_in_use,
+    self, ArizeSettings, Environment, Key, Secret, ShownSetting, VENDORS, config_file, profile_in_use,
 };
+use spanql_sources::{Access, REMOTES, Remote, SourceError};
 
 /// The key of `spanql serve`.
 const TOKEN: &str = "SPANQL_SERVE_TOKEN";
+/// The setting that an option names, too.
+const SPACE: &str = "space";
 
 pub(super) async fn run(context: &Context, command: ConfigCommand) -> anyhow::Result<()> {
     match command {
@@ -51,39 +54,43 @@ async fn show(context: &Context, arguments: ConfigShow) -> anyhow::Result<()> {
     let from = token.as_ref().map(|_| format!("environment variable {TOKEN}"));
     rows.push(row("serve.token", token, from));
 
-    let found = FoundArize::find(&environment, option.or(environment.get(PROFILE_VARIABLE)))?;
-    for setting in found.shown() {
-        let name = format!("arize.{}", setting.name);
-        rows.push(match arguments.remote.space.as_ref().filter(|_| setting.name == "space") {
-            Some(space) => (name, Some(space.clone()), Some("--space".to_owned())),
-            None => (name, setting.value, setting.origin),
-        });
-    }
-    match found.endpoints() {
-        Ok((flight, api)) => {
-            let from = || Some(found.origin_of_hosts().unwrap_or("default").to_owned());
-            rows.push(row("arize.flight", Some(flight.to_string()), from()));
-            let api_from = if api.is_some() { from() } else { None };
-            rows.push(row("arize.api", api, api_from));
-        }
-        Err(error) => context.warn(&error.to_string()),
-    }
+    let access = remote::access(&arguments.remote, &environment);
     let mut failed = None;
-    if arguments.check {
-        let endpoint = found.endpoints().ok().and_then(|(_, api)| api);
-        let (said, error) = match found.has_key() {
-            false => ("not configured".to_owned(), None),
-            true => match call(&found, &arguments.remote).await {
-                Ok(said) => (said, None),
-                Err(error) => (format!("failed: {error:#}"), Some(error)),
-            },
-        };
-        rows.push(row("arize.call", Some(said), endpoint));
-        failed = error;
+    for (remote, vendor) in REMOTES.iter().zip(VENDORS) {
+        let found = vendor.find(&environment, access.profile.as_deref())?;
+        let named =
+            |setting: ShownSetting| (format!("{}.{}", remote.name, setting.name), setting.value, setting.origin);
+        rows.extend(found.shown().into_iter().map(|setting| {
+            let given = access.space.as_ref().filter(|_| setting.name == SPACE);
+            named(match given {
+                Some(space) => {
+                    ShownSetting { value: Some(space.clone()), origin: Some("--space".to_owned()), ..setting }
+                }
+                None => setting,
+            })
+        }));
+        let places = found.places();
+        // The last one is called by a check.
+        let called = places.as_ref().ok().and_then(|places| places.last()?.value.clone());
+        match places {
+            Ok(places) => rows.extend(places.into_iter().map(named)),
+            Err(error) => context.warn(&error.to_string()),
+        }
+        if arguments.check {
+            let (said, error) = match found.has_key() || (remote.name != arize::NAME && found.names_a_host()) {
+                false => ("not configured".to_owned(), None),
+                true => match call(remote, &environment, &access).await {
+                    Ok(said) => (said, None),
+                    Err(error) => (format!("failed: {error:#}"), Some((remote.name, error))),
+                },
+            };
+            rows.push(row(&format!("{}.call", remote.name), Some(said), called));
+            failed = failed.or(error);
+        }
     }
     write(context, arguments.output.as_deref(), &rows)?;
     match failed {
-        Some(error) => Err(error.context(format!("{} cannot be called", arize::NAME))),
+        Some((name, error)) => Err(error.context(format!("{name} cannot be called"))),
         None => Ok(()),
     }
 }
@@ -100,13 +107,24 @@ fn write(context: &Context, output: Option<&str>, rows: &[Row]) -> anyhow::Resul
 }
 
 /// Makes one cheap call; says what came of it.
-async fn call(found: &FoundArize, options: &RemoteOptions) -> anyhow::Result<String> {
-    let settings = found.settle()?;
-    let remote = Arize::new(&settings, options.space.as_deref(), options.timeout)?;
+async fn call(remote: &Remote, environment: &Environment, access: &Access) -> anyhow::Result<String> {
+    if remote.name == arize::NAME {
+        return call_arize(environment, access).await;
+    }
+    let source = remote.open(environment, access)?;
+    let began = Instant::now();
+    let projects = source.projects().await?.len();
+    Ok(format!("ok: {} in {:.3} s", counted(projects as u64, "project"), began.elapsed().as_secs_f64()))
+}
+
+/// The same of Arize, where a space may be named that the key does not see.
+async fn call_arize(environment: &Environment, access: &Access) -> anyhow::Result<String> {
+    let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
+    let remote = Arize::new(&settings, access.space.as_deref(), access.timeout)?;
     let began = Instant::now();
     let spaces = remote.list_spaces().await?;
     let seconds = began.elapsed().as_secs_f64();
-    if let Some(named) = options.space.as_ref().or(settings.space.as_ref())
+    if let Some(named) = access.space.as_ref().or(settings.space.as_ref())
         && !spaces.iter().any(|space| space.id == *named || space.name == *named)
     {
         let near = nearest(named, spaces.iter().map(|space| space.name.as_str()));
@@ -132,7 +150,7 @@ fn set(context: &Context, arguments: ConfigSet) -> anyhow::Result<()> {
     let what = if edited.changed { "is set" } else { "was so already" };
     print_change(context, &edited, &key, &profile, &arguments.key, what);
     // Where another place says something else, this one says it for nobody.
-    let counts = FoundArize::find(&environment, Some(&profile)).ok().filter(|_| key.is_of_arize());
+    let counts = key.vendor().and_then(|vendor| vendor.find(&environment, Some(&profile)).ok());
     let shown = counts.and_then(|found| found.shown().into_iter().find(|setting| setting.name == key.name()));
     if let Some(origin) = shown.and_then(|setting| setting.origin)
         && !origin.starts_with(&edited.file.display().to_string())
@@ -163,7 +181,7 @@ fn print_change(context: &Context, edited: &config::Edited, key: &Key, profile: 
     if edited.was_open {
         context.note(&format!("others than you could read {file}; now only you can"));
     }
-    let of_profile = if key.is_of_arize() { format!(", profile {profile}") } else { String::new() };
+    let of_profile = if key.vendor().is_some() { format!(", profile {profile}") } else { String::new() };
     context.report(&format!("{typed} {what}: {file}{of_profile}"));
 }
 

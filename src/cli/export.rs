@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arrow::array::{AsArray, RecordBatch};
+use chrono::Utc;
 use datafusion::common::Column;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
@@ -12,7 +13,9 @@ use indicatif::ProgressBar;
 
 use super::args::ExportOptions;
 use super::context::{Context, counted};
-use super::filters::{one_of, refused};
+use super::export_dir::ExportDir;
+use super::failure::Failure;
+use super::filters::{FilterOptions, one_of, refused};
 use super::list::starts_in;
 use super::place::Place;
 use super::query;
@@ -21,6 +24,8 @@ use spanql_engine::{EngineError, Params, Selected};
 use spanql_filter::{Names, all_of};
 use spanql_model::columns::{METADATA_PREFIX, PROJECT, SESSION_ID, TRACE_ID};
 use spanql_output::{Columns, Format, Options, ResultWriter, Shape, escape_controls, escape_terminal};
+use spanql_sources::arize;
+use spanql_store::home_path;
 
 /// What the spans that are meant are called.
 const EXPORTED: &str = "exported";
@@ -41,13 +46,46 @@ pub(super) async fn traces(context: &Context, options: ExportOptions) -> anyhow:
 }
 
 async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow::Result<()> {
-    let ExportOptions { limit, output, csv_safe, require_complete, from, mut filters, window, all: _ } = options;
+    let ExportOptions {
+        mut limit,
+        all,
+        output,
+        output_dir,
+        stdout: _,
+        csv_safe,
+        require_complete,
+        from,
+        mut filters,
+        window,
+    } = options;
+    if all && limit.is_some() {
+        if from.from.is_none() {
+            let why = "--all writes all there is, and --limit does not: leave out one of them";
+            return Err(Failure::Usage(why.into()).into());
+        }
+        context.note("--all is given: --limit is ignored");
+        limit = None;
+    }
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-    let target = context.target(Some(output.as_deref().unwrap_or("json")))?;
+    let mut target = context.target(Some(output.as_deref().unwrap_or("json")))?;
+    if let (Some(_), Some(path)) = (&output_dir, &target.path) {
+        let why = format!(
+            "--output-dir chooses the file's name, and -o {} names one: leave out one of them, or give -o a format",
+            path.display()
+        );
+        return Err(Failure::Usage(why).into());
+    }
     let window = starts_in(&window)?;
-    let place = Place::open(context, &from).await?;
+    let place = match all {
+        true => Place::open_in_bulk(context, &from).await?,
+        false => Place::open(context, &from).await?,
+    };
+    // Arize's own bulk export has rows.
+    let bulk = all && from.from.as_ref().is_some_and(|table| table.split('.').next() == Some(arize::NAME));
+    let nested = target.format == Format::Json && !bulk;
     let (schema, rest) = place.columns(&mut filters).await?;
     let names = Names::new(&schema, &rest, filters.unknown());
+    let folder = output_dir.map(|dir| ExportDir::new(&home_path(&dir), &content(thing, &filters), Utc::now()));
     let sessions = match thing {
         Thing::Trace => std::mem::take(&mut filters.session_id),
         Thing::Span => vec![],
@@ -77,6 +115,7 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
             format!("SELECT * FROM {EXPORTED} ORDER BY start_time DESC NULLS LAST, trace_id, span_id, project{limit}")
         }
     };
+    let mut made = None;
     let mut missing = None;
     for statement in place.engine.prepare(&sql, &Params::new()).await? {
         for note in statement.notes() {
@@ -85,15 +124,28 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         let bar = context.progress("{spinner} {msg} {elapsed}")?;
         bar.set_message(if place.is_live() { "asking the remote" } else { "reading" });
         bar.enable_steady_tick(Duration::from_millis(100));
+        let rows = statement.execute().await?;
+        if let Some(folder) = &folder {
+            let directory = folder.make()?;
+            target = Target::of_file(&directory.join(format!("spans.{}", target.format)), target.format);
+            made = Some(directory);
+        }
         let options = Options { csv_safe, ..context.options(&target) };
-        let written = write(statement.execute().await?, thing, &target, options, &bar).await;
+        let written = write(rows, thing, &target, nested, options, &bar).await;
         bar.finish_and_clear();
-        let written = written?;
+        let written = written.inspect_err(|_| {
+            // Unless somebody else put something into it.
+            made.iter().for_each(|made| drop(std::fs::remove_dir(made)));
+        })?;
         missing = missing.or(query::say_remarks(context, &statement));
         if written.spans == 0 {
             context.note("no spans match");
         } else if target.is_file() {
-            context.report(&format!("wrote {}", written.said(thing)));
+            let place = match (&made, &target.path) {
+                (Some(_), Some(path)) => format!(" to {}", path.display()),
+                _ => String::new(),
+            };
+            context.report(&format!("wrote {}{place}", written.said(thing)));
         }
         let count = match thing {
             Thing::Span => written.spans,
@@ -105,6 +157,17 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         }
     }
     place.check_complete(context, missing, require_complete).await
+}
+
+/// What a directory that takes an export is named by, as `ax` has it: which thing, and which of them.
+fn content(thing: Thing, filters: &FilterOptions) -> (&'static str, String) {
+    let ids = [("trace", &filters.trace_id), ("span", &filters.span_id), ("session", &filters.session_id)];
+    match (thing, ids.into_iter().find(|(_, ids)| !ids.is_empty())) {
+        (Thing::Trace, _) => ("traces", "filtered".to_owned()),
+        (Thing::Span, Some((of, ids))) => (of, ids.join("_")),
+        (Thing::Span, None) if filters.is_empty() => ("spans", "all".to_owned()),
+        (Thing::Span, None) => ("spans", "filtered".to_owned()),
+    }
 }
 
 /// How much was written.
@@ -144,12 +207,18 @@ async fn write(
     mut rows: SendableRecordBatchStream,
     thing: Thing,
     target: &Target,
+    nested: bool,
     options: Options,
     bar: &ProgressBar,
 ) -> anyhow::Result<Exported> {
     let mut exported = Exported::default();
     let mut sink = target.open()?;
-    write_to(&mut sink, &mut rows, target.format, options, |batch| {
+    let out = if nested {
+        Out::Nested(Nested::new(&mut sink))
+    } else {
+        Out::Flat(Box::new(ResultWriter::new(&mut sink, target.format, rows.schema(), options)?))
+    };
+    write_to(out, &mut rows, |batch| {
         exported.add(batch);
         bar.set_message(exported.said(thing));
     })
@@ -159,17 +228,10 @@ async fn write(
 }
 
 async fn write_to(
-    sink: &mut Sink,
+    mut out: Out<'_>,
     rows: &mut SendableRecordBatchStream,
-    format: Format,
-    options: Options,
     mut written: impl FnMut(&RecordBatch),
 ) -> anyhow::Result<()> {
-    let mut out = if format == Format::Json {
-        Out::Nested(Nested::new(sink))
-    } else {
-        Out::Flat(Box::new(ResultWriter::new(sink, format, rows.schema(), options)?))
-    };
     while let Some(batch) = rows.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
         match &mut out {
             Out::Nested(nested) => nested.write(&batch)?,

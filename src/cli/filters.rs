@@ -114,21 +114,29 @@ impl FilterOptions {
         self.read(&Names::new(&schema, &rest, Unknown::Silent))
     }
 
-    /// The same for the spans of a remote that announces these columns.
-    pub(super) fn read_for(&self, remote_schema: &BTreeMap<String, DataType>) -> Result<Option<Filter>, FilterError> {
-        let (schema, rest) = (self.schema_for(remote_schema)?, BTreeMap::new());
+    /// The same for the spans of a remote that announces these columns, `all` of them or not.
+    pub(super) fn read_for(
+        &self,
+        remote_schema: &BTreeMap<String, DataType>,
+        all: bool,
+    ) -> Result<Option<Filter>, FilterError> {
+        let (schema, rest) = (self.schema_for(remote_schema, all)?, BTreeMap::new());
         self.read(&Names::new(&schema, &rest, self.unknown()).without_held())
     }
 
-    /// The columns that the conditions may name of the spans of a remote that announces these.
-    pub(super) fn schema_for(&self, remote_schema: &BTreeMap<String, DataType>) -> Result<Schema, FilterError> {
+    /// The columns that the conditions may name of the spans of a remote that announces these, `all` of them or not.
+    pub(super) fn schema_for(
+        &self,
+        remote_schema: &BTreeMap<String, DataType>,
+        all: bool,
+    ) -> Result<Schema, FilterError> {
         let schema = remote_table_schema(remote_schema);
         let Some(filter) = self.read_unchecked()? else { return Ok(schema) };
         let text = |name: &str| schema.field_with_name(name).is_ok_and(|field| field.data_type() == &DataType::Utf8);
-        // Nobody can know the keys that share a column, nor those in JSON text; and who says nothing of its columns says
-        // nothing against these.
+        // Nobody can know the keys that share a column, nor those in JSON text; and who does not say all of its columns
+        // says nothing against these.
         let known = |name: &String| {
-            remote_schema.is_empty()
+            !all || remote_schema.is_empty()
                 || holders(name).any(|(holder, _)| remote_schema.contains_key(holder) && text(holder))
                 || name.starts_with("attributes.") && remote_schema.contains_key(columns::REST)
         };
@@ -224,7 +232,7 @@ mod tests {
             ("tree.depth = 1", Some("unknown column tree.depth")),
             ("nmae = 'x'", Some("did you mean name?")),
         ] {
-            let read = options(filter).read_for(&known);
+            let read = options(filter).read_for(&known, true);
             match refused {
                 None => assert!(read.is_ok(), "{filter}: {read:?}"),
                 Some(said) => {
@@ -234,10 +242,13 @@ mod tests {
             }
         }
         let bold = FilterOptions { allow_unknown: true, ..options("attributes.foo.baz = 1") };
-        let notes = bold.read_for(&known).unwrap().unwrap().notes;
+        let notes = bold.read_for(&known, true).unwrap().unwrap().notes;
         assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(options("attributes.foo.baz = 1").read_for(&remote_schema(&[])).is_ok(), "nothing is announced");
-        assert!(options("metadata.a = 1").read_for(&remote_schema(&["name"])).is_err(), "there is no metadata");
-        assert!(options("attributes.a = 1").read_for(&remote_schema(&["attributes.rest"])).is_ok());
+        assert!(options("attributes.foo.baz = 1").read_for(&remote_schema(&[]), true).is_ok(), "nothing is announced");
+        // Of one that does not say all of its columns.
+        assert!(options("attributes.foo.baz = 1").read_for(&known, false).is_ok());
+        assert!(options("nmae = 'x'").read_for(&known, false).is_err());
+        assert!(options("metadata.a = 1").read_for(&remote_schema(&["name"]), true).is_err(), "there is no metadata");
+        assert!(options("attributes.a = 1").read_for(&remote_schema(&["attributes.rest"]), true).is_ok());
     }
 }

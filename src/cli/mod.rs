@@ -9,6 +9,7 @@ mod demo;
 mod dispatch;
 mod exit;
 mod export;
+mod export_dir;
 mod failure;
 mod filter;
 mod filters;

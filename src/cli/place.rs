@@ -12,6 +12,7 @@ use super::filters::{FilterOptions, refused};
 use super::{ids, incomplete, query, remote};
 use spanql_engine::{Engine, Selected};
 use spanql_output::escape_terminal;
+use spanql_sources::arize::Transport;
 use spanql_store::Snapshot;
 
 /// The table of spans of the store.
@@ -22,21 +23,38 @@ pub(super) struct Place {
     pub(super) engine: Engine,
     snapshot: Snapshot,
     live: Option<String>,
+    /// Whether the remote says all columns of its spans.
+    announces_columns: bool,
 }
 
 impl Place {
     /// Opens the store, and makes remotes tables if one is named.
     pub(super) async fn open(context: &Context, from: &FromOptions) -> anyhow::Result<Self> {
+        Self::open_over(context, from, Transport::Either).await
+    }
+
+    /// The same, where all that a remote has is wanted.
+    pub(super) async fn open_in_bulk(context: &Context, from: &FromOptions) -> anyhow::Result<Self> {
+        Self::open_over(context, from, Transport::Flight).await
+    }
+
+    async fn open_over(context: &Context, from: &FromOptions, transport: Transport) -> anyhow::Result<Self> {
         if from.from.is_some() && context.project.is_some() {
             let why = "--project is about the store, and --from names the project of a remote: leave out one of them";
             return Err(Failure::Usage(why.into()).into());
         }
         let (engine, snapshot) = query::engine(context, false).await?;
-        match &from.from {
-            Some(_) => engine.register_source(remote::live(&from.remote)),
-            None => context.note_state(&snapshot),
-        }
-        Ok(Self { engine, snapshot, live: from.from.clone() })
+        let announces_columns = match &from.from {
+            Some(table) => {
+                let announcing = remote::register_over(&engine, &from.remote, transport);
+                table.split_once('.').is_some_and(|(source, _)| announcing.contains(&source))
+            }
+            None => {
+                context.note_state(&snapshot);
+                false
+            }
+        };
+        Ok(Self { engine, snapshot, live: from.from.clone(), announces_columns })
     }
 
     /// The name of the table.
@@ -66,7 +84,7 @@ impl Place {
         }
         let remote_schema =
             schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-        Ok((Arc::new(filters.schema_for(&remote_schema).map_err(refused)?), rest))
+        Ok((Arc::new(filters.schema_for(&remote_schema, self.announces_columns).map_err(refused)?), rest))
     }
 
     /// Gives what is meant a name for SQL, and says what there is to know of names.

@@ -13,7 +13,12 @@ use super::remote;
 use crate::pull::{
     CountPrecision, PullCount, PullError, PullOptions, Puller, canonical_columns, count, now, remote_columns, resolve,
 };
+use spanql_model::names::is_open_name;
+use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
+use spanql_sources::arize::{self, Transport};
+use spanql_sources::config::Environment;
+use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
@@ -23,12 +28,22 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         return Err(Failure::Usage(help.into()).into());
     }
     // What makes no sense is refused before anything is asked.
+    check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range().window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
-    let source = remote::arize(&arguments.remote)?;
-    let (key, note) = resolve(&source, &arguments.remote_project, arguments.as_project).await?;
+    let environment = Environment::of_process();
+    let access = Access {
+        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
+        trace_rows: !arguments.no_trace_row,
+        ..remote::access(&arguments.remote, &environment)
+    };
+    let source = arguments.source.open(&environment, &access)?;
+    if arguments.sample_rate.is_some_and(|rate| rate < 1.0) && !source.can_sample() {
+        return Err(refusal(PullError::NoSample(source.name())).into());
+    }
+    let (key, note) = resolve(source.as_ref(), &arguments.remote_project, arguments.as_project).await?;
     if let Some(note) = note {
         context.note(&escape_terminal(&note));
     }
@@ -40,18 +55,30 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {
-        let remote_schema = remote_columns(&source, &options.key.project).await?;
-        if let Some(filter) = arguments.filters.read_for(&remote_schema).map_err(refused)? {
+        let remote_schema = remote_columns(source.as_ref(), &options.key.project).await?;
+        let all = source.announces_columns();
+        if let Some(filter) = arguments.filters.read_for(&remote_schema, all).map_err(refused)? {
             for note in &filter.notes {
                 context.note(&escape_terminal(note));
+            }
+            let unseen = |name: &String| !all && is_open_name(name) && !remote_schema.contains_key(name);
+            for name in filter.columns().iter().filter(|name| unseen(name)) {
+                let name = as_typed(name);
+                let note =
+                    format!("no span of {} that was looked at has {name}; it is asked for all the same", source.name());
+                context.note(&escape_terminal(&note));
             }
             options = options.only(filter.expr, remote_schema, arguments.filters.unknown()).map_err(refusal)?;
         }
     }
     if arguments.count {
-        return say_count(context, count(&source, &options, window).await?);
+        let counted = count(source.as_ref(), &options, window).await?;
+        let name = source.name();
+        let unable = || Failure::Usage(format!("--count: {name} does not say how many spans there are"));
+        let counted = counted.ok_or_else(unable)?;
+        return say_count(context, counted);
     }
-    let puller = Puller { store, source: Arc::new(source), options };
+    let puller = Puller { store, source, options };
     let pulling = Pulling::new(context, &puller);
     if arguments.follow {
         return Err(pulling.follow().await);
@@ -69,11 +96,28 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     }
 }
 
+/// Refuses options that mean nothing to the source.
+fn check_source(arguments: &PullArguments) -> Result<(), Failure> {
+    let PullArguments { source, rest, no_trace_row, remote, .. } = arguments;
+    let of_one = [
+        ("--rest", *rest, arize::NAME),
+        ("--space", remote.space.is_some(), arize::NAME),
+        ("--no-trace-row", *no_trace_row, opik::NAME),
+    ];
+    match of_one.iter().find(|(_, given, of)| *given && source.name != *of) {
+        Some((option, _, of)) => {
+            Err(Failure::Usage(format!("{option} is about {of}: it means nothing to {}", source.name)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What makes no sense, in words of the command line.
 pub(super) fn refusal(error: PullError) -> Failure {
     Failure::Usage(match error {
         PullError::UnknownColumn { .. } => format!("--columns: {error}"),
         PullError::NoColumn => "--columns names no column".to_owned(),
+        PullError::NoSample(_) => format!("--sample-rate: {error}"),
         error => error.to_string(),
     })
 }

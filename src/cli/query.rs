@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context, false).await?;
-    engine.register_source(remote::live(&arguments.remote));
+    remote::register(&engine, &arguments.remote);
     let mut prepared = Vec::new();
     for (name, sql) in &statements {
         let ready = engine.prepare(sql, &params).await;

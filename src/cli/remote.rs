@@ -5,40 +5,52 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use futures::future::join_all;
 
-use super::args::{Remote, RemoteListing, RemoteOptions};
+use super::args::{RemoteListing, RemoteOptions};
 use super::context::Context;
-use spanql_sources::arize::{self, Arize};
-use spanql_sources::config::{ArizeSettings, Environment, PROFILE_VARIABLE};
-use spanql_sources::{ExportRequest, Project, SourceError, SpanSource, SpanStream};
+use super::failure::Failure;
+use spanql_engine::Engine;
+use spanql_output::escape_terminal;
+use spanql_sources::arize::{self, Arize, Transport};
+use spanql_sources::config::{ArizeSettings, Environment, PROFILE_VARIABLE, VENDORS};
+use spanql_sources::{Access, ExportRequest, Project, REMOTES, Remote, SourceError, SpanSource, SpanStream};
 
-/// Arize by the settings of the user.
-pub(super) fn arize(options: &RemoteOptions) -> anyhow::Result<Arize> {
-    let environment = Environment::of_process();
+/// How remotes are reached by the options and the variables of the user.
+pub(super) fn access(options: &RemoteOptions, environment: &Environment) -> Access {
     let profile = options.profile.as_deref().or(environment.get(PROFILE_VARIABLE));
-    let settings = ArizeSettings::find(&environment, profile)?;
-    Ok(Arize::new(&settings, options.space.as_deref(), options.timeout)?)
+    Access {
+        profile: profile.map(str::to_owned),
+        space: options.space.clone(),
+        timeout: options.timeout,
+        ..Access::default()
+    }
 }
 
-/// Arize as tables of SQL; what is missing to reach it is said when a statement names one.
-pub(super) fn live(options: &RemoteOptions) -> Arc<dyn SpanSource> {
-    match arize(options) {
-        Ok(arize) => Arc::new(arize),
-        Err(error) => Arc::new(Unset { name: arize::NAME, reason: format!("{error:#}") }),
+/// Makes all remotes tables of SQL; what is missing to reach one is said when a statement names it.
+pub(super) fn register(engine: &Engine, options: &RemoteOptions) {
+    register_over(engine, options, Transport::Either);
+}
+
+/// The same, with spans of Arize this way; gives the words of those that say all columns of their spans.
+pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) -> Vec<&'static str> {
+    let environment = Environment::of_process();
+    let access = Access { transport, ..access(options, &environment) };
+    let mut announcing = Vec::new();
+    for remote in &REMOTES {
+        let source = remote.open(&environment, &access);
+        let source = source.unwrap_or_else(|error| Arc::new(Unset { name: remote.name, error }));
+        announcing.extend(source.announces_columns().then_some(remote.name));
+        engine.register_source(source);
     }
+    announcing
 }
 
 /// A remote that cannot be called, because its settings are missing or wrong.
 #[derive(Debug)]
 struct Unset {
     name: &'static str,
-    reason: String,
-}
-
-impl Unset {
-    fn error<T>(&self) -> Result<T, SourceError> {
-        Err(SourceError::Setting(self.reason.clone()))
-    }
+    error: SourceError,
 }
 
 #[async_trait]
@@ -47,20 +59,24 @@ impl SpanSource for Unset {
         self.name
     }
 
+    fn endpoint(&self) -> &str {
+        self.name
+    }
+
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {
-        self.error()
+        Err(self.error.clone())
     }
 
     async fn schema(&self, _: &str) -> Result<SchemaRef, SourceError> {
-        self.error()
+        Err(self.error.clone())
     }
 
     async fn count(&self, _: &ExportRequest) -> Result<Option<u64>, SourceError> {
-        self.error()
+        Err(self.error.clone())
     }
 
     async fn open(&self, _: &ExportRequest) -> Result<SpanStream, SourceError> {
-        self.error()
+        Err(self.error.clone())
     }
 
     fn describe(&self, _: &ExportRequest) -> Vec<(&'static str, String)> {
@@ -68,27 +84,68 @@ impl SpanSource for Unset {
     }
 }
 
+/// The remotes that something is set for: a key, or where they are.
+fn set_up(environment: &Environment, access: &Access) -> anyhow::Result<Vec<&'static Remote>> {
+    let mut remotes = Vec::new();
+    for (remote, vendor) in REMOTES.iter().zip(VENDORS) {
+        let found = vendor.find(environment, access.profile.as_deref())?;
+        if found.has_key() || found.names_a_host() {
+            remotes.push(remote);
+        }
+    }
+    Ok(remotes)
+}
+
 /// `spanql projects`.
 pub(super) async fn projects(context: &Context, arguments: RemoteListing) -> anyhow::Result<()> {
-    let Remote::Arize = arguments.source.unwrap_or(Remote::Arize);
-    let projects = arize(&arguments.remote)?.list_projects().await?;
-    if projects.is_empty() {
-        context.note("there are no projects that the key can see");
+    let environment = Environment::of_process();
+    let access = access(&arguments.remote, &environment);
+    let remotes = match arguments.source {
+        Some(remote) => vec![remote],
+        None => set_up(&environment, &access)?,
+    };
+    // Where nothing is set up, the first one says what is needed.
+    let remotes = if remotes.is_empty() { REMOTES.iter().take(1).collect() } else { remotes };
+    let asked = join_all(remotes.iter().map(async |remote| remote.open(&environment, &access)?.projects().await)).await;
+    let (mut rows, mut failed) = (Vec::new(), None);
+    for (remote, projects) in remotes.iter().zip(asked) {
+        match projects {
+            Ok(projects) if projects.is_empty() => {
+                let of = if remotes.len() > 1 { format!(" in {}", remote.name) } else { String::new() };
+                context.note(&format!("there are no projects{of} that the key can see"));
+            }
+            Ok(projects) => rows.extend(projects.into_iter().map(|project| (remote.name, project))),
+            // What others say is shown all the same.
+            Err(error) if remotes.len() > 1 => {
+                context.warn(&escape_terminal(&format!("{}: {error}", remote.name)));
+                failed.get_or_insert((remote.name, error));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let columns = [
-        ("source", projects.iter().map(|_| Some(arize::NAME.to_owned())).collect()),
-        ("name", projects.iter().map(|project| Some(project.name.clone())).collect()),
-        ("id", projects.iter().map(|project| Some(project.id.clone())).collect()),
-        ("space", projects.iter().map(|project| project.space.clone()).collect()),
-        ("created_at", projects.iter().map(|project| project.created.clone()).collect()),
+        ("source", rows.iter().map(|(source, _)| Some((*source).to_owned())).collect()),
+        ("name", rows.iter().map(|(_, project)| Some(project.name.clone())).collect()),
+        ("id", rows.iter().map(|(_, project)| Some(project.id.clone())).collect()),
+        ("space", rows.iter().map(|(_, project)| project.space.clone()).collect()),
+        ("created_at", rows.iter().map(|(_, project)| project.created.clone()).collect()),
     ];
-    write(context, &arguments, columns)
+    write(context, &arguments, columns)?;
+    match failed {
+        None => Ok(()),
+        Some((name, error)) => Err(anyhow::Error::new(error).context(format!("{name} cannot be listed"))),
+    }
 }
 
 /// `spanql spaces`.
 pub(super) async fn spaces(context: &Context, arguments: RemoteListing) -> anyhow::Result<()> {
-    let Remote::Arize = arguments.source.unwrap_or(Remote::Arize);
-    let spaces = arize(&arguments.remote)?.list_spaces().await?;
+    if let Some(other) = arguments.source.filter(|remote| remote.name != arize::NAME) {
+        return Err(Failure::Usage(format!("{} has no spaces: they are of {}", other.name, arize::NAME)).into());
+    }
+    let environment = Environment::of_process();
+    let Access { profile, space, timeout, .. } = access(&arguments.remote, &environment);
+    let settings = ArizeSettings::find(&environment, profile.as_deref())?;
+    let spaces = Arize::new(&settings, space.as_deref(), timeout)?.list_spaces().await?;
     if spaces.is_empty() {
         context.note("there are no spaces that the key can see");
     }

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::R
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context, arguments.allow_write).await?;
-    engine.register_source(remote::live(&arguments.remote));
+    remote::register(&engine, &arguments.remote);
     let prepared = engine.prepare(&saved.sql, &params).await.with_context(|| saved.place())?;
     if prepared.is_empty() {
         return Err(Failure::Usage(format!("{}: there is no statement in it", saved.place())).into());

@@ -14,7 +14,7 @@ use datafusion::execution::SessionState;
 use tokio::runtime::Handle;
 
 use super::error::EngineError;
-use super::remote::RemoteTable;
+use super::remote::{RemoteSchema, RemoteTable};
 use spanql_model::columns;
 
 /// The catalog that holds everything.
@@ -186,6 +186,15 @@ impl Catalog<'_> {
                 tables.into_iter().map(|table| if schema == SCHEMA { table } else { format!("{schema}.{table}") }),
             );
         }
+        names.sort();
+        names
+    }
+
+    /// The schemas whose tables are projects of a remote, sorted.
+    pub(crate) fn remotes(&self) -> Vec<String> {
+        let Some(catalog) = self.state.catalog_list().catalog(CATALOG) else { return vec![] };
+        let mut names = catalog.schema_names();
+        names.retain(|name| catalog.schema(name).is_some_and(|schema| schema.is::<RemoteSchema>()));
         names.sort();
         names
     }

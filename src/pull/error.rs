@@ -25,6 +25,9 @@ pub enum PullError {
     /// A condition cannot be checked on single spans.
     #[error("filter: {0}")]
     Condition(String),
+    /// A share of the traces was asked for that the remote cannot give.
+    #[error("{0} cannot be asked for a share of the traces")]
+    NoSample(&'static str),
     /// The remote could not give a slice.
     #[error("{0}")]
     Source(#[from] SourceError),

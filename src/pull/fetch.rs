@@ -33,6 +33,8 @@ struct Run {
     begun: Arc<AtomicBool>,
     /// The ledger knows of the pull, so whatever stops it, killing included, it shows as one that has not ended.
     recorded: Arc<OnceCell<()>>,
+    /// Slices without spans that are recorded with the first that has some, or not at all.
+    empty: Vec<Slice>,
     /// Something failed: no more slices are begun.
     stopped: Arc<AtomicBool>,
     /// The slices changed, or whether more are wanted.
@@ -108,6 +110,7 @@ fn add_columns(asked: &mut Vec<String>, others: Vec<String>) {
 ///
 /// # Errors
 /// The first error that did not pass by trying again. Slices that had been fetched then have landed.
+/// [`PullError::NoSample`] before anything is asked when the remote cannot give the share of the traces that is wanted.
 pub async fn pull(
     store: &Arc<Store>,
     source: &Arc<dyn SpanSource>,
@@ -115,6 +118,7 @@ pub async fn pull(
     todo: Pull,
     progress: &Arc<PullProgress>,
 ) -> Result<PullSummary, PullError> {
+    options.check(source.as_ref())?;
     Run::new(store, source, options, todo, progress).run().await
 }
 
@@ -144,6 +148,7 @@ impl Run {
             places: Arc::new(Semaphore::new(jobs)),
             begun: Arc::default(),
             recorded: Arc::default(),
+            empty: Vec::new(),
             stopped: Arc::default(),
             changed: Arc::default(),
         }
@@ -241,13 +246,8 @@ impl Run {
         request.limit = self.options.limit.filter(|_| filter.is_none());
         let attempt = || async {
             let mut stream = self.source.open(&request).await?;
-            if stream.announced() != Some(0) {
-                self.begun.store(true, Ordering::Relaxed);
-                // Whether a limit makes a sample of it is known only at the end.
-                if self.options.limit.is_none() {
-                    let record = || async { self.store.record_pull(&self.pull).await.map(drop) };
-                    self.recorded.get_or_try_init(record).await?;
-                }
+            if stream.announced().is_some_and(|announced| announced > 0) {
+                self.begin().await?;
             }
             self.announce(stream.announced());
             if self.slices().cut(window, stream.announced()) {
@@ -260,9 +260,21 @@ impl Run {
             // Of a sample, the part of the last batch that was not wanted does not count.
             let limited = self.options.limit.is_some_and(|limit| read.import.rows() >= limit);
             let rows = if limited { read.import.rows() + read.unmatched } else { received.rows() };
+            self.slices().came(window, rows);
             Ok(Some((Slice::new(window, stream.announced(), rows), read, received.unfit())))
         };
         retrying(MAX_ATTEMPTS_BATCH, attempt, PullError::source_error).await
+    }
+
+    /// Notes that the remote has something to give.
+    async fn begin(&self) -> Result<(), StoreError> {
+        self.begun.store(true, Ordering::Relaxed);
+        // Whether a limit makes a sample of it is known only at the end.
+        if self.options.limit.is_none() {
+            let record = || async { self.store.record_pull(&self.pull).await.map(drop) };
+            self.recorded.get_or_try_init(record).await?;
+        }
+        Ok(())
     }
 
     /// The first number that is announced is that of everything, when the pull is one window.
@@ -281,6 +293,9 @@ impl Run {
             counted.came(stream.received());
             let came = self.renamed(batch?)?;
             let rows = came.num_rows();
+            if rows > 0 {
+                self.begin().await?;
+            }
             let mut batch = self.matching(came).await?;
             unmatched += (rows - batch.num_rows()) as u64;
             if let Some(left) = &mut left {
@@ -355,11 +370,15 @@ impl Run {
         if let Some((rows, reason)) = unfit {
             summary.unfit.get_or_insert((0, reason)).0 += rows;
         }
-        let nothing_at_all = slice.received == 0 && self.pull.finished.is_some() && self.progress.landed() == 0;
-        if nothing_at_all && !slice.is_short() && !self.options.record_empty {
+        let nothing_yet = slice.received == 0 && self.progress.landed() == 0;
+        if nothing_yet && !slice.is_short() && !self.options.record_empty {
+            self.empty.push(slice);
             return Ok(());
         }
-        let committed = self.store.commit_pulled(import, &self.pull, vec![slice], &Progress::default()).await?;
+        let mut slices = std::mem::take(&mut self.empty);
+        slices.push(slice);
+        let landed = slices.len() as u64;
+        let committed = self.store.commit_pulled(import, &self.pull, slices, &Progress::default()).await?;
         let counts = committed.counts;
         summary.stored += counts.new + counts.updated + counts.same;
         summary.new += counts.new;
@@ -367,7 +386,7 @@ impl Run {
         summary.version = committed.version;
         summary.not_joined = committed.not_joined.or(summary.not_joined.take());
         summary.not_synced = committed.not_synced.or(summary.not_synced.take());
-        self.progress.landed.fetch_add(1, Ordering::Relaxed);
+        self.progress.landed.fetch_add(landed, Ordering::Relaxed);
         Ok(())
     }
 }

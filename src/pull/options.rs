@@ -12,7 +12,7 @@ use spanql_filter::{Unknown, conjuncts};
 use spanql_model::columns;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::nearest;
-use spanql_sources::{ExportRequest, Window};
+use spanql_sources::{ExportRequest, SpanSource, Window};
 use spanql_store::{Projection, PullKey};
 
 /// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
@@ -79,6 +79,12 @@ impl PullOptions {
         self.filter = Some(Arc::new(filter));
         self.remote_schema = Arc::new(remote_schema);
         Ok(self)
+    }
+
+    /// Refuses what the remote cannot give.
+    pub(super) fn check(&self, source: &dyn SpanSource) -> Result<(), PullError> {
+        let sample = self.projection.sample_rate.is_some_and(|rate| rate < 1.0);
+        if sample && !source.can_sample() { Err(PullError::NoSample(source.name())) } else { Ok(()) }
     }
 
     /// The request for what is wanted of a window, without the limit.

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::DataType;
 
-use super::PullOptions;
+use super::{PullError, PullOptions};
 use spanql_model::ingest::span_schema;
-use spanql_sources::arize::{Arize, NAME};
-use spanql_sources::{MAX_ATTEMPTS_INTERACTIVE, SourceError, SpanSource, Window, retrying};
+use spanql_sources::{ExportRequest, MAX_ATTEMPTS_INTERACTIVE, SourceError, SpanSource, Window, retrying};
 use spanql_store::PullKey;
-
-/// What names the filter among the words that are sent for a request.
-const FILTER: &str = "filterExpression";
 
 /// How many spans a remote counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +35,17 @@ pub enum CountPrecision {
 /// `into` is the project's name in the store, by default that of the remote.
 ///
 /// # Errors
-/// What the remote says, see [`Arize::resolve`].
+/// What the remote says, see [`SpanSource::resolve`].
 pub async fn resolve(
-    source: &Arize,
+    source: &dyn SpanSource,
     project: &str,
     into: Option<String>,
 ) -> Result<(PullKey, Option<String>), SourceError> {
     let found = source.resolve(project).await?;
     let key = PullKey {
-        source: NAME.to_owned(),
+        source: source.name().to_owned(),
         remote: source.endpoint().to_owned(),
-        space: Some(found.space),
+        space: found.space,
         into: into.unwrap_or_else(|| found.project.clone()),
         project: found.project,
     };
@@ -65,22 +61,26 @@ pub async fn remote_columns(source: &dyn SpanSource, project: &str) -> Result<BT
     Ok(span_schema(&schema))
 }
 
-/// How many spans of a window there are to pull, without a limit; none is transferred.
+/// How many spans of a window there are to pull, without a limit; none is transferred. `None` when the remote does not
+/// say how many there are.
 ///
 /// # Errors
-/// What the remote says, or [`SourceError::Protocol`] when it does not say how many there are.
-pub async fn count(source: &dyn SpanSource, options: &PullOptions, window: Window) -> Result<PullCount, SourceError> {
+/// What the remote says; [`PullError::NoSample`] when it cannot give the share of the traces that is wanted.
+pub async fn count(
+    source: &dyn SpanSource,
+    options: &PullOptions,
+    window: Window,
+) -> Result<Option<PullCount>, PullError> {
+    options.check(source)?;
     let request = options.request(window);
-    let spans = source.count(&request).await?.ok_or_else(|| SourceError::Protocol {
-        endpoint: options.key.remote.clone(),
-        reason: "it does not say how many spans there are".to_owned(),
-    })?;
+    let Some(spans) = source.count(&request).await? else { return Ok(None) };
+    let unfiltered = ExportRequest { filters: Vec::new(), ..request.clone() };
     let precision = if request.filters.is_empty() {
         CountPrecision::Exact
-    } else if source.describe(&request).iter().any(|(name, _)| *name == FILTER) {
+    } else if source.describe(&request) != source.describe(&unfiltered) {
         CountPrecision::AtMost
     } else {
         CountPrecision::Unfiltered
     };
-    Ok(PullCount { spans, precision })
+    Ok(Some(PullCount { spans, precision }))
 }

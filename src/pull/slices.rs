@@ -5,6 +5,8 @@ use spanql_model::window::Window;
 const SECOND: i64 = 1_000_000_000;
 /// Where the remote does not say how many spans there are, no slice is longer.
 const LONGEST_UNKNOWN: i64 = 24 * 3600 * SECOND;
+/// How many times as long as the last one such a slice is at most: spans are not spread evenly.
+const GROWTH: i64 = 4;
 /// Parts that a slice is cut into at once: each costs a request to find out how many spans it has.
 const MOST_PARTS: u64 = 64;
 
@@ -27,6 +29,8 @@ pub(super) struct Slices {
     cut: Vec<(Window, u64, u64)>,
     /// Whether parts were announced to have more than the whole: then numbers say nothing about windows.
     distrusted: bool,
+    /// Where the remote does not say how many spans there are, how long slices are: by how many came before.
+    unannounced: Option<i64>,
 }
 
 /// What there is to do.
@@ -43,7 +47,7 @@ pub(super) enum Next {
 impl Slices {
     pub(super) fn new(mut windows: Vec<Window>, rows: u64) -> Self {
         windows.reverse();
-        Self { waiting: windows, asked: 0, rows: rows.max(1), cut: Vec::new(), distrusted: false }
+        Self { waiting: windows, asked: 0, rows: rows.max(1), cut: Vec::new(), distrusted: false, unannounced: None }
     }
 
     /// The next slice to ask for; [`done`](Self::done) says that it needs no more care.
@@ -51,7 +55,9 @@ impl Slices {
         match self.waiting.pop() {
             Some(window) => {
                 self.asked += 1;
-                Next::Slice(window)
+                let (first, rest) = self.unannounced.map_or((window, None), |length| parted(window, length));
+                self.waiting.extend(rest);
+                Next::Slice(first)
             }
             None if self.asked > 0 => Next::Wait,
             None => Next::None,
@@ -69,7 +75,13 @@ impl Slices {
             Some(announced) if announced > self.rows.saturating_mul(TOLERATED) => announced.div_ceil(self.rows),
             Some(_) => 1,
             None if self.rows == u64::MAX => 1,
-            None => slice.length().div_ceil(LONGEST_UNKNOWN.unsigned_abs()),
+            None => {
+                let length = *self.unannounced.get_or_insert(LONGEST_UNKNOWN);
+                let cut = parted(slice, length).1.is_some();
+                // Its parts are cut off one by one, as long as they should be by then.
+                self.waiting.extend(cut.then_some(slice));
+                return cut;
+            }
         };
         let cuts = cuts(slice, parts.min(MOST_PARTS));
         let cut = cuts.len() > 1;
@@ -82,6 +94,17 @@ impl Slices {
 }
 
 impl Slices {
+    /// A slice came with so many spans: where nothing is announced, the next ones are as long as holds about as many as
+    /// are wanted.
+    pub(super) fn came(&mut self, slice: Window, spans: u64) {
+        let Some(length) = self.unannounced.as_mut().filter(|_| self.rows < u64::MAX) else { return };
+        let wanted = i128::from(slice.length()) * i128::from(self.rows) / i128::from(spans.max(1));
+        let most = length.saturating_mul(GROWTH).min(LONGEST_UNKNOWN);
+        // The end of a window says nothing against longer ones.
+        let wanted = if spans < self.rows { wanted.max(i128::from(*length)) } else { wanted };
+        *length = i64::try_from(wanted).unwrap_or(most).clamp(SECOND, most);
+    }
+
     /// Whether what is announced for a slice fits to what was announced for the one that it is a part of.
     fn trusts(&mut self, slice: Window, announced: u64) -> bool {
         let whole = self.cut.iter_mut().rev().find(|(whole, ..)| whole.contains(&slice));
@@ -90,6 +113,15 @@ impl Slices {
             self.distrusted |= *sum / MANIFOLD > *whole;
         }
         !self.distrusted
+    }
+}
+
+/// The first part of a window, so long at most, and the rest if there is one; cut on a whole second.
+fn parted(window: Window, length: i64) -> (Window, Option<Window>) {
+    let at = window.start.saturating_add(length).div_euclid(SECOND).saturating_mul(SECOND);
+    match window.start < at && at < window.end {
+        true => (Window { end: at, ..window }, Some(Window { start: at, ..window })),
+        false => (window, None),
     }
 }
 
@@ -162,6 +194,38 @@ mod tests {
         slices.done();
         slices.done();
         assert_eq!(slices.next(), Next::None);
+    }
+
+    #[test]
+    fn where_nothing_is_announced_slices_become_as_long_as_their_spans_allow() {
+        let hours = |start: i64, end: i64| Window { start: start * 3_600 * SECOND, end: end * 3_600 * SECOND };
+        let mut slices = Slices::new(vec![hours(0, 96)], 100);
+        assert_eq!(slices.next(), Next::Slice(hours(0, 96)));
+        assert!(slices.cut(hours(0, 96), None));
+        slices.done();
+        // A hundred spans an hour.
+        let came = |slices: &mut Slices, expected: Window, spans: u64| {
+            assert_eq!(slices.next(), Next::Slice(expected));
+            assert!(!slices.cut(expected, None));
+            slices.came(expected, spans);
+            slices.done();
+        };
+        came(&mut slices, hours(0, 24), 2_400);
+        came(&mut slices, hours(24, 25), 100);
+        came(&mut slices, hours(25, 26), 0);
+        came(&mut slices, hours(26, 30), 0);
+        came(&mut slices, hours(30, 46), 10);
+        came(&mut slices, hours(46, 70), 200);
+        came(&mut slices, hours(70, 82), 120);
+        came(&mut slices, hours(82, 92), 50);
+        came(&mut slices, hours(92, 96), 1);
+        assert_eq!(slices.next(), Next::None);
+        // Seconds are not cut.
+        let mut slices = Slices::new(vec![Window { start: 5, end: 3 * SECOND }], 1);
+        assert_eq!(slices.next(), Next::Slice(Window { start: 5, end: 3 * SECOND }));
+        assert!(!slices.cut(Window { start: 5, end: 3 * SECOND }, None));
+        slices.came(Window { start: 5, end: 3 * SECOND }, 1_000_000);
+        assert_eq!(slices.unannounced, Some(SECOND));
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub enum Takes {
     Query,
     /// The name of a report.
     Report,
-    /// The arguments of a command line's command.
-    Words,
+    /// A remote.
+    Remote,
     /// The name of a format.
     Format,
     /// A file.
@@ -156,7 +156,7 @@ pub const COMMANDS: &[Command] = &[
     command("run", &[], "[NAME [-p name=value]…]", Takes::Query, "a saved query, or the list of them", Action::Run),
     command("save", &[], "NAME [DESCRIPTION]", Takes::Text, "keep the last statement as a saved query", Action::Save),
     command("report", &[], "[NAME [-o FILE]]", Takes::Report, "a report, or the list of them", Action::Report),
-    command("pull", &[], "arize PROJECT [OPTIONS]", Takes::Words, "spans of a remote into the store", Action::Pull),
+    command("pull", &[], "SOURCE PROJECT [OPTIONS]", Takes::Remote, "spans of a remote into the store", Action::Pull),
     command("filter", &[], "TEXT", Takes::Filter, "say a filter in all languages", Action::Filter),
     command("explain", &[], "[SQL]", Takes::Sql, "the plan of a statement, or of the last one", Action::Explain),
     command(

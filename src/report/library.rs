@@ -39,6 +39,7 @@ built_in! {
     "latency-by-kind"
     "longest-conversations"
     "low-scores"
+    "missing_at_remote"
     "models"
     "prompt-versions"
     "repeated-steps"

@@ -3,6 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::config::ConfigError;
+
+/// The variable that names the certificates to trust for Arize.
+pub(crate) const CA_VARIABLE: &str = "ARIZE_SSL_CA_CERT";
+
 /// An error of a remote source. No variant ever holds a key.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SourceError {
@@ -77,6 +82,12 @@ pub enum SourceError {
     },
 }
 
+impl From<ConfigError> for SourceError {
+    fn from(error: ConfigError) -> Self {
+        Self::Setting(error.to_string())
+    }
+}
+
 impl SourceError {
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
@@ -91,6 +102,11 @@ impl SourceError {
 
     /// The error of an endpoint with which encryption cannot be agreed on, if that is among the causes of an error.
     pub fn untrusted(endpoint: &str, error: &(dyn Error + 'static)) -> Option<Self> {
+        Self::untrusted_by(endpoint, error, CA_VARIABLE)
+    }
+
+    /// The same, where another variable names the certificates to trust.
+    pub(crate) fn untrusted_by(endpoint: &str, error: &(dyn Error + 'static), ca_variable: &str) -> Option<Self> {
         let mut next = Some(error);
         let tls = loop {
             let cause = next?;
@@ -105,10 +121,11 @@ impl SourceError {
         let help = match tls {
             rustls::Error::InvalidCertificate(wrong) if format!("{wrong:?}").contains("CaUsedAsEndEntity") => {
                 "; the server shows a certificate that is made to sign others: it needs one with basicConstraints=CA:FALSE"
+                    .to_owned()
             }
-            rustls::Error::InvalidCertificate(_) => "; ARIZE_SSL_CA_CERT names the certificates to trust",
-            rustls::Error::InvalidMessage(_) => "; does it expect an unencrypted connection?",
-            _ => "",
+            rustls::Error::InvalidCertificate(_) => format!("; {ca_variable} names the certificates to trust"),
+            rustls::Error::InvalidMessage(_) => "; does it expect an unencrypted connection?".to_owned(),
+            _ => String::new(),
         };
         Some(Self::Untrusted { endpoint: endpoint.to_owned(), reason: format!("{tls}{help}") })
     }

@@ -1,4 +1,4 @@
-//! Where spans come from: Arize and export files; and the settings for it, with keys that are never shown.
+//! Where spans come from: Arize, Phoenix, Opik and export files; and the settings for it, with keys that are never shown.
 //!
 //! Settings and requests, or paths, go in; ingest batches come out. A [`SpanSource`] is a remote, such as
 //! [`Arize`](arize::Arize): it lists projects, and answers an [`ExportRequest`] with a [`SpanStream`], whose [`Ending`]
@@ -7,14 +7,21 @@
 
 pub mod arize;
 pub mod config;
+mod cut;
 mod error;
 pub mod files;
+mod http;
 mod messages;
+pub mod opik;
+pub mod phoenix;
+mod projects;
+mod registry;
 mod remote;
 mod retry;
 
 pub use error::SourceError;
+pub use registry::{Access, REMOTES, Remote};
 pub use remote::remote_table_schema;
-pub use remote::{Ending, ExportRequest, Project, Received, SpanSource, SpanStream};
+pub use remote::{Ending, ExportRequest, Project, Received, Resolved, SpanSource, SpanStream};
 pub use retry::{MAX_ATTEMPTS_BATCH, MAX_ATTEMPTS_INTERACTIVE, retrying};
 pub use spanql_model::window::Window;

@@ -15,8 +15,13 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
+use super::projects::project_meant;
+use spanql_filter::or_null;
 use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_model::ingest::{Fillers, fillers};
 use spanql_model::window::Window;
+
+pub use super::projects::Project;
 
 /// Which spans of a remote project are wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +73,19 @@ impl ExportRequest {
         }
     }
 
+    /// The conditions for a remote that may be asked whether a column is null: spans in which a column is null that is
+    /// filled from other names when they come are let through, too.
+    pub fn filters_before_filling(&self) -> Vec<Expr> {
+        let filled = |column: &str| {
+            // Nobody knows which names there are where none is announced.
+            let may_be = |fillers: &Fillers| {
+                self.remote_schema.is_empty() || self.remote_schema.keys().any(|name| fillers.has(name))
+            };
+            fillers(column).is_some_and(may_be)
+        };
+        self.filters.iter().map(|filter| or_null(filter, &filled)).collect()
+    }
+
     /// The columns that filters may name when they are said to the remote: those that every span has, those announced,
     /// and keys of announced metadata; all canonical ones where nothing is announced.
     pub fn schema(&self) -> Schema {
@@ -98,17 +116,15 @@ pub fn remote_table_schema(remote_schema: &BTreeMap<String, DataType>) -> Schema
     Schema::new(canonical.chain(open).collect::<Vec<_>>())
 }
 
-/// A project of a remote.
+/// A project of a remote as requests name it, and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
-    /// The remote's id.
-    pub id: String,
-    /// The name people gave it.
-    pub name: String,
-    /// The id of the space it is in, where the remote has spaces.
+pub struct Resolved {
+    /// The id of its space, where the remote has spaces.
     pub space: Option<String>,
-    /// When it was made, as the remote says it.
-    pub created: Option<String>,
+    /// Its name.
+    pub project: String,
+    /// What the reader should know about how it was found.
+    pub note: Option<String>,
 }
 
 /// A remote place that holds spans.
@@ -117,8 +133,32 @@ pub trait SpanSource: fmt::Debug + Send + Sync {
     /// The word for it in the column `source` and in SQL: `arize`, `phoenix` or `opik`.
     fn name(&self) -> &'static str;
 
-    /// The projects that the key can see, sorted by name.
+    /// The URL of what is called, without a key: pulls are remembered by it.
+    fn endpoint(&self) -> &str;
+
+    /// Whether it can be asked for a share of the traces, whole ones and the same ones every time.
+    fn can_sample(&self) -> bool {
+        false
+    }
+
+    /// Whether [`schema`](Self::schema) tells all columns: else a span may have one that none of those has that were
+    /// looked at.
+    fn announces_columns(&self) -> bool {
+        false
+    }
+
+    /// The projects that the key can see, sorted by name; of one space where one is named.
     async fn projects(&self) -> Result<Vec<Project>, SourceError>;
+
+    /// Finds a project by its name or id.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] with the nearest name.
+    async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+        let projects = self.projects().await?;
+        let project = project_meant(self.endpoint(), project, &projects)?.name.clone();
+        Ok(Resolved { space: None, project, note: None })
+    }
 
     /// The columns of a project's spans as far as the remote tells them: names and types as on the wire.
     ///
@@ -141,6 +181,7 @@ pub struct Received {
     rows: AtomicU64,
     bytes: AtomicU64,
     unfit: Mutex<Option<(u64, String)>>,
+    remark: Mutex<Option<String>>,
 }
 
 impl Received {
@@ -161,6 +202,16 @@ impl Received {
     /// How many rows were no spans, and why the first was none.
     pub fn unfit(&self) -> Option<(u64, String)> {
         self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what the reader of the spans should know of how they came: a line without a full stop.
+    pub fn remark(&self, text: String) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// What the reader of the spans should know of how they came, if anything.
+    pub fn remarked(&self) -> Option<String> {
+        self.remark.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Rows so far, before any is cut away here, also those that are no spans.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable};
 
 use super::error::SourceError;
 
@@ -28,14 +28,25 @@ pub async fn retrying<T, E, Work>(
 where
     Work: Future<Output = Result<T, E>>,
 {
-    // Scattered, so that clients do not come back all at once.
-    let pauses = ExponentialBuilder::default()
+    let pauses = pauses(attempts);
+    let may_pass = |error: &E| cause(error).is_some_and(SourceError::is_transient);
+    work.retry(pauses).when(may_pass).adjust(|error, planned| pause_after(cause(error), planned)).await
+}
+
+/// The pauses between so many attempts: scattered, so that clients do not come back all at once.
+fn pauses(attempts: usize) -> ExponentialBuilder {
+    ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)
         .with_max_times(attempts.saturating_sub(1))
-        .with_jitter();
-    let may_pass = |error: &E| cause(error).is_some_and(SourceError::is_transient);
-    work.retry(pauses).when(may_pass).adjust(|error, planned| pause_after(cause(error), planned)).await
+        .with_jitter()
+}
+
+/// How long to wait after an error that followed so many others, before something goes on that cannot begin anew; `None`
+/// when it is not to be tried again.
+pub(crate) fn pause(error: &SourceError, failures: usize) -> Option<Duration> {
+    let planned = pauses(MAX_ATTEMPTS_BATCH).build().nth(failures);
+    pause_after(Some(error), planned).filter(|_| error.is_transient())
 }
 
 /// The pause after an error: as long as the remote asks for, if that is bearable.

@@ -150,3 +150,36 @@ fn a_list_goes_on_page_by_page() {
         assert_eq!(ids(&seen), ids(&all), "live: {live}");
     }
 }
+
+/// Both shapes of JSON, into files and to stdout.
+#[test]
+fn a_bulk_export_is_flat_and_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Remote::start(dir.path());
+    let filter = ["spans", "export", "--span-kind", "tool"];
+    let json = |mut command: Command, more: &[&str]| {
+        let done = command.args(more).output().unwrap();
+        assert!(done.status.success(), "{command:?}: {}", stderr(&done));
+        (serde_json::from_slice::<Vec<Value>>(&done.stdout).unwrap_or_default(), stderr(&done))
+    };
+    let (stored, _) = rows(remote.of_store(&filter));
+    let (nested, _) = json(remote.live(&filter), &["--stdout"]);
+    let (flat, said) = json(remote.live(&filter), &["--stdout", "--all", "--limit", "3"]);
+    assert!(said.contains("--all is given: --limit is ignored"), "{said}");
+    assert!(nested.iter().all(|span| span["context"]["span_id"].is_string() && span["attributes"].is_object()));
+    assert!(flat.iter().all(|span| span.get("context").is_none()));
+    let nested: BTreeSet<String> =
+        nested.iter().map(|span| span["context"]["span_id"].as_str().unwrap().to_owned()).collect();
+    let wanted = ids(&stored).into_iter().map(|(_, span)| span).collect();
+    assert_eq!(nested, wanted);
+    assert_eq!(set(ids(&flat)), set(ids(&stored)));
+
+    let out = dir.path().join("made").join("of-three");
+    let (nothing, _) = json(remote.live(&filter), &["--all", "--output-dir", out.to_str().unwrap()]);
+    assert_eq!(nothing.len(), 0, "nothing goes to stdout");
+    let made: Vec<PathBuf> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(made.len(), 1);
+    assert!(made[0].file_name().unwrap().to_str().unwrap().starts_with("spans_filtered_2"), "{made:?}");
+    let file = std::fs::read(made[0].join("spans.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Vec<Value>>(&file).unwrap().len(), stored.len());
+}

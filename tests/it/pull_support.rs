@@ -210,8 +210,8 @@ impl User {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let home = self.dir.path().join("home");
         let mut command = support::spanql(&self.store());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ARIZE_") || name.starts_with("SPANQL_"))
-        {
+        let of_remotes = ["ARIZE_", "PHOENIX_", "OPIK_", "SPANQL_"];
+        for (name, _) in std::env::vars().filter(|(name, _)| of_remotes.iter().any(|prefix| name.starts_with(prefix))) {
             command.env_remove(name);
         }
         command.env_remove("REQUESTS_CA_BUNDLE").env_remove("SSL_CERT_FILE");

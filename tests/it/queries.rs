@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::Utc;
-use spanql::engine::Engine;
+use datafusion::logical_expr::{ident, lit};
+use spanql::engine::{Engine, Params, Selected};
 use spanql::model::columns;
 use spanql::output::{Format, Options, ResultWriter};
 use spanql::report::{Document, Library, Origin, Saved, bind, list_reports};
 use spanql::store::Store;
 
 use super::shell::check_file;
-use super::support::{BASE_TIME, Cell, Row, ask_with, batch, demo, engine, import, row, rows_of};
+use super::support::{BASE_TIME, Cell, Row, ask_rows, ask_with, batch, demo, engine, import, row, rows_of};
 
 const SEED: u64 = 42;
 const SPANS: u64 = 2_000;
@@ -32,11 +33,24 @@ pub(crate) fn built_in() -> Vec<Saved> {
     Library::of(nowhere.path(), Some(nowhere.path())).list().into_iter().map(Result::unwrap).collect()
 }
 
+/// The values of a built-in query's parameters: those given, and a table of spans in the place of one of a remote, which
+/// has all but the calls of models.
+async fn bound(engine: &Engine, saved: &Saved, given: &[(&str, &str)]) -> Params {
+    let mut given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if saved.params.iter().any(|param| param.name == "remote") {
+        let shown = Selected::Spans(ident(columns::KIND).not_eq(lit("LLM")));
+        engine.register_selected("shown", "spans", shown).await.unwrap();
+        let first = ask_rows(engine, "SELECT min(project) AS project FROM spans").await.unwrap();
+        let project = first[0].get("project").cloned().unwrap_or_default();
+        given.extend([("remote".to_owned(), "shown".to_owned()), ("project".to_owned(), project)]);
+    }
+    bind(&saved.params, &given, Utc::now()).unwrap()
+}
+
 /// The rows of a built-in query, each with its values by column; nulls are left out.
 pub(crate) async fn run(engine: &Engine, name: &str, given: &[(&str, &str)]) -> Vec<BTreeMap<String, String>> {
     let saved = built_in().into_iter().find(|saved| saved.name == name).unwrap();
-    let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let params = bind(&saved.params, &given, Utc::now()).unwrap();
+    let params = bound(engine, &saved, given).await;
     rows_of(&ask_with(engine, &saved.sql, &params).await.unwrap().1)
 }
 
@@ -44,7 +58,7 @@ pub(crate) async fn run(engine: &Engine, name: &str, given: &[(&str, &str)]) -> 
 async fn answers_are_known() {
     let engine = demo_engine().await;
     for saved in built_in() {
-        let params = bind(&saved.params, &[], Utc::now()).unwrap();
+        let params = bound(&engine, &saved, &[]).await;
         let (schema, batches) = ask_with(&engine, &saved.sql, &params).await.unwrap();
         let mut text = Vec::new();
         let options = Options { max_cell: Some(MAX_CELL), ..Options::default() };
@@ -62,7 +76,7 @@ async fn nothing_gives_nothing() {
     let store = Store::open("memory://").unwrap();
     let engine = engine(store.snapshot().await.unwrap()).await;
     for saved in built_in() {
-        let params = bind(&saved.params, &[], Utc::now()).unwrap();
+        let params = bound(&engine, &saved, &[]).await;
         let rows = ask_with(&engine, &saved.sql, &params).await.map(|(_, batches)| rows_of(&batches));
         assert_eq!(rows, Ok(vec![]), "{}", saved.name);
     }

@@ -21,8 +21,8 @@ const PERSONAL: [&str; 13] = [
     "CLICOLOR_FORCE",
     "RUST_BACKTRACE",
 ];
-/// With this, variables begin that say how Arize is reached.
-const OF_ARIZE: &str = "ARIZE_";
+/// With these, variables begin that say how remotes are reached.
+const OF_REMOTES: [&str; 3] = ["ARIZE_", "PHOENIX_", "OPIK_"];
 
 /// Set to 1, files of expected results are written anew instead of being compared.
 const UPDATE: &str = "UPDATE_EXPECTED";
@@ -70,7 +70,7 @@ impl Shell {
             command.env_remove(variable);
         }
         let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for variable in inherited.filter(|name| name.starts_with(OF_ARIZE)) {
+        for variable in inherited.filter(|name| OF_REMOTES.iter().any(|prefix| name.starts_with(prefix))) {
             command.env_remove(variable);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -1,10 +1,13 @@
 //! What is typed to look at spans, traces and sessions: lists, views, exports, patterns, and how results are written.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::remote::{FromOptions, WindowOptions};
 use crate::cli::cursor::Cursor;
+use crate::cli::export_dir::TEMPORARY;
 use crate::cli::filters::FilterOptions;
 use spanql_trace::structure::Side;
 
@@ -153,14 +156,21 @@ pub(in crate::cli) struct SpansList {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportOptions {
     /// Write at most so many, the newest [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) limit: Option<u32>,
-    /// Write all, as without --limit
-    #[arg(long, conflicts_with = "limit")]
+    /// Write all, as without --limit. From Arize: its bulk export, over Flight, and JSON is flat
+    #[arg(long)]
     pub(in crate::cli) all: bool,
     /// Format (json, jsonl, csv, tsv, parquet, arrow), or a file whose ending names it [default: json]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(in crate::cli) output: Option<String>,
+    /// Write spans.json into a new directory, named by what is exported and when, in DIR, which is made if need be;
+    /// -o FORMAT makes it spans.FORMAT [default DIR: .arize-tmp-traces, which git is told to ignore]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = TEMPORARY)]
+    pub(in crate::cli) output_dir: Option<PathBuf>,
+    /// Write one JSON array to stdout
+    #[arg(long, conflicts_with_all = ["output", "output_dir"])]
+    pub(in crate::cli) stdout: bool,
     /// In CSV and TSV, put an apostrophe before cells that a spreadsheet would take for a formula
     #[arg(long)]
     pub(in crate::cli) csv_safe: bool,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
+use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -31,29 +32,33 @@ fn sample_rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A project of a remote, as SQL names it.
-fn live_table(text: &str) -> Result<String, String> {
-    match text.split_once('.') {
-        Some((spanql_sources::arize::NAME, project)) if !project.is_empty() => Ok(text.to_owned()),
-        Some((source, project)) if !project.is_empty() => {
-            Err(format!("there is no source {source}: write arize.{project}"))
-        }
-        _ => Err("write the source and the project: arize.my-project".to_owned()),
-    }
+/// A remote by its word.
+fn remote() -> impl TypedValueParser<Value = &'static Remote> {
+    let words = REMOTES.iter().map(|remote| PossibleValue::new(remote.name).help(remote.title));
+    PossibleValuesParser::new(words).try_map(|name| Remote::named(&name).ok_or("there is no such remote"))
 }
 
-/// A remote that spans are pulled from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Remote {
-    /// Arize AX, over Arrow Flight
-    Arize,
+/// A project of a remote, as SQL names it.
+fn live_table(text: &str) -> Result<String, String> {
+    let named = |project: &str| {
+        let all = REMOTES.each_ref().map(|remote| format!("{}.{project}", remote.name));
+        let [others @ .., last] = &all;
+        format!("{} or {last}", others.join(", "))
+    };
+    match text.split_once('.') {
+        Some((source, project)) if !project.is_empty() && Remote::named(source).is_some() => Ok(text.to_owned()),
+        Some((source, project)) if !project.is_empty() => {
+            Err(format!("there is no source {source}: write {}", named(project)))
+        }
+        _ => Err(format!("write the source and the project: {}", named("my-project"))),
+    }
 }
 
 /// How remotes are reached.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Remote options")]
 pub(in crate::cli) struct RemoteOptions {
-    /// Space by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
+    /// Space of Arize by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
     #[arg(long, value_name = "S")]
     pub(in crate::cli) space: Option<String>,
     /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
@@ -104,8 +109,8 @@ impl WindowOptions {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PullArguments {
     /// Where to pull from
-    #[arg(value_name = "SOURCE")]
-    pub(in crate::cli) source: Remote,
+    #[arg(value_name = "SOURCE", value_parser = remote())]
+    pub(in crate::cli) source: &'static Remote,
     /// The project, by name or id
     #[arg(value_name = "PROJECT")]
     pub(in crate::cli) remote_project: String,
@@ -134,6 +139,12 @@ pub(in crate::cli) struct PullArguments {
     /// Slices to fetch side by side
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(in crate::cli) jobs: u16,
+    /// Arize over REST alone, where Flight cannot be reached
+    #[arg(long)]
+    pub(in crate::cli) rest: bool,
+    /// Opik without a row for each trace above its spans
+    #[arg(long)]
+    pub(in crate::cli) no_trace_row: bool,
     /// Exit with code 4 if not everything that was asked for has landed
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
@@ -148,8 +159,8 @@ pub(in crate::cli) struct PullArguments {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RemoteListing {
     /// The remote [default: every one that has a key]
-    #[arg(value_name = "SOURCE")]
-    pub(in crate::cli) source: Option<Remote>,
+    #[arg(value_name = "SOURCE", value_parser = remote())]
+    pub(in crate::cli) source: Option<&'static Remote>,
     /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(in crate::cli) output: Option<String>,

@@ -189,7 +189,7 @@ impl Session {
     /// An engine over the newest version of the store, its tables narrowed.
     async fn open(&self, filter: Option<&str>) -> anyhow::Result<Opened> {
         let (engine, snapshot) = query::engine(&self.context, false).await?;
-        engine.register_source(remote::live(&self.remote));
+        remote::register(&engine, &self.remote);
         if let Some(filter) = filter {
             let (schema, rest) = engine.span_columns("spans").await?;
             let filter = arize::parse(filter, &Names::new(&schema, &rest, Unknown::Error)).map_err(Failure::Filter)?;

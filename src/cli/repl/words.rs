@@ -15,6 +15,7 @@ use crate::report::list_reports;
 use spanql_engine::{Engine, EngineError, FunctionKind, Params};
 use spanql_model::columns::{INPUT, METADATA, OUTPUT, REST};
 use spanql_model::json::add_paths;
+use spanql_sources::REMOTES;
 use spanql_sources::config::Environment;
 
 /// Ids of the newest traces that are completed, and sessions.
@@ -57,6 +58,7 @@ pub(super) async fn gather(context: &Context) -> anyhow::Result<(u64, Words)> {
             .await?,
         queries: library.list().into_iter().flatten().map(|saved| saved.name).collect(),
         reports: report_names(&library),
+        sources: REMOTES.iter().map(|remote| remote.name.to_owned()).collect(),
         variables: Vec::new(),
     };
     Ok((snapshot.manifest.version, words))

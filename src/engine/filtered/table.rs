@@ -128,7 +128,12 @@ pub(super) fn spans_table(catalog: &Catalog<'_>, typed: &str) -> Result<Table, E
     let Some(TableInfo { key, spans, provider, .. }) = catalog.whole_table(&parts)? else {
         let known = catalog.table_names();
         let near = spanql_model::nearest::nearest(typed, known.iter().map(String::as_str));
-        return Err(EngineError::new("unknown-table", format!("unknown table {typed}")).suggest(near));
+        let error = EngineError::new("unknown-table", format!("unknown table {typed}"));
+        let remotes = catalog.remotes();
+        return Err(match parts.len() > 1 && near.is_none() && !remotes.is_empty() {
+            true => error.why(format!("live tables are those of {}", remotes.join(", "))),
+            false => error.suggest(near),
+        });
     };
     if !spans {
         return Err(bad_argument(format!("{typed} is no table of spans"))

@@ -29,6 +29,8 @@ struct Seen {
     rows: u64,
     /// Rows that were no spans, and why the first of them was none.
     unfit: Option<(u64, String)>,
+    /// What sources say of how their spans came.
+    said: BTreeSet<String>,
 }
 
 /// What the runs of one scan have seen.
@@ -50,6 +52,11 @@ impl Outcome {
         seen.left_out.extend(left_out);
     }
 
+    /// Notes what a source says of how its spans come, if anything.
+    pub(super) fn opened(&self, said: Option<String>) {
+        self.lock().said.extend(said);
+    }
+
     /// Notes how a stream ended that was read to its end, and which of its rows were no spans.
     pub(super) fn ended(&self, ending: Ending, unfit: Option<(u64, String)>) {
         let mut seen = self.lock();
@@ -63,7 +70,7 @@ impl Outcome {
     pub(super) fn remarks(&self, title: &str, unannounced: &[String]) -> Vec<Remark> {
         let seen = self.lock();
         let remark = |text: String| Remark { text, incomplete: false };
-        let mut remarks: Vec<Remark> = vec![];
+        let mut remarks: Vec<Remark> = seen.said.iter().map(|said| remark(format!("{title}: {said}"))).collect();
         for ending in &seen.endings {
             if let Ending::Miscounted { announced, received } = *ending {
                 let text = format!("{title} announced {} and {} came", spans(announced), grouped(received));

@@ -118,6 +118,10 @@ mod tests {
             "arize"
         }
 
+        fn endpoint(&self) -> &str {
+            "memory:"
+        }
+
         async fn projects(&self) -> Result<Vec<Project>, SourceError> {
             Ok(vec![])
         }

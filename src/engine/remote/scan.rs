@@ -239,7 +239,9 @@ impl Reading {
                 None => {
                     let open = || self.scan.source.open(&self.scan.request);
                     let opened = retrying(MAX_ATTEMPTS_INTERACTIVE, open, SourceError::itself).await;
-                    self.stream.insert(opened.map_err(|error| EngineError::from(&error))?)
+                    let opened = opened.map_err(|error| EngineError::from(&error))?;
+                    self.scan.outcome.opened(opened.received().remarked());
+                    self.stream.insert(opened)
                 }
             };
             let next = stream.next().await;

@@ -187,7 +187,10 @@ impl Resolver<'_> {
                 let tables: Vec<String> = known.into_iter().filter(|name| !name.contains('.')).collect();
                 error.why(format!("the tables are {}", tables.join(", ")))
             }
-            _ => error,
+            _ => match self.catalog.remotes() {
+                remotes if remotes.is_empty() => error,
+                remotes => error.why(format!("live tables are those of {}", remotes.join(", "))),
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Opik's query language (OQL), and the JSON filter list of its REST API.
 
+mod ask;
 mod bounds;
 mod chars;
 mod clause;
@@ -20,6 +21,7 @@ mod tests;
 mod values;
 mod wording;
 
+pub use ask::{Asked, ask};
 pub use clause::{Clause, Entity};
 pub use json::udfs;
 pub use lower::{AnySpan, Oql, parse};

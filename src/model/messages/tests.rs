@@ -70,7 +70,13 @@ fn lists_of_messages() {
 
 #[test]
 fn shapes_of_clients_and_frameworks() {
-    let cases: [(&str, &[&str]); 23] = [
+    let cases: [(&str, &[&str]); 24] = [
+        (
+            r#"[{"role":"assistant","content":[{"type":"tool-call","toolCallId":"c","toolName":"f","input":{"x":1}}]},
+                {"role":"tool","content":[{"type":"tool-result","toolCallId":"c","toolName":"f",
+                "output":{"type":"text","value":"sunny"}}]}]"#,
+            &[r#"0 assistant call=c/f/{"x":1}"#, "1 tool: sunny name=f for=c"],
+        ),
         (r#"{"messages":[{"role":"user","content":"hi"}],"model":"m"}"#, &["0 user: hi"]),
         (
             r#"[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]"#,

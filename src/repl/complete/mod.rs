@@ -119,9 +119,7 @@ fn of_command(words: &Words, line: &str) -> Completion {
         Takes::Switch if first => {
             ["on", "off"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect()
         }
-        Takes::Words if first => {
-            ["arize"].iter().filter(|name| begins(name, word)).map(|name| (*name).to_owned()).collect()
-        }
+        Takes::Remote if first => among(&words.sources),
         Takes::Sql => {
             let sql = line[named..].trim_start();
             return shifted(of_statement(words, sql, sql), line.len() - sql.len());
@@ -220,7 +218,9 @@ fn in_case(keyword: &str, typed: &str) -> String {
 fn relation_names(words: &Words, word: &str) -> Vec<String> {
     let tables = words.tables.iter().map(|table| as_typed(&table.name));
     let functions = words.table_functions.iter().map(|name| format!("{name}('"));
-    tables.chain(functions).filter(|name| begins(name, word)).collect()
+    // What projects a remote has is not asked for while somebody types.
+    let sources = words.sources.iter().map(|source| format!("{source}."));
+    tables.chain(functions).chain(sources).filter(|name| begins(name, word)).collect()
 }
 
 /// The values of a column that was typed, perhaps behind the alias of a relation.

@@ -43,6 +43,7 @@ fn words() -> Words {
         session_ids: texts(&["sess-1"]),
         queries: texts(&["cost-by-model", "models"]),
         reports: texts(&["overview", "quality"]),
+        sources: texts(&["arize", "opik", "phoenix"]),
         variables: texts(&["since"]),
     }
 }
@@ -62,6 +63,9 @@ fn what_stands_at_the_cursor_is_completed() {
         ("sel|", "[select ]"),
         ("|", "[SELECT |WITH |EXPLAIN |DESCRIBE ]"),
         ("SELECT * FROM s|", "SELECT * FROM [spans|session('|structure(']"),
+        ("SELECT * FROM o|", "SELECT * FROM [opik.]"),
+        ("\\pull |", "\\pull [arize|opik|phoenix]"),
+        ("\\pull ph|", "\\pull [phoenix]"),
         ("SELECT sta| FROM spans", "SELECT [start_time|status_code]"),
         ("SELECT sp| FROM traces", "SELECT [span_count]"),
         ("SELECT sp| FROM spans", "SELECT [span_id|span_kind|spans.]"),

@@ -36,6 +36,8 @@ pub struct Words {
     pub queries: Vec<String>,
     /// Names of reports.
     pub reports: Vec<String>,
+    /// Remotes: schemas whose tables are their projects.
+    pub sources: Vec<String>,
     /// Parameters that are set.
     pub variables: Vec<String>,
 }

@@ -36,7 +36,7 @@ impl Command {
             environment: "TRACING",
             start_time: rfc3339(window.start),
             end_time: rfc3339(window.end),
-            filter_expression: narrow(&request.filters, &request.schema()),
+            filter_expression: narrow(&request.filters_before_filling(), &request.schema()),
             projected_columns: request.columns.as_deref().map(on_the_wire),
             sample_rate: request.sample_rate,
         }
@@ -68,7 +68,7 @@ impl Command {
 }
 
 /// The window of whole seconds around a window: the protocol knows nothing finer.
-fn whole_seconds(window: Window) -> Window {
+pub(super) fn whole_seconds(window: Window) -> Window {
     let start = window.start.div_euclid(SECOND) * SECOND;
     let end = window.end.div_euclid(SECOND) * SECOND;
     Window { start, end: if end < window.end { end.saturating_add(SECOND) } else { end } }

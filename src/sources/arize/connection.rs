@@ -1,12 +1,10 @@
 //! The connection to a Flight server: address, encryption, key, patience.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, Ticket};
-use rustls::pki_types::pem::PemObject;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Streaming};
@@ -14,6 +12,7 @@ use tonic::{Request, Streaming};
 use super::status::{from_status, from_transport};
 use crate::config::{ArizeSettings, Secret};
 use crate::error::SourceError;
+use crate::http::certificates;
 
 /// Largest message that is read. Spans with long conversations make messages of tens of megabytes; the vendor's own
 /// client has no limit, and one that lies about a length must not take all memory.
@@ -22,16 +21,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that may be under way before they are read, for one stream and for all.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// A file of certificates to trust, which must hold one.
-pub(super) fn certificates(file: &Path) -> Result<Vec<u8>, SourceError> {
-    let wrong = |reason: &dyn std::fmt::Display| SourceError::Setting(format!("{}: {reason}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
-    match rustls::pki_types::CertificateDer::pem_slice_iter(&pem).next() {
-        Some(Ok(_)) => Ok(pem),
-        _ => Err(wrong(&"it holds no certificate in PEM form")),
-    }
-}
 
 /// A connection that is made when it is first needed, and made again when it broke.
 #[derive(Clone)]

@@ -1,4 +1,11 @@
-//! Arize AX: spans over Arrow Flight, names and ids over REST.
+//! Arize AX: spans over Arrow Flight or REST, names and ids over REST.
+//!
+//! ```text
+//! source.rs     a request, and which way it goes (transport.rs)
+//! command.rs    Flight: what is asked,  connection.rs stream.rs lists.rs  what comes
+//! rest_spans.rs REST: pages of spans,   rest_rows.rs                      what they become
+//! rest.rs       REST: projects, spaces, names.rs                          which of them is meant
+//! ```
 
 mod columns;
 mod command;
@@ -6,10 +13,13 @@ mod connection;
 mod lists;
 mod names;
 mod rest;
+mod rest_rows;
+mod rest_spans;
 mod source;
 mod status;
 mod stream;
+mod transport;
 
-pub use names::Resolved;
 pub use rest::Space;
 pub use source::{Arize, DEFAULT_TIMEOUT, NAME};
+pub use transport::Transport;

@@ -1,27 +1,17 @@
 //! From the names or ids that people give to what Flight needs: the id of a space and the name of a project.
 
+use std::sync::PoisonError;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::rest::{NO_HOST, Rest, Space};
 use super::source::Arize;
+use super::transport::{LACKS, Transport};
 use crate::error::SourceError;
-use crate::remote::Project;
+use crate::projects::{listed, project_meant};
+use crate::remote::{Project, Resolved};
 use spanql_model::nearest::nearest;
-
-/// How many names a message lists.
-const LISTED: usize = 8;
-
-/// What Flight needs, and how it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// The space's id.
-    pub space: String,
-    /// The project's name.
-    pub project: String,
-    /// What the reader should know about how they were found.
-    pub note: Option<String>,
-}
 
 /// Whether a text is an id and no name: base64 of text with a colon.
 fn is_id(text: &str) -> bool {
@@ -37,13 +27,49 @@ impl Arize {
                 (Some(space), Some(_)) if is_id(space) => Ok(space.clone()),
                 (Some(name), Some(rest)) => Ok(named_space(name, &rest.spaces().await?)?.id.clone()),
                 (None, None) => Err(no_space(&[])),
-                (None, Some(rest)) => match rest.spaces().await?.as_slice() {
+                (None, Some(rest)) => match rest.spaces().await.map_err(without_space)?.as_slice() {
                     [only] => Ok(only.id.clone()),
                     several => Err(no_space(several)),
                 },
             }
         };
         self.space.get_or_try_init(find).await.map(String::as_str)
+    }
+
+    /// The id of a project, by its name or as it was typed.
+    ///
+    /// As in Arize's own clients, an id needs no space and is not looked up.
+    pub(super) async fn project_id(&self, rest: &Rest, typed: &str) -> Result<String, SourceError> {
+        if is_id(typed) {
+            return Ok(typed.to_owned());
+        }
+        Ok(self.project(rest, typed).await?.id)
+    }
+
+    /// The name of a project, by its id or as it was typed: Flight takes no ids.
+    pub(super) async fn project_name(&self, typed: &str) -> Result<String, SourceError> {
+        match &self.rest {
+            Some(rest) if is_id(typed) => match self.project(rest, typed).await {
+                Ok(project) => Ok(project.name),
+                // A name may look like an id, and a server may list less than it has.
+                Err(SourceError::NotFound { .. }) => Ok(typed.to_owned()),
+                Err(error) => Err(error),
+            },
+            _ => Ok(typed.to_owned()),
+        }
+    }
+
+    /// The project that is meant, looked up once.
+    async fn project(&self, rest: &Rest, typed: &str) -> Result<Project, SourceError> {
+        let known = || self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(project) = known().get(typed) {
+            return Ok(project.clone());
+        }
+        let space = self.space().await?.to_owned();
+        let projects = self.projects_of(rest, &space).await?;
+        let project = project_meant(&format!("the space {space}"), typed, &projects)?.clone();
+        known().insert(typed.to_owned(), project.clone());
+        Ok(project)
     }
 
     pub(super) fn rest(&self) -> Result<&Rest, SourceError> {
@@ -57,26 +83,19 @@ impl Arize {
     /// # Errors
     /// [`SourceError::NotFound`] with the nearest name; [`SourceError::Denied`] for a space that is refused, which is
     /// never exchanged for another.
-    pub async fn resolve(&self, project: &str) -> Result<Resolved, SourceError> {
+    pub(super) async fn resolved(&self, project: &str) -> Result<Resolved, SourceError> {
         let space = self.space().await?.to_owned();
         let Some(rest) = &self.rest else {
             let note = format!("{NO_HOST} to look names up; the space and the project are used as typed");
-            return Ok(Resolved { space, project: project.to_owned(), note: Some(note) });
+            return Ok(Resolved { space: Some(space), project: project.to_owned(), note: Some(note) });
         };
         let projects = self.projects_of(rest, &space).await?;
-        let project = known_project(project, &space, &projects)?.name.clone();
-        let note =
+        let project = project_meant(&format!("the space {space}"), project, &projects)?.name.clone();
+        let only =
             (self.named.is_none()).then(|| format!("no space is named: {space} is the only one that the key can see"));
-        Ok(Resolved { space, project, note })
-    }
-
-    /// The projects that the key can see: in the source's space if one is named, else in all.
-    pub async fn list_projects(&self) -> Result<Vec<Project>, SourceError> {
-        let rest = self.rest()?;
-        match self.named {
-            Some(_) => self.projects_of(rest, self.space().await?).await,
-            None => rest.projects(None).await,
-        }
+        let lacks = (self.transport == Transport::Rest).then(|| format!("spans over REST come without {LACKS}"));
+        let notes: Vec<String> = only.into_iter().chain(lacks).collect();
+        Ok(Resolved { space: Some(space), project, note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 
     /// The spaces that the key can see.
@@ -94,13 +113,16 @@ impl Arize {
     }
 }
 
-fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let count = names.len();
-    let mut shown: Vec<&str> = names.take(LISTED).collect();
-    if count > LISTED {
-        shown.push("…");
+/// Says of a refusal that it may be because no space was named.
+fn without_space(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Denied { endpoint, reason } => {
+            let help = "no space is named, and a project's name needs one: give --space or ARIZE_SPACE_ID, or the \
+                        project's id";
+            SourceError::Denied { endpoint, reason: format!("{reason}; {help}") }
+        }
+        other => other,
     }
-    shown.join(", ")
 }
 
 fn no_space(known: &[Space]) -> SourceError {
@@ -133,22 +155,6 @@ fn named_space<'a>(name: &str, spaces: &'a [Space]) -> Result<&'a Space, SourceE
             listed(several.iter().map(|space| space.id.as_str()))
         ))),
     }
-}
-
-fn known_project<'a>(typed: &str, space: &str, projects: &'a [Project]) -> Result<&'a Project, SourceError> {
-    // A name may look like an id; the exact name wins.
-    let found = projects.iter().find(|project| project.name == typed);
-    let found = found.or_else(|| projects.iter().find(|project| is_id(typed) && project.id == typed));
-    found.ok_or_else(|| SourceError::NotFound {
-        what: format!(
-            "the space {space} has no project {typed}; it has {}",
-            match projects {
-                [] => "none".to_owned(),
-                projects => listed(projects.iter().map(|project| project.name.as_str())),
-            }
-        ),
-        suggestion: nearest(typed, projects.iter().map(|project| project.name.as_str())).map(str::to_owned),
-    })
 }
 
 /// A space that is refused may be one of another organisation: says what the key can see without it.

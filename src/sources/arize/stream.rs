@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::{FlightInfo, Ticket};
@@ -13,10 +12,10 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use super::connection::Connection;
 use super::lists::joined;
 use super::status::from_flight;
+use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::messages::check_buffers;
 use crate::remote::{Received, SpanStream};
-use spanql_model::columns;
 use spanql_model::ingest::{Origin, convert_batch};
 use spanql_model::panics;
 use spanql_model::window::Window;
@@ -97,7 +96,7 @@ fn batches(
             futures::future::ready(checked.map(|()| message))
         });
         let batches = FlightRecordBatchStream::new_from_flight_data(data);
-        Ok(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
+        Ok::<_, SourceError>(stream::try_unfold((batches, connection), |(mut batches, connection)| async move {
             // Bytes that nobody vouches for: should their reader panic, that is an error of the stream.
             let next = panics::caught_async(batches.next());
             let Ok(next) = tokio::time::timeout(connection.timeout, next).await else {
@@ -129,11 +128,5 @@ fn ingest_batch(
         received.add_unfit(converted.bad.len() as u64, || row_error.to_string());
     }
     received.add(batch.num_rows() as u64, 0);
-    let Some(start) = converted.batch.column_by_name(columns::START_TIME) else { return Ok(converted.batch) };
-    let inside = |time: Option<i64>| {
-        // A span without a start cannot be said to lie outside.
-        Some(time.is_none_or(|time| window.start <= time && time < window.end))
-    };
-    let keep: BooleanArray = start.as_primitive::<TimestampNanosecondType>().iter().map(inside).collect();
-    filter_record_batch(&converted.batch, &keep).map_err(|error| wrong(error.to_string()))
+    cut_to(&converted.batch, window).map_err(|error| wrong(error.to_string()))
 }

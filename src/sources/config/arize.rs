@@ -2,11 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::{Environment, Variables};
-use super::given::{Given, NAMES, PREFIX};
+use serde::Deserialize;
+
+use super::environment::Environment;
+use super::given::Given;
+use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
+use super::vendor::{Found, Vendor};
 use super::{ConfigError, file};
 use spanql_model::paths::home_path;
+
+/// The settings of Arize, by the names of its own tools.
+pub(super) static VENDOR: Vendor = Vendor {
+    name: "arize",
+    prefix: "ARIZE_",
+    names: &[
+        Name::new("api_key", Kind::Text, About::Key, &["ARIZE_API_KEY"]),
+        // Only `api-key` is understood; other methods have no key.
+        Name::new("auth_method", Kind::Text, About::Tool, &[]),
+        Name::new("space", Kind::Text, About::User, &["ARIZE_SPACE_ID"]),
+        Name::new("region", Kind::Text, About::Host, &["ARIZE_REGION"]),
+        Name::new("single_host", Kind::Text, About::Host, &["ARIZE_SINGLE_HOST"]),
+        Name::new("single_port", Kind::Port, About::Host, &["ARIZE_SINGLE_PORT"]),
+        Name::new("base_domain", Kind::Text, About::Host, &["ARIZE_BASE_DOMAIN"]),
+        Name::new("api_host", Kind::Text, About::Host, &["ARIZE_API_HOST"]),
+        Name::new("api_scheme", Kind::Text, About::Way, &["ARIZE_API_SCHEME"]),
+        Name::new("api_port", Kind::Port, About::Way, &["ARIZE_API_PORT"]),
+        Name::new("flight_host", Kind::Text, About::Host, &["ARIZE_FLIGHT_HOST"]),
+        Name::new("flight_scheme", Kind::Text, About::Way, &["ARIZE_FLIGHT_SCHEME"]),
+        Name::new("flight_port", Kind::Port, About::Way, &["ARIZE_FLIGHT_PORT"]),
+        Name::new("request_verify", Kind::Flag, About::Way, &["ARIZE_REQUEST_VERIFY"]),
+        Name::new("ssl_ca_cert", Kind::Text, About::Way, &["ARIZE_SSL_CA_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]),
+    ],
+    of_tools: ax,
+    places,
+};
 
 const API_HOST: &str = "api.arize.com";
 const FLIGHT_HOST: &str = "flight.arize.com";
@@ -58,19 +88,8 @@ impl std::fmt::Display for FlightEndpoint {
 }
 
 /// What was found of the settings of Arize, and where.
-#[derive(Clone)]
-pub struct FoundArize(Given);
-
-/// A setting as it may be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownSetting {
-    /// Its name in a profile.
-    pub name: &'static str,
-    /// Its value; of a key, that there is one. `None` when it is not set.
-    pub value: Option<String>,
-    /// Where it comes from, in words.
-    pub origin: Option<String>,
-}
+#[derive(Debug, Clone)]
+pub struct FoundArize(Found);
 
 /// Whether a host, which may carry a port, is one of Arize's own.
 fn is_vendors(host: &str) -> bool {
@@ -88,43 +107,17 @@ impl FoundArize {
     /// # Errors
     /// When a file cannot be read that may say something that counts.
     pub fn find(environment: &Environment, profile: Option<&str>) -> Result<Self, ConfigError> {
-        let variables =
-            Given::of_variables(environment.variables(), |variable| format!("environment variable {variable}"));
-        let found = variables.or(file::own(environment, profile)?);
-        // What cannot be read is an error where something of it would count.
-        let enough = found.has_key() && found.names_a_host();
-        let unread = |error| if enough { Ok(Given::default()) } else { Err(error) };
-        let found = found.or(file::ax(environment).or_else(unread)?);
-        let dot_env = environment.dot_env(PREFIX).or_else(|error| match found.has_key() {
-            true => Ok(Variables::default()),
-            false => Err(error),
-        })?;
-        let dot_env = Given::of_variables(&dot_env, |variable| format!(".env: {variable}"));
-        let dot_env = if found.has_key() { dot_env.without_hosts() } else { dot_env };
-        Ok(Self(found.or(dot_env)))
+        VENDOR.find(environment, profile).map(Self)
     }
 
     /// All settings in a fixed order.
     pub fn shown(&self) -> Vec<ShownSetting> {
-        let key = self.0.get("api_key").map(Secret::new);
-        let shown = |name: &'static str| {
-            let setting = self.0.setting(name);
-            let value = setting.map(|setting| match &key {
-                Some(key) if name == "api_key" => key.masked(),
-                // It may have been set in the wrong place, too.
-                Some(key) => key.redact(&setting.value),
-                None => setting.value.clone(),
-            });
-            ShownSetting { name, value, origin: setting.map(|setting| setting.origin.clone()) }
-        };
-        // How ax signs in is shown where it says so.
-        let names = NAMES.iter().filter(|(name, _)| *name != "auth_method" || self.0.has(name));
-        names.map(|(name, _)| shown(name)).collect()
+        self.0.shown()
     }
 
     /// Whether there is a key.
     pub fn has_key(&self) -> bool {
-        self.0.get("api_key").is_some_and(|key| !key.trim().is_empty())
+        self.0.has_key()
     }
 
     /// Where Flight is, and the URL of the REST API if that is known.
@@ -132,13 +125,12 @@ impl FoundArize {
     /// # Errors
     /// When a value cannot be what it is.
     pub fn endpoints(&self) -> Result<(FlightEndpoint, Option<String>), ConfigError> {
-        endpoints(&self.0)
+        endpoints(self.0.given())
     }
 
     /// Where the choice of hosts comes from; `None` when nothing names one.
     pub fn origin_of_hosts(&self) -> Option<&str> {
-        let names = ["region", "base_domain", "single_host", "single_port", "flight_host", "api_host"];
-        names.iter().find_map(|name| Some(self.0.setting(name)?.origin.as_str()))
+        origin_of_hosts(self.0.given())
     }
 
     /// What follows from them.
@@ -146,7 +138,7 @@ impl FoundArize {
     /// # Errors
     /// When a value cannot be what it is, or there is no key.
     pub fn settle(&self) -> Result<ArizeSettings, ConfigError> {
-        let given = &self.0;
+        let given = self.0.given();
         let other_method = given.get("auth_method").is_some_and(|method| method != "api-key");
         if other_method && !given.has_key() {
             return Err(ConfigError::Missing(
@@ -170,22 +162,49 @@ impl FoundArize {
     }
 }
 
-impl std::fmt::Debug for FoundArize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.shown()).finish()
-    }
+fn names_all_hosts(given: &Given) -> bool {
+    ["region", "single_host", "single_port", "base_domain"].iter().any(|name| given.has(name))
 }
 
-/// Says what is wrong with a value alone, as far as that can be said.
-pub(super) fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
-    let given = Given::only(name, value);
-    for checked in [given.flag("request_verify").err(), endpoints(&given).err()] {
-        // That more is needed is no fault of this one.
-        if let Some(error @ ConfigError::Value { .. }) = checked {
-            return Err(error);
-        }
-    }
-    Ok(())
+/// Where the choice of hosts comes from; `None` when nothing names one.
+fn origin_of_hosts(given: &Given) -> Option<&str> {
+    let names = ["region", "base_domain", "single_host", "single_port", "flight_host", "api_host"];
+    names.iter().find_map(|name| Some(given.setting(name)?.origin.as_str()))
+}
+
+/// The URLs of Flight and of the REST API.
+fn places(given: &Given) -> Result<Vec<ShownSetting>, ConfigError> {
+    let (flight, api) = endpoints(given)?;
+    let origin = || Some(origin_of_hosts(given).unwrap_or("default").to_owned());
+    let api_origin = api.as_ref().and_then(|_| origin());
+    Ok(vec![
+        ShownSetting { name: "flight", value: Some(flight.to_string()), origin: origin() },
+        ShownSetting { name: "api", value: api, origin: api_origin },
+    ])
+}
+
+/// A profile of `ax`.
+#[derive(Deserialize, Default)]
+struct AxProfile {
+    #[serde(default)]
+    auth: toml::Table,
+    #[serde(default)]
+    routing: toml::Table,
+    #[serde(default)]
+    security: toml::Table,
+}
+
+/// What the active profile of `ax` says.
+fn ax(environment: &Environment) -> Result<Given, ConfigError> {
+    let Some(dir) = environment.home.as_ref().map(|home| home.join(".arize")) else { return Ok(Given::default()) };
+    let active = std::fs::read_to_string(dir.join(".active_profile")).unwrap_or_default();
+    let active = if active.trim().is_empty() { file::DEFAULT_PROFILE } else { active.trim() };
+    let file = dir.join("profiles").join(format!("{active}.toml"));
+    let Some(profile) = file::read::<AxProfile>(&file)? else { return Ok(Given::default()) };
+    let path = file.display().to_string();
+    let part =
+        |table: &toml::Table| Given::of_table(VENDOR.names, table, &path).ok_or_else(|| file::of_another_kind(&file));
+    part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
 }
 
 /// Where Flight is, and the URL of the REST API if that is known.
@@ -204,8 +223,8 @@ fn endpoints(given: &Given) -> Result<(FlightEndpoint, Option<String>), ConfigEr
     let mut api_port = given.port("api_port")?.or(single_port);
     // A key that was given for one host is not sent to the vendor's own.
     let own = |name: &str| given.get(name).is_some_and(|host| !is_vendors(host));
-    let only_flight = own("flight_host") && !given.has("api_host") && !given.names_all_hosts();
-    if own("api_host") && !given.has("flight_host") && !given.names_all_hosts() {
+    let only_flight = own("flight_host") && !given.has("api_host") && !names_all_hosts(given);
+    if own("api_host") && !given.has("flight_host") && !names_all_hosts(given) {
         let what = "a host for the REST API of Arize is set (api_host) and none for Flight: set ARIZE_FLIGHT_HOST";
         return Err(ConfigError::Missing(what.to_owned()));
     }

@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Entry, Item, Table, Value};
 
 use super::ConfigError;
-use super::arize::check;
 use super::environment::Environment;
 use super::file::{ConfigFile, own_file, parse, settings};
-use super::given::{Kind, NAMES};
+use super::names::{About, Kind, Name};
+use super::vendor::Vendor;
+use super::vendors::VENDORS;
 use spanql_model::nearest::nearest;
 
 /// The name of the setting that chooses the profile.
 const PROFILE: &str = "profile";
-/// With this, the names of settings of Arize begin.
-const ARIZE: &str = "arize.";
-/// How the space is called elsewhere.
-const SPACE_ID: (&str, &str) = ("arize.space_id", "space");
+/// How a setting is called elsewhere, and here.
+const ALSO: (&str, &str) = ("arize.space_id", "arize.space");
 
 /// A setting that can be changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Key {
     /// The tables that it lies in, from the outermost.
     tables: Vec<String>,
     name: &'static str,
-    kind: Kind,
+    /// Whose it is; `None` of the one that chooses the profile.
+    of: Option<(&'static Vendor, &'static Name)>,
 }
 
 /// What became of the file.
@@ -47,28 +47,24 @@ impl Key {
     /// When there is no such setting: the nearest is suggested.
     pub fn read(typed: &str, profile: &str) -> Result<Self, ConfigError> {
         if typed == PROFILE {
-            return Ok(Self { tables: vec![], name: PROFILE, kind: Kind::Text });
+            return Ok(Self { tables: vec![], name: PROFILE, of: None });
         }
-        let of_arize = typed.strip_prefix(ARIZE).map(|name| if typed == SPACE_ID.0 { SPACE_ID.1 } else { name });
-        let known = of_arize.and_then(|typed| settable().find(|(name, _)| *name == typed));
-        match known {
-            Some((name, kind)) => {
-                let tables = ["profiles", profile, "arize"].map(str::to_owned);
-                Ok(Self { tables: tables.to_vec(), name, kind })
-            }
-            None => {
-                let names: Vec<String> = settable().map(|(name, _)| format!("{ARIZE}{name}")).collect();
-                let names = || names.iter().map(String::as_str).chain([PROFILE]);
-                let near = nearest(typed, names()).map(|near| format!("; did you mean {near}?"));
-                let near = near.unwrap_or_else(|| format!("; there are {}", names().collect::<Vec<_>>().join(", ")));
-                Err(ConfigError::Missing(format!("there is no setting {typed}{near}")))
-            }
+        let full = if typed == ALSO.0 { ALSO.1 } else { typed };
+        if let Some((vendor, name)) = settable().find(|(vendor, name)| full == format!("{}.{}", vendor.name, name.name))
+        {
+            let tables = ["profiles", profile, vendor.name].map(str::to_owned);
+            return Ok(Self { tables: tables.to_vec(), name: name.name, of: Some((vendor, name)) });
         }
+        let names: Vec<String> = settable().map(|(vendor, name)| format!("{}.{}", vendor.name, name.name)).collect();
+        let names = || names.iter().map(String::as_str).chain([PROFILE]);
+        let near = nearest(typed, names()).map(|near| format!("; did you mean {near}?"));
+        let near = near.unwrap_or_else(|| format!("; there are {}", names().collect::<Vec<_>>().join(", ")));
+        Err(ConfigError::Missing(format!("there is no setting {typed}{near}")))
     }
 
     /// Whether its value must not be seen.
     pub fn is_secret(&self) -> bool {
-        self.name == "api_key"
+        self.of.is_some_and(|(_, name)| name.about == About::Key)
     }
 
     /// Its name among those of its table.
@@ -76,9 +72,9 @@ impl Key {
         self.name
     }
 
-    /// Whether it is one of Arize, so that it lies in a profile.
-    pub fn is_of_arize(&self) -> bool {
-        !self.tables.is_empty()
+    /// Whose it is, and so lies in a profile; `None` of the one that chooses the profile.
+    pub fn vendor(&self) -> Option<&'static Vendor> {
+        self.of.map(|(vendor, _)| vendor)
     }
 
     /// The value as it stands in the file.
@@ -87,10 +83,10 @@ impl Key {
         if value.chars().any(char::is_control) {
             return Err(wrong("a value is one line, without control characters"));
         }
-        if self.is_of_arize() && !(value.starts_with("${") && value.ends_with('}')) {
-            check(self.name, value)?;
+        if let Some((vendor, name)) = self.of.filter(|_| !(value.starts_with("${") && value.ends_with('}'))) {
+            vendor.check(name, value)?;
         }
-        let plain = match self.kind {
+        let plain = match self.of.map_or(Kind::Text, |(_, name)| name.kind) {
             Kind::Port => value.parse::<u16>().ok().map(|port| Value::from(i64::from(port))),
             Kind::Flag => value.parse::<bool>().ok().map(Value::from),
             Kind::Text => None,
@@ -100,8 +96,8 @@ impl Key {
 }
 
 /// The settings that a profile is of use with.
-fn settable() -> impl Iterator<Item = (&'static str, Kind)> {
-    NAMES.into_iter().filter(|(name, _)| *name != "auth_method")
+fn settable() -> impl Iterator<Item = (&'static Vendor, &'static Name)> {
+    VENDORS.into_iter().flat_map(|vendor| vendor.settable().map(move |name| (vendor, name)))
 }
 
 /// Where our own file of settings is, or would be; `None` when there is no directory for settings.
@@ -239,9 +235,11 @@ fn change(
     let before = document.to_string();
     edit(&mut document).ok_or_else(|| cannot_change(key, &file))?;
     let after = document.to_string();
-    let read: ConfigFile = parse(&after, &file)?;
+    let read = parse::<ConfigFile>(&after, &file)?.check(&file)?;
     for profile in read.profiles.values() {
-        settings(profile.arize.as_ref().unwrap_or(&toml::Table::new()), &file, "")?;
+        for vendor in VENDORS {
+            settings(vendor.names, profile.get(vendor.name).unwrap_or(&toml::Table::new()), &file, "")?;
+        }
     }
     let was_open = is_there && is_open(&file);
     // Line ends alone are no change.

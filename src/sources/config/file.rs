@@ -1,4 +1,4 @@
-//! Files of settings: our own, and those of the vendors' tools.
+//! Our own file of settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::ConfigError;
 use super::environment::Environment;
-use super::given::{Given, NAMES};
+use super::given::Given;
+use super::names::Name;
 use spanql_model::nearest::nearest;
 
 /// The profile that is used when none is named.
@@ -17,25 +18,37 @@ pub(super) const DEFAULT_PROFILE: &str = "default";
 pub const PROFILE_VARIABLE: &str = "SPANQL_PROFILE";
 const OTHER_KIND: &str = "a value of another kind is expected";
 
+/// The tables that a profile may have, one for each vendor.
+pub(super) const TABLES: [&str; 3] = ["arize", "phoenix", "opik"];
+
 /// `config.toml`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigFile {
     /// Name of the profile that is used when none is named elsewhere.
     pub(super) profile: Option<String>,
+    /// The settings of each profile, by vendors.
     #[serde(default)]
-    pub(super) profiles: BTreeMap<String, Profile>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Profile {
-    pub(super) arize: Option<toml::Table>,
+    pub(super) profiles: BTreeMap<String, BTreeMap<String, toml::Table>>,
 }
 
 /// Where our own file is, or would be.
 pub(super) fn own_file(environment: &Environment) -> Option<PathBuf> {
     environment.config.as_ref().map(|dir| dir.join("spanql").join("config.toml"))
+}
+
+impl ConfigFile {
+    /// Refuses tables that are of no vendor: a name may be a typing error.
+    pub(super) fn check(self, file: &Path) -> Result<Self, ConfigError> {
+        let unknown = self.profiles.values().flat_map(BTreeMap::keys).find(|name| !TABLES.contains(&name.as_str()));
+        match unknown {
+            None => Ok(self),
+            Some(name) => Err(ConfigError::File {
+                file: file.display().to_string(),
+                reason: format!("a profile has no table {name}; it may have {}", TABLES.join(", ")),
+            }),
+        }
+    }
 }
 
 /// The profile that counts if it is there, and where its name comes from, in words.
@@ -57,21 +70,27 @@ pub fn profile_in_use(environment: &Environment, option: Option<&str>) -> Result
     Ok((DEFAULT_PROFILE.to_owned(), "default".to_owned()))
 }
 
-/// What our own file says of Arize, in the profile that is named, else the file's own choice, else `default`.
-pub(super) fn own(environment: &Environment, profile: Option<&str>) -> Result<Given, ConfigError> {
+/// What our own file says of a vendor, in the profile that is named, else the file's own choice, else `default`.
+pub(super) fn own(
+    environment: &Environment,
+    profile: Option<&str>,
+    vendor: &str,
+    names: &[Name],
+) -> Result<Given, ConfigError> {
     let Some(file) = own_file(environment) else {
         return unnamed(profile, "there is no directory for settings");
     };
-    let Some(mut config) = read::<ConfigFile>(&file)? else {
+    let Some(config) = read::<ConfigFile>(&file)? else {
         return unnamed(profile, &format!("there is no {}", file.display()));
     };
+    let mut config = config.check(&file)?;
     let named = profile.map(str::to_owned).or(config.profile);
     let name = named.as_deref().unwrap_or(DEFAULT_PROFILE);
     match config.profiles.remove(name) {
-        Some(profile) => {
+        Some(mut profile) => {
             let path = file.display().to_string();
-            let table = profile.arize.unwrap_or_default();
-            settings(&table, &file, &format!("{path}, profile {name}"))?.expanded(environment, &path)
+            let table = profile.remove(vendor).unwrap_or_default();
+            settings(names, &table, &file, &format!("{path}, profile {name}"))?.expanded(environment, &path)
         }
         None if named.is_none() => Ok(Given::default()),
         None => {
@@ -83,17 +102,17 @@ pub(super) fn own(environment: &Environment, profile: Option<&str>) -> Result<Gi
 }
 
 /// Our own settings, where a name that nobody knows is an error: it may be a typing error.
-pub(super) fn settings(table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
-    let names = || NAMES.iter().map(|(name, _)| *name);
+pub(super) fn settings(known: &[Name], table: &toml::Table, file: &Path, origin: &str) -> Result<Given, ConfigError> {
+    let names = || known.iter().map(|name| name.name);
     if let Some(unknown) = table.keys().find(|name| !names().any(|known| known == name.as_str())) {
         let near = nearest(unknown, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         let reason = format!("there is no setting {unknown}{near}");
         return Err(ConfigError::File { file: file.display().to_string(), reason });
     }
-    Given::of_table(table, origin).ok_or_else(|| of_another_kind(file))
+    Given::of_table(known, table, origin).ok_or_else(|| of_another_kind(file))
 }
 
-fn of_another_kind(file: &Path) -> ConfigError {
+pub(super) fn of_another_kind(file: &Path) -> ConfigError {
     ConfigError::File { file: file.display().to_string(), reason: OTHER_KIND.to_owned() }
 }
 
@@ -111,31 +130,8 @@ fn unnamed(profile: Option<&str>, why: &str) -> Result<Given, ConfigError> {
     }
 }
 
-/// A profile of `ax`.
-#[derive(Deserialize, Default)]
-struct AxProfile {
-    #[serde(default)]
-    auth: toml::Table,
-    #[serde(default)]
-    routing: toml::Table,
-    #[serde(default)]
-    security: toml::Table,
-}
-
-/// What the active profile of `ax` says.
-pub(super) fn ax(environment: &Environment) -> Result<Given, ConfigError> {
-    let Some(dir) = environment.home.as_ref().map(|home| home.join(".arize")) else { return Ok(Given::default()) };
-    let active = std::fs::read_to_string(dir.join(".active_profile")).unwrap_or_default();
-    let active = if active.trim().is_empty() { DEFAULT_PROFILE } else { active.trim() };
-    let file = dir.join("profiles").join(format!("{active}.toml"));
-    let Some(profile) = read::<AxProfile>(&file)? else { return Ok(Given::default()) };
-    let path = file.display().to_string();
-    let part = |table: &toml::Table| Given::of_table(table, &path).ok_or_else(|| of_another_kind(&file));
-    part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
-}
-
 /// A file as TOML; `None` when it is not there.
-fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, ConfigError> {
+pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, ConfigError> {
     match std::fs::read_to_string(file) {
         Ok(text) => parse(&text, file).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,45 +1,11 @@
-//! Settings of Arize as one place gives them, each with where it comes from.
+//! Settings of a vendor as one place gives them, each with where it comes from.
 
 use std::collections::BTreeMap;
 
 use super::ConfigError;
 use super::environment::{Environment, Variables};
-
-/// With this, the names of variables begin.
-pub(super) const PREFIX: &str = "ARIZE_";
-
-/// What the value of a setting may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// A number, or text that is one.
-    Port,
-    /// True or false, or text that is one of these.
-    Flag,
-}
-
-/// All settings, with what they may be.
-pub(super) const NAMES: [(&str, Kind); 15] = [
-    ("api_key", Kind::Text),
-    // Only `api-key` is understood; other methods have no key.
-    ("auth_method", Kind::Text),
-    ("space", Kind::Text),
-    ("region", Kind::Text),
-    ("single_host", Kind::Text),
-    ("single_port", Kind::Port),
-    ("base_domain", Kind::Text),
-    ("api_host", Kind::Text),
-    ("api_scheme", Kind::Text),
-    ("api_port", Kind::Port),
-    ("flight_host", Kind::Text),
-    ("flight_scheme", Kind::Text),
-    ("flight_port", Kind::Port),
-    ("request_verify", Kind::Flag),
-    ("ssl_ca_cert", Kind::Text),
-];
-
-/// Settings that do not say where requests go, or whom to trust.
-const OF_THE_USER: [&str; 3] = ["api_key", "auth_method", "space"];
+use super::names::{About, Kind, Name, ShownSetting};
+use super::secret::Secret;
 
 /// Settings by name. Values may be keys, so there is no `Debug` form.
 #[derive(Clone, Default)]
@@ -47,52 +13,43 @@ pub(super) struct Given(BTreeMap<&'static str, Setting>);
 
 #[derive(Clone)]
 pub(super) struct Setting {
+    about: About,
     pub(super) value: String,
     /// Where it comes from, in words.
     pub(super) origin: String,
 }
 
-/// The variable of a setting.
-fn variable(name: &str) -> Option<String> {
-    match name {
-        // Its value is known once there is a key.
-        "auth_method" => None,
-        "space" => Some("ARIZE_SPACE_ID".to_owned()),
-        name => Some(format!("{PREFIX}{}", name.to_uppercase())),
-    }
-}
-
 impl Given {
     /// What variables say, which are found where `origin` says of each.
-    pub(super) fn of_variables(variables: &Variables, origin: impl Fn(&str) -> String) -> Self {
+    pub(super) fn of_variables(names: &[Name], variables: &Variables, origin: impl Fn(&str) -> String) -> Self {
         let mut given = Self::default();
-        for (name, _) in NAMES {
-            let mut names: Vec<String> = variable(name).into_iter().collect();
-            if name == "ssl_ca_cert" {
-                names.extend(["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"].map(str::to_owned));
-            }
-            let found = names.iter().find_map(|variable| Some((variable, variables.get(variable)?)));
+        for name in names {
+            let found = name.variables.iter().find_map(|variable| Some((variable, variables.get(variable)?)));
             if let Some((variable, value)) = found {
-                given.0.insert(name, Setting { value: value.to_owned(), origin: origin(variable) });
+                given.set(name, value.to_owned(), origin(variable));
             }
         }
         given
     }
 
     /// What a table says; names that are none are not looked at. `None` when a value cannot be of its kind.
-    pub(super) fn of_table(table: &toml::Table, origin: &str) -> Option<Self> {
+    pub(super) fn of_table(names: &[Name], table: &toml::Table, origin: &str) -> Option<Self> {
         let mut given = Self::default();
-        for (name, kind) in NAMES {
-            let value = match (table.get(name), kind) {
+        for name in names {
+            let value = match (table.get(name.name), name.kind) {
                 (None, _) => continue,
                 (Some(toml::Value::String(text)), _) => text.clone(),
                 (Some(toml::Value::Integer(number)), Kind::Port) => number.to_string(),
                 (Some(toml::Value::Boolean(flag)), Kind::Flag) => flag.to_string(),
                 _ => return None,
             };
-            given.0.insert(name, Setting { value, origin: origin.to_owned() });
+            given.set(name, value, origin.to_owned());
         }
         Some(given)
+    }
+
+    fn set(&mut self, name: &Name, value: String, origin: String) {
+        self.0.insert(name.name, Setting { about: name.about, value, origin });
     }
 
     /// These settings, and the other's where these say nothing.
@@ -119,31 +76,29 @@ impl Given {
         self.0.contains_key(name)
     }
 
+    /// Whether there is something to send that nobody may see.
     pub(super) fn has_key(&self) -> bool {
-        self.has("api_key")
+        self.keys().any(|key| !key.is_empty())
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Secret> {
+        self.0.values().filter(|setting| setting.about == About::Key).map(|setting| Secret::new(&setting.value))
     }
 
     /// Whether requests go where this place says.
     pub(super) fn names_a_host(&self) -> bool {
-        self.names_all_hosts() || self.has("api_host") || self.has("flight_host")
-    }
-
-    pub(super) fn names_all_hosts(&self) -> bool {
-        ["region", "single_host", "single_port", "base_domain"].iter().any(|name| self.has(name))
+        self.0.values().any(|setting| setting.about == About::Host)
     }
 
     /// Without anything that says where requests go, or whom to trust.
     pub(super) fn without_hosts(mut self) -> Self {
-        self.0.retain(|name, _| OF_THE_USER.contains(name));
+        self.0.retain(|_, setting| !matches!(setting.about, About::Host | About::Way));
         self
     }
 
     /// With variables put in for `${NAME}`; what is blank then is not set.
     pub(super) fn expanded(mut self, environment: &Environment, place: &str) -> Result<Self, ConfigError> {
-        for (name, setting) in &mut self.0 {
-            if *name == "auth_method" {
-                continue;
-            }
+        for setting in self.0.values_mut().filter(|setting| setting.about != About::Tool) {
             let (value, variable) = environment.expanded(place, &setting.value)?;
             if let Some(variable) = variable {
                 setting.origin = format!("{}: variable {variable}", setting.origin);
@@ -155,8 +110,21 @@ impl Given {
     }
 
     /// One setting alone.
-    pub(super) fn only(name: &'static str, value: &str) -> Self {
-        Self([(name, Setting { value: value.to_owned(), origin: String::new() })].into())
+    pub(super) fn only(name: &Name, value: &str) -> Self {
+        let mut given = Self::default();
+        given.set(name, value.to_owned(), String::new());
+        given
+    }
+
+    /// A setting as it may be shown.
+    pub(super) fn shown(&self, name: &Name) -> ShownSetting {
+        let setting = self.setting(name.name);
+        let value = setting.map(|setting| match setting.about {
+            About::Key => Secret::new(&setting.value).masked(),
+            // A key may have been set in the wrong place, too.
+            _ => self.keys().fold(setting.value.clone(), |text, key| key.redact(&text)),
+        });
+        ShownSetting { name: name.name, value, origin: setting.map(|setting| setting.origin.clone()) }
     }
 
     /// A port; 0 is none.

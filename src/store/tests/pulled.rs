@@ -39,7 +39,7 @@ async fn the_last_slice_of_a_commit_has_its_counts() {
     let counts = commit(&rows, &names, vec![slice(6, 9, 7)]).await;
     assert_eq!(counts, Counts { new: 4, updated: 2, same: 1, deleted: 0 });
 
-    let Ledger { pulls } = store.ledger().await.unwrap();
+    let Ledger { pulls, .. } = store.ledger().await.unwrap();
     let [recorded] = &pulls[..] else { panic!("one pull: {pulls:?}") };
     assert!(recorded.slices.iter().all(|slice| (before..=now()).contains(&slice.landed)), "{recorded:?}");
     let counts = recorded.slices.iter().map(|slice| (slice.stored, slice.new, slice.updated));

@@ -56,6 +56,8 @@ impl Log {
 /// One project whose batches are those of the wire.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fake {
+    /// The word for it, if it is not `arize`.
+    pub(super) name: Option<&'static str>,
     pub(super) remote_schema: Option<Schema>,
     pub(super) batches: Vec<RecordBatch>,
     pub(super) schema_error: Arc<Mutex<Option<SourceError>>>,
@@ -89,7 +91,7 @@ impl Fake {
     }
 
     fn rows(&self, request: &ExportRequest) -> Vec<RecordBatch> {
-        let origin = Origin { source: "arize", project: request.project.clone(), force_project: true };
+        let origin = Origin { source: self.name(), project: request.project.clone(), force_project: true };
         let convert = |batch: &RecordBatch| {
             let whole = convert_batch(&self.cut_to(request, batch), &origin).unwrap().batch;
             let batch = convert_batch(&self.project(request, &self.cut_to(request, batch)), &origin).unwrap().batch;
@@ -138,7 +140,11 @@ impl Fake {
 #[async_trait::async_trait]
 impl SpanSource for Fake {
     fn name(&self) -> &'static str {
-        "arize"
+        self.name.unwrap_or("arize")
+    }
+
+    fn endpoint(&self) -> &str {
+        "memory:"
     }
 
     async fn projects(&self) -> Result<Vec<Project>, SourceError> {

@@ -58,9 +58,9 @@ fn plain_from(second: i64, batches: usize, rows: usize) -> Vec<RecordBatch> {
 
 /// What a statement gave.
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     /// Cells joined by `|`, sorted.
-    rows: Vec<String>,
+    pub(crate) rows: Vec<String>,
     notes: Vec<String>,
     remarks: Vec<Remark>,
 }
@@ -71,7 +71,7 @@ impl Answer {
     }
 }
 
-async fn ask(engine: &Engine, sql: &str) -> Result<Answer, EngineError> {
+pub(crate) async fn ask(engine: &Engine, sql: &str) -> Result<Answer, EngineError> {
     let prepared = engine.prepare(sql, &Params::new()).await?.remove(0);
     let stream = prepared.execute().await?;
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|error| EngineError::from_datafusion(&error))?;
@@ -91,7 +91,7 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Answer, EngineError> {
 }
 
 /// The error of a statement, in planning or running.
-async fn refused(engine: &Engine, sql: &str) -> EngineError {
+pub(crate) async fn refused(engine: &Engine, sql: &str) -> EngineError {
     match ask(engine, sql).await {
         Ok(answer) => panic!("{sql} gave {answer:?}"),
         Err(error) => error,

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::{Ledger, Projection, Pull, Slice};
-use super::{pull, pulls, window};
+use super::{of_pulls, pull, pulls, window};
 
 /// A pull whose slices lie in its window, as those of a remote do; a whole one has got all of it.
 fn within(mut pull: Pull, whole: bool) -> Pull {
@@ -21,7 +21,7 @@ fn within(mut pull: Pull, whole: bool) -> Pull {
 proptest! {
     #[test]
     fn forgetting_changes_no_answer(pulls in pulls(), whole in vec(any::<bool>(), 8)) {
-        let all = Ledger { pulls: pulls.into_iter().zip(whole).map(|(pull, whole)| within(pull, whole)).collect() };
+        let all = of_pulls(pulls.into_iter().zip(whole).map(|(pull, whole)| within(pull, whole)).collect());
         for kept in 0..all.pulls.len() {
             let mut some = all.clone();
             some.forget(kept);
@@ -47,7 +47,7 @@ fn a_pull_that_others_lean_on_stays() {
     let columns = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
     let names = Pull { projection: columns, ..pull("names", 2, window(0, 20), &[(0, 20)]) };
     // The second lacks what only the first got, the third all columns but one.
-    let mut ledger = Ledger { pulls: vec![whole.clone(), broken, names.clone()] };
+    let mut ledger = of_pulls(vec![whole.clone(), broken, names.clone()]);
     ledger.forget(2);
     assert_eq!(ledger.pulls, [whole.clone(), names]);
     ledger.forget(1);

@@ -1,0 +1,317 @@
+//! The listing of spans, page by page, as a stream of batches.
+//!
+//! The newest spans come first, by when they came in: what comes in meanwhile changes nothing, and a cursor stays good
+//! whatever is deleted. It is the order of all servers; others are not asked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::stream;
+use reqwest::StatusCode;
+use spanql_model::ingest::{IngestBuilder, Origin};
+use spanql_model::window::Window;
+
+use super::annotations;
+use super::api::{Api, Query};
+use super::page::{Page, cursor_at, row_of};
+use super::query::{of_filters, of_window};
+use super::rows::{Span, write_row};
+use crate::cut::cut_to;
+use crate::error::SourceError;
+use crate::http::{Cause, HttpError};
+use crate::remote::{ExportRequest, Received, SpanStream};
+use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
+
+/// Spans of the first page; later ones have as many as weigh little enough,
+const FIRST: u64 = 200;
+/// and no more than the server allows.
+const MOST: u64 = 1000;
+/// Bytes of a page, above which the next has fewer spans.
+const HEAVY: usize = 16 << 20;
+/// Bytes of a page that are read. A page that is longer is asked for in parts.
+const MAX_PAGE: usize = 256 << 20;
+/// Spans in a row that the server cannot give before something else must be wrong.
+const MAX_BAD: u32 = 20;
+/// Times that a window is halved in a row: the longest is a microsecond by then.
+const MAX_HALVED: u32 = 64;
+const MICROSECOND: i64 = 1_000;
+
+/// A listing under way.
+pub(super) struct Listing {
+    api: Api,
+    request: ExportRequest,
+    /// The path of the project.
+    project: String,
+    /// The path of its spans.
+    path: String,
+    filters: Query,
+    /// What is still to be listed, the one that is being listed last. It is one, unless it had to be cut.
+    windows: Vec<Window>,
+    /// Times that it was cut in a row.
+    halved: u32,
+    /// Spans of the next page.
+    size: u64,
+    /// Where the next page begins; none at the beginning.
+    cursor: Option<String>,
+    /// Whether a page has come.
+    begun: bool,
+    ended: bool,
+    /// Spans in a row that the server could not give.
+    bad: u32,
+    /// Spans that are still wanted, where not all are.
+    left: Option<u64>,
+    annotated: bool,
+    received: Arc<Received>,
+    builder: IngestBuilder,
+}
+
+impl Listing {
+    /// Asks for the first page; gives the stream of all.
+    pub(super) async fn begin(api: &Api, request: &ExportRequest, origin: Origin) -> Result<SpanStream, SourceError> {
+        let project = api.path_of(&request.project).await?;
+        let received = Arc::new(Received::default());
+        let mut listing = Self {
+            api: api.clone(),
+            request: request.clone(),
+            path: format!("{project}/spans"),
+            project,
+            filters: of_filters(request),
+            windows: vec![request.window],
+            halved: 0,
+            size: FIRST,
+            cursor: None,
+            begun: false,
+            ended: request.limit == Some(0),
+            bad: 0,
+            left: request.limit,
+            annotated: annotations::wanted(request.columns.as_deref()),
+            received: Arc::clone(&received),
+            builder: IngestBuilder::new(origin),
+        };
+        let first = listing.next().await?;
+        // Where the beginning is all there is, it is known how many spans there are.
+        let is_all = listing.ended && listing.left != Some(0);
+        let announced = is_all.then(|| received.rows());
+        let batches = stream::try_unfold((listing, first), |(mut listing, first)| async move {
+            let next = match first {
+                Some(batch) => Some(batch),
+                None => listing.next().await?,
+            };
+            Ok(next.map(|batch| (batch, (listing, None))))
+        });
+        Ok(SpanStream::new(announced, received, batches))
+    }
+
+    /// The spans of the next page that has some in the window; `None` at the end.
+    async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        while !self.ended {
+            let text = self.page().await?;
+            let batch = match &text {
+                Some(text) => self.batch(text).await?,
+                None => None,
+            };
+            if text.is_some() && self.cursor.is_none() {
+                self.end_window();
+            }
+            if let Some(left) = &mut self.left {
+                *left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
+                self.ended |= *left == 0;
+            }
+            if batch.is_some() {
+                return Ok(batch);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The text of the next page; `None` where a span was passed over.
+    async fn page(&mut self) -> Result<Option<String>, SourceError> {
+        loop {
+            let size = self.left.map_or(self.size, |left| left.min(self.size));
+            let failed = match self.ask(&self.query(size)).await {
+                Ok((text, next)) => {
+                    self.advance(text.len(), size, next)?;
+                    return Ok(Some(text));
+                }
+                Err(failed) => failed,
+            };
+            if !self.begun && !self.filters.is_empty() && is_of_filters(failed.cause) {
+                // An older server may not know a word of them, or what stands before it refuses long URLs.
+                self.filters.clear();
+            } else if is_of_content(failed.cause) && size > 1 {
+                self.size = size / 2;
+            } else if let Some(row) = self.cursor.as_deref().and_then(row_of).filter(|_| is_of_content(failed.cause)) {
+                return self.pass(row, failed).await;
+            } else if is_of_content(failed.cause) && self.cursor.is_none() {
+                return self.halve(failed).await;
+            } else {
+                return Err(self.api.missing(&self.request.project, failed.error).await);
+            }
+        }
+    }
+
+    fn query(&self, size: u64) -> Query {
+        let mut query = vec![("limit", size.to_string())];
+        query.extend(of_window(self.window()));
+        query.extend(self.filters.iter().cloned());
+        query.extend(self.cursor.iter().map(|cursor| ("cursor", cursor.clone())));
+        query
+    }
+
+    /// The window that is being listed.
+    fn window(&self) -> Window {
+        self.windows.last().copied().unwrap_or(self.request.window)
+    }
+
+    /// Goes on with the next window, if there is one.
+    fn end_window(&mut self) {
+        self.windows.pop();
+        self.ended = self.windows.is_empty();
+    }
+
+    /// A page and the cursor behind it. The first page is asked for once: whoever opens a listing can do that again.
+    async fn ask(&self, query: &Query) -> Result<(String, Option<String>), HttpError> {
+        let attempts = if self.begun { MAX_ATTEMPTS_BATCH } else { 1 };
+        let api = &self.api;
+        let text = retrying(attempts, || api.text(&self.path, query, MAX_PAGE), HttpError::error).await?;
+        let next = Page::read(&text).map(|page| page.next).map_err(|reason| api.wrong(&self.path, reason))?;
+        Ok((text, next))
+    }
+
+    /// Goes on behind a page that came.
+    fn advance(&mut self, bytes: usize, size: u64, next: Option<String>) -> Result<(), SourceError> {
+        if next.is_some() && next == self.cursor {
+            return Err(self.api.wrong(&self.path, "a page leads to itself".to_owned()).into());
+        }
+        self.received.add(0, bytes as u64);
+        self.size = if bytes > HEAVY { (size / 2).max(1) } else { size.saturating_mul(2).clamp(1, MOST) };
+        self.cursor = next;
+        (self.begun, self.bad, self.halved) = (true, 0, 0);
+        Ok(())
+    }
+
+    /// Passes over the span of a row that the server cannot give, even alone, and says so.
+    ///
+    /// It may be the one behind it that it cannot give, which it looks at too: so it is asked for it in the other order.
+    async fn pass(&mut self, row: i64, failed: HttpError) -> Result<Option<String>, SourceError> {
+        self.bad += 1;
+        if self.bad > MAX_BAD {
+            return Err(failed.error);
+        }
+        let mut query = self.query(1);
+        query.extend([("sort", "id".to_owned()), ("order", "asc".to_owned())]);
+        let other = self.ask(&query).await.ok().map(|(text, _)| text);
+        self.cursor = Some(cursor_at(row.saturating_sub(1)));
+        self.size = 1;
+        let is_it = |text: &String| {
+            let page = Page::read(text).ok();
+            let ids =
+                page.map(|page| page.spans.iter().filter_map(|span| Span::read(span).ok()?.id()).collect::<Vec<_>>());
+            ids.is_some_and(|ids| ids.len() == 1 && ids.iter().all(|id| row_of(id) == Some(row)))
+        };
+        if let Some(text) = other.filter(is_it) {
+            self.received.add(0, text.len() as u64);
+            self.bad = 0;
+            return Ok(Some(text));
+        }
+        self.received.add(1, 0);
+        self.received.add_unfit(1, || format!("the span Span:{row} cannot be had: {}", failed.error));
+        Ok(None)
+    }
+
+    /// Cuts the window in two where not even its first span can be had, so that no cursor tells what is behind it. Of a
+    /// window that cannot be cut, it is passed over.
+    async fn halve(&mut self, failed: HttpError) -> Result<Option<String>, SourceError> {
+        if !self.begun {
+            // Where nothing can be had, it is not a span's fault.
+            let nothing = Window { end: self.window().start, ..self.window() };
+            let mut query = vec![("limit", "1".to_owned())];
+            query.extend(of_window(nothing));
+            self.ask(&query).await.map_err(|_| failed.error.clone())?;
+            self.begun = true;
+        }
+        self.halved += 1;
+        let Some(window) = self.windows.pop().filter(|_| self.halved <= MAX_HALVED) else { return Err(failed.error) };
+        if let Some(middle) = middle(window) {
+            self.windows.extend([Window { end: middle, ..window }, Window { start: middle, ..window }]);
+            return Ok(None);
+        }
+        let mut query = vec![("limit", "1".to_owned()), ("sort", "id".to_owned()), ("order", "asc".to_owned())];
+        query.extend(of_window(window));
+        query.extend(self.filters.iter().cloned());
+        let others =
+            self.ask(&query).await.is_ok_and(|(text, _)| Page::read(&text).is_ok_and(|page| !page.spans.is_empty()));
+        let time = of_window(window).into_iter().next().map(|(_, time)| time).unwrap_or_default();
+        if others {
+            let reason = format!("one of the spans that start at {time} cannot be had: {}", failed.error);
+            return Err(SourceError::Refused { endpoint: self.api.endpoint(&self.path), reason });
+        }
+        self.received.add(1, 0);
+        self.received.add_unfit(1, || format!("the span that starts at {time} cannot be had: {}", failed.error));
+        self.ended = self.windows.is_empty();
+        Ok(None)
+    }
+
+    /// The spans of a page as they are ingested, with their annotations, without those outside the window.
+    async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
+        let wrong = |listing: &Self, reason: String| listing.api.wrong(&listing.path, reason).error;
+        let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
+        let ids: Vec<Option<String>> = page.spans.iter().map(|span| Span::read(span).ok()?.span_id()).collect();
+        let mut annotations = HashMap::new();
+        if self.annotated {
+            let ids: Vec<String> = ids.iter().flatten().cloned().collect();
+            annotations = annotations::of_spans(&self.api, &self.project, &ids).await?;
+        }
+        let mut row = String::new();
+        for (text, id) in page.spans.iter().zip(&ids) {
+            row.clear();
+            let pushed = write_row(text, &mut row).and_then(|()| {
+                if let Some(members) = id.as_ref().and_then(|id| annotations.remove(id)) {
+                    row.pop();
+                    row.push_str(&members);
+                    row.push('}');
+                }
+                self.builder.push_json(&row)
+            });
+            if let Err(error) = pushed {
+                self.received.add_unfit(1, || error.to_string());
+            }
+        }
+        self.received.add(page.spans.len() as u64, 0);
+        let batch = self.builder.finish().map_err(|error| wrong(self, error.to_string()))?;
+        let window: Window = self.request.window;
+        let cut =
+            batch.map(|batch| cut_to(&batch, window)).transpose().map_err(|error| wrong(self, error.to_string()))?;
+        Ok(cut.filter(|batch| batch.num_rows() > 0))
+    }
+}
+
+/// The middle of a window, on a whole microsecond; `None` when it has none inside.
+fn middle(window: Window) -> Option<i64> {
+    let middle = (i128::from(window.start) + i128::from(window.end)).div_euclid(2);
+    let middle = i64::try_from(middle).ok()?.div_euclid(MICROSECOND) * MICROSECOND;
+    (window.start < middle && middle < window.end).then_some(middle)
+}
+
+/// Whether a refusal may be one of what is asked for, rather than of what is there.
+fn is_of_filters(cause: Cause) -> bool {
+    let Cause::Status(status) = cause else { return false };
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
+}
+
+/// Whether a failure may be one of what is on the page: fewer spans may pass.
+fn is_of_content(cause: Cause) -> bool {
+    match cause {
+        Cause::Status(status) => matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT),
+        Cause::TooLong | Cause::Content => true,
+        Cause::Connection => false,
+    }
+}

@@ -1,0 +1,22 @@
+//! Arize Phoenix: spans and annotations over its REST API.
+//!
+//! Facts of the protocol are those of arize-phoenix 20.26.1, as it was observed. Two rule what is done here: a server
+//! ignores parameters that it does not know, so that nothing is taken for granted of what it sends; and whatever is not
+//! its API answers 200 with a page, so that only what says it is JSON is read.
+
+mod annotations;
+mod api;
+mod fold;
+mod listing;
+mod page;
+mod projects;
+mod query;
+mod rows;
+mod source;
+
+pub use source::{NAME, Phoenix};
+
+#[cfg(test)]
+mod standin;
+#[cfg(test)]
+mod tests;

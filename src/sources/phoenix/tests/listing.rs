@@ -1,0 +1,153 @@
+//! Listings that go well.
+
+use datafusion_expr::{ident, lit};
+
+use super::*;
+
+#[tokio::test]
+async fn all_spans_come_in_pages_that_grow() {
+    let all: Vec<i64> = (1..=1_700).collect();
+    let server = StandIn::new(move |asked, _| listed(asked, &all));
+    let read = read(&source(&server), &everything()).await.unwrap();
+    assert_eq!(read.rows, (1..=1_700).rev().collect::<Vec<_>>());
+    assert_eq!((read.received, read.unfit, read.ending), (1_700, None, Ending::Complete));
+    let asked = server.asked();
+    let limits: Vec<_> = asked.iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
+    assert_eq!(limits, ["200", "400", "800", "1000"]);
+    assert!(asked.iter().all(|asked| asked.path == "/v1/projects/demo/spans"));
+    assert!(asked.iter().all(|asked| asked.get("start_time") == Some("1970-01-01T00:00:00.000000Z")));
+    assert!(asked.iter().all(|asked| asked.headers.contains(&("authorization".into(), format!("Bearer {KEY}")))));
+}
+
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_wanted() {
+    let server = StandIn::new(move |asked, _| listed(asked, &(1..=900).collect::<Vec<_>>()));
+    let few = ExportRequest { limit: Some(3), ..everything() };
+    let found = read(&source(&server), &few).await.unwrap();
+    assert_eq!(found.rows, [900, 899, 898]);
+    let more = ExportRequest { limit: Some(250), ..everything() };
+    assert_eq!(read(&source(&server), &more).await.unwrap().rows.len(), 250);
+    let limits: Vec<_> = server.asked().iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
+    assert_eq!(limits, ["3", "200", "50"]);
+    let none = ExportRequest { limit: Some(0), ..everything() };
+    assert!(read(&source(&server), &none).await.unwrap().rows.is_empty());
+}
+
+#[tokio::test]
+async fn a_listing_of_one_page_tells_how_many_there_are() {
+    let server = StandIn::new(move |asked, _| listed(asked, &(1..=150).collect::<Vec<_>>()));
+    let announced = async |request: &ExportRequest| source(&server).open(request).await.unwrap().announced();
+    assert_eq!(announced(&everything()).await, Some(150));
+    let outside = ExportRequest { window: Window { start: 0, end: 1 }, ..everything() };
+    assert_eq!(announced(&outside).await, Some(150));
+    assert_eq!(announced(&ExportRequest { limit: Some(9), ..everything() }).await, None);
+    let longer = StandIn::new(move |asked, _| listed(asked, &(1..=201).collect::<Vec<_>>()));
+    assert_eq!(source(&longer).open(&everything()).await.unwrap().announced(), None);
+    let none = StandIn::new(|_, _| page(&[], None));
+    assert_eq!(source(&none).open(&everything()).await.unwrap().announced(), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_parameters_gives_no_other_spans() {
+    // It knows neither the window nor the filter.
+    let server = StandIn::new(move |asked, _| listed(asked, &(1..=600).collect::<Vec<_>>()));
+    let window = Window { start: 100 * SECOND, end: 103 * SECOND };
+    let request = ExportRequest { window, ..everything() };
+    let read = read(&source(&server), &request).await.unwrap();
+    assert_eq!((read.rows, read.received), (vec![102, 101, 100], 600));
+}
+
+#[tokio::test]
+async fn a_filter_that_is_refused_is_left_out() {
+    let server = StandIn::new(move |asked, _| match asked.get("span_kind") {
+        Some(kind) => Reply::Text(422, format!("Invalid span_kind: {kind}")),
+        None => listed(asked, &[1, 2]),
+    });
+    let filters = vec![ident("attributes.openinference.span.kind").eq(lit("PROMPT"))];
+    let request = ExportRequest { filters, ..everything() };
+    assert_eq!(read(&source(&server), &request).await.unwrap().rows, [2, 1]);
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn spans_that_come_meanwhile_change_nothing() {
+    let server = StandIn::new(move |asked, number| listed(asked, &(1..=500 + 10 * number as i64).collect::<Vec<_>>()));
+    let read = read(&source(&server), &everything()).await.unwrap();
+    assert_eq!(read.rows, (1..=500).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn annotations_come_with_their_spans_where_they_are_wanted() {
+    let server = StandIn::new(move |asked, _| {
+        if !asked.path.ends_with("/span_annotations") {
+            return listed(asked, &(1..=450).collect::<Vec<_>>());
+        }
+        // Two pages, and none for most.
+        let ids = asked.all("span_ids");
+        if !ids.contains(&"s7") {
+            return Reply::Text(404, "None of the supplied span_ids exist in this project".into());
+        }
+        let (name, next) = if asked.get("cursor").is_none() { ("b", "\"more\"") } else { ("a", "null") };
+        Reply::Json(format!(
+            r#"{{"data":[{{"span_id":"s7","name":"{name}","annotator_kind":"LLM","result":{{"score":0.5}},"identifier":""}}],"next_cursor":{next}}}"#
+        ))
+    });
+    let request = ExportRequest { columns: None, ..everything() };
+    let batches: Vec<RecordBatch> = source(&server).open(&request).await.unwrap().try_collect().await.unwrap();
+    for name in ["eval.a.score", "eval.b.score"] {
+        let scored: Vec<i64> = batches
+            .iter()
+            .filter_map(|batch| Some((batch, batch.column_by_name(name)?)))
+            .flat_map(|(batch, scores)| rows_of(batch).into_iter().zip(0..).filter(|(_, at)| scores.is_valid(*at)))
+            .map(|(row, _)| row)
+            .collect();
+        assert_eq!(scored, [7], "{name}");
+    }
+    let asked = server.asked();
+    let ids: Vec<&str> = asked
+        .iter()
+        .filter(|asked| asked.get("cursor") != Some("more"))
+        .flat_map(|asked| asked.all("span_ids"))
+        .collect();
+    assert_eq!(ids.len(), 450);
+}
+
+#[tokio::test]
+async fn projects_whose_names_do_not_do_in_a_path_are_found_by_their_ids() {
+    let server = StandIn::new(move |asked, _| match (asked.path.as_str(), asked.get("cursor")) {
+        ("/v1/projects", None) => {
+            Reply::Json(r#"{"data":[{"name":"z","id":"UHJvamVjdDo5","description":null}],"next_cursor":"c"}"#.into())
+        }
+        ("/v1/projects", _) => {
+            Reply::Json(r#"{"data":[{"name":"a/b ?#c","id":"UHJvamVjdDoz"}],"next_cursor":null}"#.into())
+        }
+        ("/v1/projects/UHJvamVjdDoz/spans", _) => listed(asked, &[1]),
+        ("/v1/projects/my%20project/spans", _) => listed(asked, &[2]),
+        _ => Reply::Html,
+    });
+    let source = source(&server);
+    let names: Vec<String> = source.projects().await.unwrap().into_iter().map(|project| project.name).collect();
+    assert_eq!(names, ["a/b ?#c", "z"]);
+    let of = |project: &str| ExportRequest { project: project.to_owned(), ..everything() };
+    for _ in 0..2 {
+        assert_eq!(read(&source, &of("a/b ?#c")).await.unwrap().rows, [1]);
+    }
+    assert_eq!(read(&source, &of("my project")).await.unwrap().rows, [2]);
+    // The list, in two pages, was asked for twice: once by the test.
+    assert_eq!(server.asked().iter().filter(|asked| asked.path == "/v1/projects").count(), 4);
+    assert_eq!(source.describe(&of("a/b ?#c"))[0].1, "/v1/projects/UHJvamVjdDoz/spans");
+}
+
+#[tokio::test]
+async fn the_columns_are_those_of_the_last_spans() {
+    let server = StandIn::new(move |asked, _| match asked.path.ends_with("/spans") {
+        true => listed(asked, &(1..=100).collect::<Vec<_>>()),
+        false => Reply::Json(r#"{"data":[],"next_cursor":null}"#.into()),
+    });
+    let schema = source(&server).schema("demo").await.unwrap();
+    assert!(schema.field_with_name("attributes.row").is_ok());
+    let first = server.asked().remove(0);
+    assert_eq!((first.get("limit"), first.get("start_time"), first.get("end_time")), (Some("20"), None, None));
+    let empty = StandIn::new(|_, _| page(&[], None));
+    assert_eq!(source(&empty).schema("demo").await.unwrap().fields().len(), 0);
+}
