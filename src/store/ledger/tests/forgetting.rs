@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{Ledger, Projection, Pull, Slice};
+use super::super::{Projection, Pull, Slice};
 use super::{of_pulls, pull, pulls, window};
 
 /// A pull whose slices lie in its window, as those of a remote do; a whole one has got all of it.

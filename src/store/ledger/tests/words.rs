@@ -1,6 +1,6 @@
 //! What is said of what is missing, at the limits of what is said.
 
-use super::super::{Ledger, MissingReason, Projection, Pull, Slice, Status};
+use super::super::{MissingReason, Projection, Pull, Slice, Status};
 use super::{TEN, line, of_pulls, pull, window};
 use spanql_model::time::NANOS;
 
