@@ -16,8 +16,8 @@ use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
 use super::projects::project_meant;
-use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_filter::or_null;
+use spanql_model::columns::{self, METADATA_PREFIX};
 use spanql_model::ingest::{Fillers, fillers};
 use spanql_model::window::Window;
 
