@@ -6,14 +6,14 @@
 
 mod events;
 mod fillers;
+mod known;
 mod messages;
 mod source;
 mod state;
 mod table;
 mod tools;
 
-use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
@@ -22,8 +22,8 @@ use memchr::memmem;
 
 pub use self::fillers::{Fillers, fillers, is_filler};
 use self::source::{is_json, open};
-use self::state::{SPAN_EVENTS, SPAN_METADATA, State, Values};
-use self::table::{Fill, Read, Spans, TABLE};
+use self::state::{State, Values};
+use self::table::{Fill, Spans, TABLE};
 use super::canonical_builder::CanonicalBuilder;
 use crate::columns::{CANONICAL, Content, EVENTS, KIND, METADATA, METADATA_PATCH, MODEL};
 use crate::json::Value;
@@ -31,42 +31,6 @@ use crate::json::Value;
 /// What the events and metadata that fill something have in them.
 const EVENT_MARK: &[u8] = b"gen_ai.";
 const METADATA_MARK: &[u8] = b"ls_";
-
-/// Names that fill something, and beginnings of such names.
-struct Known {
-    names: HashSet<&'static str>,
-    beginnings: Vec<String>,
-}
-
-impl Known {
-    fn has(&self, name: &str) -> bool {
-        self.names.contains(name) || self.beginnings.iter().any(|beginning| name.starts_with(beginning))
-    }
-}
-
-static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let mut known = Known { names: HashSet::new(), beginnings: vec![] };
-    for source in TABLE.iter().flat_map(|fill| fill.sources) {
-        match source.read {
-            Read::Sum(..) | Read::Filled | Read::MimeType => {}
-            _ if matches!(source.name, SPAN_EVENTS | SPAN_METADATA) => {}
-            Read::Settings(_) | Read::IndexedMessages | Read::IndexedTools => {
-                known.beginnings.push(format!("{}.", source.name));
-            }
-            Read::Object | Read::ObjectMessages | Read::At(_) | Read::Is(_) => {
-                known.names.insert(source.name);
-                known.beginnings.push(format!("{}.", source.name));
-            }
-            Read::Answer(calls) => known.names.extend([source.name, calls]),
-            _ => {
-                known.names.insert(source.name);
-            }
-        }
-    }
-    known.beginnings.sort();
-    known.beginnings.dedup();
-    known
-});
 
 /// Fills the canonical columns of an ingest batch; a batch that has no name of the table is given back as it is.
 ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use super::KNOWN;
+use super::known::KNOWN;
 use super::state::{FAMILY, SPAN_EVENTS, SPAN_METADATA};
 use super::table::{Read, Source, Spans, TABLE};
 use crate::columns::{EVENTS, KIND, METADATA, METADATA_PREFIX, MODEL};
