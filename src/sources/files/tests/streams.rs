@@ -109,7 +109,7 @@ fn what_came_whole_of_a_cut_file_is_kept() {
             r#"{{"traceId": "42b0987b11a08b3d6b8e6460c7844da9", "spanId": "{id}", "name": "n", "startTimeUnixNano": "1793700000000000000"}}"#
         )
     };
-    let spans = ["4313136e32912a13", "4313136e32912a14", "4313136e32912a15"].map(|id| span(id)).join(",\n");
+    let spans = ["4313136e32912a13", "4313136e32912a14", "4313136e32912a15"].map(span).join(",\n");
     let document = format!(
         "{{\"resourceSpans\": [{{\"resource\": {{}}, \"scopeSpans\": [{{\"scope\": {{}}, \"spans\": [\n{spans}\n]}}]}}]}}"
     );
