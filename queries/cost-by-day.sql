@@ -11,6 +11,7 @@ SELECT date_trunc('day', start_time) AS day,
        round(sum(cost), 4) AS cost
 FROM spans
 WHERE kind = 'LLM'
+  AND tree.wrapper IS NOT TRUE
   AND ($models IS NULL OR model IN ($models))
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)

@@ -9,8 +9,17 @@ SELECT trace_id,
        start_time,
        status_code,
        input
-FROM spans
+FROM spans s
 WHERE kind = 'RETRIEVER'
+  AND NOT EXISTS (
+      SELECT 1
+      FROM spans outer_span
+      WHERE outer_span.kind = 'RETRIEVER'
+        AND outer_span.tree.wrapper
+        AND outer_span.project = s.project
+        AND outer_span.context.trace_id = s.context.trace_id
+        AND outer_span.context.span_id = s.parent_id
+  )
   AND (attributes.retrieval.documents IS NULL OR attributes.retrieval.documents = '[]')
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)

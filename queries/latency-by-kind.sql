@@ -12,6 +12,7 @@ SELECT kind,
        round(max(latency_ms), 1) AS max_ms
 FROM spans
 WHERE latency_ms IS NOT NULL
+  AND tree.wrapper IS NOT TRUE
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
 GROUP BY kind

@@ -13,6 +13,7 @@ SELECT model,
        round(sum(cost), 4) AS cost
 FROM spans
 WHERE kind = 'LLM'
+  AND tree.wrapper IS NOT TRUE
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
 GROUP BY model

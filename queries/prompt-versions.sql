@@ -20,6 +20,16 @@ SELECT left(s.attributes.llm.prompt_template.template, 60) AS template,
 FROM spans s
 LEFT JOIN scores e ON e.project = s.project AND e.trace_id = s.context.trace_id AND e.span_id = s.context.span_id
 WHERE s.attributes.llm.prompt_template.template IS NOT NULL
+  AND NOT EXISTS (
+      SELECT 1
+      FROM spans inner_span
+      WHERE s.tree.wrapper
+        AND inner_span.attributes.llm.prompt_template.template IS NOT NULL
+        AND inner_span.kind = s.kind
+        AND inner_span.project = s.project
+        AND inner_span.context.trace_id = s.context.trace_id
+        AND inner_span.parent_id = s.context.span_id
+  )
   AND ($since IS NULL OR s.start_time >= $since)
   AND ($until IS NULL OR s.start_time < $until)
 GROUP BY s.attributes.llm.prompt_template.template, version

@@ -17,6 +17,15 @@ SELECT s.name,
 FROM spans s
 LEFT JOIN found f ON f.project = s.project AND f.trace_id = s.context.trace_id AND f.span_id = s.context.span_id
 WHERE s.kind = 'RETRIEVER'
+  AND NOT EXISTS (
+      SELECT 1
+      FROM spans outer_span
+      WHERE outer_span.kind = 'RETRIEVER'
+        AND outer_span.tree.wrapper
+        AND outer_span.project = s.project
+        AND outer_span.context.trace_id = s.context.trace_id
+        AND outer_span.context.span_id = s.parent_id
+  )
   AND ($since IS NULL OR s.start_time >= $since)
   AND ($until IS NULL OR s.start_time < $until)
 GROUP BY s.name

@@ -4,7 +4,7 @@
 -- param until time = null Only steps before this time
 -- chart: bar x=kind y=percent title="Share of the time on the critical path" unit=%
 SELECT kind,
-       count(*) AS steps,
+       count(*) FILTER (WHERE tree.wrapper IS NOT TRUE) AS steps,
        round(sum(tree.self_ms) / 1000, 1) AS seconds,
        round(100.0 * sum(tree.self_ms) / sum(sum(tree.self_ms)) OVER (), 1) AS percent
 FROM spans

@@ -11,6 +11,7 @@ SELECT coalesce(attributes.tool.name, name) AS tool,
        round(percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms)) AS p95_ms
 FROM spans
 WHERE kind = 'TOOL'
+  AND tree.wrapper IS NOT TRUE
   AND ($since IS NULL OR start_time >= $since)
   AND ($until IS NULL OR start_time < $until)
 GROUP BY tool

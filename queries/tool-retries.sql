@@ -13,6 +13,7 @@ WITH tries AS (
            last_value(status_code ORDER BY start_time, span_id) AS last_status
     FROM spans
     WHERE kind = 'TOOL'
+      AND tree.wrapper IS NOT TRUE
       AND ($since IS NULL OR start_time >= $since)
       AND ($until IS NULL OR start_time < $until)
     GROUP BY project, trace_id, tool, input

@@ -228,7 +228,7 @@ pub mod sources {
         pub use spanql_sources::phoenix::{NAME, Phoenix};
     }
 
-    /// Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+    /// Export files as ingest batches: JSON of many tools, OTLP, CSV, Parquet and Arrow IPC, compressed or not.
     pub mod files {
         #[doc(inline)]
         pub use spanql_sources::files::{

@@ -11,7 +11,7 @@ use super::args::ImportArguments;
 use super::context::{Context, counted};
 use spanql_output::escape_terminal;
 use spanql_sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
-use spanql_store::{Committed, Import, Progress, Store};
+use spanql_store::{Committed, Import, ImportedFile, Progress, Store};
 
 pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -27,8 +27,8 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         limits,
         strict: arguments.strict,
     };
-    let (import, read) = read(context, &store, inputs, options).await?;
-    let committed = commit(context, &store, import, "import").await?;
+    let (import, mut read) = read(context, &store, inputs, options).await?;
+    let committed = commit_with(context, &store, import, "import", Some(std::mem::take(&mut read.files))).await?;
     say_report(context, &read.report);
     let files = counted(count as u64, "file");
     let what = summary(&committed, read.report.rows);
@@ -55,6 +55,8 @@ struct Read {
     report: ReadReport,
     /// Files that could not be read to their end, and why.
     cut: Vec<String>,
+    /// What each file held, for the ledger.
+    files: Vec<ImportedFile>,
 }
 
 /// Reads files on a thread of their own, watched by a progress bar.
@@ -77,13 +79,15 @@ async fn read(
                 let mut read = Read::default();
                 let (mut done, mut rows) = (0, 0);
                 for input in inputs {
+                    let path = path_of(&input);
                     let mut reader = FileReader::open(input, &options)?;
+                    let mut cut = None;
                     while let Some(batch) = reader.next() {
                         let batch = match batch {
                             Ok(batch) => batch,
                             // What is left of the file cannot be read, but what was read is whole.
                             Err(error) if options.skip_bad => {
-                                read.cut.push(error.to_string());
+                                cut = Some(error.to_string());
                                 break;
                             }
                             Err(error) => return Err(error.into()),
@@ -94,7 +98,10 @@ async fn read(
                         bar.set_message(format!("{} spans", HumanCount(rows)));
                     }
                     done += reader.bytes_read();
-                    read.report.add(reader.report());
+                    let report = reader.report();
+                    read.files.push(ImportedFile { path, rows: report.rows, bad: report.bad, cut: cut.clone() });
+                    read.cut.extend(cut);
+                    read.report.add(report);
                 }
                 Ok(read)
             })
@@ -103,6 +110,17 @@ async fn read(
     let result = tokio::task::spawn_blocking(work).await.context("reading stopped")?;
     bar.finish_and_clear();
     result
+}
+
+/// The path by which the ledger knows a file; a pipe has none.
+fn path_of(input: &Input) -> Option<String> {
+    match input {
+        Input::Path { path, .. } => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            Some(path.display().to_string())
+        }
+        Input::Stdin => None,
+    }
 }
 
 /// Batches that wait between the thread that makes them and the one that puts them aside.
@@ -134,9 +152,26 @@ pub(super) async fn commit(
     import: Import,
     operation: &str,
 ) -> anyhow::Result<Committed> {
+    commit_with(context, store, import, operation, None).await
+}
+
+/// The same with what the files held that the spans came from.
+async fn commit_with(
+    context: &Context,
+    store: &Store,
+    import: Import,
+    operation: &str,
+    files: Option<Vec<ImportedFile>>,
+) -> anyhow::Result<Committed> {
     let bar = context.progress("merging {pos}/{len} pieces [{bar:30}] {elapsed}")?;
     let progress = Progress::default();
-    let mut work = std::pin::pin!(store.commit(import, operation, &progress));
+    let work = async {
+        match files {
+            Some(files) => store.commit_files(import, files, operation, &progress).await,
+            None => store.commit(import, operation, &progress).await,
+        }
+    };
+    let mut work = std::pin::pin!(work);
     let committed = loop {
         tokio::select! {
             committed = &mut work => break committed.map_err(|error| context.explain(error))?,

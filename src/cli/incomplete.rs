@@ -2,10 +2,10 @@
 
 use indicatif::HumanCount;
 
-use super::context::Context;
+use super::context::{Context, counted};
 use super::failure::Failure;
 use spanql_output::escape_terminal;
-use spanql_store::{Snapshot, TooLarge};
+use spanql_store::{FilesVerdict, MissingRange, Snapshot, StoreError, TooLarge};
 
 /// Lines at most; the table `pulls` has the rest.
 const SHOWN: usize = 3;
@@ -13,15 +13,15 @@ const SHOWN: usize = 3;
 /// Says what is missing of the spans that an answer was made from.
 ///
 /// # Errors
-/// [`Failure::Incomplete`] instead of saying it when `required` and something is missing; whatever keeps the ledger
-/// from being read when `required`.
+/// [`Failure::Incomplete`] instead of saying it when `required` and something is missing, or spans from files look cut;
+/// whatever keeps the ledger from being read when `required`. Whether spans from files are all there is unknown otherwise:
+/// that is said when `required`.
 pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool) -> anyhow::Result<()> {
     if context.quiet && !required {
         return Ok(());
     }
     let project = context.project.as_deref();
-    let known = async { Ok((snapshot.ledger().await?.incomplete(project), snapshot.too_large(project).await?)) };
-    let (ranges, sums) = match known.await {
+    let (ranges, files, sums) = match known(snapshot, project).await {
         Ok(known) => known,
         Err(error) if required => return Err(context.explain(error)),
         Err(error) => {
@@ -30,16 +30,30 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
         }
     };
     let sums = too_large(&sums);
+    let (suspect, unknown): (Vec<_>, Vec<_>) = files.into_iter().partition(FilesVerdict::is_suspect);
     if required {
         let more = match ranges.len() {
             0 | 1 => String::new(),
             ranges => format!(" (and {} more: SELECT * FROM pulls)", ranges - 1),
         };
         let missing = ranges.first().map(|first| format!("{first}{more}")).or(sums);
-        return match missing {
-            Some(missing) => Err(Failure::Incomplete(format!("the answer rests on incomplete data: {missing}")).into()),
-            None => Ok(()),
-        };
+        if let Some(missing) = missing {
+            return Err(Failure::Incomplete(format!("the answer rests on incomplete data: {missing}")).into());
+        }
+        if let Some(first) = suspect.first() {
+            let more = match suspect.len() {
+                1 => String::new(),
+                projects => format!(" (and {} more: SELECT * FROM quality)", projects - 1),
+            };
+            return Err(Failure::Incomplete(format!("the answer may rest on incomplete data: {first}{more}")).into());
+        }
+        for verdict in unknown.iter().take(SHOWN) {
+            context.note(&escape_terminal(&verdict.to_string()));
+        }
+        if unknown.len() > SHOWN {
+            context.note(&format!("and {} more came from files", counted((unknown.len() - SHOWN) as u64, "project")));
+        }
+        return Ok(());
     }
     for range in ranges.iter().take(SHOWN) {
         context.print_stderr(&format!("incomplete: {}", escape_terminal(&range.to_string())));
@@ -47,10 +61,25 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     if ranges.len() > SHOWN {
         context.print_stderr(&format!("incomplete: and {} more", ranges.len() - SHOWN));
     }
+    for verdict in suspect.iter().take(SHOWN) {
+        context.print_stderr(&format!("suspect: {}", escape_terminal(&verdict.to_string())));
+    }
+    if suspect.len() > SHOWN {
+        context.print_stderr(&format!("suspect: and {} more", counted((suspect.len() - SHOWN) as u64, "project")));
+    }
     if let Some(sums) = sums {
         context.print_stderr(&format!("incomplete: {}", escape_terminal(&sums)));
     }
     Ok(())
+}
+
+type Known = (Vec<MissingRange>, Vec<FilesVerdict>, Vec<TooLarge>);
+
+/// What the ledger and the manifest know: no span is read for it.
+async fn known(snapshot: &Snapshot, project: Option<&str>) -> Result<Known, StoreError> {
+    let ledger = snapshot.ledger().await?;
+    let files = ledger.files_verdicts(&snapshot.manifest, project);
+    Ok((ledger.incomplete(project), files, snapshot.too_large(project).await?))
 }
 
 /// Says which totals are left out because no integer holds them.

@@ -184,7 +184,12 @@ async fn part(
         blocks.push(ran);
     }
     let mut incomplete: Vec<String> = match snapshot.ledger().await {
-        Ok(ledger) => ledger.incomplete(context.project.as_deref()).iter().map(ToString::to_string).collect(),
+        Ok(ledger) => {
+            let project = context.project.as_deref();
+            let files = ledger.files_verdicts(&snapshot.manifest, project);
+            let suspect = files.iter().filter(|verdict| verdict.is_suspect()).map(ToString::to_string);
+            ledger.incomplete(project).iter().map(ToString::to_string).chain(suspect).collect()
+        }
         Err(error) if arguments.require_complete => return Err(context.explain(error)),
         Err(error) => vec![format!("it is not known whether anything is missing: {error}")],
     };

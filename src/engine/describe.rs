@@ -80,7 +80,7 @@ const TABLES: [(&str, &str); 13] = [
     ("evals", "evaluations of spans, traces and sessions, one row each"),
     ("events", "events of spans, such as exceptions, one row each"),
     ("messages", "input and output messages of LLM spans, one row each, with tool calls"),
-    ("pulls", "what was pulled into the store: asked for, announced, received"),
+    ("pulls", "what was pulled or imported into the store: asked for, announced, received"),
     ("quality", "for each project and source, whether the spans are all there and fit together"),
     ("repeats", "spans of a trace that did the same again"),
     ("sessions", "sessions, one row each, rolled up over their traces"),

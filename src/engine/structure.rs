@@ -27,10 +27,12 @@ use exec::{StructureExec, Tree};
 use spanql_filter::pattern::Pattern;
 use spanql_filter::{columns as columns_of, with_stack};
 use spanql_model::columns::{END_TIME, PARENT_ID, PROJECT, SPAN_ID, START_TIME, TRACE_ID, is_of_tree};
+use spanql_trace::WRAPPER_COLUMNS;
 use spanql_trace::structure::Chain;
 
 const LEFT: &str = "tree.left";
 const RIGHT: &str = "tree.right";
+const WRAPPER: &str = "tree.wrapper";
 
 /// The spans of a table that a pattern gives, in the columns of that table.
 ///
@@ -117,7 +119,11 @@ impl StructureTable {
         };
         let shown = read.len();
         let of_tree: &[&str] = if stored { &[LEFT, RIGHT] } else { &[SPAN_ID, PARENT_ID, START_TIME, END_TIME] };
-        let conditions = self.places.iter().flatten().flat_map(columns_of);
+        let conditions: Vec<String> = self.places.iter().flatten().flat_map(columns_of).collect();
+        // Whether a span is a wrapper takes long columns to tell: they are read where somebody asks.
+        let asked = !stored && conditions.iter().any(|name| name == WRAPPER);
+        let of_tree = of_tree.iter().chain(if asked { &WRAPPER_COLUMNS[..] } else { &[] });
+        let conditions = conditions.into_iter();
         // The tree that is computed replaces one that is there.
         let conditions = conditions.filter(|name| stored || !is_of_tree(name));
         let needed = [PROJECT, TRACE_ID].iter().chain(of_tree).map(|name| (*name).to_owned()).chain(conditions);

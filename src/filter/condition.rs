@@ -33,3 +33,17 @@ pub fn columns(expr: &Expr) -> BTreeSet<String> {
     });
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion_expr::{ident, lit};
+
+    use super::Filter;
+
+    #[test]
+    fn a_filter_tells_its_columns_once_and_sorted() {
+        let expr = ident("name").eq(lit("a")).or(ident("attributes.x").gt(ident("name")));
+        let columns = Filter { expr, notes: vec![] }.columns();
+        assert_eq!(columns.into_iter().collect::<Vec<_>>(), ["attributes.x", "name"]);
+    }
+}

@@ -83,3 +83,43 @@ fn any_element(lists: &ArrayRef, parts: &StringArray) -> BooleanArray {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, ListArray, RecordBatch, StringArray, new_null_array};
+    use arrow::compute::{cast, concat};
+    use datafusion::prelude::SessionContext;
+    use datafusion_expr::{col, lit};
+
+    use super::*;
+
+    /// What the function says of rows, by a part for all of them and by the same part row by row.
+    fn found(texts: ArrayRef, part: &str) -> Vec<Option<bool>> {
+        let parts: ArrayRef = Arc::new(StringArray::from(vec![part; texts.len()]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("text", texts, true), ("part", parts, true)]).unwrap();
+        let frame = SessionContext::new().read_batch(batch).unwrap();
+        let asked = vec![contains(col("text"), lit(part)), contains(col("text"), col("part"))];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = runtime.block_on(frame.select(asked).unwrap().collect()).unwrap().remove(0);
+        assert_eq!(found.column(0), found.column(1));
+        found.column(0).as_boolean().iter().collect()
+    }
+
+    #[test]
+    fn texts_numbers_and_elements_of_lists() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("50%"), None, Some("0")]));
+        assert_eq!(found(texts, "0%"), [Some(true), None, Some(false)]);
+        assert_eq!(found(Arc::new(Int64Array::from(vec![105, 15])), "0"), [Some(true), Some(false)]);
+        let mut lists = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+        lists.append_value([Some("a"), None, Some("bc")]);
+        lists.append_value([Some("b"), Some("c")]);
+        let lists: ListArray = lists.finish();
+        let none = new_null_array(lists.data_type(), 1);
+        let lists = concat(&[&lists, &none]).unwrap();
+        let large = DataType::LargeList(Arc::new(Field::new_list_field(DataType::LargeUtf8, true)));
+        for lists in [cast(&lists, &large).unwrap(), lists] {
+            assert_eq!(found(Arc::clone(&lists), "bc"), [Some(true), Some(false), None]);
+            assert_eq!(found(lists, ","), [Some(false), Some(false), None], "a list is no text");
+        }
+    }
+}

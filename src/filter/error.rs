@@ -179,9 +179,11 @@ mod tests {
         assert_eq!(error.report(), "filter, 2:5: no bb\n  AND bb = 2\n      ^^");
         let error = FilterError::new("x", "odd").at("é\t= 名 x", 9..10).help("do this");
         assert_eq!(error.report(), "filter, 1:7: odd; do this\n  é·= 名 x\n         ^");
+        assert_eq!((error.what(), error.advice()), ("odd", Some("do this")));
         let long = "x".repeat(100) + "!" + &"y".repeat(100);
         let report = FilterError::new("x", "bang").at(&long, 100..101).report();
         assert_eq!(report.lines().nth(1).unwrap().trim().chars().count(), 122);
+        assert_eq!(FilterError::new("x", "end").advice(), None);
         let end = FilterError::new("x", "end").at("a =", 3..3).report();
         assert_eq!(end, "filter, 1:4: end\n  a =\n     ^");
     }

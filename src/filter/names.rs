@@ -142,3 +142,25 @@ impl<'a> Names<'a> {
         nearest(typed, known.chain(self.rest.keys().map(String::as_str)).chain(aliases.map(|(alias, _)| *alias)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    #[test]
+    fn a_name_in_the_text_of_a_column_may_be_mistyped() {
+        let names = ["attributes.metadata", "attributes.metadata.tier"];
+        let schema = Schema::new(names.map(|name| Field::new(name, DataType::Utf8, true)).to_vec());
+        let rest = BTreeMap::new();
+        let find = |names: Names<'_>| names.find("attributes.metadata.tir").map(|named| named.note);
+        for unknown in [Unknown::Null, Unknown::Error] {
+            let said = find(Names::new(&schema, &rest, unknown)).unwrap().unwrap();
+            assert!(said.ends_with("(looked for in JSON text); nearest: attributes.metadata.tier"), "{said}");
+        }
+        assert_eq!(find(Names::new(&schema, &rest, Unknown::Silent)), Ok(None));
+        let error = find(Names::new(&schema, &rest, Unknown::Error).without_held()).unwrap_err();
+        assert_eq!(error.code(), "unknown-name");
+    }
+}

@@ -217,6 +217,7 @@ mod tests {
         ] {
             assert_eq!(read_number(text), number, "{text}");
         }
+        assert!(read_number("-0").is_some_and(f64::is_sign_positive), "zero has no sign");
     }
 
     #[test]
@@ -230,6 +231,8 @@ mod tests {
             (".5", Some(5)),
             ("+1e3", Some(10_000)),
             ("1.5e0", Some(15)),
+            ("-1.5e0", Some(-15)),
+            ("-0e0", Some(0)),
             ("1e30", Some(999_999_999_999_999_999_990)),
             ("123456789012345678901234567890", Some(999_999_999_999_999_999_990)),
             ("abc", None),
@@ -244,5 +247,22 @@ mod tests {
         assert_eq!(read_boolean("TRUE"), Some(true));
         assert_eq!(read_boolean("False"), Some(false));
         assert_eq!(read_boolean("yes"), None);
+    }
+
+    #[test]
+    fn texts_become_numbers_and_others_stay() {
+        use arrow::array::AsArray;
+
+        let context = datafusion::prelude::SessionContext::new();
+        all().for_each(|function| context.register_udf(function));
+        let sql = "SELECT as_number(text), as_number(3) FROM (VALUES ('5'), ('x')) AS t (text)";
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let batch = runtime.block_on(async { context.sql(sql).await.unwrap().collect().await.unwrap().remove(0) });
+        let numbers = batch.column(0).as_primitive::<arrow::datatypes::Float64Type>();
+        assert_eq!(numbers.iter().collect::<Vec<_>>(), [Some(5.0), None]);
+        assert_eq!(batch.column(1).data_type(), &DataType::Int64);
+        assert!(
+            [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View].iter().all(is_text) && !is_text(&DataType::Int64)
+        );
     }
 }

@@ -253,3 +253,106 @@ pub(super) fn contains_call(call: &ScalarFunction) -> Option<(&Expr, &Expr)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+    use datafusion_expr::{cast, col, lit, not};
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let list = DataType::List(Field::new_list_field(DataType::Utf8, true).into());
+        let fields = [
+            ("text", DataType::Utf8),
+            ("coded", coded),
+            ("int", DataType::Int64),
+            ("float", DataType::Float64),
+            ("flag", DataType::Boolean),
+            ("list", list),
+            ("bytes", DataType::Binary),
+        ];
+        Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec())
+    }
+
+    /// The name and the kind of the column that an expression is, and whether it is taken as floats.
+    fn operand(expr: Expr) -> Option<(String, Kind, bool)> {
+        Operand::of(&expr, &schema()).map(|found| (found.name.to_owned(), found.kind, found.as_float))
+    }
+
+    #[test]
+    fn a_cast_that_changes_no_value_is_none() {
+        let of = |name: &str, kind, as_float| Some((name.to_owned(), kind, as_float));
+        let floats = || cast(col("int"), DataType::Float64);
+        for (expr, found) in [
+            (col("text").alias("t"), of("text", Kind::Text, false)),
+            (cast(col("coded"), DataType::LargeUtf8), of("coded", Kind::Text, false)),
+            (cast(col("flag"), DataType::Boolean), of("flag", Kind::Boolean, false)),
+            (cast(col("float"), DataType::Float64), of("float", Kind::Float, false)),
+            (cast(col("int"), DataType::Int64), of("int", Kind::Integer, false)),
+            (floats(), of("int", Kind::Integer, true)),
+            (cast(floats(), DataType::Float64), of("int", Kind::Integer, true)),
+            (cast(floats(), DataType::Int64), None),
+            (cast(col("text"), DataType::Int64), None),
+            (col("list"), of("list", Kind::List, false)),
+            (col("bytes"), None),
+        ] {
+            assert_eq!(operand(expr.clone()), found, "{expr}");
+        }
+    }
+
+    #[test]
+    fn integers_beside_floats_are_floats() {
+        let schema = schema();
+        let among = |name: &str, others: &[Expr]| {
+            let column = col(name);
+            Operand::of(&column, &schema).unwrap().among(others).as_float
+        };
+        assert!(!among("int", &[lit(1), lit(ScalarValue::Null), -lit(2_i64)]));
+        assert!(among("int", &[lit(1), lit(0.5)]) && !among("float", &[lit(0.5)]) && !among("text", &[lit("a")]));
+    }
+
+    #[test]
+    fn literals_of_every_type() {
+        use ScalarValue::{
+            Dictionary, Float32, Int8, Int16, Int32, TimestampMicrosecond, TimestampMillisecond, TimestampSecond,
+            UInt8, UInt16, UInt32, UInt64, Utf8,
+        };
+        let text = Box::new(Utf8(Some("a".into())));
+        for (value, read) in [
+            (lit(Int8(Some(-1))), Some(Value::Integer(-1))),
+            (lit(Int16(Some(-1))), Some(Value::Integer(-1))),
+            (lit(Int32(Some(-1))), Some(Value::Integer(-1))),
+            (lit(UInt8(Some(1))), Some(Value::Integer(1))),
+            (lit(UInt16(Some(1))), Some(Value::Integer(1))),
+            (lit(UInt32(Some(1))), Some(Value::Integer(1))),
+            (lit(UInt64(Some(1))), Some(Value::Integer(1))),
+            (lit(UInt64(Some(u64::MAX))), None),
+            (lit(Float32(Some(0.5))), Some(Value::Float(0.5))),
+            (lit(TimestampSecond(Some(1), None)), Some(Value::Time(1_000_000_000))),
+            (lit(TimestampMillisecond(Some(1), None)), Some(Value::Time(1_000_000))),
+            (lit(TimestampMicrosecond(Some(1), None)), Some(Value::Time(1_000))),
+            (lit(TimestampSecond(Some(i64::MAX), None)), None),
+            (lit(Dictionary(Box::new(DataType::Int32), text)), Some(Value::Text("a"))),
+            (lit(Dictionary(Box::new(DataType::Int32), Box::new(Int32(Some(1))))), Some(Value::Integer(1))),
+            (lit("a").alias("b"), Some(Value::Text("a"))),
+            (Expr::Negative(Box::new(lit(2_i64))), Some(Value::Integer(-2))),
+            (Expr::Negative(Box::new(lit(0.5))), Some(Value::Float(-0.5))),
+            (Expr::Negative(Box::new(lit(ScalarValue::Null))), Some(Value::Null)),
+            (Expr::Negative(Box::new(lit("a"))), None),
+        ] {
+            assert_eq!(Value::of(&value), read, "{value}");
+        }
+    }
+
+    #[test]
+    fn flags_and_nulls_are_conditions() {
+        let schema = schema();
+        let is = |expr: Expr| Simple::of(&expr, &schema).map(|simple| format!("{simple:?}"));
+        assert!(is(col("flag")).is_some_and(|flag| flag.ends_with("Eq, Boolean(true))")));
+        assert!(is(not(col("flag"))).is_some_and(|flag| flag.ends_with("Eq, Boolean(false))")));
+        assert_eq!((is(col("text")), is(not(col("int")))), (None, None));
+        assert_eq!(is(lit(ScalarValue::Null)).as_deref(), Some("Constant(None)"));
+    }
+}

@@ -217,4 +217,16 @@ mod tests {
         }
         insta::assert_snapshot!(said);
     }
+
+    #[test]
+    fn open_names_are_columns_once() {
+        use datafusion_expr::{ident, lit};
+
+        let schema = Schema::new(vec![Field::new("name", arrow::datatypes::DataType::Utf8, true)]);
+        let names = ["name", "attributes.x", "eval.a.score", "bogus", "tree.depth"];
+        let conditions = names.map(|name| ident(name).eq(lit(1)).or(ident("attributes.x").is_null()));
+        let schema = with_open_names(&schema, &conditions);
+        let fields = schema.fields().iter().map(|field| field.name().as_str());
+        assert_eq!(fields.collect::<Vec<_>>(), ["name", "attributes.x", "eval.a.score"]);
+    }
 }

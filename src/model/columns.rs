@@ -41,6 +41,12 @@ pub const INPUT: &str = "attributes.input.value";
 pub const OUTPUT: &str = "attributes.output.value";
 /// Name of the model column.
 pub const MODEL: &str = "attributes.llm.model_name";
+/// Name of the column of messages that a model was given: JSON text of a list.
+pub const INPUT_MESSAGES: &str = "attributes.llm.input_messages";
+/// Name of the column of messages that a model gave: JSON text of a list.
+pub const OUTPUT_MESSAGES: &str = "attributes.llm.output_messages";
+/// Name of the column of the tool that a span calls.
+pub const TOOL_NAME: &str = "attributes.tool.name";
 /// Name of the prompt token count column.
 pub const PROMPT_TOKENS: &str = "attributes.llm.token_count.prompt";
 /// Name of the completion token count column.
@@ -126,8 +132,8 @@ pub static CANONICAL: LazyLock<Vec<Column>> = LazyLock::new(|| {
         column("attributes.output.mime_type", Utf8),
         column(MODEL, Utf8),
         column("attributes.llm.provider", Utf8),
-        list("attributes.llm.input_messages"),
-        list("attributes.llm.output_messages"),
+        list(INPUT_MESSAGES),
+        list(OUTPUT_MESSAGES),
         list("attributes.llm.tools"),
         object("attributes.llm.invocation_parameters"),
         column(PROMPT_TOKENS, Int64),
@@ -136,7 +142,7 @@ pub static CANONICAL: LazyLock<Vec<Column>> = LazyLock::new(|| {
         column("attributes.llm.cost.prompt", Float64),
         column("attributes.llm.cost.completion", Float64),
         column(COST, Float64),
-        column("attributes.tool.name", Utf8),
+        column(TOOL_NAME, Utf8),
         column("attributes.tool.description", Utf8),
         object("attributes.tool.parameters"),
         list("attributes.retrieval.documents"),
@@ -174,6 +180,7 @@ pub static TREE: LazyLock<Vec<Column>> = LazyLock::new(|| {
         column("tree.critical", Boolean),
         column("tree.orphan", Boolean),
         column("tree.cycle", Boolean),
+        column("tree.wrapper", Boolean),
     ]
 });
 
@@ -204,3 +211,14 @@ pub fn spans_schema(open: &[(String, DataType)]) -> SchemaRef {
 /// Name of an ingest batch's column of metadata keys that came one by one: JSON text of an object whose keys are set in
 /// [`METADATA`] when the span is merged. Never stored.
 pub const METADATA_PATCH: &str = "\u{1}metadata patch";
+
+#[cfg(test)]
+mod tests {
+    use super::{CANONICAL, TREE, is_of_tree};
+
+    #[test]
+    fn trees_have_their_own_columns() {
+        assert!(TREE.iter().all(|column| is_of_tree(column.name)));
+        assert!(!CANONICAL.iter().any(|column| is_of_tree(column.name)) && !is_of_tree("tree.height"));
+    }
+}

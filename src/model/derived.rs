@@ -97,7 +97,9 @@ mod tests {
     fn parents_are_canonical_lists() {
         for list in DERIVED_LISTS {
             assert_eq!(canonical(list.parent).map(|column| column.content), Some(Content::JsonList), "{}", list.name);
+            assert_eq!(derived_list(list.name), Some(&list));
         }
+        assert_eq!(derived_list("attributes.llm.input_messages"), None);
     }
 
     #[test]

@@ -14,13 +14,15 @@
 //! ```
 //!
 //! Both ways share the rules for names (`keys`) and values (`canonical_builder`), so that the same span written as
-//! JSON and as Parquet becomes the same row.
+//! JSON and as Parquet becomes the same row. Both end with `conventions`, which fills canonical columns from names that
+//! others have for them.
 
 mod arrays;
 mod batch;
 mod canonical_builder;
 mod cells;
 mod changes;
+mod conventions;
 mod keys;
 mod metadata;
 mod open_builder;
@@ -31,6 +33,7 @@ mod span_schema;
 
 pub use batch::{Converted, convert_batch, convert_batch_strictly};
 pub use changes::{Change, ChangeCounts};
+pub use conventions::{Fillers, fillers, is_filler};
 pub use origin::{Origin, SOURCES};
 pub use row_error::RowError;
 pub use rows::{IngestBuilder, Key};

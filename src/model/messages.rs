@@ -282,6 +282,9 @@ fn listed_calls(body: &Body<'_, '_>) -> Vec<Call> {
 /// Whether a part of a message, or an element of a list, asks for a call.
 fn is_call(part: &Tree<'_>) -> bool {
     let typed = || matches!(part.get("type").and_then(Tree::as_text), Some("tool_call" | "tool_use" | "tool-call"));
+    if is_result_type(part) {
+        return false;
+    }
     part.any(&["function_call.name", "functionCall.name", "toolName", "tool.name"]).is_some()
         || (typed() && part.get("name").is_some())
 }
@@ -306,17 +309,21 @@ fn call(value: &Tree<'_>) -> Call {
 /// The result of a call that a part of a message is.
 fn result(part: &Tree<'_>) -> Option<Message> {
     let nested = part.any(&["function_response", "functionResponse"]).filter(|inner| inner.get("response").is_some());
-    let typed = || {
-        matches!(part.get("type").and_then(Tree::as_text), Some("tool_call_response" | "tool_result" | "tool-result"))
-    };
-    let value = nested.or_else(|| typed().then_some(part))?;
+    let value = nested.or_else(|| is_result_type(part).then_some(part))?;
+    // The Vercel AI SDK says of which type the output is.
+    let output = value.get("output.type").and_then(|_| value.get("output.value"));
     Some(Message {
         role: Some("tool".to_owned()),
-        content: value.any(&["response", "result", "content", "output"]).and_then(words),
+        content: output.or_else(|| value.any(&["response", "result", "content", "output"])).and_then(words),
         name: value.any(&["name", "toolName"]).and_then(Tree::text),
         tool_call_id: value.any(&["tool_use_id", "tool_call_id", "toolCallId", "id"]).and_then(Tree::text),
         ..Message::default()
     })
+}
+
+/// Whether a part says that it is a result: one that names its tool looks like a call otherwise.
+fn is_result_type(part: &Tree<'_>) -> bool {
+    matches!(part.get("type").and_then(Tree::as_text), Some("tool_call_response" | "tool_result" | "tool-result"))
 }
 
 /// What a message says; an empty text only where it says nothing else.

@@ -54,3 +54,30 @@ pub fn absent_type(name: &str) -> DataType {
         DataType::Utf8
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_stand_for_columns_in_any_case() {
+        for (short, column) in ALIASES {
+            assert_eq!(expand_alias(&short.to_uppercase()).as_deref(), Some(column));
+        }
+        assert_eq!(expand_alias("metadata.a.B").as_deref(), Some("attributes.metadata.a.B"));
+        assert_eq!(expand_alias("metadata"), None);
+    }
+
+    #[test]
+    fn columns_that_no_span_has_have_a_type() {
+        for (name, data_type) in [
+            ("eval.right.score", DataType::Float64),
+            ("annotation.right.updated_at", DataType::Int64),
+            ("annotation.right.label", DataType::Utf8),
+            ("attributes.score.score", DataType::Utf8),
+            ("opik.a.score", DataType::Utf8),
+        ] {
+            assert_eq!(absent_type(name), data_type, "{name}");
+        }
+    }
+}

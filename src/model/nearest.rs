@@ -75,7 +75,7 @@ pub fn as_typed(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_typed, nearest};
+    use super::{as_typed, maybe_mistyped, nearest};
 
     #[test]
     fn finds_typing_errors() {
@@ -97,5 +97,46 @@ mod tests {
             "attributes.llm.input_messages.0.message.role"
         );
         assert_eq!(as_typed("attributes.größe.m²"), "attributes.größe.\"m²\"");
+    }
+
+    #[test]
+    fn what_holds_the_other_is_near_however_long() {
+        let long = "name_of_the_model_that_was_asked";
+        assert_eq!((nearest("name", [long]), nearest(long, ["name"])), (Some(long), Some("name")));
+        assert_eq!(nearest("nam", [long]), None, "three characters are in many names");
+        assert_eq!(nearest("prompttokens", ["prompt_and_tokens"]), Some("prompt_and_tokens"));
+    }
+
+    #[test]
+    fn two_of_five_characters_may_differ() {
+        assert_eq!(nearest("abcde", ["abcxy"]), Some("abcxy"));
+        assert_eq!(nearest("abcd", ["abxy"]), None);
+        assert_eq!(nearest("attributes.abcd", ["attributes.abxy"]), None, "what they share is no part of it");
+    }
+
+    #[test]
+    fn the_nearest_wins_in_whatever_order_they_come() {
+        for (typed, near, other) in [("name_of", "name_og", "name_"), ("nam", "name", "namx")] {
+            assert_eq!(nearest(typed, [near, other]), Some(near));
+            assert_eq!(nearest(typed, [other, near]), Some(near));
+        }
+    }
+
+    #[test]
+    fn long_names_are_not_compared() {
+        let name = |length: usize| "a".repeat(length);
+        assert_eq!(nearest(&name(300), [name(299).as_str()]), Some(name(299).as_str()));
+        assert_eq!(nearest(&name(301), [name(300).as_str()]), None);
+        assert_eq!(nearest(&name(299), [name(301).as_str()]), None);
+    }
+
+    #[test]
+    fn a_name_of_as_many_parts_is_offered() {
+        let known = ["attributes.llm.model_name", "attributes.llm_model_name"];
+        let said = maybe_mistyped("attributes.llm.model_nam", known.into_iter());
+        let want =
+            "attributes.llm.model_nam is no column (looked for in JSON text); nearest: attributes.llm.model_name";
+        assert_eq!(said.as_deref(), Some(want));
+        assert_eq!(maybe_mistyped("attributes.llm.model_nam", known.into_iter().skip(1)), None);
     }
 }

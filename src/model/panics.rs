@@ -42,3 +42,28 @@ pub async fn caught_async<T>(run: impl Future<Output = T>) -> thread::Result<T> 
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_given_back_with_what_it_says() {
+        let said = |outcome: thread::Result<()>| message(&*outcome.unwrap_err()).map(str::to_owned);
+        assert_eq!(said(caught(|| std::panic::panic_any("plain"))).as_deref(), Some("plain"));
+        assert_eq!(said(caught(|| std::panic::panic_any(format!("row {}", 7)))).as_deref(), Some("row 7"));
+        assert_eq!(said(caught(|| std::panic::panic_any(7))), None);
+        assert_eq!(caught(|| 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn panics_are_expected_while_a_reader_runs() {
+        assert!(!are_expected());
+        let inside = caught(|| {
+            let inner = caught(are_expected).unwrap();
+            (inner, are_expected())
+        });
+        assert_eq!(inside.unwrap(), (true, true));
+        assert!(!are_expected());
+    }
+}

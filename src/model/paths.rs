@@ -83,6 +83,8 @@ mod tests {
             assert_eq!(resolve(&root.join("link/../c")).unwrap(), root.join("a/c"));
             assert_eq!(resolve(&root.join("dangling/x")).unwrap(), root.join("later/x"));
             assert!(resolve(&root.join("circle")).unwrap_err().to_string().ends_with("leads in circles"));
+            assert_eq!(dangling_link(&root.join("link/dangling/../x")), None);
+            assert_eq!(dangling_link(&root.join("dangling/x")), Some(root.join("dangling")));
         }
     }
 

@@ -231,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn a_magnitude_tells_a_unit() {
+        for (power, unit) in [(10, "seconds"), (13, "milliseconds"), (16, "microseconds"), (18, "nanoseconds")] {
+            assert_eq!(unit_name(10_u128.pow(power)), unit);
+        }
+    }
+
+    #[test]
     fn floats_and_decimals() {
         assert_eq!(from_float(1_755_629_895.5), Ok(1_755_629_895_500_000_000));
         assert_eq!(from_float(1_755_629_895_149_559_296.0), Ok(1_755_629_895_149_559_296));
@@ -261,6 +268,9 @@ mod tests {
         }
         assert_eq!(parse("2025-08-19"), Ok(1_755_561_600_000_000_000));
         assert_eq!(parse("2025-08-19T00:00"), Ok(1_755_561_600_000_000_000));
+        assert_eq!(parse("+1755561600"), Ok(1_755_561_600_000_000_000));
+        assert_eq!(parse("2000-02-29"), Ok(951_782_400_000_000_000));
+        assert_eq!(parse("2024-02-29"), Ok(1_709_164_800_000_000_000));
         assert_eq!(parse("1677-09-21T00:12:43.145224192Z"), Ok(i64::MIN));
         assert_eq!(parse("2262-04-11T23:47:16.854775807Z"), Ok(i64::MAX));
         assert_eq!(parse("2262-04-11T23:47:16.854775808Z"), Err(TimeError::Range));
@@ -313,6 +323,13 @@ mod tests {
             "NaN",
             "1e",
             "--1",
+            "2025-08/19",
+            "2025/08-19",
+            "1900-02-29",
+            "2023-02-29",
+            "2025-08-19T10:00:00+02x00",
+            "2025-08-19T10:00:00+24:00",
+            "2025-08-19T10:00:00+02:60",
             "é025-08-19",
             ".5",
             "2025-08-19T10:00:00 Mars",

@@ -80,10 +80,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_unite_without_loss() {
+        assert_eq!((Int64.unite(BigInt64), Int64.unite(Float64), BigInt64.unite(Float64)), (BigInt64, Float64, Utf8));
+        assert_eq!(Boolean.unite(Int64), Utf8);
+    }
+
+    #[test]
     fn whole_floats_print_like_integers() {
         assert_eq!(float_text(5.0), "5");
         assert_eq!(float_text(-0.0), "0");
         assert_eq!(float_text(0.1), "0.1");
         assert_eq!(float_text(1e300), "1e300");
+        assert_eq!((float_text(0.00001).as_str(), float_text(0.000001).as_str()), ("0.00001", "1e-6"));
     }
 }

@@ -102,6 +102,7 @@ mod tests {
         let middle = Window { start: -1, end: 1 };
         assert_eq!(all.length(), u64::MAX);
         assert!(all.contains(&middle) && !middle.contains(&all) && middle.contains(&Window { start: 9, end: 9 }));
+        assert!(![Window { start: -2, end: 0 }, Window { start: 0, end: 2 }].iter().any(|part| middle.contains(part)));
         let ends = [Window { start: i64::MIN, end: -1 }, Window { start: 1, end: i64::MAX }];
         assert_eq!(without(&[all], &[middle]), ends);
     }

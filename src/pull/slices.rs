@@ -204,7 +204,7 @@ mod tests {
         assert!(slices.cut(hours(0, 96), None));
         slices.done();
         // A hundred spans an hour.
-        let mut came = |slices: &mut Slices, expected: Window, spans: u64| {
+        let came = |slices: &mut Slices, expected: Window, spans: u64| {
             assert_eq!(slices.next(), Next::Slice(expected));
             assert!(!slices.cut(expected, None));
             slices.came(expected, spans);

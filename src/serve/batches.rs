@@ -1,9 +1,10 @@
 //! Batches cut to what one message may hold.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch};
+use arrow::datatypes::DataType;
 
 /// Bytes that a message holds at most, unless one row alone has more.
-const MAX_BYTES: usize = 512 << 10;
+const MAX_BYTES: usize = 2 << 20;
 
 /// Cuts a batch into pieces of at most `max_rows` rows and of a size that fits a message, in order.
 pub(super) fn pieces(batch: &RecordBatch, max_rows: usize) -> Vec<RecordBatch> {
@@ -28,14 +29,32 @@ pub(super) fn pieces(batch: &RecordBatch, max_rows: usize) -> Vec<RecordBatch> {
 
 /// What the rows take, without what else lies in the buffers they were cut from.
 fn bytes(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    batch.columns().iter().map(|column| array_bytes(column)).sum()
+}
+
+fn array_bytes(array: &dyn Array) -> usize {
+    match array.data_type() {
+        DataType::List(_) => list_bytes(array.as_list::<i32>()),
+        DataType::LargeList(_) => list_bytes(array.as_list::<i64>()),
+        _ => array.to_data().get_slice_memory_size().unwrap_or(0),
+    }
+}
+
+/// A list that was cut still has all the elements of the one that it was cut from: those of its own rows count.
+fn list_bytes<Offset: OffsetSizeTrait>(list: &GenericListArray<Offset>) -> usize {
+    let offsets = list.value_offsets();
+    let (first, last) = match offsets {
+        [first, .., last] => (first.as_usize(), last.as_usize()),
+        _ => return 0,
+    };
+    size_of_val(offsets) + list.len().div_ceil(8) + array_bytes(&list.values().slice(first, last - first))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, AsArray, StringArray};
+    use arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
 
     use super::*;
 
@@ -62,6 +81,18 @@ mod tests {
             assert!(piece.num_rows() <= 64);
             assert!(bytes(piece) <= MAX_BYTES || piece.num_rows() == 1, "{} rows", piece.num_rows());
         }
+    }
+
+    #[test]
+    fn lists_are_counted_by_their_own_elements() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for _ in 0..20_000 {
+            lists.append_value([Some("x".repeat(100)), None, Some("y".repeat(100))]);
+        }
+        let batch = RecordBatch::try_from_iter([("lists", Arc::new(lists.finish()) as ArrayRef)]).unwrap();
+        let rows: Vec<usize> = pieces(&batch, 10_000).iter().map(RecordBatch::num_rows).collect();
+        assert_eq!(rows.iter().sum::<usize>(), 20_000);
+        assert!(rows.iter().all(|rows| (5_000..=10_000).contains(rows)), "{rows:?}");
     }
 
     #[test]

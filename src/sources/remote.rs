@@ -16,7 +16,9 @@ use futures::{Stream, StreamExt};
 
 use super::error::SourceError;
 use super::projects::project_meant;
+use spanql_filter::or_null;
 use spanql_model::columns::{self, METADATA_PREFIX};
+use spanql_model::ingest::{Fillers, fillers};
 use spanql_model::window::Window;
 
 pub use super::projects::Project;
@@ -69,6 +71,19 @@ impl ExportRequest {
             limit: None,
             sample_rate: None,
         }
+    }
+
+    /// The conditions for a remote that may be asked whether a column is null: spans in which a column is null that is
+    /// filled from other names when they come are let through, too.
+    pub fn filters_before_filling(&self) -> Vec<Expr> {
+        let filled = |column: &str| {
+            // Nobody knows which names there are where none is announced.
+            let may_be = |fillers: &Fillers| {
+                self.remote_schema.is_empty() || self.remote_schema.keys().any(|name| fillers.has(name))
+            };
+            fillers(column).is_some_and(may_be)
+        };
+        self.filters.iter().map(|filter| or_null(filter, &filled)).collect()
     }
 
     /// The columns that filters may name when they are said to the remote: those that every span has, those announced,

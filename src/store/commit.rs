@@ -87,7 +87,11 @@ impl Store {
         let plan = plan(&self.segments, &base, buffer, deletions).await?;
         let mut written = self.build(lease, buffer, plan, &names, &tombstones, progress).await?;
         let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
-        if same_spans && record.is_none() {
+        let is_known = match record {
+            Some(record) => same_spans && record.is_known(&self.location, &base).await?,
+            None => same_spans,
+        };
+        if is_known {
             return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
         }
         let tombstones = if deletions.is_empty() {
@@ -157,9 +161,10 @@ impl Store {
         let parts = Arc::new(parts);
         let start = |work| self.one(work, Arc::clone(&parts), context.clone(), tombstones);
         let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
-        while let Some((replaced, built)) = tasks.try_next().await? {
+        while let Some((project, replaced, built)) = tasks.try_next().await? {
             progress.built();
             written.counts += built.counts;
+            *written.by_project.entry(project).or_default() += built.counts;
             if !built.changed {
                 continue;
             }
@@ -178,7 +183,7 @@ impl Store {
             let none = Tombstones::default();
             let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), context.clone(), &none));
             let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
-            while let Some((_, built)) = tasks.try_next().await? {
+            while let Some((.., built)) = tasks.try_next().await? {
                 self.put(built.segments, &mut written).await?;
             }
         }
@@ -191,12 +196,13 @@ impl Store {
         parts: Arc<Vec<Vec<Slot>>>,
         context: BuildContext,
         tombstones: &Tombstones,
-    ) -> Result<(Option<String>, Built)> {
+    ) -> Result<(String, Option<String>, Built)> {
         match work {
             Work::New { project, partition } => {
                 let deleted = tombstones.of(&project);
-                let build = move || build_new(&project, &parts[partition], deleted.as_ref(), &context);
-                Ok((None, blocking(build).await?))
+                let name = project.clone();
+                let build = move || build_new(&name, &parts[partition], deleted.as_ref(), &context);
+                Ok((project, None, blocking(build).await?))
             }
             Work::Rebuild { segment, runs, touched } => {
                 let stored = StoredSegment::load(&self.location, &segment, context.spill_dir.clone()).await?;
@@ -208,7 +214,7 @@ impl Store {
                         .collect();
                     rebuild(&stored, &incoming, &touched, deleted.as_ref(), &context)
                 };
-                Ok((Some(segment.id.clone()), blocking(build).await?))
+                Ok((segment.project.clone(), Some(segment.id.clone()), blocking(build).await?))
             }
         }
     }

@@ -11,7 +11,7 @@ use indexmap::{Equivalent, IndexMap};
 use super::error::{Result, StoreError};
 use super::open_columns::type_of;
 use super::packed::{PACKED, add_packed_types, pack};
-use super::sizes::row_sizes;
+use super::sizes::{held_bytes, row_sizes};
 use super::spill::{IN_MEMORY, Slot, Spill};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
@@ -85,6 +85,17 @@ impl ImportBuffer {
             rows: 0,
             bytes: 0,
         }
+    }
+
+    /// How many rows wait for each project.
+    pub(crate) fn rows_by_project(&self) -> BTreeMap<String, u64> {
+        let mut rows = BTreeMap::new();
+        for (key, pending) in &self.traces {
+            if let Some(project) = self.projects.get(key.project as usize) {
+                *rows.entry(project.clone()).or_default() += pending.rows;
+            }
+        }
+        rows
     }
 
     /// Takes a normalized batch; rows of later batches, and later rows of one, came later.
@@ -187,7 +198,7 @@ pub(super) fn hand_out<'a>(
                 let rows = UInt32Array::from(rows);
                 drop_empty(take_record_batch(&batch, &rows).map_err(StoreError::arrow("partitioning spans"))?)
             };
-            let size = rows.get_array_memory_size();
+            let size = held_bytes(&rows);
             let (pending, pending_size) = &mut buffers[part as usize];
             pending.push(rows);
             *pending_size += size;

@@ -1,7 +1,7 @@
 //! The store: spans and trace summaries in immutable Parquet files, and manifests that say which of them are live.
 //!
 //! Ingest batches go into an [`Import`], a commit of the [`Store`] makes a version of them, and a [`Snapshot`] reads one: its
-//! [`Manifest`] lists the segments, its [`Ledger`] says what was pulled and what is missing. A [`StoreLocation`] is a directory,
+//! [`Manifest`] lists the segments, its [`Ledger`] says what was pulled or imported and what is missing. A [`StoreLocation`] is a directory,
 //! memory, or a bucket.
 //!
 //! ```text
@@ -59,10 +59,13 @@ pub use committed::Committed;
 pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;
-pub use ledger::{Ledger, MissingRange, MissingReason, Projection, Pull, PullKey, Slice, Status};
+pub use ledger::{
+    CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason,
+    Projection, Pull, PullKey, Slice, Status,
+};
 pub use location::{StoreLocation, default_location};
 pub use maintained::{Compacted, Vacuumed, Version};
-pub use manifest::{FileRef, Manifest, Segment};
+pub use manifest::{FileRef, Manifest, OfFiles, Segment};
 pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
 pub use progress::Progress;

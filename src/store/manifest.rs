@@ -24,7 +24,9 @@ const FORMAT: u32 = 1;
 /// follows from other columns, or a summary comes to hold other values, so that an upgrade computes them again.
 ///
 /// 1: the critical path follows work that outlives its parent; own time is never negative; ids that are none are null.
-pub(crate) const COMPUTED: u32 = 1;
+/// 2: `tree.wrapper`, and calls are counted once; input and output of a trace whose root has none are those of its calls
+/// of models.
+pub(crate) const COMPUTED: u32 = 2;
 
 /// What a store holds at one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +103,20 @@ pub struct Segment {
     /// Sums of its traces that are null because no Int64 holds them; its statistics name them.
     #[serde(default, skip_serializing_if = "is_none")]
     pub too_large: u64,
+    /// What of it came from files; nothing where none did, or whoever wrote it did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_files: Option<OfFiles>,
+}
+
+/// What a segment holds of traces whose root came from a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfFiles {
+    /// Their spans.
+    pub spans: u64,
+    /// Those of them whose parent is not there.
+    pub orphans: u64,
+    /// The traces without any root.
+    pub rootless: u64,
 }
 
 fn is_none(count: &u64) -> bool {

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 
 use super::error::Result;
 use super::import_buffer::{NOWHERE, hand_out};
-use super::merge::{Counts, Deleted, Merged, Rows, slim, with_texts};
+use super::merge::{Counts, Deleted, Merged, Rows, Text, slim, with_texts};
 use super::segment::Sizes;
 use super::sizes::{cut, row_sizes};
 use super::spill::{IN_MEMORY, Slot, Spill};
@@ -163,19 +163,38 @@ impl Pieces {
         if !piece.is_part {
             return merged.summaries(&(0..merged.traces.len()).collect::<Vec<_>>());
         }
-        let (summaries, roots) = self.slim.summaries_without_texts(&piece.traces)?;
-        let texts = roots.into_iter().map(|root| {
-            let root = root.and_then(|root| {
-                let position = |piece: &Piece| piece.spans.iter().position(|&span| span == root);
-                self.pieces.iter().find_map(|piece| Some((piece, position(piece)?)))
-            });
-            match root {
-                Some((its, span)) if std::ptr::eq(its, piece) => merged.texts(span),
-                Some((its, span)) => self.merge(its)?.texts(span),
-                None => Ok([None, None]),
-            }
-        });
-        let rows = with_texts(&summaries.rows, &texts.collect::<Result<Vec<_>>>()?)?;
+        let (summaries, speakers) = self.slim.summaries_without_texts(&piece.traces)?;
+        // Spans are asked in order, or in the opposite one: the piece of the last one is likely that of the next, too.
+        let mut at_hand: Option<(usize, Merged)> = None;
+        let mut texts = Vec::with_capacity(speakers.len());
+        for speakers in &speakers {
+            let mut text = |text: Text| {
+                speakers.find(text, &mut |span, source| {
+                    let mut likely = at_hand.iter().map(|(number, _)| *number).chain(0..self.pieces.len());
+                    let found = likely.find_map(|number| Some((number, self.pieces[number].place_of(span)?)));
+                    let Some((number, place)) = found else { return Ok(None) };
+                    let its = &self.pieces[number];
+                    if std::ptr::eq(its, piece) {
+                        return merged.text_from(text, place, source);
+                    }
+                    if at_hand.as_ref().is_none_or(|(at_hand, _)| *at_hand != number) {
+                        at_hand = None;
+                        at_hand = Some((number, self.merge(its)?));
+                    }
+                    at_hand.as_ref().map_or(Ok(None), |(_, merged)| merged.text_from(text, place, source))
+                })
+            };
+            texts.push([text(Text::Input)?, text(Text::Output)?]);
+        }
+        let rows = with_texts(&summaries.rows, &texts)?;
         Ok(Summaries { rows, ..summaries })
+    }
+}
+
+impl Piece {
+    /// Where a span is in it.
+    fn place_of(&self, span: usize) -> Option<usize> {
+        // Sections list their traces in order.
+        self.spans.binary_search(&span).ok()
     }
 }

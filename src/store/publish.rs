@@ -25,6 +25,8 @@ pub(super) struct Written {
     pub(super) replaced: Vec<String>,
     pub(super) open: BTreeMap<String, OpenType>,
     pub(super) counts: Counts,
+    /// The same by project.
+    pub(super) by_project: BTreeMap<String, Counts>,
     /// Their files, and others that the manifest will name.
     pub(super) files: Vec<WrittenFile>,
     /// How many of the files the disk was asked to keep.
@@ -67,7 +69,7 @@ impl Store {
             };
             let ledger = match change.record {
                 Some(record) => {
-                    Some(record.save_after(&self.location, lease.file_id(), &newest, written.counts).await?)
+                    Some(record.save_after(&self.location, lease.file_id(), &newest, &written.by_project).await?)
                 }
                 None => None,
             };

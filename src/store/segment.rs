@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -22,7 +22,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::content::Content;
 use super::error::{Result, StoreError};
-use super::manifest::{COMPUTED, Segment};
+use super::manifest::{COMPUTED, OfFiles, Segment};
 use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unpack_overflow_values};
 use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
@@ -141,6 +141,7 @@ impl SegmentWriter {
             max_end: None,
             computed: COMPUTED,
             too_large: 0,
+            of_files: None,
             id,
         };
         let failed = StoreError::parquet(segment.spans_file());
@@ -300,6 +301,12 @@ impl SegmentWriter {
             let earliest = arrow::compute::min(starts.as_primitive::<TimestampNanosecondType>());
             self.segment.min_start = [self.segment.min_start, earliest].into_iter().flatten().min();
         }
+        if let Some(found) = of_files(summaries) {
+            let known = self.segment.of_files.get_or_insert_default();
+            known.spans += found.spans;
+            known.orphans += found.orphans;
+            known.rootless += found.rootless;
+        }
         self.summaries.write(summaries).map_err(StoreError::parquet(self.segment.traces_file()))
     }
 
@@ -349,6 +356,21 @@ impl SegmentWriter {
         self.segment.stats_crc32 = crc32fast::hash(&stats);
         Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, open })
     }
+}
+
+/// What the summaries of traces say of those that came from files.
+fn of_files(summaries: &RecordBatch) -> Option<OfFiles> {
+    let source = summaries.column_by_name("source")?.as_string_opt::<i32>()?;
+    let count = |name: &str| summaries.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+    let (spans, roots, orphans) = (count("span_count")?, count("root_count")?, count("orphan_count")?);
+    let mut found: Option<OfFiles> = None;
+    for row in (0..summaries.num_rows()).filter(|&row| source.is_valid(row) && source.value(row) == "file") {
+        let of_files = found.get_or_insert_default();
+        of_files.spans += spans.value(row).unsigned_abs();
+        of_files.orphans += orphans.value(row).unsigned_abs();
+        of_files.rootless += u64::from(roots.value(row) == 0);
+    }
+    found
 }
 
 fn is_fixed(name: &str) -> bool {

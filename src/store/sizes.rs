@@ -1,8 +1,9 @@
 //! How much rows take in memory, and how many of them fit.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayData, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 
 /// About how many bytes each row takes in memory.
@@ -18,6 +19,27 @@ pub(crate) fn row_sizes(batch: &RecordBatch) -> Vec<u64> {
         }
     }
     sizes
+}
+
+/// The memory that a batch keeps from being freed.
+///
+/// Columns that came in one message share its buffer, which counts once.
+pub(crate) fn held_bytes(batch: &RecordBatch) -> usize {
+    let mut buffers = HashMap::new();
+    for column in batch.columns() {
+        add_buffers(&column.to_data(), &mut buffers);
+    }
+    buffers.into_values().sum()
+}
+
+fn add_buffers(data: &ArrayData, buffers: &mut HashMap<usize, usize>) {
+    let nulls = data.nulls().map(|nulls| nulls.buffer());
+    for buffer in data.buffers().iter().chain(nulls) {
+        buffers.insert(buffer.data_ptr().as_ptr() as usize, buffer.capacity());
+    }
+    for child in data.child_data() {
+        add_buffers(child, buffers);
+    }
 }
 
 /// Cuts rows of these sizes into runs, none of which has more rows or bytes than these, but for single rows.
@@ -41,9 +63,26 @@ pub(crate) fn cut(sizes: &[u64], most_rows: usize, most_bytes: u64) -> Vec<Range
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::buffer::{Buffer, ScalarBuffer};
     use proptest::prelude::*;
 
-    use super::cut;
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_columns_share_is_held_once() {
+        let shared = Buffer::from_vec(vec![7_i64; 1_000]);
+        let column =
+            |from: usize| -> ArrayRef { Arc::new(Int64Array::new(ScalarBuffer::new(shared.clone(), from, 100), None)) };
+        let names = ["a", "b", "c"];
+        let batch = RecordBatch::try_from_iter(names.into_iter().zip([column(0), column(100), column(500)])).unwrap();
+        assert_eq!(held_bytes(&batch), 8_000);
+        let own: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(1_000)]));
+        let apart = RecordBatch::try_from_iter([("own", own)]).unwrap();
+        assert!((1_000..2_000).contains(&held_bytes(&apart)), "{}", held_bytes(&apart));
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]

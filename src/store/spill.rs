@@ -11,7 +11,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::error::{Result, StoreError};
-use super::sizes::row_sizes;
+use super::sizes::{held_bytes, row_sizes};
 
 /// Bytes of batches kept in memory before the first one goes to disk.
 pub(crate) const IN_MEMORY: usize = 64 << 20;
@@ -51,7 +51,7 @@ impl Spill {
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
         let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
-        let size = batch.get_array_memory_size();
+        let size = held_bytes(&batch);
         if size <= self.room {
             self.room -= size;
             return Ok(Slot { storage: SlotStorage::Memory(batch), rows, bytes });

@@ -7,7 +7,7 @@ use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import::Import;
 use super::import_buffer::ImportBuffer;
-use super::ledger::{Ledger, Pull, Record, Slice};
+use super::ledger::{FileImport, ImportedFile, Ledger, Pull, Record, Slice};
 use super::location::StoreLocation;
 use super::manifest::{self, Manifest};
 use super::progress::Progress;
@@ -24,7 +24,7 @@ use super::snapshot::Snapshot;
 ///   traces/<id>.parquet                  one summary row per trace of the same segment
 ///   stats/<id>.json                      checksums of both, and facts about the columns
 ///   tombstones/<id>.json                 deleted spans
-///   ledger/<id>.json                     pulls: what was asked for, announced and received
+///   ledger/<id>.json                     pulls: what was asked for, announced and received; what imported files held
 ///   staging/<writer>.json                leases of running writers, whose files no vacuum removes
 ///   tmp/                                 what is being merged or sorted, never part of an answer
 /// ```
@@ -127,6 +127,31 @@ impl Store {
         Ok(committed)
     }
 
+    /// Does the same with the spans of files, and records in the same commit what the files held.
+    ///
+    /// Nothing is committed either when the store holds all of these spans just so, unless the ledger knows another thing
+    /// of a file.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub async fn commit_files(
+        &self,
+        import: Import,
+        files: Vec<ImportedFile>,
+        operation: &str,
+        progress: &Progress,
+    ) -> Result<Committed> {
+        if import.buffer.rows == 0 {
+            return self.commit(import, operation, progress).await;
+        }
+        let projects = import.buffer.projects.clone();
+        let record = Record::Files(FileImport::new(files).with_rows(import.buffer.rows_by_project()));
+        let mut committed =
+            self.merge(Arc::new(import.buffer), Deletions::new(), Some(&record), operation, progress).await?;
+        self.join_after(&mut committed, &projects).await;
+        Ok(committed)
+    }
+
     /// Merges the spans of slices of a pull, and records in the same commit that they landed.
     ///
     /// The ledger knows the pull by its id: a new one is written down with the slices it has, of a known one only
@@ -143,7 +168,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<Committed> {
         let projects = import.buffer.projects.clone();
-        let record = Record { pull, slices };
+        let record = Record::Pull { pull, slices };
         let mut committed =
             self.merge(Arc::new(import.buffer), Deletions::new(), Some(&record), "pull", progress).await?;
         self.join_after(&mut committed, &projects).await;

@@ -1,12 +1,15 @@
 //! Merging into a store, read back segment by segment.
 
+mod packed;
 mod pieces;
+mod pulled;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::util::display::array_value_to_string;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::packed::{PACKED, Packed};
 use super::stored::StoredSegment;
@@ -162,17 +165,44 @@ async fn a_late_span_moves_its_trace_and_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn trees_and_summaries_are_of_all_that_arrived() {
+    let store = Store::open("memory://").unwrap();
+    let tree_and_input = async || {
+        let segment = store.snapshot().await.unwrap().manifest.segments[0].clone();
+        let stored = StoredSegment::load(store.location(), &segment, store.spill_dir()).await.unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(stored.file.clone()).unwrap().build().unwrap();
+        let spans = reader.map(|batch| batch.unwrap()).next().unwrap();
+        let cell = |batch: &RecordBatch, name: &str| array_value_to_string(&batch.column_by_name(name).unwrap(), 0);
+        let tree = ["tree.orphan", "tree.depth", "tree.root_id"].map(|name| cell(&spans, name).unwrap());
+        (tree, cell(&stored.summaries, "input").unwrap())
+    };
+    let child = ingest_batch(
+        &[("t", "child", Some(1))],
+        &[("parent_id", texts(&[Some("root")])), ("attributes.input.value", texts(&[Some("part")]))],
+    );
+    put(&store, &[child]).await;
+    assert_eq!(tree_and_input().await, (["true", "1", "child"].map(str::to_owned), "part".to_owned()));
+    let root = ingest_batch(&[("t", "root", Some(2))], &[("attributes.input.value", texts(&[Some("question")]))]);
+    put(&store, &[root]).await;
+    // The root does not come first.
+    assert_eq!(tree_and_input().await, (["false", "2", "root"].map(str::to_owned), "question".to_owned()));
+}
+
+#[tokio::test]
 async fn deleted_spans_stay_deleted() {
     let store = Store::open("memory://").unwrap();
     let all = ingest_batch(&[("t1", "a", Some(1)), ("t1", "b", Some(2)), ("t2", "c", Some(3))], &[]);
     put(&store, std::slice::from_ref(&all)).await;
     assert_eq!(store.delete_spans("p", &["b", "c", "nope"]).await.unwrap().counts.deleted, 2);
     assert_eq!(store.delete_spans("other", &["a"]).await.unwrap().counts.deleted, 0);
+    let version = store.snapshot().await.unwrap().manifest.version;
     let counts = put(&store, &[all]).await;
     assert_eq!((counts.same, counts.deleted), (1, 2));
     let rows = dump(&store).await;
     assert_eq!(rows.len(), 1);
-    assert_eq!(store.snapshot().await.unwrap().manifest.traces(), 1);
+    let manifest = store.snapshot().await.unwrap().manifest;
+    assert_eq!(manifest.traces(), 1);
+    assert_eq!(manifest.version, version, "nothing changed, nothing is committed");
 }
 
 #[tokio::test]
@@ -243,6 +273,30 @@ async fn numbers_that_meet_text_have_one_form_in_any_order() {
         let rows = dump(&store).await;
         assert_eq!(value(&rows, "a", "attributes.x"), Some("5"), "{order:?}");
         assert_eq!(value(&rows, "b", "attributes.x"), Some("1.5"), "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn values_of_every_type_are_compared() {
+    use arrow::array::{BooleanArray, Float64Array};
+    let values = |changed: usize| -> [(&'static str, ArrayRef); 5] {
+        let is = |number: usize| number == changed;
+        let float = if is(1) { -0.0 } else { 0.0 };
+        [
+            ("attributes.integer", Arc::new(Int64Array::from(vec![if is(0) { 2 } else { 1 }]))),
+            ("attributes.float", Arc::new(Float64Array::from(vec![float]))),
+            ("attributes.none", Arc::new(Float64Array::from(vec![if is(2) { 0.0 } else { f64::NAN }]))),
+            ("attributes.flag", Arc::new(BooleanArray::from(vec![is(3)]))),
+            ("attributes.text", texts(&[Some(if is(4) { "b" } else { "a" })])),
+        ]
+    };
+    for changed in 0..5 {
+        let store = Store::open("memory://").unwrap();
+        let span = |values: &[(&str, ArrayRef)]| ingest_batch(&[("t", "a", Some(1))], values);
+        let (first, second) = (span(&values(5)), span(&values(changed)));
+        put(&store, std::slice::from_ref(&first)).await;
+        assert_eq!(put(&store, &[first]).await, Counts { same: 1, ..Counts::default() });
+        assert_eq!(put(&store, &[second]).await, Counts { updated: 1, ..Counts::default() }, "{changed}");
     }
 }
 

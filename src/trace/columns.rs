@@ -10,18 +10,24 @@ use arrow::record_batch::RecordBatch;
 use super::input::{TreeArrays, require};
 use super::time::{CriticalPath, self_ms};
 use super::tree::Tree;
-use super::{TraceError, TreeInput, group_by_trace};
+use super::wrapper::CallArrays;
+use super::{Calls, TraceError, TreeInput, group_by_trace};
 
 /// Computes the columns of [`TREE`](spanql_model::columns::TREE), in that order, each with one value per row of `input`.
 ///
-/// `traces` are ranges of rows, each a whole trace; together they hold every row once. Only `tree.root_id` (where the
-/// top span has no id) and `tree.self_ms` (where a time is missing) can be null. Fails when a trace is too large for
-/// 32-bit tree numbers, or when the repeated root ids do not fit one array.
+/// `traces` are ranges of rows, each a whole trace; together they hold every row once. `calls` are over the same rows;
+/// without them no span is a wrapper. Only `tree.root_id` (where the top span has no id) and `tree.self_ms` (where a
+/// time is missing) can be null. Fails when a trace is too large for 32-bit tree numbers, when the repeated root ids do
+/// not fit one array, and when an input cannot be read.
 ///
 /// # Panics
 ///
 /// Panics when a range reaches beyond the rows.
-pub fn tree_columns(input: &TreeInput<'_>, traces: &[Range<usize>]) -> Result<Vec<ArrayRef>, TraceError> {
+pub fn tree_columns(
+    input: &TreeInput<'_>,
+    calls: Option<&Calls<'_>>,
+    traces: &[Range<usize>],
+) -> Result<Vec<ArrayRef>, TraceError> {
     let mut columns = Columns::new(input.span_id.len());
     let mut tree = Tree::default();
     let mut path = CriticalPath::default();
@@ -29,6 +35,11 @@ pub fn tree_columns(input: &TreeInput<'_>, traces: &[Range<usize>]) -> Result<Ve
         tree.build(input, rows.clone())?;
         path.find(input, &tree);
         columns.fill(input, &tree, &path);
+        if let Some(calls) = calls {
+            for node in tree.nodes() {
+                columns.wrapper[tree.row(node)] = calls.is_wrapper(input, &tree, node)?;
+            }
+        }
     }
     columns.finish(input)
 }
@@ -42,11 +53,12 @@ pub fn tree_columns(input: &TreeInput<'_>, traces: &[Range<usize>]) -> Result<Ve
 pub fn tree_columns_of(batch: &RecordBatch) -> Result<Vec<ArrayRef>, TraceError> {
     require(batch, &TreeArrays::NAMES)?;
     let groups = group_by_trace(batch)?;
-    let arrays = TreeArrays::read(batch)?;
+    let (arrays, calls) = (TreeArrays::read(batch)?, CallArrays::read(batch)?);
     let Some(order) = groups.order else {
-        return tree_columns(&arrays.input(), &groups.ranges);
+        return calls.with(|calls| tree_columns(&arrays.input(), Some(calls), &groups.ranges));
     };
-    let columns = tree_columns(&arrays.reordered(&order)?.input(), &groups.ranges)?;
+    let (arrays, calls) = (arrays.reordered(&order)?, calls.reordered(&order)?);
+    let columns = calls.with(|calls| tree_columns(&arrays.input(), Some(calls), &groups.ranges))?;
     let mut back = vec![0_u64; order.len()];
     for (place, &row) in order.values().iter().enumerate() {
         back[row as usize] = place as u64;
@@ -66,6 +78,7 @@ struct Columns {
     critical: Vec<bool>,
     orphan: Vec<bool>,
     cycle: Vec<bool>,
+    wrapper: Vec<bool>,
 }
 
 impl Columns {
@@ -81,6 +94,7 @@ impl Columns {
             critical: vec![false; rows],
             orphan: vec![false; rows],
             cycle: vec![false; rows],
+            wrapper: vec![false; rows],
         }
     }
 
@@ -113,6 +127,7 @@ impl Columns {
             Arc::new(BooleanArray::from(self.critical)),
             Arc::new(BooleanArray::from(self.orphan)),
             Arc::new(BooleanArray::from(self.cycle)),
+            Arc::new(BooleanArray::from(self.wrapper)),
         ])
     }
 }
@@ -309,7 +324,7 @@ mod tests {
         let input =
             TreeInput { span_id: &span_id, parent_id: &parent_id, start_time: &start_time, end_time: &end_time };
         let clock = Instant::now();
-        let columns = tree_columns(&input, traces).unwrap();
+        let columns = tree_columns(&input, None, traces).unwrap();
         println!("{MANY} spans in {} traces took {:?}", traces.len(), clock.elapsed());
         // Far beyond what it takes, far below what anything quadratic would.
         assert!(clock.elapsed().as_secs() < 60, "{:?}", clock.elapsed());

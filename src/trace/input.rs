@@ -244,8 +244,13 @@ impl TreeArrays {
 
 #[cfg(test)]
 mod tests {
-    use super::group_by_trace;
-    use crate::testing::sample::{batch, table};
+    use std::sync::Arc;
+
+    use arrow::array::TimestampSecondArray;
+    use spanql_model::columns;
+
+    use super::{TreeArrays, group_by_trace};
+    use crate::testing::sample::{batch, table, with_column};
 
     fn groups(traces: &str) -> (Option<Vec<u64>>, Vec<std::ops::Range<usize>>) {
         let mut spans = Vec::new();
@@ -267,5 +272,14 @@ mod tests {
     #[test]
     fn scattered_traces_are_gathered_in_row_order() {
         assert_eq!(groups("baabc"), (Some(vec![0, 3, 1, 2, 4]), vec![0..2, 2..4, 4..5]));
+    }
+
+    #[test]
+    fn a_time_that_nanoseconds_cannot_hold_is_an_error() {
+        let spans = batch(&table("a - 0 1"));
+        let at = |second| Arc::new(TimestampSecondArray::from(vec![second]).with_timezone("UTC"));
+        let read = |second| TreeArrays::read(&with_column(&spans, columns::START_TIME, at(second)));
+        assert_eq!(read(1_700_000_000).unwrap().start_time.value(0), 1_700_000_000_000_000_000);
+        read(i64::MAX).unwrap_err();
     }
 }

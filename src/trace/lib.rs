@@ -7,14 +7,18 @@
 //! of relations.
 //!
 //! ```text
-//! batch ──input──▶ trees ──tree──▶ numbers ─┬─columns──▶ tree.*
+//! batch ──input──▶ trees ──tree──▶ numbers ─┬─columns──▶ tree.*, with wrapper and call_input
 //!                                           ├─time─────▶ own time, critical path
-//!                                           ├─rollup───▶ rows of traces, with the columns of schema
+//!                                           ├─rollup───▶ rows of traces, with the columns of schema, and words
 //!                                           └─structure▶ which spans match
 //! ```
 //!
+//! [`Calls`] tells which spans only wrap another one, so that a call is counted once; [`asked`] and [`answered`] read what a
+//! call of a model was about.
+//!
 //! Everything is iterative (no trace is too deep for the stack) and takes O(n log n) per trace at worst.
 
+mod call_input;
 mod columns;
 mod error;
 mod input;
@@ -23,15 +27,20 @@ mod schema;
 pub mod structure;
 mod time;
 mod tree;
+mod words;
+mod wrapper;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod testing;
 
+pub use call_input::CallInput;
 pub use columns::{tree_columns, tree_columns_of};
 pub use error::TraceError;
 pub use input::{TraceGroups, TreeInput, group_by_trace};
 pub use rollup::{Summaries, TEXT_CHARS, summarize};
 pub use schema::traces_schema;
 pub use time::{Step, critical_path, elapsed_ms};
+pub use words::{ANSWERED_IN, ASKED_IN, answered, asked};
+pub use wrapper::{Calls, WRAPPER_COLUMNS};

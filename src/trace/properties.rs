@@ -79,7 +79,7 @@ fn trace() -> impl Strategy<Value = Vec<Sample>> {
 
 fn columns_of(spans: &[Sample]) -> Vec<ArrayRef> {
     let arrays = TreeArrays::read(&batch(spans)).unwrap();
-    tree_columns(&arrays.input(), std::slice::from_ref(&(0..spans.len()))).unwrap()
+    tree_columns(&arrays.input(), None, std::slice::from_ref(&(0..spans.len()))).unwrap()
 }
 
 proptest! {
@@ -195,6 +195,49 @@ proptest! {
         let latency = summary.column_by_name("latency_ms").unwrap().as_primitive::<Float64Type>();
         let got = latency.is_valid(0).then(|| latency.value(0));
         prop_assert_eq!(got, start.zip(end).map(|(start, end)| elapsed_ms(start, end)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn wrappers_follow_the_rule(
+        spans in trace(),
+        given in vec((weighted(0.9, 0..5_usize), weighted(0.7, 0..2_u8), weighted(0.3, 0..2_i64), weighted(0.2, 0..2_u8)), 60),
+    ) {
+        const KINDS: [&str; 5] = ["LLM", "LLM", "LLM", "TOOL", "AGENT"];
+        let n = spans.len();
+        let kind = |i: usize| given[i].0.map(|kind| KINDS[kind]);
+        let (input, tokens, tool) = (|i: usize| given[i].1, |i: usize| given[i].2, |i: usize| given[i].3);
+        let texts = |text: &dyn Fn(usize) -> Option<String>| -> ArrayRef {
+            Arc::new((0..n).map(text).collect::<StringArray>())
+        };
+        let mut batch = batch(&spans);
+        batch = with_column(&batch, columns::KIND, texts(&|i| kind(i).map(str::to_owned)));
+        batch = with_column(&batch, columns::INPUT, texts(&|i| input(i).map(|text| text.to_string())));
+        batch = with_column(&batch, columns::TOOL_NAME, texts(&|i| tool(i).map(|name| name.to_string())));
+        batch = with_column(&batch, columns::TOTAL_TOKENS, Arc::new((0..n).map(tokens).collect::<Int64Array>()));
+        let found: Vec<bool> = tree_rows(&tree_columns_of(&batch).unwrap()).iter().map(|row| row.wrapper).collect();
+
+        let naive = Naive::new(&spans);
+        let lies_within = |inner: usize, outer: usize| {
+            let times = |i: usize| Some((spans[i].start?, spans[i].end?)).filter(|(start, end)| start <= end);
+            matches!((times(inner), times(outer)), (Some(a), Some(b)) if b.0 <= a.0 && a.1 <= b.1)
+        };
+        let uses = |i: usize| tokens(i).is_some_and(|tokens| tokens > 0);
+        let is_wrapper = |i: usize| {
+            let alike: Vec<usize> = (0..n).filter(|&c| naive.parent(c) == Some(i) && kind(c) == kind(i)).collect();
+            let &[child] = &alike[..] else { return false };
+            let same_input = input(i).is_some() && input(i) == input(child);
+            let calls = match kind(i) {
+                Some("LLM") => same_input || (uses(child) && (!uses(i) || tokens(i) == tokens(child))),
+                Some("TOOL") => same_input && (tool(i).is_none() || tool(child).is_none() || tool(i) == tool(child)),
+                _ => false,
+            };
+            calls && lies_within(child, i) && (!uses(i) || uses(child))
+        };
+        prop_assert_eq!(found, (0..n).map(is_wrapper).collect::<Vec<_>>());
     }
 }
 

@@ -12,8 +12,13 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
 use super::input::{TreeArrays, read, text, typed};
+use super::words::{ANSWERED_IN, ASKED_IN, answered, asked};
+use super::wrapper::{CallArrays, TOOL, text_at};
 use super::{TraceError, TreeInput, elapsed_ms, traces_schema, tree_columns};
 use spanql_model::columns::{self, TREE};
+
+/// The kind of a call of a model.
+const LLM: &str = "LLM";
 
 /// How many characters (Unicode scalar values) of input and output a summary keeps.
 pub const TEXT_CHARS: usize = 1_024;
@@ -33,7 +38,10 @@ pub struct Summaries {
 /// column reads as null; when a `tree.*` column is missing, all of them are computed first.
 ///
 /// *The root* is the earliest root, else the earliest top span; project, source, trace id, name, kind, status, input
-/// and output are its own. "Earliest" is the order of siblings: by start time (null first), then span id.
+/// and output are its own. Where it has no input, that is what the user says first ([`asked`]) in the earliest call of a
+/// model that has such words, and where it has no output, what the model says last ([`answered`]) in the latest.
+/// "Earliest" is the order of siblings: by start time (null first), then span id. A span that only wraps another call
+/// is none of `llm_count` and `tool_count`.
 /// A prompt, completion, total or cost value counts only where no descendant has one above zero in the same column,
 /// because parents often repeat their children's usage. Sums and times are null where no span has a value; lists are then
 /// empty. A sum of integers that does not fit is null as well, and said beside the rows. An empty range gives a row of
@@ -54,6 +62,7 @@ pub fn summarize(batch: &RecordBatch, traces: &[Range<usize>]) -> Result<Summari
         tree_order.extend(trace.clone());
         tree_order.sort_unstable_by_key(|&row| (spans.left.value(row), row));
         rows.push(&spans, &tree_order);
+        rows.push_words(batch, &spans, &tree_order)?;
     }
     let too_large = std::mem::take(&mut rows.too_large);
     Ok(Summaries { rows: rows.finish(batch, &spans)?, too_large })
@@ -67,6 +76,7 @@ struct Spans<'a> {
     descendants: Int32Array,
     orphan: BooleanArray,
     cycle: BooleanArray,
+    wrapper: BooleanArray,
     kind: StringArray,
     status: StringArray,
     model: StringArray,
@@ -81,7 +91,8 @@ struct Spans<'a> {
 impl<'a> Spans<'a> {
     fn read(batch: &RecordBatch, tree: TreeInput<'a>, traces: &[Range<usize>]) -> Result<Self, TraceError> {
         let complete = TREE.iter().all(|column| batch.column_by_name(column.name).is_some());
-        let computed = if complete { Vec::new() } else { tree_columns(&tree, traces)? };
+        let compute = || CallArrays::read(batch)?.with(|calls| tree_columns(&tree, Some(calls), traces));
+        let computed = if complete { Vec::new() } else { compute()? };
         let of_tree = |index: usize| match computed.get(index) {
             Some(array) => Ok(array.clone()),
             None => batch.column_by_name(TREE[index].name).cloned().ok_or(TraceError::MissingColumn(TREE[index].name)),
@@ -95,6 +106,7 @@ impl<'a> Spans<'a> {
             descendants: int32(5)?,
             orphan: boolean(8)?,
             cycle: boolean(9)?,
+            wrapper: boolean(10)?,
             kind: read(batch, columns::KIND, &DataType::Utf8)?,
             status: read(batch, columns::STATUS_CODE, &DataType::Utf8)?,
             model: read(batch, columns::MODEL, &DataType::Utf8)?,
@@ -111,6 +123,11 @@ impl<'a> Spans<'a> {
     fn total(&self, row: usize) -> Option<i128> {
         let sum = || Some(int64(&self.prompt, row)? + int64(&self.completion, row)?);
         int64(&self.total, row).or_else(sum)
+    }
+
+    /// Whether a row is a call of this kind, and not only recorded around one.
+    fn is_call(&self, row: usize, kind: &str) -> bool {
+        text(&self.kind, row) == Some(kind) && !is_true(&self.wrapper, row)
     }
 
     /// The row that stands for a trace: its root's, where that has a value, else its earliest one with a value.
@@ -146,6 +163,8 @@ struct Rows {
     reported: Vec<Option<i64>>,
     cost: Vec<Option<f64>>,
     too_large: Vec<(usize, &'static str)>,
+    input: Vec<Option<String>>,
+    output: Vec<Option<String>>,
     session_ids: ListBuilder<StringBuilder>,
     models: ListBuilder<StringBuilder>,
 }
@@ -175,8 +194,8 @@ impl Rows {
         self.orphans.push(count(&|row| is_true(&spans.orphan, row)));
         self.cycles.push(count(&|row| is_true(&spans.cycle, row)));
         self.errors.push(count(&|row| text(&spans.status, row) == Some("ERROR")));
-        self.llms.push(count(&|row| text(&spans.kind, row) == Some("LLM")));
-        self.tools.push(count(&|row| text(&spans.kind, row) == Some("TOOL")));
+        self.llms.push(count(&|row| spans.is_call(row, LLM)));
+        self.tools.push(count(&|row| spans.is_call(row, TOOL)));
         self.max_depth.push(rows.iter().map(|&row| i64::from(spans.depth.value(row))).max());
 
         let counted = |value: &dyn Fn(usize) -> Option<i128>| {
@@ -207,13 +226,33 @@ impl Rows {
         push_distinct(&mut self.models, &spans.model, rows);
     }
 
+    /// Adds input and output of the trace that was added last.
+    fn push_words(&mut self, batch: &RecordBatch, spans: &Spans<'_>, rows: &[usize]) -> Result<(), TraceError> {
+        let root = self.root.last().copied().flatten().map(|row| row as usize);
+        let own = |name| match root {
+            Some(row) => Ok(text_at(batch, name, row)?.map(|text| first_chars(text.value(0)).to_owned())),
+            None => Ok::<_, TraceError>(None),
+        };
+        let (mut input, mut output) = (own(columns::INPUT)?, own(columns::OUTPUT)?);
+        if input.is_none() || output.is_none() {
+            let mut calls: Vec<usize> =
+                rows.iter().copied().filter(|&row| text(&spans.kind, row) == Some(LLM)).collect();
+            calls.sort_unstable_by(|&a, &b| spans.tree.order(a, b));
+            if input.is_none() {
+                input = words(batch, calls.iter().copied(), ASKED_IN, columns::INPUT, asked)?;
+            }
+            if output.is_none() {
+                output = words(batch, calls.iter().rev().copied(), ANSWERED_IN, columns::OUTPUT, answered)?;
+            }
+        }
+        self.input.push(input);
+        self.output.push(output);
+        Ok(())
+    }
+
     fn finish(mut self, batch: &RecordBatch, spans: &Spans<'_>) -> Result<RecordBatch, TraceError> {
         let roots = UInt64Array::from(self.root);
         let of_root = |name| texts_at(batch, name, &roots);
-        let start_of_text = |name| -> Result<StringArray, TraceError> {
-            let texts = of_root(name)?;
-            Ok(texts.iter().map(|text| text.map(first_chars)).collect())
-        };
         let columns: Vec<ArrayRef> = vec![
             Arc::new(of_root(columns::PROJECT)?),
             Arc::new(of_root(columns::SOURCE)?),
@@ -242,8 +281,8 @@ impl Rows {
             Arc::new(Int64Array::from(self.total)),
             Arc::new(Int64Array::from(self.reported)),
             Arc::new(Float64Array::from(self.cost)),
-            Arc::new(start_of_text(columns::INPUT)?),
-            Arc::new(start_of_text(columns::OUTPUT)?),
+            Arc::new(StringArray::from(self.input)),
+            Arc::new(StringArray::from(self.output)),
         ];
         Ok(RecordBatch::try_new(traces_schema(), columns)?)
     }
@@ -294,6 +333,31 @@ fn push_distinct(lists: &mut ListBuilder<StringBuilder>, column: &StringArray, r
         lists.values().append_value(value);
     }
     lists.append(true);
+}
+
+/// The beginning of what the first of these calls says that says anything, read off its messages or its input or output.
+fn words(
+    batch: &RecordBatch,
+    calls: impl Iterator<Item = usize>,
+    messages: [&'static str; 2],
+    value: &'static str,
+    read: fn(Option<&str>, Option<&str>) -> Option<String>,
+) -> Result<Option<String>, TraceError> {
+    // An open column may be of any type.
+    let is_text = |name: &&str| batch.column_by_name(name).is_some_and(|column| column.data_type().is_string());
+    let messages: Vec<&'static str> = messages.into_iter().filter(is_text).collect();
+    if messages.is_empty() && batch.column_by_name(value).is_none() {
+        return Ok(None);
+    }
+    for row in calls {
+        let listed = messages.iter().map(|name| text_at(batch, name, row)).find_map(Result::transpose).transpose()?;
+        let value = text_at(batch, value, row)?;
+        let text = |array: &Option<StringArray>| array.as_ref().map(|array| array.value(0).to_owned());
+        if let Some(said) = read(text(&listed).as_deref(), text(&value).as_deref()) {
+            return Ok(Some(first_chars(&said).to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// The texts of a column at some rows, which are few: long columns are not converted whole.

@@ -271,6 +271,86 @@ def check_paths(name, store, traces):
     case(f"{name}/tree.critical and tree.self_ms of {len(rows)} spans", wrong)
 
 
+CALLS = {"LLM", "TOOL", "EMBEDDING", "RETRIEVER", "RERANKER"}
+TOKENS = [f"attributes.llm.token_count.{part}" for part in ("prompt", "completion", "total")]
+
+
+def texts_in(value):
+    """All texts in a JSON value, but for keys."""
+    match value:
+        case str():
+            yield value.strip()
+        case list():
+            for item in value:
+                yield from texts_in(item)
+        case dict():
+            for item in value.values():
+                yield from texts_in(item)
+
+
+def as_json(text):
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
+
+
+def given(row):
+    """What a call was given: its input, else its messages, which may be keys with numbers in them."""
+    if (text := row.get("attributes.input.value")) is not None:
+        value = as_json(text)
+        return value.strip() if isinstance(value, str) else value
+    messages = {key: value for key, value in row.items() if key.startswith("attributes.llm.input_messages")}
+    return messages or None
+
+
+def is_wrapper(tree, span):
+    row = tree.spans[span]
+    kind = row.get(KIND)
+    alike = [c for c in tree.children[span] if tree.spans[c].get(KIND) == kind]
+    if kind not in CALLS or len(alike) != 1:
+        return False
+    child = tree.spans[alike[0]]
+    outer, inner = tree.times(span), tree.times(alike[0])
+    if not outer or not inner or not (outer[0] <= inner[0] <= inner[1] <= outer[1]):
+        return False
+    uses = lambda row: any((row.get(name) or 0) > 0 for name in TOKENS)
+    costs = lambda row: (row.get("attributes.llm.cost.total") or 0) > 0
+    if (uses(row) and not uses(child)) or (costs(row) and not costs(child)):
+        return False
+    a, b = given(row), given(child)
+    same = a is not None and a == b and a not in ("", [], {})
+    if kind == "TOOL":
+        names = [r.get("attributes.tool.name") for r in (row, child)]
+        return same and (None in names or names[0] == names[1])
+    if uses(child):
+        both = [(row[name], child[name]) for name in TOKENS if row.get(name) is not None and child.get(name) is not None]
+        if not uses(row) or (any(x > 0 for x, _ in both) and all(x == y for x, y in both)):
+            return True
+    for x, y in ((a, b), (b, a)):
+        if isinstance(x, dict) and isinstance(y, dict) and y and all(x.get(key) == value for key, value in y.items()):
+            same = True
+        if isinstance(y, str) and y and not isinstance(x, str) and y in texts_in(x):
+            same = True
+    return same
+
+
+def check_wrappers(name, ask, traces):
+    wrong = None
+    wrappers = {(t, s) for t, tree in traces.items() for s in tree.spans if is_wrapper(tree, s)}
+    rows = ask("SELECT trace_id, span_id, kind FROM spans WHERE tree.wrapper")
+    found = {(row["trace_id"], row["span_id"]) for row in rows}
+    if found != wrappers:
+        wrong = f"{len(wrappers)} expected, {len(found)} found, {len(found & wrappers)} of both"
+    for row in ask("SELECT trace_id, llm_count, tool_count FROM traces"):
+        spans = traces[row["trace_id"]].spans
+        for column, kind in (("llm_count", "LLM"), ("tool_count", "TOOL")):
+            count = sum(r.get(KIND) == kind and (row["trace_id"], s) not in wrappers for s, r in spans.items())
+            if row[column] != count:
+                wrong = wrong or f"{row['trace_id']}: {column} is {row[column]}, not {count}"
+    case(f"{name}/{len(wrappers)} wrappers", wrong)
+
+
 def check(path):
     name = path.name.removesuffix(".spans.jsonl.gz")
     traces = load(path)
@@ -300,6 +380,7 @@ def check(path):
                 wrong = wrong or f"{session}: other spans, or another order"
         case(f"{name}/session() of {len(sessions)} sessions", wrong)
 
+        check_wrappers(name, ask, traces)
         check_paths(name, store, traces)
         check_structure(name, store, traces)
 

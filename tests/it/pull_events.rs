@@ -30,7 +30,7 @@ async fn a_pull_tells_how_far_it_is_and_what_it_did() {
     let rogue = Rogue::start(script(true)).await;
     let (puller, hour) = (puller(rogue.port), seconds(0, 3_600));
     let counted = count(puller.source.as_ref(), &puller.options, hour).await.unwrap();
-    assert_eq!(counted, PullCount { spans: 60, precision: CountPrecision::Exact });
+    assert_eq!(counted, Some(PullCount { spans: 60, precision: CountPrecision::Exact }));
 
     let mut told = Vec::new();
     puller.pull_window(hour, |event| told.push(event)).await.unwrap_err();

@@ -224,6 +224,11 @@ async fn demo_spans_are_counted_as_sql_counts_them() {
                      CAST(CAST(start_time AS BIGINT) - CAST(lag(start_time) OVER w AS BIGINT) AS DOUBLE) / 1e6 AS gap
               FROM spans WHERE start_time IS NOT NULL WINDOW w AS (PARTITION BY project ORDER BY start_time)) AS g
         WHERE gap IS NOT NULL GROUP BY project ORDER BY project";
+    const EARLY: &str = "
+        SELECT c.project, count(*) AS spans
+        FROM spans c JOIN spans p ON p.project = c.project AND p.trace_id = c.trace_id AND p.span_id = c.parent_id
+        WHERE CAST(p.start_time AS BIGINT) - CAST(c.start_time AS BIGINT) > 1000000000
+        GROUP BY c.project";
     let store = memory();
     // Several segments of a project, so that the scan has several partitions.
     for seed in 1..4 {
@@ -232,6 +237,7 @@ async fn demo_spans_are_counted_as_sql_counts_them() {
     let engine = engine(store.snapshot().await.unwrap()).await;
     let mut found = ask_rows(&engine, ALL).await.unwrap();
     let gaps = ask_rows(&engine, GAPS).await.unwrap();
+    let early = ask_rows(&engine, EARLY).await.unwrap();
     assert!(found.len() > 1, "{found:?}");
     for row in &mut found {
         let gap = gaps.iter().find(|gap| gap["project"] == row["project"]).unwrap();
@@ -239,6 +245,10 @@ async fn demo_spans_are_counted_as_sql_counts_them() {
         assert_eq!(row.remove("largest_gap_start"), gap.get("largest_gap_start").cloned(), "{row:?}");
         assert_eq!(row.remove("incomplete_pulls").as_deref(), Some("0"));
         row.remove("round_counts");
+        let early = early.iter().find(|early| early["project"] == row["project"]).map(|early| early["spans"].clone());
+        assert_eq!(row.remove("early_spans"), Some(early.unwrap_or_else(|| "0".to_owned())), "{row:?}");
+        let made_here = ["truncated_values", "verdict", "reasons"].map(|name| row.remove(name).unwrap_or_default());
+        assert_eq!(made_here, ["0", "complete", "[]"]);
     }
     assert_eq!(found, ask_rows(&engine, COUNTED).await.unwrap());
     assert!(found.iter().any(|row| row["orphans"] != "0") && found.iter().any(|row| row["cycles"] != "0"));

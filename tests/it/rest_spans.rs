@@ -92,7 +92,7 @@ async fn little_is_asked_for_over_rest_and_is_the_same() {
         "SELECT trace_id, span_id, session_id FROM spans WHERE project = '{project}' AND session_id IS NOT NULL AND status_code = 'ERROR' ORDER BY 2 LIMIT 1"
     );
     let some = ask_rows(&stored, &some).await.unwrap().remove(0);
-    let (trace, span, session) = (&some["context.trace_id"], &some["context.span_id"], &some["attributes.session.id"]);
+    let (trace, span, session) = (&some["trace_id"], &some["span_id"], &some["session_id"]);
     let (flight, either) = (live(source(&running)).await, live(source(&running).or_rest()).await);
     let table = format!("arize.\"{project}\"");
     const COLUMNS: &str = "span_id, parent_id, name, kind, start_time, end_time, latency_ms, status_code, model, cost, \
@@ -175,6 +175,6 @@ async fn what_a_remote_does_not_show_is_found() {
     more.register_source(Arc::new(source(&running)));
     let found = missing(&more, None).await.unwrap();
     assert_eq!(found.len(), 10);
-    assert_eq!((found[0]["context.span_id"].as_str(), found[0]["missing"].as_str()), ("lost9", "10"));
+    assert_eq!((found[0]["span_id"].as_str(), found[0]["missing"].as_str()), ("lost9", "10"));
     assert_eq!(missing(&more, Some(DAYS.end + 18_000_000_000_000)).await.unwrap().len(), 5);
 }

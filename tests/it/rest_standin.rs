@@ -1,6 +1,6 @@
 //! A stand-in for Arize's REST API: spans by pages in the recorded shape, requests held to theirs, and faults.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
@@ -79,7 +79,7 @@ impl Standin {
                 let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
                 let Query(query) = Query::<BTreeMap<String, String>>::try_from_uri(&parts.uri).unwrap();
                 let bearer = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
-                if bearer != Some(&format!("Bearer {KEY}")) {
+                if bearer != Some(format!("Bearer {KEY}").as_str()) {
                     return problem(401, "Unauthorized", "invalid API key");
                 }
                 match (parts.method.as_str(), parts.uri.path()) {
@@ -155,8 +155,7 @@ fn answer(status: u16, headers: &[(&str, String)], body: Body) -> Response<Body>
 }
 
 fn projects(query: &BTreeMap<String, String>) -> Response<Body> {
-    let known: HashMap<&str, &str> = HashMap::from([("space_id", SPACE)]);
-    assert!(query.get("space_id").is_none_or(|space| known["space_id"] == space), "{query:?}");
+    assert!(query.get("space_id").is_none_or(|space| space == SPACE), "{query:?}");
     let project = |id: &str, name: &str| json!({"id": id, "name": name, "space_id": SPACE, "created_at": "2026-01-01T00:00:00Z", "project_type": "APPLICATION"});
     let projects = [project(PROJECT_ID, PROJECT), project("TW9kZWw6ODphL2I=", "a/b?c#d")];
     answer(200, &[], json!({"projects": projects, "pagination": {"has_more": false}}).to_string().into())

@@ -98,13 +98,16 @@ pub(super) enum ErrorFormat {
 
 /// The formats of files by their names.
 fn file_format() -> impl TypedValueParser<Value = files::Format> {
-    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow"]).map(|name| match name.as_str() {
-        "json" => files::Format::Json,
-        "jsonl" => files::Format::Jsonl,
-        "csv" => files::Format::Csv,
-        "parquet" => files::Format::Parquet,
-        "arrow" => files::Format::Arrow,
-        _ => files::Format::Auto,
+    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow", "otlp"]).map(|name| {
+        match name.as_str() {
+            "json" => files::Format::Json,
+            "jsonl" => files::Format::Jsonl,
+            "csv" => files::Format::Csv,
+            "parquet" => files::Format::Parquet,
+            "arrow" => files::Format::Arrow,
+            "otlp" => files::Format::Otlp,
+            _ => files::Format::Auto,
+        }
     })
 }
 
@@ -248,8 +251,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// Files, directories or glob patterns; `-` is stdin. Flat JSON (lines or an array, also .gz and .zst), CSV,
-    /// Parquet and Arrow IPC with column names as in an Arize export
+    /// Files, directories or glob patterns; `-` is stdin. JSON, CSV, Parquet and Arrow IPC with column names as in an Arize
+    /// export, and what Phoenix, Opik, Langfuse, Jaeger, OTLP and OpenTelemetry's SDKs write; also .gz and .zst
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<String>,
     /// Project of all rows, whatever they carry

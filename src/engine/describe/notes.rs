@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 70] = [
+pub(super) const NOTES: [(&str, &str); 80] = [
     ("spans.source", "where the span came from: arize, phoenix, opik, file or demo"),
     ("spans.parent_id", "span id of the parent; null for a root"),
     ("spans.latency_ms", "end minus start, ms"),
@@ -24,6 +24,7 @@ pub(super) const NOTES: [(&str, &str); 70] = [
     ("spans.tree.critical", "adds to the critical path: the end of the trace waited for it"),
     ("spans.tree.orphan", "its parent is not in the trace"),
     ("spans.tree.cycle", "lies on a cycle of parents"),
+    ("spans.tree.wrapper", "only wraps its one child of the same kind, which is the call"),
     ("traces.root_span_id", "the earliest root, else the earliest span at the top"),
     ("traces.name", "that of the root, as kind, status, input and output are"),
     ("traces.session_ids", "every session that a span names"),
@@ -35,8 +36,10 @@ pub(super) const NOTES: [(&str, &str); 70] = [
     ("traces.total_tokens", "without what parents repeat of their children"),
     ("traces.reported_tokens", "the plain sum over all spans"),
     ("traces.cost", "USD, without what parents repeat of their children"),
-    ("traces.input", "the first 1,024 characters"),
-    ("traces.output", "the first 1,024 characters"),
+    ("traces.llm_count", "calls of models, each once: without spans that only wrap one"),
+    ("traces.tool_count", "calls of tools, each once: without spans that only wrap one"),
+    ("traces.input", "the first 1,024 characters; of the first call of a model where the root has none"),
+    ("traces.output", "the first 1,024 characters; of the last call of a model where the root has none"),
     ("sessions.duration_ms", "latest end minus earliest start, ms"),
     ("sessions.cost", "USD"),
     ("turns.turn", "number in the session, from 1"),
@@ -59,12 +62,15 @@ pub(super) const NOTES: [(&str, &str); 70] = [
     ("pulls.stored", "spans that the store holds of them"),
     ("pulls.new", "spans that the store did not hold before"),
     ("pulls.updated", "spans that the store held with other values"),
-    ("pulls.status", "complete, sampled or incomplete"),
+    ("pulls.status", "complete, sampled or incomplete; of files unknown, suspect or incomplete"),
+    ("pulls.files", "the files of an import"),
+    ("pulls.bad", "rows of files that were passed over"),
+    ("pulls.repeated", "rows of files of a span that another row was of, too"),
     ("quality.traces", "traces with a span of the source"),
     ("quality.rootless_traces", "those of them in which every span has a parent id"),
     ("quality.orphans", "spans whose parent is not in the trace"),
     ("quality.cycles", "spans on a cycle of parents"),
-    ("quality.duplicates_merged", "spans that a pull brought although the store held them; null without pulls"),
+    ("quality.duplicates_merged", "spans that a pull or an import brought although they were there; null without any"),
     ("quality.round_counts", "what counts exactly 50, 100, 500 or 1,000, where exports silently stop"),
     ("quality.unfinished_spans", "spans without an end"),
     ("quality.no_start_spans", "spans without a start"),
@@ -72,6 +78,10 @@ pub(super) const NOTES: [(&str, &str); 70] = [
     ("quality.largest_gap_start", "the start before it"),
     ("quality.incomplete_pulls", "pulls that lack something that they asked for"),
     ("quality.reversed_spans", "spans that end before they start: clocks disagree"),
+    ("quality.early_spans", "spans that start more than a second before their parent: clocks disagree"),
+    ("quality.truncated_values", "inputs and outputs that look cut: by a mark, or many at one round length"),
+    ("quality.verdict", "complete, unknown, suspect or incomplete"),
+    ("quality.reasons", "what the verdict rests on"),
 ];
 
 /// What a column of a table of a store holds, in a few words; `None` where its name says it.

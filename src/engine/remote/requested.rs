@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 
 use spanql_model::columns::{self, CANONICAL, METADATA_PREFIX};
 use spanql_model::derived::holders;
+use spanql_model::ingest::{fillers, is_filler};
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.
@@ -43,9 +44,22 @@ pub(crate) fn requested<'a>(
             }
         }
     }
+    add_fillers(&mut names, remote_schema);
     let canonical = CANONICAL.iter().map(|column| column.name).filter(|name| names.contains(name));
     let open = names.iter().copied().filter(|name| columns::canonical(name).is_none());
     canonical.chain(open).map(str::to_owned).collect()
+}
+
+/// Adds what a wanted column is filled from where it is null, of what the remote has.
+fn add_fillers<'a>(names: &mut BTreeSet<&'a str>, remote_schema: &'a BTreeMap<String, DataType>) {
+    let filled: Vec<_> = names.iter().filter_map(|name| fillers(name)).collect();
+    if filled.is_empty() {
+        return;
+    }
+    // Events are long, and fill something only where a convention is followed that has attributes, too.
+    let by_events = remote_schema.keys().any(|name| is_filler(name));
+    let there = remote_schema.keys().map(String::as_str).filter(|name| *name != columns::EVENTS || by_events);
+    names.extend(there.filter(|name| filled.iter().any(|fillers| fillers.has(name))));
 }
 
 #[cfg(test)]
@@ -93,6 +107,11 @@ mod tests {
             ),
             (&["attributes.input.value.q"], &["name"], format!("{IDS} start_time attributes.input.value.q")),
             (&["attributes.b"], &["attributes.rest", "attributes.b"], format!("{IDS} start_time attributes.b")),
+            (
+                &["attributes.session.id"],
+                &["attributes.a", "attributes.langfuse.session.id", "attributes.session.id", "events"],
+                format!("{IDS} start_time attributes.session.id attributes.langfuse.session.id"),
+            ),
         ] {
             assert_eq!(columns_for(wanted, remote_schema), expected, "{wanted:?}");
         }

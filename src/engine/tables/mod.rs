@@ -14,6 +14,8 @@ mod quality;
 mod segments;
 mod sessions;
 mod tally;
+mod truncated;
+mod verdict;
 
 pub(crate) use columns::ColumnsTable;
 pub use columns::{ColumnFact, column_facts, type_name};

@@ -6,14 +6,14 @@ use chrono::DateTime;
 use indicatif::HumanCount;
 
 use super::tally::{Counts, Key};
-use spanql_store::{Ledger, Pull, Status};
+use spanql_store::{CAPS, Doubt, FileImport, Ledger, Pull, Status};
 
-/// The numbers that exports are known to stop at without a word.
-const CAPS: [u64; 4] = [50, 100, 500, 1_000];
+/// What imported files are the source of.
+const FILE: &str = "file";
 /// Pulls that a text names.
 const NAMED: usize = 3;
 
-/// What is known of the pulls into each project from each source.
+/// What is known of the pulls into each project from each source; imports of files are among them.
 #[derive(Debug, Default)]
 pub(super) struct PullHistory {
     of: BTreeMap<Key, PullCounts>,
@@ -26,6 +26,13 @@ pub(super) struct PullCounts {
     pub(super) again: u64,
     /// Pulls that lack something that they asked for.
     pub(super) incomplete: u64,
+    /// How many pulls there were, without imports of files, and how many of them were not announced.
+    pub(super) pulls: u64,
+    pub(super) unannounced: u64,
+    /// What is missing of what was asked for, in words.
+    pub(super) missing: Vec<String>,
+    /// Rows of files that were passed over, in words.
+    pub(super) skipped: Vec<String>,
     /// Pulls that brought exactly as many spans as a cap lets through, in words.
     round: Vec<String>,
 }
@@ -38,12 +45,40 @@ impl PullHistory {
             let pulled = all.of.entry(key).or_default();
             pulled.again = pulled.again.saturating_add(pull.stored().saturating_sub(pull.new_spans()));
             pulled.incomplete += u64::from(pull.status() == Status::Incomplete);
+            pulled.pulls += 1;
+            pulled.unannounced += u64::from(pull.announced().is_none());
             // As many as were asked for at most are no surprise.
             if is_cap(pull.received()) && pull.limit != Some(pull.received()) {
                 pulled.round.push(in_words(pull));
             }
         }
+        for range in ledger.incomplete(None) {
+            let key = (Some(range.key.into.clone()), Some(range.key.source.clone()));
+            all.of.entry(key).or_default().missing.push(range.to_string());
+        }
+        ledger.imports.iter().for_each(|import| all.add_import(ledger, import));
         all
+    }
+
+    fn add_import(&mut self, ledger: &Ledger, import: &FileImport) {
+        let doubts = ledger.doubts(import);
+        for of in &import.projects {
+            let imported = self.of.entry((Some(of.project.clone()), Some(FILE.to_owned()))).or_default();
+            imported.again += of.rows.saturating_sub(of.new + of.deleted);
+            let mut is_cut = false;
+            for doubt in &doubts {
+                let list = match doubt {
+                    Doubt::Cut(_) => {
+                        is_cut = true;
+                        &mut imported.missing
+                    }
+                    Doubt::Skipped { .. } => &mut imported.skipped,
+                    _ => &mut imported.round,
+                };
+                list.push(doubt.to_string());
+            }
+            imported.incomplete += u64::from(is_cut);
+        }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&PullCounts> {

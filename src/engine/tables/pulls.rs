@@ -14,9 +14,13 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::scan::scan_by;
-use spanql_store::{Pull, Snapshot};
+use spanql_store::{Doubt, FileImport, ImportedProject, Pull, Snapshot};
 
 const MILLISECOND: i64 = 1_000_000;
+
+fn text_list() -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+}
 
 fn schema() -> SchemaRef {
     let time = || DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
@@ -32,7 +36,7 @@ fn schema() -> SchemaRef {
         ("start_time", time()),
         ("end_time", time()),
         ("filter", DataType::Utf8),
-        ("columns", DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))),
+        ("columns", text_list()),
         ("sample_rate", DataType::Float64),
         ("row_limit", DataType::Int64),
         ("slices", DataType::Int64),
@@ -43,14 +47,22 @@ fn schema() -> SchemaRef {
         ("updated", DataType::Int64),
         ("status", DataType::Utf8),
         ("error", DataType::Utf8),
+        ("files", text_list()),
+        ("bad", DataType::Int64),
+        ("repeated", DataType::Int64),
     ];
     Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
 }
 
-/// `pulls`: a row for every pull that the ledger remembers, newest last.
+/// `pulls`: a row for every pull that the ledger remembers, and for every project of an import of files, newest last.
 ///
 /// `start_time` and `end_time` are the window that was asked for, `project` is the project in the store. `announced`
 /// is null where the remote did not announce every slice. `status` is `complete`, `sampled` or `incomplete`.
+///
+/// An import has the source `file` and the `files` that it read; `received` are the rows of the project, `repeated` those
+/// of them that were of the same span as another one, and `bad` the rows that were passed over, of whatever project. Its
+/// `status` is `unknown`, since nobody said how many there are; `suspect` where a file holds as many rows as exports are
+/// cut at, or rows were passed over; `incomplete` where a file could not be read to its end, with the `error`.
 #[derive(Debug)]
 pub(crate) struct PullsTable {
     snapshot: Snapshot,
@@ -87,52 +99,157 @@ impl PullsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ledger = self.snapshot.ledger().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
         let shown = |pull: &&Pull| self.project.as_ref().is_none_or(|project| pull.key.into == *project);
-        let pulls: Vec<&Pull> = ledger.pulls.iter().filter(shown).collect();
-        let batch = rows(self.schema(), &pulls)?;
+        let pulls = ledger.pulls.iter().filter(shown).map(Entry::of_pull);
+        let shown = |of: &&ImportedProject| self.project.as_ref().is_none_or(|project| of.project == *project);
+        let imports = ledger
+            .imports
+            .iter()
+            .flat_map(|import| import.projects.iter().filter(shown).map(move |of| Entry::of_import(import, of)));
+        let mut entries: Vec<Entry> = pulls.chain(imports).collect();
+        entries.sort_by_key(|entry| entry.started);
+        let batch = rows(self.schema(), &entries)?;
         MemTable::try_new(self.schema(), vec![vec![batch]])?.scan(state, projection, filters, limit).await
     }
 }
 
-fn rows(schema: SchemaRef, pulls: &[&Pull]) -> Result<RecordBatch> {
-    fn text<'a>(pulls: &[&'a Pull], value: impl Fn(&'a Pull) -> Option<&'a str>) -> ArrayRef {
-        Arc::new(pulls.iter().map(|pull| value(pull)).collect::<StringArray>())
+/// A row of the table.
+#[derive(Debug, Default)]
+struct Entry {
+    id: String,
+    source: String,
+    remote: Option<String>,
+    space: Option<String>,
+    remote_project: Option<String>,
+    project: String,
+    /// Milliseconds.
+    started: i64,
+    finished: Option<i64>,
+    start: Option<i64>,
+    end: Option<i64>,
+    filter: Option<String>,
+    columns: Option<Vec<String>>,
+    sample_rate: Option<f64>,
+    limit: Option<u64>,
+    slices: Option<u64>,
+    announced: Option<u64>,
+    received: u64,
+    stored: u64,
+    new: u64,
+    updated: u64,
+    status: &'static str,
+    error: Option<String>,
+    files: Option<Vec<String>>,
+    bad: Option<u64>,
+    repeated: Option<u64>,
+}
+
+impl Entry {
+    fn of_pull(pull: &Pull) -> Self {
+        Self {
+            id: pull.id.clone(),
+            source: pull.key.source.clone(),
+            remote: Some(pull.key.remote.clone()),
+            space: pull.key.space.clone(),
+            remote_project: Some(pull.key.project.clone()),
+            project: pull.key.into.clone(),
+            started: pull.started,
+            finished: pull.finished,
+            start: Some(pull.window.start),
+            end: Some(pull.window.end),
+            filter: pull.projection.filter.clone(),
+            columns: pull.projection.columns.clone(),
+            sample_rate: pull.projection.sample_rate,
+            limit: pull.limit,
+            slices: Some(pull.parts()),
+            announced: pull.announced(),
+            received: pull.received(),
+            stored: pull.stored(),
+            new: pull.new_spans(),
+            updated: pull.updated_spans(),
+            status: pull.status().as_str(),
+            error: pull.error.clone(),
+            ..Self::default()
+        }
     }
-    let number = |value: &dyn Fn(&Pull) -> Option<u64>| -> ArrayRef {
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        Arc::new(pulls.iter().map(|pull| value(pull).map(signed)).collect::<Int64Array>())
+
+    fn of_import(import: &FileImport, of: &ImportedProject) -> Self {
+        let doubts = import.doubts();
+        let cut = doubts.iter().find_map(|doubt| match doubt {
+            Doubt::Cut(reason) => Some(reason.clone()),
+            _ => None,
+        });
+        Self {
+            id: import.id.clone(),
+            source: "file".to_owned(),
+            project: of.project.clone(),
+            started: import.committed,
+            finished: Some(import.committed),
+            received: of.rows,
+            stored: of.new + of.updated + of.same,
+            new: of.new,
+            updated: of.updated,
+            status: if cut.is_some() {
+                "incomplete"
+            } else if doubts.is_empty() {
+                "unknown"
+            } else {
+                "suspect"
+            },
+            error: cut,
+            files: Some(import.files.iter().map(|file| file.name().to_owned()).collect()),
+            bad: Some(import.files.iter().map(|file| file.bad).sum()),
+            repeated: Some(of.repeated()),
+            ..Self::default()
+        }
+    }
+}
+
+fn rows(schema: SchemaRef, entries: &[Entry]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&Entry) -> Option<&str>| -> ArrayRef {
+        Arc::new(entries.iter().map(|entry| value(entry).map(str::to_owned)).collect::<StringArray>())
     };
-    let time = |value: &dyn Fn(&Pull) -> Option<i64>| -> ArrayRef {
-        let times: TimestampNanosecondArray = pulls.iter().map(|pull| value(pull)).collect();
+    let number = |value: &dyn Fn(&Entry) -> Option<u64>| -> ArrayRef {
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Arc::new(entries.iter().map(|entry| value(entry).map(signed)).collect::<Int64Array>())
+    };
+    let time = |value: &dyn Fn(&Entry) -> Option<i64>| -> ArrayRef {
+        let times: TimestampNanosecondArray = entries.iter().map(value).collect();
         Arc::new(times.with_timezone("UTC"))
     };
-    let mut columns = ListBuilder::new(StringBuilder::new());
-    for pull in pulls {
-        columns.append_option(pull.projection.columns.as_ref().map(|names| names.iter().map(Some)));
-    }
-    let sample_rates: Float64Array = pulls.iter().map(|pull| pull.projection.sample_rate).collect();
+    let list = |value: fn(&Entry) -> Option<&Vec<String>>| -> ArrayRef {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for entry in entries {
+            lists.append_option(value(entry).map(|names| names.iter().map(Some)));
+        }
+        Arc::new(lists.finish())
+    };
+    let sample_rates: Float64Array = entries.iter().map(|entry| entry.sample_rate).collect();
     let arrays = vec![
-        text(pulls, |pull| Some(&pull.id)),
-        text(pulls, |pull| Some(&pull.key.source)),
-        text(pulls, |pull| Some(&pull.key.remote)),
-        text(pulls, |pull| pull.key.space.as_deref()),
-        text(pulls, |pull| Some(&pull.key.project)),
-        text(pulls, |pull| Some(&pull.key.into)),
-        time(&|pull| pull.started.checked_mul(MILLISECOND)),
-        time(&|pull| pull.finished?.checked_mul(MILLISECOND)),
-        time(&|pull| Some(pull.window.start)),
-        time(&|pull| Some(pull.window.end)),
-        text(pulls, |pull| pull.projection.filter.as_deref()),
-        Arc::new(columns.finish()),
+        text(&|entry| Some(&entry.id)),
+        text(&|entry| Some(&entry.source)),
+        text(&|entry| entry.remote.as_deref()),
+        text(&|entry| entry.space.as_deref()),
+        text(&|entry| entry.remote_project.as_deref()),
+        text(&|entry| Some(&entry.project)),
+        time(&|entry| entry.started.checked_mul(MILLISECOND)),
+        time(&|entry| entry.finished?.checked_mul(MILLISECOND)),
+        time(&|entry| entry.start),
+        time(&|entry| entry.end),
+        text(&|entry| entry.filter.as_deref()),
+        list(|entry| entry.columns.as_ref()),
         Arc::new(sample_rates),
-        number(&|pull| pull.limit),
-        number(&|pull| Some(pull.parts())),
-        number(&Pull::announced),
-        number(&|pull| Some(pull.received())),
-        number(&|pull| Some(pull.stored())),
-        number(&|pull| Some(pull.new_spans())),
-        number(&|pull| Some(pull.updated_spans())),
-        text(pulls, |pull| Some(pull.status().as_str())),
-        text(pulls, |pull| pull.error.as_deref()),
+        number(&|entry| entry.limit),
+        number(&|entry| entry.slices),
+        number(&|entry| entry.announced),
+        number(&|entry| Some(entry.received)),
+        number(&|entry| Some(entry.stored)),
+        number(&|entry| Some(entry.new)),
+        number(&|entry| Some(entry.updated)),
+        text(&|entry| Some(entry.status)),
+        text(&|entry| entry.error.as_deref()),
+        list(|entry| entry.files.as_ref()),
+        number(&|entry| entry.bad),
+        number(&|entry| entry.repeated),
     ];
     Ok(RecordBatch::try_new(schema, arrays)?)
 }

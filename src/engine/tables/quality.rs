@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
@@ -22,12 +24,17 @@ use futures::{StreamExt, stream};
 
 use super::SegmentsTable;
 use super::pull_history::PullHistory;
-use super::tally::{Counts, Key, Pause, Tally};
+use super::tally::{Counts, Key, Looks, Pause, Tally};
+use super::truncated::Truncated;
+use super::verdict::Verdict;
 use crate::scan::scan_by;
 use crate::single_input::single_input;
 use spanql_model::columns::timestamp_type;
 use spanql_store::Snapshot;
 use spanql_trace::elapsed_ms;
+
+const EARLY: &str = "early_spans";
+const TRUNCATED: &str = "truncated_values";
 
 /// The columns of `quality`.
 fn schema() -> SchemaRef {
@@ -50,6 +57,10 @@ fn schema() -> SchemaRef {
             ("largest_gap_start", timestamp_type()),
             ("incomplete_pulls", DataType::Int64),
             ("reversed_spans", DataType::Int64),
+            (EARLY, DataType::Int64),
+            (TRUNCATED, DataType::Int64),
+            ("verdict", DataType::Utf8),
+            ("reasons", DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))),
         ];
         Arc::new(Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
     });
@@ -63,7 +74,13 @@ fn schema() -> SchemaRef {
 /// pull. `round_counts` names what counts exactly as many as exports are silently cut at. `largest_gap_ms` is the longest
 /// time between the starts of two spans that follow each other, and `largest_gap_start` the start before it; null with
 /// fewer than two starts. `incomplete_pulls` counts those that `pulls` calls incomplete, `reversed_spans` spans that end
-/// before they start.
+/// before they start, `early_spans` those that start more than a second before their parent. `truncated_values` are
+/// inputs and outputs that look cut: by a mark at their end, or because many of them stop at one round length.
+///
+/// `verdict` is `incomplete` where the ledger lacks something that was asked for, or a file was not read to its end;
+/// `complete` where the remote announced what came, or nothing speaks against a pull; `suspect` where round counts, orphans,
+/// traces without a root or rows that were passed over do; else `unknown`, since nobody said how many spans there are.
+/// `reasons` says what it rests on.
 #[derive(Debug)]
 pub(crate) struct QualityTable {
     spans: Arc<SegmentsTable>,
@@ -99,11 +116,13 @@ impl QualityTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ledger = self.snapshot.ledger().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
         let spans = self.spans.schema();
-        let read = Tally::READ.iter().map(|name| spans.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let input = self.spans.scan(session, Some(&read), &[], None).await?;
         let all = || (0..schema().fields().len()).collect();
         let shown = projection.cloned().unwrap_or_else(all);
-        Ok(Arc::new(QualityExec::new(input, Arc::new(PullHistory::of(&ledger)), shown)?))
+        let is_shown = |name: &str| schema().index_of(name).is_ok_and(|index| shown.contains(&index));
+        let looks = Looks { early: is_shown(EARLY), truncated: is_shown(TRUNCATED) };
+        let read = Tally::read(looks).iter().map(|name| spans.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let input = self.spans.scan(session, Some(&read), &[], None).await?;
+        Ok(Arc::new(QualityExec::new(input, Arc::new(PullHistory::of(&ledger)), looks, shown)?))
     }
 }
 
@@ -112,19 +131,20 @@ impl QualityTable {
 struct QualityExec {
     input: Arc<dyn ExecutionPlan>,
     history: Arc<PullHistory>,
+    looks: Looks,
     shown: Vec<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl QualityExec {
-    fn new(input: Arc<dyn ExecutionPlan>, history: Arc<PullHistory>, shown: Vec<usize>) -> Result<Self> {
+    fn new(input: Arc<dyn ExecutionPlan>, history: Arc<PullHistory>, looks: Looks, shown: Vec<usize>) -> Result<Self> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::new(schema().project(&shown)?)),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         ));
-        Ok(Self { input, history, shown, properties })
+        Ok(Self { input, history, looks, shown, properties })
     }
 
     /// The same over another input.
@@ -148,11 +168,12 @@ impl ExecutionPlan for QualityExec {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (input, history, shown) = (Arc::clone(&self.input), Arc::clone(&self.history), self.shown.clone());
+        let looks = self.looks;
         let run = async move {
             let partitions = 0..input.output_partitioning().partition_count();
             let counting = partitions.map(|partition| {
                 let spans = input.execute(partition, Arc::clone(&context))?;
-                Ok(SpawnedTask::spawn(tally(spans, Arc::clone(&context))))
+                Ok(SpawnedTask::spawn(tally(spans, looks, Arc::clone(&context))))
             });
             let counting = counting.collect::<Result<Vec<_>>>()?;
             let mut counts: BTreeMap<Key, Counts> = BTreeMap::new();
@@ -174,12 +195,15 @@ impl ExecutionPlan for QualityExec {
 /// Counts the spans of one partition.
 async fn tally(
     mut spans: SendableRecordBatchStream,
+    looks: Looks,
     context: Arc<TaskContext>,
 ) -> Result<(BTreeMap<Key, Counts>, datafusion::execution::memory_pool::MemoryReservation)> {
     let memory = MemoryConsumer::new("QualityExec").register(context.memory_pool());
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(looks);
+    let mut starts = 0;
     while let Some(batch) = spans.next().await.transpose()? {
-        memory.try_grow(batch.num_rows() * size_of::<i64>())?;
+        starts += batch.num_rows() * size_of::<i64>();
+        memory.try_resize(starts + tally.trace_bytes())?;
         tally.add(&batch);
     }
     Ok((tally.end(), memory))
@@ -204,6 +228,9 @@ fn rows(counts: BTreeMap<Key, Counts>, history: &PullHistory) -> Result<RecordBa
     let round: StringArray = counts.iter().map(|(key, counts)| history.round_counts(key, counts)).collect();
     let incomplete = counts.iter().map(|(key, _)| Some(signed(pulled(key).map_or(0, |found| found.incomplete))));
     let gaps: Float64Array = pauses.iter().map(|pause| pause.map(|pause| elapsed_ms(pause.from, pause.to))).collect();
+    let verdicts: Vec<Verdict> = counts.iter().map(|(key, counts)| Verdict::of(key, counts, history)).collect();
+    let mut reasons = ListBuilder::new(StringBuilder::new());
+    verdicts.iter().for_each(|verdict| reasons.append_value(verdict.reasons.iter().map(Some)));
     let columns = vec![
         text(&|(project, _)| project.clone()),
         text(&|(_, source)| source.clone()),
@@ -222,6 +249,10 @@ fn rows(counts: BTreeMap<Key, Counts>, history: &PullHistory) -> Result<RecordBa
         time(pauses.iter().map(|pause| pause.map(|pause| pause.from)).collect()),
         Arc::new(incomplete.collect::<Int64Array>()),
         number(&|counts| counts.reversed),
+        number(&|counts| counts.early),
+        number(&|counts| counts.truncated.iter().map(Truncated::count).sum()),
+        Arc::new(verdicts.iter().map(|verdict| Some(verdict.word)).collect::<StringArray>()),
+        Arc::new(reasons.finish()),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }

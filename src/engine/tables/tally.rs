@@ -1,11 +1,16 @@
 //! What is counted of the spans of a project, as they come by.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::TimestampNanosecondType;
 
+use super::truncated::Truncated;
 use spanql_model::columns;
+
+/// How much earlier than its parent a span may start without a clock being wrong, ns.
+const EARLY: i64 = 1_000_000_000;
 
 /// A project, and where the spans came from.
 pub(super) type Key = (Option<String>, Option<String>);
@@ -24,8 +29,21 @@ pub(super) struct Counts {
     pub(super) unfinished: u64,
     /// Spans that end before they start.
     pub(super) reversed: u64,
+    /// Spans that start more than a second before their parent does.
+    pub(super) early: u64,
+    /// Inputs and outputs.
+    pub(super) truncated: [Truncated; 2],
     /// All starts, ns since the epoch; a span without one is not among them.
     pub(super) starts: Vec<i64>,
+}
+
+/// What is looked at besides what is cheap.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Looks {
+    /// Whether spans start before their parents.
+    pub(super) early: bool,
+    /// Whether texts are cut.
+    pub(super) truncated: bool,
 }
 
 /// The longest time between two starts that follow each other.
@@ -40,6 +58,7 @@ pub(super) struct Pause {
 /// Counts spans whose traces lie together.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    looks: Looks,
     counts: Vec<(Key, Counts)>,
     places: HashMap<Key, usize>,
     /// Where the row before was counted.
@@ -56,6 +75,10 @@ struct Trace {
     rooted: bool,
     /// Places of the counts that a span of it went to.
     counted: Vec<usize>,
+    /// The starts of its spans by the marks of their ids, where that is looked at.
+    starts: HashMap<u64, i64>,
+    /// The mark of a span's parent, its own start, and the place of its counts.
+    below: Vec<(u64, i64, usize)>,
 }
 
 /// The columns of a batch.
@@ -68,11 +91,30 @@ struct Cells<'a> {
     end: &'a TimestampNanosecondArray,
     orphan: &'a BooleanArray,
     cycle: &'a BooleanArray,
+    span_id: Option<&'a StringArray>,
+    texts: Vec<&'a StringArray>,
 }
 
 impl Tally {
+    /// A tally that looks at this.
+    pub(super) fn new(looks: Looks) -> Self {
+        Self { looks, ..Self::default() }
+    }
+
     /// The columns that a batch has.
-    pub(super) const READ: [&'static str; 8] = [
+    pub(super) fn read(looks: Looks) -> Vec<&'static str> {
+        let early: &[&str] = if looks.early { &[columns::SPAN_ID] } else { &[] };
+        let truncated: &[&str] = if looks.truncated { &[columns::INPUT, columns::OUTPUT] } else { &[] };
+        Self::READ.iter().chain(early).chain(truncated).copied().collect()
+    }
+
+    /// About how many bytes are held of the trace that is under way.
+    pub(super) fn trace_bytes(&self) -> usize {
+        let trace = self.trace.as_ref();
+        trace.map_or(0, |trace| trace.starts.capacity() * 24 + trace.below.capacity() * 24)
+    }
+
+    const READ: [&'static str; 8] = [
         columns::PROJECT,
         columns::SOURCE,
         columns::TRACE_ID,
@@ -97,6 +139,8 @@ impl Tally {
             end: time(end),
             orphan: batch[orphan].as_boolean(),
             cycle: batch[cycle].as_boolean(),
+            span_id: self.looks.early.then(|| text(columns::SPAN_ID)),
+            texts: if self.looks.truncated { vec![text(columns::INPUT), text(columns::OUTPUT)] } else { vec![] },
         };
         for row in 0..batch.num_rows() {
             self.add_row(&cells, row);
@@ -109,8 +153,14 @@ impl Tally {
         if !self.trace.as_ref().is_some_and(same) {
             self.end_trace();
             let owned = |text: Option<&str>| text.map(str::to_owned);
-            self.trace =
-                Some(Trace { project: owned(project), id: owned(trace_id), rooted: false, counted: Vec::new() });
+            self.trace = Some(Trace {
+                project: owned(project),
+                id: owned(trace_id),
+                rooted: false,
+                counted: Vec::new(),
+                starts: HashMap::new(),
+                below: Vec::new(),
+            });
         }
         let place = self.place(project, cell(cells.source, row));
         if let Some(trace) = &mut self.trace {
@@ -118,10 +168,24 @@ impl Tally {
             if !trace.counted.contains(&place) {
                 trace.counted.push(place);
             }
+            if let Some(span_id) = cells.span_id
+                && cells.start.is_valid(row)
+            {
+                let start = cells.start.value(row);
+                if let Some(id) = cell(span_id, row) {
+                    trace.starts.entry(mark(id)).or_insert(start);
+                }
+                trace.below.extend(cell(cells.parent_id, row).map(|parent| (mark(parent), start, place)));
+            }
         }
         let counts = &mut self.counts[place].1;
         let set = |flags: &BooleanArray| u64::from(flags.is_valid(row) && flags.value(row));
         counts.spans += 1;
+        for (truncated, texts) in counts.truncated.iter_mut().zip(&cells.texts) {
+            if let Some(text) = cell(texts, row) {
+                truncated.add_text(text);
+            }
+        }
         counts.orphans += set(cells.orphan);
         counts.cycles += set(cells.cycle);
         counts.unfinished += u64::from(cells.end.is_null(row));
@@ -155,6 +219,10 @@ impl Tally {
             counts.traces += 1;
             counts.rootless += u64::from(!trace.rooted);
         }
+        for (parent, start, place) in trace.below {
+            let is_early = trace.starts.get(&parent).is_some_and(|parent| parent.saturating_sub(start) > EARLY);
+            self.counts[place].1.early += u64::from(is_early);
+        }
     }
 
     /// What was counted, by key.
@@ -162,6 +230,12 @@ impl Tally {
         self.end_trace();
         self.counts.into_iter().collect()
     }
+}
+
+fn mark(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn cell(texts: &StringArray, row: usize) -> Option<&str> {
@@ -178,6 +252,10 @@ impl Counts {
         self.cycles += other.cycles;
         self.unfinished += other.unfinished;
         self.reversed += other.reversed;
+        self.early += other.early;
+        for (truncated, other) in self.truncated.iter_mut().zip(&other.truncated) {
+            truncated.add(other);
+        }
         if self.starts.is_empty() {
             self.starts = other.starts;
         } else {

@@ -237,3 +237,66 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_to_do_instead_is_said() {
+    for (text, advice) in [
+        ("latency_ms > 5 * 2", "a filter does no arithmetic"),
+        ("name = N'a'", "write text in single quotes"),
+        ("name = E'a'", "write text in single quotes"),
+        ("name = $$a$$", "write text in single quotes"),
+        ("name = 'a' && name = 'b'", "did you mean AND?"),
+        ("name = 'a' || name = 'b'", "did you mean OR?"),
+        ("name === 'a'", "did you mean =?"),
+        ("name ~* 'a'", "did you mean ILIKE?"),
+    ] {
+        let error = read(text, Unknown::Error).unwrap_err();
+        assert!(error.in_one_line().contains(advice), "{text}: {}", error.in_one_line());
+    }
+}
+
+#[test]
+fn parentheses_that_are_closed_nest_no_deeper() {
+    for condition in ["(name = 'a')", "NOT (name = 'a')", "NOT NOT (NOT (name = 'a'))"] {
+        read(&vec![condition; 60].join(" AND "), Unknown::Error).unwrap();
+    }
+    for (text, place) in [("(".repeat(60), 51), ("NOT ".repeat(60), 201)] {
+        assert_eq!(read(&text, Unknown::Error).unwrap_err().position(), Some((1, place)));
+    }
+}
+
+#[test]
+fn names_alone_and_names_for_text() {
+    let (expr, _) = read("attributes.unheard", Unknown::Silent).unwrap();
+    assert_eq!(expr, "attributes.unheard = Boolean(true)");
+    read("eval.unheard.score", Unknown::Silent).unwrap_err();
+    for (text, code, advice) in [
+        ("name = attributes.erro.type", "unknown-name", "did you mean attributes.error.type?"),
+        ("name = erro", "unknown-column", "write 'erro' in single quotes"),
+        ("name = 'a' /*", "syntax", "the filter cannot be read"),
+        ("5", "syntax", "expected an operator"),
+        ("contains = 'a'", "syntax", "expected"),
+    ] {
+        let error = read(text, Unknown::Error).unwrap_err();
+        assert_eq!(error.code(), code, "{text}");
+        assert!(error.in_one_line().contains(advice), "{text}: {}", error.in_one_line());
+        assert!(!error.in_one_line().contains("called like a function"), "{text}");
+    }
+    assert_eq!(read("\"contains\" = 'a'", Unknown::Error).unwrap_err().code(), "unknown-column");
+}
+
+#[test]
+fn the_and_of_a_range_joins_nothing() {
+    read(&vec!["latency_ms BETWEEN 1 AND 2"; 600].join(" AND "), Unknown::Error).unwrap();
+}
+
+#[test]
+fn a_small_stack_is_enough() {
+    let nested = format!("{}name = 'a'{}", "NOT (".repeat(25), ")".repeat(25));
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let read = small.spawn(move || {
+        let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
+        parse(&nested, &Names::new(&schema, &rest, Unknown::Error)).is_ok()
+    });
+    assert!(read.unwrap().join().unwrap());
+}

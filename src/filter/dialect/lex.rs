@@ -237,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn statements_end_at_semicolons() {
+        let split = |sql: &str| {
+            let statements = split_statements(lex(sql).unwrap());
+            let text =
+                |lexemes: Vec<Lexeme>| lexemes.iter().map(|lexeme| &sql[lexeme.bytes.clone()]).collect::<String>();
+            statements.into_iter().map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(split("SELECT 1; -- none\n;;SELECT ';'"), ["SELECT 1", "SELECT ';'"]);
+        assert_eq!(split(" ;"), [""; 0]);
+    }
+
+    #[test]
     fn joins_dotted_names() {
         for (sql, expected) in [
             ("SELECT attributes.llm.model_name", "SELECT \"attributes.llm.model_name\""),

@@ -47,6 +47,8 @@ fn safe(clause: Clause) -> Option<Clause> {
         }
         // A type that is not known yet is a kind of its own here.
         "type" => (!clause.value.split(',').any(|name| name == GENERAL)).then_some(clause),
+        // Where Opik has none, metadata may name it.
+        "model" | "provider" => None,
         // Another score may differ from it in case only.
         "feedback_scores" => (!matches!(op, Op::IsEmpty | Op::NotEq)).then_some(clause),
         _ => Some(clause),
@@ -76,11 +78,6 @@ fn of_trace(clause: &Clause) -> OfTrace {
         // It is none of the types that can be asked for.
         "type" => match op {
             Some(Op::NotEq | Op::NotIn) => OfTrace::Holds,
-            _ => OfTrace::Never,
-        },
-        // An absent text is empty.
-        "model" | "provider" => match op {
-            Some(Op::NotEq | Op::NotContains | Op::Lt) => OfTrace::Holds,
             _ => OfTrace::Never,
         },
         // An absent number fulfils no comparison here.

@@ -56,3 +56,16 @@ pub struct Clause {
     #[serde(default)]
     pub value: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Entity;
+
+    #[test]
+    fn entities_are_read_as_they_are_called() {
+        for entity in [Entity::Spans, Entity::Traces, Entity::Threads] {
+            assert_eq!(entity.to_string().parse(), Ok(entity));
+        }
+        assert_eq!("span".parse::<Entity>(), Err(()));
+    }
+}

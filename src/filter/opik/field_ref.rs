@@ -127,3 +127,43 @@ fn of_thread(field: &str) -> Option<FieldRef> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_lie_where_their_values_are() {
+        use Entity::{Spans, Threads, Traces};
+        for (entity, field, place) in [
+            (Spans, "id", "Text context.span_id"),
+            (Spans, "trace_id", "Text context.trace_id"),
+            (Spans, "provider", "Text attributes.llm.provider"),
+            (Spans, "usage.prompt_tokens", "Number attributes.llm.token_count.prompt"),
+            (Spans, "usage.completion_tokens", "Number attributes.llm.token_count.completion"),
+            (Spans, "total_estimated_cost", "Number attributes.llm.cost.total"),
+            (Spans, "output", "Text attributes.output.value"),
+            (Spans, "output_json", "Json attributes.output.value"),
+            (Traces, "input_json", "Json attributes.input.value"),
+            (Traces, "id", "Text traces.trace_id"),
+            (Traces, "usage.prompt_tokens", "Number traces.prompt_tokens"),
+            (Traces, "usage.completion_tokens", "Number traces.completion_tokens"),
+            (Threads, "first_message", "Text sessions.first_input"),
+            (Threads, "last_message", "Text sessions.last_output"),
+            (Threads, "start_time", "Time sessions.start_time"),
+            (Threads, "end_time", "Time sessions.end_time"),
+            (Threads, "duration", "Number sessions.duration_ms"),
+            (Threads, "number_of_messages", "Number sessions.trace_count * Int64(2)"),
+        ] {
+            let found = match field_ref(field, entity) {
+                Some(FieldRef::Text(at)) => format!("Text {at}"),
+                Some(FieldRef::Number(at)) => format!("Number {at}"),
+                Some(FieldRef::Time(at)) => format!("Time {at}"),
+                Some(FieldRef::Json(at)) => format!("Json {at}"),
+                other => format!("{other:?}"),
+            };
+            assert_eq!(found, place, "{field} of {entity}");
+        }
+        assert_eq!(field_ref("tags", Threads), None);
+    }
+}

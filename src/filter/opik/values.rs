@@ -130,6 +130,14 @@ mod tests {
             );
         }
         assert_eq!(number_text(&ScalarValue::Int64(Some(i64::MAX))), None);
+        for five in [
+            ScalarValue::Float32(Some(5.0)),
+            ScalarValue::Int32(Some(5)),
+            ScalarValue::UInt32(Some(5)),
+            ScalarValue::UInt64(Some(5)),
+        ] {
+            assert_eq!(number_text(&five), Some((5.0, "5".to_owned())), "{five:?}");
+        }
     }
 
     #[test]
@@ -146,8 +154,24 @@ mod tests {
             ("", None),
             ("2024-13-01T00:00:00Z", None),
             ("2024-01-01T00:00:00Ż", None),
+            ("2024-01-01T00:00:00+020", None),
         ] {
             assert_eq!(instant(text), Err(meant.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_utc() {
+        use ScalarValue::{TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond, TimestampSecond};
+        for (zone, is_utc) in [(None, true), (Some("UTC".into()), true), (Some("+02:00".into()), false)] {
+            for (value, nanos) in [
+                (TimestampNanosecond(Some(7), zone.clone()), 7),
+                (TimestampMicrosecond(Some(7), zone.clone()), 7_000),
+                (TimestampMillisecond(Some(7), zone.clone()), 7_000_000),
+                (TimestampSecond(Some(7), zone.clone()), 7_000_000_000),
+            ] {
+                assert_eq!(nanos_of(&value), is_utc.then_some(nanos), "{value:?}");
+            }
         }
     }
 }

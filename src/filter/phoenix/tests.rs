@@ -1,3 +1,5 @@
+mod values;
+
 use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, RecordBatch};

@@ -26,6 +26,7 @@ fn sql_of_conditions() {
         (c("x.y").eq(lit(1)), "\"x.y\" = 1"),
         (c("Mine").eq(lit(1)), "\"Mine\" = 1"),
         (c("contains").is_true(), "\"contains\" IS TRUE"),
+        (c("case").eq(c("union")), "\"case\" = \"union\""),
         (Expr::Column(Column::new(Some("traces"), "latency_ms")).gt(lit(2.0)), "traces.latency_ms > 2.0"),
         (Expr::Column(Column::new(Some("arize.demo"), "name")).eq(lit("a")), "name = 'a'"),
         (
@@ -53,6 +54,16 @@ fn sql_of_conditions() {
             "CASE WHEN a = 1 THEN 'x' ELSE NULL END = 'x'",
         ),
         (datafusion_functions::expr_fn::lower(c("name")).eq(lit("a")), "lower(name) = 'a'"),
+        (any_of(vec![c("a"), c("b")]).alias("x").and(c("c")), "(a OR b) AND c"),
+        (contains(c("name"), lit("x")).is_null(), "(name CONTAINS 'x') IS NULL"),
+        (not(datafusion_functions::expr_fn::starts_with(c("name"), lit("a"))), "NOT starts_with(name, 'a')"),
+        (datafusion_expr::binary_expr(c("a"), Operator::IsDistinctFrom, c("b") + lit(1)), "a IS DISTINCT FROM (b + 1)"),
+        (cast(c("a"), DataType::Boolean).is_true(), "CAST(a AS BOOLEAN) IS TRUE"),
+        (cast(c("a"), DataType::Int8).eq(lit(1)), "CAST(a AS TINYINT) = 1"),
+        (cast(c("a"), DataType::Int16).eq(lit(1)), "CAST(a AS SMALLINT) = 1"),
+        (cast(c("a"), DataType::Int32).eq(lit(1)), "CAST(a AS INT) = 1"),
+        (cast(c("a"), DataType::Float32).eq(lit(1)), "CAST(a AS REAL) = 1"),
+        (try_cast(c("a"), DataType::Date32).is_null(), "TRY_CAST(a AS DATE) IS NULL"),
         (all_of(vec![any_of(vec![c("a"), c("b")]), c("c")]), "(a OR b) AND c"),
     ] {
         assert_eq!(print(&condition).unwrap(), expected);

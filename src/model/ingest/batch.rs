@@ -10,9 +10,9 @@ use arrow::error::ArrowError;
 
 use super::arrays::{self, Bad};
 use super::changes::{self, Change, Changes};
-use super::keys::{PLACES, Resolved, Target, is_family, resolve};
+use super::keys::{PLACES, Resolved, Target, is_family, is_no_kind, resolve};
 use super::origin::known_source;
-use super::{Origin, RowError, metadata};
+use super::{Origin, RowError, conventions, metadata};
 use crate::columns::CANONICAL;
 use crate::json::{MAX_DEPTH, Value};
 
@@ -107,6 +107,12 @@ impl Gathered<'_> {
                     Some(earlier) => arrays::over(&later, &earlier)?,
                     None => later,
                 });
+            }
+            (Target::Fallback(index), _) if index == PLACES.kind => {
+                let kinds = arrays::texts(array)?;
+                let kinds: StringArray =
+                    kinds.iter().map(|kind| kind.filter(|kind| !is_no_kind(Value::Text(kind)))).collect();
+                self.fallbacks.push((index, Arc::new(kinds)));
             }
             (Target::Fallback(index), _) => self.fallbacks.push((index, Arc::clone(array))),
             (Target::MetadataKey, _) => {
@@ -223,6 +229,7 @@ impl Gathered<'_> {
             let good: BooleanArray = (0..self.rows).map(|row| Some(!self.bad.contains_key(&row))).collect();
             batch = filter_record_batch(&batch, &good)?;
         }
+        batch = conventions::fill(batch)?;
         Ok(Converted { batch, bad: self.bad.into_iter().collect(), moved: self.moved, changes: self.changes })
     }
 

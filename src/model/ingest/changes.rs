@@ -166,6 +166,11 @@ impl ChangeCounts {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Decimal128Array, Float64Array, ListArray};
+    use arrow::datatypes::Field;
+
     use super::*;
 
     #[test]
@@ -197,5 +202,63 @@ mod tests {
         assert_eq!(of(None, Value::Text("NaN")), None, "text stays text");
         assert_eq!(of(Some(Rule::Json { unwrap: true }), Value::Text("[NaN]")), Some(Change::NotFinite));
         assert_eq!(of(Some(Rule::Json { unwrap: true }), Value::Text("[\"NaN\"]")), None);
+    }
+
+    #[test]
+    fn json_and_times_that_change() {
+        let json = Some(Rule::Json { unwrap: true });
+        for (value, want) in [
+            (Value::Escaped(r#"{\"a\": NaN}"#), Some(Change::NotFinite)),
+            (Value::Escaped(r#"{\"a\": \"NaN\"}"#), None),
+            (Value::Text("NaN"), None),
+            (Value::Text("[NaN] or so"), None),
+        ] {
+            assert_eq!(of(json, value), want, "{value:?}");
+        }
+        assert_eq!(of(Some(Rule::Time), Value::Text("2025-08-19T18:58:15.1234567891Z")), Some(Change::TimeCut));
+        assert_eq!(of(Some(Rule::Time), Value::Text("2025-08-19T18:58:15.123456789Z")), None);
+    }
+
+    #[test]
+    fn arrays_that_change() {
+        let rows = |array: ArrayRef| {
+            let mut changes = Changes::new();
+            of_array("x", &array, &mut changes);
+            changes.into_iter().map(|(row, change, _)| (row, change)).collect::<Vec<_>>()
+        };
+        let floats = vec![Some(1.0), Some(f64::NAN), None, Some(f64::INFINITY)];
+        let lost = [(1, Change::NotFinite), (3, Change::NotFinite)];
+        assert_eq!(rows(Arc::new(Float64Array::from(floats.clone()))), lost);
+        let lists = floats.into_iter().map(|float| Some(vec![Some(0.5), float]));
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists));
+        let item = Arc::new(Field::new_list_field(DataType::Float64, true));
+        for to in [DataType::LargeList(Arc::clone(&item)), DataType::FixedSizeList(item, 2)] {
+            assert_eq!(rows(cast(&lists, &to).unwrap()), lost, "{to}");
+        }
+        assert_eq!(rows(lists), lost);
+        let decimals = |precision, scale| -> ArrayRef {
+            let values = vec![Some(90_071_992_547_409_935), Some(25), None];
+            Arc::new(Decimal128Array::from(values).with_precision_and_scale(precision, scale).unwrap())
+        };
+        assert_eq!(rows(decimals(17, 1)), [(0, Change::DigitsLost)]);
+        assert_eq!(rows(decimals(17, 0)), [], "integers stay integers");
+    }
+
+    #[test]
+    fn changes_are_counted_with_their_first_place() {
+        let mut counts = ChangeCounts::default();
+        counts.add(Change::TimeCut, || "line 1".to_owned());
+        counts.add(Change::TimeCut, || "line 2".to_owned());
+        let mut later = ChangeCounts::default();
+        later.add(Change::TimeCut, || "line 3".to_owned());
+        later.add(Change::NotFinite, || "line 4".to_owned());
+        counts.extend(&later);
+        counts.extend(&later);
+        assert_eq!(
+            counts.iter().collect::<Vec<_>>(),
+            [(Change::NotFinite, 2, "line 4"), (Change::TimeCut, 4, "line 1")]
+        );
+        assert_eq!(Change::NotFinite.counted(1), "1 number NaN or infinite: it became null");
+        assert_eq!(Change::NotFinite.counted(2), "2 numbers NaN or infinite: they became null");
     }
 }

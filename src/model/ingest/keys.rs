@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use crate::columns::{
     CANONICAL, DERIVED, KIND, METADATA, METADATA_PREFIX, PROJECT, SOURCE, SPAN_ID, START_TIME, TRACE_ID,
 };
+use crate::json::Value;
 use crate::names::{DOTTED_ROOTS, is_open_name};
 
 /// Where the values of a name go.
@@ -96,6 +97,11 @@ pub(super) fn resolve(name: &str) -> Resolved {
     // A column needs a name of at least one character below its family.
     let below = if name.is_empty() { "_" } else { name };
     Resolved { moved: true, ..resolve(&format!("attributes.{below}")) }
+}
+
+/// Whether what stands in the place of a kind says that there is none: so does Phoenix in its exports.
+pub(super) fn is_no_kind(value: Value<'_>) -> bool {
+    matches!(value, Value::Text(text) if text.eq_ignore_ascii_case("UNKNOWN"))
 }
 
 /// Whether this name is a family of columns, under which an empty object says nothing.

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use super::canonical_builder::CanonicalBuilder;
 use super::changes::Change;
 use super::keys::{Keys, ROOT, is_family};
-use super::{Origin, RowError, metadata};
+use super::{Origin, RowError, conventions, metadata};
 use crate::columns::CANONICAL;
 use crate::json::{self, JsonError, MAX_DEPTH, Scanner, Value};
 
@@ -231,7 +231,7 @@ impl IngestBuilder {
         for row in self.single_keys.drain(..).filter(|row| *row < rows) {
             single[row] = true;
         }
-        metadata::set_apart(batch, &single.into()).map(Some)
+        conventions::fill(metadata::set_apart(batch, &single.into())?).map(Some)
     }
 
     /// Reads the object at the cursor into cells; recursion is limited by [`MAX_DEPTH`].

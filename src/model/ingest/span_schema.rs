@@ -120,6 +120,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_not_taken_apart_is_not_told() {
+        let nested = |depth: usize| {
+            let object = |member, _| DataType::Struct(vec![Field::new("a", member, true)].into());
+            schema_of(vec![("attributes", (0..depth).fold(DataType::Int64, object))]).len()
+        };
+        assert_eq!((nested(MAX_DEPTH), nested(MAX_DEPTH + 1)), (1, 0));
+        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+        assert_eq!(schema_of(vec![("attributes.metadata.k", list)]), []);
+    }
+
     /// What is told of a type must be what comes of values of that type.
     #[test]
     fn types_are_those_of_arrivals() {

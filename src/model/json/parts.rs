@@ -115,4 +115,13 @@ mod tests {
         assert_eq!((read(" \"x\" "), read("null")), (Some(Value::Text("x")), Some(Value::Null)));
         assert_eq!((read("x"), read("1 2"), read("")), (None, None, None));
     }
+
+    #[test]
+    fn depth_is_limited() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for (depth, fits) in [(MAX_DEPTH - 1, true), (MAX_DEPTH, false)] {
+            assert_eq!(members(&format!("{{\"a\":{}}}", deep(depth))).is_some(), fits, "{depth}");
+            assert_eq!(elements(&format!("[{}]", deep(depth))).is_some(), fits, "{depth}");
+        }
+    }
 }

@@ -217,8 +217,9 @@ mod tests {
 
     #[test]
     fn strings_that_hold_json_are_unwrapped_in_lists_only() {
-        let list = r#"["{\"role\": \"user\"}", "plain", " [1] ", "{broken", "5", {"a":"{}"}]"#;
-        assert_eq!(compact_list(list).as_deref(), Some(r#"[{"role": "user"},"plain",[1],"{broken","5",{"a":"{}"}]"#));
+        let list = r#"["{\"role\": \"user\"}", "plain", " [1] ", "[1] x", "{broken", "5", {"a":"{}"}]"#;
+        let unwrapped = r#"[{"role": "user"},"plain",[1],"[1] x","{broken","5",{"a":"{}"}]"#;
+        assert_eq!(compact_list(list).as_deref(), Some(unwrapped));
         assert_eq!(compact_object(r#"["{}"]"#).as_deref(), Some(r#"["{}"]"#));
     }
 
@@ -228,6 +229,9 @@ mod tests {
         let compact = compact_list(list).unwrap();
         assert_eq!(compact, r#"[null,{"a": null, "NaN I": "NaN \" Infinity"},{"x": null},null]"#);
         serde_json::from_str::<serde_json::Value>(&compact).unwrap();
+        let mut out = String::new();
+        write_finite(r#"[NaN, "\\", NaN, "x"]"#, true, &mut out);
+        assert_eq!(out, r#"[null, "\\", null, "x"]"#);
     }
 
     #[test]
@@ -239,17 +243,32 @@ mod tests {
     }
 
     #[test]
+    fn shapes_of_json() {
+        for text in ["1e-5", "1E+5", "-1.5e7", r#""\u00e9""#, r#"{"a":[],"b":1}"#, r#"[{},{"a":{}},2]"#] {
+            assert!(is_json(text), "{text}");
+        }
+        for text in ["1e", "1e+-5", r#""\u00zz""#, r#""\u00""#, r#"{"a":[],1}"#, r#"[{},"b":1]"#] {
+            assert!(!is_json(text), "{text}");
+        }
+    }
+
+    #[test]
     fn depth_is_limited_without_recursion() {
         let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert!(compact_list(&deep(MAX_DEPTH)).is_some());
         assert!(compact_list(&deep(MAX_DEPTH + 1)).is_none());
         assert!(!is_json(&deep(1_000_000)));
+        let held = |n: usize| compact_list(&format!("[\"{}\"]", deep(n))).unwrap();
+        assert_eq!(held(MAX_DEPTH - 1), format!("[{}]", deep(MAX_DEPTH - 1)));
+        assert_eq!(held(MAX_DEPTH), format!("[\"{}\"]", deep(MAX_DEPTH)), "a string that holds too much stays one");
     }
 
     #[test]
     fn escapes_are_read_and_written() {
         let body = r#"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud83d\ud83d\u0041\udc00é"#;
         assert_eq!(unescaped(body), "a\"\\/\u{8}\u{c}\n\r\té😀\u{fffd}\u{fffd}A\u{fffd}é");
+        assert_eq!(unescaped(r"ab\ud83d\ude00"), "ab😀");
+        assert_eq!(unescaped(r"\ud83d--de00"), "\u{fffd}--de00", "half a pair, whatever follows");
         let mut out = String::new();
         write_string("a\"\\\n\u{1}é😀", &mut out);
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), "a\"\\\n\u{1}é😀");

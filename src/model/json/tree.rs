@@ -230,6 +230,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_from_texts_too() {
+        let tree = Tree::parse(r#"[1.5, " -2e1 ", "x", true, null, "1e999", "NaN", [3]]"#).unwrap();
+        let numbers: Vec<_> = tree.items().into_iter().map(|(_, item)| item.number()).collect();
+        assert_eq!(numbers, [Some(1.5), Some(-20.0), None, None, None, None, None, None]);
+    }
+
+    #[test]
     fn depth_is_limited() {
         let list = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Tree::parse(&list(MAX_DEPTH)).is_some());

@@ -70,7 +70,13 @@ fn lists_of_messages() {
 
 #[test]
 fn shapes_of_clients_and_frameworks() {
-    let cases: [(&str, &[&str]); 23] = [
+    let cases: [(&str, &[&str]); 24] = [
+        (
+            r#"[{"role":"assistant","content":[{"type":"tool-call","toolCallId":"c","toolName":"f","input":{"x":1}}]},
+                {"role":"tool","content":[{"type":"tool-result","toolCallId":"c","toolName":"f",
+                "output":{"type":"text","value":"sunny"}}]}]"#,
+            &[r#"0 assistant call=c/f/{"x":1}"#, "1 tool: sunny name=f for=c"],
+        ),
         (r#"{"messages":[{"role":"user","content":"hi"}],"model":"m"}"#, &["0 user: hi"]),
         (
             r#"[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]"#,
@@ -239,4 +245,28 @@ proptest! {
     fn any_text_is_read_or_not(text in "[\\[\\]{}:,\"\\\\u0 a.]{0,40}") {
         of_answer(&text, Contents::Read);
     }
+}
+
+#[test]
+fn what_looks_like_a_message() {
+    let of = |json: &str| lines(&of_value(&Tree::parse(json).unwrap(), Contents::Read));
+    let one = |line: &str| vec![line.to_owned()];
+    assert_eq!(of(r#"[{"message":{"role":"user","content":"hi"}}]"#), one("0 user: hi"));
+    assert_eq!(of(r#"[{"type":"function","content":"3"}]"#), one("0 function: 3"));
+    assert_eq!(of(r#"[{"kwargs":{"content":"x"}}]"#), [""; 0], "what was constructed has an id");
+    assert_eq!(of(r#"[{"role":"user","content":"own","parts":["other"]}]"#), one("0 user: own"));
+    assert_eq!(of(r#"[{"role":"user","contents":{"parts":[{"text":"hi"}]}}]"#), one("0 user: hi"));
+}
+
+#[test]
+fn contents_that_are_skipped_leave_the_messages() {
+    let tree = Tree::parse(
+        r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"3"},{"type":"text","text":"so"}]},
+            {"role":"user","content":"long"}]"#,
+    )
+    .unwrap();
+    let skipped = of_list(&tree, Contents::Skip);
+    let roles: Vec<_> = skipped.iter().map(|message| (message.role.as_deref().unwrap(), message.is_result())).collect();
+    assert_eq!(roles, [("user", false), ("tool", true), ("user", false)]);
+    assert_eq!(skipped[2].content, None);
 }

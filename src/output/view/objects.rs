@@ -40,8 +40,8 @@ const SECOND: [(&str, &str); 7] = [
 /// Writes one trace as a JSON object: the figures of its row in `traces`, and `spans`, each with its `children`.
 ///
 /// Reads `batches` as [`write_trace`](super::write_trace) does. Numbers that JSON has no form for are null, times are in UTC.
-/// A span has the level `depth` that it hangs at, from 1, and the flags `orphan`, `cycle` and `critical`. Where a `focus`
-/// leaves spans out, the trace and each span say how many of those below them are `hidden`, and how many of these failed, in
+/// A span has the level `depth` that it hangs at, from 1, and the flags `orphan`, `cycle`, `critical` and `wrapper`.
+/// Where a `focus` leaves spans out, the trace and each span say how many of those below them are `hidden`, and how many of these failed, in
 /// `hidden_errors`.
 ///
 /// Takes time in proportion to the spans, after sorting them, and never recurses; what is written nests as deep as the
@@ -171,8 +171,10 @@ impl<'a> SpanMembers<'a> {
                 None => out.extend_from_slice(b"null"),
             }
         }
-        let Span { is_orphan, is_on_cycle, is_critical, .. } = span;
-        let flags = format!("\"orphan\":{is_orphan},\"cycle\":{is_on_cycle},\"critical\":{is_critical}");
+        let Span { is_orphan, is_on_cycle, is_critical, is_wrapper, .. } = span;
+        let flags = format!(
+            "\"orphan\":{is_orphan},\"cycle\":{is_on_cycle},\"critical\":{is_critical},\"wrapper\":{is_wrapper}"
+        );
         out.extend_from_slice(format!(",\"depth\":{depth},{flags},\"children\":[").as_bytes());
     }
 }

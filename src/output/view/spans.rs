@@ -9,10 +9,12 @@ use arrow::array::{
 };
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimestampNanosecondType};
+use arrow::error::ArrowError;
 
 use super::super::Error;
 use super::cells::{any_text, column, converted, float, int, text};
 use spanql_model::columns::{self, TREE};
+use spanql_trace::{CallInput, Calls, TraceError, TreeInput};
 
 /// The columns that a tree is drawn from, besides `tree.*`: none of them is long.
 const SHORT: [&str; 18] = [
@@ -75,6 +77,8 @@ pub(super) struct Span<'a> {
     pub(super) is_critical: bool,
     pub(super) is_orphan: bool,
     pub(super) is_on_cycle: bool,
+    /// Whether it is only recorded around a call.
+    pub(super) is_wrapper: bool,
 }
 
 /// The columns of a trace, and what its failed spans say.
@@ -101,7 +105,7 @@ struct Texts {
 impl Columns {
     /// Reads the rows of one trace. What failed spans say is read `whole`, or only the beginning of it.
     ///
-    /// Where the `tree.*` columns are not all there, they are computed from ids and times.
+    /// Where the `tree.*` columns are not all there, they are computed from ids, times, and what calls were given.
     pub(super) fn read(batches: &[RecordBatch], whole: bool) -> Result<Self, Error> {
         let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
         let short = columns::CANONICAL.iter().filter(|column| SHORT.contains(&column.name));
@@ -117,16 +121,7 @@ impl Columns {
         let has_tree = |batch: &RecordBatch| TREE.iter().all(|column| batch.column_by_name(column.name).is_some());
         let holes = |name| batch.column_by_name(name).is_none_or(|column| column.null_count() > 0);
         if !batches.iter().all(has_tree) || holes("tree.left") || holes("tree.right") {
-            let rows = 0..batch.num_rows();
-            let tree = spanql_trace::tree_columns(
-                &spanql_trace::TreeInput {
-                    span_id: texts(&batch, columns::SPAN_ID),
-                    parent_id: texts(&batch, columns::PARENT_ID),
-                    start_time: times(&batch, columns::START_TIME),
-                    end_time: times(&batch, columns::END_TIME),
-                },
-                std::slice::from_ref(&rows),
-            )?;
+            let tree = computed_tree(&batch, batches)?;
             let first = arrays.len() - tree.len();
             arrays.splice(first.., tree);
             batch = RecordBatch::try_new(schema, arrays)?;
@@ -170,6 +165,7 @@ impl Columns {
             move |row: usize| flags.is_valid(row) && flags.value(row)
         };
         let (critical, orphan, cycle) = (flag("tree.critical"), flag("tree.orphan"), flag("tree.cycle"));
+        let wrapper = flag("tree.wrapper");
         let time = |times: &TimestampNanosecondArray, row: usize| times.is_valid(row).then(|| times.value(row));
 
         let mut order: Vec<usize> = (0..batch.num_rows()).collect();
@@ -200,6 +196,7 @@ impl Columns {
                 is_critical: critical(row),
                 is_orphan: orphan(row),
                 is_on_cycle: cycle(row),
+                is_wrapper: wrapper(row),
             }
         };
         order.into_iter().map(span).collect()
@@ -211,6 +208,49 @@ impl Columns {
         let before = at.checked_sub(1).map_or(0, |before| self.texts[before].end);
         (&self.texts[at], row - before)
     }
+}
+
+/// The columns of the tree, computed from the short columns and, for calls that are recorded twice, the long ones.
+fn computed_tree(short: &RecordBatch, batches: &[RecordBatch]) -> Result<Vec<ArrayRef>, Error> {
+    let named = |batch: &RecordBatch| column(batch, columns::TOOL_NAME, &DataType::Utf8);
+    let tool_name = batches.iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    let tool_name = concat(&tool_name.iter().map(AsRef::as_ref).collect::<Vec<&dyn Array>>())?;
+    let input = |row: usize| {
+        let mut place = row;
+        for batch in batches {
+            if place < batch.num_rows() {
+                let one = batch.slice(place, 1);
+                for name in [columns::INPUT, columns::INPUT_MESSAGES] {
+                    let given = column(&one, name, &DataType::Utf8).map_err(external)?;
+                    if let Some(given) = text(given.as_string(), 0) {
+                        return Ok(CallInput::of(given));
+                    }
+                }
+                return Ok(None);
+            }
+            place -= batch.num_rows();
+        }
+        Ok(None)
+    };
+    let input_of_tree = TreeInput {
+        span_id: texts(short, columns::SPAN_ID),
+        parent_id: texts(short, columns::PARENT_ID),
+        start_time: times(short, columns::START_TIME),
+        end_time: times(short, columns::END_TIME),
+    };
+    let calls = Calls {
+        kind: texts(short, columns::KIND),
+        tool_name: tool_name.as_string(),
+        usage: [columns::PROMPT_TOKENS, columns::COMPLETION_TOKENS, columns::TOTAL_TOKENS]
+            .map(|name| ints(short, name)),
+        cost: floats(short, columns::COST),
+        input: &input,
+    };
+    Ok(spanql_trace::tree_columns(&input_of_tree, Some(&calls), std::slice::from_ref(&(0..short.num_rows())))?)
+}
+
+fn external(error: Error) -> TraceError {
+    TraceError::Arrow(ArrowError::ExternalError(error.into()))
 }
 
 /// What failed spans say about it in at most so many characters, by row over all batches.

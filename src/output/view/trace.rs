@@ -37,8 +37,8 @@ const COST: &str = "cost";
 /// does a value of another type that cannot be converted. Where the `tree.*` columns are not all there, the tree is
 /// computed from ids and times. A span whose parent is not among the rows hangs from the nearest ancestor that is.
 ///
-/// A line shows branches, kind, name (after `✗` if the span failed), the flags `orphan` and `cycle`, `◆` for the critical
-/// path, latency, the span's place on the time axis of the trace, model, tokens (prompt→completion) and cost. Below a
+/// A line shows branches, kind, name (after `✗` if the span failed), the flags `orphan`, `cycle` and `wrapper` (only
+/// recorded around the call below it), `◆` for the critical path, latency, the span's place on the time axis of the trace, model, tokens (prompt→completion) and cost. Below a
 /// failed span stands what it says about it. No line is wider than the terminal: names are cut with `…`, the bar is left
 /// out first, then tokens and cost. Of branches that would take more than a third of the width, `…12` stands for the first
 /// 12 levels. Hidden characters are made visible, as in tables.
@@ -354,7 +354,7 @@ fn sides(span: &Span<'_>) -> (String, String) {
 }
 
 fn flags(span: &Span<'_>) -> Vec<&'static str> {
-    [("orphan", span.is_orphan), ("cycle", span.is_on_cycle)]
+    [("orphan", span.is_orphan), ("cycle", span.is_on_cycle), ("wrapper", span.is_wrapper)]
         .into_iter()
         .filter_map(|(flag, is)| is.then_some(flag))
         .collect()

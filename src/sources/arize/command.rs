@@ -36,7 +36,7 @@ impl Command {
             environment: "TRACING",
             start_time: rfc3339(window.start),
             end_time: rfc3339(window.end),
-            filter_expression: narrow(&request.filters, &request.schema()),
+            filter_expression: narrow(&request.filters_before_filling(), &request.schema()),
             projected_columns: request.columns.as_deref().map(on_the_wire),
             sample_rate: request.sample_rate,
         }

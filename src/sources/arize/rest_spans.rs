@@ -67,7 +67,7 @@ impl SpansBody {
             project_id: project.to_owned(),
             start_time: rfc3339(window.start),
             end_time: rfc3339(window.end),
-            filter: narrow(&request.filters, &request.schema()),
+            filter: narrow(&request.filters_before_filling(), &request.schema()),
             included_columns: request.columns.as_deref().and_then(included),
         }
     }

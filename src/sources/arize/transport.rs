@@ -32,7 +32,7 @@ pub(super) fn is_small(request: &ExportRequest) -> bool {
     let few = request.limit.is_some_and(|limit| limit <= MAX_PAGE);
     let schema = request.schema();
     let by_ids = || {
-        let each = request.filters.iter().cloned().flat_map(spanql_filter::conjuncts);
+        let each = request.filters_before_filling().into_iter().flat_map(spanql_filter::conjuncts);
         // What cannot be said in words is not asked for.
         each.into_iter().any(|filter| names_ids(&filter) && narrow(&[filter], &schema).is_some())
     };

@@ -6,8 +6,22 @@ use std::path::{Path, PathBuf};
 use super::error::FileError;
 
 /// Endings by which a directory's files are picked, each also with a compression's ending after it.
-pub(super) const ENDINGS: [&str; 11] =
-    ["jsonl", "ndjson", "json", "csv", "parquet", "pq", "arrow", "arrows", "ipc", "feather", "jsonlines"];
+pub(super) const ENDINGS: [&str; 14] = [
+    "jsonl",
+    "ndjson",
+    "json",
+    "csv",
+    "parquet",
+    "pq",
+    "arrow",
+    "arrows",
+    "ipc",
+    "feather",
+    "jsonlines",
+    "otlp",
+    "binpb",
+    "pb",
+];
 /// Endings of compressed files.
 pub(super) const PACKED: [&str; 4] = ["gz", "zst", "gzip", "zstd"];
 

@@ -59,6 +59,16 @@ impl Items {
         Self { line: 1, state: ParseState::Before }
     }
 
+    /// Goes on inside a list whose opening bracket has been passed.
+    pub(super) fn inside(&mut self) {
+        self.state = ParseState::Inside;
+    }
+
+    /// Whether the closing bracket has been passed.
+    pub(super) fn is_past_list(&self) -> bool {
+        self.state == ParseState::Leaving
+    }
+
     /// Reads the next element, of at most so many bytes, into `buffer`, replacing what is there; `None` after the list's
     /// end.
     pub(super) fn next(
@@ -82,7 +92,8 @@ impl Items {
         Ok(None)
     }
 
-    fn element(
+    /// Reads the next element of a list that has been entered; `None` at its end.
+    pub(super) fn element(
         &mut self,
         reader: &mut impl BufRead,
         buffer: &mut Vec<u8>,
@@ -176,7 +187,7 @@ impl Items {
     }
 
     /// The next byte that is not blank, which stays.
-    fn next_byte(&mut self, reader: &mut impl BufRead) -> io::Result<Option<u8>> {
+    pub(super) fn next_byte(&mut self, reader: &mut impl BufRead) -> io::Result<Option<u8>> {
         loop {
             let chunk = reader.fill_buf()?;
             let blank = chunk.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(chunk.len());

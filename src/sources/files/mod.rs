@@ -1,8 +1,10 @@
-//! Export files as ingest batches: JSON lines, JSON lists, CSV, Parquet and Arrow IPC, compressed or not.
+//! Export files as ingest batches: JSON in the shapes of many tools, OTLP, CSV, Parquet and Arrow IPC, compressed or not.
 //!
 //! ```text
-//! paths --expand--> Input --open--> detect, unpack --+--> lines, items, csv: rows  -> IngestBuilder  --+--> ingest batches
-//!                                                    +--> parquet, ipc: batches    -> convert_batch  --+
+//! paths --expand--> Input --open--> detect, unpack --+--> lines, values: items --shapes--> rows --+
+//!                                                    +--> OTLP: resources      --shapes--> rows --+-> IngestBuilder  --+
+//!                                                    +--> CSV                           -> rows --+                    +--> ingest batches
+//!                                                    +--> Parquet, IPC: batches                   --> convert_batch  --+
 //! ```
 //!
 //! Memory is bounded by one batch and one row, and what these may be by [`Limits`]: nothing is read whole, and no size
@@ -13,17 +15,23 @@ mod error;
 mod expand;
 mod ipc;
 mod items;
+mod json_rows;
 mod limits;
 mod lines;
 mod open;
+mod otlp_file;
 mod pages;
 mod quotes;
 mod reader;
+mod shapes;
 mod sizes;
+mod step;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod values;
 
 pub use error::FileError;
 pub use expand::{Input, expand};

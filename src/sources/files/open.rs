@@ -12,6 +12,7 @@ use super::error::FileError;
 use super::expand::{Input, ending};
 use super::ipc;
 use super::limits::{Limits, Unpacked};
+use super::otlp_file::Framing;
 use super::stream::Stream;
 
 /// The formats that files come in.
@@ -20,9 +21,9 @@ pub enum Format {
     /// Told by the content, then by the name.
     #[default]
     Auto,
-    /// One JSON list of objects; a text that begins with an object is read as [`Format::Jsonl`].
+    /// A JSON list; a text that begins with an object is read as [`Format::Jsonl`].
     Json,
-    /// One JSON object a line.
+    /// JSON objects, one a line, or one after the other over several lines.
     Jsonl,
     /// Comma-separated values with a header line.
     Csv,
@@ -30,6 +31,8 @@ pub enum Format {
     Parquet,
     /// Arrow IPC, file or stream.
     Arrow,
+    /// OTLP as protobuf.
+    Otlp,
 }
 
 /// How a file is read.
@@ -40,6 +43,7 @@ enum Kind {
     Csv,
     Parquet,
     Arrow,
+    Otlp,
 }
 
 /// An open file, ready to be read as what it is.
@@ -48,6 +52,7 @@ pub(super) enum Opened {
     List(Stream),
     Csv(Stream),
     Arrow(Stream),
+    Otlp(Stream),
     Parquet(File),
 }
 
@@ -55,6 +60,8 @@ pub(super) enum Opened {
 const HEAD: usize = 64 << 10;
 const BUFFER: usize = 256 << 10;
 const BOM: &[u8] = b"\xef\xbb\xbf";
+/// How text in UTF-16 begins: with a byte order mark, or with a bracket of two bytes.
+const UTF_16: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0"];
 
 /// Bytes of a Parquet stream that are copied into a temporary file.
 const COPIED: u64 = 8 << 30;
@@ -142,6 +149,7 @@ pub(super) fn open(input: &Input, format: Format, limits: Limits, read: &Arc<Ato
         Kind::List => Opened::List(text(stream).map_err(io_error)?),
         Kind::Csv => Opened::Csv(text(stream).map_err(io_error)?),
         Kind::Arrow => Opened::Arrow(stream),
+        Kind::Otlp => Opened::Otlp(stream),
         Kind::Parquet => Opened::Parquet(whole(seekable, stream, read).map_err(io_error)?),
     })
 }
@@ -218,12 +226,17 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     let content = head.strip_prefix(BOM).unwrap_or(head);
     let first = content.iter().find(|byte| !byte.is_ascii_whitespace());
     let json = if first == Some(&b'[') { Kind::List } else { Kind::Lines };
+    let is_text = matches!(format, Format::Auto | Format::Json | Format::Jsonl | Format::Csv);
+    if is_text && UTF_16.iter().any(|begin| head.starts_with(begin)) {
+        return Err("this is UTF-16 text (convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8)".to_owned());
+    }
     match format {
         Format::Json => return Ok(json),
         Format::Jsonl => return Ok(Kind::Lines),
         Format::Csv => return Ok(Kind::Csv),
         Format::Parquet => return Ok(Kind::Parquet),
         Format::Arrow => return Ok(Kind::Arrow),
+        Format::Otlp => return Ok(Kind::Otlp),
         Format::Auto => {}
     }
     if head.starts_with(PARQUET) {
@@ -235,11 +248,15 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     if matches!(first, Some(b'{' | b'[')) {
         return Ok(json);
     }
+    if Framing::of(head).is_some() {
+        return Ok(Kind::Otlp);
+    }
     match ending {
         "csv" => return Ok(Kind::Csv),
         "jsonl" | "ndjson" | "jsonlines" | "json" => return Ok(Kind::Lines),
         "parquet" | "pq" => return Ok(Kind::Parquet),
         "arrow" | "arrows" | "ipc" | "feather" => return Ok(Kind::Arrow),
+        "otlp" | "binpb" | "pb" => return Ok(Kind::Otlp),
         _ => {}
     }
     if first.is_none() {
@@ -250,11 +267,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     if header.contains(',') && header.contains("trace_id") {
         return Ok(Kind::Csv);
     }
-    let looks = if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        "UTF-16 text (convert it to UTF-8)"
-    } else {
-        "neither JSON, CSV, Parquet nor Arrow by its content or its name (name it with --format)"
-    };
+    let looks = "neither JSON, CSV, Parquet, Arrow nor OTLP by its content or its name (name it with --format)";
     Err(format!("this is {looks}"))
 }
 
@@ -275,6 +288,10 @@ mod tests {
             (b"name,context.trace_id\n", "", Ok(Kind::Csv)),
             (b"", "", Ok(Kind::Lines)),
             (b"", "parquet", Ok(Kind::Parquet)),
+            (b"\x0a\x04\x0a\x02\x0a\x00", "", Ok(Kind::Otlp)),
+            (b"\x00\x00\x00\x06\x0a\x04\x0a\x02\x0a\x00", "jsonl", Ok(Kind::Otlp)),
+            (b"\ncontext.trace_id", "csv", Ok(Kind::Csv)),
+            (b"", "binpb", Ok(Kind::Otlp)),
             (b"hello", "", Err(())),
             (b"hello", "jsonl", Ok(Kind::Lines)),
         ] {
@@ -283,5 +300,6 @@ mod tests {
         assert_eq!(detect(Format::Json, b"[", ""), Ok(Kind::List));
         assert_eq!(detect(Format::Jsonl, b"[", ""), Ok(Kind::Lines));
         assert!(detect(Format::Auto, b"\xff\xfea\0", "").unwrap_err().contains("UTF-16"));
+        assert!(detect(Format::Jsonl, b"{\0\"\0", "").unwrap_err().contains("UTF-16"));
     }
 }

@@ -10,15 +10,14 @@ use arrow::datatypes::Schema;
 use super::batches::{Batches, Part};
 use super::error::FileError;
 use super::expand::Input;
-use super::items::{Broken, Item, Items};
+use super::json_rows::JsonRows;
 use super::limits::{Limits, begin};
-use super::lines::{Line, read_line, skip_line};
 use super::open::{Format, Opened, open};
-use super::quotes::Quotes;
-use super::stream::Stream;
-use super::table::{cell, check_header};
-use spanql_model::ingest::{ChangeCounts, IngestBuilder, Key, Origin, RowError, convert_batch, convert_batch_strictly};
-use spanql_model::json::Value;
+use super::otlp_file::OtlpRows;
+use super::step::{Failed, Step};
+use super::table::CsvRows;
+use super::threads::Threads;
+use spanql_model::ingest::{ChangeCounts, IngestBuilder, Origin, convert_batch, convert_batch_strictly};
 
 /// How files are read.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +63,6 @@ pub struct ReadReport {
 }
 
 const BAD_KEPT: usize = 10;
-const CUT: &str = "the file ends inside a quoted cell";
 
 impl ReadReport {
     /// Adds the account of another file.
@@ -101,22 +99,9 @@ enum Body {
 }
 
 enum Rows {
-    Lines { stream: Stream, line: u64, buffer: Vec<u8>, too_long: bool },
-    List { stream: Stream, items: Items, buffer: Vec<u8> },
-    Csv { reader: Box<csv::Reader<Quotes<Stream>>>, record: csv::ByteRecord, keys: Vec<Option<Key>>, read: u64 },
-}
-
-/// What reading one row came to.
-enum Step {
-    /// The row of this line was added.
-    Row(u64),
-    /// There was nothing to add.
-    Blank,
-    Bad {
-        line: u64,
-        reason: String,
-    },
-    End,
+    Json(Box<JsonRows>),
+    Otlp(Box<OtlpRows>),
+    Csv(Box<CsvRows>),
 }
 
 impl std::fmt::Debug for FileReader {
@@ -137,20 +122,26 @@ impl FileReader {
         let forced = options.as_project.as_ref();
         let project = forced.or(options.project.as_ref()).map_or("default", String::as_str).to_owned();
         let origin = Origin { source: "file", project, force_project: forced.is_some() };
-        let damaged_at = |(line, reason)| FileError::Damaged { file: file.clone(), line, reason };
-        let damaged = |reason| damaged_at((1, reason));
+        let damaged_at = |Failed { line, reason }| FileError::Damaged { file: file.clone(), line, reason };
+        let damaged = |reason| damaged_at(Failed { line: 1, reason });
         let limits = options.limits;
         let mut builder =
             Box::new(IngestBuilder::new(origin.clone()).with_max_value(limits.value).strict(options.strict));
-        let buffer = Vec::new();
+        let threads = Threads::beside(&input, limits);
+        let io_error = |source| FileError::Io { file: file.clone(), source };
         let body = match open(&input, options.format, limits, &read)? {
             Opened::Lines(stream) => {
-                Body::Rows { rows: Rows::Lines { stream, line: 0, buffer, too_long: false }, builder }
+                let rows = JsonRows::lines(stream, threads).map_err(io_error)?;
+                Body::Rows { rows: Rows::Json(Box::new(rows)), builder }
             }
-            Opened::List(stream) => Body::Rows { rows: Rows::List { stream, items: Items::new(), buffer }, builder },
+            Opened::List(stream) => Body::Rows { rows: Rows::Json(Box::new(JsonRows::list(stream, threads))), builder },
+            Opened::Otlp(stream) => {
+                let rows = OtlpRows::new(stream).map_err(damaged)?;
+                Body::Rows { rows: Rows::Otlp(Box::new(rows)), builder }
+            }
             Opened::Csv(stream) => {
-                let rows = Rows::csv(stream, &mut builder, &limits).map_err(damaged_at)?;
-                Body::Rows { rows, builder }
+                let rows = CsvRows::new(stream, &mut builder, &limits).map_err(damaged_at)?;
+                Body::Rows { rows: Rows::Csv(Box::new(rows)), builder }
             }
             Opened::Parquet(file) => Body::batches(Batches::parquet(file, &read, limits).map_err(damaged)?),
             Opened::Arrow(stream) => {
@@ -204,7 +195,17 @@ impl FileReader {
                         break;
                     }
                 }
-                Err((line, reason)) => {
+                Ok(Step::NoSpans { line, reason }) if self.skip_bad => {
+                    if let Err(error) = note_bad(&mut self.report, true, &self.file, line, reason) {
+                        self.failed = Some(error);
+                        break;
+                    }
+                }
+                Ok(Step::NoSpans { reason, .. }) => {
+                    self.failed = Some(FileError::Format { file: self.file.clone(), reason });
+                    break;
+                }
+                Err(Failed { line, reason }) => {
                     self.failed = Some(FileError::Damaged { file: self.file.clone(), line, reason });
                     break;
                 }
@@ -296,103 +297,12 @@ impl Body {
 }
 
 impl Rows {
-    fn csv(stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, (u64, String)> {
-        let quotes = Quotes::new(stream, limits.row());
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
-        let header = reader.byte_headers().map_err(|error| (1, error.to_string()))?.clone();
-        if let Some(line) = reader.get_ref().cut() {
-            return Err((line, CUT.to_owned()));
-        }
-        let names: Result<Vec<&str>, _> = header.iter().map(std::str::from_utf8).collect();
-        let names = names.map_err(|_| (1, "the header is not UTF-8".to_owned()))?;
-        check_header(&names).map_err(|reason| (1, reason))?;
-        // A column without a name is a row index that a data frame wrote.
-        let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
-        Ok(Self::Csv { reader: Box::new(reader), record: csv::ByteRecord::new(), keys, read: 0 })
-    }
-
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
-    fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, (u64, String)> {
+    fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
         match self {
-            Self::Lines { stream, line, buffer, too_long } => {
-                if std::mem::take(too_long) {
-                    skip_line(stream).map_err(|error| (*line, error.to_string()))?;
-                }
-                *line += 1;
-                let line = *line;
-                match read_line(stream, buffer, limits.row()).map_err(|error| (line, error.to_string()))? {
-                    Line::End => Ok(Step::End),
-                    Line::TooLong => {
-                        *too_long = true;
-                        Ok(Step::Bad { line, reason: limits.long_row() })
-                    }
-                    Line::Whole if buffer.trim_ascii().is_empty() => Ok(Step::Blank),
-                    Line::Whole => Ok(push_json(builder, buffer, line)),
-                }
-            }
-            Self::List { stream, items, buffer } => match items.next(stream, buffer, limits.row()) {
-                Ok(Some(Item::Whole(line))) => Ok(push_json(builder, buffer, line)),
-                Ok(Some(Item::TooLong(line))) => Ok(Step::Bad { line, reason: limits.long_row() }),
-                Ok(None) => Ok(Step::End),
-                Err(Broken::Io(error)) => Err((items.line, error.to_string())),
-                Err(Broken::Text(reason)) => Err((items.line, reason.to_owned())),
-            },
-            Self::Csv { reader, record, keys, read } => {
-                let more = reader.read_byte_record(record);
-                *read += 1;
-                let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
-                let line = line + u64::from(reader.get_ref().crlf()) + reader.get_ref().lines_dropped(*read);
-                if !more.map_err(|error| (line, error.to_string()))? {
-                    return Ok(Step::End);
-                }
-                if let Some(line) = reader.get_ref().cut() {
-                    return Err((line, CUT.to_owned()));
-                }
-                if reader.get_ref().is_shortened(*read) {
-                    *record = csv::ByteRecord::new();
-                    return Ok(Step::Bad { line, reason: limits.long_row() });
-                }
-                Ok(match push_record(builder, record, keys) {
-                    Ok(()) => Step::Row(line),
-                    Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
-                })
-            }
+            Self::Json(rows) => rows.step(builder, limits),
+            Self::Otlp(rows) => rows.step(builder, limits),
+            Self::Csv(rows) => rows.step(builder, limits),
         }
     }
-}
-
-/// Room for a row that is kept for the next.
-const KEPT: usize = 16 << 20;
-
-fn push_json(builder: &mut IngestBuilder, text: &mut Vec<u8>, line: u64) -> Step {
-    let pushed = match simdutf8::compat::from_utf8(text) {
-        Ok(text) => builder.push_json(text),
-        Err(error) => Err(RowError::Row(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))),
-    };
-    if text.capacity() > KEPT {
-        *text = Vec::new();
-    }
-    match pushed {
-        Ok(()) => Step::Row(line),
-        Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
-    }
-}
-
-fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
-    if record.len() != keys.len() {
-        return Err(RowError::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
-    }
-    let text = simdutf8::basic::from_utf8(record.as_slice()).map_err(|_| RowError::Row("not UTF-8".to_owned()))?;
-    let mut cells: Vec<(Key, Value<'_>)> = Vec::with_capacity(keys.len());
-    for (at, key) in keys.iter().enumerate() {
-        let Some(key) = key else { continue };
-        let range = record.range(at).unwrap_or_default();
-        let Some(text) = text.get(range) else { return Err(RowError::Row("not UTF-8".to_owned())) };
-        // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
-        match cell(text) {
-            Value::Null => {}
-            value => cells.push((*key, value)),
-        }
-    }
-    builder.push_cells(&cells)
 }

@@ -3,12 +3,88 @@
 use std::collections::HashSet;
 
 use spanql_model::columns::{SPAN_ID, TRACE_ID};
+use spanql_model::ingest::{IngestBuilder, Key, RowError};
 use spanql_model::json::Value;
+
+use super::limits::Limits;
+use super::quotes::Quotes;
+use super::step::{Failed, Step};
+use super::stream::Stream;
+
+const CUT: &str = "the file ends inside a quoted cell";
+
+/// The rows of a CSV file on their way into a builder.
+pub(super) struct CsvRows {
+    reader: csv::Reader<Quotes<Stream>>,
+    record: csv::ByteRecord,
+    keys: Vec<Option<Key>>,
+    read: u64,
+}
+
+impl CsvRows {
+    /// Reads the header.
+    pub(super) fn new(stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, Failed> {
+        let quotes = Quotes::new(stream, limits.row());
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
+        let header = reader.byte_headers().map_err(|error| Failed::at(1, error))?.clone();
+        if let Some(line) = reader.get_ref().cut() {
+            return Err(Failed::at(line, CUT));
+        }
+        let names: Result<Vec<&str>, _> = header.iter().map(std::str::from_utf8).collect();
+        let names = names.map_err(|_| Failed::at(1, "the header is not UTF-8"))?;
+        check_header(&names).map_err(|reason| Failed::at(1, reason))?;
+        // A column without a name is a row index that a data frame wrote.
+        let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
+        Ok(Self { reader, record: csv::ByteRecord::new(), keys, read: 0 })
+    }
+
+    /// Reads one row into `builder`. The error, with its line, is one that ends the file.
+    pub(super) fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
+        let Self { reader, record, keys, read } = self;
+        let more = reader.read_byte_record(record);
+        *read += 1;
+        let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
+        let line = line + u64::from(reader.get_ref().crlf()) + reader.get_ref().lines_dropped(*read);
+        if !more.map_err(|error| Failed::at(line, error))? {
+            return Ok(Step::End);
+        }
+        if let Some(line) = reader.get_ref().cut() {
+            return Err(Failed::at(line, CUT));
+        }
+        if reader.get_ref().is_shortened(*read) {
+            *record = csv::ByteRecord::new();
+            return Ok(Step::Bad { line, reason: limits.long_row() });
+        }
+        Ok(match push_record(builder, record, keys) {
+            Ok(()) => Step::Row(line),
+            Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
+        })
+    }
+}
+
+fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
+    if record.len() != keys.len() {
+        return Err(RowError::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
+    }
+    let text = simdutf8::basic::from_utf8(record.as_slice()).map_err(|_| RowError::Row("not UTF-8".to_owned()))?;
+    let mut cells: Vec<(Key, Value<'_>)> = Vec::with_capacity(keys.len());
+    for (at, key) in keys.iter().enumerate() {
+        let Some(key) = key else { continue };
+        let range = record.range(at).unwrap_or_default();
+        let Some(text) = text.get(range) else { return Err(RowError::Row("not UTF-8".to_owned())) };
+        // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
+        match cell(text) {
+            Value::Null => {}
+            value => cells.push((*key, value)),
+        }
+    }
+    builder.push_cells(&cells)
+}
 
 /// Checks that a header names the ids of a span, and nothing twice; the header of an empty file may name nothing.
 ///
 /// Without the check, a file that is no export at all would pass as one without rows if it has but one line.
-pub(super) fn check_header(names: &[&str]) -> Result<(), String> {
+fn check_header(names: &[&str]) -> Result<(), String> {
     if names.is_empty() {
         return Ok(());
     }
@@ -28,7 +104,7 @@ pub(super) fn check_header(names: &[&str]) -> Result<(), String> {
 /// Reads a cell as the number, truth value or text it spells; an empty cell is null.
 ///
 /// Integers and decimals are numbers only in the form that a program prints them: `007`, `+1` and `1.` stay text.
-pub(super) fn cell(text: &str) -> Value<'_> {
+fn cell(text: &str) -> Value<'_> {
     match text {
         "" => Value::Null,
         "true" => Value::Bool(true),

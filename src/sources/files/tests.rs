@@ -19,7 +19,10 @@ use spanql_model::columns::METADATA_PATCH;
 
 use super::*;
 
+mod otlp;
 mod row_errors;
+mod shapes;
+mod streams;
 
 /// One span as it is written to every format.
 #[derive(Debug, Clone)]

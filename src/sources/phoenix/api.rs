@@ -1,5 +1,7 @@
 //! Calls of the REST API.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -20,6 +22,8 @@ pub(super) type Query = Vec<(&'static str, String)>;
 #[derive(Debug, Clone)]
 pub(super) struct Api {
     client: HttpClient,
+    /// Ids of projects whose names do not do in a path.
+    ids: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Api {
@@ -43,12 +47,23 @@ impl Api {
             rights: "the key's rights",
             ..Access::default()
         };
-        Ok(Self { client: HttpClient::new(&settings.url, access, Patience::Silence(timeout))? })
+        let client = HttpClient::new(&settings.url, access, Patience::Silence(timeout))?;
+        Ok(Self { client, ids: Arc::default() })
     }
 
     /// The URL that all paths lie below.
     pub(super) fn url(&self) -> &str {
         self.client.base()
+    }
+
+    /// The id of a project that was looked up.
+    pub(super) fn known(&self, project: &str) -> Option<String> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned()
+    }
+
+    /// Keeps the id of a project.
+    pub(super) fn know(&self, project: &str, id: &str) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned(), id.to_owned());
     }
 
     /// Where a path is.

@@ -13,11 +13,10 @@ use spanql_model::ingest::{IngestBuilder, Origin};
 use spanql_model::window::Window;
 
 use super::annotations;
-use super::api::Query;
+use super::api::{Api, Query};
 use super::page::{Page, cursor_at, row_of};
 use super::query::{of_filters, of_window};
 use super::rows::{Span, write_row};
-use super::source::{NAME, Phoenix};
 use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::http::{Cause, HttpError};
@@ -40,7 +39,7 @@ const MICROSECOND: i64 = 1_000;
 
 /// A listing under way.
 pub(super) struct Listing {
-    source: Phoenix,
+    api: Api,
     request: ExportRequest,
     /// The path of the project.
     project: String,
@@ -69,12 +68,11 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Asks for the first page; gives the stream of all.
-    pub(super) async fn begin(source: &Phoenix, request: &ExportRequest) -> Result<SpanStream, SourceError> {
-        let project = source.path_of(&request.project).await?;
+    pub(super) async fn begin(api: &Api, request: &ExportRequest, origin: Origin) -> Result<SpanStream, SourceError> {
+        let project = api.path_of(&request.project).await?;
         let received = Arc::new(Received::default());
-        let origin = Origin { source: NAME, project: request.project.clone(), force_project: true };
         let mut listing = Self {
-            source: source.clone(),
+            api: api.clone(),
             request: request.clone(),
             path: format!("{project}/spans"),
             project,
@@ -148,7 +146,7 @@ impl Listing {
             } else if is_of_content(failed.cause) && self.cursor.is_none() {
                 return self.halve(failed).await;
             } else {
-                return Err(self.source.missing(&self.request.project, failed.error).await);
+                return Err(self.api.missing(&self.request.project, failed.error).await);
             }
         }
     }
@@ -175,7 +173,7 @@ impl Listing {
     /// A page and the cursor behind it. The first page is asked for once: whoever opens a listing can do that again.
     async fn ask(&self, query: &Query) -> Result<(String, Option<String>), HttpError> {
         let attempts = if self.begun { MAX_ATTEMPTS_BATCH } else { 1 };
-        let api = &self.source.api;
+        let api = &self.api;
         let text = retrying(attempts, || api.text(&self.path, query, MAX_PAGE), HttpError::error).await?;
         let next = Page::read(&text).map(|page| page.next).map_err(|reason| api.wrong(&self.path, reason))?;
         Ok((text, next))
@@ -184,7 +182,7 @@ impl Listing {
     /// Goes on behind a page that came.
     fn advance(&mut self, bytes: usize, size: u64, next: Option<String>) -> Result<(), SourceError> {
         if next.is_some() && next == self.cursor {
-            return Err(self.source.api.wrong(&self.path, "a page leads to itself".to_owned()).into());
+            return Err(self.api.wrong(&self.path, "a page leads to itself".to_owned()).into());
         }
         self.received.add(0, bytes as u64);
         self.size = if bytes > HEAVY { (size / 2).max(1) } else { size.saturating_mul(2).clamp(1, MOST) };
@@ -247,7 +245,7 @@ impl Listing {
         let time = of_window(window).into_iter().next().map(|(_, time)| time).unwrap_or_default();
         if others {
             let reason = format!("one of the spans that start at {time} cannot be had: {}", failed.error);
-            return Err(SourceError::Refused { endpoint: self.source.api.endpoint(&self.path), reason });
+            return Err(SourceError::Refused { endpoint: self.api.endpoint(&self.path), reason });
         }
         self.received.add(1, 0);
         self.received.add_unfit(1, || format!("the span that starts at {time} cannot be had: {}", failed.error));
@@ -257,13 +255,13 @@ impl Listing {
 
     /// The spans of a page as they are ingested, with their annotations, without those outside the window.
     async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
-        let wrong = |listing: &Self, reason: String| listing.source.api.wrong(&listing.path, reason).error;
+        let wrong = |listing: &Self, reason: String| listing.api.wrong(&listing.path, reason).error;
         let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
         let ids: Vec<Option<String>> = page.spans.iter().map(|span| Span::read(span).ok()?.span_id()).collect();
         let mut annotations = HashMap::new();
         if self.annotated {
             let ids: Vec<String> = ids.iter().flatten().cloned().collect();
-            annotations = annotations::of_spans(&self.source.api, &self.project, &ids).await?;
+            annotations = annotations::of_spans(&self.api, &self.project, &ids).await?;
         }
         let mut row = String::new();
         for (text, id) in page.spans.iter().zip(&ids) {

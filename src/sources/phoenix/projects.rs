@@ -6,7 +6,6 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::api::{Api, Query};
-use super::source::Phoenix;
 use crate::error::SourceError;
 use crate::http::HttpError;
 use crate::projects::project_meant;
@@ -76,9 +75,7 @@ impl Api {
         }
         Err(self.wrong(PATH, format!("after {MAX_PAGES} pages there is still no end")).into())
     }
-}
 
-impl Phoenix {
     /// The path of a project, by its name or id; the list of projects is asked for only where the name does not do, and
     /// once.
     pub(super) async fn path_of(&self, project: &str) -> Result<String, SourceError> {
@@ -88,8 +85,8 @@ impl Phoenix {
         if let Some(id) = self.known(project) {
             return Ok(format!("{PATH}/{}", segment(&id)));
         }
-        let projects = self.api.projects().await?;
-        let id = match project_meant(self.api.url(), project, &projects) {
+        let projects = self.projects().await?;
+        let id = match project_meant(self.url(), project, &projects) {
             Ok(found) => found.id.clone(),
             // Projects of experiments are not listed.
             Err(_) if is_id(project) => project.to_owned(),
@@ -104,8 +101,8 @@ impl Phoenix {
         if !matches!(error, SourceError::NotFound { .. }) {
             return error;
         }
-        let Ok(projects) = self.api.projects().await else { return error };
-        project_meant(self.api.url(), project, &projects).err().unwrap_or(error)
+        let Ok(projects) = self.projects().await else { return error };
+        project_meant(self.url(), project, &projects).err().unwrap_or(error)
     }
 }
 

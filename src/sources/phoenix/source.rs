@@ -1,12 +1,11 @@
 //! A Phoenix as a source of spans.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use spanql_model::ingest::Origin;
 use spanql_model::window::Window;
 
 use super::api::Api;
@@ -27,9 +26,7 @@ const LOOKED_AT: u64 = 20;
 /// Cheap to clone: clones share their connections, which are made by the first call.
 #[derive(Debug, Clone)]
 pub struct Phoenix {
-    pub(super) api: Api,
-    /// Ids of projects whose names do not do in a path.
-    ids: Arc<Mutex<HashMap<String, String>>>,
+    api: Api,
 }
 
 impl Phoenix {
@@ -38,15 +35,7 @@ impl Phoenix {
     /// # Errors
     /// When a key or a header holds characters that no header can.
     pub fn new(settings: &PhoenixSettings, timeout: Duration) -> Result<Self, SourceError> {
-        Ok(Self { api: Api::new(settings, timeout)?, ids: Arc::default() })
-    }
-
-    pub(super) fn known(&self, project: &str) -> Option<String> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned()
-    }
-
-    pub(super) fn know(&self, project: &str, id: &str) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned(), id.to_owned());
+        Api::new(settings, timeout).map(|api| Self { api })
     }
 }
 
@@ -68,13 +57,8 @@ impl SpanSource for Phoenix {
     async fn schema(&self, project: &str) -> Result<SchemaRef, SourceError> {
         let always = Window { start: i64::MIN, end: i64::MAX };
         let request = ExportRequest { limit: Some(LOOKED_AT), ..ExportRequest::new(project, always) };
-        let batches: Vec<_> = self.open(&request).await?.try_collect().await?;
-        let schemas = batches.iter().map(|batch| batch.schema().as_ref().clone());
-        let merged = Schema::try_merge(schemas).map_err(|error| SourceError::Protocol {
-            endpoint: self.api.endpoint(project),
-            reason: error.to_string(),
-        })?;
-        Ok(merged.into())
+        let first = self.open(&request).await?.try_next().await?;
+        Ok(first.map_or_else(|| Schema::empty().into(), |batch| batch.schema()))
     }
 
     /// It does not say.
@@ -84,12 +68,13 @@ impl SpanSource for Phoenix {
 
     /// The first page is there when this returns.
     async fn open(&self, request: &ExportRequest) -> Result<SpanStream, SourceError> {
-        Listing::begin(self, request).await
+        let origin = Origin { source: NAME, project: request.project.clone(), force_project: true };
+        Listing::begin(&self.api, request, origin).await
     }
 
     fn describe(&self, request: &ExportRequest) -> Vec<(&'static str, String)> {
         let project = match needs_id(&request.project) {
-            true => self.known(&request.project).unwrap_or_else(|| format!("<id of {}>", request.project)),
+            true => self.api.known(&request.project).unwrap_or_else(|| format!("<id of {}>", request.project)),
             false => segment(&request.project),
         };
         let mut said = vec![("path", format!("/v1/projects/{project}/spans"))];

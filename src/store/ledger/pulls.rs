@@ -9,6 +9,7 @@ use super::super::ids::new_id;
 use super::super::location::StoreLocation;
 use super::super::manifest::{FileRef, Manifest};
 use super::super::metadata_file;
+use super::imports::FileImport;
 use spanql_model::window::{Window, united, without};
 
 /// From where to where spans are pulled: what is known of one key says nothing of another.
@@ -236,11 +237,14 @@ impl Pull {
     }
 }
 
-/// All pulls that a store remembers.
+/// All pulls and imports that a store remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The pulls, oldest first.
     pub pulls: Vec<Pull>,
+    /// The imports of files, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<FileImport>,
 }
 
 impl Ledger {

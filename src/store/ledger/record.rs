@@ -1,5 +1,8 @@
 //! Writing pulls down, and forgetting those that say nothing any more.
 
+use std::collections::BTreeMap;
+
+use super::imports::FileImport;
 use super::pulls::{Ledger, Pull, Slice, now};
 use crate::error::Result;
 use crate::files::WrittenFile;
@@ -11,11 +14,13 @@ use spanql_model::window::without;
 /// Pulls that are kept, unless more of them are incomplete.
 pub(super) const KEPT: usize = 1_000;
 
-/// What a commit has to write into the ledger: a pull, and slices of it that land with the commit.
+/// What a commit has to write into the ledger.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
-    pub(crate) pull: &'a Pull,
-    pub(crate) slices: Vec<Slice>,
+pub(crate) enum Record<'a> {
+    /// A pull, and slices of it that land with the commit.
+    Pull { pull: &'a Pull, slices: Vec<Slice> },
+    /// An import of files.
+    Files(FileImport),
 }
 
 impl Record<'_> {
@@ -25,24 +30,37 @@ impl Record<'_> {
         location: &StoreLocation,
         id: String,
         newest: &Manifest,
-        counts: Counts,
+        counts: &BTreeMap<String, Counts>,
     ) -> Result<(FileRef, WrittenFile)> {
         let mut ledger = Ledger::load(location, newest).await?;
-        ledger.record(self.pull, &self.landed(counts));
+        match self {
+            Self::Pull { pull, slices } => ledger.record(pull, &landed(slices, counts)),
+            Self::Files(import) => ledger.record_import(import.landed(counts)),
+        }
         ledger.save(location, id).await
     }
 
-    /// The slices with what the commit did: the last one has all of its counts.
-    fn landed(&self, counts: Counts) -> Vec<Slice> {
-        let landed = now();
-        let mut slices: Vec<Slice> = self.slices.iter().map(|slice| Slice { landed, ..slice.clone() }).collect();
-        if let Some(last) = slices.last_mut() {
-            last.stored = counts.new + counts.updated + counts.same;
-            last.new = counts.new;
-            last.updated = counts.updated;
+    /// Whether the ledger of a version says all of it already, where the spans stay as they are.
+    pub(crate) async fn is_known(&self, location: &StoreLocation, manifest: &Manifest) -> Result<bool> {
+        match self {
+            Self::Pull { .. } => Ok(false),
+            Self::Files(import) => Ok(Ledger::load(location, manifest).await?.knows(import)),
         }
-        slices
     }
+}
+
+/// The slices with what the commit did: the last one has all of its counts.
+fn landed(slices: &[Slice], counts: &BTreeMap<String, Counts>) -> Vec<Slice> {
+    let landed = now();
+    let mut slices: Vec<Slice> = slices.iter().map(|slice| Slice { landed, ..slice.clone() }).collect();
+    if let Some(last) = slices.last_mut() {
+        let mut all = Counts::default();
+        counts.values().for_each(|counts| all += *counts);
+        last.stored = all.new + all.updated + all.same;
+        last.new = all.new;
+        last.updated = all.updated;
+    }
+    slices
 }
 
 impl Ledger {
@@ -67,12 +85,12 @@ impl Ledger {
         if known.remaining().is_empty() {
             known.join_slices();
         }
-        self.forget();
+        self.forget(KEPT);
     }
 
     /// Forgets pulls beyond the number that is kept: those that later ones replace, then complete ones; oldest first.
-    fn forget(&mut self) {
-        while self.pulls.len() > KEPT {
+    pub(super) fn forget(&mut self, kept: usize) {
+        while self.pulls.len() > kept {
             let numbers = 0..self.pulls.len();
             let replaced = numbers.clone().find(|number| self.is_replaced(*number));
             let Some(number) = replaced.or_else(|| numbers.clone().find(|number| self.is_spare(*number))) else {

@@ -1,5 +1,8 @@
 //! The ledger's answers against a model that looks at every second, and its words.
 
+mod forgetting;
+mod words;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -31,6 +34,10 @@ fn pull(id: &str, started: i64, window: Window, slices: &[(i64, i64)]) -> Pull {
     let slices =
         slices.iter().map(|(start, end)| Slice::new(Window { start: *start, end: *end }, Some(5), 5)).collect();
     Pull { id: id.into(), started, slices, ..Pull::new(key("checkout"), window) }
+}
+
+fn of_pulls(pulls: Vec<Pull>) -> Ledger {
+    Ledger { pulls, ..Ledger::default() }
 }
 
 fn seconds(windows: &[Window]) -> Vec<i64> {
@@ -146,7 +153,7 @@ proptest! {
     #[test]
     fn answers_are_what_every_second_says(pulls in pulls(), projection in projection()) {
         let naive = Naive(&pulls);
-        let ledger = Ledger { pulls: pulls.clone() };
+        let ledger = of_pulls(pulls.clone());
         for key in [key("checkout"), key("search")] {
             let covered: Vec<i64> = (0..END).filter(|second| naive.covered(0, &key, &projection, *second)).collect();
             prop_assert_eq!(seconds(&ledger.covered(&key, &projection)), covered.clone());
@@ -173,7 +180,7 @@ proptest! {
 
     #[test]
     fn recording_changes_no_answer(pulls in pulls(), order in any::<u64>(), projection in projection()) {
-        let direct = Ledger { pulls: pulls.clone() };
+        let direct = of_pulls(pulls.clone());
         let mut recorded = Ledger::default();
         // Pulls are recorded side by side, and every third slice twice, as when nobody knows whether it was.
         let mut waiting: Vec<(usize, usize)> =
@@ -248,7 +255,7 @@ fn a_broken_pull_is_taken_up_again_within_a_day() {
     let hour = 3_600_000;
     let filtered = Projection { filter: Some("x".into()), ..Projection::default() };
     let everything = Projection::default();
-    let mut ledger = Ledger { pulls: vec![pull("a", 0, window(0, 30), &[(0, 10)])] };
+    let mut ledger = of_pulls(vec![pull("a", 0, window(0, 30), &[(0, 10)])]);
     let find = |ledger: &Ledger, projection: &Projection, now: i64| {
         ledger.resumable(&key("checkout"), projection, now).map(|pull| pull.id.clone())
     };
@@ -276,7 +283,7 @@ fn what_is_missing_is_said_in_a_line() {
     let started = (TEN / NANOS + 2 * 86_400 + 4 * 3_600 + 120) * 1000;
     let month = window(TEN - 30 * DAY, TEN);
     let mut broken = pull("a", started, month, &[(TEN - 27 * DAY, TEN - 9 * DAY), (TEN - 9 * DAY, TEN)]);
-    let of = |pull: &Pull| line(&Ledger { pulls: vec![pull.clone()] });
+    let of = |pull: &Pull| line(&of_pulls(vec![pull.clone()]));
     assert_eq!(
         of(&broken),
         "project checkout of arize: 3 of 30 days are missing (pull of 2026-11-20 14:02 UTC has not ended); run the \
@@ -312,7 +319,7 @@ fn what_is_missing_is_said_in_a_line() {
     let text = "project checkout of arize: holds a sample (limit 1,000) of 2026-11-17T10:00Z to 2026-11-18T10:00Z; a \
                 pull of all of it completes it";
     assert_eq!(of(&sample), text);
-    let mut both = Ledger { pulls: vec![broken, sample] };
+    let mut both = of_pulls(vec![broken, sample]);
     both.pulls[0].key = key("checkout");
     let rate = Projection { sample_rate: Some(0.25), ..Projection::default() };
     both.pulls.push(Pull { projection: rate, ..pull("d", started, month, &[]) });
@@ -326,7 +333,7 @@ fn what_is_missing_is_said_in_a_line() {
 fn a_short_slice_after_a_whole_one_is_missing() {
     let mut short = pull("b", 2, window(0, 10), &[]);
     short.slices = vec![Slice::new(window(0, 5), Some(9), 8), Slice::new(window(5, 10), Some(1), 1)];
-    let mut ledger = Ledger { pulls: vec![pull("a", 1, window(0, 10), &[(0, 10)]), short] };
+    let mut ledger = of_pulls(vec![pull("a", 1, window(0, 10), &[(0, 10)]), short]);
     let everything = Projection::default();
     assert_eq!(ledger.missing(&key("checkout"), &everything), [window(0, 5)]);
     ledger.pulls.push(pull("c", 3, window(0, 3), &[(0, 3)]));
@@ -346,14 +353,14 @@ fn numbers_of_a_remote_do_not_overflow() {
     ledger.record(&huge, &[Slice::new(window(0, i64::MAX), Some(u64::MAX), u64::MAX)]);
     assert_eq!(ledger.pulls[0].status(), Status::Complete);
     huge.slices.clear();
-    assert!(line(&Ledger { pulls: vec![huge] }).contains("days are missing"));
+    assert!(line(&of_pulls(vec![huge])).contains("days are missing"));
 }
 
 #[test]
 fn pulls_that_say_nothing_any_more_are_forgotten() {
     let count = KEPT as i64;
     let day = |number: i64| pull(&format!("day {number}"), number, window(number, number + 1), &[(number, number + 1)]);
-    let mut ledger = Ledger { pulls: (0..count).map(day).collect() };
+    let mut ledger = of_pulls((0..count).map(day).collect());
     // Broken off at first, and made up for by the pull of the day.
     ledger.pulls[3] = pull("broken", 3, window(3, 5), &[(3, 4)]);
     // Nothing made up for this one.
@@ -379,7 +386,7 @@ fn pulls_that_say_nothing_any_more_are_forgotten() {
 fn what_lies_in_the_future_is_not_there_yet() {
     let landed_at_ten = Slice { landed: 10_000, ..Slice::new(window(0, 60 * NANOS), Some(5), 5) };
     let pull = Pull { slices: vec![landed_at_ten], ..pull("a", 0, window(0, 60 * NANOS), &[]) };
-    let ledger = Ledger { pulls: vec![pull] };
+    let ledger = of_pulls(vec![pull]);
     assert_eq!(ledger.frontier(&key("checkout"), &Projection::default()), Some(10 * NANOS));
 }
 
@@ -387,7 +394,7 @@ fn what_lies_in_the_future_is_not_there_yet() {
 fn some_columns_are_not_everything() {
     let projection = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
     let some = Pull { projection, ..pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]) };
-    let ledger = Ledger { pulls: vec![some.clone()] };
+    let ledger = of_pulls(vec![some.clone()]);
     let ranges: Vec<String> = ledger.incomplete(None).iter().map(ToString::to_string).collect();
     let said = "project checkout of arize: holds only name of 1970-01-01T00:00Z to 00:01Z; a pull without --columns \
                 completes it";
@@ -395,7 +402,7 @@ fn some_columns_are_not_everything() {
     // It brought what it asked for, so there is nothing that the same pull would bring.
     assert!(ledger.missing(&some.key, &some.projection).is_empty());
     let whole = pull("b", 1, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
-    assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
+    assert!(of_pulls(vec![some, whole]).incomplete(None).is_empty());
 }
 
 #[test]
@@ -404,7 +411,7 @@ fn a_filter_is_not_everything() {
     let filter = Some(format!("status_code = 'ERROR' OR name = '{}'", "x".repeat(200)));
     let filtered = Projection { filter, ..Projection::default() };
     let some = Pull { projection: filtered.clone(), ..pull("a", 0, minute, &[(0, 60 * NANOS)]) };
-    let ledger = Ledger { pulls: vec![some.clone()] };
+    let ledger = of_pulls(vec![some.clone()]);
     let shown = "x".repeat(100 - "status_code = 'ERROR' OR name = '".len());
     assert_eq!(
         line(&ledger),
@@ -420,15 +427,15 @@ fn a_filter_is_not_everything() {
     assert_eq!(ledger.frontier(&some.key, &everything), None);
     let both = Projection { columns: Some(vec!["name".into()]), filter: Some("a".into()), ..Projection::default() };
     let both = Pull { projection: both, ..some.clone() };
-    let said = line(&Ledger { pulls: vec![both] });
+    let said = line(&of_pulls(vec![both]));
     assert!(said.contains("holds only name of the spans that match a, of "), "{said}");
     assert!(said.ends_with("a pull without a filter and --columns completes it"), "{said}");
     // Some columns of everything are not everything, nor do they and a filter add up to it.
     let columns = Projection { columns: Some(vec!["name".into()]), ..Projection::default() };
     let columns = Pull { projection: columns, ..pull("b", 1, minute, &[(0, 60 * NANOS)]) };
-    assert_eq!(Ledger { pulls: vec![some.clone(), columns] }.incomplete(None)[0].earlier, 1);
+    assert_eq!(of_pulls(vec![some.clone(), columns]).incomplete(None)[0].earlier, 1);
     let whole = pull("c", 2, minute, &[(0, 60 * NANOS)]);
-    assert!(Ledger { pulls: vec![some, whole] }.incomplete(None).is_empty());
+    assert!(of_pulls(vec![some, whole]).incomplete(None).is_empty());
 }
 
 #[test]
@@ -436,14 +443,14 @@ fn a_sample_of_what_is_there_lacks_nothing() {
     let whole = pull("a", 0, window(0, 60 * NANOS), &[(0, 60 * NANOS)]);
     let cut_short = Slice::new(window(0, 60 * NANOS), Some(500), 5);
     let sample = Pull { limit: Some(5), slices: vec![cut_short], ..pull("b", 1, window(0, 60 * NANOS), &[]) };
-    assert!(Ledger { pulls: vec![whole, sample.clone()] }.incomplete(None).is_empty());
-    assert_eq!(Ledger { pulls: vec![sample] }.incomplete(None).len(), 1);
+    assert!(of_pulls(vec![whole, sample.clone()]).incomplete(None).is_empty());
+    assert_eq!(of_pulls(vec![sample]).incomplete(None).len(), 1);
 }
 
 #[test]
 fn incomplete_pulls_are_never_forgotten() {
     let broken = |number: i64| pull(&format!("{number}"), number, window(number, number + 2), &[]);
-    let mut ledger = Ledger { pulls: (0..KEPT as i64).map(broken).collect() };
+    let mut ledger = of_pulls((0..KEPT as i64).map(broken).collect());
     ledger.record(&broken(KEPT as i64), &[]);
     assert_eq!(ledger.pulls.len(), KEPT + 1);
 }

@@ -7,11 +7,13 @@
 mod changes;
 mod merged;
 mod metadata;
+mod slim;
 mod spans;
 mod summary;
 
 pub use merged::Counts;
 pub(crate) use merged::{Deleted, Layout, Merged, Rows};
 pub(crate) use metadata::set_keys;
+pub(crate) use slim::slim;
 pub(crate) use spans::latency_ms;
-pub(crate) use summary::{slim, with_texts};
+pub(crate) use summary::{Text, with_texts};

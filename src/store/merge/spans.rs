@@ -10,14 +10,16 @@ use arrow::array::{
 };
 use arrow::compute::{interleave, take};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
 
 use super::super::error::{Result, StoreError};
 use super::super::open_columns::{OverflowBuilder, widen};
 use super::super::packed::RowRef;
 use super::super::sizes::row_sizes;
 use super::merged::{Layout, Merged};
+use super::slim::{CALL_INPUTS, marks_of};
 use spanql_model::columns::{self, METADATA_PREFIX};
-use spanql_trace::TreeInput;
+use spanql_trace::{CallInput, Calls, TreeInput};
 
 impl Merged {
     /// The number of merged spans.
@@ -191,16 +193,58 @@ impl Merged {
         let parent_id = self.gather(columns::PARENT_ID, &DataType::Utf8, &all)?;
         let start = self.gather(columns::START_TIME, &time, &all)?;
         let end = self.gather(columns::END_TIME, &time, &all)?;
+        let kind = self.gather(columns::KIND, &DataType::Utf8, &all)?;
+        let tool_name = self.gather(columns::TOOL_NAME, &DataType::Utf8, &all)?;
+        let prompt = self.gather(columns::PROMPT_TOKENS, &DataType::Int64, &all)?;
+        let completion = self.gather(columns::COMPLETION_TOKENS, &DataType::Int64, &all)?;
+        let total = self.gather(columns::TOTAL_TOKENS, &DataType::Int64, &all)?;
+        let cost = self.gather(columns::COST, &DataType::Float64, &all)?;
         let input = TreeInput {
             span_id: span_id.as_string(),
             parent_id: parent_id.as_string(),
             start_time: start.as_primitive(),
             end_time: end.as_primitive(),
         };
+        let call_input = |span| self.call_input(span).map_err(|error| ArrowError::ExternalError(error.into()).into());
+        let calls = Calls {
+            kind: kind.as_string(),
+            tool_name: tool_name.as_string(),
+            usage: [prompt.as_primitive(), completion.as_primitive(), total.as_primitive()],
+            cost: cost.as_primitive(),
+            input: &call_input,
+        };
         let ranges: Vec<Range<usize>> = self.traces.iter().map(|trace| trace.spans.clone()).collect();
-        self.tree =
-            spanql_trace::tree_columns(&input, &ranges).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let tree = spanql_trace::tree_columns(&input, Some(&calls), &ranges);
+        self.tree = tree.map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(())
+    }
+
+    /// What the call that a span is was given.
+    fn call_input(&self, span: usize) -> Result<Option<CallInput>> {
+        for name in CALL_INPUTS {
+            let marks = marks_of(name);
+            if self.present_in(&marks).contains(&true) {
+                if let Some(text) = self.text_of(&marks, span, |text| text.to_owned())? {
+                    return Ok(CallInput::from_text(&text));
+                }
+            } else if let Some(input) = self.text_of(name, span, CallInput::of)? {
+                return Ok(input);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is read off the text that a span has in a column; `None` where that is null.
+    pub(super) fn text_of<T>(&self, name: &str, span: usize, read: impl FnOnce(&str) -> T) -> Result<Option<T>> {
+        if self.packed.get(name).is_none() && !self.present_in(name).contains(&true) {
+            return Ok(None);
+        }
+        let sources = self.sources(name, &DataType::Utf8)?;
+        let winning_rows = self.winning_rows(name, &DataType::Utf8, std::iter::once(span))?;
+        Ok(winning_rows.first().and_then(|&(batch, row)| {
+            let source = sources[batch].as_string::<i32>();
+            source.is_valid(row).then(|| read(source.value(row)))
+        }))
     }
 
     /// The given spans on their way into columns.

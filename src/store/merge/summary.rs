@@ -3,29 +3,29 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
 
 use super::super::error::{Result, StoreError};
 use super::Merged;
+use super::slim::SUMMARISED;
 use spanql_model::columns;
-use spanql_trace::Summaries;
+use spanql_trace::{ANSWERED_IN, ASKED_IN, Summaries, answered, asked};
 
 impl Merged {
     /// One summary row for each of the given traces.
     pub(crate) fn summaries(&self, traces: &[usize]) -> Result<Summaries> {
-        let (summaries, roots) = self.summaries_without_texts(traces)?;
-        let texts = roots.iter().map(|root| match root {
-            Some(root) => self.texts(*root),
-            None => Ok([None, None]),
+        let (summaries, speakers) = self.summaries_without_texts(traces)?;
+        let texts = speakers.iter().map(|speakers| {
+            let text = |text: Text| speakers.find(text, &mut |span, source| self.text_from(text, span, source));
+            Ok([text(Text::Input)?, text(Text::Output)?])
         });
         let rows = with_texts(&summaries.rows, &texts.collect::<Result<Vec<_>>>()?)?;
         Ok(Summaries { rows, ..summaries })
     }
 
-    /// One summary row for each of the given traces without input and output, and the span that these are of.
-    pub(crate) fn summaries_without_texts(&self, traces: &[usize]) -> Result<(Summaries, Vec<Option<usize>>)> {
+    /// One summary row for each of the given traces without input and output, and the spans that these are of.
+    pub(crate) fn summaries_without_texts(&self, traces: &[usize]) -> Result<(Summaries, Vec<Speakers>)> {
         let spans = self.spans_of(traces);
         let wanted = columns::CANONICAL.iter().filter(|column| SUMMARISED.contains(&column.name));
         let mut fields: Vec<Field> = Vec::new();
@@ -54,22 +54,81 @@ impl Merged {
         let span_id = slim.column_by_name(columns::SPAN_ID).ok_or_else(|| missing(columns::SPAN_ID))?;
         let span_id = span_id.as_string::<i32>();
         let is_root = |trace: usize, row: usize| root_id.is_valid(trace) && span_id.value(row) == root_id.value(trace);
-        let root = |(trace, range): (usize, &Range<usize>)| range.clone().find(|&row| is_root(trace, row));
-        let roots = ranges.iter().enumerate().map(root).map(|row| row.map(|row| spans[row])).collect();
-        Ok((summaries, roots))
+        let kind = slim.column_by_name(columns::KIND).ok_or_else(|| missing(columns::KIND))?.as_string::<i32>();
+        let is_call = |row: &usize| kind.is_valid(*row) && kind.value(*row) == "LLM";
+        let speakers = |(trace, range): (usize, &Range<usize>)| Speakers {
+            root: range.clone().find(|&row| is_root(trace, row)).map(|row| spans[row]),
+            // The spans of a merged trace are in the order of their starts.
+            calls: range.clone().filter(is_call).map(|row| spans[row]).collect(),
+        };
+        let speakers = ranges.iter().enumerate().map(speakers).collect();
+        Ok((summaries, speakers))
     }
 
-    /// The beginnings of input and output of a span, as its trace's summary has them.
-    pub(crate) fn texts(&self, span: usize) -> Result<[Option<String>; 2]> {
-        let text = |column: &str| -> Result<Option<String>> {
-            let sources = self.sources(column, &DataType::Utf8)?;
-            let winning_rows = self.winning_rows(column, &DataType::Utf8, std::iter::once(span))?;
-            Ok(winning_rows.first().and_then(|&(batch, row)| {
-                let source = sources[batch].as_string::<i32>();
-                source.is_valid(row).then(|| first_chars(source.value(row)).to_owned())
-            }))
+    /// The beginning of a text of a trace, as one of its spans has it.
+    pub(crate) fn text_from(&self, text: Text, span: usize, source: Source) -> Result<Option<String>> {
+        let (value, messages) = match text {
+            Text::Input => (columns::INPUT, ASKED_IN),
+            Text::Output => (columns::OUTPUT, ANSWERED_IN),
         };
-        Ok([text(columns::INPUT)?, text(columns::OUTPUT)?])
+        match source {
+            Source::Root => self.text_of(value, span, |text| first_chars(text).to_owned()),
+            Source::Call => {
+                let own = |name: &str| self.text_of(name, span, str::to_owned);
+                let messages = messages.into_iter().map(own).find_map(Result::transpose).transpose()?;
+                let value = own(value)?;
+                let words = match text {
+                    Text::Input => asked(messages.as_deref(), value.as_deref()),
+                    Text::Output => answered(messages.as_deref(), value.as_deref()),
+                };
+                Ok(words.map(|words| first_chars(&words).to_owned()))
+            }
+        }
+    }
+}
+
+/// The spans that say what a trace was asked and what it answered.
+pub(crate) struct Speakers {
+    root: Option<usize>,
+    /// Calls of models, earliest first.
+    calls: Vec<usize>,
+}
+
+/// A text of a trace's summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Input,
+    Output,
+}
+
+/// Whose words are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Those of the root, as they are.
+    Root,
+    /// Those in the messages of a call of a model.
+    Call,
+}
+
+impl Speakers {
+    /// A text of the trace: the root's own, else the first that a call of a model has, or the last for an output.
+    pub(crate) fn find(
+        &self,
+        text: Text,
+        read: &mut dyn FnMut(usize, Source) -> Result<Option<String>>,
+    ) -> Result<Option<String>> {
+        if let Some(root) = self.root
+            && let Some(own) = read(root, Source::Root)?
+        {
+            return Ok(Some(own));
+        }
+        let mut calls = self.calls.iter();
+        while let Some(&call) = if text == Text::Input { calls.next() } else { calls.next_back() } {
+            if let Some(said) = read(call, Source::Call)? {
+                return Ok(Some(said));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -83,41 +142,9 @@ pub(crate) fn with_texts(summary: &RecordBatch, texts: &[[Option<String>; 2]]) -
     RecordBatch::try_new(summary.schema(), arrays).map_err(StoreError::arrow("summarising traces"))
 }
 
-/// A copy of those columns of rows that trees and summaries are computed from, but for input and output: these are long,
-/// and only the root's are wanted.
-pub(crate) fn slim(batch: &RecordBatch) -> Result<RecordBatch> {
-    let schema = batch.schema_ref();
-    let wanted = SUMMARISED.iter().filter_map(|name| schema.index_of(name).ok()).collect::<Vec<_>>();
-    let rows: UInt32Array = (0..batch.num_rows() as u32).collect();
-    // Columns of one batch may share their memory: what is left out would stay in it.
-    let copied = batch.project(&wanted).and_then(|slim| take_record_batch(&slim, &rows));
-    copied.map_err(StoreError::arrow("summarising traces"))
-}
-
 fn missing(name: &str) -> StoreError {
     StoreError::Internal(format!("a trace summary has no column {name}"))
 }
-
-/// Columns a trace's summary is computed from, besides `tree.*` and the root's input and output.
-const SUMMARISED: [&str; 17] = [
-    columns::PROJECT,
-    columns::SOURCE,
-    columns::TRACE_ID,
-    columns::SPAN_ID,
-    columns::PARENT_ID,
-    columns::NAME,
-    columns::KIND,
-    columns::START_TIME,
-    columns::END_TIME,
-    columns::STATUS_CODE,
-    columns::MODEL,
-    columns::PROMPT_TOKENS,
-    columns::COMPLETION_TOKENS,
-    columns::TOTAL_TOKENS,
-    columns::COST,
-    columns::SESSION_ID,
-    columns::USER_ID,
-];
 
 /// Characters of input and output that a summary keeps.
 const SUMMARY_CHARS: usize = 1024;

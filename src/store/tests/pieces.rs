@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -36,6 +38,17 @@ struct Span {
     /// 0 to 2: an integer, a float or a text.
     kind: u8,
     metadata: Option<&'static str>,
+    /// The kind, how long it takes, whether its input is that of others, and its messages.
+    call: Call,
+}
+
+type Call = (Option<&'static str>, Option<i64>, bool, Option<&'static str>);
+
+fn call() -> impl Strategy<Value = Call> {
+    let kind = prop::option::of(prop::sample::select(vec!["LLM", "LLM", "LLM", "TOOL", "CHAIN"]));
+    let messages = vec![r#"[{"message":{"role":"user","content":"hello"}}]"#, r#"[{"message":{"role":"system"}}]"#];
+    let messages = prop::option::of(prop::sample::select(messages));
+    (kind, prop::option::weighted(0.9, 0..60_i64), any::<bool>(), messages)
 }
 
 const TRACES: [&str; 3] = ["t1", "t2", "t3"];
@@ -47,8 +60,17 @@ fn span() -> impl Strategy<Value = Span> {
     let id = || prop::sample::select(&IDS[..]);
     let metadata = prop::option::of(prop::sample::select(vec![r#"{"k":1}"#, r#"{"k":"x","l":2}"#]));
     let times = (prop::option::weighted(0.8, 0..50_i64), prop::option::weighted(0.7, 0..700_usize));
-    (trace, id(), prop::option::of(id()), times, 0..3_u8, metadata).prop_map(
-        |(trace, id, parent, (start, input), kind, metadata)| Span { trace, id, parent, start, input, kind, metadata },
+    (trace, id(), prop::option::of(id()), times, 0..3_u8, metadata, call()).prop_map(
+        |(trace, id, parent, (start, input), kind, metadata, call)| Span {
+            trace,
+            id,
+            parent,
+            start,
+            input,
+            kind,
+            metadata,
+            call,
+        },
     )
 }
 
@@ -66,7 +88,12 @@ fn batches(spans: &[Span]) -> Vec<RecordBatch> {
         let text = |of: &dyn Fn(&Span) -> Option<String>| -> ArrayRef {
             Arc::new(spans.iter().map(of).collect::<StringArray>())
         };
-        let input = text(&|span| span.input.map(|length| format!("{}{}", span.id, "ü".repeat(length))));
+        let input = text(&|span| {
+            let beginning = if span.call.2 { "same" } else { span.id };
+            span.input.map(|length| format!("{beginning}{}", "ü".repeat(if span.call.2 { length % 2 } else { length })))
+        });
+        let ends = spans.iter().map(|span| Some(span.start? + span.call.1?));
+        let ends = TimestampNanosecondArray::from(ends.collect::<Vec<_>>()).with_timezone("UTC");
         let open: ArrayRef = match spans[0].kind {
             0 => Arc::new(Int64Array::from_iter_values(spans.iter().map(|span| span.input.unwrap_or(0) as i64))),
             1 => Arc::new(Float64Array::from_iter_values(spans.iter().map(|span| span.start.unwrap_or(0) as f64 / 8.))),
@@ -75,6 +102,10 @@ fn batches(spans: &[Span]) -> Vec<RecordBatch> {
         let columns = [
             ("parent_id", text(&|span| span.parent.map(str::to_owned))),
             ("attributes.input.value", input),
+            ("end_time", Arc::new(ends)),
+            ("attributes.openinference.span.kind", text(&|span| span.call.0.map(str::to_owned))),
+            ("attributes.llm.input_messages", text(&|span| span.call.3.map(str::to_owned))),
+            ("attributes.llm.output_messages", text(&|span| span.call.3.map(|list| list.replace("user", "assistant")))),
             ("attributes.metadata", text(&|span| span.metadata.map(str::to_owned))),
             ("attributes.open", open),
         ];

@@ -70,9 +70,56 @@ fn a_trace_becomes_one_row() {
         "status_code": "UNSET", "span_count": 5, "root_count": 1, "orphan_count": 1, "cycle_count": 0,
         "error_count": 2, "llm_count": 2, "tool_count": 1, "max_depth": 3, "models": ["claude", "gpt"],
         "prompt_tokens": 17, "completion_tokens": 3, "total_tokens": 20, "reported_tokens": 29, "cost": 0.75,
-        "input": "question"
+        "input": "question", "output": "a"
     });
     assert_eq!(row(&summary(&agent(), std::slice::from_ref(&(0..5)))), want);
+}
+
+#[test]
+fn calls_of_models_speak_where_the_root_is_silent() {
+    let spans = batch(&table(
+        "root - 0 100
+         b root 50 90
+         a root 10 40
+         c root 60 70
+         d root 5  6",
+    ));
+    let list = |role: &str, text: &str| format!(r#"[{{"message":{{"role":"{role}","content":"{text}"}}}}]"#);
+    let spans = with_column(&spans, columns::KIND, texts(&["CHAIN", "LLM", "LLM", "LLM", "TOOL"]));
+    let spans = with_column(&spans, columns::INPUT, texts(&["-", "second", "first", "third", "tool"]));
+    let spans = with_column(&spans, columns::OUTPUT, texts(&["-", "second", "first", "-", "tool"]));
+    let said = |batch: &RecordBatch| {
+        let row = row(&summary(batch, std::slice::from_ref(&(0..5))));
+        ["input", "output"].map(|name| row.get(name).and_then(|text| text.as_str()).map(str::to_owned))
+    };
+    let some = |input: &str, output: &str| [Some(input.to_owned()), Some(output.to_owned())];
+    // The latest call has said nothing.
+    assert_eq!(said(&spans), some("first", "second"));
+    let asked = list("user", "hello?");
+    let with = with_column(&spans, columns::INPUT_MESSAGES, texts(&["-", "-", &asked, "-", "-"]));
+    let answered = list("assistant", &"é".repeat(TEXT_CHARS + 5));
+    let with = with_column(&with, columns::OUTPUT_MESSAGES, texts(&["-", "-", "-", &answered, "-"]));
+    assert_eq!(said(&with), some("hello?", &"é".repeat(TEXT_CHARS)));
+    // The root's own words go first, also where they are empty.
+    let own = with_column(&with, columns::INPUT, texts(&["asked", "-", "-", "-", "-"]));
+    let own = with_column(&own, columns::OUTPUT, Arc::new(StringArray::from(vec!["", "b", "b", "b", "b"])));
+    assert_eq!(said(&own), some("asked", ""));
+    let silent = with_column(&spans, columns::KIND, texts(&["CHAIN", "TOOL", "TOOL", "-", "TOOL"]));
+    assert_eq!(said(&silent), [None, None]);
+}
+
+#[test]
+fn calls_that_are_recorded_twice_count_once() {
+    let spans = batch(&table(
+        "outer - 0 9
+         inner outer 1 8
+         tool outer 2 3
+         tool2 tool 2 3",
+    ));
+    let spans = with_column(&spans, columns::KIND, texts(&["LLM", "LLM", "TOOL", "TOOL"]));
+    let spans = with_column(&spans, columns::INPUT, texts(&["q", "q", "{\"a\":1}", "{\"a\":1}"]));
+    let row = row(&summary(&spans, std::slice::from_ref(&(0..4))));
+    assert_eq!((&row["llm_count"], &row["tool_count"]), (&1.into(), &1.into()));
 }
 
 #[test]

@@ -161,6 +161,14 @@ fn by_example() {
 }
 
 #[test]
+fn sides_are_read_as_they_are_called() {
+    for (side, name) in [Side::Left, Side::Right, Side::Both].into_iter().zip(Side::NAMES) {
+        assert_eq!((side.as_str(), name.parse()), (name, Ok(side)));
+    }
+    assert_eq!("middle".parse::<Side>(), Err(()));
+}
+
+#[test]
 fn traces_lie_side_by_side() {
     // Two traces of two spans: the second is the child of the first.
     let chain = Chain { relations: vec![Relation::Child], asked: Asked::Matches(Side::Right) };

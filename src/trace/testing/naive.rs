@@ -197,6 +197,8 @@ impl<'a> Naive<'a> {
                     critical: critical.contains(&i),
                     orphan: self.has_parent_id(i) && self.is_top(i) && !self.on_cycle[i],
                     cycle: self.on_cycle[i],
+                    // These spans have no kind.
+                    wrapper: false,
                 }
             })
             .collect()

@@ -31,6 +31,7 @@ pub(crate) struct TreeRow {
     pub(crate) critical: bool,
     pub(crate) orphan: bool,
     pub(crate) cycle: bool,
+    pub(crate) wrapper: bool,
 }
 
 /// Reads spans of trace `t`, one per line: id, parent id, start and end in milliseconds; `-` is null, `''` empty.
@@ -88,6 +89,7 @@ pub(crate) fn tree_rows(columns: &[ArrayRef]) -> Vec<TreeRow> {
     let (depth, left, right) = (int("tree.depth"), int("tree.left"), int("tree.right"));
     let (children, descendants) = (int("tree.children"), int("tree.descendants"));
     let (critical, orphan, cycle) = (flag("tree.critical"), flag("tree.orphan"), flag("tree.cycle"));
+    let wrapper = flag("tree.wrapper");
     let root_id = column::<StringArray>(columns, "tree.root_id");
     let self_ms = column::<Float64Array>(columns, "tree.self_ms");
     for never_null in [&depth, &left, &right, &children, &descendants] {
@@ -105,6 +107,7 @@ pub(crate) fn tree_rows(columns: &[ArrayRef]) -> Vec<TreeRow> {
             critical: critical.value(row),
             orphan: orphan.value(row),
             cycle: cycle.value(row),
+            wrapper: wrapper.value(row),
         })
         .collect()
 }

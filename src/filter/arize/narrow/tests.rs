@@ -17,6 +17,7 @@ fn schema() -> SchemaRef {
     let open = [
         ("annotation.notes", DataType::Utf8),
         ("attributes.flag", DataType::Boolean),
+        ("attributes.gen_ai.conversation.id", DataType::Utf8),
         ("attributes.metadata.build", DataType::Utf8),
         ("attributes.rest", DataType::Utf8),
         ("attributes.size", DataType::Int64),
@@ -49,6 +50,10 @@ fn what_is_said() {
         (c(SCORE).lt(lit(0.25)), "\"eval.Answer Relevance.score\" < 0.25"),
         (c(SCORE).gt(lit(0)), "\"eval.Answer Relevance.score\" > 0"),
         (c(SCORE).lt(lit(-0.0)), "\"eval.Answer Relevance.score\" < 0"),
+        (c("attributes.size").gt(lit(-0.5)), "attributes.size > -1"),
+        (c("attributes.size").lt(lit(1_i64 << 53)), "attributes.size <= 9007199254740992"),
+        (c(SCORE).lt(lit(1e15)), "\"eval.Answer Relevance.score\" < 1000000000000000"),
+        (c(SCORE).gt(lit(1e-30)), "\"eval.Answer Relevance.score\" > 0.000000000000000000000000000001"),
         (c("latency_ms").gt(lit(1000.5)), "latency_ms >= 1000"),
         (c("latency_ms").lt(lit(1000.5)), "latency_ms <= 1001"),
         (c("latency_ms").lt(lit(-0.5)), "latency_ms <= 0"),
@@ -72,6 +77,7 @@ fn what_is_said() {
         (c("attributes.flag"), "attributes.flag = true"),
         (not(c("attributes.flag")), "attributes.flag = false"),
         (c("attributes.flag").is_true(), "attributes.flag = true"),
+        (c("attributes.flag").is_false(), "attributes.flag = false"),
         (c("attributes.flag").eq(lit(false)), "attributes.flag = false"),
         (contains(c("name"), lit("50%_'")), "name CONTAINS '50%_'''"),
         (contains(c("event.attributes"), lit("TimeoutError")), "event.attributes CONTAINS 'TimeoutError'"),
@@ -83,6 +89,11 @@ fn what_is_said() {
              OR parent_id CONTAINS '0000')",
         ),
         (c("attributes.user.id").is_null(), "(attributes.user.id IS NULL OR attributes.user.id = '')"),
+        (
+            c("attributes.gen_ai.conversation.id").is_null(),
+            "(attributes.gen_ai.conversation.id IS NULL OR attributes.gen_ai.conversation.id = '')",
+        ),
+        (c("attributes.team").is_null(), "attributes.team IS NULL"),
         (c("parent_id").is_not_null(), "parent_id IS NOT NULL"),
         (c("attributes.size").is_not_null(), "attributes.size IS NOT NULL"),
         (c("attributes.metadata.build").eq(lit("v12")), "attributes.metadata.build = 'v12'"),
@@ -119,6 +130,7 @@ fn what_is_not_said() {
         c("name").gt(lit("a")),
         c("name").like(lit("a%")),
         c("name").in_list(vec![lit("a")], true),
+        c("name").in_list(vec![], false),
         c("name").in_list(vec![lit("a"), lit(1)], false),
         c("name").eq(lit(5)),
         c("name").eq(c("status_code")),
@@ -128,6 +140,8 @@ fn what_is_not_said() {
         c("name").eq(lit("a")).or(c("name").like(lit("b%"))),
         c("attributes.size").eq(lit("5")),
         c("attributes.size").gt(lit(1e300)),
+        c(SCORE).gt(lit(1.1e15)),
+        c(SCORE).gt(lit(1e-31)),
         c("attributes.size").not_between(lit(1), lit(2)),
         c("attributes.size").is_null(),
         cast(c("attributes.size"), DataType::Utf8).eq(lit("5")),
@@ -349,4 +363,19 @@ proptest! {
             prop_assert!(parse(&text, &names).is_ok(), "{}", text);
         }
     }
+}
+
+#[test]
+fn of_too_much_the_longest_is_left_out() {
+    // `name = '…'` and ` AND ` around what is asked: as many bytes as the limit, to the byte.
+    let condition = |length: usize, filler: &str| ident("name").eq(lit(filler.repeat(length - "name = ''".len())));
+    let said = |conditions: &[Expr]| narrow(conditions, &schema()).unwrap();
+    let half = MAX_BYTES / 2 - " AND ".len();
+    let [short, fitting] = ["a", "b"].map(|filler| condition(half, filler));
+    let [long, longer] = [condition(half + 1, "c"), condition(half + 2, "d")];
+    let two = said(&[short.clone(), fitting.clone()]);
+    assert_eq!(two.len(), MAX_BYTES - " AND ".len());
+    assert_eq!(said(&[long.clone(), short.clone(), fitting]), two);
+    let few = ident("status_code").eq(lit("OK"));
+    assert_eq!(said(&[long, few.clone(), short.clone(), longer]), said(&[few, short]));
 }

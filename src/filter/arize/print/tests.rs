@@ -65,6 +65,10 @@ fn written_in_the_shortest_form() {
         (cast(column.clone(), DataType::Utf8View).eq(lit("a")), "name = 'a'"),
         (not(contains(column.clone(), lit("a"))), "name NOT CONTAINS 'a'"),
         (ident("attributes.flag"), "attributes.flag"),
+        (column.clone().eq(lit("a")).alias("x"), "name = 'a'"),
+        (ident("latency_ms").gt(lit(1000.0)), "latency_ms > 1000"),
+        (ident("latency_ms").gt(lit(-5.0)), "latency_ms > -5"),
+        (ident("latency_ms").gt(lit(1e15)), "latency_ms > 1000000000000000.0"),
         (column.clone().eq(lit("a")).or(column.clone().eq(lit("b"))), "name = 'a' OR name = 'b'"),
         (not(column.clone().eq(lit("a")).and(column.is_null())), "NOT (name = 'a' AND name IS NULL)"),
         (
@@ -75,6 +79,41 @@ fn written_in_the_shortest_form() {
         let said = print(std::slice::from_ref(&condition), &schema());
         assert_eq!((said.translated.as_deref(), said.rest.len()), (Some(expected), 0), "{condition}");
     }
+}
+
+const TOTAL: &str = "attributes.llm.token_count.total";
+
+#[test]
+fn as_many_terms_and_levels_are_said_as_are_read() {
+    let is = |number: i64| ident("latency_ms").gt(lit(number));
+    let any = |count: i64| (1..count).map(is).fold(is(0), Expr::or);
+    let conditions = [any(600), not(any(399)), is(0)];
+    let said = print(&conditions, &schema());
+    assert_eq!(said.rest, [is(0)], "999 are joined");
+    read(&said.translated.unwrap(), &schema());
+    let nested = |depth: usize| (0..depth).fold(is(0), |inner, _| not(inner.or(is(1))));
+    let said = print(&[nested(25)], &schema());
+    assert_eq!(read(&said.translated.unwrap(), &schema()), nested(25));
+    assert_eq!(print(&[nested(26)], &schema()).translated, None);
+    let all = |depth: usize| (0..depth).fold(is(0), |inner, _| not(inner.and(is(1))));
+    assert_eq!(read(&print(&[all(25)], &schema()).translated.unwrap(), &schema()), all(25));
+    assert_eq!(print(&[all(26)], &schema()).translated, None);
+    let grouped = |depth: usize| (0..depth).fold(is(0), |inner, _| inner.and(is(1)).or(is(2)));
+    let said = print(&[grouped(50)], &schema());
+    assert_eq!(read(&said.translated.unwrap(), &schema()), grouped(50));
+    assert_eq!(print(&[grouped(51)], &schema()).translated, None);
+}
+
+#[test]
+fn as_many_bytes_are_said_as_are_read() {
+    let half = |more: usize| {
+        let length = MAX_BYTES / 2 - " AND ()".len() - "name = ''".len() + more;
+        ident("name").eq(lit("x".repeat(length)))
+    };
+    let text = print(&[half(0), half(0)], &schema()).translated.unwrap();
+    assert_eq!(text.len(), MAX_BYTES - 14 + " AND ".len());
+    read(&text, &schema());
+    assert_eq!(print(&[half(0), half(1)], &schema()).rest, [half(1)]);
 }
 
 #[test]
@@ -95,6 +134,10 @@ fn what_cannot_be_said_is_left_whole() {
         ident("attributes.llm.input_messages.roles").eq(lit("user")),
         ident("unheard").eq(lit("a")),
         cast(ident("latency_ms"), DataType::Int64).eq(lit(1)),
+        cast(ident("latency_ms"), DataType::Int64).like(lit("1%")),
+        cast(ident(TOTAL), DataType::Float64).eq(lit("5")),
+        cast(ident(TOTAL), DataType::Float64).lt(cast(ident(TOTAL), DataType::Float64)),
+        datafusion_expr::binary_expr(name(), Operator::IsDistinctFrom, ident("status_code")),
         Expr::Column(Column::new(Some("traces"), "latency_ms")).gt(lit(1)),
         name().eq(lit("a")).or(lit(false)),
         (0..60).fold(name().eq(lit("a")), |inner, _| not(inner)),

@@ -1,6 +1,7 @@
 //! What OQL accepts, what it means for rows, and what is said of conditions.
 
 mod ask;
+mod bounds;
 mod lower;
 mod print;
 mod properties;

@@ -74,12 +74,19 @@ fn refusals_say_where_and_what() {
             "value-invalid",
             "1:8: expected a number or text in double quotes, found '; write text in double quotes",
         ),
+        (Spans, "name = ;", "value-invalid", "found ;"),
         (Spans, "name = abc", "value-invalid", "found abc; did you mean \"abc\"?"),
         (Spans, "é = \"a", "missing-closing-quote", "1:5: the value has no closing \""),
         (Spans, "metadata.'a", "missing-closing-quote", "1:10: the key has no closing '"),
         (Spans, "duration > -x", "number-expected", "1:12: expected a number behind -"),
         (Spans, "duration > ½", "value-invalid", "found ½"),
         (Spans, "duration > 1.x", "fraction-digits-expected", "1:12"),
+        (
+            Spans,
+            "name = > \"a\"",
+            "value-invalid",
+            "1:8: expected a number or text in double quotes, found >; inequality is written !=",
+        ),
         (Spans, "type in \"llm\"", "array-expected", "write (\"a\", \"b\")"),
         (Spans, "type in (", "array-unterminated", "1:9: the list has no closing )"),
         (Spans, "type in ( )", "array-empty", "1:9: the list has no values"),
@@ -118,6 +125,16 @@ fn json_lists() {
             "1:35: clause 2 is a number, expected an object",
         ),
         ("[[]]", "clause-invalid", "1:2: clause 1 is a list"),
+        ("[\"a\"]", "clause-invalid", "1:2: clause 1 is text"),
+        ("[true]", "clause-invalid", "1:2: clause 1 is a boolean"),
+        ("[null]", "clause-invalid", "1:2: clause 1 is null"),
+        (
+            "[{\n \"field\": {}, \"operator\": \"=\"}]",
+            "clause-invalid",
+            "2:11: field of clause 1 is an object, expected text",
+        ),
+        ("[{\"field\":\"name\",\"operater\":\"=\"}]", "clause-invalid", "has no operator; operater is not read"),
+        ("[{\"value\":\"name\",\"operator\":\"=\"}]", "clause-invalid", "1:2: clause 1 has no field"),
         ("[{\"field\":\"name\"}]", "clause-invalid", "1:2: clause 1 has no operator"),
         ("[{\"feild\":\"name\",\"operator\":\"=\"}]", "clause-invalid", "clause 1 has no field; feild is not read"),
         ("[{\"field\":null,\"operator\":\"=\"}]", "clause-invalid", "clause 1 has no field"),
@@ -147,6 +164,7 @@ fn limits() {
     let list = format!("[{}]", vec![r#"{"field":"id","operator":"="}"#; MAX_TERMS + 1].join(","));
     assert_eq!(compile(&list, Entity::Spans).unwrap_err().code(), "too-many-terms");
     assert_eq!(compile(&" ".repeat(MAX_BYTES + 1), Entity::Spans).unwrap_err().code(), "too-long");
+    assert_eq!(compile(&" ".repeat(MAX_BYTES), Entity::Spans).unwrap_err().code(), "incomplete");
 }
 
 /// A filter as long as it may be takes no longer than its length, whatever it is made of.

@@ -256,3 +256,108 @@ fn fallbacks_sources_and_projects() {
     }
     assert_eq!(converted.moved.into_iter().collect::<Vec<_>>(), ["source"]);
 }
+
+#[test]
+fn values_that_a_text_column_gets() {
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![5.0, 0.5, f64::NAN]));
+    assert_eq!(cells(floats, "name"), some(["5", "0.5", "-"]));
+    let times: ArrayRef = Arc::new(TimestampSecondArray::from(vec![Some(0), None, Some(1)]));
+    let utc = some(["1970-01-01T00:00:00Z", "-", "1970-01-01T00:00:01Z"]);
+    for name in ["name", "attributes.at", "attributes.a.updated_at", "annotation.a.at"] {
+        assert_eq!(cells(Arc::clone(&times), name), utc, "{name}");
+    }
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"a"[..], &[0xff, 0x00], b""]));
+    assert_eq!(cells(bytes, "attributes.x"), some(["a", "ff00", ""]));
+    let runs =
+        RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 3]), &StringArray::from(vec!["a", "b"])).unwrap();
+    assert_eq!(cells(Arc::new(runs), "attributes.x"), some(["a", "a", "b"]));
+    let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 3]), &Int64Array::from(vec![7, 8])).unwrap();
+    let converted = convert(vec![("attributes.x", Arc::new(runs))]);
+    assert_eq!(column(&converted, "attributes.x"), Some((DataType::Int64, some(["7", "7", "8"]))));
+    const ESCAPED: &str = "attributes.exception.escaped";
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]));
+    let words: ArrayRef = Arc::new(StringArray::from(vec!["true", "", "false"]));
+    for escaped in [flags, words] {
+        let converted = convert(vec![(ESCAPED, escaped)]);
+        assert_eq!(column(&converted, ESCAPED), Some((DataType::Boolean, some(["true", "-", "false"]))));
+    }
+}
+
+#[test]
+fn values_that_a_number_column_gets() {
+    const COST: &str = crate::columns::COST;
+    let converted = convert(vec![(COST, Arc::new(Float32Array::from(vec![0.5, f32::NAN, -0.0])))]);
+    let column = converted.batch.column_by_name(COST).unwrap().as_primitive::<arrow::datatypes::Float64Type>();
+    assert_eq!((column.value(0), column.is_null(1), column.value(2).is_sign_positive()), (0.5, true, true));
+    let changes: Vec<_> = converted.changes.iter().map(|(row, change, name)| (*row, *change, name.as_str())).collect();
+    assert_eq!(changes, [(1, super::super::changes::Change::NotFinite, COST)]);
+    assert_eq!(cells(Arc::new(Int32Array::from(vec![1, 2, 3])), COST), some(["1.0", "2.0", "3.0"]));
+    assert_eq!(cells(Arc::new(StringArray::from(vec!["1.5", "", "2"])), COST), some(["1.5", "-", "2.0"]));
+    let tokens = Arc::new(UInt64Array::from(vec![1, u64::MAX, 2]));
+    let costs = Arc::new(StringArray::from(vec!["1", "2", "x"]));
+    let converted = convert(vec![("attributes.llm.token_count.total", tokens), (COST, costs)]);
+    let bad: Vec<_> = converted.bad.iter().map(|(_, row_error)| row_error.to_string()).collect();
+    let large = "attributes.llm.token_count.total: 18446744073709551615 is not a 64-bit integer".to_owned();
+    assert_eq!(bad, [large, format!("{COST}: \"x\" is not a number")]);
+    let none: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN; 3]));
+    let converted = convert(vec![(COST, Arc::clone(&none)), ("attributes.x", none)]);
+    assert_eq!(converted.batch.num_columns(), 4, "columns without a value are none");
+}
+
+#[test]
+fn changes_of_rows_that_are_left_out_are_not_told() {
+    let tokens: ArrayRef = Arc::new(StringArray::from(vec!["x", "1", "2"]));
+    let costs: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, f64::NAN, 0.5]));
+    let columns = vec![("attributes.llm.token_count.total", tokens), ("attributes.cost", costs)];
+    let converted = convert(columns);
+    assert_eq!(converted.bad.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0]);
+    assert_eq!(converted.changes.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_project_may_be_forced() {
+    let text = |texts: [&str; 1]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+    let columns =
+        [("trace_id", text(["t"])), ("span_id", text(["s"])), ("project", text(["mine"])), ("source", text(["opik"]))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    for (force_project, project) in [(false, "mine"), (true, "default")] {
+        let converted = convert_batch(&batch, &Origin { force_project, ..origin() }).unwrap();
+        assert_eq!(column(&converted, "project").unwrap().1, [Some(project.to_owned())]);
+        assert!(converted.moved.is_empty() && column(&converted, "attributes.source").is_none());
+    }
+}
+
+#[test]
+fn structs_are_taken_apart_to_a_depth() {
+    let object = |array: ArrayRef| -> ArrayRef {
+        let fields = Fields::from(vec![Field::new("a", array.data_type().clone(), true)]);
+        Arc::new(StructArray::new(fields, vec![array], None))
+    };
+    let map = |array: ArrayRef| -> ArrayRef {
+        let value = Field::new("values", array.data_type().clone(), true);
+        let fields = Fields::from(vec![Field::new("keys", DataType::Utf8, false), value]);
+        let entries = StructArray::new(fields, vec![Arc::new(StringArray::from(vec!["a"; 3])), array], None);
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        Arc::new(MapArray::new(field, OffsetBuffer::from_lengths([1; 3]), entries, None, false))
+    };
+    let nested = |depth: usize, wrap: &dyn Fn(ArrayRef) -> ArrayRef| {
+        let array = (0..depth).fold(Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef, |array, _| wrap(array));
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+        let columns = [("trace_id", Arc::clone(&ids)), ("span_id", ids), ("attributes", array)];
+        convert_batch(&RecordBatch::try_from_iter(columns).unwrap(), &origin())
+    };
+    for wrap in [&object as &dyn Fn(ArrayRef) -> ArrayRef, &map] {
+        assert_eq!(nested(MAX_DEPTH, wrap).unwrap().batch.num_columns(), 5);
+        assert!(nested(MAX_DEPTH + 1, wrap).is_err_and(|error| error.to_string().contains("nested too deep")));
+    }
+}
+
+#[test]
+fn empty_objects_are_values_but_for_families() {
+    let empty: ArrayRef = Arc::new(StructArray::new_empty_fields(3, Some(vec![true, false, true].into())));
+    assert_eq!(cells(Arc::clone(&empty), "attributes.x"), some(["{}", "-", "{}"]));
+    for family in ["attributes", "eval"] {
+        let converted = convert(vec![(family, Arc::clone(&empty))]);
+        assert_eq!(converted.batch.num_columns(), 4, "{family}");
+    }
+}

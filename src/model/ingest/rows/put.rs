@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::super::canonical_builder::Rule;
 use super::super::changes::{self, Change};
-use super::super::keys::{PLACES, Target};
+use super::super::keys::{PLACES, Target, is_no_kind};
 use super::super::open_builder::OpenBuilder;
 use super::super::origin::known_source;
 use super::super::{RowError, metadata, row_error};
@@ -82,6 +82,7 @@ impl IngestBuilder {
             match node.resolved.target {
                 Target::Canonical(index) if index == places.project && origin.force_project => {}
                 Target::Canonical(index) if !canonical[index].has(row) => canonical[index].put(row, *value, scratch)?,
+                Target::Fallback(index) if index == places.kind && is_no_kind(*value) => {}
                 Target::Fallback(index) => fallbacks.push((index, *value)),
                 Target::MetadataKey => {
                     metadata_keys.entry(node.resolved.column.clone()).or_insert_with(|| json_of(*value));

@@ -1,5 +1,7 @@
 //! Rows of JSON and cells, read back from their batches.
 
+mod limits;
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::DataType;
 
@@ -74,6 +76,10 @@ fn nested_objects_and_dotted_names_meet() {
 fn open_types_unite_over_a_batch() {
     for (values, data_type, cells) in [
         (["1", "null", "2"], DataType::Int64, [Some("1"), None, Some("2")]),
+        (["1", "2", "2.5"], DataType::Float64, [Some("1.0"), Some("2.0"), Some("2.5")]),
+        (["-0.0", "0.5", "null"], DataType::Float64, [Some("0.0"), Some("0.5"), None]),
+        (["2.5", "1", "null"], DataType::Float64, [Some("2.5"), Some("1.0"), None]),
+        (["9007199254740992", "0.5", "null"], DataType::Float64, [Some("9007199254740992.0"), Some("0.5"), None]),
         (["1", "2.5", "NaN"], DataType::Float64, [Some("1.0"), Some("2.5"), None]),
         (["9007199254740993", "2.5", "5.0"], DataType::Utf8, [Some("9007199254740993"), Some("2.5"), Some("5")]),
         (["2.0", "9007199254740993", "5"], DataType::Utf8, [Some("2"), Some("9007199254740993"), Some("5")]),
@@ -89,6 +95,10 @@ fn open_types_unite_over_a_batch() {
         assert_eq!(column(&batch, "attributes.v"), Some((data_type, want)), "{values:?}");
     }
     assert_eq!(column(&batch(&["\"attributes.v\":null"]), "attributes.v"), None);
+    assert_eq!(cell("\"attributes.v\":\"\"", "attributes.v").as_deref(), Some(""));
+    let conversation = "attributes.gen_ai.conversation.id";
+    assert_eq!(cell(&format!("\"{conversation}\":\"\""), conversation), None);
+    assert_eq!(cell(&format!("\"{conversation}\":\"c\""), conversation).as_deref(), Some("c"));
 }
 
 #[test]
@@ -114,6 +124,9 @@ fn the_last_of_repeated_keys_wins_whole() {
     assert_eq!(cell(r#""attributes.a":1,"attributes":{"a":null}"#, "attributes.a").as_deref(), Some("1"));
     assert_eq!(cell(r#""attributes.a":1,"attributes":{"a":2}"#, "attributes.a").as_deref(), Some("2"));
     assert_eq!(cell(r#""attributes":{"a":2},"attributes.a":1"#, "attributes.a").as_deref(), Some("1"));
+    let both = r#""attributes.llm.model_name":"a","attributes":{"llm":{"model_name":"b"}}"#;
+    assert_eq!(cell(both, "attributes.llm.model_name").as_deref(), Some("b"));
+    assert_eq!(cell(r#""na\u006de":"a""#, "name").as_deref(), Some("a"), "a key may be escaped");
 }
 
 #[test]
@@ -183,14 +196,18 @@ fn single_metadata_keys_are_set_apart() {
     assert_eq!(cell(row, METADATA_PATCH), None, "the object is there, if empty");
     let row = r#""attributes.metadata.b":"two","metadata.n":1"#;
     assert_eq!(cell(row, METADATA_PATCH).as_deref(), Some("{\"b\":\"two\",\"n\":1}"));
+    let rows = batch(&[row, r#""attributes.metadata":{"a":1}"#, r#""attributes.metadata.b":3"#]);
+    let patches = column(&rows, METADATA_PATCH).unwrap().1;
+    assert_eq!(patches.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(cell(row, "attributes.metadata"), None);
 }
 
 #[test]
 fn a_row_that_does_not_fit_leaves_no_trace() {
     let mut builder = builder();
-    builder.push_json(&format!("{{{IDS},\"attributes.v\":1}}")).unwrap();
+    builder.push_json(&format!("{{{IDS},\"attributes.v\":1,\"name\":\"first\"}}")).unwrap();
     for (row, want) in [
+        (format!("{{{IDS},\"start_time\":\"soon\",\"name\":\"never\"}}"), "start_time: \"soon\" is not a time"),
         (
             format!("{{{IDS},\"attributes.v\":\"x\",\"attributes.w\":1,\"start_time\":\"soon\"}}"),
             "start_time: \"soon\" is not a time",
@@ -207,8 +224,11 @@ fn a_row_that_does_not_fit_leaves_no_trace() {
         assert!(error.starts_with(want), "{error}");
     }
     assert_eq!(builder.rows(), 1);
+    builder.push_json(&format!("{{{IDS}}}")).unwrap();
     let batch = builder.finish().unwrap().unwrap();
-    assert_eq!(column(&batch, "attributes.v").unwrap(), (DataType::Int64, vec![Some("1".to_owned())]));
+    assert_eq!(column(&batch, "attributes.v").unwrap(), (DataType::Int64, vec![Some("1".to_owned()), None]));
+    assert_eq!(column(&batch, "name").unwrap().1, [Some("first".to_owned()), None]);
+    assert_eq!(column(&batch, "context.trace_id").unwrap().1, [Some("t".to_owned()), Some("t".to_owned())]);
     assert!(column(&batch, "attributes.w").is_none());
     assert!(column(&batch, "start_time").is_none());
 }
@@ -219,7 +239,10 @@ fn ever_new_keys_neither_pile_up_nor_change_values() {
     let mut found = 0;
     for row in 0..30_000 {
         builder
-            .push_json(&format!("{{{IDS},\"attributes\":{{\"k{row}\":{row},\"m{row}\":1,\"n{row}\":2,\"o{row}\":3}}}}"))
+            .push_json(&format!(
+                "{{{IDS},\"attributes\":{{{}}}}}",
+                ["k", "l", "m", "n", "o", "p", "q"].map(|key| format!("\"{key}{row}\":1")).join(",")
+            ))
             .unwrap();
         if builder.is_full() || row == 29_999 {
             let batch = builder.finish().unwrap().unwrap();
@@ -227,7 +250,7 @@ fn ever_new_keys_neither_pile_up_nor_change_values() {
             found += batch.columns().iter().skip(4).map(|c| c.len() - c.null_count()).sum::<usize>();
         }
     }
-    assert_eq!(found, 120_000);
+    assert_eq!(found, 210_000);
     assert!(builder.keys.len() < 2 * MAX_KEYS);
 }
 
