@@ -30,6 +30,7 @@ fn what_traces_have_is_asked_of_them_too() {
         ("status_code = 'ERROR'", vec!["error_info is_not_empty "], Some(vec!["error_info is_not_empty "])),
         ("latency_ms > 10.5", vec!["duration >= 10"], Some(vec!["duration >= 10"])),
         ("attributes.input.value CONTAINS ' hello '", vec!["input contains hello"], Some(vec!["input contains hello"])),
+        ("attributes.output.value = 'hello'", vec!["output contains hello"], Some(vec!["output contains hello"])),
         ("annotation.q.score > 0.5", vec!["feedback_scores.q > 0.5"], Some(vec!["feedback_scores.q > 0.5"])),
         // Metadata may name the model and who provides it.
         ("model = 'gpt-4o'", vec![], Some(vec![])),
@@ -55,7 +56,7 @@ fn nothing_is_asked_that_the_server_may_have_otherwise() {
         "kind = 'CHAIN'",
         "kind = 'AGENT'",
         "kind IN ('LLM', 'AGENT')",
-        "attributes.input.value = 'hello'",
+        "attributes.input.value = '[1]'",
         "attributes.input.value CONTAINS '\"a\": 1'",
         "attributes.input.value CONTAINS '1.5'",
         "attributes.output.value CONTAINS 'naïve'",
