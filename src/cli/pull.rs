@@ -73,8 +73,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     }
     if arguments.count {
         let counted = count(source.as_ref(), &options, window).await?;
-        let name = source.name();
-        let unable = || Failure::Usage(format!("--count: {name} does not say how many spans there are"));
+        let unable = || anyhow::anyhow!("{}: it does not say how many spans there are", source.endpoint());
         let counted = counted.ok_or_else(unable)?;
         return say_count(context, counted);
     }

@@ -79,7 +79,7 @@ impl ExportRequest {
         let filled = |column: &str| {
             // Nobody knows which names there are where none is announced.
             let may_be = |fillers: &Fillers| {
-                self.remote_schema.is_empty() || self.remote_schema.keys().any(|name| fillers.has(name))
+                self.remote_schema.is_empty() || fillers.are_among(self.remote_schema.keys().map(String::as_str))
             };
             fillers(column).is_some_and(may_be)
         };

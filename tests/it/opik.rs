@@ -171,7 +171,7 @@ async fn a_stream_that_fails_is_no_complete_pull() {
     let user = user(&standin);
     // As often as it is tried again, and that again.
     (0..40).for_each(|_| standin.fail("/spans/search", Fault::FailedRow(0)));
-    let ran = pull(&user, &["--timeout", "2"]).await;
+    let ran = pull(&user, &["--timeout", "2s"]).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     ran.says("pull", &["it failed while it answered", "Streaming operation timed out"]);
     assert_eq!(ask(&user, "SELECT count(*) AS n FROM spans").await, [r#"{"n":0}"#], "no half of a slice lands");

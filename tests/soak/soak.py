@@ -247,7 +247,8 @@ def finish(state):
     segments = versions[0]["segments"] if versions else 0
     for folder in ["segments", "traces", "stats", "staging", "ledger", "tombstones", "tmp"]:
         left = sorted(path.name for path in (state.store / folder).glob("**/*"))
-        needed = segments if folder in ["segments", "traces", "stats"] else 0
+        # The ledger is one file, of the imports.
+        needed = {"segments": segments, "traces": segments, "stats": segments, "ledger": len(versions)}.get(folder, 0)
         state.check(len(left) == needed, f"{folder} holds {len(left)} files where {needed} are needed: {left[:3]}")
     left = sorted(path.name for path in state.temporary.glob("**/*"))
     state.check(not left, f"left in the temporary directory: {left[:3]}")

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 
 use spanql_model::columns::{self, CANONICAL, METADATA_PREFIX};
 use spanql_model::derived::holders;
-use spanql_model::ingest::{fillers, is_filler};
+use spanql_model::ingest::fillers;
 
 /// The columns to ask for so that the wanted ones can be made of what comes: those that identify a span and place it
 /// in time, canonical columns in their order, then others by name.
@@ -52,14 +52,14 @@ pub(crate) fn requested<'a>(
 
 /// Adds what a wanted column is filled from where it is null, of what the remote has.
 fn add_fillers<'a>(names: &mut BTreeSet<&'a str>, remote_schema: &'a BTreeMap<String, DataType>) {
-    let filled: Vec<_> = names.iter().filter_map(|name| fillers(name)).collect();
-    if filled.is_empty() {
-        return;
+    let there = || remote_schema.keys().map(String::as_str);
+    // What one is filled from may be filled in turn.
+    let mut open: Vec<&str> = names.iter().copied().collect();
+    while let Some(name) = open.pop() {
+        let Some(fillers) = fillers(name).filter(|fillers| fillers.are_among(there())) else { continue };
+        let read = there().filter(|name| fillers.read(name));
+        open.extend(read.filter(|name| names.insert(name)).collect::<Vec<_>>());
     }
-    // Events are long, and fill something only where a convention is followed that has attributes, too.
-    let by_events = remote_schema.keys().any(|name| is_filler(name));
-    let there = remote_schema.keys().map(String::as_str).filter(|name| *name != columns::EVENTS || by_events);
-    names.extend(there.filter(|name| filled.iter().any(|fillers| fillers.has(name))));
 }
 
 #[cfg(test)]

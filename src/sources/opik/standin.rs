@@ -313,6 +313,10 @@ impl Standin {
                 ("input", "contains", "string") => {
                     Box::new(|row| row["input"].to_string().to_lowercase().contains(&value))
                 }
+                ("usage.total_tokens", ">", "number") => {
+                    let bound: f64 = value.parse().unwrap_or(f64::NAN);
+                    Box::new(move |row| row["usage"]["total_tokens"].as_f64().is_some_and(|tokens| tokens > bound))
+                }
                 ("error_info", "is_not_empty", "error_container") => Box::new(|row| row.get("error_info").is_some()),
                 _ => return Err(Refusal(400, format!("this filter is not known: {filter}"))),
             };

@@ -13,6 +13,8 @@ use crate::columns::{EVENTS, KIND, METADATA, METADATA_PREFIX, MODEL};
 pub struct Fillers {
     names: HashSet<String>,
     beginnings: HashSet<String>,
+    /// Canonical columns that say in which spans it is filled, or with what.
+    read: HashSet<&'static str>,
 }
 
 static FILLERS: LazyLock<BTreeMap<&'static str, Fillers>> =
@@ -29,21 +31,38 @@ pub fn is_filler(name: &str) -> bool {
 }
 
 impl Fillers {
-    /// Whether a column of this name is one of them, or decides about them.
-    pub fn has(&self, name: &str) -> bool {
+    /// Whether one of these columns may fill it.
+    ///
+    /// Events count where a convention is followed that has attributes, too: they are long, and in most projects say
+    /// nothing of this.
+    pub fn are_among<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+        let by_events = self.names.contains(EVENTS) && names.clone().any(is_filler);
+        names.into_iter().any(|name| self.has(name) && (name != EVENTS || by_events))
+    }
+
+    /// Whether a column of this name is read to fill it.
+    pub fn read(&self, name: &str) -> bool {
+        self.has(name) || self.read.contains(name)
+    }
+
+    fn has(&self, name: &str) -> bool {
         self.names.contains(name) || self.beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()))
     }
 
     fn of(column: &'static str) -> Self {
         let mut fillers = Self::default();
+        // What was filled of another column fills this one; that a column came does not.
         let (mut open, mut seen) = (vec![column], HashSet::new());
-        while let Some(column) = open.pop().filter(|column| seen.insert(*column)) {
+        while let Some(column) = open.pop() {
+            if !seen.insert(column) {
+                continue;
+            }
             for fill in TABLE.iter().filter(|fill| fill.column == column) {
                 match fill.spans {
                     Spans::All => {}
-                    Spans::Calls => fillers.decide(&mut open, &[KIND, MODEL]),
+                    Spans::Calls => fillers.read.extend([KIND, MODEL]),
                     Spans::NotChains | Spans::Agents | Spans::Tools | Spans::Embeddings => {
-                        fillers.decide(&mut open, &[KIND]);
+                        fillers.read.insert(KIND);
                     }
                 }
                 for source in fill.sources {
@@ -54,16 +73,16 @@ impl Fillers {
         fillers
     }
 
-    /// Canonical columns that decide whether another is filled, or that it is filled from.
-    fn decide(&mut self, open: &mut Vec<&'static str>, columns: &[&'static str]) {
-        self.names.extend(columns.iter().map(|&column| column.to_owned()));
-        open.extend(columns);
-    }
-
     fn add(&mut self, source: &Source, open: &mut Vec<&'static str>) {
         match (source.name, source.read) {
-            (_, Read::Sum(one, other)) => return self.decide(open, &[one, other]),
-            (column, Read::Filled | Read::MimeType) => return self.decide(open, &[column]),
+            (_, Read::Sum(one, other)) => {
+                self.read.extend([one, other]);
+                return open.extend([one, other]);
+            }
+            (column, Read::Filled | Read::MimeType) => {
+                self.read.insert(column);
+                return open.push(column);
+            }
             (SPAN_EVENTS, _) => {
                 self.names.insert(EVENTS.to_owned());
                 return;
@@ -86,7 +105,7 @@ impl Fillers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::{COST, SESSION_ID, TOTAL_TOKENS};
+    use crate::columns::{COST, INPUT, SESSION_ID, TOTAL_TOKENS};
 
     #[test]
     fn what_fills_a_column_is_known_by_its_names() {
@@ -96,19 +115,26 @@ mod tests {
             (MODEL, "attributes.gen_ai.request.model", true),
             (MODEL, "attributes.metadata", true),
             (MODEL, "attributes.metadata.ls_model_name", true),
-            // Chains have none, and what is a chain may be said under another name.
-            (MODEL, KIND, true),
-            (MODEL, "attributes.traceloop.span.kind", true),
+            (MODEL, KIND, false),
             (TOTAL_TOKENS, "attributes.gen_ai.usage.input_tokens", true),
             (TOTAL_TOKENS, "attributes.gen_ai.prompt.0.content", false),
-            ("attributes.input.value", "attributes.gen_ai.prompt.0.content", true),
-            ("attributes.input.value", "attributes.gen_ai.system_instructions", true),
-            ("attributes.input.value", EVENTS, true),
+            (INPUT, "attributes.gen_ai.prompt.0.content", true),
+            (INPUT, "attributes.gen_ai.system_instructions", true),
+            (INPUT, "attributes.llm.input_messages", false),
             (COST, "attributes.langfuse.observation.cost_details.total", true),
         ] {
-            assert_eq!(fillers(column).unwrap().has(name), want, "{column} of {name}");
+            assert_eq!(fillers(column).unwrap().are_among([name].into_iter()), want, "{column} of {name}");
         }
+        // Chains have no model: what is a chain has to be read.
+        assert!(fillers(MODEL).unwrap().read(KIND) && fillers(TOTAL_TOKENS).unwrap().read(KIND));
         assert!(fillers("name").is_none());
         assert!(is_filler("attributes.gen_ai.prompt.0.content") && !is_filler("attributes.retries"));
+    }
+
+    #[test]
+    fn events_count_beside_attributes_of_a_convention() {
+        let input = fillers(INPUT).unwrap();
+        assert!(!input.are_among([EVENTS, "attributes.retries"].into_iter()));
+        assert!(input.are_among([EVENTS, "attributes.gen_ai.system"].into_iter()));
     }
 }
