@@ -171,7 +171,7 @@ async fn a_stream_that_fails_is_no_complete_pull() {
     let user = user(&standin);
     // As often as it is tried again, and that again.
     (0..40).for_each(|_| standin.fail("/spans/search", Fault::FailedRow(0)));
-    let ran = pull(&user, &["--timeout", "2"]).await;
+    let ran = pull(&user, &["--timeout", "2s"]).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     ran.says("pull", &["it failed while it answered", "Streaming operation timed out"]);
     assert_eq!(ask(&user, "SELECT count(*) AS n FROM spans").await, [r#"{"n":0}"#], "no half of a slice lands");
@@ -217,7 +217,9 @@ async fn a_pull_that_was_killed_goes_on_where_it_stopped() {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let store = Store::open(&user.store().display().to_string()).unwrap();
     let began = Instant::now();
-    while store.ledger().await.unwrap().pulls.first().is_none_or(|pull| pull.parts() < 2) {
+    while standin.asked("/spans/search").len() < 3
+        || store.ledger().await.unwrap().pulls.first().is_none_or(|pull| pull.parts() < 2)
+    {
         assert!(began.elapsed() < Duration::from_secs(60), "slices do not land");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

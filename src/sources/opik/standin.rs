@@ -313,8 +313,12 @@ impl Standin {
                 ("input", "contains", "string") => {
                     Box::new(|row| row["input"].to_string().to_lowercase().contains(&value))
                 }
+                ("usage.total_tokens", ">", "number") => Box::new(|row| {
+                    row["usage"]["total_tokens"].as_f64().unwrap_or_default() > value.parse().unwrap_or_default()
+                }),
                 ("error_info", "is_not_empty", "error_container") => Box::new(|row| row.get("error_info").is_some()),
-                _ => return Err(Refusal(400, format!("this filter is not known: {filter}"))),
+                // Servers differ in what they filter by.
+                _ => return Err(Refusal(422, format!("this filter is not known: {filter}"))),
             };
             rows.retain(|row| holds(row));
         }
