@@ -217,7 +217,9 @@ async fn a_pull_that_was_killed_goes_on_where_it_stopped() {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let store = Store::open(&user.store().display().to_string()).unwrap();
     let began = Instant::now();
-    while store.ledger().await.unwrap().pulls.first().is_none_or(|pull| pull.parts() < 2) {
+    while standin.asked("/spans/search").len() < 3
+        || store.ledger().await.unwrap().pulls.first().is_none_or(|pull| pull.parts() < 2)
+    {
         assert!(began.elapsed() < Duration::from_secs(60), "slices do not land");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use reqwest::{Response, Version};
+use reqwest::{Response, StatusCode, Version};
 
 use super::rest::{MAX_ROW, Rest};
 use super::row::{Line, Row};
 use super::search::{Kind, Search};
 use crate::error::SourceError;
-use crate::http::Cause;
+use crate::http::{Cause, HttpError};
 use crate::remote::Received;
 use crate::retry::pause;
 
@@ -31,6 +31,8 @@ pub(super) struct Listing {
     kind: Kind,
     search: Search,
     received: Arc<Received>,
+    /// How many of the filters are for narrowing alone, at the end: a server that refuses them is asked without.
+    narrowing: usize,
     /// The most rows that are asked for at once.
     most: usize,
     page: Option<Page>,
@@ -78,7 +80,13 @@ impl Failed {
 impl Listing {
     /// A search whose first page has as many rows as its limit says; later ones have more.
     pub(super) fn new(rest: Rest, kind: Kind, search: Search, received: Arc<Received>) -> Self {
-        Self { rest, kind, search, received, most: MOST, page: None, failures: 0, doubted: false, ended: false }
+        let (page, failures) = (None, 0);
+        Self { rest, kind, search, received, narrowing: 0, most: MOST, page, failures, doubted: false, ended: false }
+    }
+
+    /// The same, where so many filters at the end may be left out.
+    pub(super) fn narrowed(self, narrowing: usize) -> Self {
+        Self { narrowing, ..self }
     }
 
     pub(super) fn endpoint(&self) -> String {
@@ -115,7 +123,12 @@ impl Listing {
 
     async fn step(&mut self) -> Result<Step, Failed> {
         if self.page.is_none() {
-            let response = self.rest.search(self.kind, &self.search).await;
+            let mut response = self.rest.search(self.kind, &self.search).await;
+            if self.narrowing > 0 && response.as_ref().is_err_and(refuses_filters) {
+                self.search.filters.truncate(self.search.filters.len().saturating_sub(self.narrowing));
+                self.narrowing = 0;
+                response = self.rest.search(self.kind, &self.search).await;
+            }
             let response =
                 response.map_err(|failed| Failed { fewer: failed.cause == Cause::Connection, error: failed.error })?;
             self.page = Some(Page::of(response, self.search.last_retrieved_id.clone()));
@@ -191,6 +204,11 @@ impl Listing {
         };
         Failed { error, fewer: true }
     }
+}
+
+/// Whether a refusal may be one of filters: versions of the server differ in what they know.
+pub(super) fn refuses_filters(failed: &HttpError) -> bool {
+    matches!(failed.cause, Cause::Status(StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY))
 }
 
 /// An error after which nothing is tried again. What a server could not answer, however little was asked for, is refused.

@@ -106,12 +106,7 @@ impl Rest {
     }
 
     /// How many there are that fulfil some conditions; `None` where those are too long to be asked for.
-    pub(super) async fn total(
-        &self,
-        kind: Kind,
-        project: &str,
-        filters: &[Clause],
-    ) -> Result<Option<u64>, SourceError> {
+    pub(super) async fn total(&self, kind: Kind, project: &str, filters: &[Clause]) -> Result<Option<u64>, HttpError> {
         let filters = serde_json::to_string(filters).unwrap_or_default();
         if filters.len() > MAX_QUERY {
             return Ok(None);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 
 use super::columns::not_needed;
-use super::listing::{Listing, MOST};
+use super::listing::{Listing, MOST, refuses_filters};
 use super::rest::Rest;
 use super::search::{Kind, Search, within};
 use super::stream::{NAME, Spans};
@@ -67,7 +67,10 @@ impl Opik {
     fn spans(&self, request: &ExportRequest) -> Spans {
         let (spans, traces) = self.searches(request);
         let received = Arc::new(Received::default());
-        let listing = |kind, search| Listing::new(self.rest.clone(), kind, search, Arc::clone(&received));
+        let listing = |kind, search: Search| {
+            let narrowing = search.filters.len() - within(request.window).len();
+            Listing::new(self.rest.clone(), kind, search, Arc::clone(&received)).narrowed(narrowing)
+        };
         let mut reading = Spans::new(self.rest.clone(), &request.project, request.window, Arc::clone(&received));
         reading.traces = traces.map(|search| listing(Kind::Traces, search));
         reading.spans = Some(listing(Kind::Spans, spans));
@@ -136,10 +139,15 @@ impl SpanSource for Opik {
         let mut all = 0;
         for (kind, search) in [(Kind::Spans, Some(spans)), (Kind::Traces, traces)] {
             let Some(search) = search else { continue };
-            match self.rest.total(kind, &request.project, &search.filters).await {
+            let mut total = self.rest.total(kind, &request.project, &search.filters).await;
+            let window = within(request.window);
+            if search.filters.len() > window.len() && total.as_ref().is_err_and(refuses_filters) {
+                total = self.rest.total(kind, &request.project, &window).await;
+            }
+            match total {
                 Ok(Some(total)) => all += total,
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(self.explained(error, &request.project).await),
+                Err(failed) => return Err(self.explained(failed.error, &request.project).await),
             }
         }
         Ok(Some(all))

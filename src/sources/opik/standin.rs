@@ -318,7 +318,8 @@ impl Standin {
                     Box::new(move |row| row["usage"]["total_tokens"].as_f64().is_some_and(|tokens| tokens > bound))
                 }
                 ("error_info", "is_not_empty", "error_container") => Box::new(|row| row.get("error_info").is_some()),
-                _ => return Err(Refusal(400, format!("this filter is not known: {filter}"))),
+                // Servers differ in what they filter by.
+                _ => return Err(Refusal(422, format!("this filter is not known: {filter}"))),
             };
             rows.retain(|row| holds(row));
         }

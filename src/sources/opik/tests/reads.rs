@@ -145,6 +145,17 @@ async fn what_can_be_said_of_filters_is_asked() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_filters_is_asked_without() {
+    let standin = standin(4, 2);
+    let filters = vec![ident("attributes.llm.cost.total").gt(lit(0.5))];
+    let (rows, stream) = read(&source(&standin), &ExportRequest { filters, ..everything() }).await.unwrap();
+    assert_eq!((rows.len(), stream.announced(), stream.ending()), (8, Some(8), Ending::Complete));
+    let filters: Vec<_> = standin.asked("/spans/search").iter().map(|asked| asked.body["filters"].clone()).collect();
+    let counts: Vec<_> = filters.iter().map(|filters| filters.as_array().map(Vec::len)).collect();
+    assert_eq!(counts, [Some(3), Some(2)]);
+}
+
+#[tokio::test]
 async fn requests_are_described_in_the_words_of_the_api() {
     let standin = standin(0, 0);
     let said = source(&standin).describe(&ExportRequest::new("demo", window(0, 1)));
