@@ -288,7 +288,7 @@ mod tests {
         fn any_values_are_rows_of_json(
             keys in proptest::collection::vec("context|kind|attributes|evaluations|annotations|events|name|\\PC{0,4}", 0..6),
             values in proptest::collection::vec(
-                r#"null|7|"x"|\[\]|\{\}|\[\{"name": "a", "score": 1, "annotator": 7}\]|\{"llm.tools": \["\[", 1\], "metadata": 5\}"#, 6,
+                r#"null|7|"x"|\[\]|\{\}|\[\{"name": "a", "score": 1, "annotator": 7}\]|\{"llm\.tools": \["\[", 1\], "metadata": 5\}"#, 6,
             ),
         ) {
             let members: Vec<String> = keys.iter().zip(&values)

@@ -137,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(is_small(&request(vec![filter.clone()])), small, "{filter}");
         }
-        let remote_schema = Arc::new([(columns::SESSION_ID.to_owned(), DataType::Utf8)].into());
+        let remote_schema = Arc::new(BTreeMap::from([(columns::SESSION_ID.to_owned(), DataType::Utf8)]));
         let session = ExportRequest { remote_schema, ..request(vec![lit("a").eq(ident(columns::SESSION_ID))]) };
         assert!(is_small(&session));
     }

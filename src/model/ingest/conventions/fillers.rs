@@ -98,7 +98,9 @@ impl Fillers {
             _ => {}
         }
         self.names.insert(format!("{FAMILY}{}", source.name));
-        self.beginnings.insert(format!("{FAMILY}{}.", source.name));
+        if source.read.reads_below() {
+            self.beginnings.insert(format!("{FAMILY}{}.", source.name));
+        }
     }
 }
 
@@ -121,6 +123,8 @@ mod tests {
             (INPUT, "attributes.gen_ai.prompt.0.content", true),
             (INPUT, "attributes.gen_ai.system_instructions", true),
             (INPUT, "attributes.llm.input_messages", false),
+            (INPUT, INPUT, false),
+            (INPUT, "attributes.input", true),
             (COST, "attributes.langfuse.observation.cost_details.total", true),
         ] {
             assert_eq!(fillers(column).unwrap().are_among([name].into_iter()), want, "{column} of {name}");

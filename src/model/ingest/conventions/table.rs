@@ -92,6 +92,22 @@ pub(super) enum Read {
     IndexedTools,
 }
 
+impl Read {
+    /// Whether keys below the name are read, too, or instead of it.
+    pub(super) fn reads_below(self) -> bool {
+        matches!(
+            self,
+            Self::Settings(_)
+                | Self::IndexedMessages
+                | Self::IndexedTools
+                | Self::Object
+                | Self::ObjectMessages
+                | Self::At(_)
+                | Self::Is(_)
+        )
+    }
+}
+
 const fn value(name: &'static str) -> Source {
     Source { name, read: Read::Value }
 }
