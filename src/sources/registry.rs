@@ -32,6 +32,9 @@ impl Default for Access {
     }
 }
 
+/// Makes a source of the settings that are found.
+type Open = fn(&Environment, &Access) -> Result<Arc<dyn SpanSource>, SourceError>;
+
 /// A remote that can be opened.
 #[derive(Debug)]
 pub struct Remote {
@@ -39,7 +42,7 @@ pub struct Remote {
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,
-    open: fn(&Environment, &Access) -> Result<Arc<dyn SpanSource>, SourceError>,
+    open: Open,
 }
 
 /// All of them, in the order in which they are listed.

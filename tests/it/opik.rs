@@ -2,7 +2,7 @@
 
 #[path = "../../src/sources/opik/standin.rs"]
 #[allow(dead_code, reason = "the tests of the crate use more of it")]
-mod standin;
+pub(crate) mod standin;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -30,11 +30,14 @@ pub(crate) enum Fault {
     Circle,
 }
 
+/// What was asked: the query, and the body.
+type Asked = (BTreeMap<String, String>, Value);
+
 /// The server.
 pub(crate) struct Standin {
     pub(crate) port: u16,
-    /// What was asked for spans: the query, and the body.
-    asked: Arc<Mutex<Vec<(BTreeMap<String, String>, Value)>>>,
+    /// What was asked for spans.
+    asked: Arc<Mutex<Vec<Asked>>>,
     serving: JoinHandle<()>,
 }
 
@@ -52,7 +55,7 @@ pub(crate) fn span(n: usize) -> Value {
     };
     json!({
         "name": format!("step {n}"), "context": {"trace_id": format!("b{:031}", n / 4), "span_id": format!("a{n:015}")},
-        "kind": "LLM", "parent_id": (n % 4 > 0).then(|| format!("a{:015}", n - 1)),
+        "kind": "LLM", "parent_id": (!n.is_multiple_of(4)).then(|| format!("a{:015}", n - 1)),
         "start_time": at(0.0), "end_time": at(0.5), "status_code": if n.is_multiple_of(7) { "ERROR" } else { "OK" },
         "attributes": {
             "openinference.span.kind": "LLM", "session.id": format!("sess-{}", n / 8), "llm.token_count.total": 700.0,
@@ -101,7 +104,7 @@ impl Standin {
         Self { port, asked, serving }
     }
 
-    pub(crate) fn asked(&self) -> Vec<(BTreeMap<String, String>, Value)> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 

@@ -1,8 +1,5 @@
 //! Three remotes at once through the binary: asked in one statement, listed together, and pulled into one store.
 
-#[path = "../../src/sources/opik/standin.rs"]
-#[allow(dead_code, reason = "the tests of the crate use more of it")]
-mod opik;
 #[path = "../../src/sources/phoenix/standin.rs"]
 #[allow(dead_code, reason = "the tests of the crate use more of it")]
 mod phoenix;
@@ -12,6 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 use spanql::store::{Progress, Store};
 
+use super::opik::standin as opik;
 use super::pull_support::User;
 use super::serve_support::{KEY, Running};
 use super::support::{BASE_TIME, Cell, Row, batch, row};

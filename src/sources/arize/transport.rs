@@ -34,12 +34,14 @@ pub(super) fn is_small(request: &ExportRequest) -> bool {
     let by_ids = || {
         let each = request.filters_before_filling().into_iter().flat_map(spanql_filter::conjuncts);
         // What cannot be said in words is not asked for.
-        each.into_iter().any(|filter| names_ids(&filter) && narrow(&[filter], &schema).is_some())
+        each.into_iter()
+            .any(|filter| ids_in(&filter).is_some_and(|ids| ids <= MAX_IDS) && narrow(&[filter], &schema).is_some())
     };
     few || by_ids()
 }
 
-fn names_ids(filter: &Expr) -> bool {
+/// How many ids a condition lets through, where it is about nothing else.
+fn ids_in(filter: &Expr) -> Option<usize> {
     let is_id = |expr: &Expr| match expr {
         Expr::Column(column) => [columns::TRACE_ID, columns::SPAN_ID, columns::SESSION_ID].contains(&&*column.name),
         _ => false,
@@ -47,12 +49,13 @@ fn names_ids(filter: &Expr) -> bool {
     let is_value = |expr: &Expr| matches!(expr, Expr::Literal(..));
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            is_id(left) && is_value(right) || is_value(left) && is_id(right)
+            (is_id(left) && is_value(right) || is_value(left) && is_id(right)).then_some(1)
         }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => Some(ids_in(left)? + ids_in(right)?),
         Expr::InList(InList { expr, list, negated: false }) => {
-            is_id(expr) && list.len() <= MAX_IDS && list.iter().all(is_value)
+            (is_id(expr) && list.iter().all(is_value)).then_some(list.len())
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -130,6 +133,7 @@ mod tests {
             (lit("a").eq(ident(columns::SESSION_ID)), false),
             (ident(columns::SPAN_ID).in_list(many(3), false).and(col("name").eq(lit("x"))), true),
             (trace().in_list(many(101), false), false),
+            (trace().eq(lit("a")).or(trace().eq(lit("b"))), true),
             (trace().in_list(many(3), true), false),
             (trace().not_eq(lit("a")), false),
             (trace().eq(lit("a")).or(col("name").eq(lit("x"))), false),
