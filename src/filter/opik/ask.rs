@@ -21,7 +21,7 @@ pub struct Asked {
 
 /// Says of conditions what Opik may be asked when its rows become those that the conditions are about.
 ///
-/// That is less than [`print`] says: a row here may differ from what the server compares. JSON may be written
+/// That is less than [`print()`] says: a row here may differ from what the server compares. JSON may be written
 /// differently, kinds and scores may be there that the schema does not know.
 pub fn ask(conditions: &[Expr], schema: &Schema) -> Asked {
     let said = with_stack(|| print(conditions, Entity::Spans, schema).translated).unwrap_or_default();
