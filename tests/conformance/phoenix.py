@@ -181,7 +181,8 @@ def changed(row, via):
     row["start_time"], row["end_time"] = micros(row.get("start_time")), micros(row.get("end_time"))
     row.setdefault("status_code", "UNSET")
     row.setdefault("status_message", "")
-    row.setdefault(KIND, "UNKNOWN")
+    # Phoenix says so where no kind was recorded, too.
+    row[KIND] = None if row.get(KIND) == "UNKNOWN" else row.get(KIND)
     events = held(row.get("events") or "[]")
     for event in events:
         event["timestamp"] = micros(event["timestamp"])
@@ -199,7 +200,7 @@ def rest_span(row):
         if name.startswith("attributes.") and name != KIND and value is not None:
             attributes[name.removeprefix("attributes.")] = held(value) if name in LISTS else value
     return {
-        "name": row["name"], "context": {"trace_id": row[TRACE], "span_id": row[SPAN]}, "span_kind": row[KIND],
+        "name": row["name"], "context": {"trace_id": row[TRACE], "span_id": row[SPAN]}, "span_kind": row[KIND] or "UNKNOWN",
         "parent_id": row.get("parent_id"), "start_time": row["start_time"], "end_time": row["end_time"],
         "status_code": row["status_code"], "status_message": row["status_message"], "attributes": attributes,
         "events": held(row["events"]),

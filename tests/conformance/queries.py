@@ -53,10 +53,12 @@ def check(name, files):
             ways = [[]]
             if "since time" in query["parameters"]:
                 ways.append(["-p", "since=2020-01-01", "-p", "until=now"])
+            # The store itself stands for the remote.
+            remote = ["-p", "remote=spans"] if "remote text" in query["parameters"] else []
             wrong = None if query["origin"] == "built in" else f"is not built in, but {query['origin']}"
             for way in ways:
                 try:
-                    rows = json.loads(spanql(place, "--store", "store", "run", query["name"], *way, "-o", "json"))
+                    rows = json.loads(spanql(place, "--store", "store", "run", query["name"], *way, *remote, "-o", "json"))
                     if rows and not files:
                         wrong = wrong or f"{len(rows)} rows out of nothing"
                 except Exception as error:  # noqa: BLE001

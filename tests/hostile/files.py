@@ -612,7 +612,10 @@ def ends_of_time(directory):
         return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
 
     commands = [["import", directory / "ends.jsonl"]]
-    commands += [["run", line.split(",")[0]] for line in spanql("run", "--list", "-o", "csv").stdout.splitlines()[1:]]
+    names = [line.split(",")[0] for line in spanql("run", "--list", "-o", "csv").stdout.splitlines()[1:]]
+    # The store itself stands for a remote.
+    remote = {"missing_at_remote": ["-p", "remote=spans"]}
+    commands += [["run", name, *remote.get(name, [])] for name in names]
     commands += [["report", name, "-o", directory / f"{name}.html"] for name in ("overview", "quality")]
     commands += [["traces", "show", "a"], ["sessions", "show", "s"]]
     if len(commands) < 30:

@@ -227,7 +227,8 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     let first = content.iter().find(|byte| !byte.is_ascii_whitespace());
     let json = if first == Some(&b'[') { Kind::List } else { Kind::Lines };
     let is_text = matches!(format, Format::Auto | Format::Json | Format::Jsonl | Format::Csv);
-    if is_text && UTF_16.iter().any(|begin| head.starts_with(begin)) {
+    // Zeros alone are no text of any kind.
+    if is_text && UTF_16.iter().any(|begin| head.starts_with(begin)) && head.get(2) != Some(&0) {
         return Err("this is UTF-16 text (convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8)".to_owned());
     }
     match format {
@@ -301,5 +302,6 @@ mod tests {
         assert_eq!(detect(Format::Jsonl, b"[", ""), Ok(Kind::Lines));
         assert!(detect(Format::Auto, b"\xff\xfea\0", "").unwrap_err().contains("UTF-16"));
         assert!(detect(Format::Jsonl, b"{\0\"\0", "").unwrap_err().contains("UTF-16"));
+        assert_eq!(detect(Format::Auto, b"{\0\0\0", ""), Ok(Kind::Lines));
     }
 }

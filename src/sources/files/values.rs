@@ -31,6 +31,8 @@ pub(super) struct Values {
 enum Place {
     /// Between values.
     Between,
+    /// In an object of which was said that it is too long.
+    Long,
     /// In a list.
     List,
     /// In a list inside of an object.
@@ -136,6 +138,15 @@ impl Values {
                     Err(error) => return Err(self.broken(error)),
                     Ok(item) => item,
                 },
+                Place::Long => {
+                    let began = self.object.line;
+                    let item = self.object(reader, buffer, longest)?;
+                    if self.place == Place::Between {
+                        self.first.get_or_insert(began == Some(self.items.line));
+                    }
+                    // That it is too long has been said.
+                    item.filter(|_| self.place != Place::Between)
+                }
                 Place::Rest => {
                     let began = self.object.line;
                     let item = self.object(reader, buffer, longest)?;
@@ -188,6 +199,11 @@ impl Values {
                 self.object.element = None;
             }
             match met {
+                // Who passes over no row need not wait for its end.
+                Met::Nothing if self.object.passed > 0 && self.place == Place::Between => {
+                    self.place = Place::Long;
+                    return Ok(Some(Item::TooLong(line)));
+                }
                 Met::Nothing => {}
                 Met::End => {
                     self.place = Place::Between;
