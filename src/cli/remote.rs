@@ -104,8 +104,13 @@ pub(super) async fn projects(context: &Context, arguments: RemoteListing) -> any
         Some(remote) => vec![remote],
         None => set_up(&environment, &access)?,
     };
-    // Where nothing is set up, the first one says what is needed.
-    let remotes = if remotes.is_empty() { REMOTES.iter().take(1).collect() } else { remotes };
+    if remotes.is_empty() {
+        let names: Vec<&str> = REMOTES.iter().map(|remote| remote.name).collect();
+        anyhow::bail!(
+            "no remote is set up: `spanql projects SOURCE`, with one of {}, says what it needs, and `spanql config set` sets it",
+            names.join(", ")
+        );
+    }
     let asked = join_all(remotes.iter().map(async |remote| remote.open(&environment, &access)?.projects().await)).await;
     let (mut rows, mut failed) = (Vec::new(), None);
     for (remote, projects) in remotes.iter().zip(asked) {

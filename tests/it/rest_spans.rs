@@ -15,7 +15,7 @@ use super::support::{ask_rows, ask_text, assert_same, demo, engine, import};
 
 /// All that the demo makes is of these days.
 const DAYS: Window = Window { start: 1_793_232_000_000_000_000, end: 1_793_491_200_000_000_000 };
-const SINCE: &str = "start_time >= '2026-10-01' AND start_time < '2026-11-01'";
+const SINCE: &str = "start_time >= '2026-10-01'";
 
 async fn served() -> (Arc<Store>, Running) {
     let store = empty();
@@ -113,6 +113,10 @@ async fn little_is_asked_for_over_rest_and_is_the_same() {
         assert!(theirs.lines().count() > 17, "{condition} matches nothing");
         assert_same(&ours, &theirs, &condition);
     }
+    // REST may not find what came late.
+    let past =
+        format!("SELECT span_id FROM {table} WHERE {SINCE} AND start_time < '2026-11-01' AND trace_id = '{trace}'");
+    assert!(!over_rest(&ask_text(&either, &format!("EXPLAIN {past}")).await.unwrap()));
     // What REST has in another form, or not at all, is Flight's.
     for columns in ["events", "event.attributes", "trace_eval.Correctness.label", "*"] {
         let sql = format!("SELECT {columns} FROM {table} WHERE {SINCE} AND trace_id = '{trace}'");

@@ -140,7 +140,13 @@ impl Arize {
             Transport::Flight => false,
             Transport::Rest => true,
             Transport::Either if self.is_rest_instead() => true,
-            Transport::Either => self.rest.is_some() && transport::is_small(request) && transport::is_equal(request),
+            Transport::Either => {
+                let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+                self.rest.is_some()
+                    && transport::is_small(request)
+                    && transport::is_equal(request)
+                    && transport::reaches(request.window, now)
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::rest_spans::MAX_PAGE;
 use crate::remote::ExportRequest;
 use spanql_filter::arize::narrow;
 use spanql_model::columns;
+use spanql_model::window::Window;
 
 /// How spans are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Transport {
 
 /// What REST has no place for, in words.
 pub(super) const LACKS: &str = "evaluations of traces and sessions, and notes";
+/// What REST certainly finds behind the end of a window, in ns.
+const LATE: i64 = 3_600_000_000_000;
 /// Ids that a small request names at most.
 const MAX_IDS: usize = 100;
 
@@ -38,6 +41,14 @@ pub(super) fn is_small(request: &ExportRequest) -> bool {
             .any(|filter| ids_in(&filter).is_some_and(|ids| ids <= MAX_IDS) && narrow(&[filter], &schema).is_some())
     };
     few || by_ids()
+}
+
+/// Whether a window goes on to about now, in ns since the epoch.
+///
+/// REST finds what was received within a few hours around a window, as Arize's SDK says: spans that came later than that
+/// would be missing from an older one.
+pub(super) fn reaches(window: Window, now: i64) -> bool {
+    window.end >= now.saturating_sub(LATE)
 }
 
 /// How many ids a condition lets through, where it is about nothing else.
@@ -115,10 +126,19 @@ mod tests {
     use datafusion_expr::{col, ident, lit};
 
     use super::*;
-    use spanql_model::window::Window;
 
     fn request(filters: Vec<Expr>) -> ExportRequest {
         ExportRequest { filters, ..ExportRequest::new("p", Window { start: 0, end: 1 }) }
+    }
+
+    #[test]
+    fn windows_of_the_past_are_not_asked_for_over_rest() {
+        let now = 10 * LATE;
+        for (end, reaches_now) in
+            [(i64::MAX, true), (now, true), (now - LATE, true), (now - LATE - 1, false), (0, false)]
+        {
+            assert_eq!(reaches(Window { start: 0, end }, now), reaches_now, "{end}");
+        }
     }
 
     #[test]
