@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    allocator::set_up();
     spanql::cli::main(stdout::was_closed())
 }
 
@@ -35,13 +37,25 @@ mod stdout {
     }
 }
 
-/// Memory is freed by other threads than those that took it, which leaves most of it with the system's allocator: pulls
-/// needed four times as much.
-#[cfg(unix)]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+/// Makes the C library's allocator give memory back.
+///
+/// Large buffers, which are most of what spans take, are freed by other threads than those that took them. As it is set up,
+/// the allocator keeps what was freed in as many arenas as there are threads: pulls needed four times as much.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator {
+    use libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
 
-/// What was freed goes back to the system soon: imports take much, and a store often holds little at the end.
-#[cfg(unix)]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8; 36] = b"dirty_decay_ms:200,muzzy_decay_ms:0\0";
+    /// From this size on, a buffer has pages of its own, which go back when it is freed.
+    const MAPPED: c_int = 1 << 20;
+    /// So much may stay free at the end of an arena.
+    const SPARE: c_int = 4 << 20;
+
+    pub(crate) fn set_up() {
+        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        let arenas = c_int::try_from(2 * cores).unwrap_or(c_int::MAX);
+        for (setting, value) in [(M_ARENA_MAX, arenas), (M_MMAP_THRESHOLD, MAPPED), (M_TRIM_THRESHOLD, SPARE)] {
+            // SAFETY: sets a number inside the allocator; no other thread runs yet. What it refuses stays as it was.
+            unsafe { mallopt(setting, value) };
+        }
+    }
+}
