@@ -287,8 +287,8 @@ class Bench:
 
     def versions(self, store):
         out = Run([self.binary, "-q", "--store", store, "store", "versions", "-o", "json"]).out
-        return {row["version"]: datetime.fromisoformat(row["created"].replace("Z", "+00:00"))
-                for row in sorted(json.loads(out), key=lambda row: row["version"])}
+        return {row["version"]: datetime.fromisoformat(row["committed"].replace("Z", "+00:00"))
+                for row in json.loads(out) if row["operation"] == "pull"}
 
     def run(self):
         if self.options.into:
