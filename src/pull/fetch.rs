@@ -15,9 +15,6 @@ use spanql_model::window::{Window, without};
 use spanql_sources::{MAX_ATTEMPTS_BATCH, Received, SourceError, SpanSource, SpanStream, retrying};
 use spanql_store::{Import, Progress, Pull, Slice, Store, StoreError};
 
-/// Bytes of all slices together that wait in memory; more of them wait on disk.
-const WAITING: usize = 48 << 20;
-
 /// A pull under way.
 #[derive(Debug, Clone)]
 struct Run {
@@ -287,7 +284,7 @@ impl Run {
     /// Reads a stream to its end, or the limit.
     async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<ReadRows, PullError> {
         let mut unmatched = 0;
-        let mut import = self.store.begin_with_memory(WAITING / self.options.jobs.max(1));
+        let mut import = self.store.begin_with_memory(self.options.memory / self.options.jobs.max(1));
         let mut left = self.options.limit;
         while let Some(batch) = stream.next().await {
             counted.came(stream.received());

@@ -124,6 +124,8 @@ pub(super) fn canonical(
     match rule {
         _ if is_nested(data_type) => by_row(index, &json_texts(array)?, true, bad, changes),
         Rule::Text => Ok(Arc::new(texts(array)?)),
+        // Ids and words come mostly as they stay.
+        _ if keeps_all(rule, array) => Ok(Arc::clone(array)),
         Rule::Bool if *data_type == DataType::Boolean => Ok(Arc::clone(array)),
         Rule::Float if data_type.is_integer() || data_type.is_floating() => Ok(Arc::new(finite(array)?)),
         Rule::Int if data_type.is_integer() => {
@@ -164,6 +166,11 @@ pub(super) fn canonical(
         }
         _ => by_row(index, &texts(array)?, false, bad, changes),
     }
+}
+
+/// Whether an array is text that its column's rule leaves as it is.
+fn keeps_all(rule: Rule, array: &ArrayRef) -> bool {
+    array.as_string_opt::<i32>().is_some_and(|texts| texts.iter().flatten().all(|text| rule.keeps(text)))
 }
 
 /// Notes the rows that had a value before a conversion and have none after it; without a complaint, it is a time.
