@@ -16,7 +16,7 @@ memory of the smallest, and each store that was pulled into holds every span. Wh
 Exit status 1 if one is broken.
 
 With --into BASE, a store of BASE short spans is pulled into, so that the pull has as many slices as its spans make; it says how
-long its first slices took, and its last ones, which must be no slower by more than --slower.
+long the spans of its first slices took, and those of its last ones, which must be no slower by more than --slower.
 
 usage: python3 benches/pull.py --python VENV/bin/python                          the real thing, by hand
        python3 benches/pull.py --shapes short --spans 1000000,5000000 --runs 1   whether memory stays flat
@@ -270,25 +270,27 @@ class Bench:
         target, served = self.place / "target", self.place / "served"
         self.short(target, spans, base)
         self.short(served, 0, spans)
-        known = self.versions(target)
         with Server(self.binary, served) as server:
             run = Run(self.pulling(target, "short"), server.environment)
-        times = [at for version, at in self.versions(target).items() if version not in known]
         if (rows := self.spans_in(target)) != base + spans:
             self.failures.append(f"there are {rows:,} spans, and not {base + spans:,}")
-        took = [(later - at).total_seconds() for at, later in zip(times, times[1:])]
-        part = max(1, len(took) // 10)
-        first, last = (statistics.mean(of) for of in (took[:part], took[-part:]))
-        print(f"{spans:,} short spans into a store of {base:,}: {spans / run.seconds:,.0f} spans/s, {len(took)} commits, "
+        commits = [commit for commit in self.commits(target) if commit[1] >= base]
+        first, last = (self.took(commits, base + spans * part // 10, base + spans * (part + 1) // 10) for part in (0, 9))
+        print(f"{spans:,} short spans into a store of {base:,}: {spans / run.seconds:,.0f} spans/s, {len(commits)} commits, "
               f"peak {run.peak / MIB:,.0f} MiB")
-        print(f"mean of the first {part}: {first:.3f} s, of the last {part}: {last:.3f} s")
+        print(f"seconds for a million spans: {first:.2f} in the first tenth, {last:.2f} in the last one")
         if last > first * self.options.slower:
             self.failures.append(f"the last slices took {last / first:.2f} times as long as the first")
 
-    def versions(self, store):
+    def commits(self, store):
+        """When there were how many spans."""
         out = Run([self.binary, "-q", "--store", store, "store", "versions", "-o", "json"]).out
-        return {row["version"]: datetime.fromisoformat(row["committed"].replace("Z", "+00:00"))
-                for row in json.loads(out) if row["operation"] == "pull"}
+        return [(datetime.fromisoformat(row["committed"].replace("Z", "+00:00")).timestamp(), row["spans"]) for row in json.loads(out)]
+
+    def took(self, commits, start, end):
+        """Seconds for a million spans between the commits that reached so many."""
+        began, ended = (next(commit for commit in commits if commit[1] >= spans) for spans in (start, end))
+        return (ended[0] - began[0]) / max(ended[1] - began[1], 1) * 1e6
 
     def run(self):
         if self.options.into:
