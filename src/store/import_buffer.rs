@@ -58,6 +58,33 @@ pub(crate) struct PendingTrace {
     pub(crate) bytes: u64,
 }
 
+/// A normalized batch, and what can be said of it without those before it.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    batch: RecordBatch,
+    sizes: Vec<u64>,
+    /// Types of the open columns that have a value.
+    columns: BTreeMap<String, OpenType>,
+}
+
+impl Measured {
+    pub(crate) fn of(batch: RecordBatch) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        add_packed_types(&batch, &mut found);
+        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+            if columns::canonical(field.name()).is_none()
+                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
+                && let Some(seen) = type_of(array.as_ref())
+            {
+                let united = found.get(field.name()).map_or(seen, |known: &OpenType| known.unite(seen));
+                found.insert(field.name().clone(), united);
+            }
+        }
+        let batch = pack(batch)?;
+        Ok(Self { sizes: row_sizes(&batch), batch, columns: found })
+    }
+}
+
 struct Stored {
     slot: Slot,
     traces: Vec<u32>,
@@ -67,6 +94,7 @@ struct Stored {
 pub(crate) struct ImportBuffer {
     spill: Spill,
     spill_dir: PathBuf,
+    in_memory: usize,
     batches: Vec<Stored>,
     /// Small batches that wait for others, and about how many bytes they take in memory.
     waiting: Vec<(RecordBatch, Vec<u32>)>,
@@ -90,6 +118,7 @@ impl ImportBuffer {
         Self {
             spill: Spill::new(spill_dir.clone(), in_memory),
             spill_dir,
+            in_memory,
             batches: Vec::new(),
             waiting: Vec::new(),
             waiting_rows: 0,
@@ -115,28 +144,26 @@ impl ImportBuffer {
 
     /// Takes a normalized batch; rows of later batches, and later rows of one, came later.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        self.take(Measured::of(batch)?)
+    }
+
+    /// Takes a batch that was looked at; the order is that of [`push`](Self::push).
+    pub(crate) fn take(&mut self, sized: Measured) -> Result<()> {
+        let Measured { batch, sizes, columns } = sized;
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        add_packed_types(&batch, &mut self.columns);
-        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-            if columns::canonical(field.name()).is_none()
-                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
-                && let Some(seen) = type_of(array.as_ref())
-            {
-                match self.columns.get_mut(field.name()) {
-                    Some(united) => *united = united.unite(seen),
-                    None => drop(self.columns.insert(field.name().clone(), seen)),
-                }
+        for (name, seen) in columns {
+            match self.columns.get_mut(&name) {
+                Some(united) => *united = united.unite(seen),
+                None => drop(self.columns.insert(name, seen)),
             }
         }
-        let batch = pack(batch)?;
         let missing = |name: &str| StoreError::Ingest(format!("column {name} is missing"));
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
         let project = column(columns::PROJECT)?.as_string::<i32>();
         let trace_id = column(columns::TRACE_ID)?.as_string::<i32>();
         let start = batch.column_by_name(columns::START_TIME).map(|c| c.as_primitive::<TimestampNanosecondType>());
-        let sizes = row_sizes(&batch);
         let mut traces = Vec::with_capacity(batch.num_rows());
         let mut project_number = (String::new(), u32::MAX);
         let mut last: Option<(KeyRef<'_>, usize)> = None;
@@ -214,7 +241,7 @@ impl ImportBuffer {
         let all: Vec<(Slot, &Vec<u32>)> = put_aside.chain(waiting).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
-        let in_memory = IN_MEMORY / shares.len().max(1);
+        let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
         let hand_out_share = |share: &[(Slot, &Vec<u32>)]| {
             let batches = share.iter().map(|(slot, traces)| {
                 let parts: Vec<u32> = traces.iter().map(|&trace| assign[trace as usize]).collect();

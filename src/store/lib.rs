@@ -59,7 +59,7 @@ mod vacuum;
 
 pub use committed::Committed;
 pub use error::{Result, StoreError};
-pub use import::Import;
+pub use import::{Import, Prepared};
 pub use ingest::complete;
 pub use ledger::{
     CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason,

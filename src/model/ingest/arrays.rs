@@ -113,7 +113,7 @@ pub(super) fn canonical(
     bad: &mut Bad,
     changes: &mut Changes,
 ) -> Result<ArrayRef, ArrowError> {
-    let rule = Rule::of(&CANONICAL[index]);
+    let rule = Rule::at(index);
     let data_type = array.data_type();
     let unix_time = |wide: &PrimitiveArray<Int64Type>| {
         wide.unary_opt::<_, TimestampNanosecondType>(|value| {
@@ -204,7 +204,7 @@ fn by_row(
     bad: &mut Bad,
     changes: &mut Changes,
 ) -> Result<ArrayRef, ArrowError> {
-    let rule = Rule::of(&CANONICAL[index]);
+    let rule = Rule::at(index);
     let mut column = CanonicalBuilder::new(index);
     let mut scratch = String::new();
     for (row, text) in texts.iter().enumerate() {
@@ -212,7 +212,9 @@ fn by_row(
         let value = if nested { Value::Nested(text) } else { Value::Text(text) };
         if let Err(row_error) = column.put(row, value, &mut scratch) {
             bad.entry(row).or_insert(row_error);
-        } else if let Some(change) = changes::of(Some(rule), value) {
+        } else if !rule.is_plain()
+            && let Some(change) = changes::of(Some(rule), value)
+        {
             changes.push((row, change, CANONICAL[index].name.to_owned()));
         }
     }

@@ -1,5 +1,7 @@
 //! Canonical columns: what each accepts, and what it makes of it.
 
+use std::sync::LazyLock;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -54,8 +56,21 @@ pub(super) enum Rule {
     Time,
 }
 
+/// One for each canonical column, in their order.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| CANONICAL.iter().map(Rule::of).collect());
+
 impl Rule {
-    pub(super) fn of(column: &Column) -> Self {
+    /// The rule of the canonical column of this index.
+    pub(super) fn at(index: usize) -> Self {
+        RULES[index]
+    }
+
+    /// Whether a value comes through as it is, but for its case and for what means null.
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self, Self::Text | Self::NonEmpty | Self::OwnId | Self::Parent | Self::Kind | Self::Status)
+    }
+
+    fn of(column: &Column) -> Self {
         match (column.name, &column.data_type, column.content) {
             (PROJECT | SESSION_ID | USER_ID, ..) => Self::NonEmpty,
             (TRACE_ID | SPAN_ID, ..) => Self::OwnId,
@@ -108,7 +123,7 @@ pub(super) struct CanonicalBuilder {
 impl CanonicalBuilder {
     pub(super) fn new(index: usize) -> Self {
         let column = &CANONICAL[index];
-        Self { column, rule: Rule::of(column), cells: Cells::of_type(&column.data_type) }
+        Self { column, rule: Rule::at(index), cells: Cells::of_type(&column.data_type) }
     }
 
     /// Whether any row has a value.
