@@ -158,11 +158,11 @@ fn text_columns_take_anything() {
 #[test]
 fn what_a_rule_keeps_is_what_the_column_has() {
     let words = ["", "x", "LLM", "llm", "OK", "ok", "STATUS_CODE_OK", "status_code_error", "0000000000000000", "00", "é"];
-    for column in CANONICAL.iter().filter(|column| column.data_type == DataType::Utf8) {
+    for (index, column) in CANONICAL.iter().enumerate().filter(|(_, column)| column.data_type == DataType::Utf8) {
         for word in words {
             let mut builder = canonical(column.name);
             let kept = put(&mut builder, Value::Text(word)).is_ok() && builder.has(0) && builder.text(0) == Some(word);
-            let keeps = Rule::of(column).keeps(word);
+            let keeps = Rule::at(index).keeps(word);
             // Of JSON that is for the builder to say.
             assert!(keeps == kept || column.content != Content::Scalar, "{}: {word:?}", column.name);
             assert!(!keeps || kept, "{}: {word:?}", column.name);
