@@ -242,8 +242,8 @@ pub mod store {
     #[doc(inline)]
     pub use spanql_store::{
         ColumnFacts, Committed, Compacted, Counts, Doubt, FileImport, FileRef, FilesVerdict, Import, ImportedFile,
-        ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Progress, Projection, Pull, PullKey,
-        Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments, Slice, Snapshot, Status, Store,
+        ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Prepared, Progress, Projection, Pull,
+        PullKey, Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments, Slice, Snapshot, Status, Store,
         StoreError, StoreLocation, TooLarge, Vacuumed, Version, default_location,
     };
 }

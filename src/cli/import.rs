@@ -11,7 +11,7 @@ use super::args::ImportArguments;
 use super::context::{Context, counted};
 use spanql_output::escape_terminal;
 use spanql_sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
-use spanql_store::{Committed, Import, ImportedFile, Progress, Store};
+use spanql_store::{Committed, Import, ImportedFile, Prepared, Progress, Store};
 
 pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -26,6 +26,7 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         skip_bad: arguments.skip_bad,
         limits,
         strict: arguments.strict,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let (import, mut read) = read(context, &store, inputs, options).await?;
     let committed = commit_with(context, &store, import, "import", Some(std::mem::take(&mut read.files))).await?;
@@ -71,7 +72,7 @@ async fn read(
     if let Some(total) = total {
         bar.set_length(total);
     }
-    let import = store.begin();
+    let import = store.begin_with_memory(waiting(context.memory_bytes()));
     let work = {
         let bar = bar.clone();
         move || {
@@ -112,6 +113,11 @@ async fn read(
     result
 }
 
+/// Bytes of spans that wait in memory before they go to disk: what merges them, and encodes what they are merged to, needs more.
+fn waiting(memory: usize) -> usize {
+    (memory / 16).clamp(16 << 20, 128 << 20)
+}
+
 /// The path by which the ledger knows a file; a pipe has none.
 fn path_of(input: &Input) -> Option<String> {
     match input {
@@ -133,10 +139,12 @@ pub(super) fn feed<T: Send>(
 ) -> anyhow::Result<(Import, T)> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
-        let maker =
-            scope.spawn(move || make(&|batch| sender.send(batch).context("the batches are not wanted any more")));
+        let send = move |batch: RecordBatch| {
+            sender.send(Prepared::of(&batch)?).context("the batches are not wanted any more")
+        };
+        let maker = scope.spawn(move || make(&send));
         for batch in receiver {
-            import.push(&batch)?;
+            import.take(batch)?;
         }
         match maker.join() {
             Ok(made) => Ok((import, made?)),

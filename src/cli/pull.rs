@@ -21,6 +21,11 @@ use spanql_sources::config::Environment;
 use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
+/// The part of the memory that spans may wait in until they are merged: merging takes more.
+const MEMORY_PART: usize = 8;
+/// Whatever there is, no more spans wait than slices of the usual size have.
+const MOST_WAITING: usize = 512 << 20;
+
 pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::Result<()> {
     if context.project.is_some() {
         let help =
@@ -51,6 +56,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         projection: Projection { columns, sample_rate: arguments.sample_rate, filter: None },
         limit: arguments.limit,
         jobs: usize::from(arguments.jobs),
+        memory: (context.memory_bytes() / MEMORY_PART).min(MOST_WAITING),
         record_empty: !arguments.follow,
         ..PullOptions::new(key)
     };

@@ -15,9 +15,6 @@ use spanql_model::window::{Window, without};
 use spanql_sources::{MAX_ATTEMPTS_BATCH, Received, SourceError, SpanSource, SpanStream, retrying};
 use spanql_store::{Import, Progress, Pull, Slice, Store, StoreError};
 
-/// Bytes of all slices together that wait in memory; more of them wait on disk.
-const WAITING: usize = 48 << 20;
-
 /// A pull under way.
 #[derive(Debug, Clone)]
 struct Run {
@@ -33,7 +30,8 @@ struct Run {
     begun: Arc<AtomicBool>,
     /// The ledger knows of the pull, so whatever stops it, killing included, it shows as one that has not ended.
     recorded: Arc<OnceCell<()>>,
-    /// Slices without spans that are recorded with the first that has some, or not at all.
+    /// Slices without spans: recorded with the next that has some, for a commit each would take longer than to ask for
+    /// them again, or at the end; not at all, where they are not to be recorded and there are no others.
     empty: Vec<Slice>,
     /// Something failed: no more slices are begun.
     stopped: Arc<AtomicBool>,
@@ -182,7 +180,9 @@ impl Run {
         if known && self.pull.finished.is_none() {
             self.pull.error = failed.as_ref().map(ToString::to_string);
             self.pull.finished = Some(now());
-            let recorded = self.store.record_pull(&self.pull).await;
+            let empty = std::mem::take(&mut self.empty);
+            let recorded =
+                self.store.commit_pulled(self.store.begin(), &self.pull, empty, &Progress::default()).await;
             if failed.is_none() {
                 summary.version = recorded?.version;
             }
@@ -287,7 +287,7 @@ impl Run {
     /// Reads a stream to its end, or the limit.
     async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<ReadRows, PullError> {
         let mut unmatched = 0;
-        let mut import = self.store.begin_with_memory(WAITING / self.options.jobs.max(1));
+        let mut import = self.store.begin_with_memory(self.options.memory / self.options.jobs.max(1));
         let mut left = self.options.limit;
         while let Some(batch) = stream.next().await {
             counted.came(stream.received());
@@ -370,8 +370,8 @@ impl Run {
         if let Some((rows, reason)) = unfit {
             summary.unfit.get_or_insert((0, reason)).0 += rows;
         }
-        let nothing_yet = slice.received == 0 && self.progress.landed() == 0;
-        if nothing_yet && !slice.is_short() && !self.options.record_empty {
+        let is_last = self.pull.finished.is_some() && (self.options.record_empty || self.progress.landed() > 0);
+        if slice.received == 0 && !slice.is_short() && !is_last {
             self.empty.push(slice);
             return Ok(());
         }

@@ -18,6 +18,8 @@ use spanql_store::{Projection, PullKey};
 /// Spans of a slice: enough that a commit pays, few enough that a broken pull loses little, and about those of a segment,
 /// so that a commit builds one at a time.
 pub const SLICE_ROWS: u64 = 50_000;
+/// Memory that spans wait in where nobody says how much there is.
+const MEMORY: usize = 256 << 20;
 
 /// What to pull, and how.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct PullOptions {
     pub jobs: usize,
     /// Spans that a slice should have, about.
     pub slice_rows: u64,
+    /// Bytes of all slices together that wait in memory; more of them wait on disk.
+    pub memory: usize,
     /// Whether a pull is recorded that brought no spans: that says that nothing is missing.
     pub record_empty: bool,
     /// Only spans that this lets through, see [`PullOptions::only`].
@@ -50,6 +54,7 @@ impl PullOptions {
             limit: None,
             jobs: 4,
             slice_rows: SLICE_ROWS,
+            memory: MEMORY,
             record_empty: true,
             filter: None,
             remote_schema: Arc::default(),

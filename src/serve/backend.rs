@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use tokio::sync::OnceCell;
 
+use super::batches::MAX_ROWS;
 use super::connections::Peer;
 use super::ids::project_id;
 use super::refusal::{Refusal, shown};
@@ -29,10 +30,10 @@ use spanql_model::nearest::nearest;
 use spanql_sources::Window;
 use spanql_store::{Manifest, Segment, Snapshot, Store, StoreError};
 
-/// Bytes of rows that a query hands on at a time.
-const BATCH_BYTES: u64 = 1 << 20;
+/// Bytes of rows that a query hands on at a time: about what one message holds.
+const BATCH_BYTES: u64 = 2 << 20;
 /// Rows that a query hands on at a time, however small or big they are.
-const BATCH_ROWS: std::ops::RangeInclusive<u64> = 1..=8_192;
+const BATCH_ROWS: std::ops::RangeInclusive<u64> = 1..=MAX_ROWS as u64;
 /// Files that a query reads at the same time: all of a query is done on its one thread, and in one order.
 const PARTITIONS: usize = 1;
 /// Memory of a query that reads few and small columns.

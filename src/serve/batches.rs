@@ -3,6 +3,8 @@
 use arrow::array::{Array, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow::datatypes::DataType;
 
+/// Rows that a message holds at most.
+pub(super) const MAX_ROWS: usize = 8_192;
 /// Bytes that a message holds at most, unless one row alone has more.
 const MAX_BYTES: usize = 2 << 20;
 

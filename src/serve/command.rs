@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::batches::MAX_ROWS;
 use super::filter;
 use super::ids::{SPACE_NAME, space_id};
 use super::refusal::{Refusal, shown};
 use spanql_model::time;
 use spanql_sources::Window;
 
-/// The most rows that a batch may have, which is also how many it has unless fewer are asked for.
-pub(super) const MAX_CHUNK: usize = 5_000;
+/// The most rows that may be asked for: so many has a batch of Arize at most.
+const MAX_ASKED: usize = 5_000;
 /// The most columns that a request may name.
 pub(super) const MAX_COLUMNS: usize = 1_000;
 /// The number of `TRACING` among the environments.
@@ -133,7 +134,7 @@ impl Ticket {
         let unknown = || Refusal::invalid("the ticket is none of this server: take it from GetFlightInfo");
         let mut ticket: Self = serde_json::from_slice(bytes).map_err(|_| unknown())?;
         ticket.export.check()?;
-        ticket.export.chunk = ticket.export.chunk.clamp(1, MAX_CHUNK);
+        ticket.export.chunk = ticket.export.chunk.clamp(1, MAX_ROWS);
         Ok(ticket)
     }
 }
@@ -160,12 +161,12 @@ fn instant(name: &str, text: Option<&str>) -> Result<i64, Refusal> {
 /// JSON of the protocol writes 64-bit integers as text.
 fn chunk(value: Option<&Value>) -> Result<usize, Refusal> {
     let rows = match value {
-        None | Some(Value::Null) => return Ok(MAX_CHUNK),
+        None | Some(Value::Null) => return Ok(MAX_ROWS),
         Some(Value::String(text)) => text.trim().parse::<i64>().ok(),
         Some(value) => value.as_i64(),
     };
     let rows = rows.ok_or_else(|| Refusal::invalid("streamChunkSize is not a whole number"))?;
-    Ok(usize::try_from(rows).unwrap_or(1).clamp(1, MAX_CHUNK))
+    Ok(usize::try_from(rows).unwrap_or(1).clamp(1, MAX_ASKED))
 }
 
 fn rate_of(value: &Value) -> Result<Option<f64>, Refusal> {
@@ -199,14 +200,14 @@ mod tests {
     fn commands_as_clients_write_them() {
         let plain = Export::parse(&command(&[])).unwrap();
         assert_eq!((plain.start, plain.end), (1_000_000_000, 2_000_000_003));
-        assert_eq!((plain.chunk, plain.rate, plain.columns), (MAX_CHUNK, None, None));
+        assert_eq!((plain.chunk, plain.rate, plain.columns), (MAX_ROWS, None, None));
         for (value, chunk) in [
             (json!("10"), 10),
             (json!(10), 10),
             (json!("6000"), 5_000),
             (json!(0), 1),
             (json!(-4), 1),
-            (json!(null), 5_000),
+            (json!(null), MAX_ROWS),
         ] {
             assert_eq!(Export::parse(&command(&[("streamChunkSize", value)])).unwrap().chunk, chunk);
         }
@@ -251,8 +252,8 @@ mod tests {
         let ticket = Ticket { version: 7, export };
         let bytes = ticket.to_bytes().unwrap();
         assert_eq!(Ticket::parse(&bytes).unwrap(), ticket);
-        let changed = String::from_utf8(bytes).unwrap().replace("\"chunk\":5000", "\"chunk\":500000");
-        assert_eq!(Ticket::parse(changed.as_bytes()).unwrap().export.chunk, MAX_CHUNK);
+        let changed = String::from_utf8(bytes).unwrap().replace("\"chunk\":8192", "\"chunk\":500000");
+        assert_eq!(Ticket::parse(changed.as_bytes()).unwrap().export.chunk, MAX_ROWS);
         assert!(Ticket::parse(changed.replace("0.1", "3.0").as_bytes()).is_err());
         assert!(Ticket::parse(b"x").is_err());
     }

@@ -1,6 +1,6 @@
 //! Spans waiting to be merged: kept by arrival, known by trace, handed out in partitions of whole traces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
@@ -9,6 +9,7 @@ use arrow::datatypes::TimestampNanosecondType;
 use indexmap::{Equivalent, IndexMap};
 
 use super::error::{Result, StoreError};
+use super::join::join;
 use super::open_columns::type_of;
 use super::packed::{PACKED, add_packed_types, pack};
 use super::sizes::{held_bytes, row_sizes};
@@ -21,6 +22,13 @@ const PARTITION_BUFFER: usize = 4 << 20;
 /// Rows of all partitions together.
 const ALL_BUFFERS: usize = 96 << 20;
 
+/// Batches of fewer rows and bytes than these wait for others before they are put aside.
+const JOINED_ROWS: usize = 8_192;
+const JOINED_BYTES: u64 = 16 << 20;
+/// A batch of one partition that has so many rows or bytes is handed out as it lies.
+const WHOLE_ROWS: usize = 4_096;
+const WHOLE_BYTES: u64 = 1 << 20;
+
 /// A trace's key inside an [`ImportBuffer`].
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TraceKey {
@@ -28,7 +36,7 @@ pub(crate) struct TraceKey {
     pub(crate) trace_id: Box<str>,
 }
 
-#[derive(Hash)]
+#[derive(Clone, Copy, PartialEq, Hash)]
 struct KeyRef<'a> {
     project: u32,
     trace_id: &'a str,
@@ -50,6 +58,33 @@ pub(crate) struct PendingTrace {
     pub(crate) bytes: u64,
 }
 
+/// A normalized batch, and what can be said of it without those before it.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    batch: RecordBatch,
+    sizes: Vec<u64>,
+    /// Types of the open columns that have a value.
+    columns: BTreeMap<String, OpenType>,
+}
+
+impl Measured {
+    pub(crate) fn of(batch: RecordBatch) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        add_packed_types(&batch, &mut found);
+        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+            if columns::canonical(field.name()).is_none()
+                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
+                && let Some(seen) = type_of(array.as_ref())
+            {
+                let united = found.get(field.name()).map_or(seen, |known: &OpenType| known.unite(seen));
+                found.insert(field.name().clone(), united);
+            }
+        }
+        let batch = pack(batch)?;
+        Ok(Self { sizes: row_sizes(&batch), batch, columns: found })
+    }
+}
+
 struct Stored {
     slot: Slot,
     traces: Vec<u32>,
@@ -59,9 +94,14 @@ struct Stored {
 pub(crate) struct ImportBuffer {
     spill: Spill,
     spill_dir: PathBuf,
+    in_memory: usize,
     batches: Vec<Stored>,
+    /// Small batches that wait for others, and about how many bytes they take in memory.
+    waiting: Vec<(RecordBatch, Vec<u32>)>,
+    waiting_rows: usize,
+    waiting_bytes: u64,
     pub(crate) projects: Vec<String>,
-    pub(crate) traces: IndexMap<TraceKey, PendingTrace>,
+    pub(crate) traces: IndexMap<TraceKey, PendingTrace, ahash::RandomState>,
     /// Open columns that have a value, with their united types.
     pub(crate) columns: BTreeMap<String, OpenType>,
     pub(crate) rows: u64,
@@ -78,9 +118,13 @@ impl ImportBuffer {
         Self {
             spill: Spill::new(spill_dir.clone(), in_memory),
             spill_dir,
+            in_memory,
             batches: Vec::new(),
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            waiting_bytes: 0,
             projects: Vec::new(),
-            traces: IndexMap::new(),
+            traces: IndexMap::default(),
             columns: BTreeMap::new(),
             rows: 0,
             bytes: 0,
@@ -100,42 +144,45 @@ impl ImportBuffer {
 
     /// Takes a normalized batch; rows of later batches, and later rows of one, came later.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        self.take(Measured::of(batch)?)
+    }
+
+    /// Takes a batch that was looked at; the order is that of [`push`](Self::push).
+    pub(crate) fn take(&mut self, sized: Measured) -> Result<()> {
+        let Measured { batch, sizes, columns } = sized;
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        add_packed_types(&batch, &mut self.columns);
-        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-            if columns::canonical(field.name()).is_none()
-                && ![columns::METADATA_PATCH, PACKED].contains(&field.name().as_str())
-                && let Some(seen) = type_of(array.as_ref())
-            {
-                match self.columns.get_mut(field.name()) {
-                    Some(united) => *united = united.unite(seen),
-                    None => drop(self.columns.insert(field.name().clone(), seen)),
-                }
+        for (name, seen) in columns {
+            match self.columns.get_mut(&name) {
+                Some(united) => *united = united.unite(seen),
+                None => drop(self.columns.insert(name, seen)),
             }
         }
-        let batch = pack(batch)?;
         let missing = |name: &str| StoreError::Ingest(format!("column {name} is missing"));
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
         let project = column(columns::PROJECT)?.as_string::<i32>();
         let trace_id = column(columns::TRACE_ID)?.as_string::<i32>();
         let start = batch.column_by_name(columns::START_TIME).map(|c| c.as_primitive::<TimestampNanosecondType>());
-        let sizes = row_sizes(&batch);
         let mut traces = Vec::with_capacity(batch.num_rows());
         let mut project_number = (String::new(), u32::MAX);
+        let mut last: Option<(KeyRef<'_>, usize)> = None;
         for (row, size) in sizes.iter().enumerate() {
             if project_number.1 == u32::MAX || project_number.0 != project.value(row) {
                 project_number = (project.value(row).to_owned(), self.project_number(project.value(row)));
             }
             let key = KeyRef { project: project_number.1, trace_id: trace_id.value(row) };
-            let index = match self.traces.get_index_of(&key) {
-                Some(index) => index,
-                None => {
-                    let key = TraceKey { project: key.project, trace_id: key.trace_id.into() };
-                    self.traces.insert_full(key, PendingTrace::default()).0
-                }
+            let index = match last.filter(|(known, _)| *known == key) {
+                Some((_, index)) => index,
+                None => match self.traces.get_index_of(&key) {
+                    Some(index) => index,
+                    None => {
+                        let key = TraceKey { project: key.project, trace_id: key.trace_id.into() };
+                        self.traces.insert_full(key, PendingTrace::default()).0
+                    }
+                },
             };
+            last = Some((key, index));
             let pending = &mut self.traces[index];
             pending.rows += 1;
             pending.bytes += size;
@@ -147,9 +194,33 @@ impl ImportBuffer {
             traces.push(index);
         }
         self.rows += batch.num_rows() as u64;
-        self.bytes += sizes.iter().sum::<u64>();
-        let slot = self.spill.push(batch)?;
-        self.batches.push(Stored { slot, traces });
+        let bytes = sizes.iter().sum::<u64>();
+        self.bytes += bytes;
+        self.waiting_rows += batch.num_rows();
+        self.waiting_bytes += bytes;
+        self.waiting.push((batch, traces));
+        if self.waiting_rows >= JOINED_ROWS || self.waiting_bytes >= JOINED_BYTES {
+            self.put_aside()?;
+        }
+        Ok(())
+    }
+
+    /// Puts the batches that wait aside, joined.
+    fn put_aside(&mut self) -> Result<()> {
+        (self.waiting_rows, self.waiting_bytes) = (0, 0);
+        let (batches, traces): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().unzip();
+        let mut traces = traces.into_iter();
+        for batch in join(batches)? {
+            // What was joined are whole batches, in their order.
+            let mut of_batch = traces.next().unwrap_or_default();
+            while of_batch.len() < batch.num_rows()
+                && let Some(more) = traces.next()
+            {
+                of_batch.extend(more);
+            }
+            let slot = self.spill.push(batch)?;
+            self.batches.push(Stored { slot, traces: of_batch });
+        }
         Ok(())
     }
 
@@ -165,12 +236,33 @@ impl ImportBuffer {
     ///
     /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
     pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
-        let batches = self.batches.iter().map(|stored| {
-            let parts: Vec<u32> = stored.traces.iter().map(|&trace| assign[trace as usize]).collect();
-            (&stored.slot, parts)
-        });
-        hand_out(Spill::new(self.spill_dir.clone(), IN_MEMORY), batches, count)
+        let waiting = self.waiting.iter().map(|(batch, traces)| (Slot::in_memory(batch.clone()), traces));
+        let put_aside = self.batches.iter().map(|stored| (stored.slot.clone(), &stored.traces));
+        let all: Vec<(Slot, &Vec<u32>)> = put_aside.chain(waiting).collect();
+        // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
+        let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
+        let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
+        let hand_out_share = |share: &[(Slot, &Vec<u32>)]| {
+            let batches = share.iter().map(|(slot, traces)| {
+                let parts: Vec<u32> = traces.iter().map(|&trace| assign[trace as usize]).collect();
+                (slot, parts)
+            });
+            hand_out(Spill::new(self.spill_dir.clone(), in_memory), batches, count)
+        };
+        let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
+        std::thread::scope(|scope| {
+            let running: Vec<_> = shares.iter().map(|share| scope.spawn(|| hand_out_share(share))).collect();
+            for share in running {
+                let share = share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                parts.iter_mut().zip(share).for_each(|(part, more)| part.extend(more));
+            }
+            Ok(parts)
+        })
     }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 /// The partition of rows that are left out.
@@ -188,6 +280,16 @@ pub(super) fn hand_out<'a>(
     for (slot, numbers) in batches {
         let wanted = rows_by_partition(&numbers);
         if wanted.is_empty() {
+            continue;
+        }
+        if let [(part, rows)] = wanted.as_slice()
+            && rows.len() == slot.rows
+            && (slot.rows >= WHOLE_ROWS || slot.bytes >= WHOLE_BYTES)
+        {
+            let part = *part as usize;
+            buffered -= buffers[part].1;
+            flush(&mut spill, &mut buffers[part], &mut parts[part])?;
+            parts[part].push(slot.clone());
             continue;
         }
         let batch = slot.load()?;
@@ -223,19 +325,7 @@ pub(super) fn hand_out<'a>(
 
 fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut Vec<Slot>) -> Result<()> {
     let (batches, _) = std::mem::take(buffer);
-    // Small pieces of one schema are joined: thousands of tiny slots would cost more than the rows.
-    let mut batches = batches.into_iter().peekable();
-    while let Some(first) = batches.next() {
-        let mut alike = vec![first];
-        while let Some(next) = batches.next_if(|next| next.schema() == alike[0].schema()) {
-            alike.push(next);
-        }
-        let joined = if alike.len() == 1 {
-            alike.swap_remove(0)
-        } else {
-            let schema = alike[0].schema();
-            arrow::compute::concat_batches(&schema, &alike).map_err(StoreError::arrow("partitioning spans"))?
-        };
+    for joined in join(batches)? {
         part.push(spill.push(joined)?);
     }
     Ok(())
@@ -244,16 +334,20 @@ fn flush(spill: &mut Spill, buffer: &mut (Vec<RecordBatch>, usize), part: &mut V
 /// Row numbers by partition, in row order.
 fn rows_by_partition(numbers: &[u32]) -> Vec<(u32, Vec<u32>)> {
     let mut parts: Vec<(u32, Vec<u32>)> = Vec::new();
-    let mut slots: std::collections::HashMap<u32, usize> = std::collections::HashMap::new();
+    let mut slots: HashMap<u32, usize, ahash::RandomState> = HashMap::default();
+    let mut last = (NOWHERE, 0);
     for (row, &part) in numbers.iter().enumerate() {
         if part == NOWHERE {
             continue;
         }
-        let slot = *slots.entry(part).or_insert_with(|| {
-            parts.push((part, Vec::new()));
-            parts.len() - 1
-        });
-        parts[slot].1.push(row as u32);
+        if part != last.0 {
+            let slot = *slots.entry(part).or_insert_with(|| {
+                parts.push((part, Vec::new()));
+                parts.len() - 1
+            });
+            last = (part, slot);
+        }
+        parts[last.1].1.push(row as u32);
     }
     parts
 }

@@ -26,6 +26,7 @@ mod import;
 mod import_buffer;
 mod indexed;
 mod ingest;
+mod join;
 mod layout;
 mod lease;
 mod ledger;
@@ -39,6 +40,7 @@ mod open_columns;
 mod packed;
 mod pieces;
 mod plan;
+mod positioned;
 mod progress;
 mod publish;
 mod reader;
@@ -57,7 +59,7 @@ mod vacuum;
 
 pub use committed::Committed;
 pub use error::{Result, StoreError};
-pub use import::Import;
+pub use import::{Import, Prepared};
 pub use ingest::complete;
 pub use ledger::{
     CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason,

@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use super::error::{Result, StoreError};
 use spanql_model::columns::REST;
-use spanql_model::json::{Value, members, unescaped};
+use spanql_model::json::{Member, Value, members, unescaped};
 use spanql_model::names::is_open_name;
 use spanql_model::types::{MAX_EXACT_INTEGER, OpenType, float_text};
 
@@ -99,9 +99,9 @@ impl Scalar {
     }
 }
 
-/// The members of a JSON object; of two of one key the later.
-fn by_key(text: &str) -> Option<BTreeMap<Cow<'_, str>, Value<'_>>> {
-    Some(members(text)?.into_iter().map(|member| (member.key, member.value)).collect())
+/// Members of a JSON object by their keys; of two of one key the later.
+fn by_key(members: Vec<Member<'_>>) -> BTreeMap<Cow<'_, str>, Value<'_>> {
+    members.into_iter().map(|member| (member.key, member.value)).collect()
 }
 
 /// Sparse columns of scalars, built key by key.
@@ -115,10 +115,22 @@ impl Unpacked {
     ///
     /// Rows must come in order. A key that is there twice has its last value.
     pub(crate) fn add_object(&mut self, row: usize, prefix: &str, text: &str) {
-        for (key, value) in by_key(text).unwrap_or_default() {
+        let Some(members) = members(text) else { return };
+        let mut name = String::with_capacity(64);
+        let mut add = |key: &str, value: Value<'_>| {
             if let Some(scalar) = Scalar::read(value).filter(|_| !key.is_empty()) {
-                self.add(row, format!("{prefix}{key}"), scalar);
+                name.clear();
+                name.push_str(prefix);
+                name.push_str(key);
+                self.add_named(row, &name, scalar);
             }
+        };
+        // Objects are short and have each key once: that is seen sooner than a map is made of one.
+        let few = members.len() <= 16;
+        if few && members.iter().enumerate().all(|(at, member)| members[..at].iter().all(|m| m.key != member.key)) {
+            members.iter().for_each(|member| add(&member.key, member.value));
+        } else {
+            by_key(members).into_iter().for_each(|(key, value)| add(&key, value));
         }
     }
 
@@ -127,7 +139,7 @@ impl Unpacked {
     ///
     /// Rows must come in order, as for [`Unpacked::add_object`].
     pub(crate) fn add_columns(&mut self, row: usize, name: &str, text: &str) {
-        let Some(object) = by_key(text) else {
+        let Some(object) = members(text).map(by_key) else {
             self.add(row, format!("{name}.value"), Scalar::Text(text.to_owned()));
             return;
         };
@@ -148,6 +160,17 @@ impl Unpacked {
         let (united, values) = self.columns.entry(name).or_insert_with(|| (seen, Vec::new()));
         *united = united.unite(seen);
         values.push((row, scalar));
+    }
+
+    /// The same for a name that is likely known: then nothing is copied.
+    fn add_named(&mut self, row: usize, name: &str, scalar: Scalar) {
+        match self.columns.get_mut(name) {
+            Some((united, values)) => {
+                *united = united.unite(scalar.open_type());
+                values.push((row, scalar));
+            }
+            None => self.add(row, name.to_owned(), scalar),
+        }
     }
 
     /// The names with their types.

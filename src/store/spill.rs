@@ -1,9 +1,8 @@
 //! Batches kept aside while a merge is planned: in memory while they are few, then in an unlinked temporary file.
 
-use std::fs::File;
-use std::io::{Cursor, Seek, SeekFrom, Write};
+use std::io::Cursor;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::ipc::CompressionType;
@@ -11,6 +10,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::error::{Result, StoreError};
+use super::positioned::Positioned;
 use super::sizes::{held_bytes, row_sizes};
 
 /// Bytes of batches kept in memory before the first one goes to disk.
@@ -20,7 +20,7 @@ pub(crate) const IN_MEMORY: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Spill {
     dir: PathBuf,
-    file: Option<Arc<Mutex<File>>>,
+    file: Option<Arc<Positioned>>,
     written: u64,
     /// Bytes that may still be kept in memory.
     room: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Slot {
 #[derive(Debug, Clone)]
 enum SlotStorage {
     Memory(RecordBatch),
-    Disk { file: Arc<Mutex<File>>, offset: u64, length: usize, dir: PathBuf },
+    Disk { file: Arc<Positioned>, offset: u64, length: usize, dir: PathBuf },
 }
 
 impl Spill {
@@ -60,7 +60,7 @@ impl Spill {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
-                let file = Arc::new(Mutex::new(tempfile::tempfile_in(&self.dir).map_err(failed)?));
+                let file = Arc::new(Positioned::new(tempfile::tempfile_in(&self.dir).map_err(failed)?));
                 self.file = Some(Arc::clone(&file));
                 file
             }
@@ -72,8 +72,7 @@ impl Spill {
             length: encoded.len(),
             dir: self.dir.clone(),
         };
-        let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
-        handle.seek(SeekFrom::Start(self.written)).and_then(|_| handle.write_all(&encoded)).map_err(failed)?;
+        file.write(&encoded, self.written).map_err(failed)?;
         self.written += encoded.len() as u64;
         Ok(Slot { storage, rows, bytes })
     }
@@ -90,6 +89,12 @@ fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
 }
 
 impl Slot {
+    /// A batch that stays in memory.
+    pub(crate) fn in_memory(batch: RecordBatch) -> Self {
+        let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
+        Self { storage: SlotStorage::Memory(batch), rows, bytes }
+    }
+
     /// Reads the batch back.
     pub(crate) fn load(&self) -> Result<RecordBatch> {
         let (file, offset, length, dir) = match &self.storage {
@@ -97,14 +102,7 @@ impl Slot {
             SlotStorage::Disk { file, offset, length, dir } => (file, *offset, *length, dir),
         };
         let mut bytes = vec![0; length];
-        {
-            use std::io::Read;
-            let mut handle = file.lock().unwrap_or_else(PoisonError::into_inner);
-            handle
-                .seek(SeekFrom::Start(offset))
-                .and_then(|_| handle.read_exact(&mut bytes))
-                .map_err(|source| StoreError::Spill { dir: dir.clone(), source })?;
-        }
+        file.read(&mut bytes, offset).map_err(|source| StoreError::Spill { dir: dir.clone(), source })?;
         let wrap = || {
             let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
             reader.next().transpose()

@@ -2,8 +2,8 @@
 """Judge `spanql serve` by the official client of Arize.
 
 Fills a store with generated spans and a file of real ones, serves it, and runs the judge against both projects. What is
-expected is asked from the store with SQL, not from the server. Prints what the judge prints; its last line of each run
-is "N passed, N failed". Needs Python 3.11, and an interpreter with the client for the judge.
+expected is asked from the store with SQL, not from the server. Then each project is exported by the client and pulled by
+spanql, which must give the same spans. Prints what the judge prints; its last line of each run is "N passed, N failed". Needs Python 3.11, and an interpreter with the client for the judge.
 """
 import argparse
 import json
@@ -24,6 +24,8 @@ parser.add_argument("--only", help="run the cases of this pattern only")
 args = parser.parse_args()
 
 TOKEN = "conformance-key"
+# All spans of all projects start in it.
+WINDOW = ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 # Filters, and the same conditions in SQL: what the server finds is counted in another language.
 FILTERS = {
     "status_code = 'ERROR'": "status_code = 'ERROR'",
@@ -37,8 +39,8 @@ FILTERS = {
 BAD_FILTERS = ["no_such_column = 1", "status_code = ERROR", "name CONTAINS", "attributes.no.such.name = 'x'", "(name = 'a'"]
 
 
-def spanql(*argv):
-    done = subprocess.run([args.bin, "-q", *argv], capture_output=True, text=True)
+def spanql(*argv, environment={}):
+    done = subprocess.run([args.bin, "-q", *argv], capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode != 0:
         sys.exit(f"spanql {' '.join(map(str, argv))}: {done.stderr}")
     return done.stdout
@@ -79,6 +81,25 @@ def judge(ready, project, path, *options):
     return subprocess.run([str(part) for part in command]).returncode == 0
 
 
+def same(ready, project, directory):
+    """Whether the client's export and a pull of a project hold the same spans."""
+    pulled, path = directory / f"pulled-{project}", directory / f"pulled-{project}.parquet"
+    start, end = WINDOW
+    here = {
+        "ARIZE_API_KEY": TOKEN, "ARIZE_SPACE_ID": ready["space_id"],
+        "ARIZE_FLIGHT_HOST": "127.0.0.1", "ARIZE_FLIGHT_SCHEME": "grpc+tcp", "ARIZE_FLIGHT_PORT": str(ready["flight_port"]),
+        "ARIZE_API_HOST": "127.0.0.1", "ARIZE_API_SCHEME": "http", "ARIZE_API_PORT": str(ready["http_port"]),
+    }
+    spanql("--store", pulled, "pull", "arize", project, "--start-time", start, "--end-time", end, environment=here)
+    ask(pulled, project, "SELECT * FROM spans", "-o", path)
+    command = [
+        # Not this folder first on the path: this file has the name of the client.
+        args.python, "-P", Path(__file__).with_name("arize_same.py"), "--project", project, "--api-key", TOKEN,
+        "--space-id", ready["space_id"], "--flight-port", ready["flight_port"], "--start", start, "--end", end, "--pulled", path,
+    ]
+    return subprocess.run([str(part) for part in command]).returncode == 0
+
+
 with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as directory:
     store = Path(directory) / "store"
     spanql("demo", "--spans", "2000", "--keep", store)
@@ -100,6 +121,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as directory:
             if args.only:
                 options += ["--only", args.only]
             good = judge(ready, project, path, *options) and good
+            good = same(ready, project, Path(directory)) and good
     finally:
         server.send_signal(signal.SIGTERM)
         try:

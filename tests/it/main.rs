@@ -17,6 +17,7 @@ mod files_verdict;
 mod filter_fuzz;
 mod filter_oql;
 mod import_formats;
+mod import_threads;
 mod imports;
 mod leftovers;
 mod live;

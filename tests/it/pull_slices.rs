@@ -59,6 +59,23 @@ async fn slices_and_jobs_leave_no_trace_in_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn times_without_spans_take_no_commits() {
+    let rogue = by_window(wire(&rows(SPANS, 60))).await;
+    let store = empty();
+    let year = 365 * 86_400;
+    let window = seconds(-5 * year, 5 * year);
+    let puller = Puller::of_port(rogue.port).sliced(10, 2);
+    let outcome = puller.pull(&store, window).await.unwrap();
+    assert_eq!((outcome.announced, outcome.new), (Some(60), 60));
+    let (counted, streams) = rogue.counts();
+    assert!(counted > 2 * streams, "{counted} times were asked for, {streams} have spans");
+    // The beginning, and what has spans; the last time may be without.
+    assert!(outcome.version <= streams as u64 + 2, "{} versions of {streams} slices with spans", outcome.version);
+    let key = &puller.options.key;
+    assert_eq!(store.ledger().await.unwrap().covered(key, &puller.options.projection), [window]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn windows_may_begin_and_end_within_a_second() {
     let mut some = rows(40, 1);
     for (n, row) in some.iter_mut().enumerate() {

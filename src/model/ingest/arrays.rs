@@ -113,7 +113,7 @@ pub(super) fn canonical(
     bad: &mut Bad,
     changes: &mut Changes,
 ) -> Result<ArrayRef, ArrowError> {
-    let rule = Rule::of(&CANONICAL[index]);
+    let rule = Rule::at(index);
     let data_type = array.data_type();
     let unix_time = |wide: &PrimitiveArray<Int64Type>| {
         wide.unary_opt::<_, TimestampNanosecondType>(|value| {
@@ -124,6 +124,8 @@ pub(super) fn canonical(
     match rule {
         _ if is_nested(data_type) => by_row(index, &json_texts(array)?, true, bad, changes),
         Rule::Text => Ok(Arc::new(texts(array)?)),
+        // Ids and words come mostly as they stay.
+        _ if keeps_all(rule, array) => Ok(Arc::clone(array)),
         Rule::Bool if *data_type == DataType::Boolean => Ok(Arc::clone(array)),
         Rule::Float if data_type.is_integer() || data_type.is_floating() => Ok(Arc::new(finite(array)?)),
         Rule::Int if data_type.is_integer() => {
@@ -166,6 +168,11 @@ pub(super) fn canonical(
     }
 }
 
+/// Whether an array is text that its column's rule leaves as it is.
+fn keeps_all(rule: Rule, array: &ArrayRef) -> bool {
+    array.as_string_opt::<i32>().is_some_and(|texts| texts.iter().flatten().all(|text| rule.keeps(text)))
+}
+
 /// Notes the rows that had a value before a conversion and have none after it; without a complaint, it is a time.
 fn note_lost(
     index: usize,
@@ -197,7 +204,7 @@ fn by_row(
     bad: &mut Bad,
     changes: &mut Changes,
 ) -> Result<ArrayRef, ArrowError> {
-    let rule = Rule::of(&CANONICAL[index]);
+    let rule = Rule::at(index);
     let mut column = CanonicalBuilder::new(index);
     let mut scratch = String::new();
     for (row, text) in texts.iter().enumerate() {
@@ -205,7 +212,9 @@ fn by_row(
         let value = if nested { Value::Nested(text) } else { Value::Text(text) };
         if let Err(row_error) = column.put(row, value, &mut scratch) {
             bad.entry(row).or_insert(row_error);
-        } else if let Some(change) = changes::of(Some(rule), value) {
+        } else if !rule.is_plain()
+            && let Some(change) = changes::of(Some(rule), value)
+        {
             changes.push((row, change, CANONICAL[index].name.to_owned()));
         }
     }

@@ -1,5 +1,7 @@
 //! Canonical columns: what each accepts, and what it makes of it.
 
+use std::sync::LazyLock;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -54,8 +56,21 @@ pub(super) enum Rule {
     Time,
 }
 
+/// One for each canonical column, in their order.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| CANONICAL.iter().map(Rule::of).collect());
+
 impl Rule {
-    pub(super) fn of(column: &Column) -> Self {
+    /// The rule of the canonical column of this index.
+    pub(super) fn at(index: usize) -> Self {
+        RULES[index]
+    }
+
+    /// Whether a value comes through as it is, but for its case and for what means null.
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self, Self::Text | Self::NonEmpty | Self::OwnId | Self::Parent | Self::Kind | Self::Status)
+    }
+
+    fn of(column: &Column) -> Self {
         match (column.name, &column.data_type, column.content) {
             (PROJECT | SESSION_ID | USER_ID, ..) => Self::NonEmpty,
             (TRACE_ID | SPAN_ID, ..) => Self::OwnId,
@@ -71,6 +86,30 @@ impl Rule {
             (_, _, Content::Scalar) => Self::Text,
         }
     }
+
+    /// Whether a text that came is what stands in the column then: neither null, nor written in another way, nor refused.
+    pub(super) fn keeps(self, text: &str) -> bool {
+        match self {
+            Self::Text => true,
+            Self::OwnId if ids::is_zero(text) => false,
+            Self::NonEmpty | Self::OwnId | Self::Parent | Self::Kind | Self::Status => self.word(text) == Some(text),
+            Self::Json { .. } | Self::Int | Self::Float | Self::Bool | Self::Time => false,
+        }
+    }
+
+    /// What a column of plain text makes of one: nothing where it means null, and a known word in its usual spelling.
+    fn word(self, text: &str) -> Option<&str> {
+        match self {
+            Self::NonEmpty | Self::OwnId | Self::Parent | Self::Status if text.is_empty() => None,
+            Self::Parent if ids::is_zero(text) => None,
+            Self::Kind => Some(known(&KINDS, text).unwrap_or(text)),
+            Self::Status => {
+                let short = text.get(.."STATUS_CODE_".len()).filter(|p| p.eq_ignore_ascii_case("STATUS_CODE_"));
+                Some(known(&STATUSES, short.map_or(text, |prefix| &text[prefix.len()..])).unwrap_or(text))
+            }
+            _ => Some(text),
+        }
+    }
 }
 
 /// One canonical column in the making.
@@ -84,7 +123,7 @@ pub(super) struct CanonicalBuilder {
 impl CanonicalBuilder {
     pub(super) fn new(index: usize) -> Self {
         let column = &CANONICAL[index];
-        Self { column, rule: Rule::of(column), cells: Cells::of_type(&column.data_type) }
+        Self { column, rule: Rule::at(index), cells: Cells::of_type(&column.data_type) }
     }
 
     /// Whether any row has a value.
@@ -156,25 +195,20 @@ impl CanonicalBuilder {
             }
             Value::Null | Value::Escaped(_) => return Ok(()),
         };
-        let text = match rule {
-            Rule::NonEmpty | Rule::OwnId | Rule::Parent | Rule::Status if text.is_empty() => return Ok(()),
-            Rule::Parent if ids::is_zero(text) => return Ok(()),
-            Rule::OwnId if ids::is_zero(text) => return Err(self.row_error(value, "is all zeros, which is no id")),
-            Rule::Kind => known(&KINDS, text).unwrap_or(text),
-            Rule::Status => {
-                let short = text.get(.."STATUS_CODE_".len()).filter(|p| p.eq_ignore_ascii_case("STATUS_CODE_"));
-                known(&STATUSES, short.map_or(text, |prefix| &text[prefix.len()..])).unwrap_or(text)
+        if let Rule::Json { unwrap } = rule {
+            return self.put_text(row, |data| {
+                if !text.trim_start().starts_with(['[', '{']) || !json::write_compact(text, unwrap, data) {
+                    data.push_str(text);
+                }
+            });
+        }
+        match rule.word(text) {
+            None => Ok(()),
+            Some(_) if rule == Rule::OwnId && ids::is_zero(text) => {
+                Err(self.row_error(value, "is all zeros, which is no id"))
             }
-            Rule::Json { unwrap } => {
-                return self.put_text(row, |data| {
-                    if !text.trim_start().starts_with(['[', '{']) || !json::write_compact(text, unwrap, data) {
-                        data.push_str(text);
-                    }
-                });
-            }
-            _ => text,
-        };
-        self.put_text(row, |data| data.push_str(text))
+            Some(word) => self.put_text(row, |data| data.push_str(word)),
+        }
     }
 
     fn put_text(&mut self, row: usize, write: impl FnOnce(&mut String)) -> Result<(), RowError> {

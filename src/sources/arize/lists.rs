@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, ListArray, RecordBatch, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
@@ -45,20 +45,22 @@ fn holds_texts(data_type: &DataType) -> bool {
 fn texts(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let lists = cast(array, &DataType::new_list(DataType::Utf8, true))?;
     let lists: &ListArray = lists.as_list();
+    let elements = lists.values().as_string::<i32>();
     let mut out = StringBuilder::new();
     let mut text = String::new();
-    for list in lists.iter() {
-        let Some(list) = list else {
+    for (row, places) in lists.value_offsets().windows(2).enumerate() {
+        if lists.is_null(row) {
             out.append_null();
             continue;
-        };
+        }
         text.clear();
         text.push('[');
-        for (at, element) in list.as_string::<i32>().iter().enumerate() {
-            if at > 0 {
+        let first = places[0] as usize;
+        for at in first..places[1] as usize {
+            if at > first {
                 text.push(',');
             }
-            match element {
+            match elements.is_valid(at).then(|| elements.value(at)) {
                 None => text.push_str("null"),
                 Some(json) if is_json(json) => text.push_str(json),
                 Some(plain) => write_string(plain, &mut text),

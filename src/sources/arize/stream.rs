@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
@@ -19,6 +20,11 @@ use crate::remote::{Received, SpanStream};
 use spanql_model::ingest::{Origin, convert_batch};
 use spanql_model::panics;
 use spanql_model::window::Window;
+
+/// Messages that are taken together at most; servers end one at some megabytes.
+const TOGETHER: usize = 8;
+/// Bytes that are put together at most: to do so takes as much memory again.
+const TOGETHER_BYTES: usize = 32 << 20;
 
 /// The rows that a server announces; `None` when it does not know.
 pub(super) fn announced(info: &FlightInfo) -> Option<u64> {
@@ -75,7 +81,7 @@ pub(super) fn open(
     let endpoint = connection.name().to_owned();
     let spans = {
         let received = Arc::clone(&received);
-        batches(connection, ticket, Arc::clone(&received))
+        together(batches(connection, ticket, Arc::clone(&received)))
             .and_then(move |batch| futures::future::ready(ingest_batch(&endpoint, &batch, &origin, window, &received)))
             .try_filter(|batch| futures::future::ready(batch.num_rows() > 0))
     };
@@ -113,6 +119,33 @@ fn batches(
     stream::once(begin).try_flatten()
 }
 
+/// Batches that have come already as one: a batch costs something for each of its columns, however few rows it has.
+///
+/// None waits for others: who reads more slowly than they come gets larger ones.
+fn together(
+    batches: impl Stream<Item = Result<RecordBatch, SourceError>> + Send + 'static,
+) -> impl Stream<Item = Result<RecordBatch, SourceError>> + Send + 'static {
+    batches.ready_chunks(TOGETHER).flat_map(|come| stream::iter(joined_batches(come)))
+}
+
+/// Batches of one schema that follow each other as one, if they can be.
+fn joined_batches(come: Vec<Result<RecordBatch, SourceError>>) -> Vec<Result<RecordBatch, SourceError>> {
+    let Ok(batches) = come.iter().map(Result::as_ref).collect::<Result<Vec<_>, _>>() else { return come };
+    match batches.as_slice() {
+        [first, _, ..] if batches.iter().map(|batch| bytes(batch)).sum::<usize>() <= TOGETHER_BYTES => match concat_batches(first.schema_ref(), batches.iter().copied()) {
+            Ok(joined) => vec![Ok(joined)],
+            // Another schema, or more text than a column can have.
+            Err(_) => come,
+        },
+        _ => come,
+    }
+}
+
+/// What the values of a batch take.
+fn bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+}
+
 /// A batch as it is ingested, without the rows outside the window.
 fn ingest_batch(
     endpoint: &str,
@@ -129,4 +162,45 @@ fn ingest_batch(
     }
     received.add(batch.num_rows() as u64, 0);
     cut_to(&converted.batch, window).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn numbers(from: i64, rows: i64) -> Result<RecordBatch, SourceError> {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + rows));
+        Ok(RecordBatch::try_from_iter([("n", column)]).unwrap())
+    }
+
+    async fn come(batches: Vec<Result<RecordBatch, SourceError>>) -> Vec<Result<RecordBatch, SourceError>> {
+        together(stream::iter(batches)).collect().await
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_taken_together_in_order() {
+        let taken = come((0..20).map(|n| numbers(n * 3, 3)).collect()).await;
+        let rows: Vec<usize> = taken.iter().map(|batch| batch.as_ref().unwrap().num_rows()).collect();
+        assert_eq!(rows, [24, 24, 12]);
+        let all = taken.iter().flat_map(|batch| batch.as_ref().unwrap().column(0).as_primitive::<Int64Type>().values());
+        assert!(all.copied().eq(0..60));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_one_batch_stays_apart() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(TOGETHER_BYTES)]));
+        let large = || Ok(RecordBatch::try_from_iter([("n", Arc::clone(&text))]).unwrap());
+        assert_eq!(come(vec![numbers(0, 1), large()]).await.len(), 2, "too large");
+        let other: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+        let other = || Ok(RecordBatch::try_from_iter([("n", Arc::clone(&other))]).unwrap());
+        assert_eq!(come(vec![numbers(0, 1), other()]).await.len(), 2, "another type");
+        let silent = SourceError::silent("here", std::time::Duration::from_secs(1));
+        let taken = come(vec![numbers(0, 1), numbers(1, 1), Err(silent)]).await;
+        assert_eq!(taken.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false], "an error");
+    }
 }

@@ -46,6 +46,16 @@ pub(super) enum Part {
     TooLarge(String),
 }
 
+impl Part {
+    /// Rows of the file that it is.
+    pub(super) fn rows(&self) -> u64 {
+        match self {
+            Self::Rows(batch) => batch.num_rows() as u64,
+            Self::TooLarge(_) => 1,
+        }
+    }
+}
+
 enum Source {
     Parquet(ParquetRecordBatchReader),
     Arrow(Messages),

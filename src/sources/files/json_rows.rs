@@ -51,16 +51,31 @@ enum Cutter {
     Values(Values),
 }
 
-impl JsonRows {
-    /// Rows of a text that begins with an object, or with nothing that JSON knows.
-    pub(super) fn lines(mut stream: Stream, threads: Threads) -> io::Result<Self> {
+/// A text of JSON, by how it is read.
+pub(super) enum Text {
+    /// One value a line: the lines may be read apart from each other.
+    Lines(Stream),
+    /// Values that have several lines.
+    Values(JsonRows),
+}
+
+impl Text {
+    /// A text that begins with an object, or with nothing that JSON knows.
+    pub(super) fn new(mut stream: Stream, threads: &Threads) -> io::Result<Self> {
         let one_a_line = is_one_a_line(stream.fill_buf()?);
-        let lines = Cutter::Lines { line: 0, too_long: false };
-        Ok(Self::new(stream, if one_a_line { lines } else { Cutter::Values(Values::new()) }, threads))
+        Ok(if one_a_line { Self::Lines(stream) } else { Self::Values(JsonRows::values(stream, threads.clone())) })
+    }
+}
+
+impl JsonRows {
+    /// Rows of a text of lines, or of some of them, behind so many others.
+    pub(super) fn lines(stream: Stream, before: u64, threads: Threads) -> Self {
+        let cutter = Cutter::Lines { line: before, too_long: false };
+        Self { found: before > 0, ..Self::new(stream, cutter, threads) }
     }
 
-    /// Rows of a text that begins with a list.
-    pub(super) fn list(stream: Stream, threads: Threads) -> Self {
+    /// Rows of a text of values, be they elements of a list or one behind the other.
+    pub(super) fn values(stream: Stream, threads: Threads) -> Self {
         Self::new(stream, Cutter::Values(Values::new()), threads)
     }
 

@@ -11,18 +11,22 @@
 //! that a file states is believed.
 
 mod batches;
+mod blocks;
 mod error;
 mod expand;
+mod in_order;
 mod ipc;
 mod items;
 mod json_rows;
 mod limits;
 mod lines;
+mod made;
 mod open;
 mod otlp_file;
 mod pages;
 mod quotes;
 mod reader;
+mod report;
 mod shapes;
 mod sizes;
 mod step;
@@ -37,4 +41,5 @@ pub use error::FileError;
 pub use expand::{Input, expand};
 pub use limits::Limits;
 pub use open::Format;
-pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};
+pub use reader::{FileReader, ReadOptions};
+pub use report::{BadRow, ReadReport};

@@ -167,7 +167,7 @@ fn look(mut reader: impl BufRead + Send + 'static) -> io::Result<(Vec<u8>, Strea
 }
 
 /// A reader that only fails.
-struct Failing(io::Error);
+pub(super) struct Failing(pub(super) io::Error);
 
 impl Read for Failing {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -1,23 +1,26 @@
 //! One file after another into ingest batches, and the account of what did not fit.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
 
 use super::batches::{Batches, Part};
+use super::blocks::{BLOCK, Block, Blocks};
 use super::error::FileError;
 use super::expand::Input;
-use super::json_rows::JsonRows;
-use super::limits::{Limits, begin};
+use super::in_order::{Give, InOrder};
+use super::json_rows::{JsonRows, Text};
+use super::limits::Limits;
+use super::made::{Building, Made, Reading, Rows};
 use super::open::{Format, Opened, open};
 use super::otlp_file::OtlpRows;
-use super::step::{Failed, Step};
+use super::report::ReadReport;
+use super::step::Failed;
+use super::stream::Stream;
 use super::table::CsvRows;
 use super::threads::Threads;
-use spanql_model::ingest::{ChangeCounts, IngestBuilder, Origin, convert_batch, convert_batch_strictly};
+use spanql_model::ingest::Origin;
 
 /// How files are read.
 #[derive(Debug, Clone, Default)]
@@ -34,58 +37,17 @@ pub struct ReadOptions {
     pub limits: Limits,
     /// Whether rows of which a value would change do not fit.
     pub strict: bool,
-}
-
-/// A row that was passed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRow {
-    /// The file it is in.
-    pub file: String,
-    /// Its line, or its row number in a file without lines, from 1.
-    pub line: u64,
-    /// The column, the value's beginning and what is wrong with it.
-    pub reason: String,
-}
-
-/// What became of a file's rows so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadReport {
-    /// Rows handed out.
-    pub rows: u64,
-    /// Rows passed over.
-    pub bad: u64,
-    /// The first ten of the rows passed over.
-    pub first_bad: Vec<BadRow>,
-    /// Root columns that were kept as `attributes.<name>`.
-    pub renamed: BTreeSet<String>,
-    /// What changed of values on the way in.
-    pub changes: ChangeCounts,
-}
-
-const BAD_KEPT: usize = 10;
-
-impl ReadReport {
-    /// Adds the account of another file.
-    pub fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.bad += other.bad;
-        let room = BAD_KEPT.saturating_sub(self.first_bad.len());
-        self.first_bad.extend(other.first_bad.iter().take(room).cloned());
-        self.renamed.extend(other.renamed.iter().cloned());
-        self.changes.extend(&other.changes);
-    }
+    /// On how many threads a large file is read: Parquet, Arrow and lines of JSON. The rows come in the order of the file in any
+    /// case. With none, and with one, it is the thread that asks for them.
+    pub threads: usize,
 }
 
 /// Reads one file as ingest batches, in row order, each of a moderate size.
 ///
 /// After an error there is nothing more; the rows before it have been handed out.
 pub struct FileReader {
-    file: String,
+    reading: Reading,
     body: Body,
-    origin: Origin,
-    skip_bad: bool,
-    strict: bool,
-    limits: Limits,
     read: Arc<AtomicU64>,
     report: ReadReport,
     /// An error that waits until the rows before it are handed out.
@@ -93,20 +55,18 @@ pub struct FileReader {
 }
 
 enum Body {
-    Rows { rows: Rows, builder: Box<IngestBuilder> },
+    Rows { rows: Rows, building: Box<Building> },
     Batches { batches: Box<Batches>, row: u64 },
+    Threads(InOrder<Made>),
     Done,
-}
-
-enum Rows {
-    Json(Box<JsonRows>),
-    Otlp(Box<OtlpRows>),
-    Csv(Box<CsvRows>),
 }
 
 impl std::fmt::Debug for FileReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileReader").field("file", &self.file).field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("FileReader")
+            .field("file", &self.reading.file)
+            .field("report", &self.report)
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,32 +85,39 @@ impl FileReader {
         let damaged_at = |Failed { line, reason }| FileError::Damaged { file: file.clone(), line, reason };
         let damaged = |reason| damaged_at(Failed { line: 1, reason });
         let limits = options.limits;
-        let mut builder =
-            Box::new(IngestBuilder::new(origin.clone()).with_max_value(limits.value).strict(options.strict));
+        let (skip_bad, strict) = (options.skip_bad, options.strict);
+        let reading = Reading { file: file.clone(), origin, skip_bad, strict, limits };
         let threads = Threads::beside(&input, limits);
+        // What is read at once anyway is not worth a thread.
+        let small = input.size().is_some_and(|size| size <= BLOCK as u64);
+        let many = Some(options.threads).filter(|threads| *threads > 1 && !small);
         let io_error = |source| FileError::Io { file: file.clone(), source };
+        let building = Box::new(Building::new(&reading));
         let body = match open(&input, options.format, limits, &read)? {
-            Opened::Lines(stream) => {
-                let rows = JsonRows::lines(stream, threads).map_err(io_error)?;
-                Body::Rows { rows: Rows::Json(Box::new(rows)), builder }
-            }
-            Opened::List(stream) => Body::Rows { rows: Rows::Json(Box::new(JsonRows::list(stream, threads))), builder },
+            Opened::Lines(stream) => match (Text::new(stream, &threads).map_err(io_error)?, many) {
+                (Text::Lines(stream), Some(many)) => Body::Threads(lines_on(many, stream, &threads, &reading)),
+                (Text::Lines(stream), None) => Body::json(JsonRows::lines(stream, 0, threads), building),
+                (Text::Values(rows), _) => Body::json(rows, building),
+            },
+            Opened::List(stream) => Body::json(JsonRows::values(stream, threads), building),
             Opened::Otlp(stream) => {
                 let rows = OtlpRows::new(stream).map_err(damaged)?;
-                Body::Rows { rows: Rows::Otlp(Box::new(rows)), builder }
+                Body::Rows { rows: Rows::Otlp(Box::new(rows)), building }
             }
             Opened::Csv(stream) => {
-                let rows = CsvRows::new(stream, &mut builder, &limits).map_err(damaged_at)?;
-                Body::Rows { rows: Rows::Csv(Box::new(rows)), builder }
+                let mut building = building;
+                let rows = CsvRows::new(stream, &mut building.builder, &limits).map_err(damaged_at)?;
+                Body::Rows { rows: Rows::Csv(Box::new(rows)), building }
             }
-            Opened::Parquet(file) => Body::batches(Batches::parquet(file, &read, limits).map_err(damaged)?),
+            Opened::Parquet(file) => {
+                Body::batches(Batches::parquet(file, &read, limits).map_err(damaged)?, many, &reading)
+            }
             Opened::Arrow(stream) => {
-                Body::batches(Batches::arrow(stream, input.size(), &read, limits).map_err(damaged)?)
+                let batches = Batches::arrow(stream, input.size(), &read, limits).map_err(damaged)?;
+                Body::batches(batches, many, &reading)
             }
         };
-        let skip_bad = options.skip_bad;
-        let strict = options.strict;
-        Ok(Self { file, body, origin, skip_bad, strict, limits, read, report: ReadReport::default(), failed: None })
+        Ok(Self { reading, body, read, report: ReadReport::default(), failed: None })
     }
 
     /// How many bytes of the raw file have been read, to compare with [`Input::size`].
@@ -163,126 +130,29 @@ impl FileReader {
         &self.report
     }
 
-    /// The next batch; `None` when there are no more rows.
-    fn advance(&mut self) -> Result<Option<RecordBatch>, FileError> {
-        loop {
-            let batch = match &mut self.body {
-                Body::Done => return Ok(None),
-                Body::Rows { .. } => self.advance_rows()?,
-                Body::Batches { .. } => self.advance_batches()?,
-            };
-            match batch {
-                Some(batch) if batch.num_rows() == 0 && self.failed.is_none() => {}
-                batch => return Ok(batch.filter(|batch| batch.num_rows() > 0)),
-            }
+    /// What the next piece of the file comes to; `None` when there is nothing more.
+    fn advance(&mut self) -> Option<Made> {
+        match &mut self.body {
+            Body::Rows { rows, building } => self.reading.fill(rows, building),
+            Body::Batches { batches, row } => next_part(batches, row).map(|work| convert(&self.reading, work)),
+            Body::Threads(results) => results.next(),
+            Body::Done => None,
         }
     }
-
-    fn advance_rows(&mut self) -> Result<Option<RecordBatch>, FileError> {
-        let Body::Rows { rows, builder } = &mut self.body else { return Ok(None) };
-        while !builder.is_full() {
-            match rows.step(builder, &self.limits) {
-                Ok(Step::Row(line)) => {
-                    for (change, column) in builder.changes() {
-                        self.report.changes.add(*change, || format!("{}:{line}: {}", self.file, begin(column)));
-                    }
-                }
-                Ok(Step::Blank) => {}
-                Ok(Step::End) => break,
-                Ok(Step::Bad { line, reason }) => {
-                    if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, line, reason) {
-                        self.failed = Some(error);
-                        break;
-                    }
-                }
-                Ok(Step::NoSpans { line, reason }) if self.skip_bad => {
-                    if let Err(error) = note_bad(&mut self.report, true, &self.file, line, reason) {
-                        self.failed = Some(error);
-                        break;
-                    }
-                }
-                Ok(Step::NoSpans { reason, .. }) => {
-                    self.failed = Some(FileError::Format { file: self.file.clone(), reason });
-                    break;
-                }
-                Err(Failed { line, reason }) => {
-                    self.failed = Some(FileError::Damaged { file: self.file.clone(), line, reason });
-                    break;
-                }
-            }
-        }
-        if self.report.renamed.len() < builder.moved().len() {
-            self.report.renamed.clone_from(builder.moved());
-        }
-        let batch = builder.finish();
-        batch.map_err(|error| self.failure(self.report.rows + 1, &error.to_string()))
-    }
-
-    fn advance_batches(&mut self) -> Result<Option<RecordBatch>, FileError> {
-        let Body::Batches { batches, row } = &mut self.body else { return Ok(None) };
-        let before = *row;
-        let batch = match batches.next() {
-            Ok(Some(Part::Rows(batch))) => batch,
-            Ok(Some(Part::TooLarge(reason))) => {
-                *row += 1;
-                if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, before + 1, reason) {
-                    self.failed = Some(error);
-                }
-                return Ok(Some(RecordBatch::new_empty(Arc::new(Schema::empty()))));
-            }
-            Ok(None) => return Ok(None),
-            Err(reason) => return Err(self.failure(before + 1, &reason)),
-        };
-        *row += batch.num_rows() as u64;
-        let convert = if self.strict { convert_batch_strictly } else { convert_batch };
-        let converted = convert(&batch, &self.origin);
-        let converted = converted.map_err(|error| self.failure(before + 1, &error.to_string()))?;
-        self.report.renamed.extend(converted.moved);
-        for (at, change, column) in &converted.changes {
-            let line = before + *at as u64 + 1;
-            self.report.changes.add(*change, || format!("{}:{line}: {}", self.file, begin(column)));
-        }
-        let mut good = converted.batch;
-        for (skipped, (at, row_error)) in converted.bad.into_iter().enumerate() {
-            let line = before + at as u64 + 1;
-            if let Err(error) = note_bad(&mut self.report, self.skip_bad, &self.file, line, row_error.to_string()) {
-                self.failed = Some(error);
-                good = good.slice(0, at - skipped);
-                break;
-            }
-        }
-        Ok(Some(good))
-    }
-
-    fn failure(&self, line: u64, reason: &str) -> FileError {
-        FileError::Damaged { file: self.file.clone(), line, reason: reason.to_owned() }
-    }
-}
-
-fn note_bad(report: &mut ReadReport, skip: bool, file: &str, line: u64, reason: String) -> Result<(), FileError> {
-    let file = file.to_owned();
-    if !skip {
-        return Err(FileError::Row { file, line, reason });
-    }
-    report.bad += 1;
-    if report.first_bad.len() < BAD_KEPT {
-        report.first_bad.push(BadRow { file, line, reason });
-    }
-    Ok(())
 }
 
 impl Iterator for FileReader {
     type Item = Result<RecordBatch, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed.is_none() {
-            match self.advance() {
-                Ok(Some(batch)) => {
-                    self.report.rows += batch.num_rows() as u64;
-                    return Some(Ok(batch));
-                }
-                Ok(None) => {}
-                Err(error) => self.failed = Some(error),
+        while self.failed.is_none()
+            && let Some(made) = self.advance()
+        {
+            self.report.add(&made.report);
+            self.failed = made.failed;
+            if let Some(batch) = made.batch {
+                self.report.rows += batch.num_rows() as u64;
+                return Some(Ok(batch));
             }
         }
         self.body = Body::Done;
@@ -291,18 +161,60 @@ impl Iterator for FileReader {
 }
 
 impl Body {
-    fn batches(batches: Batches) -> Self {
-        Self::Batches { batches: Box::new(batches), row: 0 }
+    fn json(rows: JsonRows, building: Box<Building>) -> Self {
+        Self::Rows { rows: Rows::Json(Box::new(rows)), building }
+    }
+
+    fn batches(batches: Batches, threads: Option<usize>, reading: &Reading) -> Self {
+        let Some(threads) = threads else { return Self::Batches { batches: Box::new(batches), row: 0 } };
+        let (mut batches, mut row, mut broken) = (batches, 0, false);
+        let source = move || {
+            let work = if broken { None } else { next_part(&mut batches, &mut row) };
+            broken = matches!(work, Some((_, Err(_))));
+            work
+        };
+        let worker = |_| {
+            let reading = reading.clone();
+            move |work, give: Give<'_, Made>| {
+                give(convert(&reading, work));
+            }
+        };
+        Self::Threads(InOrder::start(source, (0..threads).map(worker).collect()))
     }
 }
 
-impl Rows {
-    /// Reads one row into `builder`. The error, with its line, is one that ends the file.
-    fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
-        match self {
-            Self::Json(rows) => rows.step(builder, limits),
-            Self::Otlp(rows) => rows.step(builder, limits),
-            Self::Csv(rows) => rows.step(builder, limits),
-        }
+/// The rows before a part of a file and the part, or why there is none.
+type PartWork = (u64, Result<Part, String>);
+
+fn next_part(batches: &mut Batches, row: &mut u64) -> Option<PartWork> {
+    let part = batches.next().transpose()?;
+    let before = *row;
+    *row += part.as_ref().map_or(0, Part::rows);
+    Some((before, part))
+}
+
+fn convert(reading: &Reading, (before, part): PartWork) -> Made {
+    match part {
+        Ok(part) => reading.convert(part, before),
+        Err(reason) => reading.broken(before, &reason),
     }
+}
+
+/// Reads the lines of a text of JSON on threads.
+fn lines_on(count: usize, stream: Stream, threads: &Threads, reading: &Reading) -> InOrder<Made> {
+    let mut blocks = Blocks::new(stream, reading.limits.row());
+    let worker = |_| {
+        let (reading, threads, mut building) = (reading.clone(), threads.clone(), Building::new(reading));
+        move |block: Block, give: Give<'_, Made>| {
+            let rows = JsonRows::lines(block.stream, block.lines, threads.clone());
+            let mut rows = Rows::Json(Box::new(rows));
+            while let Some(made) = reading.fill(&mut rows, &mut building) {
+                let ended = made.failed.is_some();
+                if !give(made) || ended {
+                    break;
+                }
+            }
+        }
+    };
+    InOrder::start(move || blocks.next(), (0..count).map(worker).collect())
 }

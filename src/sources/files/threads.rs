@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use bytesize::ByteSize;
 
@@ -16,11 +16,12 @@ use super::shapes::table::opik_thread;
 use super::values::Values;
 
 /// The file of traces beside a file of spans, read when it is needed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Threads {
     beside: Option<PathBuf>,
     limits: Limits,
-    known: Option<Arc<Around>>,
+    /// What was read, or why it cannot be: once for all parts of the file of spans.
+    known: Arc<OnceLock<Result<Arc<Around>, String>>>,
 }
 
 impl Threads {
@@ -30,7 +31,7 @@ impl Threads {
             Input::Path { path, .. } => traces_beside(path),
             Input::Stdin => None,
         };
-        Self { beside, limits, known: None }
+        Self { beside, limits, known: Arc::default() }
     }
 
     /// The threads by the ids of their traces.
@@ -38,17 +39,12 @@ impl Threads {
     /// # Errors
     ///
     /// When the file beside cannot be read, or when it names more threads than memory allows.
-    pub(super) fn read(&mut self) -> Result<Arc<Around>, String> {
-        if let Some(known) = &self.known {
-            return Ok(Arc::clone(known));
-        }
-        let around = match &self.beside {
-            Some(path) => Around::of_threads(read(path, self.limits)?),
-            None => Around::default(),
-        };
-        let known = Arc::new(around);
-        self.known = Some(Arc::clone(&known));
-        Ok(known)
+    pub(super) fn read(&self) -> Result<Arc<Around>, String> {
+        let known = self.known.get_or_init(|| match &self.beside {
+            Some(path) => read(path, self.limits).map(|threads| Arc::new(Around::of_threads(threads))),
+            None => Ok(Arc::default()),
+        });
+        known.clone()
     }
 }
 

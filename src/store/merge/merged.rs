@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, SchemaRef, TimestampNanosecondType};
 
+use super::grouped::{Grouped, group};
 use crate::error::{Result, StoreError};
 use crate::packed::{Packed, RowRef};
 use spanql_model::columns;
@@ -70,7 +71,7 @@ impl std::ops::AddAssign for Counts {
 /// Merged spans in their final order: by trace start, trace id, start, span id; nulls first.
 pub(crate) struct Merged {
     pub(super) rows: Rows,
-    /// All rows, those of one span together, oldest first.
+    /// All rows in the order of their spans, those of one span from the oldest on.
     pub(super) row_refs: Vec<RowRef>,
     /// The rows of each span.
     pub(super) spans: Vec<Range<usize>>,
@@ -148,53 +149,33 @@ impl Rows {
                 row_refs.push((number, row));
             }
         }
-        // Age is the order of rows, so ties keep it.
-        row_refs.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then(a.cmp(b)));
-
-        let mut spans: Vec<Range<usize>> = Vec::with_capacity(row_refs.len());
-        for (at, row_ref) in row_refs.iter().enumerate() {
-            match spans.last_mut() {
-                Some(span) if key(row_refs[span.start]) == key(*row_ref) => span.end = at + 1,
-                _ => spans.push(at..at + 1),
-            }
-        }
+        let Grouped { row_refs, spans, traces } = group(&trace_ids, &span_ids, &row_refs);
         let starts = self.last_times(columns::START_TIME, &row_refs, &spans);
-        let mut traces: Vec<(Option<i64>, Range<usize>)> = Vec::new();
-        for (at, span) in spans.iter().enumerate() {
-            let start = starts[at];
-            match traces.last_mut() {
-                Some((earliest, members))
-                    if key(row_refs[spans[members.start].start]).0 == key(row_refs[span.start]).0 =>
-                {
-                    members.end = at + 1;
-                    *earliest = match (*earliest, start) {
-                        (Some(a), Some(b)) => Some(a.min(b)),
-                        (a, b) => a.or(b),
-                    };
-                }
-                _ => traces.push((start, at..at + 1)),
-            }
-        }
+        let earliest = |spans: &Range<usize>| starts[spans.clone()].iter().flatten().min().copied();
+        let mut traces: Vec<(Option<i64>, Range<usize>)> =
+            traces.into_iter().map(|spans| (earliest(&spans), spans)).collect();
         // Spans of a trace come sorted by span id, traces by trace id: stable sorts by time finish the order.
         traces.sort_by_key(|(start, _)| *start);
         let mut ordered: Vec<Range<usize>> = Vec::with_capacity(spans.len());
-        let mut ordered_starts: Vec<Option<i64>> = Vec::with_capacity(spans.len());
+        let mut ordered_rows: Vec<RowRef> = Vec::with_capacity(row_refs.len());
         let mut merged_traces = Vec::with_capacity(traces.len());
         for (start, members) in traces {
             let mut members: Vec<usize> = members.collect();
             members.sort_by_key(|&span| starts[span]);
             let from = ordered.len();
-            ordered.extend(members.iter().map(|&span| spans[span].clone()));
-            ordered_starts.extend(members.iter().map(|&span| starts[span]));
-            let trace_id = key(row_refs[ordered[from].start]).0;
-            let changed = shrunk.contains(trace_id);
+            for span in members {
+                let first = ordered_rows.len();
+                ordered_rows.extend_from_slice(&row_refs[spans[span].clone()]);
+                ordered.push(first..ordered_rows.len());
+            }
+            let changed = !shrunk.is_empty() && shrunk.contains(key(ordered_rows[ordered[from].start]).0);
             merged_traces.push(MergedTrace { start, spans: from..ordered.len(), changed });
         }
         drop((trace_ids, span_ids));
         Ok(Merged {
             packed: Packed::of(&self.batches),
             rows: self,
-            row_refs,
+            row_refs: ordered_rows,
             spans: ordered,
             traces: merged_traces,
             counts,

@@ -5,11 +5,13 @@
 //! column they follow; `latency_ms` and `tree.*` are computed from the merged rows.
 
 mod changes;
+mod grouped;
 mod merged;
 mod metadata;
 mod slim;
 mod spans;
 mod summary;
+mod whole;
 
 pub use merged::Counts;
 pub(crate) use merged::{Deleted, Layout, Merged, Rows};

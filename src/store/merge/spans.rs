@@ -176,6 +176,9 @@ impl Merged {
         if self.packed.get(name).is_none() && !self.present_in(name).contains(&true) {
             return Ok(new_null_array(data_type, spans.len()));
         }
+        if self.came_once() {
+            return self.gather_runs(name, data_type, &self.runs(spans), spans.len());
+        }
         let winning_rows = self.winning_rows(name, data_type, spans.iter().copied())?;
         self.interleaved(name, data_type, &winning_rows)
     }
@@ -238,6 +241,9 @@ impl Merged {
     pub(super) fn text_of<T>(&self, name: &str, span: usize, read: impl FnOnce(&str) -> T) -> Result<Option<T>> {
         if self.packed.get(name).is_none() && !self.present_in(name).contains(&true) {
             return Ok(None);
+        }
+        if self.came_once() {
+            return self.text_of_row(name, span, read);
         }
         let sources = self.sources(name, &DataType::Utf8)?;
         let winning_rows = self.winning_rows(name, &DataType::Utf8, std::iter::once(span))?;

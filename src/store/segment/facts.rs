@@ -1,6 +1,6 @@
 //! What is known of a column without reading it: how much of it is filled, an example, its values where they are few.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -59,16 +59,21 @@ pub(crate) fn unite(values: &mut Vec<String>, more: Vec<String>) {
 /// All values of a column of texts, sorted, if they are few and short.
 fn few_values(array: &ArrayRef) -> Vec<String> {
     let Some(texts) = array.as_string_opt::<i32>() else { return Vec::new() };
-    let mut found = BTreeSet::new();
+    let mut found: HashSet<&str, ahash::RandomState> = HashSet::default();
+    let mut last = None;
     for text in texts.iter().flatten() {
-        if !found.contains(text) {
-            if found.len() == FEW_VALUES || text.len() > VALUE_BYTES {
-                return Vec::new();
-            }
-            found.insert(text);
+        // Of few values the same one often comes again.
+        if last.replace(text) == Some(text) || found.contains(text) {
+            continue;
         }
+        if found.len() == FEW_VALUES || text.len() > VALUE_BYTES {
+            return Vec::new();
+        }
+        found.insert(text);
     }
-    found.into_iter().map(str::to_owned).collect()
+    let mut found: Vec<String> = found.into_iter().map(str::to_owned).collect();
+    found.sort_unstable();
+    found
 }
 
 fn example(array: &ArrayRef) -> Result<String> {

@@ -154,3 +154,18 @@ fn text_columns_take_anything() {
     assert_eq!(text("events", Value::Escaped("[\\\"{}\\\", 1]")).as_deref(), Some("[{},1]"));
     assert_eq!(text("attributes.metadata", Value::Text("{\"a\": 1, \"b\":2}")).as_deref(), Some("{\"a\": 1,\"b\":2}"));
 }
+
+#[test]
+fn what_a_rule_keeps_is_what_the_column_has() {
+    let words = ["", "x", "LLM", "llm", "OK", "ok", "STATUS_CODE_OK", "status_code_error", "0000000000000000", "00", "é"];
+    for (index, column) in CANONICAL.iter().enumerate().filter(|(_, column)| column.data_type == DataType::Utf8) {
+        for word in words {
+            let mut builder = canonical(column.name);
+            let kept = put(&mut builder, Value::Text(word)).is_ok() && builder.has(0) && builder.text(0) == Some(word);
+            let keeps = Rule::at(index).keeps(word);
+            // Of JSON that is for the builder to say.
+            assert!(keeps == kept || column.content != Content::Scalar, "{}: {word:?}", column.name);
+            assert!(!keeps || kept, "{}: {word:?}", column.name);
+        }
+    }
+}

@@ -43,10 +43,13 @@ impl IngestBuilder {
         for (node, value) in cells {
             let node = self.keys.get(*node);
             let rule = match node.resolved.target {
-                Target::Canonical(index) | Target::Fallback(index) => Some(Rule::of(&CANONICAL[index])),
+                Target::Canonical(index) | Target::Fallback(index) => Some(Rule::at(index)),
                 Target::Open => None,
                 Target::MetadataKey | Target::Source | Target::Drop => continue,
             };
+            if rule.is_some_and(Rule::is_plain) {
+                continue;
+            }
             if let Some(change) = changes::of(rule, *value) {
                 self.changes.push((change, node.name.clone()));
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use spanql_model::json::{MAX_DEPTH, Scanner};
+use spanql_model::json::{MAX_DEPTH, Scanner, Value};
 
 use super::described::described;
 use super::parts::Parts;
@@ -61,6 +61,9 @@ pub(in crate::files) enum Found {
 
 /// Tells what an item is; of one that is cut off, whether there may be whole spans in it.
 pub(in crate::files) fn recognise(text: &str, is_cut: bool) -> Found {
+    if !is_cut && begins_flat(text) {
+        return Found::Row;
+    }
     let Some(parts) = Parts::read(text) else { return if is_cut { Found::Nothing } else { Found::Row } };
     // Of what is no JSON, ingest says where it breaks.
     if parts.is_cut() && !is_cut {
@@ -111,6 +114,35 @@ pub(in crate::files) fn streams(before: &[String], key: &str, first: &str) -> bo
 /// A row under the flat names of ingest, as exports of Arize and Phoenix have them.
 fn is_flat(parts: &Parts<'_>) -> bool {
     parts.has("context.trace_id") || parts.has("context.span_id")
+}
+
+/// Members that are looked at for a flat name before all of an object is read.
+const FIRST_MEMBERS: usize = 24;
+
+/// Whether an object has such a name among its first members. What is behind it does not matter: of a row that is broken there,
+/// ingest says so.
+fn begins_flat(text: &str) -> bool {
+    let mut scanner = Scanner::new(text);
+    scanner.blanks();
+    if !scanner.eat(b'{') {
+        return false;
+    }
+    for _ in 0..FIRST_MEMBERS {
+        scanner.blanks();
+        match scanner.key() {
+            Ok(Value::Text("context.trace_id" | "context.span_id")) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        if scanner.value(MAX_DEPTH - 1).is_err() {
+            return false;
+        }
+        scanner.blanks();
+        if !scanner.eat(b',') {
+            return false;
+        }
+    }
+    false
 }
 
 /// A row that ingest understands, or says what it lacks.
