@@ -18,6 +18,8 @@ mod commit;
 mod committed;
 mod content;
 mod creation;
+mod deletions;
+mod entries;
 mod error;
 mod files;
 mod folders;
@@ -57,6 +59,7 @@ mod tombstones;
 mod vacuum;
 
 pub use committed::Committed;
+pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SideRef};
 pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;
@@ -66,7 +69,7 @@ pub use ledger::{
 };
 pub use location::{StoreLocation, default_location};
 pub use maintained::{Compacted, Vacuumed, Version};
-pub use manifest::{FileRef, Manifest, OfFiles, Segment};
+pub use manifest::Manifest;
 pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
 pub use patches::{Grain, Outcome, Patch, Patched, UnknownIds};

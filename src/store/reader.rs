@@ -1,34 +1,51 @@
 //! Reading the Parquet files of a segment by ranges, every block checked, footers kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, TryStreamExt};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::deletions::DeadRows;
+use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
-use super::manifest::{self, Segment};
+use super::manifest;
+use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, root_mask};
+use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, dead_rows, root_mask};
 
 /// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     segment_stats: Mutex<HashMap<String, Arc<SegmentStats>>>,
-    footers: Mutex<HashMap<String, Arc<ParquetMetaData>>>,
+    footers: Mutex<HashMap<(String, SegmentFile), Arc<ParquetMetaData>>>,
+    /// By the ids of their files.
+    dead: Mutex<HashMap<String, Arc<DeadRows>>>,
+    pub(crate) overlays: Kept,
+}
+
+/// Segments of which something is kept, at most: those of a store that is written all day come and go.
+const KEPT: usize = 4096;
+
+fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: V) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= KEPT {
+        kept.clear();
+    }
+    kept.insert(key, value);
 }
 
 /// Which of a segment's two Parquet files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SegmentFile {
     /// Its spans.
     Spans,
@@ -42,18 +59,23 @@ impl Cache {
             return Ok(Arc::clone(stats));
         }
         let stats = Arc::new(SegmentStats::load(location, segment).await?);
-        let mut segment_stats = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner);
-        segment_stats.insert(segment.id.clone(), Arc::clone(&stats));
+        keep(&self.segment_stats, segment.id.clone(), Arc::clone(&stats));
         Ok(stats)
     }
 
-    fn footer(&self, file: &str) -> Option<Arc<ParquetMetaData>> {
-        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
+    async fn dead(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
+        let file = segment.deletions.as_ref().and_then(|deletions| deletions.file.as_ref());
+        let Some(file) = file else { return dead_rows(location, segment).await };
+        if let Some(dead) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&file.id) {
+            return Ok(Arc::clone(dead));
+        }
+        let dead = dead_rows(location, segment).await?;
+        keep(&self.dead, file.id.clone(), Arc::clone(&dead));
+        Ok(dead)
     }
 
-    fn keep_footer(&self, file: &str, footer: &Arc<ParquetMetaData>) {
-        let mut footers = self.footers.lock().unwrap_or_else(PoisonError::into_inner);
-        footers.insert(file.to_owned(), Arc::clone(footer));
+    fn footer(&self, key: &(String, SegmentFile)) -> Option<Arc<ParquetMetaData>> {
+        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 }
 
@@ -89,9 +111,10 @@ impl SegmentReader {
     }
 
     async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
-        let cache = Arc::clone(&self.cache);
+        let (cache, which) = (Arc::clone(&self.cache), self.which);
         let file = self.file().await?;
-        if let Some(footer) = cache.footer(&file.file) {
+        let key = (file.file.clone(), which);
+        if let Some(footer) = cache.footer(&key) {
             return Ok(footer);
         }
         let mut reader = ParquetMetaDataReader::new()
@@ -99,7 +122,7 @@ impl SegmentReader {
             .with_prefetch_hint(Some(256 * 1024));
         reader.try_load(Fetch(file), file.size).await.map_err(|error| own(&file.file, error))?;
         let footer = Arc::new(reader.finish().map_err(|error| own(&file.file, error))?);
-        cache.keep_footer(&file.file, &footer);
+        keep(&cache.footers, key, Arc::clone(&footer));
         Ok(footer)
     }
 }
@@ -118,7 +141,7 @@ fn foreign(error: StoreError) -> ParquetError {
 }
 
 /// Gives an error that went through the Parquet reader its own form back.
-fn own(file: &str, error: ParquetError) -> StoreError {
+pub(crate) fn own(file: &str, error: ParquetError) -> StoreError {
     match error {
         ParquetError::External(inner) => match inner.downcast::<StoreError>() {
             Ok(ours) => *ours,
@@ -168,8 +191,26 @@ impl AsyncFileReader for SegmentReader {
 /// Which traces a segment holds, and in which runs of row groups.
 #[derive(Debug)]
 pub(crate) struct TraceIndex {
+    /// Of all its traces, whether they count or not.
     pub(crate) trace_ids: StringArray,
+    /// The first row of each trace, and behind them how many rows there are.
+    pub(crate) first_rows: Vec<usize>,
     pub(crate) aligned_groups: Vec<AlignedGroups>,
+    /// What counts no more.
+    pub(crate) dead: Arc<DeadRows>,
+}
+
+impl TraceIndex {
+    /// The ids of the traces that count, with their numbers.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (usize, &str)> {
+        let live = (0..self.trace_ids.len()).filter(|&trace| !self.dead.traces.contains(trace));
+        live.map(|trace| (trace, self.trace_ids.value(trace)))
+    }
+
+    /// The rows of a trace.
+    pub(crate) fn rows(&self, trace: usize) -> Range<usize> {
+        self.first_rows[trace]..self.first_rows[trace + 1]
+    }
 }
 
 /// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
@@ -197,12 +238,46 @@ impl Segments {
         }
     }
 
-    /// The statistics of a segment.
+    /// The statistics of a segment with its patches, without what counts no more.
     pub(crate) async fn stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
-        match self.cache.stats(&self.location, segment).await {
+        let read = async {
+            let mut stats = self.cache.stats(&self.location, segment).await?;
+            if !segment.patches.is_empty() {
+                stats = Arc::new(self.overlay(segment).await?.stats(&stats));
+            }
+            if segment.deletions.is_none() {
+                return Ok(stats);
+            }
+            Ok(Arc::new(stats.without(&*self.cache.dead(&self.location, segment).await?)))
+        };
+        match read.await {
             Ok(stats) => Ok(stats),
             Err(error) => Err(manifest::explain(&self.location, self.version, error).await),
         }
+    }
+
+    /// The statistics of the file of a segment, whatever is patched or counts no more.
+    pub(crate) async fn file_stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
+        self.cache.stats(&self.location, segment).await
+    }
+
+    /// The rows of one of its files that count; `None` where all do.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when the deletion vector cannot be read.
+    pub async fn live_rows(&self, segment: &Segment, which: SegmentFile) -> Result<Option<RowSelection>> {
+        if segment.deletions.is_none() {
+            return Ok(None);
+        }
+        let dead = match self.cache.dead(&self.location, segment).await {
+            Ok(dead) => dead,
+            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+        };
+        Ok(Some(match which {
+            SegmentFile::Spans => dead.spans.without(&(0..segment.rows_in_file() as usize)),
+            SegmentFile::Traces => dead.traces.without(&(0..segment.traces_in_file() as usize)),
+        }))
     }
 
     /// How many bytes of each column of the spans lie in the file together, at most.
@@ -221,7 +296,14 @@ impl Segments {
         Ok(largest)
     }
 
-    async fn read(&self, segment: &Segment, which: SegmentFile, names: &[&str]) -> Result<RecordBatch> {
+    /// Named columns of a file: of some rows, or of all, whether they count or not.
+    pub(crate) async fn read(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        names: &[&str],
+        rows: Option<RowSelection>,
+    ) -> Result<RecordBatch> {
         let file = match which {
             SegmentFile::Spans => segment.spans_file(),
             SegmentFile::Traces => segment.traces_file(),
@@ -229,6 +311,10 @@ impl Segments {
         let read = async {
             let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
             let mask = root_mask(builder.parquet_schema(), names);
+            let builder = match rows {
+                Some(rows) => builder.with_row_selection(rows),
+                None => builder,
+            };
             let stream = builder.with_projection(mask).build()?;
             let schema = Arc::clone(stream.schema());
             let batches: Vec<RecordBatch> = stream.try_collect().await?;
@@ -237,55 +323,8 @@ impl Segments {
         read.await.map_err(|error| own(&file, error))
     }
 
-    /// Rows of named columns of a file, in order.
-    pub(crate) async fn stream(
-        &self,
-        segment: &Segment,
-        which: SegmentFile,
-        names: &[&str],
-    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let file = match which {
-            SegmentFile::Spans => segment.spans_file(),
-            SegmentFile::Traces => segment.traces_file(),
-        };
-        let open = async {
-            let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
-            let mask = root_mask(builder.parquet_schema(), names);
-            builder.with_projection(mask).with_batch_size(8192).build()
-        };
-        let stream = open.await.map_err(|error| own(&file, error))?;
-        Ok(stream.map_err(move |error| own(&file, error)).boxed())
-    }
-
-    /// The texts of a column of the spans in the given rows, which come in order.
-    pub(crate) async fn texts_at(&self, segment: &Segment, name: &str, rows: &[u64]) -> Result<Vec<Option<String>>> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let file = segment.spans_file();
-        let read = async {
-            let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, SegmentFile::Spans)).await?;
-            let mask = root_mask(builder.parquet_schema(), &[name]);
-            let ranges = rows.iter().map(|&row| row as usize..row as usize + 1);
-            let selection = RowSelection::from_consecutive_ranges(ranges, segment.rows as usize);
-            let stream = builder.with_projection(mask).with_row_selection(selection).build()?;
-            stream.try_collect::<Vec<RecordBatch>>().await
-        };
-        let batches = read.await.map_err(|error| own(&file, error))?;
-        let columns = batches.iter().filter_map(|batch| batch.columns().first()?.as_string_opt::<i32>());
-        let texts: Vec<_> = columns.flat_map(|column| column.iter().map(|text| text.map(str::to_owned))).collect();
-        let damaged = || StoreError::damaged(&file, format!("{} values of {name} in {} rows", texts.len(), rows.len()));
-        if texts.len() == rows.len() { Ok(texts) } else { Err(damaged()) }
-    }
-
     /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
-    pub(crate) async fn may_hold(
-        &self,
-        segment: &Segment,
-        which: SegmentFile,
-        column: &str,
-        ids: &[&str],
-    ) -> Result<bool> {
+    pub(crate) async fn may_hold(&self, segment: &Segment, which: SegmentFile, column: &str, ids: &[&str]) -> Result<bool> {
         if ids.len() > BLOOM_IDS {
             return Ok(true);
         }
@@ -311,15 +350,30 @@ impl Segments {
         if !self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await? {
             return Ok(None);
         }
-        let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"]).await?;
+        let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"], None).await?;
         let metadata = self.reader(segment, SegmentFile::Spans).metadata().await?;
         let aligned_groups = cut_aligned_groups(segment, &summaries, &metadata)?;
         let damaged = || StoreError::damaged(segment.traces_file(), "no column trace_id");
         let trace_ids = summaries.column_by_name("trace_id").ok_or_else(damaged)?;
+        let counts = summaries.column_by_name("span_count").and_then(|counts| counts.as_primitive_opt::<Int64Type>());
+        let mut first_rows = vec![0];
+        for count in counts.iter().flat_map(|counts| counts.iter()) {
+            first_rows.push(first_rows.last().unwrap_or(&0) + count.unwrap_or(0) as usize);
+        }
         Ok(Some(TraceIndex {
             trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(),
+            first_rows,
             aligned_groups,
+            dead: self.cache.dead(&self.location, segment).await?,
         }))
+    }
+
+    /// The ids of the traces of a segment that count; `None` where all do.
+    pub(crate) async fn live_trace_ids(&self, segment: &Segment) -> Result<Option<HashSet<String>>> {
+        let Some(live) = self.live_rows(segment, SegmentFile::Traces).await? else { return Ok(None) };
+        let rows = self.read(segment, SegmentFile::Traces, &["trace_id"], Some(live)).await?;
+        let ids = rows.column_by_name("trace_id").and_then(|column| column.as_string_opt::<i32>());
+        Ok(Some(ids.iter().flat_map(|ids| ids.iter()).flatten().map(str::to_owned).collect()))
     }
 
     /// The (trace id, span id) of the spans of a segment that have one of the given span ids.
@@ -328,8 +382,9 @@ impl Segments {
         if !self.may_hold(segment, SegmentFile::Spans, SPAN_ID, span_ids).await? {
             return Ok(Vec::new());
         }
-        let wanted: std::collections::HashSet<&str> = span_ids.iter().copied().collect();
-        let rows = self.read(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID]).await?;
+        let wanted: HashSet<&str> = span_ids.iter().copied().collect();
+        let live = self.live_rows(segment, SegmentFile::Spans).await?;
+        let rows = self.read(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID], live).await?;
         let damaged = || StoreError::damaged(segment.spans_file(), "no id columns");
         let column =
             |name: &str| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged);

@@ -29,7 +29,7 @@ use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
 use facts::add_facts;
-pub(super) use facts::unite;
+pub(super) use facts::{facts_of, unite};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -128,22 +128,7 @@ fn properties(trace_id: &str) -> WriterProperties {
 impl SegmentWriter {
     /// Starts a segment of an id whose spans file has the given columns; a large one grows in a directory for temporary files.
     pub(crate) fn new(id: String, project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
-        let segment = Segment {
-            project: project.to_owned(),
-            rows: 0,
-            traces: 0,
-            bytes: 0,
-            summary_bytes: 0,
-            memory_bytes: 0,
-            stats_crc32: 0,
-            min_start: None,
-            max_start: None,
-            max_end: None,
-            computed: COMPUTED,
-            too_large: 0,
-            of_files: None,
-            id,
-        };
+        let segment = Segment { id, project: project.to_owned(), computed: COMPUTED, ..Segment::default() };
         let failed = StoreError::parquet(segment.spans_file());
         let writer =
             ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::deletions::DeadRows;
+use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
-use super::manifest::Segment;
 use spanql_model::types::OpenType;
 
 /// Bytes a checksum covers.
@@ -58,7 +59,7 @@ pub struct ColumnFacts {
 }
 
 /// CRC-32 of each block of a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct BlockSums(Arc<[u32]>);
 
@@ -128,24 +129,62 @@ impl SegmentStats {
 
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Self> {
         let file = segment.stats_file();
-        let bytes = location.read(&file).await?;
+        let bytes = match &segment.bundle {
+            None => location.read(&file).await?,
+            Some(bundle) => {
+                let whole = CheckedFile::whole(location, file.clone(), segment.bytes, bundle.sums.clone());
+                whole.range(bundle.stats..bundle.stats.saturating_add(bundle.stats_bytes)).await?
+            }
+        };
         if crc32fast::hash(&bytes) != segment.stats_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
-        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
+        let mut stats: Self = serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))?;
+        if let Some(bundle) = &segment.bundle {
+            (stats.spans, stats.traces) = (bundle.sums.clone(), bundle.sums.clone());
+        }
+        Ok(stats)
+    }
+
+    /// The facts without what counts no more.
+    pub(crate) fn without(&self, dead: &DeadRows) -> Self {
+        let mut stats = self.clone();
+        for (name, facts) in stats.columns.iter_mut().chain(&mut stats.rest) {
+            facts.filled = facts.filled.saturating_sub(dead.filled.get(name).copied().unwrap_or(0));
+            if dead.examples.contains(name) {
+                facts.example.clear();
+            }
+        }
+        stats.columns.retain(|_, facts| facts.filled > 0);
+        stats.rest.retain(|_, facts| facts.filled > 0);
+        stats
     }
 }
 
-/// A Parquet file of a segment, read with every block checked.
+/// A Parquet file of a segment, or that part of a file which is one, read with every block checked.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedFile {
     pub(crate) location: StoreLocation,
     pub(crate) file: String,
+    /// Its first byte in the file.
+    start: u64,
+    /// Its bytes.
     pub(crate) size: u64,
-    pub(crate) sums: BlockSums,
+    /// Bytes of the file, of whose blocks these are the sums.
+    whole: u64,
+    sums: BlockSums,
 }
 
 impl CheckedFile {
+    pub(crate) fn whole(location: &StoreLocation, file: String, size: u64, sums: BlockSums) -> Self {
+        Self { location: location.clone(), file, start: 0, size, whole: size, sums }
+    }
+
+    /// A part of the file.
+    pub(crate) fn part(self, start: u64, size: u64) -> Self {
+        Self { start, size, ..self }
+    }
+
     /// The whole file.
     pub(crate) async fn bytes(&self) -> Result<Bytes> {
         self.range(0..self.size).await
@@ -159,8 +198,12 @@ impl CheckedFile {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
+        let range = self.start + range.start..self.start + range.end;
         let first = range.start / BLOCK;
-        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.size);
+        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.whole);
+        if range.end > blocks.end {
+            return Err(StoreError::damaged(&self.file, format!("it points at bytes {range:?} of {}", self.whole)));
+        }
         let bytes = self.location.read_range(&self.file, blocks.clone()).await?;
         self.check(first as usize, blocks.end - blocks.start, &bytes)?;
         let start = (range.start - blocks.start) as usize;

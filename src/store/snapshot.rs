@@ -61,7 +61,9 @@ impl Snapshot {
         for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
             if project.is_none_or(|project| segment.project == project) {
                 let stats = self.segments.stats(segment).await?;
-                found.extend(stats.too_large.iter().cloned());
+                let live = self.segments.live_trace_ids(segment).await?;
+                let counts = |sum: &&TooLarge| live.as_ref().is_none_or(|live| live.contains(&sum.trace_id));
+                found.extend(stats.too_large.iter().filter(counts).cloned());
             }
         }
         Ok(found)

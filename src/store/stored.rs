@@ -16,10 +16,13 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::blocking::blocking;
+use super::deletions::DeadRows;
+use super::entries::Segment;
 use super::error::{Result, StoreError};
+use super::folders::DELETIONS;
 use super::ingest::without_no_ids;
 use super::location::StoreLocation;
-use super::manifest::Segment;
+use super::metadata_file;
 use super::open_columns::unpack_overflow;
 use super::packed::{PACKED, pack};
 use super::segment_stats::{CheckedFile, SegmentStats};
@@ -50,6 +53,8 @@ pub(crate) struct StoredSegment {
     pub(crate) summaries: RecordBatch,
     pub(super) file: SpansFile,
     pub(super) metadata: Arc<ParquetMetaData>,
+    /// What of it counts no more.
+    pub(crate) dead: Arc<DeadRows>,
     reader: ArrowReaderMetadata,
 }
 
@@ -109,7 +114,8 @@ impl ChunkReader for SpansFile {
 impl StoredSegment {
     /// Fetches all files of a segment; a large one comes into a directory for temporary files.
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
-        let stats = SegmentStats::load(location, segment).await?;
+        let mut stats = SegmentStats::load(location, segment).await?;
+        let dead = dead_rows(location, segment).await?;
         let file = SpansFile::fetch(&checked_spans(location, segment, &stats), spill_dir).await?;
         let summaries = load_summaries(location, segment, &stats, None).await?;
         let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
@@ -117,7 +123,18 @@ impl StoredSegment {
         let reader = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
         let metadata = Arc::clone(reader.metadata());
         let schema = Arc::clone(reader.schema());
-        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, reader })
+        stats = stats.without(&dead);
+        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, dead, reader })
+    }
+
+    /// How many traces of an aligned group count.
+    pub(crate) fn live_traces(&self, aligned: &AlignedGroups) -> usize {
+        aligned.traces.len() - self.dead.traces.count_in(&aligned.traces)
+    }
+
+    /// Whether traces of an aligned group count no more.
+    pub(crate) fn has_dead(&self, aligned: &AlignedGroups) -> bool {
+        self.dead.traces.count_in(&aligned.traces) > 0
     }
 
     /// The ids of its traces, in order.
@@ -144,15 +161,16 @@ impl StoredSegment {
         aligned.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
     }
 
-    /// The rows of an aligned group as ingest batches are: without computed columns, `attributes.rest` unpacked.
+    /// The rows of an aligned group that count, as ingest batches are: without computed columns, `attributes.rest`
+    /// unpacked.
     pub(crate) fn rows<'a>(
         &'a self,
         aligned: &AlignedGroups,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
         let filled = |name: &str| self.stats.columns.contains_key(name);
-        let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
+        let wanted = |name: &str| has_arrived(name) && filled(name);
         let read = self.read(aligned.groups.clone(), &wanted)?;
-        Ok(read.map(|batch| pack(without_no_ids(&unpack_rest(&batch?)?)?)))
+        Ok(read.map(|batch| as_arrived(&batch?)))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
@@ -182,12 +200,16 @@ impl StoredSegment {
         // One column of a batch must not hold more text than an array can.
         let most = BATCH_ROWS.min((BATCH_CELLS / columns).max(1));
         let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, most);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
+        let before = self.metadata.row_groups()[..groups.start].iter().map(|group| group.num_rows() as usize).sum();
+        let inside: usize = groups.clone().map(|group| self.metadata.row_group(group).num_rows() as usize).sum();
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
             .with_row_groups(groups.collect())
             .with_projection(mask)
-            .with_batch_size(rows as usize)
-            .build()
-            .map_err(|error| damaged(&error))?;
+            .with_batch_size(rows as usize);
+        if self.dead.spans.count_in(&(before..before + inside)) > 0 {
+            builder = builder.with_row_selection(self.dead.spans.without(&(before..before + inside)));
+        }
+        let reader = builder.build().map_err(|error| damaged(&error))?;
         Ok(reader.map(move |batch| batch.map_err(|error| damaged(&error))))
     }
 }
@@ -229,6 +251,30 @@ pub(crate) fn cut_aligned_groups(
     Ok(aligned_groups)
 }
 
+/// What of a segment counts no more.
+pub(crate) async fn dead_rows(location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
+    let Some(deletions) = &segment.deletions else { return Ok(Arc::default()) };
+    let dead: DeadRows = match (&deletions.inline, &deletions.file) {
+        (Some(dead), _) => dead.clone(),
+        (None, Some(reference)) => metadata_file::load(location, DELETIONS, reference).await?,
+        (None, None) => return Err(StoreError::damaged(segment.spans_file(), "its deletion vector is missing")),
+    };
+    if dead.spans.len() as u64 != deletions.rows || dead.traces.len() as u64 != deletions.traces {
+        return Err(StoreError::damaged(segment.spans_file(), "its deletion vector does not fit the manifest"));
+    }
+    Ok(Arc::new(dead))
+}
+
+/// Stored rows as ingest batches are.
+pub(crate) fn as_arrived(batch: &RecordBatch) -> Result<RecordBatch> {
+    pack(without_no_ids(&unpack_rest(batch)?)?)
+}
+
+/// Whether a column of a segment is one that arrived, and not computed.
+pub(crate) fn has_arrived(name: &str) -> bool {
+    !name.starts_with("tree.") && name != columns::LATENCY_MS
+}
+
 fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
     let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
@@ -252,17 +298,17 @@ fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
 }
 
 pub(crate) fn checked_spans(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    CheckedFile {
-        location: location.clone(),
-        file: segment.spans_file(),
-        size: segment.bytes,
-        sums: stats.spans.clone(),
-    }
+    CheckedFile::whole(location, segment.spans_file(), segment.bytes, stats.spans.clone())
 }
 
 pub(crate) fn checked_traces(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    let size = segment.summary_bytes;
-    CheckedFile { location: location.clone(), file: segment.traces_file(), size, sums: stats.traces.clone() }
+    let (file, size) = (segment.traces_file(), segment.summary_bytes);
+    match &segment.bundle {
+        Some(bundle) => {
+            CheckedFile::whole(location, file, segment.bytes, bundle.sums.clone()).part(bundle.summaries, size)
+        }
+        None => CheckedFile::whole(location, file, size, stats.traces.clone()),
+    }
 }
 
 /// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)

@@ -8,7 +8,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::{ParquetFileReaderFactory, ParquetRowSelection};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -153,8 +153,14 @@ impl SegmentsTable {
             rows += self.rows(&segment);
             bytes += segment.memory_bytes;
             let statistics = self.statistics_of(self.rows(&segment), segment.memory_bytes);
+            let live = self.snapshot.segments.live_rows(&segment, self.which).await;
+            let live = live.map_err(|error| DataFusionError::External(Box::new(error)))?;
             let file =
                 PartitionedFile::new(file, size).with_statistics(Arc::new(statistics)).with_extension(segment.clone());
+            let file = match live {
+                Some(live) => file.with_extension(ParquetRowSelection::new(live)),
+                None => file,
+            };
             // Segments come in order of time: handing them round gives every partition early and late ones.
             let lightest = groups.iter_mut().min_by_key(|(size, _)| *size);
             if let Some((total, files)) = lightest {

@@ -61,7 +61,8 @@ impl Changes {
         let mut changes = Self { changed: vec![false; values.num_rows()], facts: BTreeMap::new() };
         for (field, new) in values.schema_ref().fields().iter().zip(values.columns()) {
             let name = field.name().as_str();
-            let mut facts = PatchFacts { open: None, filled: 0, ..facts_of(new)? };
+            let ColumnFacts { example, values: few, .. } = facts_of(new)?;
+            let mut facts = PatchFacts { example, values: few, ..PatchFacts::default() };
             if canonical(name).is_none() {
                 facts.open = type_of(new.as_ref());
             }

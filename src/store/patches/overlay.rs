@@ -90,6 +90,12 @@ impl Overlay {
         Overlaid { layers: layers.collect(), rows: count }
     }
 
+    /// About how many bytes it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |layer: &Layer| layer.values.get_array_memory_size() + layer.rows.len() * size_of::<u64>();
+        self.layers.iter().map(of).sum()
+    }
+
     /// Whether any row of a range is patched.
     pub(crate) fn touches(&self, rows: std::ops::Range<u64>) -> bool {
         self.layers.iter().any(|layer| {

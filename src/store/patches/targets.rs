@@ -7,6 +7,7 @@ use arrow::datatypes::TimestampNanosecondType;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::patch::{Grain, Patch};
+use super::reads::row_numbers;
 use crate::error::{Result, StoreError};
 use crate::manifest::{Manifest, Segment};
 use crate::reader::{SegmentFile, Segments};
@@ -125,19 +126,19 @@ async fn spans(segments: &Segments, segment: &Segment, ids: &Ids<'_>) -> Result<
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let mut batches = segments.stream(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID]).await?;
-    let mut before = 0;
+    let live = segments.live_rows(segment, SegmentFile::Spans).await?;
+    let mut numbers = row_numbers(live.as_ref(), segment.rows_in_file());
+    let mut batches = segments.stream(segment, &[TRACE_ID, SPAN_ID], live).await?;
     while let Some(batch) = batches.try_next().await? {
         let (trace_ids, span_ids) = (column(segment, &batch, TRACE_ID)?, column(segment, &batch, SPAN_ID)?);
-        for row in 0..batch.num_rows() {
+        for (row, number) in (0..batch.num_rows()).zip(&mut numbers) {
             let (trace_id, span_id) = (trace_ids.value(row), span_ids.value(row));
             let Some(&id) = ids.numbers.get(span_id) else { continue };
             if ids.rows_for(id, trace_id).next().is_some() {
                 let (trace_id, span_id) = (trace_id.to_owned(), span_id.to_owned());
-                found.push((Target { row: before + row as u64, trace_id, span_id, id }, None));
+                found.push((Target { row: number, trace_id, span_id, id }, None));
             }
         }
-        before += batch.num_rows() as u64;
     }
     Ok(found)
 }
@@ -158,8 +159,9 @@ async fn first_spans(
     let mut of_id: HashMap<u32, usize> = HashMap::new();
     let mut trace = Trace::default();
     let names = [TRACE_ID, SPAN_ID, PARENT_ID, START_TIME, SESSION_ID];
-    let mut batches = segments.stream(segment, SegmentFile::Spans, &names).await?;
-    let mut before = 0;
+    let live = segments.live_rows(segment, SegmentFile::Spans).await?;
+    let mut numbers = row_numbers(live.as_ref(), segment.rows_in_file());
+    let mut batches = segments.stream(segment, &names, live).await?;
     let mut end = |trace: Trace| {
         for id in trace.ids {
             let target = Target { row: trace.row, trace_id: trace.id.clone(), span_id: trace.span_id.clone(), id };
@@ -178,15 +180,15 @@ async fn first_spans(
         let parents = column(segment, &batch, PARENT_ID)?;
         let keys = column(segment, &batch, which)?;
         let starts = batch.column_by_name(START_TIME).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>());
-        for row in 0..batch.num_rows() {
+        for (row, number) in (0..batch.num_rows()).zip(&mut numbers) {
             let is_root = parents.is_null(row);
             if trace.id != trace_ids.value(row) || trace.is_empty {
                 end(std::mem::take(&mut trace));
                 trace = Trace { id: trace_ids.value(row).to_owned(), is_empty: false, ..Trace::default() };
                 trace.start = starts.filter(|starts| starts.is_valid(row)).map(|starts| starts.value(row));
-                trace.take(before + row as u64, span_ids.value(row), is_root);
+                trace.take(number, span_ids.value(row), is_root);
             } else if is_root && !trace.has_root {
-                trace.take(before + row as u64, span_ids.value(row), is_root);
+                trace.take(number, span_ids.value(row), is_root);
             }
             if keys.is_valid(row)
                 && let Some(&id) = ids.numbers.get(keys.value(row))
@@ -195,7 +197,6 @@ async fn first_spans(
                 trace.ids.push(id);
             }
         }
-        before += batch.num_rows() as u64;
     }
     end(trace);
     Ok(found)

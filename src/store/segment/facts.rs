@@ -42,6 +42,12 @@ pub(super) fn add_facts(
     Ok(())
 }
 
+/// The facts of the values of an array.
+pub(crate) fn facts_of(array: &ArrayRef) -> Result<ColumnFacts> {
+    let filled = (array.len() - array.null_count()) as u64;
+    Ok(ColumnFacts { open: None, filled, example: example(array)?, values: few_values(array) })
+}
+
 /// Adds values to sorted ones; where those of one side are not known, or they are many together, none are left.
 pub(crate) fn unite(values: &mut Vec<String>, more: Vec<String>) {
     if values.is_empty() || more.is_empty() {

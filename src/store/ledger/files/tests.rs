@@ -25,20 +25,11 @@ fn ledger(imports: &[FileImport]) -> Ledger {
 /// A store whose project `p` holds this.
 fn manifest(of_files: OfFiles) -> Manifest {
     let segment = Segment {
-        id: "s".into(),
         project: "p".into(),
         rows: of_files.spans,
         traces: 1,
-        bytes: 0,
-        summary_bytes: 0,
-        memory_bytes: 0,
-        stats_crc32: 0,
-        min_start: None,
-        max_start: None,
-        max_end: None,
-        computed: 0,
-        too_large: 0,
         of_files: Some(of_files),
+        ..Segment::default()
     };
     Manifest { segments: vec![segment], ..Manifest::empty() }
 }
