@@ -242,10 +242,10 @@ pub mod store {
     #[doc(inline)]
     pub use spanql_store::{
         Bundle, ColumnFacts, Committed, Compacted, Counts, DeletionVector, Doubt, FileImport, FileRef, FilesVerdict,
-        Import, ImportedFile, ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, PatchRef,
-        Progress, Projection, Pull, PullKey, Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments,
-        SideRef, Slice, Snapshot, Status, Store, StoreError, StoreLocation, TooLarge, Vacuumed, Version,
-        default_location,
+        Grain, Import, ImportedFile, ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Outcome,
+        Overlaid, Overlay, Patch, PatchRef, Patched, Progress, Projection, Pull, PullKey, Result, Segment, SegmentFile,
+        SegmentReader, SegmentStats, Segments, SideRef, Slice, Snapshot, Status, Store, StoreError, StoreLocation,
+        TooLarge, UnknownIds, Vacuumed, Version, default_location,
     };
 }
 

@@ -151,7 +151,7 @@ pub(crate) fn rebuild(
                 MergedRun::Large(pieces, _) if touched[number] && (changed || !copied) => {
                     out.write_pieces(pieces, merging)?;
                 }
-                _ if copied => {
+                _ if copied && !stored.differs(aligned) => {
                     let summaries = stored.summaries.slice(aligned.traces.start, aligned.traces.len());
                     out.copy(stored, aligned, &summaries)?;
                 }

@@ -15,6 +15,7 @@ use super::layout::OpenNames;
 use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, Manifest, Segment};
+use super::patches::PatchFiles;
 use super::plan::{Plan, Work, plan, plan_new};
 use super::progress::Progress;
 use super::publish::{ATTEMPTS, Attempt, Change, Written};
@@ -45,7 +46,8 @@ impl Store {
             let lease = Lease::take(&self.location, None).await?;
             let base = manifest::load_newest(&self.location).await?;
             let version = base.version;
-            let done = self.attempt(&lease, base, &buffer, &deletions, record, operation, progress).await;
+            let patches = PatchFiles::default();
+            let done = self.attempt(&lease, base, &buffer, &deletions, patches, record, operation, progress).await;
             lease.release().await;
             if let Some(committed) = self.settle(done, version, &mut removals).await? {
                 return Ok(committed);
@@ -86,6 +88,7 @@ impl Store {
         base: Manifest,
         buffer: &Arc<ImportBuffer>,
         deletions: &Deletions,
+        patches: PatchFiles,
         record: Option<&Record<'_>>,
         operation: &str,
         progress: &Progress,
@@ -99,7 +102,12 @@ impl Store {
         let names = OpenNames::of(&base, &buffer.columns);
         let plan = plan(&self.segments, &base, buffer, deletions).await?;
         let mut written = self.build(lease, buffer, plan, &names, &tombstones, progress).await?;
-        let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
+        let unused: Vec<String> = patches.files.iter().map(|written| written.file.clone()).collect();
+        written.take(patches);
+        let same_spans = written.added.is_empty()
+            && written.replaced.is_empty()
+            && written.patched.is_empty()
+            && deletions.is_empty();
         let is_known = match record {
             Some(record) => same_spans && record.is_known(&self.location, &base).await?,
             None => same_spans,
@@ -118,6 +126,9 @@ impl Store {
         let done = self.publish(lease, &base, &mut written, &names, buffer, &change).await?;
         if !matches!(done, Attempt::Done(_)) {
             self.discard(&written.added).await;
+            for file in unused {
+                self.discard_file(&file).await;
+            }
         }
         Ok(done)
     }

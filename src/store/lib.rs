@@ -72,7 +72,7 @@ pub use maintained::{Compacted, Vacuumed, Version};
 pub use manifest::Manifest;
 pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
-pub use patches::{Grain, Outcome, Patch, Patched, UnknownIds};
+pub use patches::{Grain, Outcome, Overlaid, Overlay, Patch, Patched, UnknownIds};
 pub use progress::Progress;
 pub use reader::{SegmentFile, SegmentReader, Segments};
 pub use segment_stats::{ColumnFacts, SegmentStats, TooLarge};

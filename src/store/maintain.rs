@@ -142,6 +142,15 @@ impl Store {
                 done.not_synced = joined.not_synced.or(done.not_synced);
             }
         }
+        // What is patched is written into the segment, and the patches go.
+        for segment in manifest::load_newest(&self.location).await?.segments {
+            if !segment.patches.is_empty() {
+                let joined = self.join(vec![segment], "compact").await?;
+                done.segments_before += joined.segments_before;
+                done.segments_after += joined.segments_after;
+                done.not_synced = joined.not_synced.or(done.not_synced);
+            }
+        }
         Ok(done)
     }
 
@@ -212,8 +221,8 @@ impl Store {
             .await?;
         }
         let base = manifest::load_newest(&self.location).await?;
-        let before: HashSet<&String> = old.iter().map(|segment| &segment.id).collect();
-        if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
+        // What was read of them must be what counts still.
+        if !old.iter().all(|segment| base.segments.contains(segment)) {
             return Ok(Compacted::default());
         }
         let Some(committed) = self.rewrite(lease, &base, old, buffer, operation).await? else {

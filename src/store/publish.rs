@@ -12,6 +12,7 @@ use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
+use super::patches::{PatchFiles, PatchedSegment};
 use super::store::Store;
 use spanql_model::types::OpenType;
 
@@ -23,6 +24,7 @@ pub(super) const ATTEMPTS: usize = 50;
 pub(super) struct Written {
     pub(super) added: Vec<Segment>,
     pub(super) replaced: Vec<String>,
+    pub(super) patched: Vec<PatchedSegment>,
     pub(super) open: BTreeMap<String, OpenType>,
     pub(super) counts: Counts,
     /// The same by project.
@@ -31,6 +33,18 @@ pub(super) struct Written {
     pub(super) files: Vec<WrittenFile>,
     /// How many of the files the disk was asked to keep.
     synced: usize,
+}
+
+impl Written {
+    /// Takes the files of patches.
+    pub(super) fn take(&mut self, patches: PatchFiles) {
+        self.files.extend(patches.files);
+        self.patched = patches.patched;
+        self.counts += patches.counts;
+        for (name, seen) in patches.open {
+            self.open.entry(name).and_modify(|known| *known = known.unite(seen)).or_insert(seen);
+        }
+    }
 }
 
 /// How an attempt to commit ended.
@@ -123,11 +137,16 @@ impl Store {
     /// that version had changed.
     pub(super) async fn take_back(&self, version: &Manifest, before: &Manifest) -> Result<()> {
         let has = |manifest: &Manifest, id: &str| manifest.segments.iter().any(|segment| segment.id == id);
+        let patch_ids = |manifest: &Manifest| -> HashSet<String> {
+            manifest.segments.iter().flat_map(|segment| &segment.patches).map(|patch| patch.id.clone()).collect()
+        };
+        let added = &patch_ids(version) - &patch_ids(before);
+        let has_added = |segment: &Segment| segment.patches.iter().any(|patch| added.contains(&patch.id));
         for _ in 0..ATTEMPTS {
             let newest = manifest::load_newest(&self.location).await?;
             let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
             // One that was created below newer versions changes nothing.
-            let rests_on_it = newest.segments.iter().any(is_added)
+            let rests_on_it = newest.segments.iter().any(|segment| is_added(segment) || has_added(segment))
                 || (newest.ledger == version.ledger && version.ledger != before.ledger)
                 || (newest.tombstones == version.tombstones && version.tombstones != before.tombstones);
             if version.version < newest.version && !rests_on_it {
@@ -135,6 +154,10 @@ impl Store {
             }
             let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
             next.segments.retain(|segment| !is_added(segment));
+            for segment in next.segments.iter_mut().filter(|segment| has_added(segment)) {
+                let was = before.segments.iter().find(|known| known.id == segment.id);
+                segment.patches = was.map(|was| was.patches.clone()).unwrap_or_default();
+            }
             let replaced =
                 before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
             next.segments.extend(replaced.cloned());
@@ -167,8 +190,14 @@ impl Store {
         if base.tombstones != newest.tombstones {
             return Ok(true);
         }
-        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
-        if !written.replaced.iter().all(still) {
+        // What was read of them: their files, and what counts instead of them.
+        let still = |id: &String| {
+            let of = |manifest: &'_ Manifest| manifest.segments.iter().position(|segment| segment.id == *id);
+            let (before, now) = (of(base), of(newest));
+            now.is_some() && before.map(|at| &base.segments[at]) == now.map(|at| &newest.segments[at])
+        };
+        let read = written.replaced.iter().chain(written.patched.iter().map(|patched| &patched.before.id));
+        if !read.into_iter().all(still) {
             return Ok(true);
         }
         for segment in &newest.segments {
@@ -205,6 +234,11 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
     next.segments.extend(written.added.iter().cloned());
+    for patched in &written.patched {
+        let known = next.segments.iter_mut().find(|segment| segment.id == patched.before.id)?;
+        known.patches.clone_from(&patched.patches);
+        known.memory_bytes += patched.more_bytes;
+    }
     sort(&mut next.segments);
     for (name, seen) in &written.open {
         if next.rest.contains_key(name) {

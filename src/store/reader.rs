@@ -324,7 +324,13 @@ impl Segments {
     }
 
     /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
-    pub(crate) async fn may_hold(&self, segment: &Segment, which: SegmentFile, column: &str, ids: &[&str]) -> Result<bool> {
+    pub(crate) async fn may_hold(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        column: &str,
+        ids: &[&str],
+    ) -> Result<bool> {
         if ids.len() > BLOOM_IDS {
             return Ok(true);
         }

@@ -25,6 +25,7 @@ use super::location::StoreLocation;
 use super::metadata_file;
 use super::open_columns::unpack_overflow;
 use super::packed::{PACKED, pack};
+use super::patches::{Overlay, row_numbers};
 use super::segment_stats::{CheckedFile, SegmentStats};
 use spanql_model::columns;
 
@@ -55,6 +56,8 @@ pub(crate) struct StoredSegment {
     pub(super) metadata: Arc<ParquetMetaData>,
     /// What of it counts no more.
     pub(crate) dead: Arc<DeadRows>,
+    /// What its patches say.
+    pub(crate) overlay: Overlay,
     reader: ArrowReaderMetadata,
 }
 
@@ -115,6 +118,7 @@ impl StoredSegment {
     /// Fetches all files of a segment; a large one comes into a directory for temporary files.
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
         let mut stats = SegmentStats::load(location, segment).await?;
+        let overlay = Overlay::load(location, segment).await?;
         let dead = dead_rows(location, segment).await?;
         let file = SpansFile::fetch(&checked_spans(location, segment, &stats), spill_dir).await?;
         let summaries = load_summaries(location, segment, &stats, None).await?;
@@ -123,8 +127,8 @@ impl StoredSegment {
         let reader = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
         let metadata = Arc::clone(reader.metadata());
         let schema = Arc::clone(reader.schema());
-        stats = stats.without(&dead);
-        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, dead, reader })
+        stats = overlay.stats(&stats).without(&dead);
+        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, dead, overlay, reader })
     }
 
     /// How many traces of an aligned group count.
@@ -135,6 +139,20 @@ impl StoredSegment {
     /// Whether traces of an aligned group count no more.
     pub(crate) fn has_dead(&self, aligned: &AlignedGroups) -> bool {
         self.dead.traces.count_in(&aligned.traces) > 0
+    }
+
+    /// Whether an aligned group is not what its file says: traces of it count no more, or values are patched.
+    pub(crate) fn differs(&self, aligned: &AlignedGroups) -> bool {
+        let rows = self.rows_of(aligned.groups.clone());
+        self.has_dead(aligned) || self.overlay.touches(rows.start as u64..rows.end as u64)
+    }
+
+    /// The rows of row groups.
+    fn rows_of(&self, groups: Range<usize>) -> Range<usize> {
+        let rows = |groups: &[RowGroupMetaData]| groups.iter().map(|group| group.num_rows() as usize).sum::<usize>();
+        let all = self.metadata.row_groups();
+        let before = rows(&all[..groups.start]);
+        before..before + rows(&all[groups])
     }
 
     /// The ids of its traces, in order.
@@ -161,7 +179,7 @@ impl StoredSegment {
         aligned.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
     }
 
-    /// The rows of an aligned group that count, as ingest batches are: without computed columns, `attributes.rest`
+    /// The rows of an aligned group that count, patched, as ingest batches are: without computed columns, `attributes.rest`
     /// unpacked.
     pub(crate) fn rows<'a>(
         &'a self,
@@ -170,7 +188,14 @@ impl StoredSegment {
         let filled = |name: &str| self.stats.columns.contains_key(name);
         let wanted = |name: &str| has_arrived(name) && filled(name);
         let read = self.read(aligned.groups.clone(), &wanted)?;
-        Ok(read.map(|batch| as_arrived(&batch?)))
+        let all = self.rows_of(aligned.groups.clone());
+        let live = self.dead.spans.without(&all);
+        let mut numbers = row_numbers(Some(&live), all.len() as u64).map(move |row| all.start as u64 + row);
+        Ok(read.map(move |batch| {
+            let batch = batch?;
+            let rows: Vec<u64> = numbers.by_ref().take(batch.num_rows()).collect();
+            as_arrived(&self.overlay.at(&rows).batch(&batch)?)
+        }))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
@@ -200,14 +225,13 @@ impl StoredSegment {
         // One column of a batch must not hold more text than an array can.
         let most = BATCH_ROWS.min((BATCH_CELLS / columns).max(1));
         let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, most);
-        let before = self.metadata.row_groups()[..groups.start].iter().map(|group| group.num_rows() as usize).sum();
-        let inside: usize = groups.clone().map(|group| self.metadata.row_group(group).num_rows() as usize).sum();
+        let inside = self.rows_of(groups.clone());
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
             .with_row_groups(groups.collect())
             .with_projection(mask)
             .with_batch_size(rows as usize);
-        if self.dead.spans.count_in(&(before..before + inside)) > 0 {
-            builder = builder.with_row_selection(self.dead.spans.without(&(before..before + inside)));
+        if self.dead.spans.count_in(&inside) > 0 {
+            builder = builder.with_row_selection(self.dead.spans.without(&inside));
         }
         let reader = builder.build().map_err(|error| damaged(&error))?;
         Ok(reader.map(move |batch| batch.map_err(|error| damaged(&error))))

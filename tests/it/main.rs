@@ -23,6 +23,8 @@ mod live;
 mod long;
 mod memory_remote;
 mod opik;
+mod patches;
+mod patches_properties;
 mod pull_cuts;
 mod pull_events;
 mod pull_faults;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -15,9 +15,9 @@ use parquet::file::properties::WriterProperties;
 use super::facts::PatchFacts;
 use super::overlay::Layer;
 use super::resolve::ROW;
+use crate::entries::PatchRef;
 use crate::error::{Result, StoreError};
 use crate::location::StoreLocation;
-use crate::manifest::PatchRef;
 use crate::open_columns::{type_of, widen};
 use crate::segment_stats::{BlockSums, CheckedFile};
 use crate::stored::root_mask;
@@ -39,7 +39,7 @@ pub(crate) struct Piece {
 }
 
 /// Writes a patch file of an id: its bytes, and what the manifest says of it on each segment.
-pub(crate) fn write(id: &str, pieces: &[Piece]) -> Result<(Vec<u8>, Vec<(String, PatchRef)>)> {
+pub(crate) fn write(id: &str, pieces: &[Piece]) -> Result<(Vec<u8>, Vec<PatchRef>)> {
     let name = format!("patches/{id}.parquet");
     let schema = schema_of(pieces);
     let facts: Facts = pieces.iter().map(|piece| (piece.segment.clone(), piece.facts.clone())).collect();
@@ -66,13 +66,13 @@ pub(crate) fn write(id: &str, pieces: &[Piece]) -> Result<(Vec<u8>, Vec<(String,
         let (id, bytes, sums) = (id.to_owned(), bytes.len() as u64, sums.clone());
         let reference = PatchRef { id, first, rows, bytes, columns, sums };
         first += rows;
-        (piece.segment.clone(), reference)
+        reference
     };
     let references = pieces.iter().map(reference).collect();
     Ok((bytes, references))
 }
 
-/// The columns of all pieces, in types that hold the values of all of them.
+/// The columns of all pieces.
 fn schema_of(pieces: &[Piece]) -> SchemaRef {
     let mut types: BTreeMap<&str, OpenType> = BTreeMap::new();
     for piece in pieces {
@@ -105,13 +105,7 @@ fn in_schema(values: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 /// Reads what a patch file says of a segment; with the ids of spans and traces among the values, where these are wanted.
 pub(crate) async fn load(location: &StoreLocation, segment: &str, patch: &PatchRef, with_ids: bool) -> Result<Layer> {
     let file = patch.file();
-    let checked = CheckedFile {
-        location: location.clone(),
-        file: file.clone(),
-        size: patch.bytes,
-        sums: patch.sums.clone(),
-    };
-    let bytes = checked.bytes().await?;
+    let bytes = CheckedFile::whole(location, file.clone(), patch.bytes, patch.sums.clone()).bytes().await?;
     let damaged = |reason: String| StoreError::damaged(&file, reason);
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
     let metadata = builder.metadata().file_metadata();

@@ -11,13 +11,19 @@ type Members = IndexMap<String, Box<RawValue>>;
 const DEPTH: usize = 64;
 
 /// Merges a document into the text of an object: members that are objects on both sides are merged, all others replaced,
-/// also by null. Text that is no object is replaced, and what the document does not name keeps its spelling.
+/// also by null. Text that is no object is replaced; what the document does not name keeps its spelling, and the whole does
+/// where nothing changes.
 pub(super) fn merge_patch(text: Option<&str>, document: &str) -> Result<String> {
     let failed = |error: serde_json::Error| StoreError::Patch(format!("a metadata patch is no JSON object: {error}"));
     let document: Members = serde_json::from_str(document).map_err(failed)?;
     let object = text.and_then(|text| serde_json::from_str::<Members>(text).ok()).unwrap_or_default();
     let merged = merge(object, document, DEPTH).and_then(|members| serde_json::to_string(&members));
-    merged.map_err(failed)
+    let merged = merged.map_err(failed)?;
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    match text {
+        Some(text) if value(text).is_some_and(|known| value(&merged) == Some(known)) => Ok(text.to_owned()),
+        _ => Ok(merged),
+    }
 }
 
 fn merge(mut object: Members, document: Members, depth: usize) -> serde_json::Result<Members> {
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(merged(Some(r#"{"a":1}"#), r#"{"a":{"b":1}}"#), r#"{"a":{"b":1}}"#);
         assert_eq!(merged(Some("no object"), r#"{"a":[1]}"#), r#"{"a":[1]}"#);
         assert_eq!(merged(None, "{}"), "{}");
+        assert_eq!(merged(Some(r#"{"a": 1, "b": [1, 2]}"#), r#"{"a":1}"#), r#"{"a": 1, "b": [1, 2]}"#);
         assert!(merge_patch(None, "[1]").is_err());
     }
 }

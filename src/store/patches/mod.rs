@@ -4,9 +4,9 @@
 //! have values for it. Whoever reads a column that is patched lays these values over what the segment's file has.
 
 mod facts;
-#[allow(dead_code)]
 mod file;
 mod kept;
+mod layers;
 mod merge_patch;
 mod overlay;
 mod patch;
@@ -14,8 +14,10 @@ mod reads;
 mod resolve;
 mod targets;
 mod write;
+mod written;
 
 pub(crate) use kept::Kept;
 pub use overlay::{Overlaid, Overlay};
 pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
 pub(crate) use reads::row_numbers;
+pub(crate) use written::{PatchFiles, PatchedSegment};

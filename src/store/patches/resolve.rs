@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array, new_null_array};
 use arrow::compute::interleave;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 
 use super::merge_patch::merge_patch;
 use super::patch::Patch;
@@ -21,8 +21,9 @@ pub(super) const ROW: &str = "row";
 
 /// The columns of a patch in one type each, over all of its batches.
 pub(super) struct Values {
+    types: BTreeMap<String, OpenType>,
     /// By name: a column a batch, then a null.
-    columns: BTreeMap<String, (DataType, Vec<ArrayRef>)>,
+    columns: BTreeMap<String, Vec<ArrayRef>>,
     /// Metadata patches, by batch.
     metadata: Vec<Option<StringArray>>,
     /// Where every column has null.
@@ -43,22 +44,32 @@ impl Values {
             }
         }
         let mut columns = BTreeMap::new();
-        for (name, open) in types {
+        for (name, open) in &types {
             let data_type = open.data_type();
             let null = new_null_array(&data_type, 1);
-            let of_batch = |batch: &RecordBatch| match batch.column_by_name(&name) {
+            let of_batch = |batch: &RecordBatch| match batch.column_by_name(name) {
                 Some(column) => widen(column, &data_type),
                 None => Ok(new_null_array(&data_type, batch.num_rows())),
             };
             let mut sources = patch.batches.iter().map(of_batch).collect::<Result<Vec<_>>>()?;
             sources.push(null);
-            columns.insert(name, (data_type, sources));
+            columns.insert(name.clone(), sources);
         }
         let documents = |batch: &RecordBatch| {
             batch.column_by_name(METADATA_PATCH).and_then(|column| column.as_string_opt::<i32>()).cloned()
         };
         let metadata = patch.batches.iter().map(documents).collect();
-        Ok(Self { columns, metadata, nowhere: (patch.batches.len(), 0) })
+        Ok(Self { types, columns, metadata, nowhere: (patch.batches.len(), 0) })
+    }
+
+    /// The open columns that are written, with their types.
+    pub(super) fn types(&self) -> BTreeMap<String, OpenType> {
+        self.types.clone()
+    }
+
+    /// Whether metadata are patched.
+    pub(super) fn patches_metadata(&self) -> bool {
+        self.metadata.iter().flatten().any(|documents| documents.null_count() < documents.len())
     }
 
     /// Whether any of the rows patches metadata.
@@ -102,7 +113,7 @@ impl<'a> Meant<'a> {
     /// What the spans will have: [`ROW`], their ids, and the columns that have values.
     ///
     /// `metadata` are the texts that the spans with patched metadata have now, in order.
-    pub(super) fn resolve(&self, values: &Values, metadata: &[Option<String>]) -> Result<RecordBatch> {
+    pub(super) fn resolve(&self, values: &Values, metadata: &[Option<String>]) -> Result<Resolved> {
         let rows: UInt64Array = self.spans.iter().map(|(target, _)| target.row).collect();
         let text = |of: fn(&Target) -> &str| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(self.spans.iter().map(|(target, _)| of(target))))
@@ -112,7 +123,7 @@ impl<'a> Meant<'a> {
             (TRACE_ID.to_owned(), text(|target| &target.trace_id)),
             (SPAN_ID.to_owned(), text(|target| &target.span_id)),
         ];
-        for (name, (_, sources)) in &values.columns {
+        for (name, sources) in &values.columns {
             let last = |rows: &[PatchRow]| {
                 let places = rows.iter().rev().map(|&(batch, row)| (batch as usize, row as usize));
                 places.into_iter().find(|&(batch, row)| sources[batch].is_valid(row)).unwrap_or(values.nowhere)
@@ -124,22 +135,26 @@ impl<'a> Meant<'a> {
                 columns.push((name.clone(), array));
             }
         }
-        self.add_metadata(values, metadata, &mut columns)?;
+        let keys = self.add_metadata(values, metadata, &mut columns)?;
         let fields: Vec<Field> =
             columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
         let arrays = columns.into_iter().map(|(_, array)| array).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("patching spans"))
+        let values = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays);
+        Ok(Resolved { values: values.map_err(StoreError::arrow("patching spans"))?, keys })
     }
 
+    /// Adds the metadata that the spans will have; how many more of them have each key then.
     fn add_metadata(
         &self,
         values: &Values,
         metadata: &[Option<String>],
         columns: &mut Vec<(String, ArrayRef)>,
-    ) -> Result<()> {
+    ) -> Result<BTreeMap<String, i64>> {
+        let mut keys = BTreeMap::new();
         if metadata.is_empty() {
-            return Ok(());
+            return Ok(keys);
         }
+        let mut known = Unpacked::default();
         let mut before = metadata.iter();
         let mut texts: Vec<Option<String>> = Vec::with_capacity(self.spans.len());
         let mut unpacked = Unpacked::default();
@@ -149,6 +164,9 @@ impl<'a> Meant<'a> {
                 continue;
             }
             let mut text = before.next().cloned().flatten();
+            if let Some(text) = &text {
+                known.add_object(at, METADATA_PREFIX, text);
+            }
             for document in rows.iter().filter_map(|row| values.document(*row)) {
                 text = Some(merge_patch(text.as_deref(), document)?);
             }
@@ -156,11 +174,24 @@ impl<'a> Meant<'a> {
             unpacked.add_object(at, METADATA_PREFIX, &text);
             texts.push(Some(text));
         }
+        for (name, count) in unpacked.counts() {
+            *keys.entry(name.to_owned()).or_default() += count as i64;
+        }
+        for (name, count) in known.counts() {
+            *keys.entry(name.to_owned()).or_default() -= count as i64;
+        }
         let rows = texts.len();
         columns.push((METADATA.to_owned(), Arc::new(StringArray::from(texts))));
         columns.extend(finish_or_pack(unpacked, rows)?);
-        Ok(())
+        Ok(keys)
     }
+}
+
+/// What spans will have.
+pub(super) struct Resolved {
+    pub(super) values: RecordBatch,
+    /// How many spans more have each key of metadata.
+    pub(super) keys: BTreeMap<String, i64>,
 }
 
 /// How many of a segment's spans each id was written on is added.

@@ -1,19 +1,26 @@
 //! Writing a patch into a store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
 
+use super::facts::Changes;
+use super::layers::join;
+use super::overlay::{Layer, Overlay};
 use super::patch::{Outcome, Patch, Patched, UnknownIds};
-use super::resolve::{Meant, ROW, Values, count};
+use super::resolve::{Meant, ROW, Resolved, Values, count};
 use super::targets::{Found, Ids, find};
+use super::written::PatchFiles;
 use crate::committed::{Committed, Deletions};
 use crate::error::{Result, StoreError};
 use crate::import_buffer::ImportBuffer;
+use crate::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use crate::lease::Lease;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, Segment};
+use crate::merge::Counts;
 use crate::progress::Progress;
 use crate::publish::{ATTEMPTS, Attempt};
 use crate::store::Store;
@@ -21,6 +28,12 @@ use spanql_model::columns;
 
 /// Spans that are patched together.
 const CHUNK: usize = 16 * 1024;
+/// A segment of as many spans is built again
+const FOLD_ROWS: u64 = 1024;
+/// when more than one in so many of them is patched.
+const FOLD_SHARE: u64 = 4;
+/// The first format whose readers know patches.
+const PATCHED_FORMAT: u32 = 2;
 
 impl Store {
     /// Writes evaluations, annotations and metadata on spans that the store holds, and commits them as one version.
@@ -87,18 +100,114 @@ impl Store {
         values: &Values,
         operation: &str,
     ) -> Result<Attempt> {
-        let mut buffer = ImportBuffer::new(self.spill_dir());
+        let open = OpenNames::of(&base, &values.types()).rest;
+        // Keys that are no columns lie in one column together: what holds them is built again.
+        let crowded = values.types().keys().any(|name| open.contains_key(name))
+            || (values.patches_metadata() && !open.is_empty());
+        let all = crowded || base.format < PATCHED_FORMAT;
+        let mut staged = Staged { buffer: ImportBuffer::new(self.spill_dir()), patches: PatchFiles::default() };
         for found in found {
-            for spans in found.spans.chunks(CHUNK) {
-                let meant = Meant::of(spans, ids);
-                let rows = meant.with_metadata(values);
-                let metadata = self.segments.texts_at(&found.segment, columns::METADATA, &rows).await?;
-                buffer.push(as_arrival(&meant.resolve(values, &metadata)?, &patch.project)?)?;
+            self.stage(lease, patch, found, ids, values, all, &mut staged).await?;
+        }
+        staged.patches.flush(&self.location, lease).await?;
+        let columns = base.columns.keys().chain(staged.patches.open.keys()).collect::<HashSet<_>>().len();
+        if columns > MAX_OPEN_COLUMNS {
+            staged = Staged { buffer: ImportBuffer::new(self.spill_dir()), patches: PatchFiles::default() };
+            for found in found {
+                self.stage(lease, patch, found, ids, values, true, &mut staged).await?;
             }
         }
+        let Staged { buffer, patches } = staged;
         let (buffer, none) = (Arc::new(buffer), Deletions::new());
-        self.attempt(lease, base, &buffer, &none, None, operation, &Progress::default()).await
+        self.attempt(lease, base, &buffer, &none, patches, None, operation, &Progress::default()).await
     }
+
+    /// Puts what the spans of one segment will have into a patch, or among the spans for which it is built again.
+    #[expect(clippy::too_many_arguments, reason = "one segment of `patch_once`, with all that it was given")]
+    async fn stage(
+        &self,
+        lease: &Lease,
+        patch: &Patch,
+        found: &Found,
+        ids: &Ids<'_>,
+        values: &Values,
+        again: bool,
+        staged: &mut Staged,
+    ) -> Result<()> {
+        let segment = &found.segment;
+        let overlay = self.segments.overlay(segment).await?;
+        let patched = found.spans.len() as u64 + segment.patches.iter().map(|patch| patch.rows).sum::<u64>();
+        let again = again || (segment.rows_in_file() >= FOLD_ROWS && patched > segment.rows_in_file() / FOLD_SHARE);
+        let mut layers = Vec::new();
+        for spans in found.spans.chunks(CHUNK) {
+            let meant = Meant::of(spans, ids);
+            let texts = self.metadata(segment, &overlay, &meant.with_metadata(values)).await?;
+            let resolved = meant.resolve(values, &texts)?;
+            if again {
+                staged.buffer.push(as_arrival(&resolved.values, &patch.project)?)?;
+                continue;
+            }
+            let Some(layer) = self.layer(segment, &overlay, resolved, &mut staged.patches.counts).await? else {
+                continue;
+            };
+            layers.push(layer);
+        }
+        if layers.is_empty() {
+            return Ok(());
+        }
+        let (piece, stay) = join(&self.location, segment, layers).await?;
+        staged.patches.push((&self.location, lease), segment, stay, piece).await
+    }
+
+    /// The metadata of spans in given rows.
+    async fn metadata(&self, segment: &Segment, overlay: &Overlay, rows: &[u64]) -> Result<Vec<Option<String>>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = self.segments.at(segment, overlay, &[columns::METADATA], rows).await?;
+        let texts = read.column_by_name(columns::METADATA).and_then(|column| column.as_string_opt::<i32>());
+        Ok(match texts {
+            Some(texts) => texts.iter().map(|text| text.map(str::to_owned)).collect(),
+            None => vec![None; rows.len()],
+        })
+    }
+
+    /// What differs of the values of spans from those that they have.
+    async fn layer(
+        &self,
+        segment: &Segment,
+        overlay: &Overlay,
+        resolved: Resolved,
+        counts: &mut Counts,
+    ) -> Result<Option<Layer>> {
+        let Resolved { values, keys } = resolved;
+        let rows: Vec<u64> = values.column(0).as_primitive::<UInt64Type>().values().to_vec();
+        let names: Vec<&str> = values.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+        let compared = |name: &&str| ![ROW, columns::TRACE_ID, columns::SPAN_ID].contains(name);
+        let names: Vec<&str> = names.into_iter().filter(compared).collect();
+        let before = self.segments.at(segment, overlay, &names, &rows).await?;
+        let others: Vec<usize> = (1..values.num_columns()).collect();
+        let values = values.project(&others).map_err(StoreError::arrow("patching spans"))?;
+        let written: Vec<usize> = (2..values.num_columns()).collect();
+        let written = values.project(&written).map_err(StoreError::arrow("patching spans"))?;
+        let Changes { changed, facts } = Changes::of(&written, &before, keys)?;
+        let updated = changed.iter().filter(|changed| **changed).count();
+        counts.updated += updated as u64;
+        counts.same += (changed.len() - updated) as u64;
+        if updated == 0 {
+            return Ok(None);
+        }
+        let rows = rows.into_iter().zip(&changed).filter(|(_, changed)| **changed).map(|(row, _)| row).collect();
+        let kept = BooleanArray::from(changed);
+        let values = filter_record_batch(&values, &kept).map_err(StoreError::arrow("patching spans"))?;
+        Ok(Some(Layer { rows, values, facts }))
+    }
+}
+
+/// Patches, and rows for segments that are built again.
+struct Staged {
+    buffer: ImportBuffer,
+    patches: PatchFiles,
 }
 
 /// Patched spans as rows that arrive.
