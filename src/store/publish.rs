@@ -22,7 +22,10 @@ pub(super) const ATTEMPTS: usize = 50;
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) added: Vec<Segment>,
+    /// Ids of segments that go.
     pub(super) replaced: Vec<String>,
+    /// Segments that stay in part: what the base says of them, and what the next version says.
+    pub(super) thinned: Vec<(Segment, Segment)>,
     pub(super) open: BTreeMap<String, OpenType>,
     pub(super) counts: Counts,
     /// The same by project.
@@ -31,6 +34,13 @@ pub(super) struct Written {
     pub(super) files: Vec<WrittenFile>,
     /// How many of the files the disk was asked to keep.
     synced: usize,
+}
+
+impl Written {
+    /// Whether all segments stay as they are.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.added.is_empty() && self.replaced.is_empty() && self.thinned.is_empty()
+    }
 }
 
 /// How an attempt to commit ended.
@@ -138,6 +148,17 @@ impl Store {
             let replaced =
                 before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
             next.segments.extend(replaced.cloned());
+            for segment in &mut next.segments {
+                let of =
+                    |manifest: &'_ Manifest| manifest.segments.iter().find(|known| known.id == segment.id).cloned();
+                let (Some(was), Some(became)) = (of(before), of(version)) else { continue };
+                if was != became && *segment == became {
+                    *segment = was;
+                } else if was != became && *segment != was {
+                    // A newer version rests on what this one made of it.
+                    return Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS });
+                }
+            }
             sort(&mut next.segments);
             if next.tombstones == version.tombstones {
                 next.tombstones.clone_from(&before.tombstones);
@@ -167,8 +188,13 @@ impl Store {
         if base.tombstones != newest.tombstones {
             return Ok(true);
         }
-        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
-        if !written.replaced.iter().all(still) {
+        // As it was when it was read: one of which less counts now was read with too much.
+        let still = |id: &str| {
+            let of = |manifest: &'_ Manifest| manifest.segments.iter().position(|segment| segment.id == id);
+            matches!((of(base), of(newest)), (Some(was), Some(is)) if base.segments[was] == newest.segments[is])
+        };
+        let mut read = written.replaced.iter().chain(written.thinned.iter().map(|(was, _)| &was.id));
+        if !read.all(|id| still(id)) {
             return Ok(true);
         }
         for segment in &newest.segments {
@@ -186,7 +212,7 @@ impl Store {
             }
             if let Some(trace_index) = self.segments.trace_index(segment, &ids).await? {
                 let ids: HashSet<&str> = ids.into_iter().collect();
-                if trace_index.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                if trace_index.live().any(|(_, id)| ids.contains(id)) {
                     return Ok(true);
                 }
             }
@@ -204,6 +230,9 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
     let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
+    for (_, thinned) in &written.thinned {
+        next.segments.iter_mut().filter(|segment| segment.id == thinned.id).for_each(|known| known.clone_from(thinned));
+    }
     next.segments.extend(written.added.iter().cloned());
     sort(&mut next.segments);
     for (name, seen) in &written.open {
