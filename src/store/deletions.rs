@@ -66,10 +66,6 @@ impl RowRanges {
         self.0.iter().map(Range::len).sum()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn contains(&self, row: usize) -> bool {
         let behind = self.0.partition_point(|range| range.end <= row);
         self.0.get(behind).is_some_and(|range| range.start <= row)

@@ -4,6 +4,7 @@
 //! stands in the file. A commit creates the next number if it is absent; whoever creates it first has won.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt;
 use object_store::ObjectStore;
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::blocking::blocking;
 pub(crate) use super::entries::COMPUTED;
-pub use super::entries::{FileRef, OfFiles, Segment};
+pub(crate) use super::entries::{FileRef, Segment};
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::ids::new_id;
@@ -205,6 +206,51 @@ pub(crate) async fn list_versions(location: &StoreLocation) -> Result<Vec<(u64, 
     Ok(versions)
 }
 
+/// The number of the newest version, be it readable or not: on a local disk from the names of the files alone, elsewhere
+/// from a listing that begins at the newest one that this process has seen.
+pub(crate) async fn newest_version(location: &StoreLocation) -> Result<Option<u64>> {
+    let newest = match &location.local {
+        Some(root) => {
+            let folder = root.join("manifest");
+            let failed = location.clone();
+            let names = move || match std::fs::read_dir(folder) {
+                Ok(entries) => {
+                    Ok(entries.flatten().filter_map(|entry| version_of(&entry.file_name().to_string_lossy())).max())
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(failed.failed("manifest", &error)),
+            };
+            blocking(names).await?
+        }
+        None => {
+            let seen = location.seen.load(Ordering::Relaxed);
+            // Whoever vacuums keeps the newest version, so there is one from here on, unless somebody emptied the place.
+            let newest = if seen > 0 { newest_after(location, seen - 1).await? } else { None };
+            let newest = match newest {
+                Some(newest) => Some(newest),
+                None => list_versions(location).await?.pop().map(|(newest, _)| newest),
+            };
+            location.seen.store(newest.unwrap_or(0), Ordering::Relaxed);
+            newest
+        }
+    };
+    if newest.is_none() {
+        location.check_link()?;
+    }
+    Ok(newest)
+}
+
+/// The newest of the versions behind one.
+async fn newest_after(location: &StoreLocation, version: u64) -> Result<Option<u64>> {
+    let (folder, offset) = (location.path("manifest"), location.path(&manifest_file(version)));
+    let mut files = location.objects.list_with_offset(Some(&folder), &offset);
+    let mut newest = None;
+    while let Some(meta) = files.try_next().await.map_err(|error| StoreError::storage("manifest", error))? {
+        newest = newest.max(meta.location.filename().and_then(version_of));
+    }
+    Ok(newest)
+}
+
 /// Whether a version is there, be it readable or not.
 pub(crate) async fn is_listed(location: &StoreLocation, version: u64) -> Result<bool> {
     Ok(list_versions(location).await?.iter().any(|(number, _)| *number == version))
@@ -227,7 +273,7 @@ pub(crate) async fn load(location: &StoreLocation, version: u64) -> Result<Manif
 pub(crate) async fn load_newest(location: &StoreLocation) -> Result<Manifest> {
     let mut missing = None;
     loop {
-        let Some((newest, _)) = list_versions(location).await?.pop() else { return Ok(Manifest::empty()) };
+        let Some(newest) = newest_version(location).await? else { return Ok(Manifest::empty()) };
         match load(location, newest).await {
             // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
             Err(StoreError::Missing { .. }) if missing != Some(newest) => missing = Some(newest),

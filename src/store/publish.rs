@@ -12,7 +12,7 @@ use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
-use super::patches::{PatchFiles, PatchedSegment};
+use super::patches::PatchFiles;
 use super::store::Store;
 use spanql_model::types::OpenType;
 
@@ -23,8 +23,10 @@ pub(super) const ATTEMPTS: usize = 50;
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) added: Vec<Segment>,
+    /// Ids of segments that go.
     pub(super) replaced: Vec<String>,
-    pub(super) patched: Vec<PatchedSegment>,
+    /// Segments that stay in part, or with other patches: what the base says of them, and what the next version says.
+    pub(super) thinned: Vec<(Segment, Segment)>,
     pub(super) open: BTreeMap<String, OpenType>,
     pub(super) counts: Counts,
     /// The same by project.
@@ -39,11 +41,16 @@ impl Written {
     /// Takes the files of patches.
     pub(super) fn take(&mut self, patches: PatchFiles) {
         self.files.extend(patches.files);
-        self.patched = patches.patched;
+        self.thinned.extend(patches.patched);
         self.counts += patches.counts;
         for (name, seen) in patches.open {
             self.open.entry(name).and_modify(|known| *known = known.unite(seen)).or_insert(seen);
         }
+    }
+
+    /// Whether all segments stay as they are.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.added.is_empty() && self.replaced.is_empty() && self.thinned.is_empty()
     }
 }
 
@@ -161,6 +168,17 @@ impl Store {
             let replaced =
                 before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
             next.segments.extend(replaced.cloned());
+            for segment in &mut next.segments {
+                let of =
+                    |manifest: &'_ Manifest| manifest.segments.iter().find(|known| known.id == segment.id).cloned();
+                let (Some(was), Some(became)) = (of(before), of(version)) else { continue };
+                if was != became && *segment == became {
+                    *segment = was;
+                } else if was != became && *segment != was {
+                    // A newer version rests on what this one made of it.
+                    return Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS });
+                }
+            }
             sort(&mut next.segments);
             if next.tombstones == version.tombstones {
                 next.tombstones.clone_from(&before.tombstones);
@@ -190,14 +208,13 @@ impl Store {
         if base.tombstones != newest.tombstones {
             return Ok(true);
         }
-        // What was read of them: their files, and what counts instead of them.
-        let still = |id: &String| {
-            let of = |manifest: &'_ Manifest| manifest.segments.iter().position(|segment| segment.id == *id);
-            let (before, now) = (of(base), of(newest));
-            now.is_some() && before.map(|at| &base.segments[at]) == now.map(|at| &newest.segments[at])
+        // As it was when it was read: one of which less counts now was read with too much.
+        let still = |id: &str| {
+            let of = |manifest: &'_ Manifest| manifest.segments.iter().position(|segment| segment.id == id);
+            matches!((of(base), of(newest)), (Some(was), Some(is)) if base.segments[was] == newest.segments[is])
         };
-        let read = written.replaced.iter().chain(written.patched.iter().map(|patched| &patched.before.id));
-        if !read.into_iter().all(still) {
+        let mut read = written.replaced.iter().chain(written.thinned.iter().map(|(was, _)| &was.id));
+        if !read.all(|id| still(id)) {
             return Ok(true);
         }
         for segment in &newest.segments {
@@ -215,7 +232,7 @@ impl Store {
             }
             if let Some(trace_index) = self.segments.trace_index(segment, &ids).await? {
                 let ids: HashSet<&str> = ids.into_iter().collect();
-                if trace_index.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                if trace_index.live().any(|(_, id)| ids.contains(id)) {
                     return Ok(true);
                 }
             }
@@ -233,12 +250,10 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
     let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
-    next.segments.extend(written.added.iter().cloned());
-    for patched in &written.patched {
-        let known = next.segments.iter_mut().find(|segment| segment.id == patched.before.id)?;
-        known.patches.clone_from(&patched.patches);
-        known.memory_bytes += patched.more_bytes;
+    for (_, thinned) in &written.thinned {
+        next.segments.iter_mut().filter(|segment| segment.id == thinned.id).for_each(|known| known.clone_from(thinned));
     }
+    next.segments.extend(written.added.iter().cloned());
     sort(&mut next.segments);
     for (name, seen) in &written.open {
         if next.rest.contains_key(name) {

@@ -17,6 +17,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use super::deletions::DeadRows;
 use super::entries::Segment;
 use super::error::{Result, StoreError};
+use super::id_hashes::IdHashes;
 use super::location::StoreLocation;
 use super::manifest;
 use super::patches::Kept;
@@ -31,6 +32,7 @@ pub(crate) struct Cache {
     /// By the ids of their files.
     dead: Mutex<HashMap<String, Arc<DeadRows>>>,
     pub(crate) overlays: Kept,
+    ids: Mutex<HashMap<String, Arc<IdHashes>>>,
 }
 
 /// Segments of which something is kept, at most: those of a store that is written all day come and go.
@@ -72,6 +74,17 @@ impl Cache {
         let dead = dead_rows(location, segment).await?;
         keep(&self.dead, file.id.clone(), Arc::clone(&dead));
         Ok(dead)
+    }
+
+    async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
+        if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
+            return Ok(Some(Arc::clone(ids)));
+        }
+        let ids = IdHashes::load(location, segment).await?;
+        if let Some(ids) = &ids {
+            keep(&self.ids, segment.id.clone(), Arc::clone(ids));
+        }
+        Ok(ids)
     }
 
     fn footer(&self, key: &(String, SegmentFile)) -> Option<Arc<ParquetMetaData>> {
@@ -261,6 +274,11 @@ impl Segments {
         self.cache.stats(&self.location, segment).await
     }
 
+    /// What of a segment counts no more.
+    pub(crate) async fn dead(&self, segment: &Segment) -> Result<Arc<DeadRows>> {
+        self.cache.dead(&self.location, segment).await
+    }
+
     /// The rows of one of its files that count; `None` where all do.
     ///
     /// # Errors
@@ -351,9 +369,14 @@ impl Segments {
         check.await.map_err(|error| own(&file, error))
     }
 
-    /// The trace index of a segment that may hold any of the given traces; `None` when its bloom filters rule them out.
+    /// The trace index of a segment that may hold any of the given traces; `None` when hashes
+    /// of its ids, or its bloom filters, rule them out.
     pub(crate) async fn trace_index(&self, segment: &Segment, ids: &[&str]) -> Result<Option<TraceIndex>> {
-        if !self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await? {
+        let may_hold = match self.cache.ids(&self.location, segment).await? {
+            Some(known) => known.meet(&IdHashes::of(ids.iter().copied())),
+            None => self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await?,
+        };
+        if !may_hold {
             return Ok(None);
         }
         let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"], None).await?;

@@ -20,4 +20,4 @@ pub(crate) use kept::Kept;
 pub use overlay::{Overlaid, Overlay};
 pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
 pub(crate) use reads::row_numbers;
-pub(crate) use written::{PatchFiles, PatchedSegment};
+pub(crate) use written::PatchFiles;

@@ -21,7 +21,8 @@ const FILE_BYTES: usize = 64 << 20;
 #[derive(Default)]
 pub(crate) struct PatchFiles {
     pub(crate) files: Vec<WrittenFile>,
-    pub(crate) patched: Vec<PatchedSegment>,
+    /// Segments as they were read, and with other patches.
+    pub(crate) patched: Vec<(Segment, Segment)>,
     /// Types of the open columns that have values in them.
     pub(crate) open: BTreeMap<String, OpenType>,
     /// What happens to the spans.
@@ -36,15 +37,6 @@ struct Waiting {
     /// The patches before it.
     stay: Vec<PatchRef>,
     piece: Piece,
-}
-
-/// A segment that will have other patches.
-pub(crate) struct PatchedSegment {
-    /// As it was when it was read.
-    pub(crate) before: Segment,
-    pub(crate) patches: Vec<PatchRef>,
-    /// Bytes that its rows take in memory beyond what they took.
-    pub(crate) more_bytes: u64,
 }
 
 impl PatchFiles {
@@ -100,7 +92,8 @@ impl PatchFiles {
         }
         for ((before, mut patches, more_bytes), reference) in segments.into_iter().zip(references) {
             patches.push(reference);
-            self.patched.push(PatchedSegment { before, patches, more_bytes });
+            let memory_bytes = before.memory_bytes + more_bytes;
+            self.patched.push((before.clone(), Segment { patches, memory_bytes, ..before }));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ const FEW_VALUES: usize = 40;
 const VALUE_BYTES: usize = 64;
 
 /// Adds what an array tells of a column to what is known of it.
-pub(super) fn add_facts(
+pub(crate) fn add_facts(
     facts: &mut BTreeMap<String, ColumnFacts>,
     name: &str,
     seen: Option<OpenType>,

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{Doubt, FileImport, ImportedFile, KEPT};
+use crate::entries::{OfFiles, Segment};
 use crate::ledger::Ledger;
-use crate::manifest::{Manifest, OfFiles, Segment};
+use crate::manifest::Manifest;
 use crate::merge::Counts;
 
 fn file(path: &str, rows: u64) -> ImportedFile {
