@@ -159,15 +159,6 @@ impl Store {
                 done.not_synced = joined.not_synced.or(done.not_synced);
             }
         }
-        // What is patched is written into the segment, and the patches go.
-        for segment in manifest::load_newest(&self.location).await?.segments {
-            if !segment.patches.is_empty() {
-                let joined = self.join(vec![segment], "compact").await?;
-                done.segments_before += joined.segments_before;
-                done.segments_after += joined.segments_after;
-                done.not_synced = joined.not_synced.or(done.not_synced);
-            }
-        }
         Ok(done)
     }
 

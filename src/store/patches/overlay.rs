@@ -79,17 +79,6 @@ impl Overlay {
         Overlaid { layers, rows: rows.len() }
     }
 
-    /// Does the same for rows that follow each other.
-    pub(crate) fn from_row(&self, first: u64, count: usize) -> Overlaid<'_> {
-        let hits = |layer: &Layer| -> Vec<(usize, usize)> {
-            let from = layer.rows.partition_point(|&row| row < first);
-            let to = layer.rows.partition_point(|&row| row < first + count as u64);
-            (from..to).map(|at| ((layer.rows[at] - first) as usize, at)).collect()
-        };
-        let layers = self.layers.iter().map(|layer| (layer, hits(layer))).filter(|(_, hits)| !hits.is_empty());
-        Overlaid { layers: layers.collect(), rows: count }
-    }
-
     /// About how many bytes it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
         let of = |layer: &Layer| layer.values.get_array_memory_size() + layer.rows.len() * size_of::<u64>();

@@ -12,7 +12,6 @@ use super::patch::Patch;
 use super::targets::{Ids, PatchRow, Target};
 use crate::error::{Result, StoreError};
 use crate::open_columns::{Unpacked, type_of, widen};
-use crate::packed::finish_or_pack;
 use spanql_model::columns::{METADATA, METADATA_PATCH, METADATA_PREFIX, SESSION_ID, SPAN_ID, TRACE_ID};
 use spanql_model::types::OpenType;
 
@@ -84,51 +83,61 @@ impl Values {
 }
 
 /// Spans of one segment with the rows of a patch that are for them, by row of the spans file.
-pub(super) struct Meant<'a> {
-    spans: Vec<(&'a Target, Vec<PatchRow>)>,
+pub(super) struct Meant {
+    /// Their rows in the spans file.
+    rows: Vec<u64>,
+    /// For each of them the rows of the patch, in order.
+    written: Vec<Vec<PatchRow>>,
+    trace_ids: StringArray,
+    span_ids: StringArray,
 }
 
-impl<'a> Meant<'a> {
-    pub(super) fn of(targets: &'a [Target], ids: &Ids<'_>) -> Self {
-        let mut spans: Vec<(&Target, Vec<PatchRow>)> = Vec::with_capacity(targets.len());
+/// The rows of the spans file that targets, which come in order, are in.
+pub(super) fn rows_of(targets: &[Target]) -> Vec<u64> {
+    let mut rows: Vec<u64> = targets.iter().map(|target| target.row).collect();
+    // Two sessions may begin with one span.
+    rows.dedup();
+    rows
+}
+
+impl Meant {
+    /// The targets, of whose rows these are the ids of trace and span.
+    pub(super) fn of(targets: &[Target], known: &RecordBatch, ids: &Ids<'_>) -> Result<Self> {
+        let rows = rows_of(targets);
+        let column = |name: &str| known.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).cloned();
+        let missing = || StoreError::Internal("spans were found without their ids".into());
+        let (trace_ids, span_ids) = (column(TRACE_ID).ok_or_else(missing)?, column(SPAN_ID).ok_or_else(missing)?);
+        let mut written: Vec<Vec<PatchRow>> = vec![Vec::new(); rows.len()];
+        let mut at = 0;
         for target in targets {
-            let rows = ids.rows_for(target.id, &target.trace_id);
-            match spans.last_mut() {
-                // Two sessions may begin with one span.
-                Some((known, more)) if known.row == target.row => more.extend(rows),
-                _ => spans.push((target, rows.collect())),
-            }
+            at += usize::from(rows[at] != target.row);
+            written[at].extend(ids.rows_for(target.id, trace_ids.value(at)));
         }
-        for (_, rows) in &mut spans {
-            rows.sort_unstable();
-        }
-        Self { spans }
+        written.iter_mut().for_each(|rows| rows.sort_unstable());
+        Ok(Self { rows, written, trace_ids, span_ids })
     }
 
     /// Rows of the spans file whose metadata are patched.
     pub(super) fn with_metadata(&self, values: &Values) -> Vec<u64> {
-        self.spans.iter().filter(|(_, rows)| values.has_metadata(rows)).map(|(target, _)| target.row).collect()
+        let patched = self.rows.iter().zip(&self.written).filter(|(_, rows)| values.has_metadata(rows));
+        patched.map(|(row, _)| *row).collect()
     }
 
     /// What the spans will have: [`ROW`], their ids, and the columns that have values.
     ///
     /// `metadata` are the texts that the spans with patched metadata have now, in order.
     pub(super) fn resolve(&self, values: &Values, metadata: &[Option<String>]) -> Result<Resolved> {
-        let rows: UInt64Array = self.spans.iter().map(|(target, _)| target.row).collect();
-        let text = |of: fn(&Target) -> &str| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(self.spans.iter().map(|(target, _)| of(target))))
-        };
         let mut columns: Vec<(String, ArrayRef)> = vec![
-            (ROW.to_owned(), Arc::new(rows)),
-            (TRACE_ID.to_owned(), text(|target| &target.trace_id)),
-            (SPAN_ID.to_owned(), text(|target| &target.span_id)),
+            (ROW.to_owned(), Arc::new(UInt64Array::from(self.rows.clone()))),
+            (TRACE_ID.to_owned(), Arc::new(self.trace_ids.clone())),
+            (SPAN_ID.to_owned(), Arc::new(self.span_ids.clone())),
         ];
         for (name, sources) in &values.columns {
             let last = |rows: &[PatchRow]| {
                 let places = rows.iter().rev().map(|&(batch, row)| (batch as usize, row as usize));
                 places.into_iter().find(|&(batch, row)| sources[batch].is_valid(row)).unwrap_or(values.nowhere)
             };
-            let places: Vec<_> = self.spans.iter().map(|(_, rows)| last(rows)).collect();
+            let places: Vec<_> = self.written.iter().map(|rows| last(rows)).collect();
             let sources: Vec<&dyn Array> = sources.iter().map(AsRef::as_ref).collect();
             let array = interleave(&sources, &places).map_err(StoreError::arrow(format!("patching {name}")))?;
             if array.null_count() < array.len() {
@@ -156,9 +165,9 @@ impl<'a> Meant<'a> {
         }
         let mut known = Unpacked::default();
         let mut before = metadata.iter();
-        let mut texts: Vec<Option<String>> = Vec::with_capacity(self.spans.len());
+        let mut texts: Vec<Option<String>> = Vec::with_capacity(self.rows.len());
         let mut unpacked = Unpacked::default();
-        for (at, (_, rows)) in self.spans.iter().enumerate() {
+        for (at, rows) in self.written.iter().enumerate() {
             if !values.has_metadata(rows) {
                 texts.push(None);
                 continue;
@@ -182,7 +191,7 @@ impl<'a> Meant<'a> {
         }
         let rows = texts.len();
         columns.push((METADATA.to_owned(), Arc::new(StringArray::from(texts))));
-        columns.extend(finish_or_pack(unpacked, rows)?);
+        columns.extend(unpacked.finish(rows));
         Ok(keys)
     }
 }

@@ -28,12 +28,10 @@ pub(super) struct Found {
 }
 
 /// A span that a patch is for.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     /// Its row in the spans file of its segment.
     pub(super) row: u64,
-    pub(super) trace_id: String,
-    pub(super) span_id: String,
     /// The id, by its number in the order of first arrival.
     pub(super) id: u32,
 }
@@ -44,11 +42,13 @@ pub(super) struct Ids<'a> {
     pub(super) texts: Vec<&'a str>,
     /// The rows of each, in order, and the trace that each of them means.
     pub(super) rows: Vec<Vec<(PatchRow, Option<&'a str>)>>,
+    /// Whether any of them means a trace.
+    name_traces: bool,
 }
 
 impl<'a> Ids<'a> {
     pub(super) fn of(patch: &'a Patch) -> Result<Self> {
-        let mut ids = Self { numbers: HashMap::new(), texts: Vec::new(), rows: Vec::new() };
+        let mut ids = Self { numbers: HashMap::new(), texts: Vec::new(), rows: Vec::new(), name_traces: false };
         for (number, batch) in patch.batches.iter().enumerate() {
             let of_trace = match patch.grain {
                 Grain::Span => batch.column_by_name(TRACE_ID).and_then(|column| column.as_string_opt::<i32>()),
@@ -63,6 +63,7 @@ impl<'a> Ids<'a> {
                     (ids.texts.len() - 1) as u32
                 });
                 let trace = of_trace.filter(|traces| traces.is_valid(row)).map(|traces| traces.value(row));
+                ids.name_traces |= trace.is_some();
                 ids.rows[at as usize].push(((number as u32, row as u32), trace));
             }
         }
@@ -92,7 +93,7 @@ pub(super) async fn find(segments: &Segments, manifest: &Manifest, patch: &Patch
     let looked: Vec<_> = stream::iter(of_project.map(look)).buffered(PARALLEL).try_collect().await?;
     // A session may have traces in many segments, a trace is in one.
     let mut firsts: HashMap<u32, (Option<i64>, usize)> = HashMap::new();
-    for (number, (_, spans)) in looked.iter().enumerate() {
+    for (number, (_, spans)) in looked.iter().enumerate().filter(|_| patch.grain != Grain::Span) {
         for (target, start) in spans {
             let first = firsts.entry(target.id).or_insert((*start, number));
             if first.0.is_none_or(|first| start.is_some_and(|start| start < first)) {
@@ -128,15 +129,15 @@ async fn spans(segments: &Segments, segment: &Segment, ids: &Ids<'_>) -> Result<
     let mut found = Vec::new();
     let live = segments.live_rows(segment, SegmentFile::Spans).await?;
     let mut numbers = row_numbers(live.as_ref(), segment.rows_in_file());
-    let mut batches = segments.stream(segment, &[TRACE_ID, SPAN_ID], live).await?;
+    let names: &[&str] = if ids.name_traces { &[TRACE_ID, SPAN_ID] } else { &[SPAN_ID] };
+    let mut batches = segments.stream(segment, names, live).await?;
     while let Some(batch) = batches.try_next().await? {
-        let (trace_ids, span_ids) = (column(segment, &batch, TRACE_ID)?, column(segment, &batch, SPAN_ID)?);
+        let trace_ids = if ids.name_traces { Some(column(segment, &batch, TRACE_ID)?) } else { None };
+        let span_ids = column(segment, &batch, SPAN_ID)?;
         for (row, number) in (0..batch.num_rows()).zip(&mut numbers) {
-            let (trace_id, span_id) = (trace_ids.value(row), span_ids.value(row));
-            let Some(&id) = ids.numbers.get(span_id) else { continue };
-            if ids.rows_for(id, trace_id).next().is_some() {
-                let (trace_id, span_id) = (trace_id.to_owned(), span_id.to_owned());
-                found.push((Target { row: number, trace_id, span_id, id }, None));
+            let Some(&id) = ids.numbers.get(span_ids.value(row)) else { continue };
+            if trace_ids.is_none_or(|traces| ids.rows_for(id, traces.value(row)).next().is_some()) {
+                found.push((Target { row: number, id }, None));
             }
         }
     }
@@ -158,13 +159,13 @@ async fn first_spans(
     let mut found: Vec<(Target, Option<i64>)> = Vec::new();
     let mut of_id: HashMap<u32, usize> = HashMap::new();
     let mut trace = Trace::default();
-    let names = [TRACE_ID, SPAN_ID, PARENT_ID, START_TIME, SESSION_ID];
+    let names = [TRACE_ID, PARENT_ID, START_TIME, SESSION_ID];
     let live = segments.live_rows(segment, SegmentFile::Spans).await?;
     let mut numbers = row_numbers(live.as_ref(), segment.rows_in_file());
     let mut batches = segments.stream(segment, &names, live).await?;
     let mut end = |trace: Trace| {
         for id in trace.ids {
-            let target = Target { row: trace.row, trace_id: trace.id.clone(), span_id: trace.span_id.clone(), id };
+            let target = Target { row: trace.row, id };
             match of_id.get(&id) {
                 // Traces come in the order of their starts.
                 Some(_) => {}
@@ -176,7 +177,7 @@ async fn first_spans(
         }
     };
     while let Some(batch) = batches.try_next().await? {
-        let (trace_ids, span_ids) = (column(segment, &batch, TRACE_ID)?, column(segment, &batch, SPAN_ID)?);
+        let trace_ids = column(segment, &batch, TRACE_ID)?;
         let parents = column(segment, &batch, PARENT_ID)?;
         let keys = column(segment, &batch, which)?;
         let starts = batch.column_by_name(START_TIME).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>());
@@ -186,9 +187,9 @@ async fn first_spans(
                 end(std::mem::take(&mut trace));
                 trace = Trace { id: trace_ids.value(row).to_owned(), is_empty: false, ..Trace::default() };
                 trace.start = starts.filter(|starts| starts.is_valid(row)).map(|starts| starts.value(row));
-                trace.take(number, span_ids.value(row), is_root);
+                (trace.row, trace.has_root) = (number, is_root);
             } else if is_root && !trace.has_root {
-                trace.take(number, span_ids.value(row), is_root);
+                (trace.row, trace.has_root) = (number, is_root);
             }
             if keys.is_valid(row)
                 && let Some(&id) = ids.numbers.get(keys.value(row))
@@ -207,22 +208,14 @@ struct Trace {
     id: String,
     is_empty: bool,
     start: Option<i64>,
+    /// The row of the span that stands for it.
     row: u64,
-    span_id: String,
     has_root: bool,
     ids: Vec<u32>,
 }
 
 impl Default for Trace {
     fn default() -> Self {
-        let (id, span_id, ids) = (String::new(), String::new(), Vec::new());
-        Self { id, is_empty: true, start: None, row: 0, span_id, has_root: false, ids }
-    }
-}
-
-impl Trace {
-    fn take(&mut self, row: u64, span_id: &str, is_root: bool) {
-        (self.row, self.has_root) = (row, is_root);
-        span_id.clone_into(&mut self.span_id);
+        Self { id: String::new(), is_empty: true, start: None, row: 0, has_root: false, ids: Vec::new() }
     }
 }

@@ -11,7 +11,7 @@ use super::facts::Changes;
 use super::layers::join;
 use super::overlay::{Layer, Overlay};
 use super::patch::{Outcome, Patch, Patched, UnknownIds};
-use super::resolve::{Meant, ROW, Resolved, Values, count};
+use super::resolve::{Meant, ROW, Resolved, Values, count, rows_of};
 use super::targets::{Found, Ids, find};
 use super::written::PatchFiles;
 use crate::committed::{Committed, Deletions};
@@ -28,6 +28,8 @@ use spanql_model::columns;
 
 /// Spans that are patched together.
 const CHUNK: usize = 16 * 1024;
+/// Where their metadata are patched, whose keys are columns: as many.
+const METADATA_CHUNK: usize = 2048;
 /// A segment of as many spans is built again
 const FOLD_ROWS: u64 = 1024;
 /// when more than one in so many of them is patched.
@@ -139,8 +141,17 @@ impl Store {
         let patched = found.spans.len() as u64 + segment.patches.iter().map(|patch| patch.rows).sum::<u64>();
         let again = again || (segment.rows_in_file() >= FOLD_ROWS && patched > segment.rows_in_file() / FOLD_SHARE);
         let mut layers = Vec::new();
-        for spans in found.spans.chunks(CHUNK) {
-            let meant = Meant::of(spans, ids);
+        let mut rest = &found.spans[..];
+        while !rest.is_empty() {
+            let most = if values.patches_metadata() { METADATA_CHUNK } else { CHUNK };
+            let mut end = most.min(rest.len());
+            // Two ids may mean one span: these stay together.
+            end += rest[end..].iter().take_while(|target| target.row == rest[end - 1].row).count();
+            let spans;
+            (spans, rest) = rest.split_at(end);
+            let named = [columns::TRACE_ID, columns::SPAN_ID];
+            let known = self.segments.at(segment, &overlay, &named, &rows_of(spans)).await?;
+            let meant = Meant::of(spans, &known, ids)?;
             let texts = self.metadata(segment, &overlay, &meant.with_metadata(values)).await?;
             let resolved = meant.resolve(values, &texts)?;
             if again {
