@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
-use spanql::model::columns;
 use spanql::store::{Grain, Patch, Snapshot, Store, StoreError, UnknownIds};
+use spanql_model::columns;
 
 use super::patches_properties::patch_row;
 use super::support::{BASE_TIME, Cell, Row, ask, ask_rows, ask_text, batch, demo, dump, engine, import, row, spans};
@@ -97,7 +97,8 @@ async fn what_is_patched_is_never_pruned_by_what_files_say() {
     let mut patch = Patch::new(&project, Grain::Span);
     for id in &ids {
         let tier = Cell::text(r#"{"customer":"zz-unheard-of","n":7}"#);
-        let values = [("eval.right.label", &Cell::text("zz-last")), (columns::METADATA_PATCH, &tier)];
+        let last = Cell::text("zz-last");
+        let values = [("eval.right.label", &last), (columns::METADATA_PATCH, &tier)];
         patch.push(&patch_row(None, id, &values)).unwrap();
     }
     store.patch(&patch, UnknownIds::Refuse, "annotate").await.unwrap();
