@@ -144,6 +144,15 @@ pub struct SideRef {
     pub crc32: u32,
 }
 
+/// Which of a segment's two Parquet files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SegmentFile {
+    /// Its spans.
+    Spans,
+    /// The summaries of its traces.
+    Traces,
+}
+
 /// What a segment holds of traces whose root came from a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfFiles {
@@ -198,6 +207,11 @@ impl Segment {
         files.extend(self.patches.iter().map(|patch| (patch.file(), Some(patch.bytes))));
         files.extend(self.side.values().map(|side| (side.file.clone(), Some(side.bytes))));
         files
+    }
+
+    /// Bytes of its files, as far as they are known: all but those of its statistics and of a long deletion vector.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.files().into_iter().filter_map(|(_, bytes)| bytes).sum()
     }
 
     /// Spans in its file, whether they count or not.

@@ -12,6 +12,7 @@
 //! of those traces are built again, the others become new segments, and one new manifest makes all of it visible at
 //! once. A crash leaves files that no manifest names, never a wrong answer.
 
+mod assignment;
 mod blocking;
 mod build;
 mod commit;
@@ -61,7 +62,7 @@ mod tombstones;
 mod vacuum;
 
 pub use committed::Committed;
-pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SideRef};
+pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};
 pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;
@@ -75,7 +76,7 @@ pub use manifest::Manifest;
 pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
 pub use progress::Progress;
-pub use reader::{SegmentFile, SegmentReader, Segments};
+pub use reader::{SegmentReader, Segments};
 pub use segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 pub use snapshot::Snapshot;
 pub use spanql_model::paths::{home_path, resolve};

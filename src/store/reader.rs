@@ -15,13 +15,13 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::deletions::DeadRows;
-use super::entries::Segment;
+use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::id_hashes::IdHashes;
 use super::location::StoreLocation;
 use super::manifest;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, dead_rows, root_mask};
+use super::stored::{AlignedGroups, checked, checked_bundle, cut_aligned_groups, dead_rows, root_mask};
 
 /// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
@@ -42,15 +42,6 @@ fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: 
         kept.clear();
     }
     kept.insert(key, value);
-}
-
-/// Which of a segment's two Parquet files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SegmentFile {
-    /// Its spans.
-    Spans,
-    /// The summaries of its traces.
-    Traces,
 }
 
 impl Cache {
@@ -110,13 +101,13 @@ impl SegmentReader {
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let stats = self.cache.stats(&self.location, &self.segment).await?;
-                match self.which {
-                    SegmentFile::Spans => checked_spans(&self.location, &self.segment, &stats),
-                    SegmentFile::Traces => checked_traces(&self.location, &self.segment, &stats),
+            None => match checked_bundle(&self.location, &self.segment, self.which) {
+                Some(file) => file,
+                None => {
+                    let stats = self.cache.stats(&self.location, &self.segment).await?;
+                    checked(&self.location, &self.segment, &stats, self.which)
                 }
-            }
+            },
         };
         Ok(self.file.insert(file))
     }

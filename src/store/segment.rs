@@ -21,7 +21,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::content::Content;
-use super::entries::{Bundle, COMPUTED, OfFiles, Segment};
+use super::entries::{Bundle, COMPUTED, Segment};
 use super::error::{Result, StoreError};
 use super::id_hashes::{IdHashes, TRACE_IDS};
 use super::merge::{Layout, Merged};
@@ -29,7 +29,7 @@ use super::open_columns::{type_of, unpack_overflow_values};
 use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
-pub(super) use facts::{add_facts, unite};
+pub(super) use facts::{add_facts, of_files, unite};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -386,21 +386,6 @@ impl SegmentWriter {
         }
         Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, ids, open })
     }
-}
-
-/// What the summaries of traces say of those that came from files.
-pub(super) fn of_files(summaries: &RecordBatch) -> Option<OfFiles> {
-    let source = summaries.column_by_name("source")?.as_string_opt::<i32>()?;
-    let count = |name: &str| summaries.column_by_name(name)?.as_primitive_opt::<Int64Type>();
-    let (spans, roots, orphans) = (count("span_count")?, count("root_count")?, count("orphan_count")?);
-    let mut found: Option<OfFiles> = None;
-    for row in (0..summaries.num_rows()).filter(|&row| source.is_valid(row) && source.value(row) == "file") {
-        let of_files = found.get_or_insert_default();
-        of_files.spans += spans.value(row).unsigned_abs();
-        of_files.orphans += orphans.value(row).unsigned_abs();
-        of_files.rootless += u64::from(roots.value(row) == 0);
-    }
-    found
 }
 
 fn is_fixed(name: &str) -> bool {

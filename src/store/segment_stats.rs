@@ -139,11 +139,7 @@ impl SegmentStats {
         if crc32fast::hash(&bytes) != segment.stats_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
-        let mut stats: Self = serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))?;
-        if let Some(bundle) = &segment.bundle {
-            (stats.spans, stats.traces) = (bundle.sums.clone(), bundle.sums.clone());
-        }
-        Ok(stats)
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
     }
 
     /// The facts without what counts no more.
