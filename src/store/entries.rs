@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::block_sums::BlockSums;
 use super::deletions::DeadRows;
 use super::folders::{DELETIONS, PATCHES};
-use super::segment_stats::BlockSums;
 
 /// Version of the rules by which columns are computed when spans enter the store: raised whenever `tree.*`, what
 /// follows from other columns, or a summary comes to hold other values, so that an upgrade computes them again.

@@ -8,11 +8,13 @@
 //! batches ──▶ Import ──commit──▶ merged with the segments that hold their traces ──▶ manifest ──▶ Snapshot ──▶ batches
 //! ```
 //!
-//! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any
-//! of those traces are built again, the others become new segments, and one new manifest makes all of it visible at
-//! once. A crash leaves files that no manifest names, never a wrong answer.
+//! Everything that changes a store is a merge: the spans that arrive are grouped by trace and merged with what segments hold
+//! of these traces. A segment much of which changes is built again; of others the traces that change are written anew into new
+//! segments, and a deletion vector says which of their rows count no more. One new manifest makes all of it visible at once.
+//! A crash leaves files that no manifest names, never a wrong answer.
 
 mod assignment;
+mod block_sums;
 mod blocking;
 mod build;
 mod commit;
@@ -59,6 +61,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod trace_index;
 mod vacuum;
 
 pub use committed::Committed;

@@ -20,13 +20,14 @@ use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader}
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
+use super::block_sums::BlockSums;
 use super::content::Content;
 use super::entries::{Bundle, COMPUTED, Segment};
 use super::error::{Result, StoreError};
 use super::id_hashes::{IdHashes, TRACE_IDS};
 use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unpack_overflow_values};
-use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
+use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
 pub(super) use facts::{add_facts, of_files, unite};
