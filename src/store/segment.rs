@@ -72,7 +72,8 @@ impl Default for Sizes {
     }
 }
 
-/// Bytes of a segment that is one file, about.
+/// A segment of fewer spans and, about, bytes is one file.
+const BUNDLE_ROWS: u64 = 4 * 1024;
 const BUNDLE_BYTES: usize = 1 << 20;
 
 /// The files of a segment that was built and is not stored yet; one that is a bundle has all in that of its spans.
@@ -352,7 +353,8 @@ impl SegmentWriter {
         };
         self.segment.project = self.project;
         self.segment.summary_bytes = traces.len() as u64;
-        if is_format_2 && self.writer.bytes_written() + traces.len() < BUNDLE_BYTES {
+        let bytes = self.writer.bytes_written() + traces.len();
+        if is_format_2 && self.segment.rows < BUNDLE_ROWS && bytes < BUNDLE_BYTES {
             let stats = stats.to_bytes()?;
             self.segment.stats_crc32 = crc32fast::hash(&stats);
             let summaries = self.writer.bytes_written() as u64;

@@ -135,6 +135,29 @@ fn a_little_commit_leaves_large_segments_as_they_are() {
 }
 
 #[test]
+fn damage_of_a_small_segment_is_never_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    wait(async {
+        import(&open(&place), &[spans("p", 0..40, "first")]).await.unwrap();
+        let whole = dump(&open(&place)).await.unwrap();
+        let segment = open(&place).snapshot().await.unwrap().manifest.segments[0].clone();
+        assert!(segment.bundle.is_some());
+        let file = place.join(segment.spans_file());
+        let bytes = std::fs::read(&file).unwrap();
+        for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            std::fs::write(&file, &changed).unwrap();
+            let error = dump(&open(&place)).await.expect_err("a small file is one block: any read finds it");
+            assert!(error.contains(&segment.spans_file()), "{error}");
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        assert_same(&dump(&open(&place)).await.unwrap(), &whole, "whole again");
+    });
+}
+
+#[test]
 fn what_is_purged_is_in_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("store");
