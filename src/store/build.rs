@@ -1,6 +1,6 @@
 //! Building segments: new ones from waiting spans, and stored ones again with what arrived for their traces.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 
+use super::assignment::TraceAssignment;
 use super::error::{Result, StoreError};
 use super::held::{Held, unchanged};
 use super::layout::OpenNames;
@@ -243,52 +244,6 @@ fn put_aside(stored: &StoredSegment, aligned_groups: &[&AlignedGroups], spill_di
         }
     }
     Ok(slots)
-}
-
-/// Where the traces of a merge belong: in the aligned group they came from, or elsewhere.
-struct TraceAssignment {
-    /// In the order of the aligned groups that were merged.
-    by_group: Vec<GroupTraces>,
-    moved: Vec<usize>,
-}
-
-#[derive(Default)]
-struct GroupTraces {
-    staying: Vec<usize>,
-    /// Whether a trace of it goes elsewhere, or is gone.
-    loses: bool,
-}
-
-impl TraceAssignment {
-    fn new(stored: &StoredSegment, merged: &Merged, aligned_groups: &[&AlignedGroups]) -> Result<Self> {
-        let ids = stored.trace_ids()?;
-        let mut home: HashMap<&str, (usize, Option<i64>)> = HashMap::new();
-        for (number, aligned) in aligned_groups.iter().enumerate() {
-            for trace in aligned.traces.clone().filter(|&trace| !stored.dead.traces.contains(trace)) {
-                home.insert(ids.value(trace), (number, stored.trace_start(trace)));
-            }
-        }
-        let mut assignment =
-            Self { by_group: aligned_groups.iter().map(|_| GroupTraces::default()).collect(), moved: Vec::new() };
-        for (number, trace) in merged.traces.iter().enumerate() {
-            let id = merged.trace_id(number);
-            let Some((aligned, start)) = home.get(id.as_str()).copied() else {
-                return Err(StoreError::Internal(format!(
-                    "trace {id} was merged into a segment that does not hold it"
-                )));
-            };
-            if start == trace.start {
-                assignment.by_group[aligned].staying.push(number);
-            } else {
-                assignment.moved.push(number);
-            }
-        }
-        for (here, aligned) in assignment.by_group.iter_mut().zip(aligned_groups) {
-            // A trace all of whose spans were deleted is gone.
-            here.loses = here.staying.len() < stored.live_traces(aligned);
-        }
-        Ok(assignment)
-    }
 }
 
 /// The merged rows of traces as ingest batches are: complete but for the computed columns, keys of the rest unpacked.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::entries::Segment;
 use super::held::HeldTrace;
 use super::manifest::Manifest;
-use super::reader::TraceIndex;
 use super::segment::Sizes;
+use super::trace_index::TraceIndex;
 
 /// What becomes of the traces that a commit touches, by format and sizes.
 #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::block_sums::BlockSums;
 use super::deletions::DeadRows;
 use super::folders::{DELETIONS, PATCHES};
-use super::segment_stats::BlockSums;
 
 /// Version of the rules by which columns are computed when spans enter the store: raised whenever `tree.*`, what
 /// follows from other columns, or a summary comes to hold other values, so that an upgrade computes them again.
@@ -146,6 +146,15 @@ pub struct SideRef {
     pub crc32: u32,
 }
 
+/// Which of a segment's two Parquet files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SegmentFile {
+    /// Its spans.
+    Spans,
+    /// The summaries of its traces.
+    Traces,
+}
+
 /// What a segment holds of traces whose root came from a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfFiles {
@@ -200,6 +209,11 @@ impl Segment {
         files.extend(self.patches.iter().map(|patch| (patch.file(), Some(patch.bytes))));
         files.extend(self.side.values().map(|side| (side.file.clone(), Some(side.bytes))));
         files
+    }
+
+    /// Bytes of its files, as far as they are known: all but those of its statistics and of a long deletion vector.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.files().into_iter().filter_map(|(_, bytes)| bytes).sum()
     }
 
     /// Spans in its file, whether they count or not.

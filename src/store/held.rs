@@ -13,13 +13,13 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use super::blocking::blocking;
 use super::deletions::{DeadRows, RowRanges};
-use super::entries::{DeletionVector, Segment};
+use super::entries::{DeletionVector, Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
 use super::folders::DELETIONS;
 use super::metadata_file;
 use super::open_columns::unpack_overflow_values;
-use super::reader::{SegmentFile, Segments, own};
+use super::reader::{Segments, own};
 use super::segment::{add_facts, of_files};
 use super::segment_stats::ColumnFacts;
 use super::spill::{Slot, Spill};

@@ -8,10 +8,13 @@
 //! batches ──▶ Import ──commit──▶ merged with the segments that hold their traces ──▶ manifest ──▶ Snapshot ──▶ batches
 //! ```
 //!
-//! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any
-//! of those traces are built again, the others become new segments, and one new manifest makes all of it visible at
-//! once. A crash leaves files that no manifest names, never a wrong answer.
+//! Everything that changes a store is a merge: the spans that arrive are grouped by trace and merged with what segments hold
+//! of these traces. A segment much of which changes is built again; of others the traces that change are written anew into new
+//! segments, and a deletion vector says which of their rows count no more. One new manifest makes all of it visible at once.
+//! A crash leaves files that no manifest names, never a wrong answer.
 
+mod assignment;
+mod block_sums;
 mod blocking;
 mod build;
 mod commit;
@@ -59,10 +62,11 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod trace_index;
 mod vacuum;
 
 pub use committed::Committed;
-pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SideRef};
+pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};
 pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;
@@ -77,7 +81,7 @@ pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
 pub use patches::{Grain, Outcome, Overlaid, Overlay, Patch, Patched, UnknownIds};
 pub use progress::Progress;
-pub use reader::{SegmentFile, SegmentReader, Segments};
+pub use reader::{SegmentReader, Segments};
 pub use segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 pub use snapshot::Snapshot;
 pub use spanql_model::paths::{home_path, resolve};

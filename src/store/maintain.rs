@@ -1,6 +1,7 @@
 //! Keeping a store in order: versions, restoring, joining small segments, computing columns again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
@@ -10,7 +11,7 @@ use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
 use super::lease::Lease;
-use super::maintained::{Compacted, Version};
+use super::maintained::{Compacted, Vacuumed, Version};
 use super::manifest::{self, FORMAT, Manifest};
 use super::publish::ATTEMPTS;
 use super::store::Store;
@@ -26,6 +27,11 @@ const TIERS: [u64; 4] = [64, 512, 4 * 1024, 32 * 1024];
 fn tier(segment: &Segment) -> Option<usize> {
     let tier = TIERS.iter().position(|&most| segment.rows < most)?;
     (segment.memory_bytes < SEGMENT_BYTES / 2).then_some(tier)
+}
+
+/// Whether something in the files of a segment counts no more.
+fn is_worn(segment: &Segment) -> bool {
+    segment.deletions.is_some() || !segment.patches.is_empty()
 }
 
 impl Store {
@@ -149,17 +155,40 @@ impl Store {
         let mut done = Compacted::default();
         for project in projects {
             let is_loose = |s: &Segment| s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2;
-            let is_worn = |s: &Segment| s.deletions.is_some() || !s.patches.is_empty();
             let of_project = || base.segments.iter().filter(|segment| segment.project == project);
-            let wanted: Vec<Segment> = of_project().filter(|s| is_loose(s) || is_worn(s)).cloned().collect();
-            if wanted.len() >= 2 || wanted.iter().any(is_worn) {
-                let joined = self.join(wanted, "compact").await?;
+            let loose: Vec<Segment> = of_project().filter(|s| is_loose(s)).cloned().collect();
+            let mut joins: Vec<Vec<Segment>> = Vec::new();
+            if loose.len() >= 2 || loose.iter().any(is_worn) {
+                joins.push(loose);
+            }
+            joins.extend(of_project().filter(|s| is_worn(s) && !is_loose(s)).map(|worn| vec![worn.clone()]));
+            for old in joins {
+                let joined = self.join(old, "compact").await?;
                 done.segments_before += joined.segments_before;
                 done.segments_after += joined.segments_after;
                 done.not_synced = joined.not_synced.or(done.not_synced);
             }
         }
         Ok(done)
+    }
+
+    /// Removes what of these projects counts no more, also from segments that are left in part, and all older versions: what
+    /// was deleted is then in no file any more, but for those of versions that running writers rest on.
+    ///
+    /// # Errors
+    /// As [`vacuum`](Self::vacuum); [`StoreError::Contended`] when other writers change the segments again and again.
+    pub async fn purge(&self, projects: &[&str]) -> Result<Vacuumed> {
+        for _ in 0..ATTEMPTS {
+            let base = manifest::load_newest(&self.location).await?;
+            let worn = base.segments.iter().find(|s| projects.contains(&s.project.as_str()) && is_worn(s));
+            let Some(worn) = worn else { return self.vacuum(Duration::ZERO).await };
+            let worn: Vec<Segment> =
+                base.segments.iter().filter(|s| s.project == worn.project && is_worn(s)).cloned().collect();
+            for segment in worn {
+                self.join(vec![segment], "purge").await?;
+            }
+        }
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
     /// Brings the store into the newest format, and computes the columns of segments again whose computed columns follow

@@ -11,11 +11,13 @@ use super::copy_on_write::{CopyOnWrite, Touched};
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::held::{Gathered, Held, HeldTrace};
+use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
 use super::manifest::Manifest;
 use super::merge::Deleted;
-use super::reader::{Segments, TraceIndex};
+use super::reader::Segments;
 use super::segment::Sizes;
+use super::trace_index::TraceIndex;
 
 /// Segments that are looked into side by side.
 const LOOKUPS: usize = 16;
@@ -38,6 +40,27 @@ pub(crate) struct Plan {
     pub(crate) partitions: usize,
 }
 
+/// The traces of a project that a commit touches.
+struct Asked<'a> {
+    /// Those that spans wait for, by their index in the import buffer.
+    pending: HashMap<&'a str, usize>,
+    /// Those that lose spans.
+    shrinking: HashSet<&'a str>,
+    ids: Vec<&'a str>,
+    hashes: IdHashes,
+}
+
+impl<'a> Asked<'a> {
+    fn of(pending: Option<&HashMap<&'a str, usize>>, deleted: Option<&'a Deleted>) -> Self {
+        let pending = pending.cloned().unwrap_or_default();
+        let shrinking: HashSet<&str> =
+            deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())).collect();
+        let ids: Vec<&str> = pending.keys().chain(&shrinking).copied().collect();
+        let hashes = IdHashes::of(ids.iter().copied());
+        Self { pending, shrinking, ids, hashes }
+    }
+}
+
 /// Plans the merge of an import buffer, and of deletions, into a version of the store.
 pub(crate) async fn plan(
     segments: &Segments,
@@ -53,28 +76,26 @@ pub(crate) async fn plan(
         by_project.entry(project).or_default().insert(&key.trace_id, index);
     }
     let copy_on_write = CopyOnWrite::of(manifest, sizes);
-    let none = HashMap::new();
+    let mut asked: HashMap<&str, Asked<'_>> = HashMap::new();
+    for project in by_project.keys().copied().chain(deletions.keys().map(String::as_str)) {
+        asked.entry(project).or_insert_with(|| Asked::of(by_project.get(project), deletions.get(project)));
+    }
     let mut lookups = Vec::new();
     for segment in &manifest.segments {
-        let pending = by_project.get(segment.project.as_str()).unwrap_or(&none);
-        let deleted = deletions.get(&segment.project);
-        let shrinking: HashSet<&str> =
-            deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())).collect();
-        let ids: Vec<&str> = pending.keys().chain(&shrinking).copied().collect();
-        if !ids.is_empty() {
+        if let Some(asked) = asked.get(segment.project.as_str()).filter(|asked| !asked.ids.is_empty()) {
             lookups.push(async move {
-                let index = segments.trace_index(segment, &ids).await?;
-                Ok::<_, StoreError>((segment, pending, shrinking, index))
+                let index = segments.trace_index(segment, &asked.ids, &asked.hashes).await?;
+                Ok::<_, StoreError>((segment, asked, index))
             });
         }
     }
     let mut found = stream::iter(lookups).buffered(LOOKUPS);
     let mut anew: Vec<(Arc<Segment>, HeldTrace, bool)> = Vec::new();
-    while let Some((segment, pending, shrinking, index)) = found.try_next().await? {
+    while let Some((segment, asked, index)) = found.try_next().await? {
         let Some(index) = index else { continue };
-        match copy_on_write.decide(segment, &index, pending, &shrinking) {
+        match copy_on_write.decide(segment, &index, &asked.pending, &asked.shrinking) {
             None => {}
-            Some(Touched::Rebuild) => plan.rebuild(segment, &index, pending, &shrinking, buffer),
+            Some(Touched::Rebuild) => plan.rebuild(segment, &index, &asked.pending, &asked.shrinking, buffer),
             Some(Touched::Anew { segment, traces, whole }) => {
                 anew.extend(traces.into_iter().map(|trace| (Arc::clone(&segment), trace, whole)));
             }

@@ -6,6 +6,7 @@ use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
+use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use super::lease::Lease;
@@ -230,7 +231,9 @@ impl Store {
             if ids.is_empty() {
                 continue;
             }
-            if let Some(trace_index) = self.segments.trace_index(segment, &ids).await? {
+            if let Some(trace_index) =
+                self.segments.trace_index(segment, &ids, &IdHashes::of(ids.iter().copied())).await?
+            {
                 let ids: HashSet<&str> = ids.into_iter().collect();
                 if trace_index.live().any(|(_, id)| ids.contains(id)) {
                     return Ok(true);

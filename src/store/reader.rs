@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
@@ -15,14 +14,14 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::deletions::DeadRows;
-use super::entries::Segment;
+use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::id_hashes::IdHashes;
 use super::location::StoreLocation;
 use super::manifest;
 use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, dead_rows, root_mask};
+use super::stored::{checked, checked_bundle, dead_rows, root_mask};
 
 /// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
@@ -46,15 +45,6 @@ fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: 
     kept.insert(key, value);
 }
 
-/// Which of a segment's two Parquet files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SegmentFile {
-    /// Its spans.
-    Spans,
-    /// The summaries of its traces.
-    Traces,
-}
-
 impl Cache {
     pub(crate) async fn stats(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<SegmentStats>> {
         if let Some(stats) = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
@@ -76,7 +66,7 @@ impl Cache {
         Ok(dead)
     }
 
-    async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
+    pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
         if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
             return Ok(Some(Arc::clone(ids)));
         }
@@ -112,18 +102,18 @@ impl SegmentReader {
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let stats = self.cache.stats(&self.location, &self.segment).await?;
-                match self.which {
-                    SegmentFile::Spans => checked_spans(&self.location, &self.segment, &stats),
-                    SegmentFile::Traces => checked_traces(&self.location, &self.segment, &stats),
+            None => match checked_bundle(&self.location, &self.segment, self.which) {
+                Some(file) => file,
+                None => {
+                    let stats = self.cache.stats(&self.location, &self.segment).await?;
+                    checked(&self.location, &self.segment, &stats, self.which)
                 }
-            }
+            },
         };
         Ok(self.file.insert(file))
     }
 
-    async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
+    pub(crate) async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
         let (cache, which) = (Arc::clone(&self.cache), self.which);
         let file = self.file().await?;
         let key = (file.file.clone(), which);
@@ -198,31 +188,6 @@ impl AsyncFileReader for SegmentReader {
             }
         }
         .boxed()
-    }
-}
-
-/// Which traces a segment holds, and in which runs of row groups.
-#[derive(Debug)]
-pub(crate) struct TraceIndex {
-    /// Of all its traces, whether they count or not.
-    pub(crate) trace_ids: StringArray,
-    /// The first row of each trace, and behind them how many rows there are.
-    pub(crate) first_rows: Vec<usize>,
-    pub(crate) aligned_groups: Vec<AlignedGroups>,
-    /// What counts no more.
-    pub(crate) dead: Arc<DeadRows>,
-}
-
-impl TraceIndex {
-    /// The ids of the traces that count, with their numbers.
-    pub(crate) fn live(&self) -> impl Iterator<Item = (usize, &str)> {
-        let live = (0..self.trace_ids.len()).filter(|&trace| !self.dead.traces.contains(trace));
-        live.map(|trace| (trace, self.trace_ids.value(trace)))
-    }
-
-    /// The rows of a trace.
-    pub(crate) fn rows(&self, trace: usize) -> Range<usize> {
-        self.first_rows[trace]..self.first_rows[trace + 1]
     }
 }
 
@@ -367,34 +332,6 @@ impl Segments {
             Ok(false)
         };
         check.await.map_err(|error| own(&file, error))
-    }
-
-    /// The trace index of a segment that may hold any of the given traces; `None` when hashes
-    /// of its ids, or its bloom filters, rule them out.
-    pub(crate) async fn trace_index(&self, segment: &Segment, ids: &[&str]) -> Result<Option<TraceIndex>> {
-        let may_hold = match self.cache.ids(&self.location, segment).await? {
-            Some(known) => known.meet(&IdHashes::of(ids.iter().copied())),
-            None => self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await?,
-        };
-        if !may_hold {
-            return Ok(None);
-        }
-        let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"], None).await?;
-        let metadata = self.reader(segment, SegmentFile::Spans).metadata().await?;
-        let aligned_groups = cut_aligned_groups(segment, &summaries, &metadata)?;
-        let damaged = || StoreError::damaged(segment.traces_file(), "no column trace_id");
-        let trace_ids = summaries.column_by_name("trace_id").ok_or_else(damaged)?;
-        let counts = summaries.column_by_name("span_count").and_then(|counts| counts.as_primitive_opt::<Int64Type>());
-        let mut first_rows = vec![0];
-        for count in counts.iter().flat_map(|counts| counts.iter()) {
-            first_rows.push(first_rows.last().unwrap_or(&0) + count.unwrap_or(0) as usize);
-        }
-        Ok(Some(TraceIndex {
-            trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(),
-            first_rows,
-            aligned_groups,
-            dead: self.cache.dead(&self.location, segment).await?,
-        }))
     }
 
     /// The ids of the traces of a segment that count; `None` where all do.

@@ -20,16 +20,17 @@ use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader}
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
+use super::block_sums::BlockSums;
 use super::content::Content;
-use super::entries::{Bundle, COMPUTED, OfFiles, Segment};
+use super::entries::{Bundle, COMPUTED, Segment};
 use super::error::{Result, StoreError};
 use super::id_hashes::{IdHashes, TRACE_IDS};
 use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unpack_overflow_values};
-use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
+use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
-pub(super) use facts::{add_facts, facts_of, unite};
+pub(super) use facts::{add_facts, facts_of, of_files, unite};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -71,7 +72,8 @@ impl Default for Sizes {
     }
 }
 
-/// Bytes of a segment that is one file, about.
+/// A segment of fewer spans and, about, bytes is one file.
+const BUNDLE_ROWS: u64 = 4 * 1024;
 const BUNDLE_BYTES: usize = 1 << 20;
 
 /// The files of a segment that was built and is not stored yet; one that is a bundle has all in that of its spans.
@@ -351,7 +353,8 @@ impl SegmentWriter {
         };
         self.segment.project = self.project;
         self.segment.summary_bytes = traces.len() as u64;
-        if is_format_2 && self.writer.bytes_written() + traces.len() < BUNDLE_BYTES {
+        let bytes = self.writer.bytes_written() + traces.len();
+        if is_format_2 && self.segment.rows < BUNDLE_ROWS && bytes < BUNDLE_BYTES {
             let stats = stats.to_bytes()?;
             self.segment.stats_crc32 = crc32fast::hash(&stats);
             let summaries = self.writer.bytes_written() as u64;
@@ -386,21 +389,6 @@ impl SegmentWriter {
         }
         Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, ids, open })
     }
-}
-
-/// What the summaries of traces say of those that came from files.
-pub(super) fn of_files(summaries: &RecordBatch) -> Option<OfFiles> {
-    let source = summaries.column_by_name("source")?.as_string_opt::<i32>()?;
-    let count = |name: &str| summaries.column_by_name(name)?.as_primitive_opt::<Int64Type>();
-    let (spans, roots, orphans) = (count("span_count")?, count("root_count")?, count("orphan_count")?);
-    let mut found: Option<OfFiles> = None;
-    for row in (0..summaries.num_rows()).filter(|&row| source.is_valid(row) && source.value(row) == "file") {
-        let of_files = found.get_or_insert_default();
-        of_files.spans += spans.value(row).unsigned_abs();
-        of_files.orphans += orphans.value(row).unsigned_abs();
-        of_files.rootless += u64::from(roots.value(row) == 0);
-    }
-    found
 }
 
 fn is_fixed(name: &str) -> bool {

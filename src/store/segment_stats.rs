@@ -5,19 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::block_sums::{BLOCK, BlockSums};
 use super::deletions::DeadRows;
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
 use spanql_model::types::OpenType;
-
-/// Bytes a checksum covers.
-const BLOCK: u64 = 256 * 1024;
 
 /// What is known of a segment beside its rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,70 +55,6 @@ pub struct ColumnFacts {
     pub values: Vec<String>,
 }
 
-/// CRC-32 of each block of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct BlockSums(Arc<[u32]>);
-
-impl From<BlockSums> for String {
-    fn from(sums: BlockSums) -> Self {
-        sums.0.iter().map(|sum| format!("{sum:08x}")).collect()
-    }
-}
-
-impl TryFrom<String> for BlockSums {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        let bytes = text.as_bytes();
-        let parse = |chunk: &[u8]| {
-            let digits = std::str::from_utf8(chunk).map_err(|error| error.to_string())?;
-            u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
-        };
-        if !bytes.len().is_multiple_of(8) {
-            return Err("checksums are cut".into());
-        }
-        Ok(Self(bytes.chunks(8).map(parse).collect::<std::result::Result<_, _>>()?))
-    }
-}
-
-impl BlockSums {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(bytes.chunks(BLOCK as usize).map(crc32fast::hash).collect())
-    }
-}
-
-/// The sums of a file of which more is still written.
-#[derive(Debug, Default)]
-pub(crate) struct BlockSummer {
-    done: Vec<u32>,
-    /// The block that is not full, and the bytes in it.
-    last: crc32fast::Hasher,
-    filled: usize,
-}
-
-impl BlockSummer {
-    pub(crate) fn add(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK as usize - self.filled));
-            self.last.update(now);
-            self.filled += now.len();
-            if self.filled == BLOCK as usize {
-                self.done.push(std::mem::take(&mut self.last).finalize());
-                self.filled = 0;
-            }
-            bytes = rest;
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> BlockSums {
-        if self.filled > 0 {
-            self.done.push(self.last.finalize());
-        }
-        BlockSums(self.done.into())
-    }
-}
-
 impl SegmentStats {
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| StoreError::Internal(format!("card does not encode: {error}")))
@@ -139,11 +72,7 @@ impl SegmentStats {
         if crc32fast::hash(&bytes) != segment.stats_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
-        let mut stats: Self = serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))?;
-        if let Some(bundle) = &segment.bundle {
-            (stats.spans, stats.traces) = (bundle.sums.clone(), bundle.sums.clone());
-        }
-        Ok(stats)
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
     }
 
     /// The facts without what counts no more.
@@ -230,7 +159,7 @@ impl CheckedFile {
             return Err(StoreError::damaged(&self.file, format!("cut: {} bytes where {expected} were", bytes.len())));
         }
         for (number, block) in bytes.chunks(BLOCK as usize).enumerate() {
-            if self.sums.0.get(first + number) != Some(&crc32fast::hash(block)) {
+            if self.sums.get(first + number) != Some(crc32fast::hash(block)) {
                 let at = (first + number) as u64 * BLOCK;
                 return Err(StoreError::damaged(&self.file, format!("checksum does not match at byte {at}")));
             }

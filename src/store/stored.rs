@@ -17,7 +17,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::blocking::blocking;
 use super::deletions::DeadRows;
-use super::entries::Segment;
+use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::folders::DELETIONS;
 use super::ingest::without_no_ids;
@@ -120,7 +120,7 @@ impl StoredSegment {
         let mut stats = SegmentStats::load(location, segment).await?;
         let overlay = Overlay::load(location, segment).await?;
         let dead = dead_rows(location, segment).await?;
-        let file = SpansFile::fetch(&checked_spans(location, segment, &stats), spill_dir).await?;
+        let file = SpansFile::fetch(&checked(location, segment, &stats, SegmentFile::Spans), spill_dir).await?;
         let summaries = load_summaries(location, segment, &stats, None).await?;
         let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
@@ -321,18 +321,29 @@ fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
 }
 
-pub(crate) fn checked_spans(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    CheckedFile::whole(location, segment.spans_file(), segment.bytes, stats.spans.clone())
+/// One of the Parquet files of a segment that is one file: for it, its statistics are not needed.
+pub(crate) fn checked_bundle(location: &StoreLocation, segment: &Segment, which: SegmentFile) -> Option<CheckedFile> {
+    let bundle = segment.bundle.as_ref()?;
+    let whole = CheckedFile::whole(location, segment.spans_file(), segment.bytes, bundle.sums.clone());
+    Some(match which {
+        SegmentFile::Spans => whole,
+        SegmentFile::Traces => whole.part(bundle.summaries, segment.summary_bytes),
+    })
 }
 
-pub(crate) fn checked_traces(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    let (file, size) = (segment.traces_file(), segment.summary_bytes);
-    match &segment.bundle {
-        Some(bundle) => {
-            CheckedFile::whole(location, file, segment.bytes, bundle.sums.clone()).part(bundle.summaries, size)
+/// One of the Parquet files of a segment.
+pub(crate) fn checked(
+    location: &StoreLocation,
+    segment: &Segment,
+    stats: &SegmentStats,
+    which: SegmentFile,
+) -> CheckedFile {
+    checked_bundle(location, segment, which).unwrap_or_else(|| match which {
+        SegmentFile::Spans => CheckedFile::whole(location, segment.spans_file(), segment.bytes, stats.spans.clone()),
+        SegmentFile::Traces => {
+            CheckedFile::whole(location, segment.traces_file(), segment.summary_bytes, stats.traces.clone())
         }
-        None => CheckedFile::whole(location, file, size, stats.traces.clone()),
-    }
+    })
 }
 
 /// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
@@ -348,7 +359,7 @@ pub(crate) async fn load_summaries(
     stats: &SegmentStats,
     wanted: Option<&[&str]>,
 ) -> Result<RecordBatch> {
-    let bytes = checked_traces(location, segment, stats).bytes().await?;
+    let bytes = checked(location, segment, stats, SegmentFile::Traces).bytes().await?;
     let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
     let mask = match wanted {

@@ -71,6 +71,7 @@ mod sql;
 mod store_damage;
 mod store_damage_binary;
 mod store_faults;
+mod store_format;
 mod store_kills;
 mod store_ledger;
 mod store_processes;

@@ -313,7 +313,7 @@ proptest! {
         steps in prop::collection::vec(small_step(), 1..14),
         fold_rows in prop::sample::select(vec![0, 3, 512]),
         rebuild_share in prop::sample::select(vec![0, 2, 4]),
-        tiny: bool,
+        tiny in any::<bool>(),
     ) {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let sizes = Sizes { fold_rows, rebuild_share, ..if tiny { TINY } else { Sizes::default() } };
