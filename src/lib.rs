@@ -241,10 +241,11 @@ pub mod sources {
 pub mod store {
     #[doc(inline)]
     pub use spanql_store::{
-        ColumnFacts, Committed, Compacted, Counts, Doubt, FileImport, FileRef, FilesVerdict, Import, ImportedFile,
-        ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Prepared, Progress, Projection, Pull,
-        PullKey, Result, Segment, SegmentFile, SegmentReader, SegmentStats, Segments, Slice, Snapshot, Status, Store,
-        StoreError, StoreLocation, TooLarge, Vacuumed, Version, default_location,
+        Bundle, ColumnFacts, Committed, Compacted, Counts, DeletionVector, Doubt, FileImport, FileRef, FilesVerdict,
+        Grain, Import, ImportedFile, ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Outcome,
+        Overlaid, Overlay, Patch, PatchRef, Patched, Prepared, Progress, Projection, Pull, PullKey, Result, Segment,
+        SegmentFile, SegmentReader, SegmentStats, Segments, SideRef, Slice, Snapshot, Status, Store, StoreError,
+        StoreLocation, TooLarge, UnknownIds, Vacuumed, Version, default_location,
     };
 }
 

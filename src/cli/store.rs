@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 
 use super::args::StoreCommand;
 use super::context::{Context, counted};
-use spanql_store::{Manifest, Store};
+use spanql_store::{Manifest, Segment, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
     match command {
@@ -52,18 +52,24 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
 
 async fn upgrade(context: &Context) -> anyhow::Result<()> {
     let store = context.store_to_write()?;
+    let before = store.snapshot().await.map_err(|error| context.explain(error))?.manifest;
     let bar = context.progress("{spinner} {msg}")?;
     bar.enable_steady_tick(Duration::from_millis(100));
     let left = |left: usize| bar.set_message(format!("{} to compute again", counted(left as u64, "segment")));
     let done = store.upgrade(left).await.map_err(|error| context.explain(error));
     bar.finish_and_clear();
     let done = done?;
-    context.report(&match done.segments_before {
-        0 => "nothing to upgrade".to_owned(),
-        before => {
-            let version = store.snapshot().await.map_err(|error| context.explain(error))?.manifest.version;
-            format!("computed {} again: {} version {version}", counted(before as u64, "segment"), context.place())
-        }
+    let after = store.snapshot().await.map_err(|error| context.explain(error))?.manifest;
+    let mut steps = Vec::new();
+    if done.segments_before > 0 {
+        steps.push(format!("computed {} again", counted(done.segments_before as u64, "segment")));
+    }
+    if after.format > before.format {
+        steps.push(format!("changed to format {}, which an older spanql does not read", after.format));
+    }
+    context.report(&match steps.is_empty() {
+        true => "nothing to upgrade".to_owned(),
+        false => format!("{}: {} version {}", steps.join(", "), context.place(), after.version),
     });
     Ok(())
 }
@@ -73,7 +79,8 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
     context.note_state(&snapshot);
     let manifest = &snapshot.manifest;
     let projects: BTreeSet<&str> = manifest.segments.iter().map(|segment| segment.project.as_str()).collect();
-    let bytes: u64 = manifest.segments.iter().map(|segment| segment.bytes + segment.summary_bytes).sum();
+    let bytes: u64 = manifest.segments.iter().map(Segment::bytes_on_disk).sum();
+    let superseded: u64 = manifest.segments.iter().map(|segment| segment.rows_in_file() - segment.rows).sum();
     let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
     let text = |value: String| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
     let batch = RecordBatch::try_from_iter(vec![
@@ -87,6 +94,8 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
         ("bytes", number(bytes)),
         ("open_columns", number(manifest.columns.len() as u64)),
         ("outdated_segments", number(manifest.outdated() as u64)),
+        ("superseded_spans", number(superseded)),
+        ("format", number(manifest.format.into())),
     ])?;
     context.write(output, &batch)
 }

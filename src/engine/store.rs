@@ -64,7 +64,7 @@ impl StoreEngine {
 
 /// How many rows of these segments make a batch; `None` where they are so small that any number does.
 fn batch_rows(segments: &[Segment]) -> Option<usize> {
-    let largest = segments.iter().map(|segment| segment.memory_bytes / segment.rows.max(1)).max()?;
+    let largest = segments.iter().map(|segment| segment.memory_bytes / segment.rows_in_file().max(1)).max()?;
     let rows = BATCH_BYTES / largest.max(1);
     (rows < 8192).then_some(rows.max(1) as usize)
 }
@@ -75,22 +75,7 @@ mod tests {
 
     #[test]
     fn long_rows_come_in_short_batches() {
-        let segment = |rows: u64, memory_bytes: u64| Segment {
-            id: String::new(),
-            project: String::new(),
-            rows,
-            traces: 1,
-            bytes: 0,
-            summary_bytes: 0,
-            memory_bytes,
-            stats_crc32: 0,
-            min_start: None,
-            max_start: None,
-            max_end: None,
-            computed: 0,
-            too_large: 0,
-            of_files: None,
-        };
+        let segment = |rows: u64, memory_bytes: u64| Segment { rows, traces: 1, memory_bytes, ..Segment::default() };
         assert_eq!(batch_rows(&[]), None);
         assert_eq!(batch_rows(&[segment(1_000_000, 4 << 30), segment(0, 0)]), None);
         assert_eq!(batch_rows(&[segment(1_000_000, 4 << 30), segment(3_000, 3_000 << 20)]), Some(128));

@@ -1,6 +1,6 @@
 //! Building segments: new ones from waiting spans, and stored ones again with what arrived for their traces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 
+use super::assignment::TraceAssignment;
 use super::error::{Result, StoreError};
+use super::held::{Held, unchanged};
 use super::layout::OpenNames;
 use super::lease::file_id;
 use super::manifest::COMPUTED;
@@ -37,6 +39,8 @@ pub(crate) struct BuildContext {
     pub(crate) names: Arc<OpenNames>,
     pub(crate) sizes: Sizes,
     pub(crate) spill_dir: PathBuf,
+    /// Whether readers of the store know what format 2 has: segments of one file, and side files.
+    pub(crate) is_format_2: bool,
     /// Whose segments are built: their ids begin with it.
     pub(crate) writer: String,
 }
@@ -48,32 +52,52 @@ pub(crate) struct Built {
     /// Rows of traces whose start changed: they belong elsewhere now.
     pub(crate) moved: Vec<RecordBatch>,
     pub(crate) counts: Counts,
-    /// Whether the stored segment has to be replaced.
+    /// Whether the stored segment has to be replaced, or anything was written.
     pub(crate) changed: bool,
+    /// Held traces that were not written anew.
+    pub(crate) unchanged: BTreeSet<String>,
 }
 
-/// Builds segments from the rows of traces that the store does not hold.
+/// Builds segments from the rows of traces that the store does not hold, or holds in segments that are left as they are:
+/// with them come the rows of these.
 pub(crate) fn build_new(
     project: &str,
+    (held, held_rows): (&[Held], Vec<Slot>),
     slots: &[Slot],
     deleted: Option<&Deleted>,
     context: &BuildContext,
 ) -> Result<Built> {
-    let layout = context.names.layout(&open_types(slots.iter().map(Slot::load))?);
+    let layout = context.names.layout(&open_types(held_rows.iter().chain(slots).map(Slot::load))?);
     let mut out = Output::new(project, layout, context);
-    let counts = if slots.iter().map(|slot| slot.bytes).sum::<u64>() > context.sizes.whole_bytes {
-        let ordered = Ordered::of(Vec::new(), slots.to_vec(), deleted)?;
+    let bytes = held_rows.iter().chain(slots).map(|slot| slot.bytes).sum::<u64>();
+    let (counts, unchanged, changed) = if bytes > context.sizes.whole_bytes {
+        let ordered = Ordered::of(held_rows, slots.to_vec(), deleted)?;
         let all = (0..ordered.slim.traces.len()).collect();
-        let pieces = ordered.cut(&[all], &context.sizes, &context.spill_dir)?;
-        out.write_pieces(&pieces, 0)?;
-        pieces.slim.counts
+        let mut pieces = ordered.cut(&[all], &context.sizes, &context.spill_dir)?;
+        let counts = if held.is_empty() { pieces.slim.counts } else { pieces.compare()? };
+        let traces = held.iter().map(|held| held.traces.len()).sum::<usize>();
+        let kept = pieces.slim.traces.iter().filter(|trace| !trace.changed).count();
+        let changed = pieces.slim.traces.len() > kept || traces > kept;
+        if changed {
+            out.write_pieces(&pieces, 0)?;
+        }
+        (counts, BTreeSet::new(), changed)
     } else {
         let arrived = slots.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
-        let merged = Rows::new(Vec::new(), arrived).merge(deleted)?;
-        out.write_traces(&merged, &(0..merged.traces.len()).collect::<Vec<_>>())?;
-        merged.counts
+        let stored = held_rows.iter().map(Slot::load).collect::<Result<Vec<_>>>()?;
+        let merged = Rows::new(stored, arrived).merge(deleted)?;
+        let kept = (0..merged.traces.len()).filter(|&trace| !merged.traces[trace].changed);
+        let kept = unchanged(held, kept.map(|trace| merged.trace_id(trace)).collect());
+        let written: Vec<usize> =
+            (0..merged.traces.len()).filter(|&trace| !kept.contains(&merged.trace_id(trace))).collect();
+        let gone = held.iter().flat_map(|held| &held.traces).any(|trace| !kept.contains(&trace.id));
+        let changed = gone || !written.is_empty();
+        if !written.is_empty() {
+            out.write_traces(&merged, &written)?;
+        }
+        (merged.counts, kept, changed)
     };
-    Ok(Built { segments: out.finish()?, moved: Vec::new(), counts, changed: true })
+    Ok(Built { segments: out.finish()?, moved: Vec::new(), counts, changed, unchanged })
 }
 
 /// Builds a stored segment again.
@@ -90,6 +114,9 @@ pub(crate) fn rebuild(
     context: &BuildContext,
 ) -> Result<Built> {
     let aligned_groups = stored.aligned_groups()?;
+    // What counts no more is left out.
+    let thinned = |number: usize| stored.has_dead(&aligned_groups[number]);
+    let touched: Vec<bool> = touched.iter().enumerate().map(|(number, touched)| *touched || thinned(number)).collect();
     // One batch at a time: only the types are kept.
     let mut open = open_types(incoming.iter().flat_map(|(_, slots)| slots).map(Slot::load))?;
     for (name, facts) in &stored.stats.columns {
@@ -144,14 +171,15 @@ pub(crate) fn rebuild(
         for number in run.clone() {
             let aligned = &aligned_groups[number];
             let changed = touched[number] && merged_run.changes(merging);
+            let merged_anew = touched[number] && (changed || !copied || thinned(number));
             match &merged_run {
-                MergedRun::Whole(merged, assignment) if touched[number] && (changed || !copied) => {
+                MergedRun::Whole(merged, assignment) if merged_anew => {
                     out.write_traces(merged, &assignment.by_group[merging].staying)?;
                 }
-                MergedRun::Large(pieces, _) if touched[number] && (changed || !copied) => {
+                MergedRun::Large(pieces, _) if merged_anew => {
                     out.write_pieces(pieces, merging)?;
                 }
-                _ if copied => {
+                _ if copied && !stored.differs(aligned) => {
                     let summaries = stored.summaries.slice(aligned.traces.start, aligned.traces.len());
                     out.copy(stored, aligned, &summaries)?;
                 }
@@ -218,52 +246,6 @@ fn put_aside(stored: &StoredSegment, aligned_groups: &[&AlignedGroups], spill_di
     Ok(slots)
 }
 
-/// Where the traces of a merge belong: in the aligned group they came from, or elsewhere.
-struct TraceAssignment {
-    /// In the order of the aligned groups that were merged.
-    by_group: Vec<GroupTraces>,
-    moved: Vec<usize>,
-}
-
-#[derive(Default)]
-struct GroupTraces {
-    staying: Vec<usize>,
-    /// Whether a trace of it goes elsewhere, or is gone.
-    loses: bool,
-}
-
-impl TraceAssignment {
-    fn new(stored: &StoredSegment, merged: &Merged, aligned_groups: &[&AlignedGroups]) -> Result<Self> {
-        let ids = stored.trace_ids()?;
-        let mut home: HashMap<&str, (usize, Option<i64>)> = HashMap::new();
-        for (number, aligned) in aligned_groups.iter().enumerate() {
-            for trace in aligned.traces.clone() {
-                home.insert(ids.value(trace), (number, stored.trace_start(trace)));
-            }
-        }
-        let mut assignment =
-            Self { by_group: aligned_groups.iter().map(|_| GroupTraces::default()).collect(), moved: Vec::new() };
-        for (number, trace) in merged.traces.iter().enumerate() {
-            let id = merged.trace_id(number);
-            let Some((aligned, start)) = home.get(id.as_str()).copied() else {
-                return Err(StoreError::Internal(format!(
-                    "trace {id} was merged into a segment that does not hold it"
-                )));
-            };
-            if start == trace.start {
-                assignment.by_group[aligned].staying.push(number);
-            } else {
-                assignment.moved.push(number);
-            }
-        }
-        for (here, aligned) in assignment.by_group.iter_mut().zip(aligned_groups) {
-            // A trace all of whose spans were deleted is gone.
-            here.loses = here.staying.len() < aligned.traces.len();
-        }
-        Ok(assignment)
-    }
-}
-
 /// The merged rows of traces as ingest batches are: complete but for the computed columns, keys of the rest unpacked.
 fn movable(merged: &Merged, layout: &Layout, traces: &[usize], sizes: &Sizes) -> Result<Vec<RecordBatch>> {
     let mut fields: Vec<(String, DataType)> = Vec::new();
@@ -300,7 +282,7 @@ impl Output {
             writer.memory_bytes() > SEGMENT_BYTES + SEGMENT_BYTES / 2 || writer.rows() > SEGMENT_ROWS + SEGMENT_ROWS / 2
         };
         if let Some(writer) = self.writer.take_if(|writer| full(writer)) {
-            self.finished.push(writer.finish()?);
+            self.finished.push(writer.finish(self.context.is_format_2)?);
         }
         match &mut self.writer {
             Some(writer) => Ok(writer),
@@ -369,7 +351,7 @@ impl Output {
 
     fn finish(mut self) -> Result<Vec<BuiltSegment>> {
         if let Some(writer) = self.writer.take() {
-            self.finished.push(writer.finish()?);
+            self.finished.push(writer.finish(self.context.is_format_2)?);
         }
         Ok(self.finished)
     }

@@ -1,5 +1,6 @@
 //! Committing: build what a plan says and publish it, again if another commit or a vacuum came between.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -8,24 +9,36 @@ use object_store::ObjectStoreExt;
 use super::blocking::blocking;
 use super::build::{BuildContext, Built, build_new, rebuild};
 use super::committed::{Committed, Deletions};
+use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
+use super::held::{Held, Superseded};
+use super::id_hashes::TRACE_IDS;
 use super::import_buffer::ImportBuffer;
 use super::layout::OpenNames;
-use super::lease::Lease;
+use super::lease::{Lease, file_id};
 use super::ledger::Record;
-use super::manifest::{self, Manifest, Segment};
+use super::manifest::{self, Manifest};
+use super::patches::PatchFiles;
 use super::plan::{Plan, Work, plan, plan_new};
 use super::progress::Progress;
 use super::publish::{ATTEMPTS, Attempt, Change, Written};
 use super::segment::BuiltSegment;
-use super::spill::Slot;
+use super::spill::{IN_MEMORY, Slot, Spill};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
 
 /// Attempts before a writer gives up against whoever removes its files.
 const REMOVALS: usize = 3;
+
+/// What was built anew.
+enum Source {
+    /// A segment, by its id.
+    Segment(String),
+    /// Traces of segments.
+    Held(Vec<Held>),
+}
 
 impl Store {
     /// Merges the spans of an import buffer, and deletions, and commits the result together with a record of the ledger.
@@ -45,34 +58,49 @@ impl Store {
             let lease = Lease::take(&self.location, None).await?;
             let base = manifest::load_newest(&self.location).await?;
             let version = base.version;
-            let done = self.attempt(&lease, base, &buffer, &deletions, record, operation, progress).await;
+            let patches = PatchFiles::default();
+            let done = self.attempt(&lease, base, &buffer, &deletions, patches, record, operation, progress).await;
             lease.release().await;
-            match done {
-                Ok(Attempt::Done(committed)) => return Ok(committed),
-                Ok(Attempt::Overtaken) => {}
-                Ok(Attempt::FilesRemoved) if removals + 1 < REMOVALS => removals += 1,
-                Ok(Attempt::FilesRemoved) => {
-                    return Err(StoreError::FilesRemoved { location: self.location.name.clone() });
-                }
-                Err(error @ StoreError::Missing { .. }) => {
-                    // Another writer replaced a segment that was to be read, and a vacuum removed it.
-                    if manifest::load_newest(&self.location).await?.version == version {
-                        return Err(error);
-                    }
-                }
-                Err(error) => return Err(error),
+            if let Some(committed) = self.settle(done, version, &mut removals).await? {
+                return Ok(committed);
             }
         }
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
+    /// What is left of an attempt against a version: what it committed, why it failed, or nothing: it is made again.
+    pub(super) async fn settle(
+        &self,
+        done: Result<Attempt>,
+        version: u64,
+        removals: &mut usize,
+    ) -> Result<Option<Committed>> {
+        match done {
+            Ok(Attempt::Done(committed)) => return Ok(Some(committed)),
+            Ok(Attempt::Overtaken) => {}
+            Ok(Attempt::FilesRemoved) if *removals + 1 < REMOVALS => *removals += 1,
+            Ok(Attempt::FilesRemoved) => {
+                return Err(StoreError::FilesRemoved { location: self.location.name.clone() });
+            }
+            Err(error @ StoreError::Missing { .. }) => {
+                // Another writer replaced a segment that was to be read, and a vacuum removed it.
+                if manifest::load_newest(&self.location).await?.version == version {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(None)
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one attempt of `merge`, with all that it was given")]
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         lease: &Lease,
         base: Manifest,
         buffer: &Arc<ImportBuffer>,
         deletions: &Deletions,
+        patches: PatchFiles,
         record: Option<&Record<'_>>,
         operation: &str,
         progress: &Progress,
@@ -84,9 +112,10 @@ impl Store {
             }
         }
         let names = OpenNames::of(&base, &buffer.columns);
-        let plan = plan(&self.segments, &base, buffer, deletions).await?;
-        let mut written = self.build(lease, buffer, plan, &names, &tombstones, progress).await?;
-        let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
+        let plan = plan(&self.segments, &base, self.sizes, buffer, deletions).await?;
+        let mut written = self.build((lease, base.format), buffer, plan, &names, &tombstones, progress).await?;
+        written.take(patches);
+        let same_spans = written.changes_nothing() && deletions.is_empty();
         let is_known = match record {
             Some(record) => same_spans && record.is_known(&self.location, &base).await?,
             None => same_spans,
@@ -104,7 +133,7 @@ impl Store {
         let change = Change { operation, tombstones, record };
         let done = self.publish(lease, &base, &mut written, &names, buffer, &change).await?;
         if !matches!(done, Attempt::Done(_)) {
-            self.discard(&written.added).await;
+            self.discard(&written).await;
         }
         Ok(done)
     }
@@ -121,15 +150,16 @@ impl Store {
         let names = OpenNames::of(base, &buffer.columns);
         let buffer = Arc::new(buffer);
         let plan = plan_new(&buffer);
-        let mut written =
-            self.build(lease, &buffer, plan, &names, &Tombstones::default(), &Progress::default()).await?;
+        let mut written = self
+            .build((lease, base.format), &buffer, plan, &names, &Tombstones::default(), &Progress::default())
+            .await?;
         written.replaced = old.iter().map(|segment| segment.id.clone()).collect();
         let empty = ImportBuffer::new(self.spill_dir());
         let change = Change { operation, tombstones: base.tombstones.clone(), record: None };
         match self.publish(lease, base, &mut written, &names, &empty, &change).await? {
             Attempt::Done(committed) => Ok(Some(committed)),
             Attempt::Overtaken | Attempt::FilesRemoved => {
-                self.discard(&written.added).await;
+                self.discard(&written).await;
                 Ok(None)
             }
         }
@@ -137,7 +167,7 @@ impl Store {
 
     async fn build(
         &self,
-        lease: &Lease,
+        (lease, format): (&Lease, u32),
         buffer: &Arc<ImportBuffer>,
         plan: Plan,
         names: &OpenNames,
@@ -148,6 +178,7 @@ impl Store {
             names: Arc::new(names.clone()),
             sizes: self.sizes,
             spill_dir: self.spill_dir(),
+            is_format_2: format >= 2,
             writer: lease.writer().to_owned(),
         };
         let mut written = Written::default();
@@ -161,14 +192,20 @@ impl Store {
         let parts = Arc::new(parts);
         let start = |work| self.one(work, Arc::clone(&parts), context.clone(), tombstones);
         let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
-        while let Some((project, replaced, built)) = tasks.try_next().await? {
+        let mut superseded = Superseded::default();
+        while let Some((project, source, built)) = tasks.try_next().await? {
             progress.built();
             written.counts += built.counts;
             *written.by_project.entry(project).or_default() += built.counts;
             if !built.changed {
                 continue;
             }
-            written.replaced.extend(replaced);
+            match source {
+                Source::Segment(id) => written.replaced.push(id),
+                Source::Held(held) => {
+                    held.into_iter().for_each(|held| superseded.add(held, |id| built.unchanged.contains(id)));
+                }
+            }
             if !built.moved.is_empty() {
                 moved =
                     blocking(move || built.moved.into_iter().try_for_each(|batch| moved.push(batch)).map(|()| moved))
@@ -187,6 +224,15 @@ impl Store {
                 self.put(built.segments, &mut written).await?;
             }
         }
+        for (segment, traces) in superseded.into_segments() {
+            match self.segments.without(&segment, &traces, file_id(lease.writer())).await? {
+                Some((left, file)) => {
+                    written.files.extend(file);
+                    written.thinned.push((Segment::clone(&segment), left));
+                }
+                None => written.replaced.push(segment.id.clone()),
+            }
+        }
         Ok(written)
     }
 
@@ -196,13 +242,24 @@ impl Store {
         parts: Arc<Vec<Vec<Slot>>>,
         context: BuildContext,
         tombstones: &Tombstones,
-    ) -> Result<(String, Option<String>, Built)> {
+    ) -> Result<(String, Source, Built)> {
         match work {
-            Work::New { project, partition } => {
+            Work::New { project, partition, held } => {
                 let deleted = tombstones.of(&project);
                 let name = project.clone();
-                let build = move || build_new(&name, &parts[partition], deleted.as_ref(), &context);
-                Ok((project, None, blocking(build).await?))
+                let mut rows = Vec::new();
+                let mut spill = Spill::new(context.spill_dir.clone(), IN_MEMORY);
+                for held in &held {
+                    let slots;
+                    (spill, slots) = self.segments.held_rows(held, spill).await?;
+                    rows.extend(slots);
+                }
+                let build = move || {
+                    let built = build_new(&name, (&held, rows), &parts[partition], deleted.as_ref(), &context)?;
+                    Ok((held, built))
+                };
+                let (held, built) = blocking(build).await?;
+                Ok((project, Source::Held(held), built))
             }
             Work::Rebuild { segment, runs, touched } => {
                 let stored = StoredSegment::load(&self.location, &segment, context.spill_dir.clone()).await?;
@@ -214,7 +271,7 @@ impl Store {
                         .collect();
                     rebuild(&stored, &incoming, &touched, deleted.as_ref(), &context)
                 };
-                Ok((segment.project.clone(), Some(segment.id.clone()), blocking(build).await?))
+                Ok((segment.project.clone(), Source::Segment(segment.id.clone()), blocking(build).await?))
             }
         }
     }
@@ -225,11 +282,15 @@ impl Store {
                 continue;
             }
             let segment = &built.segment;
-            for (file, size, content) in [
-                (segment.spans_file(), segment.bytes, built.spans),
-                (segment.traces_file(), segment.summary_bytes, built.traces),
-                (segment.stats_file(), built.stats.len() as u64, built.stats.into()),
-            ] {
+            let mut files = vec![(segment.spans_file(), segment.bytes, built.spans)];
+            if segment.bundle.is_none() {
+                files.push((segment.traces_file(), segment.summary_bytes, built.traces));
+                files.push((segment.stats_file(), built.stats.len() as u64, built.stats.into()));
+            }
+            if let Some(side) = segment.side.get(TRACE_IDS) {
+                files.push((side.file.clone(), side.bytes, built.ids.into()));
+            }
+            for (file, size, content) in files {
                 self.location.put(&file, content).await?;
                 written.files.push(WrittenFile { file, size });
             }
@@ -243,13 +304,11 @@ impl Store {
     }
 
     /// Removes files that no manifest will name; what cannot be removed is left to a vacuum.
-    async fn discard(&self, segments: &[Segment]) {
+    async fn discard(&self, written: &Written) {
         let Ok(newest) = manifest::load_newest(&self.location).await else { return };
-        let live = |segment: &&Segment| newest.segments.iter().any(|known| known.id == segment.id);
-        for segment in segments.iter().filter(|segment| !live(segment)) {
-            for file in [segment.spans_file(), segment.traces_file(), segment.stats_file()] {
-                self.discard_file(&file).await;
-            }
+        let live: HashSet<String> = newest.files().collect();
+        for WrittenFile { file, .. } in written.files.iter().filter(|written| !live.contains(&written.file)) {
+            self.discard_file(file).await;
         }
     }
 

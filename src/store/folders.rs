@@ -7,5 +7,13 @@ pub(super) const STAGING: &str = "staging";
 /// Lists of deleted spans.
 pub(super) const TOMBSTONES: &str = "tombstones";
 
+/// Deletion vectors that are too long for a manifest.
+pub(super) const DELETIONS: &str = "deletions";
+/// Values that count instead of those of segments.
+pub(super) const PATCHES: &str = "patches";
+/// Hashes of the ids of segments.
+pub(super) const IDS: &str = "ids";
+
 /// What a store's directory holds.
-pub(super) const FOLDERS: [&str; 8] = ["manifest", "segments", "traces", "stats", TOMBSTONES, LEDGER, STAGING, "tmp"];
+pub(super) const FOLDERS: [&str; 11] =
+    ["manifest", "segments", "traces", "stats", DELETIONS, PATCHES, IDS, TOMBSTONES, LEDGER, STAGING, "tmp"];

@@ -72,7 +72,7 @@ fn writer_of(name: &str) -> Option<&str> {
 impl Lease {
     /// Takes a lease in a store that is there; the base is the newest version, or the given one where that is older.
     pub(crate) async fn take(location: &StoreLocation, base: Option<u64>) -> Result<Self> {
-        let newest = manifest::list_versions(location).await?.last().map_or(0, |(newest, _)| *newest);
+        let newest = manifest::newest_version(location).await?.unwrap_or(0);
         let base = base.map_or(newest, |base| base.min(newest));
         if let Some(root) = location.local.clone() {
             let location = location.clone();

@@ -8,19 +8,27 @@
 //! batches ──▶ Import ──commit──▶ merged with the segments that hold their traces ──▶ manifest ──▶ Snapshot ──▶ batches
 //! ```
 //!
-//! Everything that changes a store is a merge: the spans that arrive are grouped by trace, the segments that hold any
-//! of those traces are built again, the others become new segments, and one new manifest makes all of it visible at
-//! once. A crash leaves files that no manifest names, never a wrong answer.
+//! Everything that changes a store is a merge: the spans that arrive are grouped by trace and merged with what segments hold
+//! of these traces. A segment much of which changes is built again; of others the traces that change are written anew into new
+//! segments, and a deletion vector says which of their rows count no more. One new manifest makes all of it visible at once.
+//! A crash leaves files that no manifest names, never a wrong answer.
 
+mod assignment;
+mod block_sums;
 mod blocking;
 mod build;
 mod commit;
 mod committed;
 mod content;
+mod copy_on_write;
 mod creation;
+mod deletions;
+mod entries;
 mod error;
 mod files;
 mod folders;
+mod held;
+mod id_hashes;
 mod ids;
 mod import;
 mod import_buffer;
@@ -38,6 +46,7 @@ mod merge;
 mod metadata_file;
 mod open_columns;
 mod packed;
+mod patches;
 mod pieces;
 mod plan;
 mod positioned;
@@ -55,9 +64,11 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod trace_index;
 mod vacuum;
 
 pub use committed::Committed;
+pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};
 pub use error::{Result, StoreError};
 pub use import::{Import, Prepared};
 pub use ingest::complete;
@@ -67,11 +78,12 @@ pub use ledger::{
 };
 pub use location::{StoreLocation, default_location};
 pub use maintained::{Compacted, Vacuumed, Version};
-pub use manifest::{FileRef, Manifest, OfFiles, Segment};
+pub use manifest::Manifest;
 pub use merge::Counts;
 pub use open_columns::{floats_to_text, type_of, widen};
+pub use patches::{Grain, Outcome, Overlaid, Overlay, Patch, Patched, UnknownIds};
 pub use progress::Progress;
-pub use reader::{SegmentFile, SegmentReader, Segments};
+pub use reader::{SegmentReader, Segments};
 pub use segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 pub use snapshot::Snapshot;
 pub use spanql_model::paths::{home_path, resolve};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -33,6 +34,8 @@ pub struct StoreLocation {
     pub(crate) local: Option<PathBuf>,
     /// A link on the way to that directory that led into nothing when the location was named.
     pub(crate) dangling: Option<PathBuf>,
+    /// A version that was there, 0 before one was looked for: the newest is none below it.
+    pub(crate) seen: Arc<AtomicU64>,
 }
 
 // By hand: a cloud client's own Debug form may hold credentials.
@@ -79,12 +82,13 @@ impl StoreLocation {
         let (objects, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| {
             wrong(format!("cannot be opened: {error}; use a directory, memory://, s3://, gs:// or az:// place"))
         })?;
-        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, dangling: None })
+        let seen = Arc::default();
+        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, dangling: None, seen })
     }
 
     /// A location in the given object store, below a prefix.
     pub fn with_objects(name: impl Into<String>, objects: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
-        Self { name: name.into(), objects, prefix, local: None, dangling: None }
+        Self { name: name.into(), objects, prefix, local: None, dangling: None, seen: Arc::default() }
     }
 
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
@@ -111,7 +115,8 @@ impl StoreLocation {
         }
         let (files, prefix) = local_files(name, &absolute)?;
         let dangling = dangling_link(path);
-        Ok(Self { name: name.to_owned(), objects: Arc::new(files), prefix, local: Some(absolute), dangling })
+        let (objects, seen) = (Arc::new(files), Arc::default());
+        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute), dangling, seen })
     }
 
     /// Says of a location without any version that it lies behind a link into nothing: a disk may not be there.

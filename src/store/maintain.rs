@@ -1,27 +1,37 @@
 //! Keeping a store in order: versions, restoring, joining small segments, computing columns again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::blocking::blocking;
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
 use super::committed::Committed;
 use super::creation::{Commit, create};
+use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
 use super::lease::Lease;
-use super::maintained::{Compacted, Version};
-use super::manifest::{self, Manifest, Segment};
+use super::maintained::{Compacted, Vacuumed, Version};
+use super::manifest::{self, FORMAT, Manifest};
 use super::publish::ATTEMPTS;
 use super::store::Store;
 use super::stored::StoredSegment;
 
-/// A segment with fewer spans, and half the memory of a full one at most, is small.
-const SMALL_ROWS: u64 = 32 * 1024;
-/// As many small segments in one project are joined after a commit.
-const MANY_SMALL: usize = 8;
+/// As many small segments of one tier in one project are joined after a commit: so a row is written again as often as
+/// there are tiers, and no more small segments are left than eight times as many.
+const FAN_IN: usize = 8;
+/// Spans of the segments of each tier, at most; those of the last are the largest of the small ones.
+const TIERS: [u64; 4] = [64, 512, 4 * 1024, 32 * 1024];
 
-fn is_small(segment: &Segment) -> bool {
-    segment.rows < SMALL_ROWS && segment.memory_bytes < SEGMENT_BYTES / 2
+/// The tier of a small segment.
+fn tier(segment: &Segment) -> Option<usize> {
+    let tier = TIERS.iter().position(|&most| segment.rows < most)?;
+    (segment.memory_bytes < SEGMENT_BYTES / 2).then_some(tier)
+}
+
+/// Whether something in the files of a segment counts no more.
+fn is_worn(segment: &Segment) -> bool {
+    segment.deletions.is_some() || !segment.patches.is_empty()
 }
 
 impl Store {
@@ -79,8 +89,12 @@ impl Store {
         let _committer = self.committer.lock().await;
         for _ in 0..ATTEMPTS {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
-            let newest = manifest::list_versions(&self.location).await?.last().map_or(0, |(newest, _)| *newest);
-            let next = Manifest::after(newest, &old, format!("restore {version}"));
+            let newest = manifest::newest_version(&self.location).await?.unwrap_or(0);
+            let mut next = Manifest::after(newest, &old, format!("restore {version}"));
+            if let Ok(newest) = manifest::load(&self.location, newest).await {
+                // What was upgraded stays so.
+                next.format = next.format.max(newest.format);
+            }
             if let Commit::Won { unsynced } = create(&self.location, &next).await? {
                 // A vacuum removes manifests, then lists those that are left, then removes the files that none of them
                 // names. If the old one is still there now, that list has the new one.
@@ -116,27 +130,40 @@ impl Store {
         let base = manifest::load_newest(&self.location).await?;
         let mut done = Compacted::default();
         for project in projects {
-            let small: Vec<Segment> =
-                base.segments.iter().filter(|s| s.project == *project && is_small(s)).cloned().collect();
-            if small.len() >= MANY_SMALL {
-                done = self.join(small, "compact").await?;
+            let mut together: Vec<Segment> = Vec::new();
+            for number in 0..TIERS.len() {
+                let of_tier = |s: &&Segment| s.project == *project && tier(s) == Some(number);
+                let of_tier: Vec<Segment> = base.segments.iter().filter(of_tier).cloned().collect();
+                // What comes of a lower tier may fill the next one.
+                if of_tier.len() + usize::from(!together.is_empty()) >= FAN_IN {
+                    together.extend(of_tier);
+                }
+            }
+            if !together.is_empty() {
+                done = self.join(together, "compact").await?;
             }
         }
         Ok(done)
     }
 
-    /// Joins all segments that are smaller than they could be.
+    /// Joins all segments that are smaller than they could be, and writes those anew of which some traces, or some
+    /// values, count no more.
     pub async fn compact(&self) -> Result<Compacted> {
         let base = manifest::load_newest(&self.location).await?;
         let mut projects: Vec<&str> = base.segments.iter().map(|segment| segment.project.as_str()).collect();
         projects.dedup();
         let mut done = Compacted::default();
         for project in projects {
-            let loose =
-                |s: &&Segment| s.project == project && s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2;
-            let loose: Vec<Segment> = base.segments.iter().filter(loose).cloned().collect();
-            if loose.len() >= 2 {
-                let joined = self.join(loose, "compact").await?;
+            let is_loose = |s: &Segment| s.rows < SEGMENT_ROWS / 2 && s.memory_bytes < SEGMENT_BYTES / 2;
+            let of_project = || base.segments.iter().filter(|segment| segment.project == project);
+            let loose: Vec<Segment> = of_project().filter(|s| is_loose(s)).cloned().collect();
+            let mut joins: Vec<Vec<Segment>> = Vec::new();
+            if loose.len() >= 2 || loose.iter().any(is_worn) {
+                joins.push(loose);
+            }
+            joins.extend(of_project().filter(|s| is_worn(s) && !is_loose(s)).map(|worn| vec![worn.clone()]));
+            for old in joins {
+                let joined = self.join(old, "compact").await?;
                 done.segments_before += joined.segments_before;
                 done.segments_after += joined.segments_after;
                 done.not_synced = joined.not_synced.or(done.not_synced);
@@ -145,7 +172,27 @@ impl Store {
         Ok(done)
     }
 
-    /// Computes the columns of segments again whose computed columns follow older rules, and joins small ones of them.
+    /// Removes what of these projects counts no more, also from segments that are left in part, and all older versions: what
+    /// was deleted is then in no file any more, but for those of versions that running writers rest on.
+    ///
+    /// # Errors
+    /// As [`vacuum`](Self::vacuum); [`StoreError::Contended`] when other writers change the segments again and again.
+    pub async fn purge(&self, projects: &[&str]) -> Result<Vacuumed> {
+        for _ in 0..ATTEMPTS {
+            let base = manifest::load_newest(&self.location).await?;
+            let worn = base.segments.iter().find(|s| projects.contains(&s.project.as_str()) && is_worn(s));
+            let Some(worn) = worn else { return self.vacuum(Duration::ZERO).await };
+            let worn: Vec<Segment> =
+                base.segments.iter().filter(|s| s.project == worn.project && is_worn(s)).cloned().collect();
+            for segment in worn {
+                self.join(vec![segment], "purge").await?;
+            }
+        }
+        Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Brings the store into the newest format, and computes the columns of segments again whose computed columns follow
+    /// older rules; small ones of them are joined.
     ///
     /// Each step is a version of its own: broken off, it goes on where it was when it is called again. Before each step
     /// it says how many segments are left.
@@ -159,7 +206,16 @@ impl Store {
             let base = manifest::load_newest(&self.location).await?;
             let outdated: Vec<&Segment> = base.segments.iter().filter(|segment| segment.is_outdated()).collect();
             left(outdated.len());
-            let Some(first) = outdated.first() else { return Ok(done) };
+            let Some(first) = outdated.first() else {
+                match self.raise_format(&base).await? {
+                    Some(unsynced) => return Ok(Compacted { not_synced: unsynced.or(done.not_synced), ..done }),
+                    // Another writer was first.
+                    None => {
+                        lost += 1;
+                        continue;
+                    }
+                }
+            };
             let (mut rows, mut bytes) = (0, 0);
             let together = outdated.iter().take_while(|segment| {
                 rows += segment.rows;
@@ -175,6 +231,20 @@ impl Store {
             done.not_synced = joined.not_synced.or(done.not_synced);
         }
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
+    }
+
+    /// Makes the newest version one of the newest format: what it holds is the same. `None` when there is a newer one;
+    /// else why the disk did not confirm it, if it did not.
+    async fn raise_format(&self, base: &Manifest) -> Result<Option<Option<String>>> {
+        if base.format >= FORMAT || base.version == 0 {
+            return Ok(Some(None));
+        }
+        let _committer = self.committer.lock().await;
+        let next = Manifest { format: FORMAT, ..Manifest::after(base.version, base, "upgrade".to_owned()) };
+        match create(&self.location, &next).await? {
+            Commit::Won { unsynced } => Ok(Some(unsynced)),
+            Commit::Lost => Ok(None),
+        }
     }
 
     /// Rewrites segments of one project as fewer ones; gives way when another writer changes one of them meanwhile.
@@ -212,8 +282,8 @@ impl Store {
             .await?;
         }
         let base = manifest::load_newest(&self.location).await?;
-        let before: HashSet<&String> = old.iter().map(|segment| &segment.id).collect();
-        if !before.iter().all(|id| base.segments.iter().any(|segment| segment.id == **id)) {
+        // As it was read, and not one of which less counts now.
+        if !old.iter().all(|segment| base.segments.contains(segment)) {
             return Ok(Compacted::default());
         }
         let Some(committed) = self.rewrite(lease, &base, old, buffer, operation).await? else {

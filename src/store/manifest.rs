@@ -4,6 +4,7 @@
 //! stands in the file. A commit creates the next number if it is absent; whoever creates it first has won.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt;
 use object_store::ObjectStore;
@@ -11,22 +12,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::blocking::blocking;
+pub(crate) use super::entries::COMPUTED;
+pub(crate) use super::entries::{FileRef, Segment};
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::ids::new_id;
 use super::location::StoreLocation;
 use spanql_model::types::OpenType;
 
-/// The newest format this code reads and the one it writes.
-const FORMAT: u32 = 1;
-
-/// Version of the rules by which columns are computed when spans enter the store: raised whenever `tree.*`, what
-/// follows from other columns, or a summary comes to hold other values, so that an upgrade computes them again.
+/// The newest format this code reads, and that of new stores. A store of an older one stays in it until it is upgraded:
+/// whatever is written to it, its readers may be older, too.
 ///
-/// 1: the critical path follows work that outlives its parent; own time is never negative; ids that are none are null.
-/// 2: `tree.wrapper`, and calls are counted once; input and output of a trace whose root has none are those of its calls
-/// of models.
-pub(crate) const COMPUTED: u32 = 2;
+/// 2: deletion vectors, patches, segments of one file, side files; what a reader must know beside them, by name.
+pub(crate) const FORMAT: u32 = 2;
+
+/// What [`Manifest::requires`] may name: nothing yet beyond what format 2 is.
+const KNOWN: [&str; 0] = [];
 
 /// What a store holds at one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,96 +54,9 @@ pub struct Manifest {
     pub tombstones: Option<FileRef>,
     /// Id of the file that lists pulls.
     pub ledger: Option<FileRef>,
-}
-
-/// A small file that a manifest points at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRef {
-    /// Its id: the name without folder and ending.
-    pub id: String,
-    /// CRC-32 of its bytes.
-    pub crc32: u32,
-}
-
-impl FileRef {
-    /// Its path, in the given folder of the store.
-    pub(crate) fn file(&self, folder: &str) -> String {
-        format!("{folder}/{}.json", self.id)
-    }
-}
-
-/// One segment: spans of one project, whole traces only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segment {
-    /// The id that names its files.
-    pub id: String,
-    /// The project of all its spans.
-    pub project: String,
-    /// Spans in it.
-    pub rows: u64,
-    /// Traces in it.
-    pub traces: u64,
-    /// Size of the segment file in bytes.
-    pub bytes: u64,
-    /// Size of the trace summary file in bytes.
-    pub summary_bytes: u64,
-    /// About how many bytes its rows take in memory.
-    pub memory_bytes: u64,
-    /// CRC-32 of its statistics, which hold the checksums of the other two files.
-    #[serde(rename = "card_crc32")]
-    pub stats_crc32: u32,
-    /// Earliest start of a span, ns since the epoch.
-    pub min_start: Option<i64>,
-    /// Latest start of a span, ns since the epoch.
-    pub max_start: Option<i64>,
-    /// Latest end of a span, ns since the epoch.
-    pub max_end: Option<i64>,
-    /// Version of the rules that its computed columns follow; 0 where whoever wrote it knew of no other.
-    #[serde(default)]
-    pub computed: u32,
-    /// Sums of its traces that are null because no Int64 holds them; its statistics name them.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub too_large: u64,
-    /// What of it came from files; nothing where none did, or whoever wrote it did not look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of_files: Option<OfFiles>,
-}
-
-/// What a segment holds of traces whose root came from a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfFiles {
-    /// Their spans.
-    pub spans: u64,
-    /// Those of them whose parent is not there.
-    pub orphans: u64,
-    /// The traces without any root.
-    pub rootless: u64,
-}
-
-fn is_none(count: &u64) -> bool {
-    *count == 0
-}
-
-impl Segment {
-    /// Whether its computed columns follow older rules than those of this code.
-    pub fn is_outdated(&self) -> bool {
-        self.computed < COMPUTED
-    }
-
-    /// Path of the file of spans.
-    pub fn spans_file(&self) -> String {
-        format!("segments/{}.parquet", self.id)
-    }
-
-    /// Path of the file of trace summaries.
-    pub fn traces_file(&self) -> String {
-        format!("traces/{}.parquet", self.id)
-    }
-
-    /// Path of the statistics.
-    pub fn stats_file(&self) -> String {
-        format!("stats/{}.json", self.id)
-    }
+    /// What a reader must know to read this version right, by name, beyond what its format says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +80,7 @@ impl Manifest {
             rest: BTreeMap::new(),
             tombstones: None,
             ledger: None,
+            requires: Vec::new(),
         }
     }
 
@@ -197,19 +112,14 @@ impl Manifest {
 
     /// Every file this version needs, as paths inside the store.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
-        let segments = self.segments.iter().flat_map(|s| [s.spans_file(), s.traces_file(), s.stats_file()]);
-        let tombstones = self.tombstones.iter().map(|reference| reference.file(TOMBSTONES));
-        let ledger = self.ledger.iter().map(|reference| reference.file(LEDGER));
-        segments.chain(tombstones).chain(ledger)
+        self.sized_files().map(|(file, _)| file)
     }
 
     /// The same with their sizes, where these are known.
     pub(crate) fn sized_files(&self) -> impl Iterator<Item = (String, Option<u64>)> + '_ {
-        let sizes = self.segments.iter().flat_map(|s| {
-            [(s.spans_file(), Some(s.bytes)), (s.traces_file(), Some(s.summary_bytes)), (s.stats_file(), None)]
-        });
-        let known = self.segments.len() * 3;
-        sizes.chain(self.files().skip(known).map(|file| (file, None)))
+        let tombstones = self.tombstones.iter().map(|reference| (reference.file(TOMBSTONES), None));
+        let ledger = self.ledger.iter().map(|reference| (reference.file(LEDGER), None));
+        self.segments.iter().flat_map(Segment::files).chain(tombstones).chain(ledger)
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -249,6 +159,10 @@ impl Manifest {
         };
         if manifest.format > FORMAT {
             return Err(StoreError::damaged(file, newer(manifest.format)));
+        }
+        if let Some(unknown) = manifest.requires.iter().find(|name| !KNOWN.contains(&name.as_str())) {
+            let reason = format!("it needs {unknown:?}, which this spanql does not know: upgrade spanql");
+            return Err(StoreError::damaged(file, reason));
         }
         if manifest.version != version {
             return Err(StoreError::damaged(file, format!("it holds version {}", manifest.version)));
@@ -292,6 +206,51 @@ pub(crate) async fn list_versions(location: &StoreLocation) -> Result<Vec<(u64, 
     Ok(versions)
 }
 
+/// The number of the newest version, be it readable or not: on a local disk from the names of the files alone, elsewhere
+/// from a listing that begins at the newest one that this process has seen.
+pub(crate) async fn newest_version(location: &StoreLocation) -> Result<Option<u64>> {
+    let newest = match &location.local {
+        Some(root) => {
+            let folder = root.join("manifest");
+            let failed = location.clone();
+            let names = move || match std::fs::read_dir(folder) {
+                Ok(entries) => {
+                    Ok(entries.flatten().filter_map(|entry| version_of(&entry.file_name().to_string_lossy())).max())
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(failed.failed("manifest", &error)),
+            };
+            blocking(names).await?
+        }
+        None => {
+            let seen = location.seen.load(Ordering::Relaxed);
+            // Whoever vacuums keeps the newest version, so there is one from here on, unless somebody emptied the place.
+            let newest = if seen > 0 { newest_after(location, seen - 1).await? } else { None };
+            let newest = match newest {
+                Some(newest) => Some(newest),
+                None => list_versions(location).await?.pop().map(|(newest, _)| newest),
+            };
+            location.seen.store(newest.unwrap_or(0), Ordering::Relaxed);
+            newest
+        }
+    };
+    if newest.is_none() {
+        location.check_link()?;
+    }
+    Ok(newest)
+}
+
+/// The newest of the versions behind one.
+async fn newest_after(location: &StoreLocation, version: u64) -> Result<Option<u64>> {
+    let (folder, offset) = (location.path("manifest"), location.path(&manifest_file(version)));
+    let mut files = location.objects.list_with_offset(Some(&folder), &offset);
+    let mut newest = None;
+    while let Some(meta) = files.try_next().await.map_err(|error| StoreError::storage("manifest", error))? {
+        newest = newest.max(meta.location.filename().and_then(version_of));
+    }
+    Ok(newest)
+}
+
 /// Whether a version is there, be it readable or not.
 pub(crate) async fn is_listed(location: &StoreLocation, version: u64) -> Result<bool> {
     Ok(list_versions(location).await?.iter().any(|(number, _)| *number == version))
@@ -314,7 +273,7 @@ pub(crate) async fn load(location: &StoreLocation, version: u64) -> Result<Manif
 pub(crate) async fn load_newest(location: &StoreLocation) -> Result<Manifest> {
     let mut missing = None;
     loop {
-        let Some((newest, _)) = list_versions(location).await?.pop() else { return Ok(Manifest::empty()) };
+        let Some(newest) = newest_version(location).await? else { return Ok(Manifest::empty()) };
         match load(location, newest).await {
             // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
             Err(StoreError::Missing { .. }) if missing != Some(newest) => missing = Some(newest),

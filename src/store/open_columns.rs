@@ -178,6 +178,11 @@ impl Unpacked {
         self.columns.iter().map(|(name, (open, _))| (name.as_str(), *open))
     }
 
+    /// How many values each name has.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.columns.iter().map(|(name, (_, values))| (name.as_str(), values.len()))
+    }
+
     /// The values, with their names and types, row by row for each name.
     pub(crate) fn into_scalars(self) -> impl Iterator<Item = (String, OpenType, Scalar)> {
         self.columns.into_iter().flat_map(|(name, (_, values))| {

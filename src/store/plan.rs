@@ -1,21 +1,32 @@
 //! Planning a merge: which waiting traces the store holds already, and in which segments the others go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::build::{SEGMENT_BYTES, SEGMENT_ROWS};
-use super::error::Result;
+use super::copy_on_write::{CopyOnWrite, Touched};
+use super::entries::Segment;
+use super::error::{Result, StoreError};
+use super::held::{Gathered, Held, HeldTrace};
+use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
-use super::manifest::{Manifest, Segment};
+use super::manifest::Manifest;
 use super::merge::Deleted;
-use super::reader::{Segments, TraceIndex};
+use super::reader::Segments;
+use super::segment::Sizes;
+use super::trace_index::TraceIndex;
+
+/// Segments that are looked into side by side.
+const LOOKUPS: usize = 16;
 
 /// One piece of work of a merge; a partition of the import buffer is named by its number.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// Build segments from spans of traces the store does not hold.
-    New { project: String, partition: usize },
+    /// Build segments from spans of traces the store does not hold, or holds in segments that are left as they are.
+    New { project: String, partition: usize, held: Vec<Held> },
     /// Build a stored segment again: runs of aligned groups with their partitions, and which of them anything arrived for.
     Rebuild { segment: Arc<Segment>, runs: Vec<(Range<usize>, usize)>, touched: Vec<bool> },
 }
@@ -29,10 +40,32 @@ pub(crate) struct Plan {
     pub(crate) partitions: usize,
 }
 
+/// The traces of a project that a commit touches.
+struct Asked<'a> {
+    /// Those that spans wait for, by their index in the import buffer.
+    pending: HashMap<&'a str, usize>,
+    /// Those that lose spans.
+    shrinking: HashSet<&'a str>,
+    ids: Vec<&'a str>,
+    hashes: IdHashes,
+}
+
+impl<'a> Asked<'a> {
+    fn of(pending: Option<&HashMap<&'a str, usize>>, deleted: Option<&'a Deleted>) -> Self {
+        let pending = pending.cloned().unwrap_or_default();
+        let shrinking: HashSet<&str> =
+            deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())).collect();
+        let ids: Vec<&str> = pending.keys().chain(&shrinking).copied().collect();
+        let hashes = IdHashes::of(ids.iter().copied());
+        Self { pending, shrinking, ids, hashes }
+    }
+}
+
 /// Plans the merge of an import buffer, and of deletions, into a version of the store.
 pub(crate) async fn plan(
     segments: &Segments,
     manifest: &Manifest,
+    sizes: Sizes,
     buffer: &ImportBuffer,
     deletions: &HashMap<String, Deleted>,
 ) -> Result<Plan> {
@@ -42,27 +75,41 @@ pub(crate) async fn plan(
         let project = buffer.projects[key.project as usize].as_str();
         by_project.entry(project).or_default().insert(&key.trace_id, index);
     }
+    let copy_on_write = CopyOnWrite::of(manifest, sizes);
+    let mut asked: HashMap<&str, Asked<'_>> = HashMap::new();
+    for project in by_project.keys().copied().chain(deletions.keys().map(String::as_str)) {
+        asked.entry(project).or_insert_with(|| Asked::of(by_project.get(project), deletions.get(project)));
+    }
+    let mut lookups = Vec::new();
     for segment in &manifest.segments {
-        let empty = HashMap::new();
-        let pending = by_project.get(segment.project.as_str()).unwrap_or(&empty);
-        let deleted = deletions.get(&segment.project);
-        let mut ids: Vec<&str> = pending.keys().copied().collect();
-        ids.extend(deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())));
-        if ids.is_empty() {
-            continue;
-        }
-        if let Some(trace_index) = segments.trace_index(segment, &ids).await? {
-            plan.rebuild(segment, &trace_index, pending, deleted, buffer);
+        if let Some(asked) = asked.get(segment.project.as_str()).filter(|asked| !asked.ids.is_empty()) {
+            lookups.push(async move {
+                let index = segments.trace_index(segment, &asked.ids, &asked.hashes).await?;
+                Ok::<_, StoreError>((segment, asked, index))
+            });
         }
     }
-    plan.add_new(buffer);
+    let mut found = stream::iter(lookups).buffered(LOOKUPS);
+    let mut anew: Vec<(Arc<Segment>, HeldTrace, bool)> = Vec::new();
+    while let Some((segment, asked, index)) = found.try_next().await? {
+        let Some(index) = index else { continue };
+        match copy_on_write.decide(segment, &index, &asked.pending, &asked.shrinking) {
+            None => {}
+            Some(Touched::Rebuild) => plan.rebuild(segment, &index, &asked.pending, &asked.shrinking, buffer),
+            Some(Touched::Anew { segment, traces, whole }) => {
+                anew.extend(traces.into_iter().map(|trace| (Arc::clone(&segment), trace, whole)));
+            }
+        }
+    }
+    drop(found);
+    plan.add_new(buffer, &by_project, anew);
     Ok(plan)
 }
 
 /// Plans new segments for all traces of an import buffer.
 pub(crate) fn plan_new(buffer: &ImportBuffer) -> Plan {
     let mut plan = Plan { work: Vec::new(), assign: vec![u32::MAX; buffer.traces.len()], partitions: 0 };
-    plan.add_new(buffer);
+    plan.add_new(buffer, &HashMap::new(), Vec::new());
     plan
 }
 
@@ -72,11 +119,9 @@ impl Plan {
         segment: &Segment,
         trace_index: &TraceIndex,
         pending: &HashMap<&str, usize>,
-        deleted: Option<&Deleted>,
+        shrinking: &HashSet<&str>,
         buffer: &ImportBuffer,
     ) {
-        let shrinking: std::collections::HashSet<&str> =
-            deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())).collect();
         let mut touched = vec![false; trace_index.aligned_groups.len()];
         let mut runs: Vec<(Range<usize>, usize)> = Vec::new();
         let mut run_bytes = 0;
@@ -85,6 +130,9 @@ impl Plan {
             let mut bytes = 0;
             let mut here = Vec::new();
             for trace in aligned.traces.clone() {
+                if trace_index.dead.traces.contains(trace) {
+                    continue;
+                }
                 let id = trace_index.trace_ids.value(trace);
                 if let Some(&index) = pending.get(id) {
                     bytes += buffer.traces[index].bytes;
@@ -113,26 +161,63 @@ impl Plan {
         }
     }
 
-    /// Packs the traces that have no partition yet, by project and start, into segments of about equal size.
-    fn add_new(&mut self, buffer: &ImportBuffer) {
+    /// Packs the traces that have no partition yet, by project and start, into segments of about equal size; with them
+    /// goes what segments hold of them, and what else of these is written anew.
+    fn add_new(
+        &mut self,
+        buffer: &ImportBuffer,
+        by_project: &HashMap<&str, HashMap<&str, usize>>,
+        anew: Vec<(Arc<Segment>, HeldTrace, bool)>,
+    ) {
+        let pending_of = |segment: &Segment, trace: &HeldTrace| {
+            by_project.get(segment.project.as_str()).and_then(|pending| pending.get(trace.id.as_str())).copied()
+        };
+        let mut held_sizes: HashMap<usize, (u64, u64)> = HashMap::new();
+        for (segment, trace, _) in &anew {
+            if let Some(index) = pending_of(segment, trace) {
+                let (rows, bytes) = held_sizes.entry(index).or_default();
+                *rows += trace.rows.len() as u64;
+                *bytes += segment.memory_bytes / segment.rows_in_file().max(1) * trace.rows.len() as u64;
+            }
+        }
         let mut new: Vec<usize> = (0..buffer.traces.len()).filter(|&index| self.assign[index] == u32::MAX).collect();
         let order = |index: usize| buffer.traces.get_index(index).map(|(key, w)| (key.project, w.start, &key.trace_id));
         new.sort_unstable_by(|&a, &b| order(a).cmp(&order(b)));
         let mut open: Option<u32> = None;
         let (mut rows, mut bytes) = (0, 0);
+        let first = self.partitions;
+        let mut projects: Vec<String> = Vec::new();
         for index in new {
             let Some((key, pending)) = buffer.traces.get_index(index) else { continue };
-            let fits = rows + pending.rows <= SEGMENT_ROWS && bytes + pending.bytes <= SEGMENT_BYTES;
+            let (held_rows, held_bytes) = held_sizes.get(&index).copied().unwrap_or_default();
+            let (more_rows, more_bytes) = (pending.rows + held_rows, pending.bytes + held_bytes);
+            let fits = rows + more_rows <= SEGMENT_ROWS && bytes + more_bytes <= SEGMENT_BYTES;
             if open != Some(key.project) || !fits {
-                let project = buffer.projects[key.project as usize].clone();
-                self.work.push(Work::New { project, partition: self.partitions });
+                projects.push(buffer.projects[key.project as usize].clone());
                 self.partitions += 1;
                 open = Some(key.project);
                 (rows, bytes) = (0, 0);
             }
-            rows += pending.rows;
-            bytes += pending.bytes;
+            rows += more_rows;
+            bytes += more_bytes;
             self.assign[index] = (self.partitions - 1) as u32;
+        }
+        let mut gathered = Gathered::default();
+        for (segment, trace, whole) in anew {
+            let own = pending_of(&segment, &trace).map(|index| self.assign[index] as usize);
+            let partition = own.unwrap_or_else(|| {
+                let known = projects.iter().position(|project| *project == segment.project);
+                first
+                    + known.unwrap_or_else(|| {
+                        projects.push(segment.project.clone());
+                        self.partitions += 1;
+                        projects.len() - 1
+                    })
+            });
+            gathered.add(partition, &segment, trace, whole);
+        }
+        for (partition, project) in (first..).zip(projects) {
+            self.work.push(Work::New { project, partition, held: gathered.take(partition) });
         }
     }
 }

@@ -6,12 +6,14 @@ use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
+use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use super::lease::Lease;
 use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
+use super::patches::PatchFiles;
 use super::store::Store;
 use spanql_model::types::OpenType;
 
@@ -22,7 +24,10 @@ pub(super) const ATTEMPTS: usize = 50;
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) added: Vec<Segment>,
+    /// Ids of segments that go.
     pub(super) replaced: Vec<String>,
+    /// Segments that stay in part, or with other patches: what the base says of them, and what the next version says.
+    pub(super) thinned: Vec<(Segment, Segment)>,
     pub(super) open: BTreeMap<String, OpenType>,
     pub(super) counts: Counts,
     /// The same by project.
@@ -31,6 +36,23 @@ pub(super) struct Written {
     pub(super) files: Vec<WrittenFile>,
     /// How many of the files the disk was asked to keep.
     synced: usize,
+}
+
+impl Written {
+    /// Takes the files of patches.
+    pub(super) fn take(&mut self, patches: PatchFiles) {
+        self.files.extend(patches.files);
+        self.thinned.extend(patches.patched);
+        self.counts += patches.counts;
+        for (name, seen) in patches.open {
+            self.open.entry(name).and_modify(|known| *known = known.unite(seen)).or_insert(seen);
+        }
+    }
+
+    /// Whether all segments stay as they are.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.added.is_empty() && self.replaced.is_empty() && self.thinned.is_empty()
+    }
 }
 
 /// How an attempt to commit ended.
@@ -123,11 +145,16 @@ impl Store {
     /// that version had changed.
     pub(super) async fn take_back(&self, version: &Manifest, before: &Manifest) -> Result<()> {
         let has = |manifest: &Manifest, id: &str| manifest.segments.iter().any(|segment| segment.id == id);
+        let patch_ids = |manifest: &Manifest| -> HashSet<String> {
+            manifest.segments.iter().flat_map(|segment| &segment.patches).map(|patch| patch.id.clone()).collect()
+        };
+        let added = &patch_ids(version) - &patch_ids(before);
+        let has_added = |segment: &Segment| segment.patches.iter().any(|patch| added.contains(&patch.id));
         for _ in 0..ATTEMPTS {
             let newest = manifest::load_newest(&self.location).await?;
             let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
             // One that was created below newer versions changes nothing.
-            let rests_on_it = newest.segments.iter().any(is_added)
+            let rests_on_it = newest.segments.iter().any(|segment| is_added(segment) || has_added(segment))
                 || (newest.ledger == version.ledger && version.ledger != before.ledger)
                 || (newest.tombstones == version.tombstones && version.tombstones != before.tombstones);
             if version.version < newest.version && !rests_on_it {
@@ -135,9 +162,24 @@ impl Store {
             }
             let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
             next.segments.retain(|segment| !is_added(segment));
+            for segment in next.segments.iter_mut().filter(|segment| has_added(segment)) {
+                let was = before.segments.iter().find(|known| known.id == segment.id);
+                segment.patches = was.map(|was| was.patches.clone()).unwrap_or_default();
+            }
             let replaced =
                 before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
             next.segments.extend(replaced.cloned());
+            for segment in &mut next.segments {
+                let of =
+                    |manifest: &'_ Manifest| manifest.segments.iter().find(|known| known.id == segment.id).cloned();
+                let (Some(was), Some(became)) = (of(before), of(version)) else { continue };
+                if was != became && *segment == became {
+                    *segment = was;
+                } else if was != became && *segment != was {
+                    // A newer version rests on what this one made of it.
+                    return Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS });
+                }
+            }
             sort(&mut next.segments);
             if next.tombstones == version.tombstones {
                 next.tombstones.clone_from(&before.tombstones);
@@ -167,8 +209,13 @@ impl Store {
         if base.tombstones != newest.tombstones {
             return Ok(true);
         }
-        let still = |id: &String| newest.segments.iter().any(|segment| segment.id == *id);
-        if !written.replaced.iter().all(still) {
+        // As it was when it was read: one of which less counts now was read with too much.
+        let still = |id: &str| {
+            let of = |manifest: &'_ Manifest| manifest.segments.iter().position(|segment| segment.id == id);
+            matches!((of(base), of(newest)), (Some(was), Some(is)) if base.segments[was] == newest.segments[is])
+        };
+        let mut read = written.replaced.iter().chain(written.thinned.iter().map(|(was, _)| &was.id));
+        if !read.all(|id| still(id)) {
             return Ok(true);
         }
         for segment in &newest.segments {
@@ -184,9 +231,11 @@ impl Store {
             if ids.is_empty() {
                 continue;
             }
-            if let Some(trace_index) = self.segments.trace_index(segment, &ids).await? {
+            if let Some(trace_index) =
+                self.segments.trace_index(segment, &ids, &IdHashes::of(ids.iter().copied())).await?
+            {
                 let ids: HashSet<&str> = ids.into_iter().collect();
-                if trace_index.trace_ids.iter().flatten().any(|id| ids.contains(id)) {
+                if trace_index.live().any(|(_, id)| ids.contains(id)) {
                     return Ok(true);
                 }
             }
@@ -204,6 +253,9 @@ fn next_manifest(newest: &Manifest, written: &Written, names: &OpenNames, change
     let mut next = Manifest::after(newest.version, newest, change.operation.to_owned());
     next.tombstones.clone_from(&change.tombstones);
     next.segments.retain(|segment| !written.replaced.contains(&segment.id));
+    for (_, thinned) in &written.thinned {
+        next.segments.iter_mut().filter(|segment| segment.id == thinned.id).for_each(|known| known.clone_from(thinned));
+    }
     next.segments.extend(written.added.iter().cloned());
     sort(&mut next.segments);
     for (name, seen) in &written.open {

@@ -1,38 +1,48 @@
 //! Reading the Parquet files of a segment by ranges, every block checked, footers kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::deletions::DeadRows;
+use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
+use super::id_hashes::IdHashes;
 use super::location::StoreLocation;
-use super::manifest::{self, Segment};
+use super::manifest;
+use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{AlignedGroups, checked_spans, checked_traces, cut_aligned_groups, root_mask};
+use super::stored::{checked, checked_bundle, dead_rows, root_mask};
 
 /// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     segment_stats: Mutex<HashMap<String, Arc<SegmentStats>>>,
-    footers: Mutex<HashMap<String, Arc<ParquetMetaData>>>,
+    footers: Mutex<HashMap<(String, SegmentFile), Arc<ParquetMetaData>>>,
+    /// By the ids of their files.
+    dead: Mutex<HashMap<String, Arc<DeadRows>>>,
+    pub(crate) overlays: Kept,
+    ids: Mutex<HashMap<String, Arc<IdHashes>>>,
 }
 
-/// Which of a segment's two Parquet files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SegmentFile {
-    /// Its spans.
-    Spans,
-    /// The summaries of its traces.
-    Traces,
+/// Segments of which something is kept, at most: those of a store that is written all day come and go.
+const KEPT: usize = 4096;
+
+fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: V) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= KEPT {
+        kept.clear();
+    }
+    kept.insert(key, value);
 }
 
 impl Cache {
@@ -41,18 +51,34 @@ impl Cache {
             return Ok(Arc::clone(stats));
         }
         let stats = Arc::new(SegmentStats::load(location, segment).await?);
-        let mut segment_stats = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner);
-        segment_stats.insert(segment.id.clone(), Arc::clone(&stats));
+        keep(&self.segment_stats, segment.id.clone(), Arc::clone(&stats));
         Ok(stats)
     }
 
-    fn footer(&self, file: &str) -> Option<Arc<ParquetMetaData>> {
-        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
+    async fn dead(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
+        let file = segment.deletions.as_ref().and_then(|deletions| deletions.file.as_ref());
+        let Some(file) = file else { return dead_rows(location, segment).await };
+        if let Some(dead) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&file.id) {
+            return Ok(Arc::clone(dead));
+        }
+        let dead = dead_rows(location, segment).await?;
+        keep(&self.dead, file.id.clone(), Arc::clone(&dead));
+        Ok(dead)
     }
 
-    fn keep_footer(&self, file: &str, footer: &Arc<ParquetMetaData>) {
-        let mut footers = self.footers.lock().unwrap_or_else(PoisonError::into_inner);
-        footers.insert(file.to_owned(), Arc::clone(footer));
+    pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
+        if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
+            return Ok(Some(Arc::clone(ids)));
+        }
+        let ids = IdHashes::load(location, segment).await?;
+        if let Some(ids) = &ids {
+            keep(&self.ids, segment.id.clone(), Arc::clone(ids));
+        }
+        Ok(ids)
+    }
+
+    fn footer(&self, key: &(String, SegmentFile)) -> Option<Arc<ParquetMetaData>> {
+        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 }
 
@@ -76,21 +102,22 @@ impl SegmentReader {
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => {
-                let stats = self.cache.stats(&self.location, &self.segment).await?;
-                match self.which {
-                    SegmentFile::Spans => checked_spans(&self.location, &self.segment, &stats),
-                    SegmentFile::Traces => checked_traces(&self.location, &self.segment, &stats),
+            None => match checked_bundle(&self.location, &self.segment, self.which) {
+                Some(file) => file,
+                None => {
+                    let stats = self.cache.stats(&self.location, &self.segment).await?;
+                    checked(&self.location, &self.segment, &stats, self.which)
                 }
-            }
+            },
         };
         Ok(self.file.insert(file))
     }
 
-    async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
-        let cache = Arc::clone(&self.cache);
+    pub(crate) async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
+        let (cache, which) = (Arc::clone(&self.cache), self.which);
         let file = self.file().await?;
-        if let Some(footer) = cache.footer(&file.file) {
+        let key = (file.file.clone(), which);
+        if let Some(footer) = cache.footer(&key) {
             return Ok(footer);
         }
         let mut reader = ParquetMetaDataReader::new()
@@ -98,7 +125,7 @@ impl SegmentReader {
             .with_prefetch_hint(Some(256 * 1024));
         reader.try_load(Fetch(file), file.size).await.map_err(|error| own(&file.file, error))?;
         let footer = Arc::new(reader.finish().map_err(|error| own(&file.file, error))?);
-        cache.keep_footer(&file.file, &footer);
+        keep(&cache.footers, key, Arc::clone(&footer));
         Ok(footer)
     }
 }
@@ -117,7 +144,7 @@ fn foreign(error: StoreError) -> ParquetError {
 }
 
 /// Gives an error that went through the Parquet reader its own form back.
-fn own(file: &str, error: ParquetError) -> StoreError {
+pub(crate) fn own(file: &str, error: ParquetError) -> StoreError {
     match error {
         ParquetError::External(inner) => match inner.downcast::<StoreError>() {
             Ok(ours) => *ours,
@@ -164,13 +191,6 @@ impl AsyncFileReader for SegmentReader {
     }
 }
 
-/// Which traces a segment holds, and in which runs of row groups.
-#[derive(Debug)]
-pub(crate) struct TraceIndex {
-    pub(crate) trace_ids: StringArray,
-    pub(crate) aligned_groups: Vec<AlignedGroups>,
-}
-
 /// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
 const BLOOM_IDS: usize = 50;
 
@@ -196,12 +216,51 @@ impl Segments {
         }
     }
 
-    /// The statistics of a segment.
+    /// The statistics of a segment with its patches, without what counts no more.
     pub(crate) async fn stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
-        match self.cache.stats(&self.location, segment).await {
+        let read = async {
+            let mut stats = self.cache.stats(&self.location, segment).await?;
+            if !segment.patches.is_empty() {
+                stats = Arc::new(self.overlay(segment).await?.stats(&stats));
+            }
+            if segment.deletions.is_none() {
+                return Ok(stats);
+            }
+            Ok(Arc::new(stats.without(&*self.cache.dead(&self.location, segment).await?)))
+        };
+        match read.await {
             Ok(stats) => Ok(stats),
             Err(error) => Err(manifest::explain(&self.location, self.version, error).await),
         }
+    }
+
+    /// The statistics of the file of a segment, whatever is patched or counts no more.
+    pub(crate) async fn file_stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
+        self.cache.stats(&self.location, segment).await
+    }
+
+    /// What of a segment counts no more.
+    pub(crate) async fn dead(&self, segment: &Segment) -> Result<Arc<DeadRows>> {
+        self.cache.dead(&self.location, segment).await
+    }
+
+    /// The rows of one of its files that count; `None` where all do.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when the deletion vector cannot be read.
+    pub async fn live_rows(&self, segment: &Segment, which: SegmentFile) -> Result<Option<RowSelection>> {
+        if segment.deletions.is_none() {
+            return Ok(None);
+        }
+        let dead = match self.cache.dead(&self.location, segment).await {
+            Ok(dead) => dead,
+            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+        };
+        Ok(Some(match which {
+            SegmentFile::Spans => dead.spans.without(&(0..segment.rows_in_file() as usize)),
+            SegmentFile::Traces => dead.traces.without(&(0..segment.traces_in_file() as usize)),
+        }))
     }
 
     /// How many bytes of each column of the spans lie in the file together, at most.
@@ -220,7 +279,14 @@ impl Segments {
         Ok(largest)
     }
 
-    async fn read(&self, segment: &Segment, which: SegmentFile, names: &[&str]) -> Result<RecordBatch> {
+    /// Named columns of a file: of some rows, or of all, whether they count or not.
+    pub(crate) async fn read(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        names: &[&str],
+        rows: Option<RowSelection>,
+    ) -> Result<RecordBatch> {
         let file = match which {
             SegmentFile::Spans => segment.spans_file(),
             SegmentFile::Traces => segment.traces_file(),
@@ -228,6 +294,10 @@ impl Segments {
         let read = async {
             let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
             let mask = root_mask(builder.parquet_schema(), names);
+            let builder = match rows {
+                Some(rows) => builder.with_row_selection(rows),
+                None => builder,
+            };
             let stream = builder.with_projection(mask).build()?;
             let schema = Arc::clone(stream.schema());
             let batches: Vec<RecordBatch> = stream.try_collect().await?;
@@ -237,7 +307,13 @@ impl Segments {
     }
 
     /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
-    async fn may_hold(&self, segment: &Segment, which: SegmentFile, column: &str, ids: &[&str]) -> Result<bool> {
+    pub(crate) async fn may_hold(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        column: &str,
+        ids: &[&str],
+    ) -> Result<bool> {
         if ids.len() > BLOOM_IDS {
             return Ok(true);
         }
@@ -258,20 +334,12 @@ impl Segments {
         check.await.map_err(|error| own(&file, error))
     }
 
-    /// The trace index of a segment that may hold any of the given traces; `None` when its bloom filters rule them out.
-    pub(crate) async fn trace_index(&self, segment: &Segment, ids: &[&str]) -> Result<Option<TraceIndex>> {
-        if !self.may_hold(segment, SegmentFile::Traces, "trace_id", ids).await? {
-            return Ok(None);
-        }
-        let summaries = self.read(segment, SegmentFile::Traces, &["trace_id", "span_count"]).await?;
-        let metadata = self.reader(segment, SegmentFile::Spans).metadata().await?;
-        let aligned_groups = cut_aligned_groups(segment, &summaries, &metadata)?;
-        let damaged = || StoreError::damaged(segment.traces_file(), "no column trace_id");
-        let trace_ids = summaries.column_by_name("trace_id").ok_or_else(damaged)?;
-        Ok(Some(TraceIndex {
-            trace_ids: trace_ids.as_string_opt::<i32>().ok_or_else(damaged)?.clone(),
-            aligned_groups,
-        }))
+    /// The ids of the traces of a segment that count; `None` where all do.
+    pub(crate) async fn live_trace_ids(&self, segment: &Segment) -> Result<Option<HashSet<String>>> {
+        let Some(live) = self.live_rows(segment, SegmentFile::Traces).await? else { return Ok(None) };
+        let rows = self.read(segment, SegmentFile::Traces, &["trace_id"], Some(live)).await?;
+        let ids = rows.column_by_name("trace_id").and_then(|column| column.as_string_opt::<i32>());
+        Ok(Some(ids.iter().flat_map(|ids| ids.iter()).flatten().map(str::to_owned).collect()))
     }
 
     /// The (trace id, span id) of the spans of a segment that have one of the given span ids.
@@ -280,8 +348,9 @@ impl Segments {
         if !self.may_hold(segment, SegmentFile::Spans, SPAN_ID, span_ids).await? {
             return Ok(Vec::new());
         }
-        let wanted: std::collections::HashSet<&str> = span_ids.iter().copied().collect();
-        let rows = self.read(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID]).await?;
+        let wanted: HashSet<&str> = span_ids.iter().copied().collect();
+        let live = self.live_rows(segment, SegmentFile::Spans).await?;
+        let rows = self.read(segment, SegmentFile::Spans, &[TRACE_ID, SPAN_ID], live).await?;
         let damaged = || StoreError::damaged(segment.spans_file(), "no id columns");
         let column =
             |name: &str| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(damaged);

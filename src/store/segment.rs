@@ -20,16 +20,17 @@ use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader}
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
+use super::block_sums::BlockSums;
 use super::content::Content;
+use super::entries::{Bundle, COMPUTED, Segment};
 use super::error::{Result, StoreError};
-use super::manifest::{COMPUTED, OfFiles, Segment};
+use super::id_hashes::{IdHashes, TRACE_IDS};
 use super::merge::{Layout, Merged};
 use super::open_columns::{type_of, unpack_overflow_values};
-use super::segment_stats::{BlockSums, ColumnFacts, SegmentStats, TooLarge};
+use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
-use facts::add_facts;
-pub(super) use facts::unite;
+pub(super) use facts::{add_facts, facts_of, of_files, unite};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -48,6 +49,10 @@ pub(crate) struct Sizes {
     /// Bytes in memory of rows that are merged as a whole: more of them, which only large traces can be, are merged in
     /// pieces.
     pub(crate) whole_bytes: u64,
+    /// Rows of a segment that is written anew as a whole when a commit touches any of its traces.
+    pub(crate) fold_rows: u64,
+    /// A segment is built again when a commit leaves less of its rows than all but one of so many.
+    pub(crate) rebuild_share: u64,
 }
 
 /// Rows after which a row group ends at the next trace.
@@ -61,17 +66,25 @@ impl Default for Sizes {
             huge_rows: 64 * 1024,
             huge_bytes: 128 << 20,
             whole_bytes: 256 << 20,
+            fold_rows: 512,
+            rebuild_share: 4,
         }
     }
 }
 
-/// The files of a segment that was built and is not stored yet.
+/// A segment of fewer spans and, about, bytes is one file.
+const BUNDLE_ROWS: u64 = 4 * 1024;
+const BUNDLE_BYTES: usize = 1 << 20;
+
+/// The files of a segment that was built and is not stored yet; one that is a bundle has all in that of its spans.
 #[derive(Debug)]
 pub(crate) struct BuiltSegment {
     pub(crate) segment: Segment,
     pub(crate) spans: Content,
     pub(crate) traces: Content,
     pub(crate) stats: Vec<u8>,
+    /// Hashes of the ids of its traces; empty where no side file is made of them.
+    pub(crate) ids: Vec<u8>,
     /// Types of its open columns.
     pub(crate) open: BTreeMap<String, OpenType>,
 }
@@ -86,6 +99,7 @@ pub(crate) struct SegmentWriter {
     facts: BTreeMap<String, ColumnFacts>,
     rest: BTreeMap<String, ColumnFacts>,
     too_large: Vec<TooLarge>,
+    ids: IdHashes,
     segment: Segment,
 }
 
@@ -138,22 +152,7 @@ fn properties(trace_id: &str) -> WriterProperties {
 impl SegmentWriter {
     /// Starts a segment of an id whose spans file has the given columns; a large one grows in a directory for temporary files.
     pub(crate) fn new(id: String, project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
-        let segment = Segment {
-            project: project.to_owned(),
-            rows: 0,
-            traces: 0,
-            bytes: 0,
-            summary_bytes: 0,
-            memory_bytes: 0,
-            stats_crc32: 0,
-            min_start: None,
-            max_start: None,
-            max_end: None,
-            computed: COMPUTED,
-            too_large: 0,
-            of_files: None,
-            id,
-        };
+        let segment = Segment { id, project: project.to_owned(), computed: COMPUTED, ..Segment::default() };
         let failed = StoreError::parquet(segment.spans_file());
         let writer =
             ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
@@ -171,6 +170,7 @@ impl SegmentWriter {
             facts: BTreeMap::new(),
             rest: BTreeMap::new(),
             too_large: Vec::new(),
+            ids: IdHashes::default(),
             segment,
         })
     }
@@ -241,7 +241,7 @@ impl SegmentWriter {
             let too_large = source.stats.too_large.iter().filter(|sum| copied.contains(sum.trace_id.as_str()));
             self.too_large.extend(too_large.cloned());
         }
-        self.segment.memory_bytes += source.segment.memory_bytes * rows / source.segment.rows.max(1);
+        self.segment.memory_bytes += source.segment.memory_bytes * rows / source.segment.rows_in_file().max(1);
         self.segment.max_start = self.segment.max_start.max(source.segment.max_start);
         self.segment.max_end = self.segment.max_end.max(source.segment.max_end);
         self.take_summaries(summaries)
@@ -307,6 +307,9 @@ impl SegmentWriter {
         if let Some(counts) = column("span_count") {
             self.segment.rows += counts.as_primitive::<Int64Type>().iter().flatten().map(|n| n as u64).sum::<u64>();
         }
+        if let Some(ids) = column("trace_id").and_then(|ids| ids.as_string_opt::<i32>()) {
+            self.ids.add(ids.iter().flatten());
+        }
         if let Some(starts) = column("start_time") {
             let earliest = arrow::compute::min(starts.as_primitive::<TimestampNanosecondType>());
             self.segment.min_start = [self.segment.min_start, earliest].into_iter().flatten().min();
@@ -345,42 +348,57 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Completes the files.
-    pub(crate) fn finish(mut self) -> Result<BuiltSegment> {
-        let spans = self.writer.into_inner().map_err(StoreError::parquet(self.segment.spans_file()))?;
-        let traces = self.summaries.into_inner().map_err(StoreError::parquet(self.segment.traces_file()))?;
+    /// Completes the files: in format 2, one for all where they are small, else one more with the hashes of ids.
+    pub(crate) fn finish(mut self, is_format_2: bool) -> Result<BuiltSegment> {
+        let (spans_file, traces_file) = (self.segment.spans_file(), self.segment.traces_file());
+        let traces = self.summaries.into_inner().map_err(StoreError::parquet(traces_file))?;
         let open = self.facts.iter().filter_map(|(name, facts)| Some((name.clone(), facts.open?))).collect();
         self.segment.too_large = self.too_large.len() as u64;
-        let (spans, bytes, sums) = spans.finish()?;
-        let stats = SegmentStats {
-            spans: sums,
-            traces: BlockSums::of(&traces),
+        let mut stats = SegmentStats {
+            spans: BlockSums::default(),
+            traces: BlockSums::default(),
             columns: self.facts,
             rest: self.rest,
             too_large: self.too_large,
         };
-        let stats = stats.to_bytes()?;
         self.segment.project = self.project;
-        self.segment.bytes = bytes;
         self.segment.summary_bytes = traces.len() as u64;
+        let bytes = self.writer.bytes_written() + traces.len();
+        if is_format_2 && self.segment.rows < BUNDLE_ROWS && bytes < BUNDLE_BYTES {
+            let stats = stats.to_bytes()?;
+            self.segment.stats_crc32 = crc32fast::hash(&stats);
+            let summaries = self.writer.bytes_written() as u64;
+            let failed = |error: std::io::Error| StoreError::parquet(spans_file.clone())(error.into());
+            self.writer.write_all(&traces).map_err(failed)?;
+            self.writer.write_all(&stats).map_err(failed)?;
+            let spans = self.writer.into_inner().map_err(StoreError::parquet(spans_file.clone()))?;
+            let (spans, bytes, sums) = spans.finish()?;
+            let (first, stats_bytes) = (summaries + traces.len() as u64, stats.len() as u64);
+            self.segment.bytes = bytes;
+            self.segment.bundle = Some(Bundle { summaries, stats: first, stats_bytes, sums });
+            return Ok(BuiltSegment {
+                segment: self.segment,
+                spans,
+                traces: Vec::new().into(),
+                stats: Vec::new(),
+                ids: Vec::new(),
+                open,
+            });
+        }
+        let spans = self.writer.into_inner().map_err(StoreError::parquet(spans_file))?;
+        let (spans, bytes, sums) = spans.finish()?;
+        (stats.spans, stats.traces) = (sums, BlockSums::of(&traces));
+        let stats = stats.to_bytes()?;
+        self.segment.bytes = bytes;
         self.segment.stats_crc32 = crc32fast::hash(&stats);
-        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, open })
+        let mut ids = Vec::new();
+        if is_format_2 {
+            let (side, bytes) = self.ids.into_side(&self.segment.id);
+            self.segment.side.insert(TRACE_IDS.to_owned(), side);
+            ids = bytes;
+        }
+        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, ids, open })
     }
-}
-
-/// What the summaries of traces say of those that came from files.
-fn of_files(summaries: &RecordBatch) -> Option<OfFiles> {
-    let source = summaries.column_by_name("source")?.as_string_opt::<i32>()?;
-    let count = |name: &str| summaries.column_by_name(name)?.as_primitive_opt::<Int64Type>();
-    let (spans, roots, orphans) = (count("span_count")?, count("root_count")?, count("orphan_count")?);
-    let mut found: Option<OfFiles> = None;
-    for row in (0..summaries.num_rows()).filter(|&row| source.is_valid(row) && source.value(row) == "file") {
-        let of_files = found.get_or_insert_default();
-        of_files.spans += spans.value(row).unsigned_abs();
-        of_files.orphans += orphans.value(row).unsigned_abs();
-        of_files.rootless += u64::from(roots.value(row) == 0);
-    }
-    found
 }
 
 fn is_fixed(name: &str) -> bool {

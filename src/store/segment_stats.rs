@@ -5,18 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::block_sums::{BLOCK, BlockSums};
+use super::deletions::DeadRows;
+use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
-use super::manifest::Segment;
 use spanql_model::types::OpenType;
-
-/// Bytes a checksum covers.
-const BLOCK: u64 = 256 * 1024;
 
 /// What is known of a segment beside its rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,70 +55,6 @@ pub struct ColumnFacts {
     pub values: Vec<String>,
 }
 
-/// CRC-32 of each block of a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct BlockSums(Arc<[u32]>);
-
-impl From<BlockSums> for String {
-    fn from(sums: BlockSums) -> Self {
-        sums.0.iter().map(|sum| format!("{sum:08x}")).collect()
-    }
-}
-
-impl TryFrom<String> for BlockSums {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        let bytes = text.as_bytes();
-        let parse = |chunk: &[u8]| {
-            let digits = std::str::from_utf8(chunk).map_err(|error| error.to_string())?;
-            u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
-        };
-        if !bytes.len().is_multiple_of(8) {
-            return Err("checksums are cut".into());
-        }
-        Ok(Self(bytes.chunks(8).map(parse).collect::<std::result::Result<_, _>>()?))
-    }
-}
-
-impl BlockSums {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(bytes.chunks(BLOCK as usize).map(crc32fast::hash).collect())
-    }
-}
-
-/// The sums of a file of which more is still written.
-#[derive(Debug, Default)]
-pub(crate) struct BlockSummer {
-    done: Vec<u32>,
-    /// The block that is not full, and the bytes in it.
-    last: crc32fast::Hasher,
-    filled: usize,
-}
-
-impl BlockSummer {
-    pub(crate) fn add(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK as usize - self.filled));
-            self.last.update(now);
-            self.filled += now.len();
-            if self.filled == BLOCK as usize {
-                self.done.push(std::mem::take(&mut self.last).finalize());
-                self.filled = 0;
-            }
-            bytes = rest;
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> BlockSums {
-        if self.filled > 0 {
-            self.done.push(self.last.finalize());
-        }
-        BlockSums(self.done.into())
-    }
-}
-
 impl SegmentStats {
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| StoreError::Internal(format!("card does not encode: {error}")))
@@ -128,24 +62,58 @@ impl SegmentStats {
 
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Self> {
         let file = segment.stats_file();
-        let bytes = location.read(&file).await?;
+        let bytes = match &segment.bundle {
+            None => location.read(&file).await?,
+            Some(bundle) => {
+                let whole = CheckedFile::whole(location, file.clone(), segment.bytes, bundle.sums.clone());
+                whole.range(bundle.stats..bundle.stats.saturating_add(bundle.stats_bytes)).await?
+            }
+        };
         if crc32fast::hash(&bytes) != segment.stats_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
         serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
     }
+
+    /// The facts without what counts no more.
+    pub(crate) fn without(&self, dead: &DeadRows) -> Self {
+        let mut stats = self.clone();
+        for (name, facts) in stats.columns.iter_mut().chain(&mut stats.rest) {
+            facts.filled = facts.filled.saturating_sub(dead.filled.get(name).copied().unwrap_or(0));
+            if dead.examples.contains(name) {
+                facts.example.clear();
+            }
+        }
+        stats.columns.retain(|_, facts| facts.filled > 0);
+        stats.rest.retain(|_, facts| facts.filled > 0);
+        stats
+    }
 }
 
-/// A Parquet file of a segment, read with every block checked.
+/// A Parquet file of a segment, or that part of a file which is one, read with every block checked.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedFile {
     pub(crate) location: StoreLocation,
     pub(crate) file: String,
+    /// Its first byte in the file.
+    start: u64,
+    /// Its bytes.
     pub(crate) size: u64,
-    pub(crate) sums: BlockSums,
+    /// Bytes of the file, of whose blocks these are the sums.
+    whole: u64,
+    sums: BlockSums,
 }
 
 impl CheckedFile {
+    pub(crate) fn whole(location: &StoreLocation, file: String, size: u64, sums: BlockSums) -> Self {
+        Self { location: location.clone(), file, start: 0, size, whole: size, sums }
+    }
+
+    /// A part of the file.
+    pub(crate) fn part(self, start: u64, size: u64) -> Self {
+        Self { start, size, ..self }
+    }
+
     /// The whole file.
     pub(crate) async fn bytes(&self) -> Result<Bytes> {
         self.range(0..self.size).await
@@ -159,8 +127,12 @@ impl CheckedFile {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
+        let range = self.start + range.start..self.start + range.end;
         let first = range.start / BLOCK;
-        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.size);
+        let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.whole);
+        if range.end > blocks.end {
+            return Err(StoreError::damaged(&self.file, format!("it points at bytes {range:?} of {}", self.whole)));
+        }
         let bytes = self.location.read_range(&self.file, blocks.clone()).await?;
         self.check(first as usize, blocks.end - blocks.start, &bytes)?;
         let start = (range.start - blocks.start) as usize;
@@ -187,7 +159,7 @@ impl CheckedFile {
             return Err(StoreError::damaged(&self.file, format!("cut: {} bytes where {expected} were", bytes.len())));
         }
         for (number, block) in bytes.chunks(BLOCK as usize).enumerate() {
-            if self.sums.0.get(first + number) != Some(&crc32fast::hash(block)) {
+            if self.sums.get(first + number) != Some(crc32fast::hash(block)) {
                 let at = (first + number) as u64 * BLOCK;
                 return Err(StoreError::damaged(&self.file, format!("checksum does not match at byte {at}")));
             }

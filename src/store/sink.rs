@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use tempfile::{SpooledData, SpooledTempFile};
 
+use super::block_sums::{BlockSummer, BlockSums};
 use super::content::Content;
 use super::error::{Result, StoreError};
-use super::segment_stats::{BlockSummer, BlockSums};
 
 /// Bytes of a file in memory before it goes to disk.
 const IN_MEMORY: usize = 64 << 20;

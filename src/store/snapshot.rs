@@ -31,9 +31,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// The (trace id, span id) of the spans of a project that have one of the given span ids.
     pub(crate) async fn find_spans(&self, project: &str, span_ids: &[&str]) -> Result<Deleted> {
-        let mut spans = Deleted::new();
+        let mut lookups = Vec::new();
         for segment in self.manifest.segments.iter().filter(|segment| segment.project == project) {
-            spans.extend(self.segments.find_spans(segment, span_ids).await?);
+            lookups.push(self.segments.find_spans(segment, span_ids));
+        }
+        let mut found = stream::iter(lookups).buffer_unordered(FOOTERS);
+        let mut spans = Deleted::new();
+        while let Some(more) = found.try_next().await? {
+            spans.extend(more);
         }
         Ok(spans)
     }
@@ -61,7 +66,9 @@ impl Snapshot {
         for segment in self.manifest.segments.iter().filter(|segment| segment.too_large > 0) {
             if project.is_none_or(|project| segment.project == project) {
                 let stats = self.segments.stats(segment).await?;
-                found.extend(stats.too_large.iter().cloned());
+                let live = self.segments.live_trace_ids(segment).await?;
+                let counts = |sum: &&TooLarge| live.as_ref().is_none_or(|live| live.contains(&sum.trace_id));
+                found.extend(stats.too_large.iter().filter(counts).cloned());
             }
         }
         Ok(found)
@@ -69,12 +76,11 @@ impl Snapshot {
 
     /// Facts about the columns of each segment.
     pub async fn segment_stats(&self) -> Result<Vec<(&Segment, Arc<SegmentStats>)>> {
-        let mut segment_stats = Vec::with_capacity(self.manifest.segments.len());
+        let mut reads = Vec::with_capacity(self.manifest.segments.len());
         for segment in &self.manifest.segments {
-            let stats = self.segments.stats(segment).await?;
-            segment_stats.push((segment, stats));
+            reads.push(async move { Ok((segment, self.segments.stats(segment).await?)) });
         }
-        Ok(segment_stats)
+        stream::iter(reads).buffered(FOOTERS).try_collect().await
     }
 
     /// How many bytes of each column of a project's spans are read together, at most.

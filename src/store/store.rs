@@ -23,6 +23,9 @@ use super::snapshot::Snapshot;
 ///   segments/<id>.parquet                spans of one project, whole traces only
 ///   traces/<id>.parquet                  one summary row per trace of the same segment
 ///   stats/<id>.json                      checksums of both, and facts about the columns
+///   ids/<id>.bin                         hashes of its trace ids
+///   deletions/<id>.json                  which traces of a segment count no more
+///   patches/<id>.parquet                 values that count instead of those of segments
 ///   tombstones/<id>.json                 deleted spans
 ///   ledger/<id>.json                     pulls: what was asked for, announced and received; what imported files held
 ///   staging/<writer>.json                leases of running writers, whose files no vacuum removes

@@ -16,12 +16,16 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::blocking::blocking;
+use super::deletions::DeadRows;
+use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
+use super::folders::DELETIONS;
 use super::ingest::without_no_ids;
 use super::location::StoreLocation;
-use super::manifest::Segment;
+use super::metadata_file;
 use super::open_columns::unpack_overflow;
 use super::packed::{PACKED, pack};
+use super::patches::{Overlay, row_numbers};
 use super::segment_stats::{CheckedFile, SegmentStats};
 use spanql_model::columns;
 
@@ -50,6 +54,10 @@ pub(crate) struct StoredSegment {
     pub(crate) summaries: RecordBatch,
     pub(super) file: SpansFile,
     pub(super) metadata: Arc<ParquetMetaData>,
+    /// What of it counts no more.
+    pub(crate) dead: Arc<DeadRows>,
+    /// What its patches say.
+    pub(crate) overlay: Overlay,
     reader: ArrowReaderMetadata,
 }
 
@@ -109,15 +117,42 @@ impl ChunkReader for SpansFile {
 impl StoredSegment {
     /// Fetches all files of a segment; a large one comes into a directory for temporary files.
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment, spill_dir: PathBuf) -> Result<Self> {
-        let stats = SegmentStats::load(location, segment).await?;
-        let file = SpansFile::fetch(&checked_spans(location, segment, &stats), spill_dir).await?;
+        let mut stats = SegmentStats::load(location, segment).await?;
+        let overlay = Overlay::load(location, segment).await?;
+        let dead = dead_rows(location, segment).await?;
+        let file = SpansFile::fetch(&checked(location, segment, &stats, SegmentFile::Spans), spill_dir).await?;
         let summaries = load_summaries(location, segment, &stats, None).await?;
         let damaged = |error: parquet::errors::ParquetError| StoreError::damaged(segment.spans_file(), error);
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
         let reader = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
         let metadata = Arc::clone(reader.metadata());
         let schema = Arc::clone(reader.schema());
-        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, reader })
+        stats = overlay.stats(&stats).without(&dead);
+        Ok(Self { segment: segment.clone(), stats, schema, summaries, file, metadata, dead, overlay, reader })
+    }
+
+    /// How many traces of an aligned group count.
+    pub(crate) fn live_traces(&self, aligned: &AlignedGroups) -> usize {
+        aligned.traces.len() - self.dead.traces.count_in(&aligned.traces)
+    }
+
+    /// Whether traces of an aligned group count no more.
+    pub(crate) fn has_dead(&self, aligned: &AlignedGroups) -> bool {
+        self.dead.traces.count_in(&aligned.traces) > 0
+    }
+
+    /// Whether an aligned group is not what its file says: traces of it count no more, or values are patched.
+    pub(crate) fn differs(&self, aligned: &AlignedGroups) -> bool {
+        let rows = self.rows_of(aligned.groups.clone());
+        self.has_dead(aligned) || self.overlay.touches(rows.start as u64..rows.end as u64)
+    }
+
+    /// The rows of row groups.
+    fn rows_of(&self, groups: Range<usize>) -> Range<usize> {
+        let rows = |groups: &[RowGroupMetaData]| groups.iter().map(|group| group.num_rows() as usize).sum::<usize>();
+        let all = self.metadata.row_groups();
+        let before = rows(&all[..groups.start]);
+        before..before + rows(&all[groups])
     }
 
     /// The ids of its traces, in order.
@@ -144,15 +179,23 @@ impl StoredSegment {
         aligned.groups.clone().map(|group| group_bytes(self.metadata.row_group(group))).sum()
     }
 
-    /// The rows of an aligned group as ingest batches are: without computed columns, `attributes.rest` unpacked.
+    /// The rows of an aligned group that count, patched, as ingest batches are: without computed columns, `attributes.rest`
+    /// unpacked.
     pub(crate) fn rows<'a>(
         &'a self,
         aligned: &AlignedGroups,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'a>> {
         let filled = |name: &str| self.stats.columns.contains_key(name);
-        let wanted = |name: &str| !name.starts_with("tree.") && name != columns::LATENCY_MS && filled(name);
+        let wanted = |name: &str| has_arrived(name) && filled(name);
         let read = self.read(aligned.groups.clone(), &wanted)?;
-        Ok(read.map(|batch| pack(without_no_ids(&unpack_rest(&batch?)?)?)))
+        let all = self.rows_of(aligned.groups.clone());
+        let live = self.dead.spans.without(&all);
+        let mut numbers = row_numbers(Some(&live), all.len() as u64).map(move |row| all.start as u64 + row);
+        Ok(read.map(move |batch| {
+            let batch = batch?;
+            let rows: Vec<u64> = numbers.by_ref().take(batch.num_rows()).collect();
+            as_arrived(&self.overlay.at(&rows).batch(&batch)?)
+        }))
     }
 
     /// The JSON column of keys beyond the limit, where the segment has it.
@@ -182,12 +225,15 @@ impl StoredSegment {
         // One column of a batch must not hold more text than an array can.
         let most = BATCH_ROWS.min((BATCH_CELLS / columns).max(1));
         let rows = (BATCH_BYTES / largest.max().unwrap_or(0).max(1)).clamp(1, most);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
+        let inside = self.rows_of(groups.clone());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.reader.clone())
             .with_row_groups(groups.collect())
             .with_projection(mask)
-            .with_batch_size(rows as usize)
-            .build()
-            .map_err(|error| damaged(&error))?;
+            .with_batch_size(rows as usize);
+        if self.dead.spans.count_in(&inside) > 0 {
+            builder = builder.with_row_selection(self.dead.spans.without(&inside));
+        }
+        let reader = builder.build().map_err(|error| damaged(&error))?;
         Ok(reader.map(move |batch| batch.map_err(|error| damaged(&error))))
     }
 }
@@ -229,6 +275,30 @@ pub(crate) fn cut_aligned_groups(
     Ok(aligned_groups)
 }
 
+/// What of a segment counts no more.
+pub(crate) async fn dead_rows(location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
+    let Some(deletions) = &segment.deletions else { return Ok(Arc::default()) };
+    let dead: DeadRows = match (&deletions.inline, &deletions.file) {
+        (Some(dead), _) => dead.clone(),
+        (None, Some(reference)) => metadata_file::load(location, DELETIONS, reference).await?,
+        (None, None) => return Err(StoreError::damaged(segment.spans_file(), "its deletion vector is missing")),
+    };
+    if dead.spans.len() as u64 != deletions.rows || dead.traces.len() as u64 != deletions.traces {
+        return Err(StoreError::damaged(segment.spans_file(), "its deletion vector does not fit the manifest"));
+    }
+    Ok(Arc::new(dead))
+}
+
+/// Stored rows as ingest batches are.
+pub(crate) fn as_arrived(batch: &RecordBatch) -> Result<RecordBatch> {
+    pack(without_no_ids(&unpack_rest(batch)?)?)
+}
+
+/// Whether a column of a segment is one that arrived, and not computed.
+pub(crate) fn has_arrived(name: &str) -> bool {
+    !name.starts_with("tree.") && name != columns::LATENCY_MS
+}
+
 fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     let Ok(index) = batch.schema_ref().index_of(columns::REST) else { return Ok(batch.clone()) };
     let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
@@ -251,18 +321,29 @@ fn unpack_rest(batch: &RecordBatch) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(StoreError::arrow("reading attributes.rest"))
 }
 
-pub(crate) fn checked_spans(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    CheckedFile {
-        location: location.clone(),
-        file: segment.spans_file(),
-        size: segment.bytes,
-        sums: stats.spans.clone(),
-    }
+/// One of the Parquet files of a segment that is one file: for it, its statistics are not needed.
+pub(crate) fn checked_bundle(location: &StoreLocation, segment: &Segment, which: SegmentFile) -> Option<CheckedFile> {
+    let bundle = segment.bundle.as_ref()?;
+    let whole = CheckedFile::whole(location, segment.spans_file(), segment.bytes, bundle.sums.clone());
+    Some(match which {
+        SegmentFile::Spans => whole,
+        SegmentFile::Traces => whole.part(bundle.summaries, segment.summary_bytes),
+    })
 }
 
-pub(crate) fn checked_traces(location: &StoreLocation, segment: &Segment, stats: &SegmentStats) -> CheckedFile {
-    let size = segment.summary_bytes;
-    CheckedFile { location: location.clone(), file: segment.traces_file(), size, sums: stats.traces.clone() }
+/// One of the Parquet files of a segment.
+pub(crate) fn checked(
+    location: &StoreLocation,
+    segment: &Segment,
+    stats: &SegmentStats,
+    which: SegmentFile,
+) -> CheckedFile {
+    checked_bundle(location, segment, which).unwrap_or_else(|| match which {
+        SegmentFile::Spans => CheckedFile::whole(location, segment.spans_file(), segment.bytes, stats.spans.clone()),
+        SegmentFile::Traces => {
+            CheckedFile::whole(location, segment.traces_file(), segment.summary_bytes, stats.traces.clone())
+        }
+    })
 }
 
 /// The named top-level columns. (`ProjectionMask::columns` takes dots in a name for nesting.)
@@ -278,7 +359,7 @@ pub(crate) async fn load_summaries(
     stats: &SegmentStats,
     wanted: Option<&[&str]>,
 ) -> Result<RecordBatch> {
-    let bytes = checked_traces(location, segment, stats).bytes().await?;
+    let bytes = checked(location, segment, stats, SegmentFile::Traces).bytes().await?;
     let damaged = |error: String| StoreError::damaged(segment.traces_file(), error);
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| damaged(error.to_string()))?;
     let mask = match wanted {

@@ -19,7 +19,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 
 use super::error::{Result, StoreError};
-use super::folders::{LEDGER, TOMBSTONES};
+use super::folders::{DELETIONS, IDS, LEDGER, PATCHES, TOMBSTONES};
 use super::lease;
 use super::location::StoreLocation;
 use super::maintained::Vacuumed;
@@ -27,7 +27,7 @@ use super::manifest::{self, Manifest};
 use super::store::Store;
 
 /// Folders of files that manifests name, or nobody.
-const FOLDERS: [&str; 6] = ["segments", "traces", "stats", TOMBSTONES, LEDGER, "tmp"];
+const FOLDERS: [&str; 9] = ["segments", "traces", "stats", DELETIONS, PATCHES, IDS, TOMBSTONES, LEDGER, "tmp"];
 
 /// A file of the store as a listing shows it.
 struct Listed {

@@ -13,7 +13,7 @@ use spanql::store::{Progress, Pull, Segment, Store, StoreLocation};
 use super::store_ledger::{key, seconds};
 use super::support::{
     ALL_COLUMNS, ALL_SESSIONS, ALL_SPANS, ALL_TRACES, BASE_TIME, Cell, Random, Row, ask_text, batch, dump, engine,
-    import, row,
+    first_format, import, row,
 };
 
 const COUNT: &str = "SELECT count(*), min(start_time), count(attributes.n) FROM spans";
@@ -86,7 +86,9 @@ struct Whole {
 impl Whole {
     /// Two projects, one of whose files spans several checksum blocks, and a deleted span.
     async fn new() -> Self {
-        let memory = Arc::new(InMemory::new());
+        // In the first format every part of a segment is a file.
+        let (first, text) = first_format();
+        let memory = memory(&Objects::from([(first, text.into())])).await;
         let store = store_on(&memory);
         import(&store, &[batch(&spans("small", 0..4, 20))]).await.unwrap();
         import(&store, &[batch(&spans("big", 0..12, 25_000))]).await.unwrap();

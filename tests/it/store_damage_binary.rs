@@ -5,7 +5,9 @@ use std::path::Path;
 use spanql::store::{Manifest, Progress, Pull, Store};
 
 use super::store_ledger::{key, seconds};
-use super::support::{BASE_TIME, Cell, Row, batch, copy_dir, fail, import, row, spanql, succeed};
+use super::support::{
+    BASE_TIME, Cell, Row, batch, begin_in_first_format, copy_dir, fail, import, row, spanql, succeed,
+};
 
 fn spans(traces: std::ops::Range<i64>) -> Vec<Row> {
     traces
@@ -47,6 +49,7 @@ impl Whole {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("base");
+        begin_in_first_format(&base);
         let manifest = fill(&base);
         let spans_file = dir.path().join("spans.jsonl");
         std::fs::write(&spans_file, super::support::json_lines(&spans(2..12))).unwrap();

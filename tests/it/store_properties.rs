@@ -46,13 +46,13 @@ fn pool() -> Vec<(&'static str, Vec<Cell>)> {
 }
 
 /// Which value of the pool, by column; some columns get none.
-fn picks() -> impl Strategy<Value = Vec<Option<usize>>> {
+pub(crate) fn picks() -> impl Strategy<Value = Vec<Option<usize>>> {
     let choices: Vec<_> =
         pool().into_iter().map(|(_, values)| proptest::option::weighted(0.5, 0..values.len()).boxed()).collect();
     choices
 }
 
-fn key() -> impl Strategy<Value = (usize, usize, usize)> {
+pub(crate) fn key() -> impl Strategy<Value = (usize, usize, usize)> {
     (0..2_usize, 0..3_usize, 0..4_usize)
 }
 
@@ -61,7 +61,7 @@ fn base_row((project, trace, span): (usize, usize, usize)) -> Row {
     row(["p", "q"][project], &format!("t{trace}"), &format!("s{span}"))
 }
 
-fn filled(key: (usize, usize, usize), picks: &[Option<usize>]) -> Row {
+pub(crate) fn filled(key: (usize, usize, usize), picks: &[Option<usize>]) -> Row {
     let mut row = base_row(key);
     for ((name, values), pick) in pool().into_iter().zip(picks) {
         row.extend(pick.map(|pick| (name.to_owned(), values[pick].clone())));
@@ -97,25 +97,25 @@ fn copies_of(truth: &Row, copies: &[Copy]) -> Vec<(usize, Row)> {
     rows
 }
 
-async fn commit(store: &Store, rows: &[Row], batch_rows: usize) {
+pub(crate) async fn commit(store: &Store, rows: &[Row], batch_rows: usize) {
     let batches: Vec<_> = rows.chunks(batch_rows).map(batch).collect();
     import(store, &batches).await.unwrap();
 }
 
-async fn version(store: &Store) -> u64 {
+pub(crate) async fn version(store: &Store) -> u64 {
     store.snapshot().await.unwrap().manifest.version
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
 }
 
 /// What a store must hold, by the rules: rows by project, trace and span, in order of arrival.
-#[derive(Default)]
-struct Oracle(BTreeMap<(String, String, String), Row>);
+#[derive(Clone, Default)]
+pub(crate) struct Oracle(pub(crate) BTreeMap<(String, String, String), Row>);
 
 impl Oracle {
-    fn take(&mut self, arrived: &Row) {
+    pub(crate) fn take(&mut self, arrived: &Row) {
         let id = |name: &str| arrived[name].plain();
         let key = (id(columns::PROJECT), id(columns::TRACE_ID), id(columns::SPAN_ID));
         let held = self.0.entry(key).or_default();
@@ -138,7 +138,7 @@ impl Oracle {
     }
 
     /// All cells that SQL shows but for `tree.*`, as text.
-    fn cells(&self) -> Vec<BTreeMap<String, String>> {
+    pub(crate) fn cells(&self) -> Vec<BTreeMap<String, String>> {
         let mut rows = Vec::new();
         for held in self.0.values() {
             let mut cells: BTreeMap<String, String> =

@@ -10,7 +10,9 @@ use serde_json::Value;
 use spanql::model::columns;
 use spanql::store::{Manifest, Store};
 
-use super::support::{BASE_TIME, Cell, Row, ask_rows, batch, engine, import, row, spanql, succeed};
+use super::support::{
+    BASE_TIME, Cell, Row, ask_rows, batch, begin_in_first_format, engine, import, row, spanql, succeed,
+};
 
 const MS: i64 = 1_000_000;
 
@@ -125,6 +127,7 @@ async fn answers(store: &Store) -> Vec<String> {
 
 /// A store of three segments in two projects, and what it answers.
 fn filled(place: &Path) -> Vec<String> {
+    begin_in_first_format(place);
     run(async {
         let store = Store::open(&place.display().to_string()).unwrap();
         for (project, id) in [("a", "t1"), ("a", "t2"), ("b", "t3")] {
@@ -157,7 +160,7 @@ fn an_upgrade_computes_again_what_an_older_one_computed() {
         assert_eq!(left, [3, 1, 0]);
         assert_eq!(answers(&store).await, right);
         let after = newest(&store).await;
-        assert_eq!((after.outdated(), after.version), (0, before.version + 2));
+        assert_eq!((after.outdated(), after.format, after.version), (0, 2, before.version + 3));
         assert_eq!(after.operation, "upgrade");
 
         // Nothing is left to do, and the version before stays as it was.
@@ -177,6 +180,7 @@ fn what_is_written_again_for_another_reason_follows_the_new_rules_whole() {
     };
     for way in ["arrival", "delete", "compact"] {
         let place = dir.path().join(way);
+        begin_in_first_format(&place);
         run(async {
             let store = Store::open(&place.display().to_string()).unwrap();
             import(&store, &[batch(&[long("t1"), long("t2")].concat())]).await.unwrap();
@@ -224,11 +228,12 @@ fn an_older_store_says_so_once() {
     assert_eq!(stderr(&["-q", count[0], count[1]]), "");
     assert_eq!(stderr(&["query", "SELECT 1; SELECT count(*) FROM traces"]), note);
     assert_eq!(stderr(&["traces", "list"]), note);
-    assert!(stderr(&["--at-version", "3", count[0], count[1]]).contains("an older spanql"));
+    assert!(stderr(&["--at-version", "4", count[0], count[1]]).contains("an older spanql"));
     let info = succeed(spanql(&place).args(["store", "info", "-o", "json"]));
     assert!(info.contains("\"outdated_segments\":3"), "{info}");
     let upgraded = stderr(&["store", "upgrade"]);
-    assert_eq!(upgraded, format!("computed 3 segments again: {} version 5\n", place.display()));
+    let format = "changed to format 2, which an older spanql does not read";
+    assert_eq!(upgraded, format!("computed 3 segments again, {format}: {} version 7\n", place.display()));
     assert_eq!(stderr(&["store", "upgrade"]), "nothing to upgrade\n");
     assert_eq!(stderr(&count), "");
 }

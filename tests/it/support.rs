@@ -162,6 +162,22 @@ pub(crate) async fn import(store: &Store, batches: &[RecordBatch]) -> Result<Com
     store.commit(import, "import", &Progress::default()).await
 }
 
+/// The path and the content of the first manifest of an empty store of the first format, in which it then stays.
+pub(crate) fn first_format() -> (String, String) {
+    let mut manifest = serde_json::to_value(spanql::store::Manifest::empty()).unwrap();
+    (manifest["format"], manifest["version"]) = (1.into(), 1.into());
+    let text = manifest.to_string();
+    let crc32 = crc32fast::hash(text.as_bytes());
+    (format!("manifest/{:020}.json", 1), format!("{{\"crc32\":\"{crc32:08x}\",\"manifest\":{text}}}"))
+}
+
+/// Makes such a store.
+pub(crate) fn begin_in_first_format(place: &Path) {
+    let (file, text) = first_format();
+    std::fs::create_dir_all(place.join("manifest")).unwrap();
+    std::fs::write(place.join(file), text).unwrap();
+}
+
 /// The engine over a snapshot.
 pub(crate) async fn engine(snapshot: Snapshot) -> Engine {
     StoreEngine::default().open(snapshot).await.unwrap()

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
+use datafusion::common::{ColumnStatistics, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::{ParquetFileReaderFactory, ParquetRowSelection};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::union::UnionExec;
 use parquet::arrow::async_reader::AsyncFileReader;
 
 use super::adapt::WideningAdapterFactory;
+use super::overlay::{OverlayExec, row_field, segment_field};
 use super::prune::may_match;
 use crate::scan::scan_by;
 use spanql_model::columns;
@@ -138,10 +141,52 @@ impl SegmentsTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        let (patched, plain): (Vec<_>, Vec<_>) =
+            segments.into_iter().partition(|segment| self.is_patched(segment, projection));
+        if patched.is_empty() {
+            return self.scan_files(state, plain, projection, limit, false).await;
+        }
+        let wanted = match projection {
+            Some(projection) => projection.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let schema = Arc::new(self.schema.project(&wanted)?);
+        let columns = self.schema.fields().len();
+        let with_rows = [wanted, vec![columns, columns + 1]].concat();
+        let files = self.scan_files(state, patched.clone(), Some(&with_rows), limit, true).await?;
+        let overlaid: Arc<dyn ExecutionPlan> =
+            Arc::new(OverlayExec::new(self.snapshot.segments.clone(), patched, schema, files));
+        if plain.is_empty() {
+            return Ok(overlaid);
+        }
+        let plain = self.scan_files(state, plain, projection, limit, false).await?;
+        UnionExec::try_new(vec![plain, overlaid])
+    }
+
+    /// Whether patches give a column that is wanted other values than a segment's file has.
+    fn is_patched(&self, segment: &Segment, projection: Option<&Vec<usize>>) -> bool {
+        let is = |place: usize| segment.is_patched(self.schema.field(place).name());
+        let is_any = || match projection {
+            Some(projection) => projection.iter().any(|&place| is(place)),
+            None => (0..self.schema.fields().len()).any(is),
+        };
+        self.which == SegmentFile::Spans && !segment.patches.is_empty() && is_any()
+    }
+
+    /// Reads files of segments as they are; with the number of the segment and the row behind the columns, if these are
+    /// wanted.
+    async fn scan_files(
+        &self,
+        state: &dyn Session,
+        segments: Vec<Segment>,
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+        with_rows: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut groups: Vec<(u64, Vec<PartitionedFile>)> =
             vec![(0, Vec::new()); state.config().target_partitions().clamp(1, segments.len())];
         let (mut rows, mut bytes) = (0, 0);
-        for segment in segments {
+        for (number, segment) in segments.into_iter().enumerate() {
             let size = match self.which {
                 SegmentFile::Spans => segment.bytes,
                 SegmentFile::Traces => segment.summary_bytes,
@@ -153,8 +198,18 @@ impl SegmentsTable {
             rows += self.rows(&segment);
             bytes += segment.memory_bytes;
             let statistics = self.statistics_of(self.rows(&segment), segment.memory_bytes);
+            let live = self.snapshot.segments.live_rows(&segment, self.which).await;
+            let live = live.map_err(|error| DataFusionError::External(Box::new(error)))?;
             let file =
                 PartitionedFile::new(file, size).with_statistics(Arc::new(statistics)).with_extension(segment.clone());
+            let file = match live {
+                Some(live) => file.with_extension(ParquetRowSelection::new(live)),
+                None => file,
+            };
+            let file = match with_rows {
+                true => file.with_partition_values(vec![ScalarValue::UInt32(Some(number as u32))]),
+                false => file,
+            };
             // Segments come in order of time: handing them round gives every partition early and late ones.
             let lightest = groups.iter_mut().min_by_key(|(size, _)| *size);
             if let Some((total, files)) = lightest {
@@ -163,7 +218,13 @@ impl SegmentsTable {
             }
         }
         let factory = SegmentReaderFactory { segments: self.snapshot.segments.clone(), which: self.which };
-        let source = ParquetSource::new(Arc::clone(&self.schema))
+        let mut table = TableSchema::builder(Arc::clone(&self.schema));
+        let mut statistics = self.statistics_of(rows, bytes);
+        if with_rows {
+            table = table.with_table_partition_cols(vec![segment_field()]).with_virtual_columns(vec![row_field()]);
+            statistics.column_statistics.extend([ColumnStatistics::new_unknown(), ColumnStatistics::new_unknown()]);
+        }
+        let source = ParquetSource::new(table.build())
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_parquet_file_reader_factory(Arc::new(factory))
             .with_pushdown_filters(true)
@@ -172,7 +233,7 @@ impl SegmentsTable {
         let groups = groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect();
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups)
-            .with_statistics(self.statistics_of(rows, bytes))
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(WideningAdapterFactory)))

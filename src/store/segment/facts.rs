@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::super::entries::OfFiles;
 use super::super::error::{Result, StoreError};
 use super::super::segment_stats::ColumnFacts;
 use spanql_model::types::OpenType;
@@ -17,7 +19,7 @@ const FEW_VALUES: usize = 40;
 const VALUE_BYTES: usize = 64;
 
 /// Adds what an array tells of a column to what is known of it.
-pub(super) fn add_facts(
+pub(crate) fn add_facts(
     facts: &mut BTreeMap<String, ColumnFacts>,
     name: &str,
     seen: Option<OpenType>,
@@ -40,6 +42,27 @@ pub(super) fn add_facts(
         );
     }
     Ok(())
+}
+
+/// The facts of the values of an array.
+pub(crate) fn facts_of(array: &ArrayRef) -> Result<ColumnFacts> {
+    let filled = (array.len() - array.null_count()) as u64;
+    Ok(ColumnFacts { open: None, filled, example: example(array)?, values: few_values(array) })
+}
+
+/// What the summaries of traces say of those that came from files.
+pub(crate) fn of_files(summaries: &RecordBatch) -> Option<OfFiles> {
+    let source = summaries.column_by_name("source")?.as_string_opt::<i32>()?;
+    let count = |name: &str| summaries.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+    let (spans, roots, orphans) = (count("span_count")?, count("root_count")?, count("orphan_count")?);
+    let mut found: Option<OfFiles> = None;
+    for row in (0..summaries.num_rows()).filter(|&row| source.is_valid(row) && source.value(row) == "file") {
+        let of_files = found.get_or_insert_default();
+        of_files.spans += spans.value(row).unsigned_abs();
+        of_files.orphans += orphans.value(row).unsigned_abs();
+        of_files.rootless += u64::from(roots.value(row) == 0);
+    }
+    found
 }
 
 /// Adds values to sorted ones; where those of one side are not known, or they are many together, none are left.

@@ -11,6 +11,8 @@ use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
+use super::super::creation::create;
+use super::super::manifest::Manifest;
 use super::super::segment::Sizes;
 use super::super::stored::StoredSegment;
 use super::super::{Progress, Store};
@@ -18,13 +20,25 @@ use super::{Row, ingest_batch};
 use spanql_model::columns;
 
 /// Small enough that a few spans are much; as in earnest, a group of several traces is never too large for one group.
-const TINY: Sizes = Sizes { group_rows: 4, group_bytes: 2_000, huge_rows: 5, huge_bytes: 2_500, whole_bytes: 2_000 };
+const TINY: Sizes = Sizes {
+    group_rows: 4,
+    group_bytes: 2_000,
+    huge_rows: 5,
+    huge_bytes: 2_500,
+    whole_bytes: 2_000,
+    fold_rows: 0,
+    rebuild_share: u64::MAX,
+};
 
 /// What is done to a store.
 #[derive(Debug, Clone)]
 enum Step {
     Import(Vec<Span>),
     Delete(Vec<&'static str>),
+    Compact,
+    Vacuum,
+    /// Back to the version behind an earlier step, if it is still there.
+    Restore(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +95,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Few spans of many traces, and what is done to a store beside.
+fn small_step() -> impl Strategy<Value = Step> {
+    let traces = vec!["t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8"];
+    let of_any = (span(), prop::sample::select(traces)).prop_map(|(span, trace)| Span { trace, ..span });
+    prop_oneof![
+        8 => prop::collection::vec(of_any, 1..6).prop_map(Step::Import),
+        2 => prop::collection::vec(prop::sample::select(&IDS[..]), 1..2).prop_map(Step::Delete),
+        1 => Just(Step::Compact),
+        1 => Just(Step::Vacuum),
+        1 => (0..4_usize).prop_map(Step::Restore),
+    ]
+}
+
 /// Rows as batches of three, so that their order is not that of batches.
 fn batches(spans: &[Span]) -> Vec<RecordBatch> {
     let batch = |spans: &[Span]| {
@@ -114,9 +141,51 @@ fn batches(spans: &[Span]) -> Vec<RecordBatch> {
     spans.chunks(3).map(batch).collect()
 }
 
+/// A store, and its versions behind each step that can still be restored.
+struct Kept {
+    store: Store,
+    versions: Vec<u64>,
+}
+
+impl Kept {
+    async fn new(sizes: Sizes, format: u32) -> Self {
+        let mut store = Store::open("memory://").unwrap();
+        store.sizes = sizes;
+        let first = Manifest { format, ..Manifest::after(0, &Manifest::empty(), "begin".to_owned()) };
+        create(&store.location, &first).await.unwrap();
+        Self { store, versions: vec![1] }
+    }
+
+    async fn take(&mut self, step: &Step) -> String {
+        let said = match step {
+            Step::Restore(back) => {
+                let version = self.versions[self.versions.len().saturating_sub(1 + back % self.versions.len())];
+                self.store.restore(version).await.unwrap();
+                String::new()
+            }
+            step => take(&self.store, step).await,
+        };
+        let version = self.store.snapshot().await.unwrap().manifest.version;
+        if matches!(step, Step::Vacuum) {
+            self.versions.clear();
+        }
+        self.versions.push(version);
+        said
+    }
+}
+
 /// Does a step; says what it counted.
 async fn take(store: &Store, step: &Step) -> String {
     let committed = match step {
+        Step::Compact => {
+            store.compact().await.unwrap();
+            return String::new();
+        }
+        Step::Vacuum => {
+            store.vacuum(std::time::Duration::ZERO).await.unwrap();
+            return String::new();
+        }
+        Step::Restore(_) => return String::new(),
         Step::Import(spans) => {
             let mut import = store.begin();
             batches(spans).iter().for_each(|batch| import.push(batch).unwrap());
@@ -145,6 +214,17 @@ fn rows_of(batches: &[RecordBatch]) -> Vec<Row> {
     rows
 }
 
+/// How many values each column has.
+fn filled(batches: &[RecordBatch]) -> BTreeMap<String, u64> {
+    let mut filled = BTreeMap::new();
+    for batch in batches {
+        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            *filled.entry(field.name().clone()).or_default() += (array.len() - array.null_count()) as u64;
+        }
+    }
+    filled
+}
+
 /// All spans with all columns, all summaries, and the types of open columns.
 type Content = (BTreeMap<(String, String), Row>, BTreeMap<String, Row>, String);
 
@@ -154,7 +234,9 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
     let (mut spans, mut summaries) = (BTreeMap::new(), BTreeMap::new());
     for segment in &snapshot.manifest.segments {
         let stored = StoredSegment::load(store.location(), segment, store.spill_dir()).await.unwrap();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(stored.file.clone()).unwrap().build().unwrap();
+        let live = stored.dead.spans.without(&(0..segment.rows_in_file() as usize));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(stored.file.clone()).unwrap();
+        let reader = reader.with_row_selection(live).build().unwrap();
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
         let mut order = Vec::new();
         let mut done = HashSet::new();
@@ -170,7 +252,10 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
             }
         }
         assert!(order.chunk_by(|a, b| a.0 == b.0).all(|trace| trace.is_sorted_by_key(|(_, start)| start)));
-        let counts = stored.summaries.column_by_name("span_count").unwrap().as_primitive::<Int64Type>();
+        let live = (0..stored.summaries.num_rows()).map(|trace| Some(!stored.dead.traces.contains(trace))).collect();
+        let live_summaries = arrow::compute::filter_record_batch(&stored.summaries, &live).unwrap();
+        assert_eq!((live_summaries.num_rows() as u64, order.len() as u64), (segment.traces, segment.rows));
+        let counts = live_summaries.column_by_name("span_count").unwrap().as_primitive::<Int64Type>();
         assert_eq!(counts.values().iter().sum::<i64>() as usize, order.len());
         for aligned in stored.aligned_groups().unwrap() {
             // Row groups begin where a trace does, or within a trace that is alone in its groups.
@@ -183,7 +268,17 @@ async fn content(store: &Store, sizes: &Sizes) -> Content {
             let key = (row[columns::TRACE_ID].clone(), row[columns::SPAN_ID].clone());
             assert!(spans.insert(key, row).is_none(), "a span is there twice");
         }
-        for row in rows_of(std::slice::from_ref(&stored.summaries)) {
+        let of_files = live_summaries.clone();
+        assert_eq!(
+            segment.of_files.unwrap_or_default(),
+            super::super::segment::of_files(&of_files).unwrap_or_default()
+        );
+        let stats = snapshot.segments.stats(segment).await.unwrap();
+        for (field, filled) in filled(&batches) {
+            let known = stats.columns.get(&field).map_or(0, |facts| facts.filled);
+            assert_eq!(known, filled, "values of {field}");
+        }
+        for row in rows_of(std::slice::from_ref(&live_summaries)) {
             assert!(summaries.insert(row["trace_id"].clone(), row).is_none(), "a trace is in two segments");
         }
     }
@@ -207,6 +302,30 @@ proptest! {
                 let expected = content(&whole, &Sizes::default()).await;
                 assert_eq!(content(&pieces, &TINY).await, expected, "after step {number}");
             }
+        });
+    }
+
+    /// Traces that are written anew, and what is left of the segments they were in, are what a rebuild of all that a commit
+    /// touches makes, as a store of format 1 does it.
+    #[test]
+    fn what_is_written_anew_is_what_is_rebuilt(
+        first in prop::collection::vec(span(), 10..60),
+        steps in prop::collection::vec(small_step(), 1..14),
+        fold_rows in prop::sample::select(vec![0, 3, 512]),
+        rebuild_share in prop::sample::select(vec![0, 2, 4]),
+        tiny in any::<bool>(),
+    ) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let sizes = Sizes { fold_rows, rebuild_share, ..if tiny { TINY } else { Sizes::default() } };
+            let mut rebuilt = Kept::new(sizes, 1).await;
+            let mut anew = Kept::new(sizes, 2).await;
+            for (number, step) in std::iter::once(&Step::Import(first)).chain(&steps).enumerate() {
+                assert_eq!(anew.take(step).await, rebuilt.take(step).await, "counts of step {number}");
+                let expected = content(&rebuilt.store, &sizes).await;
+                assert_eq!(content(&anew.store, &sizes).await, expected, "after step {number}");
+            }
+            let manifest = rebuilt.store.snapshot().await.unwrap().manifest;
+            assert!(manifest.format == 1 && manifest.segments.iter().all(|s| s.deletions.is_none() && s.bundle.is_none()));
         });
     }
 }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{Doubt, FileImport, ImportedFile, KEPT};
+use crate::entries::{OfFiles, Segment};
 use crate::ledger::Ledger;
-use crate::manifest::{Manifest, OfFiles, Segment};
+use crate::manifest::Manifest;
 use crate::merge::Counts;
 
 fn file(path: &str, rows: u64) -> ImportedFile {
@@ -25,20 +26,11 @@ fn ledger(imports: &[FileImport]) -> Ledger {
 /// A store whose project `p` holds this.
 fn manifest(of_files: OfFiles) -> Manifest {
     let segment = Segment {
-        id: "s".into(),
         project: "p".into(),
         rows: of_files.spans,
         traces: 1,
-        bytes: 0,
-        summary_bytes: 0,
-        memory_bytes: 0,
-        stats_crc32: 0,
-        min_start: None,
-        max_start: None,
-        max_end: None,
-        computed: 0,
-        too_large: 0,
         of_files: Some(of_files),
+        ..Segment::default()
     };
     Manifest { segments: vec![segment], ..Manifest::empty() }
 }

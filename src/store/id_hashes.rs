@@ -1,0 +1,87 @@
+//! Hashes of the trace ids of a segment: a side file that says which segments may hold any of many traces.
+//!
+//! Bloom filters answer for a few ids. Of thousands, as a slice of a pull brings them, some pass every filter; sorted
+//! hashes of 64 bits let hardly any pass, and cost a read of a few hundred kilobytes once.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use twox_hash::XxHash64;
+
+use super::entries::{Segment, SideRef};
+use super::error::{Result, StoreError};
+use super::folders::IDS;
+use super::location::StoreLocation;
+
+/// The kind of these side files: 64-bit xxHashes (seed 0) of the ids of all traces, ascending, little-endian.
+pub(crate) const TRACE_IDS: &str = "trace_ids";
+
+fn hash(id: &str) -> u64 {
+    let mut hasher = XxHash64::with_seed(0);
+    hasher.write(id.as_bytes());
+    hasher.finish()
+}
+
+/// Hashes of ids, ascending.
+#[derive(Debug, Default)]
+pub(crate) struct IdHashes(Vec<u64>);
+
+impl IdHashes {
+    pub(crate) fn of<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
+        let mut hashes: Vec<u64> = ids.map(hash).collect();
+        hashes.sort_unstable();
+        Self(hashes)
+    }
+
+    /// Whether any of them may be among others.
+    pub(crate) fn meet(&self, others: &Self) -> bool {
+        let (few, many) = if self.0.len() < others.0.len() { (&self.0, &others.0) } else { (&others.0, &self.0) };
+        let mut rest = &many[..];
+        few.iter().any(|hash| {
+            rest = &rest[rest.partition_point(|other| other < hash)..];
+            rest.first() == Some(hash)
+        })
+    }
+
+    /// Adds ids; they are in order again when they are written.
+    pub(crate) fn add<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
+        self.0.extend(ids.map(hash));
+    }
+
+    /// The side file of a segment that holds them.
+    pub(crate) fn into_side(mut self, segment_id: &str) -> (SideRef, Vec<u8>) {
+        self.0.sort_unstable();
+        let bytes: Vec<u8> = self.0.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        let file = format!("{IDS}/{segment_id}.bin");
+        (SideRef { file, bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) }, bytes)
+    }
+
+    /// Those of a segment; `None` where it has no such file.
+    pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<Self>>> {
+        let Some(side) = segment.side.get(TRACE_IDS) else { return Ok(None) };
+        let bytes = location.read(&side.file).await?;
+        if bytes.len() as u64 != side.bytes || crc32fast::hash(&bytes) != side.crc32 {
+            return Err(StoreError::damaged(&side.file, "its checksum is not the one in the manifest"));
+        }
+        let (hashes, rest) = bytes.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(StoreError::damaged(&side.file, "it is cut"));
+        }
+        Ok(Some(Arc::new(Self(hashes.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IdHashes;
+
+    #[test]
+    fn hashes_meet_where_ids_do() {
+        let ids = |range: std::ops::Range<u32>| {
+            let ids: Vec<String> = range.map(|n| format!("{n:032x}")).collect();
+            IdHashes::of(ids.iter().map(String::as_str))
+        };
+        assert!(ids(0..1000).meet(&ids(999..1001)) && ids(999..1001).meet(&ids(0..1000)));
+        assert!(!ids(0..1000).meet(&ids(1000..3000)) && !ids(0..0).meet(&ids(0..5)));
+    }
+}

@@ -1,0 +1,23 @@
+//! Patches: evaluations, annotations and metadata of spans that a store holds already.
+//!
+//! A patch file has values of some columns of some rows of segments; the manifest names, on each segment, the files that
+//! have values for it. Whoever reads a column that is patched lays these values over what the segment's file has.
+
+mod facts;
+mod file;
+mod kept;
+mod layers;
+mod merge_patch;
+mod overlay;
+mod patch;
+mod reads;
+mod resolve;
+mod targets;
+mod write;
+mod written;
+
+pub(crate) use kept::Kept;
+pub use overlay::{Overlaid, Overlay};
+pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
+pub(crate) use reads::row_numbers;
+pub(crate) use written::PatchFiles;
