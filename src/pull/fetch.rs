@@ -181,8 +181,7 @@ impl Run {
             self.pull.error = failed.as_ref().map(ToString::to_string);
             self.pull.finished = Some(now());
             let empty = std::mem::take(&mut self.empty);
-            let recorded =
-                self.store.commit_pulled(self.store.begin(), &self.pull, empty, &Progress::default()).await;
+            let recorded = self.store.commit_pulled(self.store.begin(), &self.pull, empty, &Progress::default()).await;
             if failed.is_none() {
                 summary.version = recorded?.version;
             }

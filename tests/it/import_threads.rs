@@ -47,7 +47,8 @@ fn write_lines(file: &Path, from: usize, count: usize, known: &mut BTreeMap<usiz
             let _ = write!(text, r#","attributes.sometimes":{n},"attributes.metadata":{{"k{}":{n}}}"#, has % 4);
         }
         let parent = if span % SPANS == 0 { "null".to_owned() } else { format!("\"s{}\"", (span % SPANS) / 2) };
-        let _ = writeln!(text, r#","parent_id":{parent},"start_time":{},"attributes.open":{open}}}"#, 1_793_700_000 + n);
+        let _ =
+            writeln!(text, r#","parent_id":{parent},"start_time":{},"attributes.open":{open}}}"#, 1_793_700_000 + n);
     }
     std::fs::write(file, text).unwrap();
 }
@@ -75,7 +76,8 @@ fn write_parquet(file: &Path, from: usize, count: usize, known: &mut BTreeMap<us
     ])
     .unwrap();
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(3_000)).build();
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }

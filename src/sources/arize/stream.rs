@@ -132,11 +132,13 @@ fn together(
 fn joined_batches(come: Vec<Result<RecordBatch, SourceError>>) -> Vec<Result<RecordBatch, SourceError>> {
     let Ok(batches) = come.iter().map(Result::as_ref).collect::<Result<Vec<_>, _>>() else { return come };
     match batches.as_slice() {
-        [first, _, ..] if batches.iter().map(|batch| bytes(batch)).sum::<usize>() <= TOGETHER_BYTES => match concat_batches(first.schema_ref(), batches.iter().copied()) {
-            Ok(joined) => vec![Ok(joined)],
-            // Another schema, or more text than a column can have.
-            Err(_) => come,
-        },
+        [first, _, ..] if batches.iter().map(|batch| bytes(batch)).sum::<usize>() <= TOGETHER_BYTES => {
+            match concat_batches(first.schema_ref(), batches.iter().copied()) {
+                Ok(joined) => vec![Ok(joined)],
+                // Another schema, or more text than a column can have.
+                Err(_) => come,
+            }
+        }
         _ => come,
     }
 }

@@ -157,7 +157,8 @@ fn text_columns_take_anything() {
 
 #[test]
 fn what_a_rule_keeps_is_what_the_column_has() {
-    let words = ["", "x", "LLM", "llm", "OK", "ok", "STATUS_CODE_OK", "status_code_error", "0000000000000000", "00", "é"];
+    let words =
+        ["", "x", "LLM", "llm", "OK", "ok", "STATUS_CODE_OK", "status_code_error", "0000000000000000", "00", "é"];
     for (index, column) in CANONICAL.iter().enumerate().filter(|(_, column)| column.data_type == DataType::Utf8) {
         for word in words {
             let mut builder = canonical(column.name);
