@@ -162,10 +162,6 @@ impl Store {
             }
             let mut next = Manifest::after(newest.version, &newest, manifest::taking_back(version.version));
             next.segments.retain(|segment| !is_added(segment));
-            for segment in next.segments.iter_mut().filter(|segment| has_added(segment)) {
-                let was = before.segments.iter().find(|known| known.id == segment.id);
-                segment.patches = was.map(|was| was.patches.clone()).unwrap_or_default();
-            }
             let replaced =
                 before.segments.iter().filter(|segment| !has(version, &segment.id) && !has(&newest, &segment.id));
             next.segments.extend(replaced.cloned());

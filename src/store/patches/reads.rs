@@ -10,10 +10,10 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use super::facts::{is_patched, patched};
 use super::file::load;
 use super::overlay::Overlay;
-use crate::entries::Segment;
+use crate::entries::{Segment, SegmentFile};
 use crate::error::{Result, StoreError};
 use crate::location::StoreLocation;
-use crate::reader::{SegmentFile, Segments, own};
+use crate::reader::{Segments, own};
 use crate::segment_stats::SegmentStats;
 use crate::stored::root_mask;
 
