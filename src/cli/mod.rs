@@ -42,6 +42,7 @@ mod show;
 mod skill;
 mod store;
 mod target;
+mod write;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

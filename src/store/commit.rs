@@ -91,13 +91,16 @@ impl Store {
         progress: &Progress,
     ) -> Result<Attempt> {
         let mut tombstones = Tombstones::load(&self.location, &base).await?;
-        for (project, spans) in deletions {
+        for (project, spans) in &deletions.taken_back {
+            tombstones.remove(project, spans);
+        }
+        for (project, spans) in &deletions.spans {
             for (trace_id, span_id) in spans {
                 tombstones.add(project, trace_id.clone(), span_id.clone());
             }
         }
         let names = OpenNames::of(&base, &buffer.columns);
-        let plan = plan(&self.segments, &base, buffer, deletions).await?;
+        let plan = plan(&self.segments, &base, buffer, &deletions.spans).await?;
         let mut written = self.build(lease, buffer, plan, &names, &tombstones, progress).await?;
         let same_spans = written.added.is_empty() && written.replaced.is_empty() && deletions.is_empty();
         let is_known = match record {

@@ -18,6 +18,7 @@ mod commit;
 mod committed;
 mod content;
 mod creation;
+mod deleting;
 mod error;
 mod files;
 mod folders;
@@ -57,6 +58,7 @@ mod tombstones;
 mod vacuum;
 
 pub use committed::Committed;
+pub use deleting::Undeleted;
 pub use error::{Result, StoreError};
 pub use import::Import;
 pub use ingest::complete;

@@ -13,6 +13,7 @@ mod judgements;
 mod patch;
 mod patches;
 mod place;
+mod remote;
 mod rows;
 mod rules;
 
@@ -22,5 +23,7 @@ pub use judgement::{Grain, Judgement, Kind, NOTES_NAME};
 pub use judgements::{Given, judgements};
 pub use patch::{Patch, stored};
 pub use patches::{PATCH_COLUMN, patches};
+pub(crate) use remote::groups;
+pub use remote::{SpanWriter, WriteOptions, WriteRequest, Writing, Written};
 pub use rows::{Row, batch_rows, file_rows};
 pub use rules::Rules;
