@@ -6,7 +6,9 @@ use super::args::{Arguments, Command, SessionsCommand, SpansCommand, TracesComma
 use super::context::Context;
 #[cfg(feature = "report")]
 use super::report;
-use super::{config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target, write};
+use super::{
+    config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target, write,
+};
 #[cfg(feature = "serve")]
 use super::{demo, serve};
 

@@ -39,6 +39,7 @@ mod schema;
 #[cfg(feature = "serve")]
 mod serve;
 mod show;
+mod shown;
 mod skill;
 mod store;
 mod target;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::committed::{Committed, Deletions};
-use super::error::{Result, StoreError};
+use super::error::Result;
+#[cfg(doc)]
+use super::error::StoreError;
 use super::import::Import;
 use super::import_buffer::ImportBuffer;
 use super::ledger::{FileImport, ImportedFile, Ledger, Pull, Record, Slice};

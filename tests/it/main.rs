@@ -87,3 +87,5 @@ mod three_remotes;
 mod upstream;
 mod views_demo;
 mod wrappers;
+mod writing;
+mod writing_standin;

@@ -48,7 +48,8 @@ impl Answer {
 
     fn row(&self) -> anyhow::Result<RecordBatch> {
         let number = |number: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![number as i64])) };
-        let fields = Fields::from(["span_id", "error_message"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec());
+        let fields =
+            Fields::from(["span_id", "error_message"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec());
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(self.errors.iter().map(|(id, _)| id)));
         let reasons: ArrayRef = Arc::new(StringArray::from_iter_values(self.errors.iter().map(|(_, reason)| reason)));
         let errors = StructArray::try_new(fields.clone(), vec![ids, reasons], None)?;

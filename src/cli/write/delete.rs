@@ -114,7 +114,10 @@ async fn by_query(context: &Context, sql: &str, meant: &mut Meant) -> anyhow::Re
     let place = Place::open(context, &FromOptions::default()).await?;
     for ids in loose.chunks(1_000) {
         let list: Vec<String> = ids.iter().map(|(.., id)| format!("'{}'", id.replace('\'', "''"))).collect();
-        let sql = format!("SELECT project, context.trace_id, context.span_id FROM spans WHERE context.span_id IN ({})", list.join(", "));
+        let sql = format!(
+            "SELECT project, context.trace_id, context.span_id FROM spans WHERE context.span_id IN ({})",
+            list.join(", ")
+        );
         let mut found = BTreeSet::new();
         for statement in place.engine.prepare(&sql, &Params::new()).await? {
             let mut batches = statement.execute().await?;
@@ -170,7 +173,7 @@ async fn in_store(
     context.warn_unsynced(committed.not_synced.as_deref());
     if purge {
         let vacuumed = store.vacuum(Duration::ZERO).await?;
-        let versions = counted(vacuumed.versions, "older version");
+        let versions = counted(vacuumed.versions as u64, "older version");
         context.report(&format!("{versions} removed: nothing holds the text any more, and the deletion stays"));
     }
     done(context, output, &meant, committed.counts.deleted.max(meant.spans.len() as u64), Some(committed.version))

@@ -52,7 +52,9 @@ pub(super) async fn project(context: &Context, grain: Grain, ids: &[&str]) -> an
     if let Some(project) = &context.project {
         return match projects.contains(project.as_str()) {
             true => Ok(project.clone()),
-            false => Err(anyhow::anyhow!("{} holds no project {project}; it holds {}", context.place(), listed(&projects))),
+            false => {
+                Err(anyhow::anyhow!("{} holds no project {project}; it holds {}", context.place(), listed(&projects)))
+            }
         };
     }
     match projects.iter().copied().collect::<Vec<_>>().as_slice() {

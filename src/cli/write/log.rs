@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use chrono::Utc;
 
 use super::{known, rows};
@@ -73,7 +73,11 @@ pub(in crate::cli) async fn log(context: &Context, arguments: LogArguments) -> a
         deleted => format!(", {} left out as deleted", counted(deleted, "span")),
     };
     let place = context.place();
-    context.report(&format!("{} logged{kept_out}: {place} version {}", counted(committed.counts.new, "span"), committed.version));
+    context.report(&format!(
+        "{} logged{kept_out}: {place} version {}",
+        counted(committed.counts.new, "span"),
+        committed.version
+    ));
     Ok(())
 }
 
@@ -116,7 +120,8 @@ async fn evaluations(
         let values = ids.iter().map(|id| id.and_then(|id| places.get(id)).map(take));
         std::sync::Arc::new(values.collect::<arrow::array::StringArray>())
     };
-    let named = batch.schema_ref().fields().iter().map(|field| field.name().clone()).zip(batch.columns().iter().cloned());
+    let named =
+        batch.schema_ref().fields().iter().map(|field| field.name().clone()).zip(batch.columns().iter().cloned());
     let whose = [(PROJECT.to_owned(), column(|place| &place.0)), (TRACE_ID.to_owned(), column(|place| &place.1))];
     let whole = RecordBatch::try_from_iter(whose.into_iter().chain(named))?;
     let origin = Origin { source: "local", project: String::new(), force_project: false };

@@ -124,7 +124,13 @@ struct Done {
 }
 
 impl Done {
-    fn take(&mut self, request: &WriteRequest, writing: &Writing<'_>, failed: Vec<(String, String)>, absent: &[String]) {
+    fn take(
+        &mut self,
+        request: &WriteRequest,
+        writing: &Writing<'_>,
+        failed: Vec<(String, String)>,
+        absent: &[String],
+    ) {
         let (unnamed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| id.is_empty());
         self.unnamed.extend(unnamed.into_iter().map(|(_, reason)| reason));
         let ids: HashSet<&str> = failed.iter().map(|(id, _)| id.as_str()).collect();

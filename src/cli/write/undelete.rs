@@ -20,7 +20,8 @@ pub(in crate::cli) async fn undelete(context: &Context, arguments: UndeleteArgum
         [] => return Err(anyhow::anyhow!("nothing is deleted in {}", context.place())),
         [only] => (*only).to_owned(),
         several => {
-            let why = format!("there are deletions in several projects, {}: name one with --project", several.join(", "));
+            let why =
+                format!("there are deletions in several projects, {}: name one with --project", several.join(", "));
             return Err(Failure::Usage(why).into());
         }
     };

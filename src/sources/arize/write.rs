@@ -80,7 +80,7 @@ impl SpanWriter for Arize {
     async fn send(&self, request: &WriteRequest) -> Result<Written, SourceError> {
         if let Some(batch) = &request.batch {
             let answer = || async { self.flight.put(&request.path, &request.body["command"], batch).await };
-            return put::written(&retrying(MAX_ATTEMPTS_BATCH, answer, Some).await?, request);
+            return put::written(&retrying(MAX_ATTEMPTS_BATCH, answer, SourceError::itself).await?, request);
         }
         let client = &self.rest()?.spans;
         if request.method == "DELETE" {
@@ -149,9 +149,11 @@ fn ways(judgements: &[Judgement], flight: bool) -> Result<(Vec<usize>, Vec<usize
 /// Requests of records: what is said of one id stays together.
 fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Option<Window>) -> Vec<WriteRequest> {
     let mut requests = Vec::new();
-    for (grain, word, most) in
-        [(Grain::Span, None, RECORDS), (Grain::Trace, Some("TRACE"), RECORDS), (Grain::Session, Some("SESSION"), SESSIONS)]
-    {
+    for (grain, word, most) in [
+        (Grain::Span, None, RECORDS),
+        (Grain::Trace, Some("TRACE"), RECORDS),
+        (Grain::Session, Some("SESSION"), SESSIONS),
+    ] {
         let mut records: Vec<(&str, Vec<usize>)> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for at in of.iter().filter(|at| judgements[**at].grain == grain) {
@@ -163,9 +165,7 @@ fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Op
             records[place].1.push(*at);
         }
         for group in groups(records.len(), most) {
-            let record = |(id, of): &(&str, Vec<usize>)| {
-                json!({ "record_id": id, "values": of.iter().map(|at| value(&judgements[*at])).collect::<Vec<_>>() })
-            };
+            let record = |(id, of): &(&str, Vec<usize>)| json!({ "record_id": id, "values": of.iter().map(|at| value(&judgements[*at])).collect::<Vec<_>>() });
             let listed: Vec<Value> = records[group.clone()].iter().map(record).collect();
             let mut body = json!({ "project_id": project, "annotations": listed });
             if let Some(word) = word {

@@ -62,8 +62,7 @@ fn of_judgements(project: &str, judgements: &[Judgement]) -> Result<Vec<WriteReq
     let mut requests = Vec::new();
     for (grain, things) in [(Grain::Span, "spans"), (Grain::Trace, "traces"), (Grain::Session, "traces/threads")] {
         let of: Vec<usize> = (0..judgements.len()).filter(|at| judgements[*at].grain == grain).collect();
-        let (comments, scores): (Vec<usize>, Vec<usize>) =
-            of.into_iter().partition(|at| judgements[*at].is_note());
+        let (comments, scores): (Vec<usize>, Vec<usize>) = of.into_iter().partition(|at| judgements[*at].is_note());
         for group in groups(scores.len(), TOGETHER) {
             let items = scores[group].to_vec();
             let scored = items.iter().map(|at| score(project, &judgements[*at]));
@@ -91,7 +90,9 @@ fn of_judgements(project: &str, judgements: &[Judgement]) -> Result<Vec<WriteReq
 fn score(project: &str, judgement: &Judgement) -> Result<Value, SourceError> {
     let Judgement { id, name, label, score, text, grain, .. } = judgement;
     let Some(score) = score else {
-        return Err(SourceError::Setting(format!("{name} of {id} has no score, and a feedback score of Opik is a number")));
+        return Err(SourceError::Setting(format!(
+            "{name} of {id} has no score, and a feedback score of Opik is a number"
+        )));
     };
     let key = if *grain == Grain::Session { "thread_id" } else { "id" };
     let mut value = Map::from_iter([

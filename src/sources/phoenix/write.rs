@@ -9,9 +9,7 @@ use super::source::Phoenix;
 use crate::error::SourceError;
 use crate::http::{Cause, HttpError, MAX_LISTING};
 use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
-use crate::writes::{
-    Grain, Judgement, Kind, SpanWriter, WriteOptions, WriteRequest, Writing, Written, groups,
-};
+use crate::writes::{Grain, Judgement, Kind, SpanWriter, WriteOptions, WriteRequest, Writing, Written, groups};
 use spanql_model::window::Window;
 
 /// Annotations of one request: the server takes its time for each.
@@ -119,7 +117,8 @@ fn of_judgements(judgements: &[Judgement]) -> Vec<WriteRequest> {
         };
         let named = merged(judgements, &named);
         for group in groups(named.len(), TOGETHER) {
-            let data: Vec<Value> = named[group.clone()].iter().map(|(judgement, _)| annotation(judgement, key)).collect();
+            let data: Vec<Value> =
+                named[group.clone()].iter().map(|(judgement, _)| annotation(judgement, key)).collect();
             let items = named[group].iter().flat_map(|(_, items)| items.iter().copied()).collect();
             let path = format!("/v1/{word}_annotations?sync=true");
             requests.push(WriteRequest::json("POST", path, json!({ "data": data }), items));
