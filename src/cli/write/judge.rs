@@ -6,7 +6,7 @@ use chrono::Utc;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, keep};
-use super::{known, local, rows, send};
+use super::{known, local, notes, rows, send};
 use crate::cli::args::{JudgeArguments, WriteTo};
 use crate::cli::context::{Context, counted};
 use spanql_sources::arize;
@@ -102,7 +102,10 @@ async fn in_store(
     if to.dry_run {
         return dry_run(context, grain, &project, &ids, again(judgements.iter(), grain)?).await;
     }
-    let batch = judgement_batch(judgements, id_column(grain))?;
+    let mut batch = judgement_batch(judgements, id_column(grain))?;
+    if grain == Grain::Span {
+        batch = notes::behind_earlier(context, &project, batch).await?;
+    }
     let operation = match kind {
         Kind::Annotation => "annotate",
         Kind::Evaluation => "evaluate",

@@ -8,6 +8,7 @@ mod known;
 mod local;
 mod log;
 mod metadata;
+mod notes;
 mod rows;
 mod send;
 mod undelete;
