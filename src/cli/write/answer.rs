@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
@@ -23,11 +24,20 @@ pub(super) struct Answer {
     pub(super) errors: Vec<(String, String)>,
 }
 
+/// The fields in the order in which the vendor has them.
+#[derive(Serialize)]
+struct Object {
+    spans_processed: u64,
+    spans_updated: u64,
+    spans_failed: u64,
+    errors: Vec<Value>,
+}
+
 impl Answer {
     /// Writes it: as one object where JSON is asked for, else as a row.
     pub(super) fn write(&self, context: &Context, output: Option<&str>) -> anyhow::Result<()> {
         if output == Some("json") {
-            return context.print(&self.object().to_string());
+            return context.print(&self.object()?);
         }
         context.write(output, &self.row()?)
     }
@@ -36,13 +46,13 @@ impl Answer {
         self.errors.len() as u64
     }
 
-    fn object(&self) -> Value {
-        let errors = self.errors.iter().map(|(id, error)| json!({"span_id": id, "error_message": error}));
-        json!({
-            "spans_processed": self.processed,
-            "spans_updated": self.updated,
-            "spans_failed": self.failed(),
-            "errors": errors.collect::<Vec<_>>(),
+    fn object(&self) -> serde_json::Result<String> {
+        let error = |(id, reason): &(String, String)| json!({"span_id": id, "error_message": reason});
+        serde_json::to_string(&Object {
+            spans_processed: self.processed,
+            spans_updated: self.updated,
+            spans_failed: self.failed(),
+            errors: self.errors.iter().map(error).collect(),
         })
     }
 
