@@ -89,3 +89,4 @@ mod views_demo;
 mod wrappers;
 mod writing;
 mod writing_standin;
+mod writing_store;
