@@ -401,7 +401,9 @@ def written():
              "SELECT span_id, 0.25 AS score FROM spans")
     again = store()
     user.pull(again, "written")
-    said = user.query(again, "SELECT span_id, name, label, score, text FROM annotations ORDER BY span_id, name")
+    # What is a text here is an explanation there.
+    said = user.query(again, "SELECT span_id, name, label, score, coalesce(text, explanation) AS text FROM annotations "
+                             "ORDER BY span_id, name")
     wanted = [
         {"span_id": ids[0], "name": "Quality", "label": "good", "score": 0.5, "text": "it 'fits' \u202e"},
         {"span_id": ids[1], "name": "Quality", "label": "bad", "score": None, "text": None},

@@ -37,7 +37,8 @@ async fn deletions_hold_until_they_are_taken_back() {
         let store = Store::open("memory://").unwrap();
         let all = [spans(PROJECT, 0..TRACES, "n"), spans("other", 0..2, "n")];
         import(&store, &all).await.unwrap();
-        let ids: Vec<String> = (0..TRACES).flat_map(|trace| (0..3).map(move |span| format!("s{trace}-{span}"))).collect();
+        let ids: Vec<String> =
+            (0..TRACES).flat_map(|trace| (0..3).map(move |span| format!("s{trace}-{span}"))).collect();
         let mut labels: BTreeMap<String, Option<String>> = ids.iter().map(|id| (id.clone(), None)).collect();
         let mut deleted: BTreeSet<String> = BTreeSet::new();
         for step in 0..25 {
@@ -74,8 +75,7 @@ async fn deletions_hold_until_they_are_taken_back() {
             let engine = engine(store.snapshot().await.unwrap()).await;
             let sql = "SELECT context.span_id AS id, annotation.Q.label AS label FROM spans WHERE project = 'p'";
             let rows = ask_rows(&engine, sql).await.unwrap();
-            let found: BTreeMap<_, _> =
-                rows.iter().map(|row| (row["id"].clone(), row.get("label").cloned())).collect();
+            let found: BTreeMap<_, _> = rows.iter().map(|row| (row["id"].clone(), row.get("label").cloned())).collect();
             let expected: BTreeMap<_, _> =
                 labels.iter().filter(|(id, _)| !deleted.contains(*id)).map(|(id, l)| (id.clone(), l.clone())).collect();
             assert_eq!((found.len(), found), (rows.len(), expected), "{context}");

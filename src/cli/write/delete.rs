@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::{rows, send};
-use crate::cli::args::{DeleteArguments, FromOptions};
+use crate::cli::args::{DeleteArguments, FromOptions, RemoteOptions, WriteTo};
 use crate::cli::context::{Context, counted};
 use crate::cli::failure::Failure;
 use crate::cli::filters::refused;
@@ -37,7 +37,6 @@ struct Meant {
 
 pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments) -> anyhow::Result<()> {
     let DeleteArguments { ids, query, yes, purge, mut filters, to } = arguments;
-    filters.span_id.retain(|id| !id.is_empty());
     let asked = ids.len() + filters.span_id.len();
     let only_ids = query.is_none() && {
         let span_ids = std::mem::take(&mut filters.span_id);
@@ -55,7 +54,7 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
     }
     let mut meant = Meant::default();
     if let Some(sql) = &query {
-        by_query(context, sql, &mut meant).await?;
+        by_query(context, sql, &to.remote, &mut meant).await?;
     } else {
         let place = Place::open(context, &FromOptions::default()).await?;
         let typed: Vec<String> = ids.into_iter().chain(std::mem::take(&mut filters.span_id)).collect();
@@ -67,7 +66,7 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
             }
         }
         if filters.span_id.is_empty() && only_ids {
-            return done(context, &to.output, &meant, 0, None);
+            return done(context, to.output.as_deref(), &meant, 0, None);
         }
         let (schema, rest) = place.columns(&mut filters).await?;
         let filter = filters.read(&Names::new(&schema, &rest, filters.unknown())).map_err(refused)?;
@@ -93,22 +92,22 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
         let ids: BTreeSet<String> = meant.spans.into_iter().map(|(.., id)| id).collect();
         return at_remote(context, remote, ids.into_iter().collect(), yes, &to).await;
     }
-    in_store(context, meant, yes, purge, &to.output, to.dry_run).await
+    in_store(context, meant, yes, purge, to.output.as_deref(), to.dry_run).await
 }
 
 /// The spans that a statement gives, which the store has.
-async fn by_query(context: &Context, sql: &str, meant: &mut Meant) -> anyhow::Result<()> {
-    let rows = rows::of_query(context, sql).await?;
-    let text = |cells: &serde_json::Map<String, Value>, names: [&str; 2]| {
+async fn by_query(context: &Context, sql: &str, remote: &RemoteOptions, meant: &mut Meant) -> anyhow::Result<()> {
+    let rows = rows::of_query(context, sql, remote).await?;
+    let text = |cells: &serde_json::Map<String, Value>, names: &[&str]| {
         names.iter().find_map(|name| cells.get(*name)).and_then(Value::as_str).map(str::to_owned)
     };
     let mut loose = Vec::new();
     for row in &rows {
-        let Some(span) = text(&row.cells, ["context.span_id", "span_id"]) else {
+        let Some(span) = text(&row.cells, &["context.span_id", "span_id"]) else {
             return Err(Failure::Usage("--query gives no column span_id, which says what to delete".into()).into());
         };
-        let trace = text(&row.cells, ["context.trace_id", "trace_id"]);
-        let project = text(&row.cells, ["project", "project"]);
+        let trace = text(&row.cells, &["context.trace_id", "trace_id"]);
+        let project = text(&row.cells, &["project"]);
         loose.push((project, trace, span));
     }
     let place = Place::open(context, &FromOptions::default()).await?;
@@ -134,15 +133,11 @@ async fn by_query(context: &Context, sql: &str, meant: &mut Meant) -> anyhow::Re
                     && project.as_ref().is_none_or(|project| *project == span.0)
                     && trace.as_ref().is_none_or(|trace| *trace == span.1)
             };
-            let before = meant.spans.len();
-            let mut any = false;
-            for span in found.iter().filter(fits) {
-                any = true;
-                meant.spans.insert(span.clone());
-            }
-            if !any && before == meant.spans.len() {
+            let mut those = found.iter().filter(fits).peekable();
+            if those.peek().is_none() {
                 meant.unknown.push(id.clone());
             }
+            meant.spans.extend(those.cloned());
         }
     }
     Ok(())
@@ -153,7 +148,7 @@ async fn in_store(
     meant: Meant,
     yes: bool,
     purge: bool,
-    output: &Option<String>,
+    output: Option<&str>,
     dry_run: bool,
 ) -> anyhow::Result<()> {
     if dry_run {
@@ -182,7 +177,7 @@ async fn in_store(
 /// Says what was deleted.
 fn done(
     context: &Context,
-    output: &Option<String>,
+    output: Option<&str>,
     meant: &Meant,
     deleted: u64,
     version: Option<u64>,
@@ -190,7 +185,7 @@ fn done(
     if let Some(output) = output {
         let ids: BTreeSet<&str> = meant.spans.iter().map(|(.., id)| id.as_str()).collect();
         let answer = json!({"completed": true, "deleted_span_ids": ids, "not_deleted_span_ids": meant.unknown});
-        match output.as_str() {
+        match output {
             "json" | "jsonl" => context.print(&answer.to_string())?,
             path => std::fs::write(home_path(std::path::Path::new(path)), format!("{answer}\n"))?,
         }
@@ -244,7 +239,7 @@ async fn at_remote(
     remote: &'static spanql_sources::Remote,
     ids: Vec<String>,
     yes: bool,
-    to: &crate::cli::args::WriteTo,
+    to: &WriteTo,
 ) -> anyhow::Result<()> {
     let project = context.project.as_deref().unwrap_or_default();
     if !to.dry_run && !project.is_empty() {

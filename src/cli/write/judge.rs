@@ -25,7 +25,7 @@ pub(in crate::cli) async fn evaluate(context: &Context, arguments: JudgeArgument
 async fn run(context: &Context, kind: Kind, arguments: JudgeArguments) -> anyhow::Result<()> {
     let grain = Grain::from(arguments.grain);
     let rows = match arguments.id.as_slice() {
-        [] => rows::gather(context, &arguments.from).await?,
+        [] => rows::gather(context, &arguments.from, &arguments.to.remote).await?,
         ids => ids.iter().map(|id| typed(id, grain, &arguments)).collect(),
     };
     let now = Utc::now().timestamp_millis();
@@ -34,7 +34,7 @@ async fn run(context: &Context, kind: Kind, arguments: JudgeArguments) -> anyhow
         _ => Rules::Arize,
     };
     let mut judgements = judgements(&rows, &Given { kind, grain, name: arguments.name.clone(), rules, now })?;
-    if kind == Kind::Annotation && arguments.to.to.is_none() {
+    if kind == Kind::Annotation {
         for judgement in &mut judgements {
             judgement.updated_by.get_or_insert_with(|| arguments.by.clone());
             judgement.updated_at.get_or_insert(now);

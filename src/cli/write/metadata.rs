@@ -15,7 +15,7 @@ use spanql_sources::writes::{Grain, Patch, Writing, patch_batch, patches};
 pub(in crate::cli) async fn metadata(context: &Context, arguments: MetadataArguments) -> anyhow::Result<()> {
     let MetadataArguments { from, set, id, patch_column, to } = arguments;
     let patches = match id.as_slice() {
-        [] => patches(&rows::gather(context, &from).await?, &patch_column)?,
+        [] => patches(&rows::gather(context, &from, &to.remote).await?, &patch_column)?,
         ids => {
             let document = document(&set)?;
             ids.iter().map(|id| Patch { span_id: id.clone(), document: document.clone() }).collect()

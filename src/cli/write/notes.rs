@@ -14,7 +14,11 @@ use spanql_model::columns::NOTES;
 const TOGETHER: usize = 1_000;
 
 /// The batch with the notes that its spans have before the new ones; the same text by the same author is noted once.
-pub(super) async fn behind_earlier(context: &Context, project: &str, batch: RecordBatch) -> anyhow::Result<RecordBatch> {
+pub(super) async fn behind_earlier(
+    context: &Context,
+    project: &str,
+    batch: RecordBatch,
+) -> anyhow::Result<RecordBatch> {
     let Ok(at) = batch.schema_ref().index_of(NOTES) else { return Ok(batch) };
     let context = context.clone_for(None, Some(project));
     let ids = batch.column(0).as_string::<i32>();

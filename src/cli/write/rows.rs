@@ -2,20 +2,21 @@
 
 use futures::TryStreamExt;
 
-use crate::cli::args::RowsFrom;
+use crate::cli::args::{RemoteOptions, RowsFrom};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::{query, remote};
+use crate::cli::query;
+use crate::cli::remote::register;
 use spanql_engine::{EngineError, Params};
 use spanql_output::escape_terminal;
 use spanql_sources::files::{Format, Limits, expand};
 use spanql_sources::writes::{Row, batch_rows, file_rows};
 
 /// Reads all rows that are given.
-pub(super) async fn gather(context: &Context, from: &RowsFrom) -> anyhow::Result<Vec<Row>> {
+pub(super) async fn gather(context: &Context, from: &RowsFrom, remote: &RemoteOptions) -> anyhow::Result<Vec<Row>> {
     let files: Vec<String> = from.files.iter().chain(&from.file).cloned().collect();
     match &from.query {
-        Some(sql) => of_query(context, sql).await,
+        Some(sql) => of_query(context, sql, remote).await,
         None if files.is_empty() => {
             let why = "nothing says what to write: name a file, `-` for stdin, --query with a statement, or --id";
             Err(Failure::Usage(why.into()).into())
@@ -51,9 +52,9 @@ pub(super) async fn asked(context: &Context, sql: &str) -> anyhow::Result<Vec<Ro
 }
 
 /// Runs a statement and takes its rows.
-pub(super) async fn of_query(context: &Context, sql: &str) -> anyhow::Result<Vec<Row>> {
+pub(super) async fn of_query(context: &Context, sql: &str, remote: &RemoteOptions) -> anyhow::Result<Vec<Row>> {
     let (engine, snapshot) = query::engine(context, false).await?;
-    remote::register(&engine, &super::super::args::RemoteOptions::default());
+    register(&engine, remote);
     let prepared = engine.prepare(sql, &Params::new()).await?;
     let [statement] = prepared.as_slice() else {
         return Err(Failure::Usage(format!("--query takes one statement, and these are {}", prepared.len())).into());

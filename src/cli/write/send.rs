@@ -88,7 +88,7 @@ pub(super) async fn send(
     let errors: Vec<(String, String)> = done.failed.into_iter().collect();
     let processed: HashSet<&str> = (0..writing.len()).map(|at| writing.id(at)).collect();
     let processed = processed.len() as u64;
-    let updated = processed - errors.len() as u64 - done.absent;
+    let updated = processed.saturating_sub(errors.len() as u64).saturating_sub(done.absent);
     let answer = Answer { processed, updated, errors };
     answer.write(context, to.output.as_deref())?;
     if done.absent > 0 {

@@ -6,13 +6,13 @@
 //!                                                       --patches.rs-----> Patch     --+-- the remotes' writers
 //! ```
 
+mod cells;
 mod columns;
 mod error;
 mod judgement;
 mod judgements;
 mod patch;
 mod patches;
-mod place;
 mod remote;
 mod rows;
 mod rules;
