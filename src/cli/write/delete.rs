@@ -168,8 +168,15 @@ async fn in_store(
     context.warn_unsynced(committed.not_synced.as_deref());
     if purge {
         let vacuumed = store.vacuum(Duration::ZERO).await?;
+        let left = store.versions().await?.len().saturating_sub(1);
+        if left > 0 {
+            let left = counted(left as u64, "older version");
+            anyhow::bail!(
+                "the spans are deleted, but {left} may still hold the text: a running writer needs them; try again"
+            );
+        }
         let versions = counted(vacuumed.versions as u64, "older version");
-        context.report(&format!("{versions} removed: nothing holds the text any more, and the deletion stays"));
+        context.report(&format!("{versions} removed: no version holds the text any more, and the deletion stays"));
     }
     done(context, output, &meant, committed.counts.deleted.max(meant.spans.len() as u64), Some(committed.version))
 }
