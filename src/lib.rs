@@ -216,6 +216,16 @@ pub mod sources {
         pub use spanql_sources::arize::{Arize, DEFAULT_TIMEOUT, NAME, Space, Transport};
     }
 
+    /// What is said of spans afterwards: read of rows in every shape, and written at remotes.
+    pub mod writes {
+        #[doc(inline)]
+        pub use spanql_sources::writes::{
+            Given, Grain, Judgement, Kind, NOTES_NAME, PATCH_COLUMN, Patch, Row, Rules, SpanWriter, WriteError,
+            WriteOptions, WriteRequest, Writing, Written, batch_rows, file_rows, judgement_batch, judgements,
+            patch_batch, patches, stored,
+        };
+    }
+
     /// Opik: spans and traces over its REST API.
     pub mod opik {
         #[doc(inline)]
@@ -245,7 +255,7 @@ pub mod store {
         Grain, Import, ImportedFile, ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Outcome,
         Overlaid, Overlay, Patch, PatchRef, Patched, Prepared, Progress, Projection, Pull, PullKey, Result, Segment,
         SegmentFile, SegmentReader, SegmentStats, Segments, SideRef, Slice, Snapshot, Status, Store, StoreError,
-        StoreLocation, TooLarge, UnknownIds, Vacuumed, Version, default_location,
+        StoreLocation, TooLarge, Undeleted, UnknownIds, Vacuumed, Version, default_location,
     };
 }
 

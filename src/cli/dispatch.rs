@@ -6,7 +6,9 @@ use super::args::{Arguments, Command, SessionsCommand, SpansCommand, TracesComma
 use super::context::Context;
 #[cfg(feature = "report")]
 use super::report;
-use super::{config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target};
+use super::{
+    config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target, write,
+};
 #[cfg(feature = "serve")]
 use super::{demo, serve};
 
@@ -23,6 +25,12 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         Command::Report(arguments) => report::run(context, *arguments).await,
         Command::Spans { command: SpansCommand::List(arguments) } => list::spans(context, arguments).await,
         Command::Spans { command: SpansCommand::Export(arguments) } => export::spans(context, arguments).await,
+        Command::Spans { command: SpansCommand::Annotate(arguments) } => write::annotate(context, *arguments).await,
+        Command::Spans { command: SpansCommand::Evaluate(arguments) } => write::evaluate(context, *arguments).await,
+        Command::Spans { command: SpansCommand::Metadata(arguments) } => write::metadata(context, *arguments).await,
+        Command::Spans { command: SpansCommand::Log(arguments) } => write::log(context, arguments).await,
+        Command::Spans { command: SpansCommand::Delete(arguments) } => write::delete(context, *arguments).await,
+        Command::Spans { command: SpansCommand::Undelete(arguments) } => write::undelete(context, arguments).await,
         Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
         Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
         Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,

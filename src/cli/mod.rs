@@ -39,9 +39,11 @@ mod schema;
 #[cfg(feature = "serve")]
 mod serve;
 mod show;
+mod shown;
 mod skill;
 mod store;
 mod target;
+mod write;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

@@ -189,9 +189,12 @@ pub(super) async fn write(
 ) -> anyhow::Result<WriteSummary> {
     let mut out = target.open()?;
     let mut writer = ResultWriter::new(&mut out, target.format, rows.schema(), options)?;
+    let shown = target.screen.as_ref().map(|screen| &screen.shown);
+    shown.iter().for_each(|shown| shown.begin(&rows.schema()));
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|error| EngineError::from_datafusion(&error))?;
         checks.see(&batch)?;
+        shown.iter().for_each(|shown| shown.see(&batch));
         writer.write(&batch)?;
     }
     let written = writer.finish()?;

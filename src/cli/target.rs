@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::pager::Pager;
 use super::partial::Partial;
+use super::shown::Shown;
 use spanql_output::Format;
 
 /// Bytes that wait to be written.
@@ -27,6 +28,8 @@ pub(super) struct Screen {
     pub(super) file: Option<(Format, Arc<File>)>,
     /// What results pass on the way to a screen; none in a pipe.
     pub(super) pager: Option<Pager>,
+    /// Which ids the last result named.
+    pub(super) shown: Shown,
 }
 
 /// Where a result goes, and how.

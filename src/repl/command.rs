@@ -64,6 +64,10 @@ pub enum Action {
     Report,
     /// Pull from a remote.
     Pull,
+    /// Annotate the rows that were shown last.
+    Annotate,
+    /// Delete the spans that were shown last.
+    Delete,
     /// Choose the format of results.
     Format,
     /// Send results to a file.
@@ -157,6 +161,15 @@ pub const COMMANDS: &[Command] = &[
     command("save", &[], "NAME [DESCRIPTION]", Takes::Text, "keep the last statement as a saved query", Action::Save),
     command("report", &[], "[NAME [-o FILE]]", Takes::Report, "a report, or the list of them", Action::Report),
     command("pull", &[], "SOURCE PROJECT [OPTIONS]", Takes::Remote, "spans of a remote into the store", Action::Pull),
+    command(
+        "annotate",
+        &[],
+        "NAME LABEL|SCORE [TEXT]",
+        Takes::Text,
+        "annotate the spans, traces or sessions shown last",
+        Action::Annotate,
+    ),
+    command("delete", &[], "[--yes] [--purge]", Takes::Text, "delete the spans shown last", Action::Delete),
     command("filter", &[], "TEXT", Takes::Filter, "say a filter in all languages", Action::Filter),
     command("explain", &[], "[SQL]", Takes::Sql, "the plan of a statement, or of the last one", Action::Explain),
     command(

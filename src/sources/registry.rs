@@ -9,6 +9,7 @@ use super::error::SourceError;
 use super::opik::{self, Opik};
 use super::phoenix::{self, Phoenix};
 use super::remote::SpanSource;
+use super::writes::SpanWriter;
 
 /// How remotes are reached and read, beside what settings say; what is of one remote only means nothing to the others.
 #[derive(Debug, Clone)]
@@ -35,6 +36,9 @@ impl Default for Access {
 /// Makes a source of the settings that are found.
 type Open = fn(&Environment, &Access) -> Result<Arc<dyn SpanSource>, SourceError>;
 
+/// Makes a writer of the settings that are found.
+type OpenToWrite = fn(&Environment, &Access) -> Result<Arc<dyn SpanWriter>, SourceError>;
+
 /// A remote that can be opened.
 #[derive(Debug)]
 pub struct Remote {
@@ -43,13 +47,29 @@ pub struct Remote {
     /// What it is, for people.
     pub title: &'static str,
     open: Open,
+    open_to_write: OpenToWrite,
 }
 
 /// All of them, in the order in which they are listed.
 pub static REMOTES: [Remote; 3] = [
-    Remote { name: arize::NAME, title: "Arize AX, over Arrow Flight or REST", open: open_arize },
-    Remote { name: phoenix::NAME, title: "Arize Phoenix, over REST", open: open_phoenix },
-    Remote { name: opik::NAME, title: "Opik, over REST", open: open_opik },
+    Remote {
+        name: arize::NAME,
+        title: "Arize AX, over Arrow Flight or REST",
+        open: open_arize,
+        open_to_write: |environment, access| Ok(Arc::new(arize(environment, access)?)),
+    },
+    Remote {
+        name: phoenix::NAME,
+        title: "Arize Phoenix, over REST",
+        open: |environment, access| Ok(Arc::new(phoenix(environment, access)?)),
+        open_to_write: |environment, access| Ok(Arc::new(phoenix(environment, access)?)),
+    },
+    Remote {
+        name: opik::NAME,
+        title: "Opik, over REST",
+        open: open_opik,
+        open_to_write: |environment, access| Ok(Arc::new(opik(environment, access)?)),
+    },
 ];
 
 impl Remote {
@@ -65,11 +85,35 @@ impl Remote {
     pub fn open(&self, environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
         (self.open)(environment, access)
     }
+
+    /// Opens it to write to it, by the same settings; nothing is called yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_write(
+        &self,
+        environment: &Environment,
+        access: &Access,
+    ) -> Result<Arc<dyn SpanWriter>, SourceError> {
+        (self.open_to_write)(environment, access)
+    }
+}
+
+fn arize(environment: &Environment, access: &Access) -> Result<Arize, SourceError> {
+    let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
+    Arize::new(&settings, access.space.as_deref(), access.timeout)
+}
+
+fn phoenix(environment: &Environment, access: &Access) -> Result<Phoenix, SourceError> {
+    Phoenix::new(&PhoenixSettings::find(environment, access.profile.as_deref())?, access.timeout)
+}
+
+fn opik(environment: &Environment, access: &Access) -> Result<Opik, SourceError> {
+    Opik::new(&OpikSettings::find(environment, access.profile.as_deref())?, access.timeout)
 }
 
 fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
-    let settings = ArizeSettings::find(environment, access.profile.as_deref())?;
-    let arize = Arize::new(&settings, access.space.as_deref(), access.timeout)?;
+    let arize = arize(environment, access)?;
     Ok(Arc::new(match access.transport {
         Transport::Flight => arize,
         Transport::Rest => arize.over_rest(),
@@ -77,13 +121,8 @@ fn open_arize(environment: &Environment, access: &Access) -> Result<Arc<dyn Span
     }))
 }
 
-fn open_phoenix(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
-    let settings = PhoenixSettings::find(environment, access.profile.as_deref())?;
-    Ok(Arc::new(Phoenix::new(&settings, access.timeout)?))
-}
-
 fn open_opik(environment: &Environment, access: &Access) -> Result<Arc<dyn SpanSource>, SourceError> {
-    let opik = Opik::new(&OpikSettings::find(environment, access.profile.as_deref())?, access.timeout)?;
+    let opik = opik(environment, access)?;
     Ok(Arc::new(if access.trace_rows { opik } else { opik.without_trace_rows() }))
 }
 

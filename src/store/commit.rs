@@ -106,13 +106,16 @@ impl Store {
         progress: &Progress,
     ) -> Result<Attempt> {
         let mut tombstones = Tombstones::load(&self.location, &base).await?;
-        for (project, spans) in deletions {
+        for (project, spans) in &deletions.taken_back {
+            tombstones.remove(project, spans);
+        }
+        for (project, spans) in &deletions.spans {
             for (trace_id, span_id) in spans {
                 tombstones.add(project, trace_id.clone(), span_id.clone());
             }
         }
         let names = OpenNames::of(&base, &buffer.columns);
-        let plan = plan(&self.segments, &base, self.sizes, buffer, deletions).await?;
+        let plan = plan(&self.segments, &base, self.sizes, buffer, &deletions.spans).await?;
         let mut written = self.build((lease, base.format), buffer, plan, &names, &tombstones, progress).await?;
         written.take(patches);
         let same_spans = written.changes_nothing() && deletions.is_empty();

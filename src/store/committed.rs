@@ -4,8 +4,30 @@ use std::collections::HashMap;
 
 use super::merge::{Counts, Deleted};
 
-/// Deletions to merge: spans by project.
-pub(crate) type Deletions = HashMap<String, Deleted>;
+/// Deletions to merge, and deletions to take back: spans by project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Deletions {
+    pub(crate) spans: HashMap<String, Deleted>,
+    /// Spans whose tombstones go.
+    pub(crate) taken_back: HashMap<String, Deleted>,
+}
+
+impl Deletions {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the merge deletes nothing, and takes no deletion back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.is_empty() && self.taken_back.is_empty()
+    }
+}
+
+impl From<HashMap<String, Deleted>> for Deletions {
+    fn from(spans: HashMap<String, Deleted>) -> Self {
+        Self { spans, taken_back: HashMap::new() }
+    }
+}
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Eq)]

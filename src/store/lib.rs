@@ -22,6 +22,7 @@ mod committed;
 mod content;
 mod copy_on_write;
 mod creation;
+mod deleting;
 mod deletions;
 mod entries;
 mod error;
@@ -68,6 +69,7 @@ mod trace_index;
 mod vacuum;
 
 pub use committed::Committed;
+pub use deleting::Undeleted;
 pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};
 pub use error::{Result, StoreError};
 pub use import::{Import, Prepared};

@@ -15,6 +15,7 @@ use super::merge::Deleted;
 use super::reader::Segments;
 use super::segment::unite;
 use super::segment_stats::{SegmentStats, TooLarge};
+use super::tombstones::Tombstones;
 
 /// Footers that are read at the same time.
 const FOOTERS: usize = 8;
@@ -41,6 +42,14 @@ impl Snapshot {
             spans.extend(more);
         }
         Ok(spans)
+    }
+
+    /// The projects in which spans are deleted and stay deleted when they arrive again.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Damaged`] or [`StoreError::Storage`] when that cannot be read.
+    pub async fn projects_with_deletions(&self) -> Result<Vec<String>> {
+        Ok(Tombstones::load(&self.segments.location, &self.manifest).await?.projects())
     }
 
     /// The pull ledger of the version: what was pulled into it, and what is missing.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::committed::{Committed, Deletions};
-use super::error::{Result, StoreError};
+use super::error::Result;
+#[cfg(doc)]
+use super::error::StoreError;
 use super::import::Import;
 use super::import_buffer::ImportBuffer;
 use super::ledger::{FileImport, ImportedFile, Ledger, Pull, Record, Slice};
@@ -180,7 +182,7 @@ impl Store {
 
     /// Joins small segments that pile up. The spans of the commit are there whether or not that can be done now: the next
     /// commit tries again.
-    async fn join_after(&self, committed: &mut Committed, projects: &[String]) {
+    pub(crate) async fn join_after(&self, committed: &mut Committed, projects: &[String]) {
         match self.join_small(projects).await {
             Ok(joined) => committed.not_synced = committed.not_synced.take().or(joined.not_synced),
             Err(error) => committed.not_joined = Some(error.to_string()),
@@ -197,25 +199,5 @@ impl Store {
     /// The pull ledger of the newest version.
     pub async fn ledger(&self) -> Result<Ledger> {
         self.snapshot().await?.ledger().await
-    }
-
-    /// Deletes spans of a project by their ids, and keeps them deleted when they arrive again.
-    ///
-    /// Their children become orphans. Returns how many spans were deleted.
-    pub async fn delete_spans(&self, project: &str, span_ids: &[&str]) -> Result<Committed> {
-        let (base, spans) = loop {
-            let snapshot = self.snapshot().await?;
-            match snapshot.find_spans(project, span_ids).await {
-                // A newer one has taken its place.
-                Err(StoreError::Removed { .. }) => {}
-                spans => break (snapshot.manifest, spans?),
-            }
-        };
-        if spans.is_empty() {
-            return Ok(Committed::unchanged(base.version));
-        }
-        let deletions = Deletions::from([(project.to_owned(), spans)]);
-        let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));
-        self.merge(buffer, deletions, None, "delete", &Progress::default()).await
     }
 }

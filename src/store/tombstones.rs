@@ -32,6 +32,26 @@ impl Tombstones {
         self.0.entry(project.to_owned()).or_default().entry(trace_id).or_default().insert(span_id);
     }
 
+    /// The projects that have deleted spans, sorted.
+    pub(crate) fn projects(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    pub(crate) fn remove(&mut self, project: &str, spans: &Deleted) {
+        let Some(traces) = self.0.get_mut(project) else { return };
+        for (trace_id, span_id) in spans {
+            if let Some(of_trace) = traces.get_mut(trace_id) {
+                of_trace.remove(span_id);
+                if of_trace.is_empty() {
+                    traces.remove(trace_id);
+                }
+            }
+        }
+        if traces.is_empty() {
+            self.0.remove(project);
+        }
+    }
+
     /// The deleted spans of one project; `None` when there are none.
     pub(crate) fn of(&self, project: &str) -> Option<Deleted> {
         let traces = self.0.get(project)?;

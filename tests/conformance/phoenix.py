@@ -379,6 +379,51 @@ def annotations():
     return None if said == wanted else f"annotations {said}"
 
 
+def written():
+    """What is written from here comes back as it was written, and unknown ids are told."""
+    spans = [span(at, "w") for at in range(4)]
+    load(spans, "written")
+    ids = [each["context"]["span_id"] for each in spans]
+    user, pulled, ghost = User(url), store(), "f" * 16
+    user.pull(pulled, "written")
+    rows = work / "written.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in [
+        {"record_id": ids[0], "values": [{"name": "Quality", "label": "good", "score": 0.5, "text": "it 'fits' \u202e"}]},
+        {"record_id": ids[1], "values": [{"name": "Quality", "label": "bad"}, {"name": "notes", "text": "look here"}]},
+        {"record_id": ghost, "values": [{"name": "Quality", "label": "lost"}]},
+    ]))
+    left = work / "written-left.jsonl"
+    to = ["--project", "written", "spans"]
+    said = user.run("-q", *to, "annotate", rows, "--to", "phoenix", "--failed", left, code=1)
+    if "1 id of 3 failed" not in said or ghost not in left.read_text() or ids[0] in left.read_text():
+        return f"{said}; left: {left.read_text()}"
+    user.run("-q", "--store", pulled, *to, "evaluate", "--to", "phoenix", "--name", "Correct", "--query",
+             "SELECT span_id, 0.25 AS score FROM spans")
+    again = store()
+    user.pull(again, "written")
+    # What is a text here is an explanation there.
+    said = user.query(again, "SELECT span_id, name, label, score, coalesce(text, explanation) AS text FROM annotations "
+                             "ORDER BY span_id, name")
+    wanted = [
+        {"span_id": ids[0], "name": "Quality", "label": "good", "score": 0.5, "text": "it 'fits' \u202e"},
+        {"span_id": ids[1], "name": "Quality", "label": "bad", "score": None, "text": None},
+        {"span_id": ids[1], "name": "notes", "label": None, "score": None, "text": "look here"},
+    ]
+    if said != wanted:
+        return f"annotations {said}"
+    scores = user.query(again, "SELECT count(*) AS n, min(score) AS s FROM evals WHERE name = 'Correct'")
+    if scores != [{"n": 4, "s": 0.25}]:
+        return f"evaluations {scores}"
+    # A second time is the same, and not twice as much.
+    user.run("-q", *to, "evaluate", "--to", "phoenix", "--name", "Correct", "--id", ids[0], "--score", "1")
+    user.run("-q", *to, "delete", "--to", "phoenix", "--yes", ids[3], ghost)
+    last = store()
+    user.pull(last, "written")
+    scores = user.query(last, "SELECT span_id, score FROM evals WHERE name = 'Correct' ORDER BY score DESC, span_id")
+    wanted = [{"span_id": ids[0], "score": 1.0}] + [{"span_id": id, "score": 0.25} for id in ids[1:3]]
+    return None if scores == wanted else f"the second time {scores}"
+
+
 # ---------------------------------------------------------------- between the program and the server
 
 class Between(ThreadingHTTPServer):
@@ -569,6 +614,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as made, contextl
     if not args.only or "filter" in args.only:
         filters()
     case("annotations", annotations)
+    case("what is written comes back", written)
     every_day = days()
     case("a pull that was killed is taken up again", killed)
     case("spans that arrive meanwhile", meanwhile)

@@ -91,3 +91,6 @@ mod three_remotes;
 mod upstream;
 mod views_demo;
 mod wrappers;
+mod writing;
+mod writing_standin;
+mod writing_store;

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::remote::{FromOptions, WindowOptions};
+use super::write::{DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, UndeleteArguments};
 use crate::cli::cursor::Cursor;
 use crate::cli::export_dir::TEMPORARY;
 use crate::cli::filters::FilterOptions;
@@ -43,6 +44,37 @@ pub(in crate::cli) enum SpansCommand {
     /// json is an array of spans in the shape that the clients of Arize write; all other formats have a row for each span,
     /// with the columns of the table `spans`.
     Export(ExportOptions),
+    /// Annotate spans, traces or sessions: what people say of them
+    ///
+    /// Rows are records (record_id and values: a list of name, label, score, text), or have columns annotation.<name>.label,
+    /// .score, .text, .updated_by, .updated_at and annotation.notes, or are one annotation each (span_id, name, label, score,
+    /// text). Of one name the later annotation wins, part by part; what it does not say stays. In the store, all of it is
+    /// written or nothing. Exit code 1 when an id failed.
+    Annotate(Box<JudgeArguments>),
+    /// Evaluate spans, traces or sessions: what a model or code says of them
+    ///
+    /// As `spans annotate`, with columns eval.<name>.label, .score and .explanation, trace_eval.… and session_eval.….
+    Evaluate(Box<JudgeArguments>),
+    /// Set keys of the metadata of spans
+    ///
+    /// Rows have columns attributes.metadata.<key>, or a document (patch_document: a JSON object), or both: then the document
+    /// wins. Keys that are not named stay, null is stored as null; truth values become True and False, lists and objects JSON
+    /// text, as at Arize.
+    Metadata(Box<MetadataArguments>),
+    /// Write new spans into the store
+    ///
+    /// Files of spans as `import` takes them; their source is `local`, and spans that the store holds are refused.
+    Log(LogArguments),
+    /// Delete spans, and keep them deleted when they come again
+    ///
+    /// Their children become orphans. Older versions of the store still hold them, unless --purge is given, and
+    /// `spans undelete` takes it back.
+    Delete(Box<DeleteArguments>),
+    /// Take deletions back
+    ///
+    /// Spans that an older version of the store still holds are there again; others are no longer kept out when they come.
+    /// What was written since stays.
+    Undelete(UndeleteArguments),
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod remote;
 #[cfg(feature = "report")]
 mod report;
 mod saved;
+mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
+pub(super) use write::{
+    DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, RowsFrom, UndeleteArguments, WriteTo,
+};
 
 /// Query exported LLM spans with SQL.
 ///
@@ -191,7 +195,7 @@ pub(super) enum Command {
     /// failed, 3 when a result is not as expected.
     #[cfg(feature = "report")]
     Report(Box<ReportArguments>),
-    /// Look at spans
+    /// Look at spans, say something of them, delete them
     Spans {
         #[command(subcommand)]
         command: SpansCommand,

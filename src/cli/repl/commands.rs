@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
+use super::rows;
 use super::session::Session;
 use crate::cli::args::Arguments;
 use crate::cli::dispatch;
@@ -90,6 +91,15 @@ async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::R
         Action::Report => cli(session, &["report"], rest).await?,
         Action::Pull if rest.is_empty() => return Err(usage()),
         Action::Pull => cli(session, &["pull"], rest).await?,
+        Action::Annotate if rest.is_empty() => return Err(usage()),
+        Action::Annotate => {
+            let typed = rows::annotate(session.screen().shown.ids(), rest)?;
+            words(session, typed).await?;
+        }
+        Action::Delete => {
+            let typed = rows::delete(session.screen().shown.ids(), rest)?;
+            words(session, typed).await?;
+        }
         Action::Filter if rest.is_empty() => return Err(usage()),
         Action::Filter => translations(session, &unquoted(rest)).await?,
         Action::Where => narrow(session, rest).await?,

@@ -7,6 +7,7 @@
 //! ```
 
 mod commands;
+mod rows;
 mod session;
 mod words;
 

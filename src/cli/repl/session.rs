@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::{Interrupts, wait_at_most};
 use crate::cli::pager::Pager;
 use crate::cli::query::{Answer, STACK};
+use crate::cli::shown::Shown;
 use crate::cli::target::Screen;
 use crate::cli::{query, remote};
 use crate::repl::SharedWords;
@@ -70,6 +71,7 @@ impl Session {
             timing: on_screen,
             file: None,
             pager: on_screen.then(|| pager.clone()),
+            shown: Shown::default(),
         };
         let mut context = context.clone();
         context.screen = Some(screen);
@@ -111,6 +113,7 @@ impl Session {
             timing: true,
             file: None,
             pager: Some(pager),
+            shown: Shown::default(),
         })
     }
 

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, Ticket};
+use bytes::Bytes;
+use futures::{TryStreamExt, stream};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Streaming};
@@ -88,6 +93,33 @@ impl Connection {
         let mut client = self.client.clone();
         let call = client.do_get(self.request(ticket));
         Ok(self.answer(call).await?.into_inner())
+    }
+
+    /// Sends one batch by DoPut; gives what the server says of it.
+    pub(super) async fn put(
+        &self,
+        name: &str,
+        command: &serde_json::Value,
+        batch: &RecordBatch,
+    ) -> Result<Bytes, SourceError> {
+        let descriptor = FlightDescriptor::new_cmd(command.to_string());
+        let batch = Ok::<_, FlightError>(batch.clone());
+        let data: Vec<FlightData> = FlightDataEncoderBuilder::new()
+            .with_flight_descriptor(Some(descriptor))
+            .build(stream::iter([batch]))
+            .try_collect()
+            .await
+            .map_err(|error| SourceError::Setting(format!("{name}: {error}")))?;
+        let mut client = self.client.clone();
+        let call = client.do_put(self.request(stream::iter(data)));
+        let mut answers = self.answer(call).await?.into_inner();
+        match self.answer(answers.message()).await? {
+            Some(answer) => Ok(answer.app_metadata),
+            None => Err(SourceError::Protocol {
+                endpoint: self.name.to_string(),
+                reason: "the server closed DoPut without saying what became of it".to_owned(),
+            }),
+        }
     }
 
     fn request<T>(&self, message: T) -> Request<T> {

@@ -5,6 +5,7 @@
 //! command.rs    Flight: what is asked,  connection.rs stream.rs lists.rs  what comes
 //! rest_spans.rs REST: pages of spans,   rest_rows.rs                      what they become
 //! rest.rs       REST: projects, spaces, names.rs                          which of them is meant
+//! write.rs      what is written,        put.rs wire.rs                    over Flight
 //! ```
 
 mod columns;
@@ -12,6 +13,7 @@ mod command;
 mod connection;
 mod lists;
 mod names;
+mod put;
 mod rest;
 mod rest_rows;
 mod rest_spans;
@@ -19,6 +21,8 @@ mod source;
 mod status;
 mod stream;
 mod transport;
+mod wire;
+mod write;
 
 pub use rest::Space;
 pub use source::{Arize, DEFAULT_TIMEOUT, NAME};

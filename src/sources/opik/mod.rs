@@ -15,6 +15,7 @@ mod search;
 mod source;
 mod stream;
 mod threads;
+mod write;
 
 pub use source::Opik;
 pub use stream::NAME;

@@ -32,7 +32,7 @@ const SAMPLE: u64 = 20;
 /// Cheap to clone: clones share their connections, which are made by the first call.
 #[derive(Debug, Clone)]
 pub struct Opik {
-    rest: Rest,
+    pub(super) rest: Rest,
     trace_rows: bool,
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::config::{PhoenixSettings, Secret};
 use crate::error::SourceError;
@@ -89,6 +91,14 @@ impl Api {
         self.check(path, &answer)?;
         serde_json::from_slice(&answer.body)
             .map_err(|error| self.wrong(path, format!("the answer is not what the API gives: {error}")))
+    }
+
+    /// Sends JSON, or nothing but the request where there is none.
+    pub(super) async fn write(&self, method: &Method, path: &str, body: &Value, most: usize) -> Result<(), HttpError> {
+        let request = self.client.request(method.clone(), path);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let response = self.client.send(path, request).await?;
+        self.client.body(path, response, most).await.map(drop)
     }
 
     fn check(&self, path: &str, answer: &Answer) -> Result<(), HttpError> {

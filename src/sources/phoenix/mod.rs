@@ -13,6 +13,7 @@ mod projects;
 mod query;
 mod rows;
 mod source;
+mod write;
 
 pub use source::{NAME, Phoenix};
 

@@ -26,7 +26,7 @@ const LOOKED_AT: u64 = 20;
 /// Cheap to clone: clones share their connections, which are made by the first call.
 #[derive(Debug, Clone)]
 pub struct Phoenix {
-    api: Api,
+    pub(super) api: Api,
 }
 
 impl Phoenix {
