@@ -25,6 +25,16 @@ pub(super) enum Kind {
     Busy,
     /// Its origin is a web page of somebody else.
     Foreign,
+    /// The key is one to read with.
+    ReadOnly,
+    /// It is larger than a request may be.
+    TooLarge,
+    /// Requests come too fast.
+    TooFast,
+    /// What has been sent to the server takes all memory there is for it.
+    Overfull,
+    /// It is written in a way that is not read.
+    Unreadable,
     /// There is not enough memory for it.
     Memory,
     /// It failed here.
@@ -92,6 +102,27 @@ impl Refusal {
         Self::new(Kind::Foreign, "requests of web pages are not answered: send no Origin header")
     }
 
+    pub(super) fn read_only() -> Self {
+        Self::new(Kind::ReadOnly, "this key only reads: show the one that was given as --write-token")
+    }
+
+    pub(super) fn too_large(most: usize) -> Self {
+        let most = bytesize::ByteSize(most as u64);
+        Self::new(Kind::TooLarge, format!("the request has more than {most}: send it in parts"))
+    }
+
+    pub(super) fn too_fast() -> Self {
+        Self::new(Kind::TooFast, "requests come too fast: send larger ones, less often")
+    }
+
+    pub(super) fn overfull(message: impl Into<String>) -> Self {
+        Self::new(Kind::Overfull, message)
+    }
+
+    pub(super) fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unreadable, message)
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, message)
     }
@@ -129,8 +160,11 @@ impl From<Refusal> for Status {
             Kind::NotFound => Code::NotFound,
             Kind::Gone => Code::FailedPrecondition,
             Kind::Ending | Kind::Busy => Code::Unavailable,
-            Kind::Foreign => Code::PermissionDenied,
-            Kind::Memory => Code::ResourceExhausted,
+            Kind::Foreign | Kind::ReadOnly => Code::PermissionDenied,
+            // Exporters try again what is UNAVAILABLE, and give up what is not.
+            Kind::TooFast => Code::Unavailable,
+            Kind::Memory | Kind::Overfull | Kind::TooLarge => Code::ResourceExhausted,
+            Kind::Unreadable => Code::Unimplemented,
             Kind::Internal => Code::Internal,
         };
         Self::new(code, refusal.message)
