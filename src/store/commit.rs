@@ -47,27 +47,40 @@ impl Store {
             let version = base.version;
             let done = self.attempt(&lease, base, &buffer, &deletions, record, operation, progress).await;
             lease.release().await;
-            match done {
-                Ok(Attempt::Done(committed)) => return Ok(committed),
-                Ok(Attempt::Overtaken) => {}
-                Ok(Attempt::FilesRemoved) if removals + 1 < REMOVALS => removals += 1,
-                Ok(Attempt::FilesRemoved) => {
-                    return Err(StoreError::FilesRemoved { location: self.location.name.clone() });
-                }
-                Err(error @ StoreError::Missing { .. }) => {
-                    // Another writer replaced a segment that was to be read, and a vacuum removed it.
-                    if manifest::load_newest(&self.location).await?.version == version {
-                        return Err(error);
-                    }
-                }
-                Err(error) => return Err(error),
+            if let Some(committed) = self.settle(done, version, &mut removals).await? {
+                return Ok(committed);
             }
         }
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
+    /// What is left of an attempt against a version: what it committed, why it failed, or nothing: it is made again.
+    pub(super) async fn settle(
+        &self,
+        done: Result<Attempt>,
+        version: u64,
+        removals: &mut usize,
+    ) -> Result<Option<Committed>> {
+        match done {
+            Ok(Attempt::Done(committed)) => return Ok(Some(committed)),
+            Ok(Attempt::Overtaken) => {}
+            Ok(Attempt::FilesRemoved) if *removals + 1 < REMOVALS => *removals += 1,
+            Ok(Attempt::FilesRemoved) => {
+                return Err(StoreError::FilesRemoved { location: self.location.name.clone() });
+            }
+            Err(error @ StoreError::Missing { .. }) => {
+                // Another writer replaced a segment that was to be read, and a vacuum removed it.
+                if manifest::load_newest(&self.location).await?.version == version {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(None)
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one attempt of `merge`, with all that it was given")]
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         lease: &Lease,
         base: Manifest,

@@ -108,6 +108,23 @@ pub enum StoreError {
     /// Spans that break the contract of an ingest batch.
     #[error("spans do not fit the schema: {0}")]
     Ingest(String),
+    /// A patch that cannot be written.
+    #[error("the patch cannot be written: {0}")]
+    Patch(String),
+    /// A patch names what the project does not have; nothing was written.
+    #[error(
+        "nothing was written: project {project} has no {} {}",
+        if ids.len() == 1 { what.0 } else { what.1 },
+        listed(ids)
+    )]
+    UnknownIds {
+        /// The project.
+        project: String,
+        /// What the ids name, for one and for many.
+        what: (&'static str, &'static str),
+        /// All of the ids that it does not have.
+        ids: Vec<String>,
+    },
     /// An Arrow computation failed.
     #[error("{context}: {source}")]
     Arrow {
@@ -163,6 +180,13 @@ impl StoreError {
         let file = file.into();
         move |source| Self::Parquet { file, source }
     }
+}
+
+/// The first of the ids, and how many there are beyond them.
+fn listed(ids: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = ids[..ids.len().min(SHOWN)].join(", ");
+    if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
 }
 
 /// Result of a store operation.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, TryStreamExt};
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
@@ -236,8 +237,55 @@ impl Segments {
         read.await.map_err(|error| own(&file, error))
     }
 
+    /// Rows of named columns of a file, in order.
+    pub(crate) async fn stream(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        names: &[&str],
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let file = match which {
+            SegmentFile::Spans => segment.spans_file(),
+            SegmentFile::Traces => segment.traces_file(),
+        };
+        let open = async {
+            let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, which)).await?;
+            let mask = root_mask(builder.parquet_schema(), names);
+            builder.with_projection(mask).with_batch_size(8192).build()
+        };
+        let stream = open.await.map_err(|error| own(&file, error))?;
+        Ok(stream.map_err(move |error| own(&file, error)).boxed())
+    }
+
+    /// The texts of a column of the spans in the given rows, which come in order.
+    pub(crate) async fn texts_at(&self, segment: &Segment, name: &str, rows: &[u64]) -> Result<Vec<Option<String>>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let file = segment.spans_file();
+        let read = async {
+            let builder = ParquetRecordBatchStreamBuilder::new(self.reader(segment, SegmentFile::Spans)).await?;
+            let mask = root_mask(builder.parquet_schema(), &[name]);
+            let ranges = rows.iter().map(|&row| row as usize..row as usize + 1);
+            let selection = RowSelection::from_consecutive_ranges(ranges, segment.rows as usize);
+            let stream = builder.with_projection(mask).with_row_selection(selection).build()?;
+            stream.try_collect::<Vec<RecordBatch>>().await
+        };
+        let batches = read.await.map_err(|error| own(&file, error))?;
+        let columns = batches.iter().filter_map(|batch| batch.columns().first()?.as_string_opt::<i32>());
+        let texts: Vec<_> = columns.flat_map(|column| column.iter().map(|text| text.map(str::to_owned))).collect();
+        let damaged = || StoreError::damaged(&file, format!("{} values of {name} in {} rows", texts.len(), rows.len()));
+        if texts.len() == rows.len() { Ok(texts) } else { Err(damaged()) }
+    }
+
     /// Whether the column of a file may hold any of the ids, as far as its bloom filters say.
-    async fn may_hold(&self, segment: &Segment, which: SegmentFile, column: &str, ids: &[&str]) -> Result<bool> {
+    pub(crate) async fn may_hold(
+        &self,
+        segment: &Segment,
+        which: SegmentFile,
+        column: &str,
+        ids: &[&str],
+    ) -> Result<bool> {
         if ids.len() > BLOOM_IDS {
             return Ok(true);
         }
