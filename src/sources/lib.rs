@@ -18,6 +18,7 @@ mod projects;
 mod registry;
 mod remote;
 mod retry;
+pub mod writes;
 
 pub use error::SourceError;
 pub use registry::{Access, REMOTES, Remote};

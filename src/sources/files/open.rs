@@ -265,7 +265,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     }
     let header = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let header = String::from_utf8_lossy(header);
-    if header.contains(',') && header.contains("trace_id") {
+    if header.contains(',') && ["trace_id", "span_id", "record_id"].iter().any(|id| header.contains(id)) {
         return Ok(Kind::Csv);
     }
     let looks = "neither JSON, CSV, Parquet, Arrow nor OTLP by its content or its name (name it with --format)";
