@@ -26,6 +26,8 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         flight_port: arguments.flight_port,
         http_port: arguments.http_port,
         token: arguments.token,
+        write_token: arguments.write_token,
+        otlp: arguments.otlp,
         tls: arguments.tls_cert.zip(arguments.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
         project: context.project.clone(),
         memory_limit: Some(context.memory_bytes()),

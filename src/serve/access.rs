@@ -22,6 +22,11 @@ impl Access {
     }
 }
 
+/// Refuses requests over gRPC that may only read.
+pub(super) fn to_write(extensions: &tonic::Extensions) -> Result<(), Refusal> {
+    extensions.get::<Access>().copied().unwrap_or(Access::Read).to_write()
+}
+
 /// The keys of a server.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {

@@ -16,11 +16,13 @@ use tokio::sync::OnceCell;
 
 use super::connections::Peer;
 use super::ids::project_id;
+use super::intake::Intake;
 use super::refusal::{Refusal, shown};
 use super::room::{Part, Room, Turn};
 use super::settings::{Log, Settings};
 use super::shutdown::Shutdown;
 use super::transfers::Transfers;
+use super::writer::Writer;
 use spanql_engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use spanql_filter::Filter;
 use spanql_model::columns::START_TIME;
@@ -55,6 +57,8 @@ pub(super) struct Backend {
     /// The memory of what they read and send.
     room: Room,
     transfers: Transfers,
+    intake: Intake,
+    writer: Writer,
     /// Those used last at the end.
     opened: Mutex<Vec<Opened>>,
     shutdown: Shutdown,
@@ -76,7 +80,12 @@ impl std::fmt::Debug for Backend {
 }
 
 impl Backend {
-    pub(super) fn new(store: Arc<Store>, settings: &Settings, shutdown: Shutdown) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        store: Arc<Store>,
+        writer: Writer,
+        settings: &Settings,
+        shutdown: Shutdown,
+    ) -> Result<Self, EngineError> {
         let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling_into(store.spill_dir()));
         // One half is for what queries sort and join, the other for what they read and send.
         let half = settings.memory_limit.map(|limit| limit / 2);
@@ -85,6 +94,8 @@ impl Backend {
         }
         let runtime = runtime.build_arc().map_err(|error| EngineError::from_datafusion(&error))?;
         Ok(Self {
+            writer,
+            intake: Intake::new(settings.memory_limit),
             store,
             only: settings.project.clone(),
             runtime,
@@ -104,6 +115,21 @@ impl Backend {
     /// The answers on their way.
     pub(super) fn transfers(&self) -> &Transfers {
         &self.transfers
+    }
+
+    /// What limits writes.
+    pub(super) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// Writes into the store.
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The one project that is served, if not all are.
+    pub(super) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
     }
 
     /// Knows when the server ends.
@@ -188,10 +214,13 @@ impl View<'_> {
 
     /// Opens the project of a name.
     pub(super) async fn project(&self, name: &str) -> Result<Arc<Project>, Refusal> {
-        if !self.projects().contains(name) {
-            return Err(Refusal::not_found(self.no_project(name)));
-        }
+        self.check_project(name)?;
         self.opened(name).await
+    }
+
+    /// Refuses the name of a project that is not there.
+    pub(super) fn check_project(&self, name: &str) -> Result<(), Refusal> {
+        if self.projects().contains(name) { Ok(()) } else { Err(Refusal::not_found(self.no_project(name))) }
     }
 
     /// Opens the project of an id.

@@ -10,12 +10,12 @@ use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder};
 use tonic::codegen::{Service, StdError, http};
 use tonic::server::{Grpc, UnaryService};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
+use super::access::to_write;
 use super::backend::Backend;
-use super::flight::peer;
+use super::incoming::peer;
 use super::messages::Exported;
-use super::rpc_access::to_write;
 use super::otlp;
 use spanql_sources::files::OtlpEncoding;
 
@@ -25,9 +25,9 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 
 /// Answers exporters of OpenTelemetry.
 #[derive(Debug, Clone)]
-pub(super) struct Export(pub(super) Arc<Backend>);
+pub(super) struct Exports(pub(super) Arc<Backend>);
 
-impl<B> Service<http::Request<B>> for Export
+impl<B> Service<http::Request<B>> for Exports
 where
     B: Body + Send + 'static,
     B::Error: Into<StdError> + Send + 'static,

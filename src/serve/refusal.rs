@@ -31,6 +31,8 @@ pub(super) enum Kind {
     TooLarge,
     /// Requests come too fast.
     TooFast,
+    /// A request does not come to its end.
+    TooSlow,
     /// What has been sent to the server takes all memory there is for it.
     Overfull,
     /// It is written in a way that is not read.
@@ -115,6 +117,10 @@ impl Refusal {
         Self::new(Kind::TooFast, "requests come too fast: send larger ones, less often")
     }
 
+    pub(super) fn too_slow() -> Self {
+        Self::new(Kind::TooSlow, "the body did not come in time")
+    }
+
     pub(super) fn overfull(message: impl Into<String>) -> Self {
         Self::new(Kind::Overfull, message)
     }
@@ -130,7 +136,11 @@ impl Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::internal(error.to_string())
+        match error {
+            StoreError::Patch(reason) => Self::invalid(reason),
+            StoreError::UnknownIds { .. } => Self::not_found(error.to_string()),
+            _ => Self::internal(error.to_string()),
+        }
     }
 }
 
@@ -163,6 +173,7 @@ impl From<Refusal> for Status {
             Kind::Foreign | Kind::ReadOnly => Code::PermissionDenied,
             // Exporters try again what is UNAVAILABLE, and give up what is not.
             Kind::TooFast => Code::Unavailable,
+            Kind::TooSlow => Code::DeadlineExceeded,
             Kind::Memory | Kind::Overfull | Kind::TooLarge => Code::ResourceExhausted,
             Kind::Unreadable => Code::Unimplemented,
             Kind::Internal => Code::Internal,

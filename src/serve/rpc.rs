@@ -2,18 +2,20 @@
 
 use std::task::{Context, Poll};
 
-use futures::future::Either;
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::{Extensions, Request, Status};
+use tonic::{Request, Status};
 
 use super::access::{Access, KEY_HEADERS, Keys, bearer, is_of_machine};
 use super::bodies::Counted;
-use super::export::{Export, PATH};
-use super::flight::{Flight, peer};
+use super::export::{Exports, PATH};
+use super::flight::Flight;
+use super::incoming::peer;
 use super::intake::Incomplete;
 use super::refusal::Refusal;
 use arrow_flight::flight_service_server::FlightServiceServer;
@@ -25,15 +27,18 @@ const KEY: &str = "auth-token-bin";
 #[derive(Debug, Clone)]
 struct Authority(String);
 
+type Flights = InterceptedService<Counted<FlightServiceServer<Flight>>, KeyCheck>;
+type Exporting = InterceptedService<Counted<Exports>, KeyCheck>;
+
 /// All services of the port.
 #[derive(Debug, Clone)]
 pub(super) struct Services {
-    flight: InterceptedService<Counted<FlightServiceServer<Flight>>, KeyCheck>,
-    export: InterceptedService<Counted<Export>, KeyCheck>,
+    flight: Flights,
+    export: Exporting,
 }
 
 impl Services {
-    pub(super) fn new(flight: FlightServiceServer<Flight>, export: Export, keys: Keys, incomplete: &Incomplete) -> Self {
+    pub(super) fn new(flight: FlightServiceServer<Flight>, export: Exports, keys: Keys, incomplete: &Incomplete) -> Self {
         let check = KeyCheck(keys);
         let counted = Counted::new(flight, incomplete.clone());
         Self {
@@ -43,16 +48,10 @@ impl Services {
     }
 }
 
-type Flights = InterceptedService<Counted<FlightServiceServer<Flight>>, KeyCheck>;
-type Exports = InterceptedService<Counted<Export>, KeyCheck>;
-
 impl Service<http::Request<Body>> for Services {
     type Response = http::Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = Either<
-        <Flights as Service<http::Request<Body>>>::Future,
-        <Exports as Service<http::Request<Body>>>::Future,
-    >;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // Both are, always.
@@ -66,8 +65,8 @@ impl Service<http::Request<Body>> for Services {
             request.extensions_mut().insert(authority);
         }
         match request.uri().path().starts_with(PATH) {
-            true => Either::Right(self.export.call(request)),
-            false => Either::Left(self.flight.call(request)),
+            true => self.export.call(request).map_ok(|response| response.map(Body::new)).boxed(),
+            false => self.flight.call(request).map_ok(|response| response.map(Body::new)).boxed(),
         }
     }
 }
@@ -101,9 +100,4 @@ fn keys(metadata: &MetadataMap) -> Vec<Vec<u8>> {
     let bearer = metadata.get("authorization").map(|value| bearer(value.as_bytes()).to_vec());
     let plain = KEY_HEADERS.iter().filter_map(|name| metadata.get(*name)).map(|value| value.as_bytes().to_vec());
     binary.into_iter().chain(bearer).chain(plain).collect()
-}
-
-/// Refuses requests that may only read.
-pub(super) fn to_write(extensions: &Extensions) -> Result<(), Refusal> {
-    extensions.get::<Access>().copied().unwrap_or(Access::Read).to_write()
 }

@@ -39,6 +39,7 @@ impl From<Refusal> for Problem {
             Kind::Ending | Kind::Busy | Kind::Memory | Kind::Overfull => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Foreign | Kind::ReadOnly => StatusCode::FORBIDDEN,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::TooFast => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unreadable => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -34,6 +34,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod upload;
 mod values;
 
 pub use error::FileError;
@@ -43,3 +44,4 @@ pub use open::Format;
 pub use otlp_request::{OtlpEncoding, OtlpError, OtlpReader, OtlpSpans};
 pub(crate) use plain::plain_rows;
 pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};
+pub use upload::ipc_batches;
