@@ -127,12 +127,7 @@ pub(super) struct Written {
 }
 
 /// Writes rows on the spans of a project that has them.
-pub(super) async fn write(
-    backend: &Backend,
-    project: &str,
-    rows: Rows,
-    part: Part,
-) -> Result<Written, Refusal> {
+pub(super) async fn write(backend: &Backend, project: &str, rows: Rows, part: Part) -> Result<Written, Refusal> {
     let mut unknown = HashSet::new();
     if let Some(batch) = rows.batch {
         let mut patch = Patch::new(project, Grain::Span);
@@ -162,7 +157,8 @@ impl Written {
 
     /// The answer about metadata.
     pub(super) fn patched(&self) -> Patched {
-        let error = |(id, message): (&String, &str)| SpanError { span_id: id.clone(), error_message: message.to_owned() };
+        let error =
+            |(id, message): (&String, &str)| SpanError { span_id: id.clone(), error_message: message.to_owned() };
         let failed = self.failed.iter().map(|(id, message)| error((id, *message)));
         let errors: Vec<SpanError> = failed.chain(self.unknown().map(|id| error((id, NO_SPAN)))).collect();
         let known = self.known();

@@ -38,7 +38,12 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn new(flight: FlightServiceServer<Flight>, export: Exports, keys: Keys, incomplete: &Incomplete) -> Self {
+    pub(super) fn new(
+        flight: FlightServiceServer<Flight>,
+        export: Exports,
+        keys: Keys,
+        incomplete: &Incomplete,
+    ) -> Self {
         let check = KeyCheck(keys);
         let counted = Counted::new(flight, incomplete.clone());
         Self {

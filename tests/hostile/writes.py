@@ -133,7 +133,10 @@ class Server:
     def ask(self, method, path, headers, body, timeout=60):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body, headers)
+            try:
+                connection.request(method, path, body, headers)
+            except BrokenPipeError:
+                pass  # refused before all of it was sent
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

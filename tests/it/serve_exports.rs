@@ -161,7 +161,8 @@ async fn what_is_not_to_be_taken_is_refused() {
 async fn without_keys_only_programs_of_this_machine_write() {
     let (store, server) = served(Settings::default()).await;
     let good = request(&[[7; 8]]);
-    for metadata in [&[("host", "evil.example")][..], &[("origin", "http://evil.example")], &[("origin", "http://localhost:1")]]
+    for metadata in
+        [&[("host", "evil.example")][..], &[("origin", "http://evil.example")], &[("origin", "http://localhost:1")]]
     {
         let status = send(&server, EXPORT, metadata, good.clone(), false).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{metadata:?}: {status}");

@@ -104,14 +104,16 @@ async fn evaluations_annotations_and_metadata_are_written_on_spans() {
         ("eval.Quality.explanation", Arc::new(NullArray::new(2))),
         ("trace_eval.Whole.label", texts([Some("fine"), None])),
     ]);
-    let updated: Updated = put(&flight, described(&command(&server, "writeSpanEvaluationRequest")), &rows).await.unwrap();
+    let updated: Updated =
+        put(&flight, described(&command(&server, "writeSpanEvaluationRequest")), &rows).await.unwrap();
     assert_eq!(updated, Updated { records: 1, unmatched: vec!["nobody".to_owned()] });
     let rows = table(vec![
         ("context.span_id", texts([Some("s1")])),
         ("annotation.Tone.label", texts([Some("kind")])),
         ("annotation.notes", texts([Some(r#"{"text": "seen", "updated_by": "SDK", "updated_at": 1}"#)])),
     ]);
-    let updated: Updated = put(&flight, described(&command(&server, "writeSpanAnnotationRequest")), &rows).await.unwrap();
+    let updated: Updated =
+        put(&flight, described(&command(&server, "writeSpanAnnotationRequest")), &rows).await.unwrap();
     assert_eq!(updated, Updated { records: 1, unmatched: vec![] });
     let rows = table(vec![
         ("context.span_id", texts([Some("s1"), Some("nobody"), Some("s2")])),
@@ -125,7 +127,8 @@ async fn evaluations_annotations_and_metadata_are_written_on_spans() {
 
     let filter = "eval.Quality.label = 'good' AND trace_eval.Whole.label = 'fine' AND annotation.Tone.label = 'kind'
         AND attributes.metadata.tier = 'free' AND attributes.metadata.paid = 'True'";
-    let export = server.flight("to-read").await.export(&server.command(json!({"filterExpression": filter}))).await.unwrap();
+    let export =
+        server.flight("to-read").await.export(&server.command(json!({"filterExpression": filter}))).await.unwrap();
     assert_eq!(export.texts("context.span_id"), ["s1"]);
     assert!(export.texts("attributes.metadata")[0].contains(r#""none":null"#));
 }
@@ -177,7 +180,8 @@ async fn what_cannot_be_written_is_refused_and_nothing_of_it_is_there() {
         let status = put::<Updated>(&flight, described(&evaluations), &rows).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{rows:?}: {status}");
     }
-    for (key, code) in [("", Code::Unauthenticated), ("x", Code::Unauthenticated), ("to-read", Code::PermissionDenied)] {
+    for (key, code) in [("", Code::Unauthenticated), ("x", Code::Unauthenticated), ("to-read", Code::PermissionDenied)]
+    {
         let status = put::<Updated>(&server.flight(key).await, described(&evaluations), &good()).await.unwrap_err();
         assert_eq!(status.code(), code, "{key}: {status}");
     }
@@ -251,7 +255,8 @@ async fn no_reader_sees_half_a_write() {
         let flight = server.flight("any").await;
         for _ in 0..8 {
             let export = flight.export(&server.command(json!({"projectedColumns": ["eval.Q.label"]}))).await.unwrap();
-            let mut labels = if export.names().contains(&"eval.Q.label") { export.texts("eval.Q.label") } else { vec![] };
+            let mut labels =
+                if export.names().contains(&"eval.Q.label") { export.texts("eval.Q.label") } else { vec![] };
             let count = labels.len();
             labels.dedup();
             assert!(labels.len() <= 1 && [0, SPANS].contains(&count), "{count} spans have {labels:?}");

@@ -77,8 +77,8 @@ pub(super) async fn upload(
 }
 
 fn read(bytes: Vec<u8>, limits: Limits, only: Option<&str>) -> Result<(String, Table), Refusal> {
-    let batches =
-        ipc_batches(bytes, limits).map_err(|error| Refusal::invalid(format!("the body is no table of Arrow: {error}")))?;
+    let batches = ipc_batches(bytes, limits)
+        .map_err(|error| Refusal::invalid(format!("the body is no table of Arrow: {error}")))?;
     let Some(first) = batches.first() else {
         return Err(Refusal::invalid("the body has no rows"));
     };

@@ -29,7 +29,9 @@ impl Packing {
             None | Some("" | "identity") => Ok(Self::None),
             Some("gzip" | "x-gzip") => Ok(Self::Gzip),
             Some("deflate") => Ok(Self::Deflate),
-            Some(other) => Err(Refusal::unreadable(format!("Content-Encoding {}: send gzip, deflate or none", shown(other)))),
+            Some(other) => {
+                Err(Refusal::unreadable(format!("Content-Encoding {}: send gzip, deflate or none", shown(other))))
+            }
         }
     }
 }

@@ -11,14 +11,16 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use spanql_model::columns::PROJECT;
 use spanql_model::ingest::{IngestBuilder, Origin};
+use spanql_model::json::{Member, members};
 
-use super::otlp_shape::RequestShape;
+use super::otlp_shape::{Object, RequestShape};
 use super::shapes::otlp::document;
 use super::shapes::proto_value::pair;
 use super::shapes::protobuf::ProtoSpans;
 use super::shapes::row::Row;
 use super::shapes::spans::{Next, Spans};
 use super::shapes::wire::{Fields, NoMessage, Wire};
+use crate::phoenix::fold::write_attributes;
 
 /// The attribute of a resource that says which program it is.
 const SERVICE: &str = "attributes.resource.service.name";
@@ -125,11 +127,7 @@ impl Reading<'_> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let malformed = |error: &dyn std::fmt::Display| OtlpError::Malformed(error.to_string());
         let text = simdutf8::compat::from_utf8(bytes).map_err(|error| malformed(&error))?;
-        serde_json::from_str::<RequestShape>(text).map_err(|error| malformed(&error))?;
-        // A list would do as a struct.
-        if !text.trim_start().starts_with('{') {
-            return Err(OtlpError::Malformed("it is no object".to_owned()));
-        }
+        serde_json::from_str::<Object<RequestShape>>(text).map_err(|error| malformed(&error))?;
         let mut spans = Spans::new(text.to_owned(), document, false, Arc::default());
         while self.take(|row| spans.next(row))? {}
         Ok(())
@@ -142,7 +140,9 @@ impl Reading<'_> {
             Next::Bad(reason) => return Err(OtlpError::Malformed(reason)),
             Next::Row => {}
         }
-        match self.builder.push_json(self.row.close()) {
+        let row = self.row.close();
+        let folded = folded(row);
+        match self.builder.push_json(folded.as_deref().unwrap_or(row)) {
             Ok(()) => self.spans.spans += 1,
             Err(error) => {
                 self.spans.rejected += 1;
@@ -195,6 +195,32 @@ fn check_resource(bytes: &[u8]) -> Result<(), NoMessage> {
     Ok(())
 }
 
+/// The row with its messages, documents and tools as lists, where instrumentation has taken them apart, since attributes of
+/// OpenTelemetry are flat; nothing where it has not.
+fn folded(row: &str) -> Option<String> {
+    // A first element: most rows have none.
+    if !row.contains(".0.") {
+        return None;
+    }
+    let mut attributes = Vec::new();
+    let mut out = String::with_capacity(row.len());
+    out.push('{');
+    for member in members(row)? {
+        match member.key.strip_prefix("attributes.") {
+            Some(key) => attributes.push(Member { key: key.to_owned().into(), ..member }),
+            None => {
+                if out.len() > 1 {
+                    out.push(',');
+                }
+                out.push_str(member.text);
+            }
+        }
+    }
+    write_attributes(&attributes, &mut out);
+    out.push('}');
+    Some(out)
+}
+
 /// Names the project of rows whose resource names none.
 fn with_projects(batch: RecordBatch, default: &str) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
@@ -243,7 +269,8 @@ mod tests {
     }
 
     fn attributes(pairs: &[(&str, &str)]) -> String {
-        let pairs = pairs.iter().map(|(key, value)| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#));
+        let pairs =
+            pairs.iter().map(|(key, value)| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#));
         format!(r#"{{"attributes":[{}]}}"#, pairs.collect::<Vec<_>>().join(","))
     }
 
@@ -264,6 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn lists_that_were_taken_apart_are_lists_again() {
+        let key = |name: &str| format!(r#"{{"key":"llm.input_messages.{name}","value":{{"stringValue":"x"}}}}"#);
+        let list = [key("1.message.role"), key("0.message.content"), key("0.message.role")].join(",");
+        let span = SPAN.replace("\"name\":\"a\"", &format!("\"attributes\":[{list}]"));
+        let read = json(&request("{}", &span)).unwrap();
+        let messages = read.batches[0].column_by_name("attributes.llm.input_messages").unwrap();
+        let expected = r#"[{"message.content":"x","message.role":"x"},{"message.role":"x"}]"#;
+        assert_eq!(messages.as_string::<i32>().value(0), expected);
+    }
+
+    #[test]
     fn what_does_not_fit_is_counted_and_what_is_broken_refused() {
         let zero = SPAN.replace("0123456789abcdef0123456789abcdef", &"0".repeat(32));
         let read = json(&request("{}", &format!("{SPAN},{zero}"))).unwrap();
@@ -279,6 +317,8 @@ mod tests {
             "{\"resourceSpans\":[]",
             "{} {}",
             &request("7", SPAN),
+            &request("[]", SPAN),
+            &request("{}", "[]"),
             &request(r#"{"attributes":{"a":1}}"#, SPAN),
             &request(r#"{"attributes":[{"key":1}]}"#, SPAN),
             &request("{}", "7"),
