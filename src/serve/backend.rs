@@ -5,16 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use tokio::sync::OnceCell;
 
 use super::connections::Peer;
+pub(super) use super::exprs::{column, starts_in, time};
 use super::ids::project_id;
 use super::intake::Intake;
 use super::refusal::{Refusal, shown};
@@ -25,10 +24,8 @@ use super::transfers::Transfers;
 use super::writer::Writer;
 use spanql_engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use spanql_filter::Filter;
-use spanql_model::columns::START_TIME;
 use spanql_model::names::is_open_name;
 use spanql_model::nearest::nearest;
-use spanql_sources::Window;
 use spanql_store::{Manifest, Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time.
@@ -396,19 +393,4 @@ impl Project {
     pub(super) fn traces(&self) -> Result<DataFrame, DataFusionError> {
         self.context.read_table(Arc::clone(&self.traces))
     }
-}
-
-/// A column by its exact name.
-pub(super) fn column(name: &str) -> Expr {
-    Expr::Column(Column::new_unqualified(name))
-}
-
-/// A time, ns since the epoch, as the columns of times have it.
-pub(super) fn time(nanos: i64) -> Expr {
-    lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
-}
-
-/// Whether a span starts inside a window.
-pub(super) fn starts_in(window: Window) -> Expr {
-    column(START_TIME).gt_eq(time(window.start)).and(column(START_TIME).lt(time(window.end)))
 }

@@ -8,12 +8,13 @@ use super::backend::Backend;
 use super::messages::{Patched, SpanError, Updated};
 use super::refusal::Refusal;
 use super::room::Part;
+use super::writer::{Labels, Unknown};
 use spanql_model::columns::SPAN_ID;
 use spanql_sources::writes::{
     Given, Grain as Judged, Judgement, Kind, PATCH_COLUMN, Row, Rules, WriteError, batch_rows, judgement_batch,
     judgements, patch_batch, patches,
 };
-use spanql_store::{Grain, Patch, UnknownIds};
+use spanql_store::{Grain, UnknownIds};
 
 /// How far the clock of a client may be ahead.
 const AHEAD: i64 = 5 * 60 * 1_000;
@@ -123,18 +124,19 @@ pub(super) struct Written {
     pub(super) rows: usize,
     ids: Vec<String>,
     failed: Vec<(String, &'static str)>,
-    unknown: HashSet<String>,
+    /// Also of other requests that were written at the same time.
+    unknown: Unknown,
 }
 
 /// Writes rows on the spans of a project that has them.
 pub(super) async fn write(backend: &Backend, project: &str, rows: Rows, part: Part) -> Result<Written, Refusal> {
-    let mut unknown = HashSet::new();
-    if let Some(batch) = rows.batch {
-        let mut patch = Patch::new(project, Grain::Span);
-        patch.push(&batch)?;
-        let patched = backend.writer().patch(patch, UnknownIds::Skip, part).await?;
-        unknown = patched.unknown().map(str::to_owned).collect();
-    }
+    let unknown = match rows.batch {
+        Some(batch) => {
+            let labels = Labels { project: project.to_owned(), grain: Grain::Span, batch, unknown: UnknownIds::Skip };
+            backend.writer().patch(labels, part).await?
+        }
+        None => Unknown::default(),
+    };
     let count = rows.ids.len() + rows.failed.len();
     Ok(Written { rows: count, ids: rows.ids, failed: rows.failed, unknown })
 }

@@ -45,6 +45,7 @@ mod command;
 mod connections;
 mod error;
 mod export;
+mod exprs;
 mod filter;
 mod flight;
 mod functions;

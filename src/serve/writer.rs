@@ -3,7 +3,7 @@
 //! A request is answered when its commit is on disk. Requests that come meanwhile wait, and the next commit takes them
 //! together: the busier the server, the fewer commits a request.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::refusal::Refusal;
 use super::room::Part;
-use spanql_store::{Committed, Patch, Patched, Progress, Store, StoreError, UnknownIds};
+use spanql_store::{Committed, Grain, Patch, Progress, Store, StoreError, UnknownIds};
 
 /// Requests that wait for the writer.
 const WAITING: usize = 256;
@@ -37,8 +37,28 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Work {
     Spans(Vec<RecordBatch>),
-    Patch(Patch, UnknownIds, oneshot::Sender<Result<Patched, Refusal>>),
+    Patch(Labels, oneshot::Sender<Result<Unknown, Refusal>>),
     Delete { project: String, span_ids: Vec<String> },
+}
+
+/// Ids that a project has nothing of.
+pub(super) type Unknown = Arc<HashSet<String>>;
+
+/// What is to be written on spans that are there: a batch as [`Patch::push`] takes it.
+#[derive(Debug)]
+pub(super) struct Labels {
+    pub(super) project: String,
+    pub(super) grain: Grain,
+    pub(super) batch: RecordBatch,
+    pub(super) unknown: UnknownIds,
+}
+
+impl Labels {
+    /// Whether what these and others say can be written at once: neither refuses the other.
+    fn goes_with(&self, other: &Self) -> bool {
+        let skip = self.unknown == UnknownIds::Skip && other.unknown == UnknownIds::Skip;
+        skip && self.project == other.project && self.grain == other.grain
+    }
 }
 
 #[derive(Debug)]
@@ -76,13 +96,14 @@ impl Writer {
         self.hand_over(Work::Spans(batches), bytes, part).await
     }
 
-    /// Writes on spans that are there, as [`Store::patch`] does.
+    /// Writes on spans that are there, as [`Store::patch`] does, and returns which are not.
     ///
     /// # Errors
     /// As [`spans`](Self::spans), and when ids are refused that name nothing.
-    pub(super) async fn patch(&self, patch: Patch, unknown: UnknownIds, part: Part) -> Result<Patched, Refusal> {
+    pub(super) async fn patch(&self, labels: Labels, part: Part) -> Result<Unknown, Refusal> {
         let (patched, outcome) = oneshot::channel();
-        self.hand_over(Work::Patch(patch, unknown, patched), 0, part).await?;
+        let bytes = labels.batch.get_array_memory_size();
+        self.hand_over(Work::Patch(labels, patched), bytes, part).await?;
         outcome.await.map_err(|_| Refusal::ending())?
     }
 
@@ -123,32 +144,41 @@ async fn run(store: Arc<Store>, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-/// How many of those that wait are committed next: spans together, all else one by one, in their order.
+/// How many of those that wait are committed next: spans together, labels of one project together, all else one by one, in
+/// their order.
 fn together(waiting: &VecDeque<Job>) -> usize {
+    let Some(first) = waiting.front() else { return 0 };
     let mut bytes = 0;
-    let spans = waiting.iter().take_while(|job| {
+    let joined = waiting.iter().take_while(|job| {
         bytes += job.bytes;
-        matches!(job.work, Work::Spans(_)) && bytes <= TOGETHER
+        let fits = match (&first.work, &job.work) {
+            (Work::Spans(_), Work::Spans(_)) => true,
+            (Work::Patch(first, _), Work::Patch(labels, _)) => first.goes_with(labels),
+            _ => false,
+        };
+        fits && bytes <= TOGETHER
     });
-    spans.count().max(1)
+    joined.count().max(1)
 }
 
 async fn store_group(store: &Store, group: Vec<Job>) {
-    let batches = group.iter().flat_map(|job| match &job.work {
-        Work::Spans(batches) => batches.as_slice(),
-        _ => &[],
-    });
-    let batches: Vec<&RecordBatch> = batches.collect();
-    if group.len() > 1 && store_spans(store, &batches).await.is_ok() {
-        group.into_iter().for_each(|job| answer(job.done, Ok(())));
+    if group.len() > 1
+        && let Ok(unknown) = store_together(store, &group).await
+    {
+        for job in group {
+            if let Work::Patch(_, outcome) = job.work {
+                answer(outcome, Ok(Arc::clone(&unknown)));
+            }
+            answer(job.done, Ok(()));
+        }
         return;
     }
     // Of several, one may be at fault and the others not.
     for job in group {
         let done = match job.work {
-            Work::Spans(batches) => store_spans(store, &batches.iter().collect::<Vec<_>>()).await,
-            Work::Patch(patch, unknown, outcome) => {
-                answer(outcome, patched(store.patch(&patch, unknown, OPERATION).await));
+            Work::Spans(batches) => store_spans(store, batches.iter()).await,
+            Work::Patch(labels, outcome) => {
+                answer(outcome, patch(store, [&labels].into_iter()).await);
                 Ok(())
             }
             Work::Delete { project, span_ids } => {
@@ -160,12 +190,29 @@ async fn store_group(store: &Store, group: Vec<Job>) {
     }
 }
 
+/// Commits several at once, and returns the ids that are unknown, of labels.
+async fn store_together(store: &Store, group: &[Job]) -> Result<Unknown, Refusal> {
+    let labels = group.iter().filter_map(|job| match &job.work {
+        Work::Patch(labels, _) => Some(labels),
+        _ => None,
+    });
+    let labels: Vec<&Labels> = labels.collect();
+    if !labels.is_empty() {
+        return patch(store, labels.into_iter()).await;
+    }
+    let batches = group.iter().flat_map(|job| match &job.work {
+        Work::Spans(batches) => batches.as_slice(),
+        _ => &[],
+    });
+    store_spans(store, batches).await.map(|()| Unknown::default())
+}
+
 fn answer<T>(to: oneshot::Sender<Result<T, Refusal>>, done: Result<T, Refusal>) {
     // The client may have gone.
     drop(to.send(done));
 }
 
-async fn store_spans(store: &Store, batches: &[&RecordBatch]) -> Result<(), Refusal> {
+async fn store_spans(store: &Store, batches: impl Iterator<Item = &RecordBatch>) -> Result<(), Refusal> {
     let mut import = store.begin_with_memory(MEMORY);
     for batch in batches {
         import.push(batch).map_err(not_stored)?;
@@ -173,13 +220,21 @@ async fn store_spans(store: &Store, batches: &[&RecordBatch]) -> Result<(), Refu
     confirmed(store.commit(import, OPERATION, &Progress::default()).await)
 }
 
-fn patched(done: Result<Patched, StoreError>) -> Result<Patched, Refusal> {
-    let patched = match done {
+/// Writes labels of one project and grain.
+async fn patch(store: &Store, labels: impl Iterator<Item = &Labels>) -> Result<Unknown, Refusal> {
+    let mut labels = labels.peekable();
+    let Some(Labels { project, grain, unknown, .. }) = labels.peek() else { return Ok(Unknown::default()) };
+    let (mut patch, unknown) = (Patch::new(project, *grain), *unknown);
+    for labels in labels {
+        patch.push(&labels.batch)?;
+    }
+    let patched = match store.patch(&patch, unknown, OPERATION).await {
         Err(error @ (StoreError::Patch(_) | StoreError::UnknownIds { .. })) => return Err(error.into()),
         done => done.map_err(not_stored)?,
     };
-    confirmed(Ok(patched.committed.clone()))?;
-    Ok(patched)
+    let unknown = patched.unknown().map(str::to_owned).collect();
+    confirmed(Ok(patched.committed))?;
+    Ok(Arc::new(unknown))
 }
 
 fn confirmed(committed: Result<Committed, StoreError>) -> Result<(), Refusal> {

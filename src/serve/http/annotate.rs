@@ -20,9 +20,10 @@ use crate::serve::incoming::From;
 use crate::serve::judged::now;
 use crate::serve::refusal::{Refusal, shown};
 use crate::serve::room::Turn;
+use crate::serve::writer::Labels;
 use spanql_model::columns::{SESSION_ID, SPAN_ID};
 use spanql_sources::writes::{Given, Grain as Judged, Judgement, Kind, Row, Rules, judgement_batch, judgements};
-use spanql_store::{Grain, Patch, UnknownIds};
+use spanql_store::{Grain, UnknownIds};
 
 /// Records of a request, and those of sessions.
 const RECORDS: usize = 1_000;
@@ -79,9 +80,8 @@ pub(super) async fn annotate(
         return Err(Refusal::not_found(format!("{what} not found: {}{more}: nothing was written", shown(first))).into());
     }
     let batch = judgement_batch(&judgements, key).map_err(Refusal::from)?;
-    let mut patch = Patch::new(&project, grain);
-    patch.push(&batch).map_err(Refusal::from)?;
-    backend.writer().patch(patch, UnknownIds::Refuse, part).await?;
+    let labels = Labels { project: project.clone(), grain, batch, unknown: UnknownIds::Refuse };
+    backend.writer().patch(labels, part).await?;
     let mut response = StatusCode::ACCEPTED.into_response();
     response.extensions_mut().insert(Noted(format!("{}: {} annotations", shown(&project), judgements.len())));
     Ok(response)
