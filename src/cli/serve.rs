@@ -1,4 +1,4 @@
-//! `spanql serve`: the store as a server for clients of Arize.
+//! `spanql serve`: the store as a server for clients of Arize and exporters of OpenTelemetry.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -235,7 +235,7 @@ pub(super) enum Command {
     /// Try spanql on generated spans
     #[cfg(feature = "serve")]
     Demo(DemoArguments),
-    /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
+    /// Serve the store to clients of Arize, and to applications that send spans with OpenTelemetry
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
     /// Print how to use spanql, for coding agents
