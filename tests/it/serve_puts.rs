@@ -173,7 +173,7 @@ async fn what_cannot_be_written_is_refused_and_nothing_of_it_is_there() {
         table(vec![id(), ("annotation.Q.label", texts([Some("x")]))]),
         table(vec![id(), ("eval.Q.score", texts([Some("high")]))]),
         table(vec![id(), ("eval.Q.explanation", texts([Some("x")]))]),
-        table(vec![id(), ("eval.Q.label", texts([Some(&"x".repeat(101))]))]),
+        table(vec![id(), ("eval.Q.label", texts([Some("x".repeat(101).as_str())]))]),
         table(vec![id(), ("secret", texts([Some("x")]))]),
     ];
     for rows in tables {
