@@ -23,6 +23,8 @@ mod lines;
 mod made;
 mod open;
 mod otlp_file;
+mod otlp_request;
+mod otlp_shape;
 mod pages;
 mod plain;
 mod quotes;
@@ -36,12 +38,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod upload;
 mod values;
 
 pub use error::FileError;
 pub use expand::{Input, expand};
 pub use limits::Limits;
 pub use open::Format;
+pub use otlp_request::{OtlpEncoding, OtlpError, OtlpReader, OtlpSpans};
 pub(crate) use plain::plain_rows;
 pub use reader::{FileReader, ReadOptions};
 pub use report::{BadRow, ReadReport};
+pub use upload::ipc_batches;
