@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{Declared, Kind, Library, Origin, ReportError, Saved, bind};
+use super::{Declared, Expectation, Kind, Library, Origin, ReportError, Saved, bind};
 use spanql_engine::{Param, ParamType, Params};
 
 fn now() -> DateTime<Utc> {
@@ -192,15 +192,6 @@ fn parameters_that_are_not_there_or_not_given() {
     assert_eq!(error(&[("zebra", "m")]).to_string(), "there is no parameter zebra; it takes model, since, n");
     assert_eq!(error(&[("modl", "m")]).suggestion(), Some("model"));
     assert!(error(&[]).is_usage());
-}
-
-#[test]
-fn long_texts_are_shortened() {
-    let long = "x".repeat(5_000_000);
-    let batch = RecordBatch::try_from_iter([("t", Arc::new(StringArray::from(vec![long.as_str()])) as ArrayRef)]);
-    let batch = batch.unwrap();
-    let (held, found) = outcome("t = 'y'", std::slice::from_ref(&batch), &batch.schema()).unwrap();
-    assert!(!held && found.chars().count() < 120, "{found}");
 }
 
 fn write(path: &Path, text: &str) {

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use datafusion::datasource::MemTable;
-use spanql::engine::{Engine, EngineConfig, Params, Relation, Selected};
-use spanql::filter::{Names, Unknown, pattern};
+use spanql::engine::{Engine, EngineConfig, Relation};
 use spanql::store::Store;
 
-use super::support::{BASE_TIME, Cell, Random, Row, ask, ask_rows, ask_text, batch, demo, engine, import, row};
+use super::support::{BASE_TIME, Cell, Random, Row, ask, ask_rows, batch, engine, import, row};
 
 /// A span as the tests see it.
 struct Span {

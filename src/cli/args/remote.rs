@@ -1,9 +1,10 @@
 //! What is typed about remotes: which, how they are reached, what of them, and when.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;

@@ -1,11 +1,12 @@
 //! What the views look like.
 
+mod long;
+mod turns;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
-    UInt32Array,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
 };
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Schema;
@@ -15,6 +16,7 @@ use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_tra
 use crate::tests::batch;
 use spanql_model::columns::{self, TREE};
 use spanql_trace::tree_columns_of;
+use turns::{session, turns};
 
 /// 2026-10-03T14:22:31.207Z.
 pub(super) const BASE: i64 = 1_791_037_351_207_000_000;

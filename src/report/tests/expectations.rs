@@ -108,3 +108,12 @@ fn expectations_are_checked() {
         assert_eq!(outcome(text, &batches, &schema).unwrap_err().to_string(), wanted);
     }
 }
+
+#[test]
+fn long_texts_are_shortened() {
+    let long = "x".repeat(5_000_000);
+    let batch = RecordBatch::try_from_iter([("t", Arc::new(StringArray::from(vec![long.as_str()])) as ArrayRef)]);
+    let batch = batch.unwrap();
+    let (held, found) = outcome("t = 'y'", std::slice::from_ref(&batch), &batch.schema()).unwrap();
+    assert!(!held && found.chars().count() < 120, "{found}");
+}
