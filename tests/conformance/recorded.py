@@ -202,13 +202,14 @@ def opik(args):
                 lines = [line for line in lines if after is None or json.loads(line).get("id", "") < after][: body["limit"]]
                 text = "".join(f"{line}\n" for line in lines)
             else:
-                text = "" if after else "\n".join(lines)
+                # Whoever asks again behind what came is told of the same trouble.
+                text = "\n".join(lines) if not after else "".join(f"{line}\n" for line in lines if '"code"' in line)
             return 200, {"content-type": "application/octet-stream"}, text.encode()
 
         server = Server(known, {"authorization": KEY, "comet-workspace": "ws1"}, answer)
         environment = {"OPIK_URL_OVERRIDE": f"http://127.0.0.1:{server.port}/api", "OPIK_API_KEY": KEY, "OPIK_WORKSPACE": "ws1"}
         with tempfile.TemporaryDirectory() as store:
-            window = ["--start-time", "2024-12-01", "--end-time", "2026-12-31"]
+            window = ["--start-time", "2025-01-01", "--end-time", "2025-01-02"]
             done = spanql(args, store, "pull", "opik", PROJECT, *window, "--timeout", "20s", **environment)
             check(f"opik {name}: the requests", not server.wrong, "; ".join(sorted(set(server.wrong))))
             check(f"opik {name}: the key", KEY not in done.stdout + done.stderr, "it is shown")
@@ -221,7 +222,7 @@ def opik(args):
                 check(f"opik {name}: no part of it", found == [], found)
                 continue
             check(f"opik {name}: succeeds", done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
-            good = [row for kind in objects.values() for row in kind if "start_time" in row and "id" in row]
+            good = [row for kind in objects.values() for row in kind if "id" in row]
             want = sorted((row["id"], row.get("trace_id", row["id"]), row.get("name")) for row in good)
             have = found if isinstance(found, str) else sorted((row["span_id"], row["trace_id"], row.get("name")) for row in found)
             check(f"opik {name}: the rows", have == want, f"{have}, not {want}")
@@ -240,7 +241,7 @@ def opik(args):
 def arize(args):
     """The recorded listings of spaces, projects and spans."""
     cases = read(args.recorded / "arize-recorded")
-    cases = {name: case for name, case in cases.items() if all(e["request"].get("transport") == "http" for e in case["exchanges"])}
+    cases = {name: case for name, case in cases.items() if case.get("exchanges") and all(e["request"].get("transport") == "http" for e in case["exchanges"])}
     known = shapes(cases)
     known = {key: shape for key, shape in known.items() if key[1] in ("/v2/spaces", "/v2/projects", "/v2/spans")}
     known[("POST", "/v2/spans")][1].setdefault("included_columns", set()).add("list")
@@ -249,13 +250,13 @@ def arize(args):
         return [e for case in cases.values() for e in case["exchanges"] if urlsplit(e["request"]["path"]).path == path]
 
     spaces, projects = of("/v2/spaces")[0]["response"]["body"], of("/v2/projects")[0]["response"]["body"]
-    refusal = next(e["response"]["body"] for e in of("/v2/spans") if e["response"]["status"] == 400)
+    refusal = next(e["response"]["body"] for e in of("/v2/spans") if e["response"]["status"] == 400 and e["request"]["method"] == "POST")
     spans = {}
     for exchange in of("/v2/spans"):
-        if exchange["response"]["status"] == 200:
+        if "spans" in (exchange["response"].get("body") or {}):
             for span in exchange["response"]["body"]["spans"]:
                 # The recordings shorten lists to their first span and a word.
-                if isinstance(span, dict):
+                if isinstance(span, dict) and span["start_time"].startswith("2026-11-10"):
                     spans.setdefault(span["context"]["span_id"], span)
     spans = sorted(spans.values(), key=lambda span: span["start_time"], reverse=True)
     check("arize", len(spans) >= 3, f"only {len(spans)} spans were recorded")
@@ -279,7 +280,7 @@ def arize(args):
         return 200, kind, json.dumps({"spans": page, "pagination": pagination}).encode()
 
     server = Server(known, {"authorization": f"Bearer {KEY}"}, answer)
-    environment = {"ARIZE_API_HOST": "127.0.0.1", "ARIZE_API_SCHEME": "http", "ARIZE_API_PORT": str(server.port), "ARIZE_API_KEY": KEY}
+    environment = {"ARIZE_API_HOST": "127.0.0.1", "ARIZE_API_SCHEME": "http", "ARIZE_API_PORT": str(server.port), "ARIZE_API_KEY": KEY, "ARIZE_FLIGHT_HOST": "127.0.0.1", "ARIZE_FLIGHT_PORT": "9", "ARIZE_FLIGHT_SCHEME": "grpc"}
     whole = sorted((span["context"]["span_id"], span["name"], span.get("parent_id")) for span in spans)
     problem = json.dumps(refusal).encode()
     cases = [
