@@ -32,6 +32,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEY = "bench-key"
 START, END = "2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
+# When the spans that are made here start.
+DAY = ("2026-01-02", "2026-01-03")
 
 # Each prints how many spans it read and the seconds that its calls took.
 SDK = """
@@ -93,13 +95,13 @@ class Bench:
         self.options, self.place, self.failures = options, place, []
         print(f"{'remote':<9}{'client':<9}{'spans':>10}{'seconds':>10}{'spans/s':>11}{'pull is':>9}", flush=True)
 
-    def pull(self, source, projects, environment):
+    def pull(self, source, projects, environment, window=(START, END)):
         """Pulls into a new store; gives the spans in it and the seconds."""
         store = self.place / "pulled"
         shutil.rmtree(store, ignore_errors=True)
         seconds = 0
         for project in projects:
-            command = [self.options.bin, "-q", "--store", store, "pull", source, project, "--start-time", START, "--end-time", END]
+            command = [self.options.bin, "-q", "--store", store, "pull", source, project, "--start-time", window[0], "--end-time", window[1]]
             seconds += run(command, {**os.environ, **environment})[1]
         out, _ = run([self.options.bin, "-q", "--store", store, "query", "SELECT count(*) AS n FROM spans", "-o", "json"])
         return json.loads(out)[0]["n"], seconds
@@ -189,7 +191,7 @@ class Bench:
             load = pathlib.Path(self.options.phoenix_load or f"{self.options.phoenix}/load.py")
             run([sys.executable, load, file, "--base-url", url, "--project", "rates", "--via", "rest"])
             clients = {
-                "pull": lambda: self.pull("phoenix", ["rates"], {"PHOENIX_COLLECTOR_ENDPOINT": url}),
+                "pull": lambda: self.pull("phoenix", ["rates"], {"PHOENIX_COLLECTOR_ENDPOINT": url}, DAY),
                 "client": lambda: self.script(PHOENIX, url, "rates"),
             }
             self.compare("phoenix", total, clients)
@@ -202,7 +204,7 @@ class Bench:
         url = f"http://127.0.0.1:{server.server_address[1]}/api/"
         environment = {"OPIK_URL_OVERRIDE": url, "OPIK_WORKSPACE": "default"}
         clients = {
-            "pull": lambda: self.pull("opik", ["rates"], environment),
+            "pull": lambda: self.pull("opik", ["rates"], environment, DAY),
             "sdk": lambda: self.script(OPIK, url, "default", "rates"),
         }
         self.compare("opik", server.total, clients)

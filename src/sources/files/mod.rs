@@ -11,6 +11,7 @@
 //! that a file states is believed.
 
 mod batches;
+mod cells;
 mod error;
 mod expand;
 mod ipc;

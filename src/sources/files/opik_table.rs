@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use spanql_model::json::Tree;
 
+use super::cells::is_plain_number;
 use super::python;
 use super::shapes::exported::{Exported, Rows};
-use super::table::is_plain_number;
 
 /// Members of spans and traces whose values are text, whatever they look like.
 const TEXTS: [&str; 19] = [
