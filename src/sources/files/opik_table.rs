@@ -118,6 +118,11 @@ fn alone_column(name: &str) -> Column {
     Column { of_trace: false, path: name.to_owned(), member: member.to_owned() }
 }
 
+/// Whether the values of a member are numbers, in whatever form.
+fn is_number(member: &str) -> bool {
+    matches!(member, "total_estimated_cost" | "duration" | "ttft" | "usage") || member.starts_with("feedback_scores.")
+}
+
 /// What a cell says; nothing where it says that there is nothing.
 fn value(member: &str, path: &str, text: &str) -> Option<Tree<'static>> {
     let is_member = member == path;
@@ -139,7 +144,13 @@ fn value(member: &str, path: &str, text: &str) -> Option<Tree<'static>> {
     Some(match text {
         "true" | "True" => Tree::Scalar(Cow::Borrowed("true")),
         "false" | "False" => Tree::Scalar(Cow::Borrowed("false")),
-        number if is_plain_number(number) => Tree::Scalar(Cow::Owned(number.to_owned())),
+        // Python writes small costs as 1e-05.
+        number
+            if is_plain_number(number)
+                || (is_number(member) && matches!(Tree::parse(number), Some(Tree::Scalar(_)))) =>
+        {
+            Tree::Scalar(Cow::Owned(number.to_owned()))
+        }
         _ => plain(),
     })
 }
