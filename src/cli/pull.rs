@@ -77,6 +77,9 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
             options = options.only(filter.expr, remote_schema, arguments.filters.unknown()).map_err(refusal)?;
         }
     }
+    if arguments.no_trace_row {
+        options = options.without_trace_rows();
+    }
     if arguments.count {
         let counted = count(source.as_ref(), &options, window).await?;
         let unable = || anyhow::anyhow!("{}: it does not say how many spans there are", source.endpoint());

@@ -86,6 +86,18 @@ impl PullOptions {
         Ok(self)
     }
 
+    /// The same for a source that leaves out its rows of traces: the ledger knows it as a filter, so that a pull with them
+    /// brings them.
+    pub fn without_trace_rows(mut self) -> Self {
+        const WORDS: &str = "opik.entity IS NULL";
+        let words = match self.projection.filter.take() {
+            Some(filter) => format!("({filter}) AND {WORDS}"),
+            None => WORDS.to_owned(),
+        };
+        self.projection.filter = Some(words);
+        self
+    }
+
     /// Refuses what the remote cannot give.
     pub(super) fn check(&self, source: &dyn SpanSource) -> Result<(), PullError> {
         let sample = self.projection.sample_rate.is_some_and(|rate| rate < 1.0);

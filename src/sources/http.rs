@@ -29,7 +29,7 @@ pub(crate) struct Access {
     pub(crate) ca_file: Option<PathBuf>,
     /// The variable that names such a file.
     pub(crate) ca_variable: &'static str,
-    /// What to do where nobody is there, if that is no wonder: nothing said where the remote is.
+    /// What to do where nobody is there.
     pub(crate) elsewhere: &'static str,
     /// What to check where the key may not read something.
     pub(crate) rights: &'static str,
@@ -99,6 +99,8 @@ pub(crate) enum Cause {
     Connection,
     /// An answer that is not what the API gives.
     Content,
+    /// An answer of something that is not the API, such as a page for browsers.
+    Foreign,
 }
 
 impl HttpError {

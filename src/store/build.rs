@@ -29,7 +29,6 @@ use spanql_model::types::OpenType;
 pub(crate) const SEGMENT_ROWS: u64 = 256 * 1024;
 /// Bytes in memory of the rows that a segment holds at most, unless one trace has more.
 pub(crate) const SEGMENT_BYTES: u64 = 128 << 20;
-
 /// Rows times columns of what moves elsewhere together.
 const MOVED_CELLS: usize = 4 << 20;
 

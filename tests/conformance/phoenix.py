@@ -424,6 +424,41 @@ def written():
     return None if scores == wanted else f"the second time {scores}"
 
 
+def levels():
+    """What is said of traces and of sessions stands on one row each, whatever belongs to them."""
+    spans = [span(at, "e") for at in range(6)]
+    for at, each in enumerate(spans):
+        # Two traces of three spans, in one session, the second of which began first.
+        each["context"]["trace_id"] = f"{'e' * 31}{at // 3}"
+        each["parent_id"] = None if at % 3 == 0 else spans[at // 3 * 3]["context"]["span_id"]
+        each["attributes"]["session.id"] = "two turns?"
+    spans[3]["start_time"] = "2020-01-01T00:00:00+00:00"
+    load(spans, "levels")
+    trace, session = spans[0]["context"]["trace_id"], "two turns?"
+    said = lambda name, kind, **more: {"name": name, "annotator_kind": kind, **more}
+    call("POST", "/v1/trace_annotations?sync=true", {"data": [
+        {"trace_id": trace, **said("Helpful", "LLM", result={"label": "yes", "score": 0.5})},
+        {"trace_id": trace, **said("Thumbs", "HUMAN", result={"label": "up"})},
+    ]})
+    call("POST", "/v1/session_annotations?sync=true", {"data": [
+        {"session_id": session, **said("Solved", "CODE", result={"score": 1, "explanation": "both"})},
+    ]})
+    user, pulled = User(url), store()
+    user.pull(pulled, "levels")
+    evals = user.query(pulled, "SELECT level, span_id, name, label, score, explanation FROM evals ORDER BY level, name")
+    first, second = spans[0]["context"]["span_id"], spans[3]["context"]["span_id"]
+    wanted = [
+        {"level": "session", "span_id": second, "name": "Solved", "label": None, "score": 1.0, "explanation": "both"},
+        {"level": "trace", "span_id": first, "name": "Helpful", "label": "yes", "score": 0.5, "explanation": None},
+        {"level": "trace", "span_id": first, "name": "Thumbs", "label": "up", "score": None, "explanation": None},
+    ]
+    if evals != wanted:
+        return f"evaluations {evals}"
+    live = "SELECT trace_eval.Helpful.score AS s FROM phoenix.levels WHERE trace_eval.Helpful.label = 'yes' AND start_time > '2000-01-01'"
+    found = user.query(pulled, live)
+    return None if found == [{"s": 0.5}] else f"live {found}"
+
+
 # ---------------------------------------------------------------- between the program and the server
 
 class Between(ThreadingHTTPServer):
@@ -615,6 +650,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-conformance-") as made, contextl
         filters()
     case("annotations", annotations)
     case("what is written comes back", written)
+    case("annotations of traces and sessions", levels)
     every_day = days()
     case("a pull that was killed is taken up again", killed)
     case("spans that arrive meanwhile", meanwhile)

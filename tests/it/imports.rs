@@ -1,4 +1,4 @@
-//! No source file imports from one that imports it, by whatever way round, and the crates keep their order.
+//! No source file imports from one that imports it, by whatever way round, the crates keep their order, and files are short.
 //!
 //! Read are all files that `mod` declarations reach from `src/lib.rs`, `src/main.rs` and the `src/<name>/lib.rs` of each
 //! member, except what is there for tests only. An import is any path, in a `use` or in code, that leads to an item of
@@ -70,4 +70,22 @@ fn every_source_file_is_read_or_is_for_tests_only() {
         .filter(|path| !tree.is_read(path) && !tree.is_for_tests(path) && !beside(path))
         .collect();
     assert_eq!(unread, Vec::<PathBuf>::new());
+}
+
+/// Lines of a file at most: what is longer has more than one subject.
+const MOST_LINES: usize = 400;
+
+#[test]
+fn a_file_has_one_subject() {
+    let files: BTreeSet<PathBuf> =
+        ["src", "tests", "benches"].iter().flat_map(|dir| sources(&root().join(dir))).collect();
+    assert!(files.len() > 600, "files were not found: {}", files.len());
+    let lines = |path: &PathBuf| std::fs::read_to_string(path).unwrap().lines().count();
+    let long: Vec<String> = files
+        .iter()
+        .map(|path| (lines(path), path))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .map(|(lines, path)| format!("{}: {lines} lines", path.strip_prefix(root()).unwrap().display()))
+        .collect();
+    assert!(long.is_empty(), "cut these along their subjects:\n{}", long.join("\n"));
 }

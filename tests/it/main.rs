@@ -86,6 +86,7 @@ mod store_upgrade;
 mod store_vacuums;
 mod store_versions;
 mod structure;
+mod structure_plans;
 mod support;
 mod surface;
 mod terminal;

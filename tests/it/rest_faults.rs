@@ -176,6 +176,7 @@ async fn rest_stands_in_for_flight() {
     let stream = source.open(&whole()).await.unwrap();
     let remarked = stream.received().remarked().unwrap();
     assert!(remarked.contains("is not reachable: read over REST, without evaluations of traces"), "{remarked}");
+    assert!(remarked.contains("perhaps without spans that came late"), "{remarked}");
     let lacking = format!(
         "SELECT trace_eval.Good.label FROM arize.{PROJECT} WHERE start_time >= '2026-01-01' AND start_time < '2026-01-02'"
     );

@@ -1,6 +1,7 @@
 //! What was typed. Doc comments here are the help texts.
 
 mod config;
+mod filter;
 mod look;
 mod remote;
 #[cfg(feature = "report")]
@@ -16,12 +17,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "serve")]
 use crate::serve::Token;
-use spanql_filter::Language;
-use spanql_filter::opik::Entity;
 use spanql_output::Zone;
 use spanql_sources::files;
 
 pub(super) use config::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset};
+pub(super) use filter::FilterArguments;
 pub(super) use look::{
     ExportOptions, ListOptions, ResultOptions, SchemaArguments, SessionShow, SessionsCommand, ShowOptions, Sort,
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
@@ -312,31 +312,6 @@ pub(super) struct ReplArguments {
     pub(super) param: Vec<String>,
     #[command(flatten)]
     pub(super) remote: RemoteOptions,
-}
-
-fn language(names: &'static [&'static str]) -> impl TypedValueParser<Value = Language> {
-    PossibleValuesParser::new(names).map(|name| name.parse().unwrap_or(Language::Sql))
-}
-
-fn entity() -> impl TypedValueParser<Value = Entity> {
-    PossibleValuesParser::new(["spans", "traces", "threads"]).map(|name| name.parse().unwrap_or(Entity::Spans))
-}
-
-#[derive(Debug, Args)]
-pub(super) struct FilterArguments {
-    /// The filter: Arize's language, Opik's (OQL or the JSON list of its REST API), or Phoenix's parameters (as in an
-    /// address, or as a JSON object)
-    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
-    pub(super) text: String,
-    /// Language it is written in [default: opik for a JSON list, else arize]
-    #[arg(long, value_name = "L", value_parser = language(&["arize", "opik", "phoenix"]))]
-    pub(super) from: Option<Language>,
-    /// Language to say it in; lists and parameters are printed as JSON
-    #[arg(long, value_name = "L", default_value = "sql", value_parser = language(&["sql", "arize", "opik", "phoenix"]))]
-    pub(super) to: Language,
-    /// What a filter of Opik is about
-    #[arg(long, value_name = "E", default_value = "spans", value_parser = entity())]
-    pub(super) entity: Entity,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,10 @@
 //! What is typed about remotes: which, how they are reached, what of them, and when.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
@@ -33,9 +34,34 @@ fn sample_rate(text: &str) -> Result<f64, String> {
 }
 
 /// A remote by its word.
-fn remote() -> impl TypedValueParser<Value = &'static Remote> {
-    let words = REMOTES.iter().map(|remote| PossibleValue::new(remote.name).help(remote.title));
-    PossibleValuesParser::new(words).try_map(|name| Remote::named(&name).ok_or("there is no such remote"))
+#[derive(Clone)]
+struct RemoteParser;
+
+fn remote() -> RemoteParser {
+    RemoteParser
+}
+
+impl TypedValueParser for RemoteParser {
+    type Value = &'static Remote;
+
+    fn parse_ref(&self, cmd: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Self::Value, clap::Error> {
+        // One sentence, where the library's own would be a list apart.
+        let named = |name: String| {
+            Remote::named(&name).ok_or_else(|| format!("there is no remote {name}: write {}", remotes()))
+        };
+        StringValueParser::new().try_map(named).parse_ref(cmd, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(REMOTES.iter().map(|remote| PossibleValue::new(remote.name).help(remote.title))))
+    }
+}
+
+/// The words of all remotes.
+fn remotes() -> String {
+    let names = REMOTES.each_ref().map(|remote| remote.name);
+    let [others @ .., last] = &names;
+    format!("{} or {last}", others.join(", "))
 }
 
 /// A project of a remote, as SQL names it.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
+use super::outside::{edit, system};
 use super::rows;
 use super::session::Session;
 use crate::cli::args::Arguments;
@@ -352,30 +353,6 @@ async fn watch(session: &mut Session, rest: &str, usage: impl Fn() -> anyhow::Er
     outcome
 }
 
-/// Lets the user's editor change the last statement; gives what came of it.
-fn edit(session: &Session) -> anyhow::Result<String> {
-    if !session.interactive {
-        bail!("\\e needs a terminal");
-    }
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
-    let editor = editor.unwrap_or_else(|| "vi".to_owned());
-    let mut file =
-        tempfile::Builder::new().prefix("spanql-").suffix(".sql").tempfile().context("cannot make a file to edit")?;
-    if let Some(last) = &session.last {
-        writeln!(file, "{last};").context("cannot write the file to edit")?;
-    }
-    let ended = std::process::Command::new("sh")
-        .args(["-c", &format!("{editor} \"$1\""), "sh"])
-        .arg(file.path())
-        .status()
-        .with_context(|| format!("cannot start {editor}: set EDITOR"))?;
-    if !ended.success() {
-        bail!("{editor} ended with {ended}: nothing was changed");
-    }
-    let text = std::fs::read_to_string(file.path()).context("cannot read what was edited")?;
-    Ok(text.trim_end().to_owned())
-}
-
 /// Carries out what a file says.
 async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
@@ -399,13 +376,4 @@ async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     }
     session.depth -= 1;
     outcome.with_context(|| path.to_owned())
-}
-
-/// Runs a command of the system, which gets the terminal.
-fn system(command: &str) -> anyhow::Result<()> {
-    let ended = std::process::Command::new("sh").args(["-c", command]).status().context("cannot start sh")?;
-    if !ended.success() {
-        bail!("{ended}");
-    }
-    Ok(())
 }

@@ -3,10 +3,12 @@
 //! ```text
 //! session.rs   what a shell remembers: engine, settings, parameters; statements
 //! commands.rs  what its commands do
+//! outside.rs   the editor, and commands of the system
 //! words.rs     the snapshot that completion reads
 //! ```
 
 mod commands;
+mod outside;
 mod rows;
 mod session;
 mod words;

@@ -5,6 +5,7 @@
 //! columns that they are, and what is filled of a row depends on nothing but that row.
 
 mod events;
+mod fill;
 mod fillers;
 mod known;
 mod messages;
@@ -20,10 +21,11 @@ use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use memchr::memmem;
 
+use self::fill::{Fill, Spans};
 pub use self::fillers::{Fillers, fillers, is_filler};
 use self::source::{is_json, open};
 use self::state::{State, Values};
-use self::table::{Fill, Spans, TABLE};
+use self::table::TABLE;
 use super::canonical_builder::CanonicalBuilder;
 use crate::columns::{CANONICAL, Content, EVENTS, KIND, METADATA, METADATA_PATCH, MODEL};
 use crate::json::Value;

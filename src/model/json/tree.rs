@@ -125,6 +125,20 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The same value, with text of its own.
+    pub fn into_owned(self) -> Tree<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Tree::Null,
+            Self::Scalar(text) => Tree::Scalar(owned(text)),
+            Self::Text(text) => Tree::Text(owned(text)),
+            Self::List(items) => Tree::List(items.into_iter().map(Tree::into_owned).collect()),
+            Self::Object(members) => {
+                Tree::Object(members.into_iter().map(|(key, value)| (owned(key), value.into_owned())).collect())
+            }
+        }
+    }
+
     /// Sets the value at a dotted path of an object, each part a key; something that is no object gives way.
     pub fn set(&mut self, path: &'a str, value: Tree<'a>) {
         let mut place = self;

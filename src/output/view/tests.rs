@@ -1,11 +1,12 @@
 //! What the views look like.
 
+mod long;
+mod turns;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampNanosecondArray,
-    UInt32Array,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
 };
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Schema;
@@ -15,6 +16,7 @@ use super::{Focus, SessionJson, SessionView, ViewOptions, write_trace, write_tra
 use crate::tests::batch;
 use spanql_model::columns::{self, TREE};
 use spanql_trace::tree_columns_of;
+use turns::{session, turns};
 
 /// 2026-10-03T14:22:31.207Z.
 pub(super) const BASE: i64 = 1_791_037_351_207_000_000;
@@ -294,57 +296,6 @@ fn conversations() {
     assert_eq!(conversation(&parts, wide(80)), conversation(&[turns()], wide(80)));
 }
 
-/// A row of `sessions`.
-fn session() -> RecordBatch {
-    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
-    let int = |int: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![int])) };
-    let float = |float: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![float])) };
-    let mut models = ListBuilder::new(StringBuilder::new());
-    models.append_value(["gpt-4o", "text-embedding-3-small"].map(Some));
-    batch(vec![
-        ("project", text("shop")),
-        ("session_id", text("sess-17")),
-        ("user_id", text("u-9")),
-        ("trace_count", int(3)),
-        ("span_count", int(18)),
-        ("start_time", Arc::new(TimestampNanosecondArray::from(vec![BASE]).with_timezone("UTC"))),
-        ("duration_ms", float(90_000.0)),
-        ("error_count", int(2)),
-        ("models", Arc::new(models.finish())),
-        ("prompt_tokens", int(7_210)),
-        ("completion_tokens", int(502)),
-        ("cost", float(0.2123)),
-        ("last_output", text("bye")),
-    ])
-}
-
-/// Its rows of `traces`.
-fn turns() -> RecordBatch {
-    let texts = |values: [Option<&str>; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
-    let ints = |values: [Option<i64>; 3]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
-    let times = |values: [i64; 3]| -> ArrayRef {
-        let values = values.map(|seconds| BASE + seconds * 1_000_000_000);
-        Arc::new(TimestampNanosecondArray::from(values.to_vec()).with_timezone("UTC"))
-    };
-    let long = "Your flight leaves from Terminal 2 at 9:40. ".repeat(12);
-    let messages = r#"{"messages":[{"role":"system","content":"be kind"},{"role":"user","content":"And the train?\nThe early one."}]}"#;
-    batch(vec![
-        ("project", texts([Some("shop"); 3])),
-        ("trace_id", texts([Some("4bf92f3577b34da6a3ce929d0e0e4736"), Some("\u{1b}[1mx"), None])),
-        ("name", texts([Some("book"), Some("re\u{9b}book"), None])),
-        ("start_time", times([0, 80, 85])),
-        ("end_time", times([8, 90, 86])),
-        ("latency_ms", Arc::new(Float64Array::from(vec![Some(8_000.0), Some(10_000.0), None]))),
-        ("span_count", ints([Some(14), Some(1), Some(3)])),
-        ("error_count", ints([Some(0), Some(2), None])),
-        ("prompt_tokens", ints([Some(3_210), Some(4_000), None])),
-        ("completion_tokens", ints([Some(412), Some(90), None])),
-        ("cost", Arc::new(Float64Array::from(vec![Some(0.0123), Some(0.2), None]))),
-        ("input", texts([Some("When does my flight leave?"), Some(messages), Some("\u{1b}[2J\u{202e}stop")])),
-        ("output", texts([Some(&long), Some(r#"{"answer": "At 7:05."}"#), None])),
-    ])
-}
-
 #[test]
 fn the_same_tree_whatever_the_order_and_the_batches() {
     let whole = with_tree(&spans(&everything()));
@@ -432,81 +383,4 @@ fn zones() {
     let options = ViewOptions { zone, ..ViewOptions::default() };
     assert!(tree(&[spans(&everything())], options).contains(" 2026-10-03 20:07:31.207+05:45 "));
     assert!(conversation(&[turns()], options).contains("#1  2026-10-03 20:07:31.207+05:45 · book\n"));
-}
-
-fn chain(length: usize) -> Vec<Row> {
-    let id = |at: usize| format!("s{at}");
-    let span = |at: usize| Row { parent: at.checked_sub(1).map(id), ..row(&id(at), "-", "CHAIN", "step", 0, 10) };
-    (0..length).map(span).collect()
-}
-
-/// Brackets that are open at once at most; as many are closed as opened.
-fn deepest(json: &str) -> usize {
-    let (mut open, mut most) = (0usize, 0);
-    for c in json.chars() {
-        match c {
-            '{' | '[' => open += 1,
-            '}' | ']' => open = open.checked_sub(1).unwrap(),
-            _ => {}
-        }
-        most = most.max(open);
-    }
-    assert_eq!(open, 0);
-    most
-}
-
-#[test]
-fn chains_of_any_length_take_a_line_a_span() {
-    let mut rows = chain(20_000);
-    rows[19_000] = rows[19_000].clone().failed("too deep");
-    let mut batches = vec![spans(&rows)];
-    let began = Instant::now();
-    let shown = tree(&batches, wide(100));
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    check_widths(&shown, 100);
-    assert_eq!(shown.matches(" CHAIN ").count(), 20_000);
-    let lines: Vec<&str> = shown.lines().filter(|line| line.contains(" CHAIN ") || line.contains("deep")).collect();
-    let cut = |line: &&str| line.split("  10 ms").next().unwrap_or_default().trim_end().to_owned();
-    let some: Vec<String> = lines[..13].iter().chain(&lines[18_999..19_003]).map(cut).collect();
-    insta::assert_snapshot!(some.join("\n"), @r#"
- CHAIN step
- └─ CHAIN step
-    └─ CHAIN step
-       └─ CHAIN step
-          └─ CHAIN step
-             └─ CHAIN step
-                └─ CHAIN step
-                   └─ CHAIN step
-                      └─ CHAIN step
-                         └─ CHAIN step
-                            └─ CHAIN step
-                               └─ CHAIN step
- …4                          └─ CHAIN step
- …18991                      └─ CHAIN step
- …18992                      └─ CHAIN ✗ step
-                                │     too deep
- …18993                      └─ CHAIN step
-"#);
-
-    // What does not fail is counted, and objects nest without recursion.
-    let errors = tree(&batches, ViewOptions { focus: ERRORS, ..wide(100) });
-    assert_eq!(errors.matches(" CHAIN ").count(), 19_001);
-    assert!(errors.contains(" └─ … 999 more\n"), "{}", &errors[errors.len() - 200..]);
-    let shallow = tree(&batches, ViewOptions { focus: levels(2), ..wide(100) });
-    assert!(shallow.contains("    └─ … 19,998 more below, 1 error\n"), "{shallow}");
-    let objects = nested(&batches, Focus::default());
-    assert_eq!(deepest(&objects), 40_002);
-    assert!(objects.ends_with(&format!("{}\n", "]}".repeat(20_001))));
-
-    // What is wide is no other: many children of one parent.
-    rows.iter_mut().skip(1).for_each(|row| row.parent = Some("s0".to_owned()));
-    batches = vec![spans(&rows)];
-    assert_eq!(tree(&batches, wide(100)).matches("├─ CHAIN").count(), 19_998);
-}
-
-#[test]
-fn chains_that_no_stack_would_hold() {
-    let batch = [spans(&chain(100_000))];
-    assert!(tree(&batch, wide(40)).lines().count() > 100_000);
-    assert_eq!(nested(&batch, Focus::default()).matches("\"children\":[").count(), 100_000);
 }

@@ -121,8 +121,11 @@ impl Arize {
         let received = Arc::new(Received::default());
         if self.transport == Transport::Either && self.is_rest_instead() {
             let flight = self.flight.name();
+            let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+            let late =
+                if transport::reaches(request.window, now) { "" } else { ", and perhaps without spans that came late" };
             received.remark(format!(
-                "{flight} is not reachable: read over REST, without {LACKS}; times of events may be written otherwise"
+                "{flight} is not reachable: read over REST, without {LACKS}{late}; times of events may be written otherwise"
             ));
         }
         let body = SpansBody::new(&project, request);

@@ -1,5 +1,6 @@
 //! From what a person types to the files meant.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -164,6 +165,12 @@ fn add_directory(directory: &Path, inputs: &mut Vec<Input>) -> Result<(), FileEr
             if kind.is_dir() || (has_known_ending(&entry.path()) && entry.path().is_file()) {
                 below.push(entry.path());
             }
+        }
+        // What Opik's exporter says of the project of the traces beside it.
+        let named =
+            |path: &Path, fits: &dyn Fn(&str) -> bool| path.file_name().and_then(OsStr::to_str).is_some_and(fits);
+        if below.iter().any(|path| named(path, &|name| name.starts_with("trace_"))) {
+            below.retain(|path| !named(path, &|name| name == "project.json"));
         }
         below.sort();
         todo.extend(below.into_iter().rev());

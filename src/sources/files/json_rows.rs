@@ -13,7 +13,7 @@ use super::shapes::described::described;
 use super::shapes::parts::ends_at;
 use super::shapes::row::Row;
 use super::shapes::spans::{Around, Next, Spans};
-use super::shapes::table::{Found, LOOKED_FOR, recognise};
+use super::shapes::table::{Found, LOOKED_FOR, recognise, trace_before};
 use super::step::{Failed, Step};
 use super::stream::Stream;
 use super::threads::Threads;
@@ -34,6 +34,8 @@ pub(super) struct JsonRows {
     found: bool,
     /// What is known of threads from a file beside this one.
     threads: Threads,
+    /// What the trace before says of the spans behind it, where these do not.
+    before: Arc<Around>,
     /// An error that waits until the spans before it are handed out.
     failed: Option<Failed>,
 }
@@ -81,7 +83,7 @@ impl JsonRows {
 
     fn new(stream: Stream, cutter: Cutter, threads: Threads) -> Self {
         let (buffer, row) = (Vec::new(), Row::default());
-        Self { stream, cutter, buffer, row, item: None, found: false, threads, failed: None }
+        Self { stream, cutter, buffer, row, item: None, found: false, threads, before: Arc::default(), failed: None }
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
@@ -181,7 +183,16 @@ impl JsonRows {
                 Ok(pushed.map_or_else(bad, |()| Step::Row(line)))
             }
             Found::Shape(shape) => {
-                let around = if shape.lacks_thread() { self.threads.read() } else { Ok(Arc::<Around>::default()) };
+                if shape.follows_trace()
+                    && let Some(said) = trace_before(text)
+                {
+                    self.before = Arc::new(Around::of_threads(said.into_iter().collect()));
+                }
+                let around = match shape {
+                    shape if shape.lacks_thread() => self.threads.read(),
+                    shape if shape.follows_trace() => Ok(Arc::clone(&self.before)),
+                    _ => Ok(Arc::default()),
+                };
                 let around = around.map_err(|reason| Failed::at(line, reason))?;
                 self.found = true;
                 if let Ok(text) = String::from_utf8(std::mem::take(&mut self.buffer)) {

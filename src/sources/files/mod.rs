@@ -12,6 +12,7 @@
 
 mod batches;
 mod blocks;
+mod cells;
 mod error;
 mod expand;
 mod in_order;
@@ -22,11 +23,13 @@ mod limits;
 mod lines;
 mod made;
 mod open;
+mod opik_table;
 mod otlp_file;
 mod otlp_request;
 mod otlp_shape;
 mod pages;
 mod plain;
+mod python;
 mod quotes;
 mod reader;
 mod report;

@@ -1,17 +1,19 @@
-//! Files of OTLP's protobuf: one request, or several, each behind its length.
+//! Files of OTLP's protobuf: one request, or several, each behind its length; these may be JSON where they are compressed.
 //!
 //! Facts of the format: `ExportTraceServiceRequest` and `TracesData` hold `ResourceSpans` under number 1. The Collector's file
-//! exporter writes the length as four bytes, the highest first, and compresses each request by itself; other writers put
-//! a varint there.
+//! exporter writes the length as four bytes, the highest first, and compresses each request by itself, of either format;
+//! other writers put a varint there.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use spanql_model::ingest::IngestBuilder;
 
 use super::limits::Limits;
 use super::shapes::protobuf::ProtoSpans;
 use super::shapes::row::Row;
-use super::shapes::spans::Next;
+use super::shapes::spans::{Next, Spans};
+use super::shapes::table::{Found, recognise};
 use super::shapes::wire::varint;
 use super::step::{Failed, Step};
 use super::stream::Stream;
@@ -69,6 +71,12 @@ fn first_length(bytes: &[u8]) -> u64 {
     length.map_or(u64::MAX, |(length, used)| length.saturating_add(used as u64 + 1))
 }
 
+/// The spans of a resource, or of a request that is JSON.
+enum Resource {
+    Proto(ProtoSpans),
+    Json(Box<Spans>),
+}
+
 /// The spans of a file on their way into a builder.
 pub(super) struct OtlpRows {
     stream: Stream,
@@ -77,7 +85,7 @@ pub(super) struct OtlpRows {
     left: u64,
     /// What is left of a request that was compressed by itself.
     unpacked: io::Cursor<Vec<u8>>,
-    spans: Option<ProtoSpans>,
+    spans: Option<Resource>,
     row: Row,
     /// The spans so far.
     count: u64,
@@ -97,11 +105,14 @@ impl OtlpRows {
     /// Reads one span into `builder`. The error, with its number, is one that ends the file.
     pub(super) fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
         if self.spans.is_none() {
-            let bytes = self.next_resource(limits).map_err(|error| Failed::at(self.count + 1, error))?;
-            self.spans = bytes.map(ProtoSpans::new);
+            self.spans = self.next_resource(limits).map_err(|error| Failed::at(self.count + 1, error))?;
         }
-        let Some(spans) = &mut self.spans else { return Ok(Step::End) };
-        let pushed = match spans.next(&mut self.row) {
+        let next = match &mut self.spans {
+            Some(Resource::Proto(spans)) => spans.next(&mut self.row),
+            Some(Resource::Json(spans)) => spans.next(&mut self.row),
+            None => return Ok(Step::End),
+        };
+        let pushed = match next {
             Next::Row => builder.push_json(self.row.close()).map_err(|error| error.to_string()),
             Next::Bad(reason) => Err(reason),
             Next::End => {
@@ -114,13 +125,14 @@ impl OtlpRows {
         Ok(pushed.map_or_else(|reason| Step::Bad { line, reason }, |()| Step::Row(line)))
     }
 
-    /// The bytes of the next `ResourceSpans`; `None` at the end of the file.
-    fn next_resource(&mut self, limits: &Limits) -> io::Result<Option<Vec<u8>>> {
+    /// The spans of the next `ResourceSpans`; `None` at the end of the file.
+    fn next_resource(&mut self, limits: &Limits) -> io::Result<Option<Resource>> {
+        let proto = |bytes| Ok(Some(Resource::Proto(ProtoSpans::new(bytes))));
         loop {
             if (self.unpacked.position() as usize) < self.unpacked.get_ref().len() {
                 let mut left = self.unpacked.get_ref().len() as u64 - self.unpacked.position();
                 if let Some(bytes) = resource(&mut self.unpacked, &mut left, limits)? {
-                    return Ok(Some(bytes));
+                    return proto(bytes);
                 }
                 continue;
             }
@@ -129,7 +141,7 @@ impl OtlpRows {
                     return Ok(None);
                 }
                 if let Some(bytes) = resource(&mut self.stream, &mut self.left, limits)? {
-                    return Ok(Some(bytes));
+                    return proto(bytes);
                 }
                 continue;
             }
@@ -153,9 +165,21 @@ impl OtlpRows {
                 if bytes.len() as u64 > most {
                     return Err(io::Error::other(limits.long_row()));
                 }
+                if bytes.starts_with(b"{") {
+                    return json(bytes).map(Some);
+                }
                 self.unpacked = io::Cursor::new(bytes);
             }
         }
+    }
+}
+
+/// The spans of a request that is JSON.
+fn json(bytes: Vec<u8>) -> io::Result<Resource> {
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("a request that is not UTF-8"))?;
+    match recognise(&text, false) {
+        Found::Shape(shape) => Ok(Resource::Json(Box::new(shape.spans(text, Arc::default())))),
+        Found::Row | Found::Nothing => Err(io::Error::other("not OTLP: a request without the spans of a resource")),
     }
 }
 

@@ -6,7 +6,9 @@ use spanql_model::columns::{SPAN_ID, TRACE_ID};
 use spanql_model::ingest::{IngestBuilder, Key, RowError};
 use spanql_model::json::Value;
 
+use super::cells::cell;
 use super::limits::Limits;
+use super::opik_table::OpikTable;
 use super::quotes::Quotes;
 use super::step::{Failed, Step};
 use super::stream::Stream;
@@ -19,6 +21,11 @@ pub(super) struct CsvRows {
     record: csv::ByteRecord,
     keys: Vec<Option<Key>>,
     read: u64,
+    /// What makes rows of records where the file is Opik's.
+    opik: Option<OpikTable>,
+    /// Rows of the last record that are still to be handed out, the last first, and its line.
+    waiting: Vec<String>,
+    line: u64,
 }
 
 impl CsvRows {
@@ -32,15 +39,28 @@ impl CsvRows {
         }
         let names: Result<Vec<&str>, _> = header.iter().map(std::str::from_utf8).collect();
         let names = names.map_err(|_| Failed::at(1, "the header is not UTF-8"))?;
+        let opik = OpikTable::of(&names);
+        if opik.is_some() {
+            let (record, keys) = (csv::ByteRecord::new(), vec![None; names.len()]);
+            return Ok(Self { reader, record, keys, read: 0, opik, waiting: vec![], line: 0 });
+        }
         check_header(&names).map_err(|reason| Failed::at(1, reason))?;
         // A column without a name is a row index that a data frame wrote.
         let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
-        Ok(Self { reader, record: csv::ByteRecord::new(), keys, read: 0 })
+        let record = csv::ByteRecord::new();
+        Ok(Self { reader, record, keys, read: 0, opik: None, waiting: vec![], line: 0 })
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
     pub(super) fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
-        let Self { reader, record, keys, read } = self;
+        if let Some(row) = self.waiting.pop() {
+            let line = self.line;
+            return Ok(match builder.push_json(&row) {
+                Ok(()) => Step::Row(line),
+                Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
+            });
+        }
+        let Self { reader, record, keys, read, opik, waiting, line: at } = self;
         let more = reader.read_byte_record(record);
         *read += 1;
         let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
@@ -55,11 +75,31 @@ impl CsvRows {
             *record = csv::ByteRecord::new();
             return Ok(Step::Bad { line, reason: limits.long_row() });
         }
+        if let Some(opik) = opik {
+            let rows = cells(record, keys.len()).and_then(|cells| opik.rows(cells.into_iter()).map_err(RowError::Row));
+            return Ok(match rows {
+                Ok(rows) => {
+                    (*waiting, *at) = (rows, line);
+                    waiting.reverse();
+                    Step::Blank
+                }
+                Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
+            });
+        }
         Ok(match push_record(builder, record, keys) {
             Ok(()) => Step::Row(line),
             Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
         })
     }
+}
+
+/// The cells of a record that has as many as the header.
+fn cells(record: &csv::ByteRecord, count: usize) -> Result<Vec<&str>, RowError> {
+    if record.len() != count {
+        return Err(RowError::Row(format!("{} cells, but the header has {count}", record.len())));
+    }
+    let cells: Result<Vec<&str>, _> = record.iter().map(simdutf8::basic::from_utf8).collect();
+    cells.map_err(|_| RowError::Row("not UTF-8".to_owned()))
 }
 
 fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
@@ -98,42 +138,5 @@ fn check_header(names: &[&str]) -> Result<(), String> {
     match names.iter().find(|name| !name.is_empty() && !seen.insert(**name)) {
         Some(name) => Err(format!("the header has the column {name:?} twice")),
         None => Ok(()),
-    }
-}
-
-/// Reads a cell as the number, truth value or text it spells; an empty cell is null.
-///
-/// Integers and decimals are numbers only in the form that a program prints them: `007`, `+1` and `1.` stay text.
-fn cell(text: &str) -> Value<'_> {
-    match text {
-        "" => Value::Null,
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        text if is_plain_number(text) => Value::Number(text),
-        text => Value::Text(text),
-    }
-}
-
-fn is_plain_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_what_they_spell() {
-        for number in ["0", "-1", "12", "0.5", "-12.50", "123456789012345678901234567890"] {
-            assert_eq!(cell(number), Value::Number(number));
-        }
-        for text in ["007", "+1", "1.", ".5", "1e5", "True", "NaN", "-", "1-2", " 1", "0x1", "-01.5", "é"] {
-            assert_eq!(cell(text), Value::Text(text));
-        }
-        assert_eq!(cell(""), Value::Null);
-        assert_eq!(cell("false"), Value::Bool(false));
     }
 }

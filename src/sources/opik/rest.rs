@@ -58,6 +58,7 @@ impl Rest {
             // The vendor's tools know no setting for it.
             ca_file: None,
             ca_variable: "SSL_CERT_FILE",
+            elsewhere: "; OPIK_URL_OVERRIDE says where Opik is",
             rights: "OPIK_WORKSPACE and the key's rights",
             ..Access::default()
         };

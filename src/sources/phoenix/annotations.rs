@@ -1,8 +1,9 @@
-//! Annotations of spans: evaluations, what people said, and notes.
+//! Annotations of spans, traces and sessions: evaluations, what people said, and notes.
 //!
 //! What a model or code says is an evaluation, `eval.<name>`; what people say is an annotation, `annotation.<name>`; notes
 //! are [`NOTES`]. A span can have several of one name, told apart by an identifier: the one that changed last has the plain
-//! name, and each other is `<name> (<identifier>)`.
+//! name, and each other is `<name> (<identifier>)`. All that is said of a trace or a session is `trace_eval.<name>` or
+//! `session_eval.<name>`, whoever said it: no other family has a place for it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,12 +17,11 @@ use url::form_urlencoded::byte_serialize;
 
 use super::api::{Api, Query};
 use super::fold::begin;
-use crate::error::SourceError;
 use crate::http::{Cause, HttpError};
 use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 
-/// Spans that one request asks for at most,
-const MAX_SPANS: usize = 1000;
+/// What is annotated that one request asks for at most,
+const MAX_IDS: usize = 1000;
 /// and bytes of their ids: what stands before a server may refuse long URLs.
 const MAX_URL: usize = 6_000;
 /// Annotations of a page.
@@ -39,10 +39,63 @@ struct AnnotationsPage {
     next_cursor: Option<String>,
 }
 
+/// What is annotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Span,
+    Trace,
+    Session,
+}
+
+impl Level {
+    /// The end of the path of their annotations.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Span => "span_annotations",
+            Self::Trace => "trace_annotations",
+            Self::Session => "session_annotations",
+        }
+    }
+
+    /// The parameter with their ids.
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Span => "span_ids",
+            Self::Trace => "trace_ids",
+            Self::Session => "session_ids",
+        }
+    }
+
+    /// What they are called.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Span => "spans",
+            Self::Trace => "traces",
+            Self::Session => "sessions",
+        }
+    }
+
+    /// Beginnings of the columns that are made of their annotations.
+    fn families(self) -> &'static [&'static str] {
+        match self {
+            Self::Span => &["eval.", "annotation."],
+            Self::Trace => &["trace_eval."],
+            Self::Session => &["session_eval."],
+        }
+    }
+
+    /// Whether any of the columns wanted can come from them.
+    pub(super) fn is_wanted(self, columns: Option<&[String]>) -> bool {
+        let annotated = |name: &String| self.families().iter().any(|family| name.starts_with(family));
+        columns.is_none_or(|columns| columns.iter().any(annotated))
+    }
+}
+
 /// An annotation as the server gives it.
 #[derive(Debug, Deserialize)]
 struct Annotation {
-    span_id: String,
+    #[serde(alias = "span_id", alias = "trace_id", alias = "session_id")]
+    of: String,
     name: String,
     annotator_kind: String,
     #[serde(default)]
@@ -60,84 +113,87 @@ struct Outcome {
     explanation: Option<String>,
 }
 
-/// Whether any of the columns wanted can come from annotations.
-pub(super) fn wanted(columns: Option<&[String]>) -> bool {
-    let annotated = |name: &String| name.starts_with("eval.") || name.starts_with("annotation.");
-    columns.is_none_or(|columns| columns.iter().any(annotated))
-}
-
-/// Asks for the annotations of spans; gives, by span, the members that they add to its row, each with a comma before it.
-pub(super) async fn of_spans(
+/// Asks for the annotations of what has these ids; gives, by id, the members that they add to a row, each with a comma
+/// before it.
+pub(super) async fn annotations_of(
+    level: Level,
     api: &Api,
     project: &str,
-    spans: &[String],
-) -> Result<HashMap<String, String>, SourceError> {
-    let path = format!("{project}/span_annotations");
+    ids: &[String],
+) -> Result<HashMap<String, String>, HttpError> {
+    let path = format!("{project}/{}", level.path());
     let mut found: HashMap<String, Vec<Annotation>> = HashMap::new();
-    for group in groups(spans) {
-        for annotation in of_group(api, &path, group).await? {
-            found.entry(annotation.span_id.clone()).or_default().push(annotation);
+    for group in groups(level, ids) {
+        for annotation in of_group(level, api, &path, group).await? {
+            found.entry(annotation.of.clone()).or_default().push(annotation);
         }
     }
-    Ok(found.into_iter().map(|(span, annotations)| (span, members(annotations))).collect())
+    Ok(found.into_iter().map(|(id, annotations)| (id, members(level, annotations))).collect())
 }
 
-/// Spans in groups that fit into one request each.
-fn groups(spans: &[String]) -> Vec<&[String]> {
-    let length = |span: &String| "&span_ids=".len() + byte_serialize(span.as_bytes()).map(str::len).sum::<usize>();
+/// Ids in groups that fit into one request each.
+fn groups(level: Level, ids: &[String]) -> Vec<&[String]> {
+    let around = level.parameter().len() + "&=".len();
+    let length = |id: &String| around + byte_serialize(id.as_bytes()).map(str::len).sum::<usize>();
     let (mut groups, mut start, mut bytes) = (vec![], 0, 0);
-    for (at, span) in spans.iter().enumerate() {
-        if at > start && (at - start >= MAX_SPANS || bytes + length(span) > MAX_URL) {
-            groups.extend(spans.get(start..at));
+    for (at, id) in ids.iter().enumerate() {
+        if at > start && (at - start >= MAX_IDS || bytes + length(id) > MAX_URL) {
+            groups.extend(ids.get(start..at));
             (start, bytes) = (at, 0);
         }
-        bytes += length(span);
+        bytes += length(id);
     }
-    groups.extend(spans.get(start..).filter(|rest| !rest.is_empty()));
+    groups.extend(ids.get(start..).filter(|rest| !rest.is_empty()));
     groups
 }
 
-async fn of_group(api: &Api, path: &str, spans: &[String]) -> Result<Vec<Annotation>, SourceError> {
+async fn of_group(level: Level, api: &Api, path: &str, ids: &[String]) -> Result<Vec<Annotation>, HttpError> {
     let mut annotations = vec![];
     let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
         let mut query: Query = vec![("limit", PAGE.to_owned())];
-        query.extend(spans.iter().map(|span| ("span_ids", span.clone())));
+        query.extend(ids.iter().map(|id| (level.parameter(), id.clone())));
         query.extend(cursor.iter().map(|cursor| ("cursor", cursor.clone())));
         let page = || api.json::<AnnotationsPage>(path, &query);
         let page = match retrying(MAX_ATTEMPTS_BATCH, page, HttpError::error).await {
             Ok(page) => page,
-            // None of the spans is there any more.
+            // None of them is there any more.
             Err(failed) if failed.cause == Cause::Status(StatusCode::NOT_FOUND) => return Ok(annotations),
-            Err(failed) => return Err(failed.into()),
+            Err(failed) => return Err(failed),
         };
         annotations.extend(page.data);
         match page.next_cursor {
             None => return Ok(annotations),
             Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
-            Some(_) => return Err(api.wrong(path, "a page leads to itself".to_owned()).into()),
+            Some(_) => return Err(api.wrong(path, "a page leads to itself".to_owned())),
         }
     }
-    Err(api.wrong(path, format!("after {MAX_PAGES} pages there is still no end")).into())
+    Err(api.wrong(path, format!("after {MAX_PAGES} pages there is still no end")))
 }
 
-/// The members that the annotations of one span add to its row. The server gives the newest first.
-fn members(mut annotations: Vec<Annotation>) -> String {
+/// The members that the annotations of one span, trace or session add to a row. The server gives the newest first.
+fn members(level: Level, mut annotations: Vec<Annotation>) -> String {
     // Times that the server wrote are of one form, except for a fraction that is zero.
     let changed = |annotation: &Annotation| annotation.updated_at.as_deref().and_then(|text| time::parse(text).ok());
     annotations.sort_by_key(|annotation| std::cmp::Reverse(changed(annotation)));
-    let (notes, others): (Vec<_>, Vec<_>) = annotations.into_iter().partition(|annotation| annotation.name == NOTE);
+    let (notes, others): (Vec<_>, Vec<_>) =
+        annotations.into_iter().partition(|annotation| level == Level::Span && annotation.name == NOTE);
     let mut out = String::new();
     let mut seen: BTreeMap<(bool, String), usize> = BTreeMap::new();
     for annotation in &others {
-        let human = annotation.annotator_kind == HUMAN;
+        let human = level == Level::Span && annotation.annotator_kind == HUMAN;
         let before = seen.entry((human, annotation.name.clone())).or_default();
         let name = match *before {
             0 => annotation.name.clone(),
             _ => format!("{} ({})", annotation.name, annotation.identifier),
         };
         *before += 1;
-        let family = if human { "annotation" } else { "eval" };
+        let family = match level {
+            Level::Span if human => "annotation",
+            Level::Span => "eval",
+            Level::Trace => "trace_eval",
+            Level::Session => "session_eval",
+        };
         annotation.write(&format!("{family}.{name}"), human, &mut out);
     }
     if !notes.is_empty() {
@@ -205,7 +261,7 @@ impl Annotation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Annotation, groups, members, wanted};
+    use super::{Annotation, Level, groups, members};
 
     fn annotation(name: &str, kind: &str, identifier: &str, at: u32, result: &str) -> Annotation {
         serde_json::from_str(&format!(
@@ -228,7 +284,7 @@ mod tests {
             annotation("note", "HUMAN", "px-1", 3, note),
         ];
         assert_eq!(
-            members(all),
+            members(Level::Span, all),
             concat!(
                 r#","eval.q.label":"good","eval.q.annotator_kind":"CODE","eval.q.score":1.0"#,
                 r#","eval.q (old).explanation":"why \"so\"","eval.q (old).annotator_kind":"LLM","eval.q (old).score":0.25"#,
@@ -238,25 +294,39 @@ mod tests {
                 r#"{"text":"look","annotator_kind":"HUMAN","updated_at":1767323049000}]"#
             )
         );
-        assert_eq!(members(vec![annotation("q", "LLM", "", 1, "null")]), r#","eval.q.annotator_kind":"LLM""#);
+        assert_eq!(
+            members(Level::Span, vec![annotation("q", "LLM", "", 1, "null")]),
+            r#","eval.q.annotator_kind":"LLM""#
+        );
+        let of_trace = vec![annotation("note", "HUMAN", "px-1", 3, note), annotation("q", "LLM", "", 2, result)];
+        assert_eq!(
+            members(Level::Trace, of_trace),
+            concat!(
+                r#","trace_eval.note.explanation":"look","trace_eval.note.annotator_kind":"HUMAN""#,
+                r#","trace_eval.q.label":"good","trace_eval.q.annotator_kind":"LLM","trace_eval.q.score":1.0"#
+            )
+        );
     }
 
     #[test]
     fn spans_are_asked_for_in_groups() {
         let ids: Vec<String> = (0..2_500).map(|at| format!("{at:016x}")).collect();
-        let sizes: Vec<usize> = groups(&ids).iter().map(|group| group.len()).collect();
+        let sizes: Vec<usize> = groups(Level::Span, &ids).iter().map(|group| group.len()).collect();
         assert_eq!(sizes.iter().sum::<usize>(), 2_500);
         assert!(sizes.iter().all(|size| (1..=240).contains(size)), "{sizes:?}");
-        assert!(groups(&[]).is_empty());
-        assert_eq!(groups(&["x".repeat(10_000), "y".to_owned()]).len(), 2);
+        assert!(groups(Level::Span, &[]).is_empty());
+        assert_eq!(groups(Level::Trace, &["x".repeat(10_000), "y".to_owned()]).len(), 2);
         let short: Vec<String> = (0..3).map(|at| at.to_string()).collect();
-        assert_eq!(groups(&short), [&short[..]]);
+        assert_eq!(groups(Level::Session, &short), [&short[..]]);
     }
 
     #[test]
     fn annotations_are_wanted_where_a_column_is_theirs() {
-        assert!(wanted(None));
-        assert!(wanted(Some(&["name".into(), "eval.q.score".into()])));
-        assert!(!wanted(Some(&["name".into(), "attributes.evaluation".into()])));
+        let wanted = |level: Level, column: &str| level.is_wanted(Some(&["name".into(), column.into()]));
+        assert!(Level::Span.is_wanted(None) && Level::Session.is_wanted(None));
+        assert!(wanted(Level::Span, "eval.q.score") && wanted(Level::Span, "annotation.notes"));
+        assert!(!wanted(Level::Span, "attributes.evaluation") && !wanted(Level::Span, "trace_eval.q.score"));
+        assert!(wanted(Level::Trace, "trace_eval.q.label") && !wanted(Level::Trace, "eval.q.label"));
+        assert!(wanted(Level::Session, "session_eval.q.label") && !wanted(Level::Session, "trace_eval.q.label"));
     }
 }

@@ -113,6 +113,6 @@ impl Api {
              lacks a path: check PHOENIX_COLLECTOR_ENDPOINT"
         );
         // Nothing smaller would be answered either.
-        Err(HttpError { cause: Cause::Connection, ..self.wrong(path, reason) })
+        Err(HttpError { cause: Cause::Foreign, ..self.wrong(path, reason) })
     }
 }

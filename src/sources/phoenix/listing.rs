@@ -3,7 +3,6 @@
 //! The newest spans come first, by when they came in: what comes in meanwhile changes nothing, and a cursor stays good
 //! whatever is deleted. It is the order of all servers; others are not asked for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,9 +11,9 @@ use reqwest::StatusCode;
 use spanql_model::ingest::{IngestBuilder, Origin};
 use spanql_model::window::Window;
 
-use super::annotations;
 use super::api::{Api, Query};
 use super::page::{Page, cursor_at, row_of};
+use super::page_annotations::PageAnnotations;
 use super::query::{of_filters, of_window};
 use super::rows::{Span, write_row};
 use crate::cut::cut_to;
@@ -61,7 +60,7 @@ pub(super) struct Listing {
     bad: u32,
     /// Spans that are still wanted, where not all are.
     left: Option<u64>,
-    annotated: bool,
+    annotations: PageAnnotations,
     received: Arc<Received>,
     builder: IngestBuilder,
 }
@@ -85,7 +84,7 @@ impl Listing {
             ended: request.limit == Some(0),
             bad: 0,
             left: request.limit,
-            annotated: annotations::wanted(request.columns.as_deref()),
+            annotations: PageAnnotations::new(request.columns.as_deref()),
             received: Arc::clone(&received),
             builder: IngestBuilder::new(origin),
         };
@@ -257,19 +256,17 @@ impl Listing {
     async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
         let wrong = |listing: &Self, reason: String| listing.api.wrong(&listing.path, reason).error;
         let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
-        let ids: Vec<Option<String>> = page.spans.iter().map(|span| Span::read(span).ok()?.span_id()).collect();
-        let mut annotations = HashMap::new();
-        if self.annotated {
-            let ids: Vec<String> = ids.iter().flatten().cloned().collect();
-            annotations = annotations::of_spans(&self.api, &self.project, &ids).await?;
+        let annotations = self.annotations.of(&self.api, &self.project, &page.spans).await?;
+        if let Some(remark) = self.annotations.remark() {
+            self.received.remark(remark);
         }
         let mut row = String::new();
-        for (text, id) in page.spans.iter().zip(&ids) {
+        for (text, members) in page.spans.iter().zip(&annotations) {
             row.clear();
             let pushed = write_row(text, &mut row).and_then(|()| {
-                if let Some(members) = id.as_ref().and_then(|id| annotations.remove(id)) {
+                if !members.is_empty() {
                     row.pop();
-                    row.push_str(&members);
+                    row.push_str(members);
                     row.push('}');
                 }
                 self.builder.push_json(&row)
@@ -312,6 +309,6 @@ fn is_of_content(cause: Cause) -> bool {
     match cause {
         Cause::Status(status) => matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT),
         Cause::TooLong | Cause::Content => true,
-        Cause::Connection => false,
+        Cause::Connection | Cause::Foreign => false,
     }
 }

@@ -9,6 +9,7 @@ mod api;
 pub(crate) mod fold;
 mod listing;
 mod page;
+mod page_annotations;
 mod projects;
 mod query;
 mod rows;

@@ -36,6 +36,19 @@ impl<'a> Span<'a> {
         member(&members(context)?, "span_id").and_then(text_of)
     }
 
+    /// The trace that it is the root of.
+    pub(super) fn root_of(&self) -> Option<String> {
+        let has_parent = !matches!(member(&self.0, "parent_id"), None | Some(Value::Null | Value::Text("")));
+        let Some(Value::Nested(context)) = member(&self.0, "context").filter(|_| !has_parent) else { return None };
+        member(&members(context)?, "trace_id").and_then(text_of)
+    }
+
+    /// The session that it names.
+    pub(super) fn session_id(&self) -> Option<String> {
+        let Some(Value::Nested(attributes)) = member(&self.0, "attributes") else { return None };
+        member(&members(attributes)?, "session.id").and_then(text_of).filter(|id| !id.is_empty())
+    }
+
     pub(super) fn write(&self, out: &mut String) -> Result<(), RowError> {
         let start = out.len();
         out.push('{');

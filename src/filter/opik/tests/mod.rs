@@ -7,4 +7,5 @@ mod lower;
 mod print;
 mod properties;
 mod read;
+mod server;
 mod support;

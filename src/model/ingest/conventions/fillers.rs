@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
+use super::fill::{Read, Source, Spans};
 use super::known::KNOWN;
 use super::state::{FAMILY, SPAN_EVENTS, SPAN_METADATA};
-use super::table::{Read, Source, Spans, TABLE};
+use super::table::TABLE;
 use crate::columns::{EVENTS, KIND, METADATA, METADATA_PREFIX, MODEL};
 
 /// The names that may fill a canonical column of a span in which it is null.

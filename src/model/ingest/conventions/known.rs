@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use super::fill::Read;
 use super::state::{SPAN_EVENTS, SPAN_METADATA};
-use super::table::{Read, TABLE};
+use super::table::TABLE;
 
 /// Names that fill something, and beginnings of such names.
 pub(super) struct Known {

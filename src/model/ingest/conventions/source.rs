@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::events;
+use super::fill::{Read, Source, Words};
 use super::messages;
 use super::state::{Cell, State, Values};
-use super::table::{Read, Source, Words};
 use super::tools;
 use crate::ids;
 use crate::json::{self, Tree, Value};

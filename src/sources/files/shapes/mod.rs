@@ -6,6 +6,7 @@
 
 mod any_value;
 pub(super) mod described;
+pub(super) mod exported;
 mod ids;
 mod jaeger;
 mod langfuse;

@@ -42,6 +42,10 @@ pub(super) fn document(text: &str, _: &Arc<Around>, out: &mut Out<'_>) {
     let Some(parts) = Parts::read(text) else { return };
     let Some(inner) = parts.object("trace") else { return };
     let mut around = Around::default();
+    // What `opik export` writes names the project beside the trace.
+    if let Some(project) = parts.get("project_name") {
+        around.members = format!("\"project\":{},", project.written());
+    }
     if let Some(trace) = Parts::read(inner)
         && let (Some(id), Some(thread)) = (trace.get("id").and_then(text_of), trace.get("thread_id").and_then(text_of))
     {
@@ -65,13 +69,24 @@ pub(super) fn span(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
     let mut row = String::with_capacity(text.len() + 256);
     write_span_row(text, thread, true, &mut row);
     out.row.object(&row);
+    add_project(&parts, around, out);
 }
 
 /// Writes the row of a trace.
-pub(super) fn trace(text: &str, _: &Arc<Around>, out: &mut Out<'_>) {
+pub(super) fn trace(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
     let mut row = String::with_capacity(text.len() + 256);
     write_trace_row(text, &mut row);
     out.row.object(&row);
+    if let Some(parts) = Parts::read(text) {
+        add_project(&parts, around, out);
+    }
+}
+
+/// Adds the project that is named around a span or trace which names none itself.
+fn add_project(parts: &Parts<'_>, around: &Around, out: &mut Out<'_>) {
+    if parts.get("project_name").is_none() {
+        out.row.members(&around.members);
+    }
 }
 
 /// The thread of a trace, and the trace's id, where an item is such a trace.

@@ -7,7 +7,7 @@ use spanql_model::json::{MAX_DEPTH, Scanner, Value};
 use super::described::described;
 use super::parts::Parts;
 use super::spans::{Around, Out, Spans, Turn};
-use super::{jaeger, langfuse, langfuse_trace, object, opik, otlp, otlp_span};
+use super::{exported, jaeger, langfuse, langfuse_trace, object, opik, otlp, otlp_span};
 
 /// A shape in which spans come.
 pub(in crate::files) struct Shape {
@@ -23,7 +23,7 @@ pub(in crate::files) struct Shape {
 
 /// The shapes, in the order in which they are tried.
 #[rustfmt::skip]
-static SHAPES: [Shape; 14] = [
+static SHAPES: [Shape; 15] = [
     Shape { name: "OTLP", fits: otlp::is_document, turn: otlp::document, holder: true },
     Shape { name: "OTLP", fits: otlp::is_resource_spans, turn: otlp::resource_spans, holder: true },
     Shape { name: "OTLP", fits: otlp_span::is_span, turn: otlp_span::span, holder: false },
@@ -33,6 +33,7 @@ static SHAPES: [Shape; 14] = [
     Shape { name: "Langfuse", fits: langfuse::is_observation, turn: langfuse::observation, holder: false },
     Shape { name: "Langfuse", fits: langfuse_trace::is_trace, turn: langfuse_trace::trace, holder: false },
     Shape { name: OPIK, fits: opik::is_document, turn: opik::document, holder: true },
+    Shape { name: EXPORTED, fits: exported::is_exported, turn: exported::exported, holder: false },
     Shape { name: OPIK, fits: opik::is_span, turn: opik::span, holder: false },
     Shape { name: OPIK, fits: opik::is_trace, turn: opik::trace, holder: false },
     Shape { name: "OpenTelemetry", fits: object::is_span, turn: object::span, holder: false },
@@ -44,6 +45,8 @@ const FLAT: Shape = Shape { name: ROWS, fits: is_row, turn: row, holder: false }
 const ROWS: &str = "rows";
 const JAEGER: &str = "Jaeger";
 const OPIK: &str = "Opik";
+/// Whose rows know their trace by the one before them.
+const EXPORTED: &str = "Opik's interface";
 
 /// Keys under which an object holds a list of spans, or of what holds spans.
 pub(in crate::files) const HOLDERS: [&str; 7] =
@@ -81,6 +84,11 @@ impl Shape {
     /// The spans of an item of this shape, with what is known of them from elsewhere.
     pub(in crate::files) fn spans(&self, text: String, around: Arc<Around>) -> Spans {
         Spans::new(text, self.turn, !self.holder, around)
+    }
+
+    /// Whether this is a row of Opik's user interface, of whose trace only the row of that knows.
+    pub(in crate::files) fn follows_trace(&self) -> bool {
+        self.name == EXPORTED
     }
 
     /// Whether this is a span of Opik, of whose thread only its trace knows.
@@ -198,6 +206,11 @@ pub(super) fn any(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
 /// The id of a trace of Opik and its thread, where an item is a trace with one.
 pub(in crate::files) fn opik_thread(text: &str) -> Option<(String, String)> {
     opik::thread(text)
+}
+
+/// What a trace that Opik's user interface saved says of the spans behind it.
+pub(in crate::files) fn trace_before(text: &str) -> Option<Vec<(String, String)>> {
+    exported::trace_before(text)
 }
 
 /// What is looked for in a file, for messages.

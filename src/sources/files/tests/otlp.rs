@@ -205,6 +205,23 @@ fn protobuf_in_every_framing() {
     }
 }
 
+/// The Collector's file exporter, told to compress, sets JSON apart by lengths, too.
+#[test]
+fn json_that_is_compressed_request_by_request() {
+    let document = format!("{{\"resourceSpans\": [{}]}}", resource_spans(SPAN));
+    let packed = zstd::encode_all(document.as_bytes(), 1).unwrap();
+    let framed = [&(packed.len() as u32).to_be_bytes()[..], &packed].concat();
+    assert_eq!(rows_of("traces.json", &framed.repeat(3)), vec![want(); 3]);
+    let skipping = ReadOptions { skip_bad: true, ..options() };
+    let (batches, _, failed) = read_as("traces.json", &framed.repeat(2)[..framed.len() * 2 - 9], &skipping);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+    assert!(failed.unwrap().contains("traces.json:2: the file ends inside a request"));
+    let metrics = zstd::encode_all(&br#"{"resourceMetrics": []}"#[..], 1).unwrap();
+    let (_, _, failed) =
+        read_as("metrics.json", &[&(metrics.len() as u32).to_be_bytes()[..], &metrics].concat(), &options());
+    assert!(failed.unwrap().ends_with("metrics.json:1: not OTLP: a request without the spans of a resource"));
+}
+
 #[test]
 fn protobuf_that_is_cut_or_no_otlp() {
     let two = request().repeat(2);

@@ -291,7 +291,7 @@ fn spans_and_traces_of_opik() {
         .into_iter()
         .flat_map(|input| cells(&FileReader::open(input, &options()).unwrap().map(Result::unwrap).collect::<Vec<_>>()))
         .collect();
-    let document = format!("{{\"trace\": {trace}, \"spans\": [{span}], \"project_name\": \"x\"}}");
+    let document = format!("{{\"trace\": {trace}, \"spans\": [{span}], \"project_name\": \"p\"}}");
     let mut of_export = rows_of("trace_t1.json", document.as_bytes());
     of_export.reverse();
     assert_eq!(of_folder, of_export);

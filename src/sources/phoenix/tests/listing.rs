@@ -79,6 +79,9 @@ async fn spans_that_come_meanwhile_change_nothing() {
 #[tokio::test]
 async fn annotations_come_with_their_spans_where_they_are_wanted() {
     let server = StandIn::new(move |asked, _| {
+        if asked.path.ends_with("/trace_annotations") {
+            return Reply::Html;
+        }
         if !asked.path.ends_with("/span_annotations") {
             return listed(asked, &(1..=450).collect::<Vec<_>>());
         }
@@ -110,6 +113,58 @@ async fn annotations_come_with_their_spans_where_they_are_wanted() {
         .flat_map(|asked| asked.all("span_ids"))
         .collect();
     assert_eq!(ids.len(), 450);
+}
+
+/// Two turns of a session, of which the second is listed first, each with a step below it.
+fn turn(asked: &Asked) -> Reply {
+    let span = |trace: &str, id: &str, parent: &str| {
+        format!(
+            r#"{{"id":"{}","name":"n","context":{{"trace_id":"{trace}","span_id":"{id}"}},"parent_id":{parent},"start_time":"2001-01-01T00:00:00+00:00","attributes":{{"session.id":"a b","row":1}}}}"#,
+            cursor_at(1)
+        )
+    };
+    let spans =
+        [span("t2", "r2", "null"), span("t2", "c2", "\"r2\""), span("t1", "r1", "null"), span("t1", "c1", "\"r1\"")];
+    let annotation = |of: &str, id: &str| {
+        Reply::Json(format!(
+            r#"{{"data":[{{"{of}":"{id}","name":"q","annotator_kind":"HUMAN","result":{{"score":0.5}},"identifier":""}}],"next_cursor":null}}"#
+        ))
+    };
+    match asked.path.rsplit('/').next().unwrap() {
+        "spans" => Reply::Json(format!(r#"{{"data":[{}],"next_cursor":null}}"#, spans.join(","))),
+        "trace_annotations" => annotation("trace_id", "t2"),
+        "session_annotations" => annotation("session_id", "a b"),
+        "a%20b" => Reply::Json(
+            r#"{"data":{"traces":[{"trace_id":"t2","start_time":"2001-01-02T00:00:00+00:00"},{"trace_id":"t1","start_time":"2001-01-01T00:00:00+00:00"}]}}"#.into(),
+        ),
+        _ => Reply::Text(404, "None of the supplied span_ids exist in this project".into()),
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_traces_and_sessions_stands_on_one_row() {
+    let server = StandIn::new(|asked, _| turn(asked));
+    let ids = |batch: &RecordBatch, name: &str| -> Vec<String> {
+        let scores = batch.column_by_name(name).unwrap();
+        let spans = batch["context.span_id"].as_string::<i32>();
+        spans.iter().zip(0..).filter(|(_, at)| scores.is_valid(*at)).map(|(id, _)| id.unwrap().to_owned()).collect()
+    };
+    let request = ExportRequest { columns: None, ..everything() };
+    let batch = source(&server).open(&request).await.unwrap().try_next().await.unwrap().unwrap();
+    assert_eq!(
+        (ids(&batch, "trace_eval.q.score"), ids(&batch, "session_eval.q.score")),
+        (vec!["r2".into()], vec!["r1".into()])
+    );
+    let asked = |end: &str| server.asked().into_iter().filter(|asked| asked.path.ends_with(end)).collect::<Vec<_>>();
+    assert_eq!(asked("/trace_annotations")[0].all("trace_ids"), ["t1", "t2"]);
+    assert_eq!(asked("/session_annotations")[0].all("session_ids"), ["a b"]);
+    // Only what is wanted is asked for.
+    let of_traces = ExportRequest { columns: Some(vec!["trace_eval.q.score".into()]), ..everything() };
+    source(&server).open(&of_traces).await.unwrap();
+    assert_eq!(
+        (asked("/trace_annotations").len(), asked("/session_annotations").len(), asked("/span_annotations").len()),
+        (2, 1, 1)
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
+use super::super::fill::{Fill, Read, Source, Spans, Words};
 use super::super::state::FAMILY;
-use super::super::table::{Fill, Read, Source, Spans, TABLE, Words};
+use super::super::table::TABLE;
 
 /// The lines of `docs/conventions.md` that show the table.
 fn lines() -> Vec<String> {

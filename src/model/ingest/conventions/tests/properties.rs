@@ -3,7 +3,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use proptest::prelude::*;
 
-use super::super::table::{Read, TABLE};
+use super::super::fill::Read;
+use super::super::table::TABLE;
 use super::*;
 use crate::columns::CANONICAL;
 use crate::ingest::convert_batch;
