@@ -43,6 +43,7 @@ mod stop;
 mod store;
 mod structure;
 mod subplan;
+mod summarize;
 mod table_functions;
 mod tables;
 mod tree_node;

@@ -30,6 +30,7 @@ use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::stop::Stops;
 use super::structure::StructureTable;
+use super::summarize::summary;
 use super::table_functions::{self, FunctionRows, FunctionTable};
 use super::tables::{self, QualityTable, SegmentsTable};
 use super::tree_node::{each_expr_of, each_plan};
@@ -81,6 +82,15 @@ impl Planner {
 
     /// Resolves and plans a statement as far as to a logical plan.
     pub(super) fn logical(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
+        if !parsed.summarize {
+            return self.logical_as_is(parsed);
+        }
+        let whole = self.logical_as_is(parsed)?;
+        let statement = summary(&parsed.statement, whole.plan.schema().as_arrow())?;
+        self.logical_as_is(&Parsed { statement, summarize: false, ..parsed.clone() })
+    }
+
+    fn logical_as_is(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
         let catalog = self.catalog();
         let mut resolved = resolve(parsed, &catalog)?;
         name_target(&mut resolved.statement)?;

@@ -8,7 +8,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, NamedWindowDefinition, NamedWindowExpr,
-    OrderBy, OrderByKind, Select, UnaryOperator, Value, ValueWithSpan,
+    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Select, UnaryOperator, Value, ValueWithSpan,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -63,7 +63,7 @@ impl Resolver<'_> {
             }
         }
         self.expression(&mut select.prewhere, scopes)?;
-        self.expression(&mut select.selection, scopes)?;
+        self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback)?;
         if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
             for expr in exprs {
                 self.group_key(expr, output, level, scopes)?;
@@ -77,7 +77,7 @@ impl Resolver<'_> {
                 NamedWindowExpr::WindowSpec(window) => window.window_name.iter_mut().for_each(in_lower_case),
             }
         }
-        self.expression(&mut select.named_window, scopes)?;
+        self.expressions(&mut select.named_window, scopes, output.items, OutputUse::Expression)?;
         self.expressions(&mut select.qualify, scopes, output.items, OutputUse::Expression)?;
         self.expression(&mut select.cluster_by, scopes)?;
         self.expression(&mut select.distribute_by, scopes)?;
@@ -135,6 +135,13 @@ impl Resolver<'_> {
         scopes: &Scopes,
         distinct_on: bool,
     ) -> Result<(), EngineError> {
+        if let OrderByKind::All(options) = &order_by.kind {
+            if output.opaque {
+                return Err(unknown_columns());
+            }
+            let all = output.items[..output.shown].iter().map(|item| by_output(&item.name, options));
+            order_by.kind = OrderByKind::Expressions(all.collect());
+        }
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
         for by in exprs.iter_mut() {
             let index = match self.output_meant(&by.expr, output)? {
@@ -170,6 +177,19 @@ impl Resolver<'_> {
             None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
         }
     }
+}
+
+/// One column of a result in `ORDER BY ALL`.
+pub(super) fn by_output(name: &str, options: &OrderByOptions) -> OrderByExpr {
+    let expr = Expr::Identifier(quoted(name, Span::empty()));
+    OrderByExpr { expr, options: options.clone(), with_fill: None }
+}
+
+/// The error for `ORDER BY ALL` where it is not known what that is.
+pub(super) fn unknown_columns() -> EngineError {
+    EngineError::new("not-supported", "ORDER BY ALL cannot be used here")
+        .why("the columns of the result are known only when it is planned")
+        .help("name the columns")
 }
 
 /// An expression without the parentheses around it.

@@ -14,6 +14,7 @@ use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
 use super::Resolver;
 use super::ast::{call, name_span, object_name, quoted};
+use super::lists::as_list;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
@@ -120,6 +121,7 @@ impl Resolver<'_> {
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 self.expression(array_exprs, &within(outer, before))?;
+                array_exprs.iter_mut().for_each(as_list);
                 Ok(Level::of(opaque(alias.as_ref(), None)))
             }
             TableFactor::Function { name, args, alias, .. } => {

@@ -8,12 +8,18 @@ mod ast;
 mod clauses;
 mod expressions;
 mod from;
+mod json_paths;
+mod lists;
 mod names;
 mod outputs;
+mod patterns;
 mod query;
 mod scope;
 mod select;
 mod shadowing;
+mod spelled;
+mod star;
+mod time_calls;
 mod unknown;
 mod unsupported;
 

@@ -40,7 +40,7 @@ struct Reading {
 impl Resolver<'_> {
     /// The column that a name means, or `None` where that is for DataFusion to find out.
     pub(super) fn column(&mut self, idents: &[Ident], scopes: &Scopes) -> Result<Option<Column>, EngineError> {
-        self.column_or(idents, scopes, None)
+        self.column_or(idents, scopes, &|| None)
     }
 
     /// The column that a name means, or else, if there is none, this output.
@@ -48,7 +48,7 @@ impl Resolver<'_> {
         &mut self,
         idents: &[Ident],
         scopes: &Scopes,
-        output: Option<&Output>,
+        output: &dyn Fn() -> Option<Output>,
     ) -> Result<Option<Column>, EngineError> {
         let Some((last, qualifiers)) = idents.split_last() else { return Ok(None) };
         if idents[0].quote_style.is_none() && idents[0].value.starts_with('@') {
@@ -87,7 +87,7 @@ impl Resolver<'_> {
             }
         }
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
-        match self.unqualified(&idents[0], scopes, None) {
+        match self.unqualified(&idents[0], scopes, &|| None) {
             Ok(Some(Column { expr, name })) => {
                 let mut path = match expr {
                     Expr::Identifier(ident) => vec![ident],
@@ -142,15 +142,19 @@ impl Resolver<'_> {
         &mut self,
         ident: &Ident,
         scopes: &Scopes,
-        output: Option<&Output>,
+        output: &dyn Fn() -> Option<Output>,
     ) -> Result<Option<Column>, EngineError> {
         let (name, span) = (ident.value.as_str(), ident.span);
-        match (self.column_there(ident, scopes), output) {
-            (Ok(Found::Column(column)), _) => return Ok(Some(*column)),
-            (_, Some(output)) => return Ok(Some(Column { expr: output.expr.clone(), name: output.name.clone() })),
-            (Ok(Found::Unknown), None) => return Ok(None),
-            (Ok(Found::Nothing), None) => {}
-            (Err(ambiguous), None) => return Err(ambiguous),
+        let there = self.column_there(ident, scopes);
+        if let Ok(Found::Column(column)) = there {
+            return Ok(Some(*column));
+        }
+        if let Some(output) = output() {
+            return Ok(Some(Column { expr: output.expr, name: output.name }));
+        }
+        match there? {
+            Found::Unknown => return Ok(None),
+            Found::Nothing | Found::Column(_) => {}
         }
         let target = expand_alias(name);
         let target = target.unwrap_or_else(|| name.to_owned());

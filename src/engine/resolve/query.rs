@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{Cte as SqlCte, OrderBy, OrderByKind, Query
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::clauses::only_typed_positions;
+use super::clauses::{by_output, only_typed_positions, unknown_columns};
 use super::scope::{Columns, Level, Rel, Scopes, within};
 use super::shadowing::show_names;
 use super::{Cte, MAX_CTES, Resolver};
@@ -154,6 +154,13 @@ impl Resolver<'_> {
 
     /// ORDER BY behind a set operation or VALUES sees the columns of the result and nothing else.
     fn order_by_columns(&mut self, order_by: &mut OrderBy, shape: &Shape, outer: &Scopes) -> Result<(), EngineError> {
+        if let OrderByKind::All(options) = &order_by.kind {
+            if shape.opaque {
+                return Err(unknown_columns());
+            }
+            let all = shape.shown.iter().map(|name| by_output(name, options));
+            order_by.kind = OrderByKind::Expressions(all.collect());
+        }
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
         if shape.opaque {
             return Ok(());
