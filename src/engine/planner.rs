@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
+use super::compared::compared;
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
@@ -45,17 +46,18 @@ pub(super) struct Planned {
 
 /// Where things stand in the text, for errors that come when the text is gone.
 struct Places {
-    functions: HashMap<String, Location>,
+    functions: HashMap<String, (Location, bool)>,
     literals: HashMap<String, Location>,
 }
 
 impl Places {
     fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
         if let Some(name) = unknown_function(&error.find_root().message()) {
-            let known = table_functions::names(catalog);
+            let called = self.functions.get(name);
+            let known = table_functions::meant(catalog, name, called.is_some_and(|(_, grouped)| *grouped));
             let unknown = function_error(name, known.iter().map(String::as_str));
-            return match self.functions.get(name) {
-                Some(place) => unknown.at(*place),
+            return match called {
+                Some((place, _)) => unknown.at(*place),
                 None => unknown,
             };
         }
@@ -174,6 +176,7 @@ impl Planner {
                 state,
                 step: Step::Refused,
                 stops: Stops::default(),
+                compared: vec![],
             });
         }
         let Planned { plan, mut state, mut notes, places } = self.logical(parsed)?;
@@ -187,8 +190,11 @@ impl Planner {
                 state,
                 step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
                 stops: Stops::default(),
+                compared: vec![],
             });
         }
+        let compared = compared(&plan, &|table| table_reads_segments(table).unwrap_or(false));
+        let compared = compared.map_err(|error| EngineError::from_datafusion(&error))?;
         let explain = |error: DataFusionError| places.planning_error(&error, &self.catalog());
         let optimized = state.optimize(&plan).map_err(explain)?;
         let rows = self.limit.rows(largest_constant(&optimized).map_err(explain)?);
@@ -206,6 +212,7 @@ impl Planner {
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
             stops: Stops::default(),
+            compared,
         })
     }
 }

@@ -100,7 +100,8 @@ fn text(schema: &Schema) -> String {
                 None => null.to_owned(),
             });
         };
-        let plain = !of.is_nested() && !matches!(of, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::Null);
+        let plain = !of.is_nested()
+            && !matches!(of, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::Null);
         let number = of.is_numeric();
         take(2, plain.then(|| format!("left(min({name})::varchar, {SHOWN})")), "NULL::varchar");
         take(3, plain.then(|| format!("left(max({name})::varchar, {SHOWN})")), "NULL::varchar");
@@ -116,7 +117,17 @@ fn text(schema: &Schema) -> String {
         lists[10].push("n".to_owned());
     }
     let names = [
-        "column_name", "column_type", "min", "max", "approx_unique", "avg", "std", "q25", "q50", "q75", "count",
+        "column_name",
+        "column_type",
+        "min",
+        "max",
+        "approx_unique",
+        "avg",
+        "std",
+        "q25",
+        "q50",
+        "q75",
+        "count",
         "null_percentage",
     ];
     let items = names.iter().zip(&lists).map(|(name, list)| format!("unnest([{}]) AS \"{name}\"", list.join(", ")));

@@ -5,17 +5,17 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use datafusion::arrow::array::make_comparator;
 use datafusion::arrow::array::{Array, ArrayRef};
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
+use datafusion::logical_expr::DocumentationBuilder;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Signature, Volatility};
-use datafusion::logical_expr::DocumentationBuilder;
-use datafusion::arrow::array::make_comparator;
-use datafusion::arrow::compute::SortOptions;
 
 use crate::error::EngineError;
 
@@ -80,8 +80,10 @@ impl AggregateUDFImpl for Best {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        static LARGEST: std::sync::LazyLock<Documentation> = std::sync::LazyLock::new(|| documented("arg_max", "largest"));
-        static SMALLEST: std::sync::LazyLock<Documentation> = std::sync::LazyLock::new(|| documented("arg_min", "smallest"));
+        static LARGEST: std::sync::LazyLock<Documentation> =
+            std::sync::LazyLock::new(|| documented("arg_max", "largest"));
+        static SMALLEST: std::sync::LazyLock<Documentation> =
+            std::sync::LazyLock::new(|| documented("arg_min", "smallest"));
         Some(if self.largest { &LARGEST } else { &SMALLEST })
     }
 }

@@ -169,7 +169,8 @@ impl Accumulator for Counts {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let (values, counts): (Vec<_>, Vec<_>) =
             self.counts.iter().map(|(value, count)| (value.clone(), ScalarValue::UInt64(Some(*count)))).unzip();
-        let list = |values: &[ScalarValue], of: &DataType| ScalarValue::List(ScalarValue::new_list_nullable(values, of));
+        let list =
+            |values: &[ScalarValue], of: &DataType| ScalarValue::List(ScalarValue::new_list_nullable(values, of));
         Ok(vec![list(&values, &self.data_type), list(&counts, &DataType::UInt64)])
     }
 

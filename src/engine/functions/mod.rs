@@ -46,3 +46,21 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
     }
     spelled::register(registry)
 }
+
+/// Whether a function is one that statements become made of, which nobody types.
+pub(crate) fn is_internal(name: &str) -> bool {
+    const INTERNAL: [&str; 11] = [
+        "as_list",
+        "as_number",
+        "json_from_scalar",
+        "json_list_item",
+        "json_list_numbers",
+        "json_list_texts",
+        "json_member",
+        "json_path",
+        "json_union_to_text",
+        "scalar_to_json",
+        "similar_to",
+    ];
+    INTERNAL.contains(&name) || name.starts_with("text_") || name.starts_with("opik_")
+}

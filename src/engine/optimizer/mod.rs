@@ -3,6 +3,7 @@
 //! Each of our own stands in for something that gives a wrong answer there; `docs/datafusion.md` lists them, with the
 //! tests that tell when one is needed no more.
 
+mod ahead;
 mod correlated;
 mod global_aggregates;
 mod grouping_sets;
@@ -10,6 +11,7 @@ mod in_lists;
 mod multisets;
 mod nullability;
 mod pushdown;
+mod quantified;
 mod statistics;
 mod subqueries;
 mod unordered;

@@ -9,10 +9,10 @@ use super::super::error::EngineError;
 use super::super::walk::{Flow, WalkMut, walk_mut};
 use super::Resolver;
 use super::ast::{call, empty_query, in_lower_case};
+use super::lists::lists_of_json;
 use super::outputs::{Output, OutputUse, named};
 use super::scope::Scopes;
 use super::spelled::known_spelling;
-use super::lists::lists_of_json;
 use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
 use spanql_model::names::{expand_alias, is_open_name};
@@ -115,7 +115,11 @@ impl Walker<'_, '_> {
                 ident.value = ident.value.to_lowercase();
             }
             grouped |= self.resolver.catalog.is_aggregate(&ident.value);
-            self.resolver.functions.entry(ident.value.clone()).or_insert(ident.span.start);
+            let said = grouped
+                || function.filter.is_some()
+                || !function.within_group.is_empty()
+                || is_distinct(&function.args);
+            self.resolver.functions.entry(ident.value.clone()).or_insert((ident.span.start, said));
         }
         self.inside += usize::from(grouped);
     }
@@ -144,10 +148,17 @@ impl Walker<'_, '_> {
         if !matches!(function.args, FunctionArguments::None) {
             return Ok(());
         }
-        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
-            && !self.resolver.catalog.is_scalar(&ident.value)
-        {
-            *expr = Expr::Identifier(ident.clone());
+        match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] if !self.resolver.catalog.is_scalar(&ident.value) => {
+                *expr = Expr::Identifier(ident.clone());
+            }
+            [_, _, ..] => {
+                let path: Option<Vec<Ident>> = function.name.0.iter().map(|part| part.as_ident().cloned()).collect();
+                if let Some(path) = path {
+                    *expr = Expr::CompoundIdentifier(path);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -245,6 +256,10 @@ impl WalkMut for Walker<'_, '_> {
         }
         Flow::Continue(())
     }
+}
+
+fn is_distinct(args: &FunctionArguments) -> bool {
+    matches!(args, FunctionArguments::List(list) if list.duplicate_treatment.is_some() || !list.clauses.is_empty())
 }
 
 /// Aggregates that take numbers only.

@@ -9,8 +9,12 @@ use super::spelled::{literal, text};
 pub(super) fn json_call(name: &str, mut args: Vec<Expr>) -> Option<Expr> {
     let (known, steps) = match name {
         "json_extract" | "json_query" | "json_extract_path" | "jsonb_extract_path" => ("json_get_json", true),
-        "json_extract_string" | "json_extract_scalar" | "json_value" | "json_extract_path_text"
-        | "jsonb_extract_path_text" | "get_json_object" => ("json_as_text", true),
+        "json_extract_string"
+        | "json_extract_scalar"
+        | "json_value"
+        | "json_extract_path_text"
+        | "jsonb_extract_path_text"
+        | "get_json_object" => ("json_as_text", true),
         "json_array_length" | "jsonb_array_length" => ("json_length", false),
         "json_keys" | "jsonb_object_keys" => ("json_object_keys", false),
         _ => return None,
@@ -44,9 +48,7 @@ pub(super) fn as_path(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<
 
 /// The steps of `$.a[0]."b.c"` or `/a/0/b`; none where it is no path.
 fn steps_of(path: &str) -> Option<Vec<Expr>> {
-    let index = |digits: &str| {
-        digits.parse::<i64>().ok().map(|_| Expr::value(Value::Number(digits.to_owned(), false)))
-    };
+    let index = |digits: &str| digits.parse::<i64>().ok().map(|_| Expr::value(Value::Number(digits.to_owned(), false)));
     if let Some(pointer) = path.strip_prefix('/') {
         return Some(pointer.split('/').map(|step| index(step).unwrap_or_else(|| text(step))).collect());
     }

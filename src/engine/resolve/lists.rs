@@ -16,7 +16,9 @@ pub(super) fn lists_of_json(expr: &mut Expr) {
         Expr::Function(function) => {
             let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else { return };
             let name = ident.value.as_str();
-            let of_lists = name.starts_with("array_") || name.starts_with("list_") || matches!(name, "unnest" | "cardinality" | "flatten");
+            let of_lists = name.starts_with("array_")
+                || name.starts_with("list_")
+                || matches!(name, "unnest" | "cardinality" | "flatten");
             if !of_lists || OTHERS.contains(&name) {
                 return;
             }

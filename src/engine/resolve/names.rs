@@ -8,6 +8,7 @@ use super::super::error::EngineError;
 use super::Resolver;
 use super::outputs::Output;
 use super::scope::{Level, Match, Rel, Scopes};
+use super::time_calls::day;
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
@@ -171,7 +172,10 @@ impl Resolver<'_> {
         }
         match self.remote_without(&target, scopes.iter().flat_map(|level| &level.relations)) {
             Some(table) => Err(only_in_a_store(&target, table, span)),
-            None => Err(unknown_column(ident, scopes)),
+            None => match day(ident) {
+                Some(expr) => Ok(Some(Column { expr, name: ident.value.clone() })),
+                None => Err(unknown_column(ident, scopes)),
+            },
         }
     }
 

@@ -7,9 +7,9 @@ use chrono::DateTime;
 use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectNamePart, Subscript, TimezoneInfo, TypedString,
-    Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CaseWhen, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, ObjectNamePart, Subscript, TimezoneInfo, TypedString, Value,
+    ValueWithSpan,
 };
 
 use super::super::functions::spelled::{DATE_PARTS, FORMATS, PERCENTILES};

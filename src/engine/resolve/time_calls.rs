@@ -1,12 +1,14 @@
 //! Functions over times as DuckDB spells them: `time_bucket`, `date_diff`, `epoch_ms`.
 
+use chrono::DateTime;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Interval, TimezoneInfo, TypedString, Value,
+    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Ident, Interval, TimezoneInfo, TypedString, Value,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::ast::call;
 use super::spelled::{binary, literal, number, text};
+use spanql_model::time;
 
 /// The call as calls of DataFusion's functions; none if it is another one.
 pub(super) fn time_call(name: &str, args: &[Expr]) -> Option<Expr> {
@@ -41,12 +43,29 @@ fn counts_months(width: &Expr) -> Option<bool> {
     };
     match width {
         Expr::Interval(Interval { value, leading_field, .. }) => {
-            let of_field = matches!(leading_field, Some(DateTimeField::Month | DateTimeField::Months | DateTimeField::Year | DateTimeField::Years | DateTimeField::Quarter));
+            let of_field = matches!(
+                leading_field,
+                Some(
+                    DateTimeField::Month
+                        | DateTimeField::Months
+                        | DateTimeField::Year
+                        | DateTimeField::Years
+                        | DateTimeField::Quarter
+                )
+            );
             Some(of_field || literal(value).is_some_and(months))
         }
         Expr::Cast { expr, .. } => literal(expr).map(months),
         other => Some(literal(other).is_some_and(months)),
     }
+}
+
+/// The day that a bare word means, where nothing else is called so.
+pub(super) fn day(ident: &Ident) -> Option<Expr> {
+    let word = ident.value.to_lowercase();
+    let is_day = ident.quote_style.is_none() && matches!(word.as_str(), "today" | "yesterday" | "tomorrow");
+    let nanos = time::typed(&word, time::now()).ok().filter(|_| is_day)?;
+    Some(timestamp(&DateTime::from_timestamp_nanos(nanos).to_rfc3339()))
 }
 
 fn timestamp(typed: &str) -> Expr {

@@ -6,8 +6,8 @@
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     ConnectByKind, Expr, ForClause, GroupByExpr, GroupByWithModifier, Join, LimitClause, LockType, OrderBy,
-    OrderByKind, PipeOperator, Query, Select, Spanned, TableAlias, TableFactor, TableSampleKind,
-    TableSampleModifier, TableVersion, TableWithJoins,
+    OrderByKind, PipeOperator, Query, Select, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleModifier,
+    TableVersion, TableWithJoins,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Location;
@@ -155,7 +155,15 @@ impl Walk for Finder<'_> {
         if let Some(LimitClause::LimitOffset { limit_by, .. }) = &query.limit_clause {
             self.refuse(!limit_by.is_empty(), "LIMIT … BY", &[Keyword::LIMIT])?;
         }
-        self.refuse(query.fetch.is_some(), "FETCH", &[Keyword::FETCH])?;
+        if let Some(fetch) = &query.fetch {
+            self.refuse(fetch.with_ties, "FETCH … WITH TIES", &[Keyword::FETCH])?;
+            self.refuse(fetch.percent, "FETCH … PERCENT", &[Keyword::FETCH])?;
+            let limited = matches!(
+                &query.limit_clause,
+                Some(LimitClause::OffsetCommaLimit { .. } | LimitClause::LimitOffset { limit: Some(_), .. })
+            );
+            self.refuse(limited, "FETCH beside LIMIT", &[Keyword::FETCH])?;
+        }
         if let Some(lock) = query.locks.first() {
             match lock.lock_type {
                 LockType::Share => self.refuse(true, "FOR SHARE", &[Keyword::FOR, Keyword::SHARE])?,

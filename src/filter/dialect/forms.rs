@@ -82,18 +82,20 @@ fn begins_query(lexemes: &[Lexeme], at: usize) -> bool {
         }
         // The end of what WITH names.
         Token::RParen => ends_with(lexemes, before),
-        _ => matches!(
-            lexemes[before].keyword(),
-            Keyword::UNION
-                | Keyword::INTERSECT
-                | Keyword::EXCEPT
-                | Keyword::ALL
-                | Keyword::EXPLAIN
-                | Keyword::ANALYZE
-                | Keyword::VERBOSE
-                | Keyword::DESCRIBE
-                | Keyword::DESC
-        ) && !matches!(keyword(lexemes, before.wrapping_sub(1)), Keyword::SELECT | Keyword::BY),
+        _ => {
+            matches!(
+                lexemes[before].keyword(),
+                Keyword::UNION
+                    | Keyword::INTERSECT
+                    | Keyword::EXCEPT
+                    | Keyword::ALL
+                    | Keyword::EXPLAIN
+                    | Keyword::ANALYZE
+                    | Keyword::VERBOSE
+                    | Keyword::DESCRIBE
+                    | Keyword::DESC
+            ) && !matches!(keyword(lexemes, before.wrapping_sub(1)), Keyword::SELECT | Keyword::BY)
+        }
     }
 }
 
@@ -190,7 +192,10 @@ mod tests {
             ("FROM t UNION ALL FROM u", "SELECT * FROM t UNION ALL SELECT * FROM u"),
             ("SELECT a FROM (FROM t WHERE b)", "SELECT a FROM ( SELECT * FROM t WHERE b )"),
             ("SELECT a IN (FROM t)", "SELECT a IN ( SELECT * FROM t )"),
-            ("SELECT trim(FROM x), extract(hour FROM y) FROM t", "SELECT trim ( FROM x ) , extract ( hour FROM y ) FROM t"),
+            (
+                "SELECT trim(FROM x), extract(hour FROM y) FROM t",
+                "SELECT trim ( FROM x ) , extract ( hour FROM y ) FROM t",
+            ),
             ("WITH a AS MATERIALIZED (FROM t) FROM a", "WITH a AS ( SELECT * FROM t ) SELECT * FROM a"),
             ("WITH a AS NOT MATERIALIZED (SELECT 1) SELECT 2", "WITH a AS ( SELECT 1 ) SELECT 2"),
             ("EXPLAIN FROM t", "EXPLAIN SELECT * FROM t"),

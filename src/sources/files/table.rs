@@ -1,8 +1,9 @@
-//! CSV: what its header must have, and what its cells, which are all text, stand for.
+//! CSV: what parts its cells, what its header must have, and what the cells, which are all text, stand for.
 
 use std::collections::HashSet;
 
-use spanql_model::columns::{SPAN_ID, TRACE_ID};
+use arrow::datatypes::DataType;
+use spanql_model::columns::{SPAN_ID, TRACE_ID, canonical};
 use spanql_model::ingest::{IngestBuilder, Key, RowError};
 use spanql_model::json::Value;
 
@@ -18,14 +19,18 @@ pub(super) struct CsvRows {
     reader: csv::Reader<Quotes<Stream>>,
     record: csv::ByteRecord,
     keys: Vec<Option<Key>>,
+    /// Whether an empty text in quotes is one in a column, and not nothing.
+    texts: Vec<bool>,
     read: u64,
 }
 
 impl CsvRows {
     /// Reads the header.
-    pub(super) fn new(stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, Failed> {
-        let quotes = Quotes::new(stream, limits.row());
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
+    pub(super) fn new(mut stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, Failed> {
+        let head = stream.fill_buf().map_err(|error| Failed::at(1, error))?;
+        let (delimiter, all_quoted) = (delimiter(head), head.first() == Some(&b'"'));
+        let quotes = Quotes::new(stream, delimiter, limits.row());
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(quotes);
         let header = reader.byte_headers().map_err(|error| Failed::at(1, error))?.clone();
         if let Some(line) = reader.get_ref().cut() {
             return Err(Failed::at(line, CUT));
@@ -33,14 +38,16 @@ impl CsvRows {
         let names: Result<Vec<&str>, _> = header.iter().map(std::str::from_utf8).collect();
         let names = names.map_err(|_| Failed::at(1, "the header is not UTF-8"))?;
         check_header(&names).map_err(|reason| Failed::at(1, reason))?;
+        // Where everything is quoted, quotes say nothing.
+        let texts = names.iter().map(|name| !all_quoted && takes_empty_text(name)).collect();
         // A column without a name is a row index that a data frame wrote.
         let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
-        Ok(Self { reader, record: csv::ByteRecord::new(), keys, read: 0 })
+        Ok(Self { reader, record: csv::ByteRecord::new(), keys, texts, read: 0 })
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
     pub(super) fn step(&mut self, builder: &mut IngestBuilder, limits: &Limits) -> Result<Step, Failed> {
-        let Self { reader, record, keys, read } = self;
+        let Self { reader, record, keys, texts, read } = self;
         let more = reader.read_byte_record(record);
         *read += 1;
         let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
@@ -55,14 +62,21 @@ impl CsvRows {
             *record = csv::ByteRecord::new();
             return Ok(Step::Bad { line, reason: limits.long_row() });
         }
-        Ok(match push_record(builder, record, keys) {
+        let mut empty = reader.get_mut().empty_texts(*read);
+        empty.retain(|&cell| texts.get(cell) == Some(&true));
+        Ok(match push_record(builder, record, keys, &empty) {
             Ok(()) => Step::Row(line),
             Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
         })
     }
 }
 
-fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
+fn push_record(
+    builder: &mut IngestBuilder,
+    record: &csv::ByteRecord,
+    keys: &[Option<Key>],
+    empty: &[usize],
+) -> Result<(), RowError> {
     if record.len() != keys.len() {
         return Err(RowError::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
     }
@@ -74,11 +88,34 @@ fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Op
         let Some(text) = text.get(range) else { return Err(RowError::Row("not UTF-8".to_owned())) };
         // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
         match cell(text) {
+            Value::Null if empty.contains(&at) => cells.push((*key, Value::Text(""))),
             Value::Null => {}
             value => cells.push((*key, value)),
         }
     }
     builder.push_cells(&cells)
+}
+
+/// What parts the cells of a header: a comma, or what parts it into more cells.
+fn delimiter(head: &[u8]) -> u8 {
+    let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
+    let mut quoted = false;
+    for &byte in head.iter().take_while(|&&byte| !matches!(byte, b'\r' | b'\n')) {
+        quoted ^= byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(delimiter, _)| *delimiter == byte && !quoted) {
+            *count += 1;
+        }
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or(b',', |(delimiter, _)| delimiter)
+}
+
+/// Whether an empty text is a value of a column: not of one of times or numbers, nor of an id.
+fn takes_empty_text(name: &str) -> bool {
+    match canonical(name) {
+        Some(column) => column.data_type == DataType::Utf8 && !name.ends_with("_id"),
+        None => !name.ends_with("_id"),
+    }
 }
 
 /// Checks that a header names the ids of a span, and nothing twice; the header of an empty file may name nothing.
