@@ -16,6 +16,7 @@ use super::target::Target;
 use super::{incomplete, remote};
 use crate::report::{Checks, Expectation};
 use spanql_engine::{Engine, EngineError, Files, Params, Prepared, StoreEngine, parse_param};
+use spanql_model::nearest::nearest;
 use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
 use spanql_store::Snapshot;
 
@@ -144,7 +145,9 @@ pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Resu
         && !snapshot.manifest.segments.is_empty()
         && !snapshot.manifest.segments.iter().any(|segment| segment.project == *project)
     {
-        context.note(&format!("the store holds no project {project}"));
+        let held = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str());
+        let near = nearest(project, held).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        return Err(Failure::Usage(format!("the store holds no project {project}{near}")).into());
     }
     let settings = StoreEngine {
         memory_limit: Some(context.memory_bytes()),

@@ -55,7 +55,11 @@ impl Places {
         if let Some(name) = unknown_function(&error.find_root().message()) {
             let called = self.functions.get(name);
             let known = table_functions::meant(catalog, name, called.is_some_and(|(_, grouped)| *grouped));
-            let unknown = function_error(name, known.iter().map(String::as_str));
+            let unknown = match known.iter().any(|known| known == name) {
+                // What becomes another call has no other form.
+                true => EngineError::new("bad-argument", format!("{name} does not take these arguments")),
+                false => function_error(name, known.iter().map(String::as_str)),
+            };
             return match called {
                 Some((place, _)) => unknown.at(*place),
                 None => unknown,

@@ -75,7 +75,16 @@ pub(super) fn of_sort(mut sort: Sort) -> Result<Transformed<LogicalPlan>> {
     for by in &mut sort.expr {
         by.expr = taken_out(std::mem::take(&mut by.expr), &mut ahead, "__subquery_by_")?.data;
     }
-    sort.input = with_answers(sort.input, ahead)?;
+    sort.input = match sort.input.as_ref() {
+        // What a subquery looks at need not be shown.
+        LogicalPlan::Projection(shown) if !ahead.iter().all(|(_, expr)| looks_at(expr, &sort.input)) => {
+            let answers = ahead.iter().map(|(name, _)| Expr::Column(Column::new_unqualified(name)));
+            let columns: Vec<Expr> = shown.expr.iter().cloned().chain(answers).collect();
+            let input = Arc::unwrap_or_clone(with_answers(Arc::clone(&shown.input), ahead)?);
+            Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?)
+        }
+        _ => with_answers(sort.input, ahead)?,
+    };
     LogicalPlanBuilder::from(LogicalPlan::Sort(sort)).project(kept)?.build().map(Transformed::yes)
 }
 
@@ -145,6 +154,11 @@ pub(super) fn of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
 
 /// Whether a subquery in ON looks at the left side alone (or at none), or at the right one; nothing if at both.
 fn side(join: &Join, expr: &Expr) -> Option<bool> {
+    if looks_at(expr, &join.left) { Some(true) } else { looks_at(expr, &join.right).then_some(false) }
+}
+
+/// Whether all that a subquery looks at outside of it is among the columns of a plan.
+fn looks_at(expr: &Expr, plan: &LogicalPlan) -> bool {
     let mut columns = expr.column_refs().into_iter().cloned().collect::<Vec<_>>();
     each_expr(expr, &mut |expr| {
         let subquery = match expr {
@@ -158,8 +172,7 @@ fn side(join: &Join, expr: &Expr) -> Option<bool> {
             _ => None,
         }));
     });
-    let all_in = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
-    if all_in(&join.left) { Some(true) } else { all_in(&join.right).then_some(false) }
+    columns.iter().all(|column| plan.schema().has_column(column))
 }
 
 fn column_renamed(expr: Expr, old: &str, new: &str) -> Result<Expr> {

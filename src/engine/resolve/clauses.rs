@@ -61,6 +61,13 @@ impl Resolver<'_> {
                     None => self.expressions(expr, scopes, output.items, OutputUse::Expression)?,
                 }
             }
+            // A key that is there twice is one: ORDER BY names it once, too.
+            let mut seen: Vec<Expr> = vec![];
+            exprs.retain(|expr| {
+                let new = !seen.contains(expr);
+                seen.push(expr.clone());
+                new
+            });
         }
         self.expression(&mut select.prewhere, scopes)?;
         self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback)?;

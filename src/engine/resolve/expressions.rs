@@ -207,7 +207,12 @@ impl WalkMut for Walker<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         known_spelling(expr);
         if let Expr::Lambda(lambda) = expr {
-            self.lambdas.push(lambda.params.iter().map(|parameter| parameter.name.value.clone()).collect());
+            // DataFusion writes them in lower case, too.
+            let name = |ident: &Ident| match ident.quote_style {
+                Some(_) => ident.value.clone(),
+                None => ident.value.to_lowercase(),
+            };
+            self.lambdas.push(lambda.params.iter().map(|parameter| name(&parameter.name)).collect());
         }
         if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
             && !self.resolver.literals.contains_key(text)

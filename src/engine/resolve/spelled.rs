@@ -137,6 +137,10 @@ fn known_function(function: &mut Function) -> Option<Expr> {
     if name == "struct_pack" {
         return struct_pack(function);
     }
+    if matches!(name.as_str(), "group_concat" | "listagg") {
+        joined_texts(function);
+        return None;
+    }
     let mut args = arguments(function)?;
     if let Some((_, part)) = DATE_PARTS.iter().find(|(known, _)| *known == name).filter(|_| args.len() == 1) {
         return Some(call("date_part", vec![text(*part), args.pop()?]));
@@ -162,11 +166,6 @@ fn known_function(function: &mut Function) -> Option<Expr> {
             let counted = case(args.pop()?, number("1"), None);
             Some(renamed(function, "count", vec![counted]))
         }
-        ("group_concat" | "listagg", 1) => {
-            args.push(text(","));
-            Some(renamed(function, "string_agg", args))
-        }
-        ("group_concat" | "listagg", 2) => Some(renamed(function, "string_agg", args)),
         ("regexp_extract", 2 | 3) => {
             let group = if args.len() == 3 { args.pop()? } else { number("0") };
             let (pattern, from) = (args.pop()?, args.pop()?);
@@ -182,6 +181,18 @@ fn known_function(function: &mut Function) -> Option<Expr> {
         ("list_apply" | "array_apply" | "apply" | "transform", 2) => Some(renamed(function, "array_transform", args)),
         ("filter", 2) => Some(renamed(function, "array_filter", args)),
         _ => time_call(&name, &args).or_else(|| json_call(&name, args)),
+    }
+}
+
+/// `group_concat(x [, ','] [ORDER BY …])` as `string_agg`, which is told what to put between.
+fn joined_texts(function: &mut Function) {
+    if let FunctionArguments::List(list) = &mut function.args
+        && list.args.len() == 1
+    {
+        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(text(","))));
+    }
+    if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() {
+        "string_agg".clone_into(&mut ident.value);
     }
 }
 

@@ -86,7 +86,7 @@ fn unit_name(unit: &Expr) -> Option<String> {
     Some(typed.strip_suffix('s').unwrap_or(&typed).to_owned())
 }
 
-/// How many times a unit begins between two times, which is what DuckDB counts.
+/// How many times a unit begins between two times, which is what DuckDB counts, or how many weeks lie between them.
 fn date_diff(unit: &str, from: &Expr, to: &Expr) -> Option<Expr> {
     let part = |part: &str, time: &Expr| call("date_part", vec![text(part), time.clone()]);
     let minus = |after: Expr, before: Expr| nested(binary(after, BinaryOperator::Minus, before));
@@ -99,7 +99,15 @@ fn date_diff(unit: &str, from: &Expr, to: &Expr) -> Option<Expr> {
         "year" => return Some(whole(minus(part("year", to), part("year", from)))),
         "quarter" => return Some(months("4", "quarter")),
         "month" => return Some(months("12", "month")),
-        "week" => ("week", "604800"),
+        // Whole ones, unlike the others: so it is in DuckDB.
+        "week" => {
+            let days = binary(
+                cast(date_diff("day", from, to)?, DataType::DoublePrecision),
+                BinaryOperator::Divide,
+                number("7"),
+            );
+            return Some(cast(call("trunc", vec![days]), DataType::BigInt(None)));
+        }
         "day" => ("day", "86400"),
         "hour" => ("hour", "3600"),
         "minute" => ("minute", "60"),
