@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Sort};
 
-use super::subqueries::{condition, counted};
+use super::three_valued::{condition, counted};
 use crate::tree_node::{each_expr, expr_down, with_names};
 
 /// Whether this is a subquery that must be computed row by row: a value that depends on no row may stand anywhere.

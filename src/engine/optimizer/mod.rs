@@ -14,6 +14,7 @@ mod pushdown;
 mod quantified;
 mod statistics;
 mod subqueries;
+mod three_valued;
 mod unordered;
 
 use std::sync::Arc;

@@ -8,11 +8,12 @@
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, NamedWindowDefinition, NamedWindowExpr,
-    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Select, UnaryOperator, Value, ValueWithSpan,
+    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, UnaryOperator, Value, ValueWithSpan,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
+use super::super::walk::{Flow, Walk, walk};
 use super::Resolver;
 use super::ast::{in_lower_case, quoted};
 use super::outputs::{Output, OutputUse, named};
@@ -101,6 +102,7 @@ impl Resolver<'_> {
     ) -> Result<(), EngineError> {
         match expr {
             Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                walk(&*sets, &mut NoQueries)?;
                 for key in sets.iter_mut().flatten() {
                     self.group_key(key, output, level, scopes)?;
                 }
@@ -183,6 +185,20 @@ impl Resolver<'_> {
             Some(number) => output.at_position(&number).map(Some),
             None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
         }
+    }
+}
+
+/// Refuses subqueries in what is grouped in several ways.
+struct NoQueries;
+
+impl Walk for NoQueries {
+    fn pre_visit_query(&mut self, _: &Query) -> Flow {
+        let error = EngineError::new("not-supported", "a subquery in ROLLUP, CUBE or GROUPING SETS is not supported");
+        Flow::Break(error.help("compute it in a subquery of FROM, and group by its name"))
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> Flow {
+        Flow::Continue(())
     }
 }
 

@@ -13,10 +13,9 @@ use super::super::error::EngineError;
 use super::super::files::{self, Files};
 use super::super::table_functions::{FunctionRows, FunctionTable};
 use super::Resolver;
-use super::ast::{name_span, object_name, quoted};
+use super::ast::{literal, name_span, object_name, quoted};
 use super::query::Shape;
 use super::scope::Rel;
-use super::spelled::literal;
 
 /// The file that an item of FROM names: a text in single quotes, or a call such as `read_csv('…')`.
 pub(super) fn file_named(name: &ObjectName, args: Option<&TableFunctionArgs>) -> Option<String> {

@@ -2,8 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
 
-use super::ast::call;
-use super::spelled::{literal, text};
+use super::ast::{call, literal, text};
 
 /// A call of a function over JSON by the name of DuckDB, PostgreSQL, SQLite or MySQL.
 pub(super) fn json_call(name: &str, mut args: Vec<Expr>) -> Option<Expr> {

@@ -2,8 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Value, ValueWithSpan};
 
-use super::ast::call;
-use super::spelled::{literal, text};
+use super::ast::{call, literal, text};
 
 /// Writes the pattern so that a backslash escapes, which is all that DataFusion knows.
 pub(super) fn without_escape(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {

@@ -1,6 +1,6 @@
 //! Functions, types and literals as DuckDB and PostgreSQL spell them, as DataFusion knows them.
 //!
-//! What is another name only is registered as one (`functions/aliases.rs`). Here is what has another shape, too: done on
+//! What is another name only is registered as one (`functions/spelled.rs`). Here is what has another shape, too: done on
 //! the syntax tree, ahead of all names, so that each stands for what a person could have typed.
 
 use chrono::DateTime;
@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::functions::spelled::{DATE_PARTS, FORMATS, PERCENTILES};
-use super::ast::call;
+use super::ast::{binary, call, literal, number, text};
 use super::json_paths::{as_path, json_call};
 use super::patterns::without_escape;
 use super::time_calls::time_call;
@@ -86,21 +86,6 @@ pub(super) fn arguments(function: &Function) -> Option<Vec<Expr>> {
     plain.collect()
 }
 
-pub(super) fn text(text: impl Into<String>) -> Expr {
-    Expr::value(Value::SingleQuotedString(text.into()))
-}
-
-pub(super) fn number(text: &str) -> Expr {
-    Expr::value(Value::Number(text.to_owned(), false))
-}
-
-pub(super) fn literal(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
-        _ => None,
-    }
-}
-
 /// The call under another name, with other arguments; the clauses behind it stay.
 fn renamed(function: &Function, name: &str, args: Vec<Expr>) -> Expr {
     let Expr::Function(made) = call(name, args) else { return Expr::Function(function.clone()) };
@@ -122,10 +107,6 @@ fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
         conditions: vec![CaseWhen { condition, result: then }],
         else_result: otherwise.map(Box::new),
     }
-}
-
-pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 fn known_function(function: &mut Function) -> Option<Expr> {

@@ -6,8 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::ast::call;
-use super::spelled::{binary, literal, number, text};
+use super::ast::{binary, call, literal, number, text};
 use spanql_model::time;
 
 /// The call as calls of DataFusion's functions; none if it is another one.
