@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::target::Target;
 use super::{incomplete, remote};
 use crate::report::{Checks, Expectation};
-use spanql_engine::{Engine, EngineError, Params, Prepared, StoreEngine, parse_param};
+use spanql_engine::{Engine, EngineError, Files, Params, Prepared, StoreEngine, parse_param};
+use spanql_model::nearest::nearest;
 use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
 use spanql_store::Snapshot;
 
@@ -29,6 +30,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context, false).await?;
+    engine.read_files(Files::Any);
     remote::register(&engine, &arguments.remote);
     let mut prepared = Vec::new();
     for (name, sql) in &statements {
@@ -91,12 +93,16 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
         None if of_store => incomplete::check(context, snapshot, require_complete).await,
         None => Ok(()),
     };
-    let failed: Vec<String> = checks
+    let mut failed: Vec<String> = checks
         .finish()
         .into_iter()
         .filter(|outcome| !outcome.held)
         .map(|outcome| format!("expected {}, found {}", outcome.expectation, outcome.found))
         .collect();
+    // What holds of nothing was not looked at.
+    if !expectations.is_empty() {
+        failed.extend(last.unmatched().await?);
+    }
     if failed.is_empty() {
         return complete;
     }
@@ -139,7 +145,9 @@ pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Resu
         && !snapshot.manifest.segments.is_empty()
         && !snapshot.manifest.segments.iter().any(|segment| segment.project == *project)
     {
-        context.note(&format!("the store holds no project {project}"));
+        let held = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str());
+        let near = nearest(project, held).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        return Err(Failure::Usage(format!("the store holds no project {project}{near}")).into());
     }
     let settings = StoreEngine {
         memory_limit: Some(context.memory_bytes()),
@@ -175,6 +183,12 @@ pub(super) async fn show(
     let written = write(stream, target, options, checks).await?;
     for note in written.notes() {
         context.note(&note);
+    }
+    // A count of nothing is one row.
+    if written.rows <= 1 {
+        for note in statement.unmatched().await? {
+            context.note(&escape_terminal(&note));
+        }
     }
     context.footer(written.rows, began);
     Ok(())

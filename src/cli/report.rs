@@ -12,6 +12,7 @@ use super::context::{Context, counted};
 use super::exit::{EXPECTATION, INCOMPLETE};
 use super::failure::Failure;
 use super::partial::Partial;
+use super::run::beside;
 use super::target::Target;
 use super::{listed, query, remote};
 use crate::report::{
@@ -157,6 +158,7 @@ async fn part(
     keep: &Keep,
 ) -> anyhow::Result<Part> {
     let (engine, snapshot) = query::engine(context, arguments.allow_write).await?;
+    engine.read_files(beside(&document.origin));
     remote::register(&engine, &arguments.remote);
     context.note_state(&snapshot);
     let data = Data::of(&engine).await?;

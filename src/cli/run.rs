@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::listed::{row, write};
 use super::query::{Answer, answer, engine};
 use super::remote;
-use crate::report::{Library, bind};
-use spanql_engine::{EngineError, Prepared};
+use crate::report::{Library, Origin, bind};
+use spanql_engine::{EngineError, Files, Prepared};
 use spanql_output::Options;
 use spanql_sources::config::Environment;
 
@@ -30,6 +30,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::R
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context, arguments.allow_write).await?;
+    engine.read_files(beside(&saved.origin));
     remote::register(&engine, &arguments.remote);
     let prepared = engine.prepare(&saved.sql, &params).await.with_context(|| saved.place())?;
     if prepared.is_empty() {
@@ -48,4 +49,15 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::R
         expectations: &saved.expectations,
     };
     answer(context, answered).await.with_context(|| saved.place())
+}
+
+/// The files that a saved query or a report may read: those in its own folder.
+pub(super) fn beside(origin: &Origin) -> Files {
+    match origin {
+        Origin::File(path) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Files::Within(vec![folder.unwrap_or(Path::new(".")).to_owned()])
+        }
+        Origin::BuiltIn => Files::Never,
+    }
 }

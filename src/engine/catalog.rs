@@ -14,6 +14,7 @@ use datafusion::execution::SessionState;
 use tokio::runtime::Handle;
 
 use super::error::EngineError;
+use super::files::Files;
 use super::remote::{RemoteSchema, RemoteTable};
 use spanql_model::columns;
 
@@ -88,6 +89,8 @@ pub(crate) struct Registry {
     pub(crate) functions: HashMap<String, TableFunction>,
     /// What tables are that show only a part of it: see [`Engine::narrow`](super::Engine::narrow).
     pub(crate) whole: HashMap<TableKey, Arc<dyn TableProvider>>,
+    /// The files that are tables.
+    pub(crate) files: Files,
 }
 
 /// Looks up tables and functions for one statement; lookups may wait for a remote, so not on an async thread.

@@ -10,7 +10,9 @@ use datafusion::logical_expr::Documentation;
 use super::Engine;
 
 use super::catalog::{CATALOG, SCHEMA, TableKey};
+use super::functions::spelled;
 pub use notes::column_note;
+use spanql_filter::dialect::HIGHER_ORDER;
 
 /// What the statements of an engine may name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,6 +163,12 @@ impl Engine {
         }
         for (name, function) in state.window_functions() {
             add(name, FunctionKind::Window, function.documentation());
+        }
+        for name in spelled::scalar_names().chain(HIGHER_ORDER) {
+            add(&name.to_owned(), FunctionKind::Scalar, None);
+        }
+        for name in spelled::aggregate_names() {
+            add(&name.to_owned(), FunctionKind::Aggregate, None);
         }
         for name in self.table_functions() {
             let known = TABLE_FUNCTIONS.iter().find(|(known, ..)| *known == name);

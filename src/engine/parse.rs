@@ -10,8 +10,9 @@ use super::error::EngineError;
 use super::items::{ItemTexts, item_texts};
 use super::limits::{check_length, check_names, check_shape, check_statements};
 use super::params::{Params, bind_params};
+use super::summarize::summarized;
 use spanql_filter::dialect::{
-    JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, lex, split_statements,
+    JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, known_forms, lex, split_statements,
 };
 
 /// The parser counts some levels of ours several times: a subquery in parentheses is a prefix, a query and a body.
@@ -24,6 +25,8 @@ pub(crate) struct Parsed {
     pub(crate) texts: ItemTexts,
     pub(crate) joined: JoinedNames,
     pub(crate) words: Words,
+    /// Whether what its columns hold is asked for, not its rows.
+    pub(crate) summarize: bool,
 }
 
 /// The tokens of a statement as keywords (`NoKeyword` for all others), and their places.
@@ -46,12 +49,16 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
     let texts = item_texts(sql, &lexemes);
     let lexemes: Vec<Lexeme> = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
     let joined = lexemes.iter().filter_map(|l| Some((l.start(), joined.get(&l.start())?.clone()))).collect();
-    let lexemes = fold_equalities(lexemes);
+    let (lexemes, summarize) = match summarized(&lexemes) {
+        Some(query) => (query, true),
+        None => (lexemes, false),
+    };
+    let lexemes = fold_equalities(known_forms(lexemes));
     check_shape(&lexemes)?;
     let end = lexemes.last().map_or(Location { line: 1, column: 1 }, |lexeme| lexeme.token.span.end);
     let words = lexemes.iter().map(|lexeme| (lexeme.keyword(), lexeme.start())).collect();
+    let dialect = SpanqlDialect::of(&lexemes);
     let tokens: Vec<TokenWithSpan> = lexemes.into_iter().map(|lexeme| lexeme.token).collect();
-    let dialect = SpanqlDialect::default();
     let mut parser = DFParserBuilder::new(tokens)
         .with_dialect(&dialect)
         .with_recursion_limit(PARSER_LEVELS)
@@ -60,7 +67,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
     let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error).at_end(end))?;
     let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
     bind_params(&mut statement, params)?;
-    Ok(Parsed { statement, texts, joined, words })
+    Ok(Parsed { statement, texts, joined, words, summarize })
 }
 
 fn syntax_error(error: &DataFusionError) -> EngineError {

@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
+use super::compared::compared;
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
@@ -30,6 +31,7 @@ use super::remote::{self, RemoteTable};
 use super::resolve::resolve;
 use super::stop::Stops;
 use super::structure::StructureTable;
+use super::summarize::summary;
 use super::table_functions::{self, FunctionRows, FunctionTable};
 use super::tables::{self, QualityTable, SegmentsTable};
 use super::tree_node::{each_expr_of, each_plan};
@@ -44,17 +46,22 @@ pub(super) struct Planned {
 
 /// Where things stand in the text, for errors that come when the text is gone.
 struct Places {
-    functions: HashMap<String, Location>,
+    functions: HashMap<String, (Location, bool)>,
     literals: HashMap<String, Location>,
 }
 
 impl Places {
     fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
         if let Some(name) = unknown_function(&error.find_root().message()) {
-            let known = table_functions::names(catalog);
-            let unknown = function_error(name, known.iter().map(String::as_str));
-            return match self.functions.get(name) {
-                Some(place) => unknown.at(*place),
+            let called = self.functions.get(name);
+            let known = table_functions::meant(catalog, name, called.is_some_and(|(_, grouped)| *grouped));
+            let unknown = match known.iter().any(|known| known == name) {
+                // What becomes another call has no other form.
+                true => EngineError::new("bad-argument", format!("{name} does not take these arguments")),
+                false => function_error(name, known.iter().map(String::as_str)),
+            };
+            return match called {
+                Some((place, _)) => unknown.at(*place),
                 None => unknown,
             };
         }
@@ -81,6 +88,15 @@ impl Planner {
 
     /// Resolves and plans a statement as far as to a logical plan.
     pub(super) fn logical(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
+        if !parsed.summarize {
+            return self.logical_as_is(parsed);
+        }
+        let whole = self.logical_as_is(parsed)?;
+        let statement = summary(&parsed.statement, whole.plan.schema().as_arrow())?;
+        self.logical_as_is(&Parsed { statement, summarize: false, ..parsed.clone() })
+    }
+
+    fn logical_as_is(&self, parsed: &Parsed) -> Result<Planned, EngineError> {
         let catalog = self.catalog();
         let mut resolved = resolve(parsed, &catalog)?;
         name_target(&mut resolved.statement)?;
@@ -164,6 +180,7 @@ impl Planner {
                 state,
                 step: Step::Refused,
                 stops: Stops::default(),
+                compared: vec![],
             });
         }
         let Planned { plan, mut state, mut notes, places } = self.logical(parsed)?;
@@ -177,8 +194,11 @@ impl Planner {
                 state,
                 step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
                 stops: Stops::default(),
+                compared: vec![],
             });
         }
+        let compared = compared(&plan, &|table| table_reads_segments(table).unwrap_or(false));
+        let compared = compared.map_err(|error| EngineError::from_datafusion(&error))?;
         let explain = |error: DataFusionError| places.planning_error(&error, &self.catalog());
         let optimized = state.optimize(&plan).map_err(explain)?;
         let rows = self.limit.rows(largest_constant(&optimized).map_err(explain)?);
@@ -196,6 +216,7 @@ impl Planner {
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
             stops: Stops::default(),
+            compared,
         })
     }
 }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 
+use super::compared::Compared;
 use super::error::EngineError;
 use super::remote::{self, Remark};
 use super::stop::{self, Stops};
@@ -22,6 +23,7 @@ pub struct Prepared {
     pub(super) state: SessionState,
     pub(super) step: Step,
     pub(super) stops: Stops,
+    pub(super) compared: Vec<Compared>,
 }
 
 pub(super) enum Step {
@@ -60,6 +62,21 @@ impl Prepared {
     /// Views, WITH queries and subqueries count; what EXPLAIN only plans does not, and neither do live tables.
     pub fn reads_spans(&self) -> bool {
         self.reads_spans
+    }
+
+    /// What the reader should know of an answer that is empty, or counts nothing: texts that columns are compared with and
+    /// that no row has, where a column has few values. Reads those columns; each a line without a full stop.
+    ///
+    /// # Errors
+    ///
+    /// When a column cannot be read.
+    pub async fn unmatched(&self) -> Result<Vec<String>, EngineError> {
+        let mut notes = vec![];
+        for compared in &self.compared {
+            let remark = compared.remark(&self.state).await;
+            notes.extend(remark.map_err(|error| EngineError::from_datafusion(&error))?);
+        }
+        Ok(notes)
     }
 
     /// Starts the statement. Rows come as they are made; dropping the stream cancels it.

@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
 use super::error::EngineError;
+use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
 use super::functions::{self, bounded::Limit};
 use super::ids::{IdKind, resolve_id_prefix};
@@ -244,6 +245,11 @@ impl Engine {
             // The in-memory catalog takes any schema.
             drop(catalog.register_schema(name, Arc::new(RemoteSchema::new(source))));
         }
+    }
+
+    /// Lets statements name files in FROM, as `FROM 'labels.csv'`; before that they may name none.
+    pub fn read_files(&self, files: Files) {
+        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner).files = files;
     }
 
     /// Gives a table function a name, to be used as `FROM name(…)`; one of the same name is replaced.

@@ -12,6 +12,8 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::catalog::{Catalog, Relation, TableKey, column_names};
 use super::error::EngineError;
 use super::filtered::{self, Filtered};
+use super::functions::{is_internal, spelled};
+use spanql_filter::dialect::HIGHER_ORDER;
 
 /// The call of a table function, as a table of one statement.
 #[derive(Debug)]
@@ -38,8 +40,25 @@ pub(super) fn names(catalog: &Catalog<'_>) -> Vec<String> {
     let tables = catalog.state.table_functions().keys().chain(catalog.registry.functions.keys());
     let mut names: Vec<String> = scalar.chain(grouped).chain(tables).cloned().collect();
     names.extend(filtered::FUNCTIONS.map(str::to_owned));
+    names.extend(spelled::scalar_names().chain(spelled::aggregate_names()).chain(HIGHER_ORDER).map(str::to_owned));
     names.sort();
     names.dedup();
+    names
+}
+
+/// The names that a function of another name may have been meant for: those of its own kind, if the call tells it.
+pub(super) fn meant(catalog: &Catalog<'_>, typed: &str, grouped: bool) -> Vec<String> {
+    if grouped {
+        let known = catalog.state.aggregate_functions().keys().chain(catalog.state.window_functions().keys());
+        return known.cloned().chain(spelled::aggregate_names().map(str::to_owned)).collect();
+    }
+    // Functions of lists are called like aggregates, and nobody means one who did not say so.
+    let of_lists = |name: &str| name.starts_with("array") || name.starts_with("list_");
+    let typed = typed.to_lowercase();
+    let mut names = names(catalog);
+    names.retain(|name| {
+        !is_internal(name) && (!of_lists(name) || typed.starts_with("arr") || typed.starts_with("list"))
+    });
     names
 }
 

@@ -15,6 +15,8 @@ use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion_expr::{Between, Expr, ExprSchemable, LogicalPlanBuilder, Operator, cast, not, try_cast};
 use sqlparser::ast::BinaryOperator;
 
+use spanql_model::time;
+
 use super::numbers::{read_boolean, read_number, text_among_integers, text_to_boolean, text_to_number};
 
 /// What a type is for comparison.
@@ -73,13 +75,22 @@ fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
         (Kind::Number, None) => Ok(text_to_number(text)),
         (Kind::Boolean, Some(typed)) => literal(ScalarValue::Boolean(read_boolean(typed))),
         (Kind::Boolean, None) => Ok(text_to_boolean(text)),
-        (Kind::Time, Some(typed)) => match ScalarValue::Utf8(Some(typed.to_owned())).cast_to(other) {
-            Ok(time) => literal(time),
-            Err(_) => Err(unreadable_time(typed)),
+        (Kind::Time, Some(typed)) => match read_time(typed, other) {
+            Some(time) => literal(time),
+            None => Err(unreadable_time(typed)),
         },
         (Kind::Time, None) => Ok(try_cast(text, other.clone())),
         _ => Ok(text),
     }
+}
+
+/// The time that a person typed, as a value of this type.
+pub(crate) fn read_time(typed: &str, data_type: &DataType) -> Option<ScalarValue> {
+    if let Ok(time) = ScalarValue::Utf8(Some(typed.to_owned())).cast_to(data_type) {
+        return Some(time).filter(|time| !time.is_null());
+    }
+    let nanos = time::typed(typed, time::now()).ok()?;
+    ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())).cast_to(data_type).ok()
 }
 
 /// A text that is compared with a time, and is none.

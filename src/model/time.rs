@@ -120,6 +120,38 @@ pub fn parse(text: &str) -> Result<i64, TimeError> {
     }
 }
 
+/// Nanoseconds since the epoch, now.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+const DAY: i64 = 86_400 * NANOS;
+
+/// Reads a time as a person types it, wherever one is taken: what [`parse`] reads but for bare numbers, which have no unit
+/// that a person could see; `now`, `today`, `yesterday`, `tomorrow` (midnight in UTC), and an age back from now, as
+/// `-2h`, `7d`, `90m` or `1h 30m`.
+pub fn typed(text: &str, now: i64) -> Result<i64, TimeError> {
+    let text = text.trim();
+    let midnight = now.div_euclid(DAY) * DAY;
+    match text.to_ascii_lowercase().as_str() {
+        "now" => return Ok(now),
+        "today" => return Ok(midnight),
+        "yesterday" => return Ok(midnight - DAY),
+        "tomorrow" => return Ok(midnight + DAY),
+        _ => {}
+    }
+    if text.as_bytes().get(4) == Some(&b'-') {
+        return parse(text);
+    }
+    let age = text.strip_prefix('-').unwrap_or(text);
+    if !age.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(TimeError::Shape);
+    }
+    let age = humantime::parse_duration(age).map_err(|_| TimeError::Shape)?;
+    i64::try_from(age.as_nanos()).ok().and_then(|age| now.checked_sub(age)).ok_or(TimeError::Range)
+}
+
 /// The number that `count` digits at `at` spell.
 fn digits(text: &[u8], at: usize, count: usize) -> Option<i64> {
     text.get(at..at + count)?

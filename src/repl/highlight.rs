@@ -73,7 +73,8 @@ fn colour(lexeme: &Lexeme, before: Option<&Lexeme>) -> Option<&'static str> {
         Token::Word(word) if word.quote_style.is_none() => {
             let in_name = before.is_some_and(|before| before.token.token == Token::Period);
             let shown = word.keyword != Keyword::NoKeyword && is_shown(word.keyword) && !in_name;
-            (shown || word.value.eq_ignore_ascii_case("contains")).then_some(KEYWORD)
+            let own = OWN.iter().any(|own| own.eq_ignore_ascii_case(&word.value)) && !in_name;
+            (shown || own).then_some(KEYWORD)
         }
         Token::SingleQuotedString(_)
         | Token::EscapedStringLiteral(_)
@@ -91,6 +92,9 @@ fn colour(lexeme: &Lexeme, before: Option<&Lexeme>) -> Option<&'static str> {
 pub(super) fn is_shown(keyword: Keyword) -> bool {
     SHOWN.contains(&keyword)
 }
+
+/// Words of ours that are coloured and completed as keywords are.
+pub(super) const OWN: [&str; 2] = ["CONTAINS", "SUMMARIZE"];
 
 /// The keywords that are coloured and completed.
 pub(super) const SHOWN: &[Keyword] = &[
@@ -111,11 +115,14 @@ pub(super) const SHOWN: &[Keyword] = &[
     Keyword::DISTINCT,
     Keyword::ELSE,
     Keyword::END,
+    Keyword::ESCAPE,
     Keyword::EXCEPT,
+    Keyword::EXCLUDE,
     Keyword::EXISTS,
     Keyword::EXPLAIN,
     Keyword::EXTRACT,
     Keyword::FALSE,
+    Keyword::FETCH,
     Keyword::FILTER,
     Keyword::FIRST,
     Keyword::FROM,
@@ -143,6 +150,7 @@ pub(super) const SHOWN: &[Keyword] = &[
     Keyword::OUTER,
     Keyword::OVER,
     Keyword::PARTITION,
+    Keyword::QUALIFY,
     Keyword::RIGHT,
     Keyword::SELECT,
     Keyword::SHOW,
@@ -157,6 +165,7 @@ pub(super) const SHOWN: &[Keyword] = &[
     Keyword::VALUES,
     Keyword::WHEN,
     Keyword::WHERE,
+    Keyword::WINDOW,
     Keyword::WITH,
     Keyword::WITHIN,
 ];

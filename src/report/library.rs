@@ -25,6 +25,7 @@ macro_rules! built_in {
 built_in! {
     "abandoned-sessions"
     "agents-without-tools"
+    "before-after"
     "broken-traces"
     "completeness"
     "cost-by-day"
@@ -45,6 +46,7 @@ built_in! {
     "repeated-steps"
     "retrievals"
     "sample-traces"
+    "secrets"
     "slow-starts"
     "slowest-steps"
     "slowest-traces"

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Duration, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use super::error::ReportError;
 use spanql_engine::{Param, ParamType, Params};
@@ -103,9 +103,9 @@ impl Kind {
                 "false" | "no" => return Ok(Param::Boolean(false)),
                 _ => "true, false, yes or no",
             },
-            _ => match read_time(word, now) {
-                Some(nanos) => return Ok(Param::Time(nanos)),
-                None => {
+            _ => match time::typed(word, now.timestamp_nanos_opt().unwrap_or_default()) {
+                Ok(nanos) => return Ok(Param::Time(nanos)),
+                Err(_) => {
                     "a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, now, today, yesterday, or an age back \
                      from now such as 7d, 24h, 90m or 2w"
                 }
@@ -145,26 +145,6 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// A time in nanoseconds since the epoch; `None` when the text is none, or outside the years 1677 to 2262.
-fn read_time(text: &str, now: DateTime<Utc>) -> Option<i64> {
-    let midnight = now.with_time(NaiveTime::MIN).single()?;
-    match text.to_lowercase().as_str() {
-        "now" => return now.timestamp_nanos_opt(),
-        "today" => return midnight.timestamp_nanos_opt(),
-        "yesterday" => return (midnight - Duration::days(1)).timestamp_nanos_opt(),
-        _ => {}
-    }
-    // A bare number is a time of some unit, or an age of some unit: nobody can tell.
-    if text.as_bytes().get(4) == Some(&b'-') {
-        return time::parse(text).ok();
-    }
-    if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let age = Duration::from_std(humantime::parse_duration(text).ok()?).ok()?;
-    now.checked_sub_signed(age)?.timestamp_nanos_opt()
 }
 
 /// The elements of a list: between commas, without the blanks around them; `'…'` with `''` for `'` is taken as it is.

@@ -20,7 +20,7 @@ from pathlib import Path
 # Nothing is written beside the sources.
 sys.dont_write_bytecode = True
 
-from differ import listed, matrix, names, nested, oracles, statements, suite, values, wholes  # noqa: E402
+from differ import habits, listed, matrix, names, nested, oracles, statements, suite, values, wholes  # noqa: E402
 from differ.engines import Duck, our_text, same, their_text  # noqa: E402
 from differ.known import reason  # noqa: E402
 from differ.tables import fill  # noqa: E402
@@ -43,6 +43,7 @@ KINDS = {
     "nested": (nested.nested, 3),
     "unions": (wholes.unions, 2),
     "derived": (wholes.derived, 1),
+    "habits": (habits.habits, 3),
 }
 SHARES = {
     **{kind: share for kind, (_, share) in KINDS.items()},

@@ -107,9 +107,9 @@ fn rows_that_were_left_out_are_no_secret() {
         ask(&store, &format!("SELECT {columns} FROM pulls")),
         "received,new,repeated,bad,status\n2,1,1,1,suspect\n"
     );
-    // Another project has nothing to do with it.
+    // A project that is not there is never complete.
     let output = spanql(&store).args(["--project", "other", "query", "--require-complete", COUNT]).output().unwrap();
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), "note: the store holds no project other\n".into()));
+    assert_eq!((output.status.code(), stderr(&output)), (Some(2), "error: the store holds no project other\n".into()));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_statement_takes_several_lines() {
     let screen = terminal.ask("FROM spans;");
     assert!(
         from_last(&screen, "FROM spans;").starts_with(
-            "FROM spans;\n┌──────┬──────┐\n│ text │ many │\n├──────┼──────┤\n│ a;b  │ true │\n└──────┴──────┘\n1 row in 0."
+            "FROM spans;\n┌──────┬──────┐\n│ text │ many │\n├──────┼──────┤\n│ a;b  │ true │\n└──────┴──────┘\n1 row in "
         ),
         "{screen}"
     );

@@ -97,7 +97,8 @@ pub(crate) fn settled(text: &str) -> String {
 fn settled_line(line: &str) -> String {
     let line = replace_each(line, " in ", |rest| {
         let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
-        rest[number..].starts_with(" s").then(|| (" in 0.0".to_owned(), number))
+        let unit = [" s", " ms", " µs"].into_iter().find(|unit| rest[number..].starts_with(unit))?;
+        Some((" in 0.0 s".to_owned(), number + unit.len()))
     });
     // Blocks of a report say it this way.
     let line = replace_each(&line, " … ", |rest| {
@@ -170,6 +171,7 @@ pub(crate) fn difference(expected: &str, actual: &str) -> String {
 #[test]
 fn only_what_differs_from_run_to_run_is_settled() {
     assert_eq!(settled("2 spans in 12.3 s: made  \n"), "2 spans in 0.0 s: made");
+    assert_eq!(settled("1 row in 84.2 µs"), "1 row in 0.0 s");
     assert_eq!(settled("in 12 steps, in time"), "in 12 steps, in time");
     assert_eq!(settled("{\"bytes\":123,\"x\":7}"), "{\"bytes\":0,\"x\":7}");
     assert_eq!(settled("a 2026-11-20T16:05:35.970Z b"), "a 2026-01-01T00:00:00.000Z b");

@@ -211,3 +211,12 @@ async fn bounds_of_one_aggregate_skip_rows_of_another() -> datafusion::error::Re
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn subqueries_are_refused_in_items() {
+    let ours = "src/engine/optimizer/quantified.rs";
+    still_wrong("SELECT x > ALL (SELECT 1) AS r FROM (VALUES (2)) t(x)", "true", ours).await;
+    let first = "SELECT (SELECT y FROM (VALUES (1, 2), (1, 3)) u(x, y) WHERE u.x = t.x ORDER BY y LIMIT 1) AS r \
+                 FROM (VALUES (1)) t(x)";
+    still_wrong(first, "2", ours).await;
+}

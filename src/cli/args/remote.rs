@@ -8,6 +8,7 @@ use clap::{Arg, Args, Command};
 
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
+use spanql_model::time;
 use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -18,12 +19,9 @@ fn timeout(text: &str) -> Result<Duration, String> {
 }
 
 /// A time in nanoseconds since the epoch.
-fn time(text: &str) -> Result<i64, String> {
-    let number = text.bytes().all(|byte| byte.is_ascii_digit());
-    match spanql_model::time::parse(text) {
-        Ok(time) if !number => Ok(time),
-        _ => Err("write a time such as 2026-11-01 or 2026-11-01T12:00:00+01:00".to_owned()),
-    }
+fn moment(text: &str) -> Result<i64, String> {
+    time::typed(text, time::now())
+        .map_err(|_| "write a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, today or -2h".to_owned())
 }
 
 fn sample_rate(text: &str) -> Result<f64, String> {
@@ -118,11 +116,11 @@ pub(in crate::cli) struct WindowOptions {
     /// The last N days before --end-time, else before now [default: 30 of a remote, everything in the store]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(in crate::cli) days: Option<u32>,
-    /// From this time on, ISO 8601; UTC without an offset. Overrides --days
-    #[arg(long, value_name = "T", value_parser = time)]
+    /// From this time on: ISO 8601 (UTC without an offset), today, yesterday, or an age such as -2h. Overrides --days
+    #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
     pub(in crate::cli) start_time: Option<i64>,
     /// Up to this time, and not at it
-    #[arg(long, value_name = "T", value_parser = time)]
+    #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
     pub(in crate::cli) end_time: Option<i64>,
 }
 

@@ -17,7 +17,7 @@ use crate::cli::shown::Shown;
 use crate::cli::target::Screen;
 use crate::cli::{query, remote};
 use crate::repl::SharedWords;
-use spanql_engine::{Engine, EngineError, Params, parse_param};
+use spanql_engine::{Engine, EngineError, Files, Params, parse_param};
 use spanql_filter::{Names, Unknown, arize};
 use spanql_output::{Format, escape_terminal};
 use spanql_store::Snapshot;
@@ -192,6 +192,7 @@ impl Session {
     /// An engine over the newest version of the store, its tables narrowed.
     async fn open(&self, filter: Option<&str>) -> anyhow::Result<Opened> {
         let (engine, snapshot) = query::engine(&self.context, false).await?;
+        engine.read_files(Files::Any);
         remote::register(&engine, &self.remote);
         if let Some(filter) = filter {
             let (schema, rest) = engine.span_columns("spans").await?;

@@ -1,10 +1,15 @@
-//! The scalar functions that spanql adds to DataFusion's.
+//! The functions that spanql adds to DataFusion's.
 
+mod best;
 pub(crate) mod bounded;
 pub(crate) mod checked;
+mod counted;
+mod domains;
 pub(crate) mod json;
+pub(crate) mod json_list;
 mod like;
 mod similar;
+pub(crate) mod spelled;
 mod sum;
 mod times;
 pub(crate) mod zero;
@@ -26,13 +31,36 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
         registry.register_udf(function.into())?;
     }
     bounded::register(registry, limit)?;
+    domains::register(registry)?;
     registry.register_udaf(sum::udaf().into())?;
     times::register(registry)?;
     registry.register_udf(similar::udf().into())?;
+    registry.register_udf(json_list::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
     registry.register_function_rewrite(Arc::new(like::LikeRewrite))?;
     for function in spanql_filter::opik::udfs() {
         registry.register_udf(function)?;
     }
-    Ok(())
+    for function in best::udafs().into_iter().chain(counted::udafs()) {
+        registry.register_udaf(function.into())?;
+    }
+    spelled::register(registry)
+}
+
+/// Whether a function is one that statements become made of, which nobody types.
+pub(crate) fn is_internal(name: &str) -> bool {
+    const INTERNAL: [&str; 11] = [
+        "as_list",
+        "as_number",
+        "json_from_scalar",
+        "json_list_item",
+        "json_list_numbers",
+        "json_list_texts",
+        "json_member",
+        "json_path",
+        "json_union_to_text",
+        "scalar_to_json",
+        "similar_to",
+    ];
+    INTERNAL.contains(&name) || name.starts_with("text_") || name.starts_with("opik_")
 }

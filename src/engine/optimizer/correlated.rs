@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Subquery, Volatility, lit, scalar_subquery,
 };
 
+use super::quantified::{compared, first_row};
 use crate::tree_node::expr_up;
 use spanql_filter::compare::compare_in_subquery;
 
@@ -48,8 +49,14 @@ pub(super) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
             refuse_what_moves(&found.subquery.subquery, true)?;
             Ok(Transformed::no(Expr::InSubquery(found)))
         }
+        Expr::SetComparison(found) => Ok(Transformed::yes(settled(compared(found)?, schema)?.data)),
         Expr::ScalarSubquery(ref found) => {
             let plan = &found.subquery;
+            if looks_outside(plan)
+                && let Some(first) = first_row(found)?
+            {
+                return Ok(Transformed::yes(settled(first, schema)?.data));
+            }
             if looks_outside(plan) {
                 refuse_what_moves(plan, false)?;
             }

@@ -3,6 +3,7 @@
 //! Each of our own stands in for something that gives a wrong answer there; `docs/datafusion.md` lists them, with the
 //! tests that tell when one is needed no more.
 
+mod ahead;
 mod correlated;
 mod global_aggregates;
 mod grouping_sets;
@@ -10,8 +11,10 @@ mod in_lists;
 mod multisets;
 mod nullability;
 mod pushdown;
+mod quantified;
 mod statistics;
 mod subqueries;
+mod three_valued;
 mod unordered;
 
 use std::sync::Arc;

@@ -5,22 +5,17 @@
 //! written out: true where a row is equal, unknown where there is a null that might have been, false otherwise. In
 //! SELECT lists, where DataFusion has no such joins, rows are counted.
 
-use std::sync::Arc;
-
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue, not_impl_err};
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::config::ConfigOptions;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::expr::{BinaryExpr, Exists, InSubquery};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{
-    Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, exists, lit, not, scalar_subquery, when,
-};
 use datafusion::optimizer::AnalyzerRule;
 
+use super::ahead;
 use super::correlated::settled;
-use crate::tree_node::{each_expr, expr_down, expr_up, plan_up, with_names};
-use spanql_filter::compare::compare_in_subquery;
+use super::three_valued::{condition, counted, value};
+use crate::tree_node::{plan_up, with_names};
 
 /// Rewrites the subqueries of IN and EXISTS in a plan, ahead of anything that compares types.
 #[derive(Debug)]
@@ -45,203 +40,10 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Filter(_) => with_names(plan, &mut |expr| condition(expr, true, &schema)),
         LogicalPlan::Projection(_) => with_names(plan, &mut |expr| counted(expr, &schema)),
-        LogicalPlan::Aggregate(_) => ahead_of_groups(plan),
-        LogicalPlan::Join(join) if has_subqueries(&join) => ahead_of_join(join),
+        LogicalPlan::Aggregate(_) => ahead::of_groups(plan),
+        LogicalPlan::Join(join) if ahead::joins_by_subqueries(&join) => ahead::of_join(join),
+        LogicalPlan::Sort(sort) if ahead::sorts_by_subqueries(&sort) => ahead::of_sort(sort),
+        plan if ahead::windows_over_subqueries(&plan) => ahead::of_windows(plan),
         other => with_names(other, &mut |expr| value(expr, &schema)),
     }
-}
-
-/// Takes the subqueries out of an expression, each of them a column that is computed ahead.
-fn taken_out(expr: Expr, ahead: &mut Vec<(String, Expr)>, prefix: &str) -> Result<Transformed<Expr>> {
-    expr_down(expr, &mut |expr| match expr {
-        Expr::Exists(_) | Expr::InSubquery(_) => {
-            let name = format!("{prefix}{}", ahead.len());
-            ahead.push((name.clone(), expr));
-            Ok(Transformed::new(Expr::Column(Column::new_unqualified(name)), true, TreeNodeRecursion::Jump))
-        }
-        other => Ok(Transformed::no(other)),
-    })
-}
-
-/// The rows of a plan with more columns, each a subquery's answer.
-fn with_answers(input: Arc<LogicalPlan>, subqueries: Vec<(String, Expr)>) -> Result<Arc<LogicalPlan>> {
-    if subqueries.is_empty() {
-        return Ok(input);
-    }
-    let mut columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
-    for (name, expr) in subqueries {
-        columns.push(counted(expr, input.schema())?.data.alias(name));
-    }
-    LogicalPlanBuilder::from(Arc::unwrap_or_clone(input)).project(columns)?.build().map(Arc::new)
-}
-
-/// Computes the subqueries in keys and aggregates row by row before there are groups.
-fn ahead_of_groups(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let mut ahead = vec![];
-    let rewritten = with_names(plan, &mut |expr| taken_out(expr, &mut ahead, "__subquery_"))?;
-    let LogicalPlan::Aggregate(mut aggregate) = rewritten.data else { return Ok(rewritten) };
-    aggregate.input = with_answers(aggregate.input, ahead)?;
-    Ok(Transformed::new_transformed(LogicalPlan::Aggregate(aggregate), rewritten.transformed))
-}
-
-fn has_subqueries(join: &Join) -> bool {
-    let mut found = false;
-    if let Some(filter) = &join.filter {
-        each_expr(filter, &mut |expr| found |= matches!(expr, Expr::Exists(_) | Expr::InSubquery(_)));
-    }
-    found
-}
-
-/// Computes the subqueries in ON for each row of the side that they look at, before the sides meet.
-fn ahead_of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
-    let shown: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
-    let mut ahead = vec![];
-    if let Some(filter) = join.filter.take() {
-        join.filter = Some(taken_out(filter, &mut ahead, "__subquery_on_")?.data);
-    }
-    let (mut left, mut right) = (vec![], vec![]);
-    for (name, expr) in ahead {
-        let mut columns = expr.column_refs().into_iter().cloned().collect::<Vec<_>>();
-        each_expr(&expr, &mut |expr| {
-            if let Expr::Exists(Exists { subquery, .. }) | Expr::InSubquery(InSubquery { subquery, .. }) = expr {
-                let outer = subquery.outer_ref_columns.iter();
-                columns.extend(outer.filter_map(|expr| match expr {
-                    Expr::OuterReferenceColumn(_, column) => Some(column.clone()),
-                    _ => None,
-                }));
-            }
-        });
-        let all_in = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
-        if all_in(&join.left) {
-            left.push((name, expr));
-        } else if all_in(&join.right) {
-            right.push((name, expr));
-        } else {
-            return not_impl_err!("a subquery in ON that looks at both sides of the join");
-        }
-    }
-    join.left = with_answers(join.left, left)?;
-    join.right = with_answers(join.right, right)?;
-    let joined = Join::try_new(
-        join.left,
-        join.right,
-        join.on,
-        join.filter,
-        join.join_type,
-        join.join_constraint,
-        join.null_equality,
-        join.null_aware,
-    )?;
-    LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(shown)?.build().map(Transformed::yes)
-}
-
-/// Rewrites what a row must fulfil: unknown is as good as false, except under NOT and inside other expressions.
-fn condition(expr: Expr, top: bool, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
-            let top = top && op == Operator::And;
-            let (left, right) = (condition(*left, top, schema)?, condition(*right, top, schema)?);
-            let changed = left.transformed || right.transformed;
-            let both = Expr::BinaryExpr(BinaryExpr::new(Box::new(left.data), op, Box::new(right.data)));
-            Ok(if changed { Transformed::yes(both) } else { Transformed::no(both) })
-        }
-        Expr::InSubquery(InSubquery { negated: false, expr: ref left, .. }) if left.any_column_refs() => {
-            Ok(Transformed::no(expr))
-        }
-        Expr::InSubquery(found) if top && has_null_aware_join(&found) => Ok(Transformed::no(Expr::InSubquery(found))),
-        Expr::Not(inner) => match *inner {
-            Expr::InSubquery(found) => {
-                let negated = Expr::InSubquery(InSubquery { negated: !found.negated, ..found });
-                Ok(Transformed::yes(condition(negated, top, schema)?.data))
-            }
-            inner => value(not(inner), schema),
-        },
-        other => value(other, schema),
-    }
-}
-
-/// Whether DataFusion's anti join for NOT IN knows nulls: it compares one column of each side and nothing else.
-fn has_null_aware_join(found: &InSubquery) -> bool {
-    found.expr.any_column_refs() && found.subquery.subquery.all_out_ref_exprs().is_empty()
-}
-
-/// Rewrites every IN in an expression whose three values all count.
-fn value(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    expr_up(expr, &mut |expr| match expr {
-        Expr::InSubquery(found) => three_valued(found, schema),
-        other => Ok(Transformed::no(other)),
-    })
-}
-
-fn three_valued(found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let found = compare_in_subquery(found, schema)?.data;
-    let plan = Arc::clone(&found.subquery.subquery);
-    let (qualifier, field) = plan.schema().qualified_field(0);
-    let element = Expr::Column(Column::from((qualifier, field)));
-    let mut unknown = vec![];
-    if field.is_nullable() {
-        let nulls = LogicalPlanBuilder::from(Arc::clone(&plan)).filter(element.clone().is_null())?.build()?;
-        unknown.push(exists(any_row(nulls)?));
-    }
-    if found.expr.nullable(schema)? {
-        unknown.push(found.expr.as_ref().clone().is_null().and(exists(any_row(plan.as_ref().clone())?)));
-    }
-    let negated = found.negated;
-    let is_in = if found.expr.any_column_refs() || found.expr.contains_outer() {
-        Expr::InSubquery(InSubquery { negated: false, ..found })
-    } else {
-        // There is nothing in the rows outside that a join could compare.
-        let equal = LogicalPlanBuilder::from(plan).filter(element.eq(*found.expr))?.build()?;
-        exists(any_row(equal)?)
-    };
-    match unknown.into_iter().reduce(Expr::or) {
-        Some(unknown) => {
-            let nothing = lit(ScalarValue::Boolean(None));
-            when(is_in, lit(!negated)).when(unknown, nothing).otherwise(lit(negated)).map(Transformed::yes)
-        }
-        None if negated => Ok(Transformed::yes(not(is_in))),
-        None => Ok(Transformed::yes(is_in)),
-    }
-}
-
-/// A plan of which one row is enough.
-fn any_row(plan: LogicalPlan) -> Result<Arc<LogicalPlan>> {
-    if plan.all_out_ref_exprs().is_empty() {
-        return LogicalPlanBuilder::from(plan).limit(0, Some(1))?.build().map(Arc::new);
-    }
-    Ok(Arc::new(plan))
-}
-
-/// Says IN and EXISTS by the number of rows that there are.
-fn counted(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let rewritten = value(expr, schema)?;
-    let counted = expr_up(rewritten.data, &mut |expr| {
-        let (plan, negated) = match expr {
-            Expr::Exists(Exists { subquery, negated }) => (subquery.subquery.as_ref().clone(), negated),
-            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                let plan = subquery.subquery.as_ref().clone();
-                let element = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-                let equal = element.eq(seen_from_inside(*expr, schema)?);
-                (LogicalPlanBuilder::from(plan).filter(equal)?.build()?, negated)
-            }
-            other => return Ok(Transformed::no(other)),
-        };
-        let none: [Expr; 0] = [];
-        let rows = LogicalPlanBuilder::from(plan).aggregate(none, [count(lit(1_i64))])?.build()?;
-        let rows = scalar_subquery(Arc::new(rows));
-        Ok(Transformed::yes(if negated { rows.eq(lit(0_i64)) } else { rows.gt(lit(0_i64)) }))
-    })?;
-    Ok(Transformed::new_transformed(counted.data, rewritten.transformed || counted.transformed))
-}
-
-/// An expression as a subquery of its rows writes it.
-fn seen_from_inside(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    let outer = expr_up(expr, &mut |expr| match expr {
-        Expr::Column(column) => {
-            let field = Arc::clone(schema.field_from_column(&column)?);
-            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
-        }
-        other => Ok(Transformed::no(other)),
-    });
-    outer.data()
 }

@@ -8,11 +8,12 @@
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Ident, NamedWindowDefinition, NamedWindowExpr,
-    OrderBy, OrderByKind, Select, UnaryOperator, Value, ValueWithSpan,
+    OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, UnaryOperator, Value, ValueWithSpan,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
+use super::super::walk::{Flow, Walk, walk};
 use super::Resolver;
 use super::ast::{in_lower_case, quoted};
 use super::outputs::{Output, OutputUse, named};
@@ -61,9 +62,16 @@ impl Resolver<'_> {
                     None => self.expressions(expr, scopes, output.items, OutputUse::Expression)?,
                 }
             }
+            // A key that is there twice is one: ORDER BY names it once, too.
+            let mut seen: Vec<Expr> = vec![];
+            exprs.retain(|expr| {
+                let new = !seen.contains(expr);
+                seen.push(expr.clone());
+                new
+            });
         }
         self.expression(&mut select.prewhere, scopes)?;
-        self.expression(&mut select.selection, scopes)?;
+        self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback)?;
         if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
             for expr in exprs {
                 self.group_key(expr, output, level, scopes)?;
@@ -77,7 +85,7 @@ impl Resolver<'_> {
                 NamedWindowExpr::WindowSpec(window) => window.window_name.iter_mut().for_each(in_lower_case),
             }
         }
-        self.expression(&mut select.named_window, scopes)?;
+        self.expressions(&mut select.named_window, scopes, output.items, OutputUse::Expression)?;
         self.expressions(&mut select.qualify, scopes, output.items, OutputUse::Expression)?;
         self.expression(&mut select.cluster_by, scopes)?;
         self.expression(&mut select.distribute_by, scopes)?;
@@ -94,6 +102,7 @@ impl Resolver<'_> {
     ) -> Result<(), EngineError> {
         match expr {
             Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                walk(&*sets, &mut NoQueries)?;
                 for key in sets.iter_mut().flatten() {
                     self.group_key(key, output, level, scopes)?;
                 }
@@ -135,6 +144,13 @@ impl Resolver<'_> {
         scopes: &Scopes,
         distinct_on: bool,
     ) -> Result<(), EngineError> {
+        if let OrderByKind::All(options) = &order_by.kind {
+            if output.opaque {
+                return Err(unknown_columns());
+            }
+            let all = output.items[..output.shown].iter().map(|item| by_output(&item.name, options));
+            order_by.kind = OrderByKind::Expressions(all.collect());
+        }
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
         for by in exprs.iter_mut() {
             let index = match self.output_meant(&by.expr, output)? {
@@ -170,6 +186,33 @@ impl Resolver<'_> {
             None => Ok(bare_name(expr).and_then(|ident| named(output.items, ident))),
         }
     }
+}
+
+/// Refuses subqueries in what is grouped in several ways.
+struct NoQueries;
+
+impl Walk for NoQueries {
+    fn pre_visit_query(&mut self, _: &Query) -> Flow {
+        let error = EngineError::new("not-supported", "a subquery in ROLLUP, CUBE or GROUPING SETS is not supported");
+        Flow::Break(error.help("compute it in a subquery of FROM, and group by its name"))
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> Flow {
+        Flow::Continue(())
+    }
+}
+
+/// One column of a result in `ORDER BY ALL`.
+pub(super) fn by_output(name: &str, options: &OrderByOptions) -> OrderByExpr {
+    let expr = Expr::Identifier(quoted(name, Span::empty()));
+    OrderByExpr { expr, options: options.clone(), with_fill: None }
+}
+
+/// The error for `ORDER BY ALL` where it is not known what that is.
+pub(super) fn unknown_columns() -> EngineError {
+    EngineError::new("not-supported", "ORDER BY ALL cannot be used here")
+        .why("the columns of the result are known only when it is planned")
+        .help("name the columns")
 }
 
 /// An expression without the parentheses around it.

@@ -1,7 +1,7 @@
 //! The names in expressions, each replaced by what it means.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Value,
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Value,
     ValueWithSpan, VisitMut, WindowType,
 };
 
@@ -9,11 +9,13 @@ use super::super::error::EngineError;
 use super::super::walk::{Flow, WalkMut, walk_mut};
 use super::Resolver;
 use super::ast::{call, empty_query, in_lower_case};
+use super::lists::lists_of_json;
 use super::outputs::{Output, OutputUse, named};
 use super::scope::Scopes;
+use super::spelled::known_spelling;
 use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
-use spanql_model::names::is_open_name;
+use spanql_model::names::{expand_alias, is_open_name};
 
 struct Walker<'a, 'b> {
     resolver: &'a mut Resolver<'b>,
@@ -23,6 +25,10 @@ struct Walker<'a, 'b> {
     /// How many aggregates or window functions the current place lies in.
     inside: usize,
     queries: Vec<Query>,
+    /// The windows of the functions that the current place lies in, resolved.
+    windows: Vec<Option<WindowType>>,
+    /// The parameters of the lambdas that the current place lies in.
+    lambdas: Vec<Vec<String>>,
 }
 
 impl Resolver<'_> {
@@ -34,7 +40,16 @@ impl Resolver<'_> {
         outputs: &[Output],
         uses: OutputUse,
     ) -> Result<(), EngineError> {
-        let mut walker = Walker { resolver: self, scopes, outputs, uses, inside: 0, queries: vec![] };
+        let mut walker = Walker {
+            resolver: self,
+            scopes,
+            outputs,
+            uses,
+            inside: 0,
+            queries: vec![],
+            windows: vec![],
+            lambdas: vec![],
+        };
         walk_mut(node, &mut walker)
     }
 
@@ -45,24 +60,45 @@ impl Resolver<'_> {
 }
 
 impl Walker<'_, '_> {
-    /// The output that a name may stand for here.
-    fn output(&self, ident: &Ident) -> Option<&Output> {
-        if self.uses == OutputUse::None || self.inside > 0 {
-            return None;
+    /// Writes the name of a lambda's parameter as the lambda does.
+    fn parameter(&self, ident: &mut Ident) -> bool {
+        let named = |name: &&String| name.eq_ignore_ascii_case(&ident.value);
+        let found = self.lambdas.iter().rev().find_map(|names| names.iter().find(named));
+        if let Some(name) = found {
+            ident.value.clone_from(name);
         }
-        let output = &self.outputs[named(self.outputs, ident)?];
-        (self.uses != OutputUse::GroupExpression || !output.computed).then_some(output)
+        found.is_some()
     }
 
     fn name(&mut self, expr: &mut Expr) -> Result<(), EngineError> {
-        let (idents, output) = match expr {
-            Expr::Identifier(ident) => (std::slice::from_ref(ident), self.output(ident).cloned()),
-            Expr::CompoundIdentifier(idents) => (idents.as_slice(), None),
+        if let Expr::Identifier(ident) = expr
+            && self.parameter(ident)
+        {
+            return Ok(());
+        }
+        let (outputs, uses, inside) = (self.outputs, self.uses, self.inside > 0);
+        let found = match &*expr {
+            Expr::Identifier(ident) => {
+                let output = || output_meant(outputs, uses, inside, ident).cloned();
+                self.resolver.column_or(std::slice::from_ref(ident), self.scopes, &output)?
+            }
+            Expr::CompoundIdentifier(idents) => self.resolver.column(idents, self.scopes)?,
             _ => return Ok(()),
         };
-        if let Some(column) = self.resolver.column_or(idents, self.scopes, output.as_ref())? {
+        if let Some(column) = found {
             *expr = column.expr;
         }
+        Ok(())
+    }
+
+    /// Resolves the window of a function, in which outputs may be named though not in its arguments, and keeps it apart
+    /// while these are walked through.
+    fn window(&mut self, function: &mut Function) -> Result<(), EngineError> {
+        let mut over = function.over.take();
+        if let Some(WindowType::WindowSpec(window)) = &mut over {
+            self.resolver.expressions(window, self.scopes, self.outputs, self.uses)?;
+        }
+        self.windows.push(over);
         Ok(())
     }
 
@@ -79,7 +115,11 @@ impl Walker<'_, '_> {
                 ident.value = ident.value.to_lowercase();
             }
             grouped |= self.resolver.catalog.is_aggregate(&ident.value);
-            self.resolver.functions.entry(ident.value.clone()).or_insert(ident.span.start);
+            let said = grouped
+                || function.filter.is_some()
+                || !function.within_group.is_empty()
+                || is_distinct(&function.args);
+            self.resolver.functions.entry(ident.value.clone()).or_insert((ident.span.start, said));
         }
         self.inside += usize::from(grouped);
     }
@@ -108,10 +148,17 @@ impl Walker<'_, '_> {
         if !matches!(function.args, FunctionArguments::None) {
             return Ok(());
         }
-        if let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
-            && !self.resolver.catalog.is_scalar(&ident.value)
-        {
-            *expr = Expr::Identifier(ident.clone());
+        match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] if !self.resolver.catalog.is_scalar(&ident.value) => {
+                *expr = Expr::Identifier(ident.clone());
+            }
+            [_, _, ..] => {
+                let path: Option<Vec<Ident>> = function.name.0.iter().map(|part| part.as_ident().cloned()).collect();
+                if let Some(path) = path {
+                    *expr = Expr::CompoundIdentifier(path);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -122,6 +169,13 @@ impl Walker<'_, '_> {
         let Expr::Identifier(first) = root.as_ref() else { return };
         let dots = access_chain.iter().map_while(|access| match access {
             AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
+            // `t.user`: without a table it is a function.
+            AccessExpr::Dot(Expr::Function(Function { name, args: FunctionArguments::None, .. })) => {
+                match name.0.as_slice() {
+                    [ObjectNamePart::Identifier(ident)] => Some(ident.clone()),
+                    _ => None,
+                }
+            }
             _ => None,
         });
         let path: Vec<Ident> = std::iter::once(first.clone()).chain(dots).collect();
@@ -129,27 +183,63 @@ impl Walker<'_, '_> {
             access_chain.drain(..path.len() - 1);
             **root = Expr::CompoundIdentifier(path);
         }
+        if access_chain.is_empty() {
+            *expr = std::mem::replace(root.as_mut(), Expr::value(Value::Null));
+        }
     }
+}
+
+/// The output that a name may stand for, `inside` an aggregate or a window function or not.
+fn output_meant<'o>(outputs: &'o [Output], uses: OutputUse, inside: bool, ident: &Ident) -> Option<&'o Output> {
+    let fallback = uses == OutputUse::Fallback;
+    if uses == OutputUse::None || (inside && !fallback) {
+        return None;
+    }
+    // What spans may have of this name is meant, whatever an output is called.
+    if fallback && is_open_name(&expand_alias(&ident.value).unwrap_or_else(|| ident.value.clone())) {
+        return None;
+    }
+    let output = &outputs[named(outputs, ident)?];
+    (!output.computed || !(inside || uses == OutputUse::GroupExpression)).then_some(output)
 }
 
 impl WalkMut for Walker<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
+        known_spelling(expr);
+        if let Expr::Lambda(lambda) = expr {
+            // DataFusion writes them in lower case, too.
+            let name = |ident: &Ident| match ident.quote_style {
+                Some(_) => ident.value.clone(),
+                None => ident.value.to_lowercase(),
+            };
+            self.lambdas.push(lambda.params.iter().map(|parameter| name(&parameter.name)).collect());
+        }
         if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
             && !self.resolver.literals.contains_key(text)
         {
             self.resolver.literals.insert(text.clone(), span.start);
         }
         self.function(expr);
+        if let Expr::Function(function) = expr
+            && let Err(error) = self.window(function)
+        {
+            return Flow::Break(error);
+        }
         Self::access(expr);
         Flow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> Flow {
+        if let Expr::Lambda(_) = expr {
+            self.lambdas.pop();
+        }
         if let Expr::Function(function) = expr {
+            function.over = self.windows.pop().flatten();
             let aggregate = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if self.resolver.catalog.is_aggregate(&ident.value));
             self.inside -= usize::from(aggregate || function.over.is_some());
         }
         Self::numeric_aggregate(expr);
+        lists_of_json(expr);
         match self.bare_function(expr).and_then(|()| self.name(expr)) {
             Ok(()) => Flow::Continue(()),
             Err(error) => Flow::Break(error),
@@ -173,8 +263,15 @@ impl WalkMut for Walker<'_, '_> {
     }
 }
 
+fn is_distinct(args: &FunctionArguments) -> bool {
+    matches!(args, FunctionArguments::List(list) if list.duplicate_treatment.is_some() || !list.clauses.is_empty())
+}
+
 /// Aggregates that take numbers only.
-const NUMERIC_AGGREGATES: [&str; 19] = [
+const NUMERIC_AGGREGATES: [&str; 22] = [
+    "approx_quantile",
+    "percentile",
+    "variance",
     "sum",
     "avg",
     "mean",

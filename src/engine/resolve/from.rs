@@ -14,6 +14,8 @@ use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
 use super::Resolver;
 use super::ast::{call, name_span, object_name, quoted};
+use super::file_tables::file_named;
+use super::lists::as_list;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
@@ -55,7 +57,7 @@ impl Resolver<'_> {
                 && ident.quote_style.is_none()
             {
                 ident.value = ident.value.to_lowercase();
-                self.functions.entry(ident.value.clone()).or_insert(ident.span.start);
+                self.functions.entry(ident.value.clone()).or_insert((ident.span.start, false));
             }
         }
     }
@@ -79,6 +81,11 @@ impl Resolver<'_> {
 
     fn factor(&mut self, factor: &mut TableFactor, outer: &Scopes, before: &Level) -> Result<Level, EngineError> {
         match factor {
+            TableFactor::Table { name, alias, args, .. } if file_named(name, args.as_ref()).is_some() => {
+                let typed = file_named(name, args.as_ref()).unwrap_or_default();
+                *args = None;
+                self.file(name, alias, &typed).map(Level::of)
+            }
             TableFactor::Table { name, alias, args: None, .. } => {
                 self.table_reference(name, alias.as_ref()).map(Level::of)
             }
@@ -120,6 +127,7 @@ impl Resolver<'_> {
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 self.expression(array_exprs, &within(outer, before))?;
+                array_exprs.iter_mut().for_each(as_list);
                 Ok(Level::of(opaque(alias.as_ref(), None)))
             }
             TableFactor::Function { name, args, alias, .. } => {
@@ -149,7 +157,11 @@ impl Resolver<'_> {
     }
 
     /// A table or WITH query by its name, which is rewritten to the exact one.
-    fn table_reference(&mut self, name: &mut ObjectName, alias: Option<&TableAlias>) -> Result<Rel, EngineError> {
+    pub(super) fn table_reference(
+        &mut self,
+        name: &mut ObjectName,
+        alias: Option<&TableAlias>,
+    ) -> Result<Rel, EngineError> {
         let span = name_span(name);
         let Some(parts) = self.name_parts(name) else { return Ok(opaque(alias, None)) };
         if let [only] = parts.as_slice()

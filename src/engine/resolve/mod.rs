@@ -7,13 +7,20 @@
 mod ast;
 mod clauses;
 mod expressions;
+mod file_tables;
 mod from;
+mod json_paths;
+mod lists;
 mod names;
 mod outputs;
+mod patterns;
 mod query;
 mod scope;
 mod select;
 mod shadowing;
+mod spelled;
+mod star;
+mod time_calls;
 mod unknown;
 mod unsupported;
 
@@ -45,8 +52,8 @@ pub(crate) struct Resolved {
     pub(crate) wanted: BTreeMap<TableKey, BTreeSet<String>>,
     /// Calls of table functions that became tables of this statement.
     pub(crate) function_tables: Vec<FunctionTable>,
-    /// Where each function was first called.
-    pub(crate) functions: HashMap<String, Location>,
+    /// Where each function was first called, and whether as an aggregate or over a window.
+    pub(crate) functions: HashMap<String, (Location, bool)>,
     /// Where each text literal first stands.
     pub(crate) literals: HashMap<String, Location>,
 }
@@ -100,7 +107,7 @@ struct Resolver<'a> {
     tables: usize,
     unnamed: usize,
     function_tables: Vec<FunctionTable>,
-    functions: HashMap<String, Location>,
+    functions: HashMap<String, (Location, bool)>,
     literals: HashMap<String, Location>,
 }
 

@@ -8,6 +8,7 @@ use super::super::error::EngineError;
 use super::Resolver;
 use super::outputs::Output;
 use super::scope::{Level, Match, Rel, Scopes};
+use super::time_calls::day;
 use super::unknown::{
     ambiguous, known_names, only_in_a_store, qualified_name, qualified_names, relation_title, unknown_column,
     unknown_relation,
@@ -40,7 +41,7 @@ struct Reading {
 impl Resolver<'_> {
     /// The column that a name means, or `None` where that is for DataFusion to find out.
     pub(super) fn column(&mut self, idents: &[Ident], scopes: &Scopes) -> Result<Option<Column>, EngineError> {
-        self.column_or(idents, scopes, None)
+        self.column_or(idents, scopes, &|| None)
     }
 
     /// The column that a name means, or else, if there is none, this output.
@@ -48,7 +49,7 @@ impl Resolver<'_> {
         &mut self,
         idents: &[Ident],
         scopes: &Scopes,
-        output: Option<&Output>,
+        output: &dyn Fn() -> Option<Output>,
     ) -> Result<Option<Column>, EngineError> {
         let Some((last, qualifiers)) = idents.split_last() else { return Ok(None) };
         if idents[0].quote_style.is_none() && idents[0].value.starts_with('@') {
@@ -87,7 +88,7 @@ impl Resolver<'_> {
             }
         }
         let anything_opaque = scopes.iter().any(|level| level.is_opaque());
-        match self.unqualified(&idents[0], scopes, None) {
+        match self.unqualified(&idents[0], scopes, &|| None) {
             Ok(Some(Column { expr, name })) => {
                 let mut path = match expr {
                     Expr::Identifier(ident) => vec![ident],
@@ -142,15 +143,19 @@ impl Resolver<'_> {
         &mut self,
         ident: &Ident,
         scopes: &Scopes,
-        output: Option<&Output>,
+        output: &dyn Fn() -> Option<Output>,
     ) -> Result<Option<Column>, EngineError> {
         let (name, span) = (ident.value.as_str(), ident.span);
-        match (self.column_there(ident, scopes), output) {
-            (Ok(Found::Column(column)), _) => return Ok(Some(*column)),
-            (_, Some(output)) => return Ok(Some(Column { expr: output.expr.clone(), name: output.name.clone() })),
-            (Ok(Found::Unknown), None) => return Ok(None),
-            (Ok(Found::Nothing), None) => {}
-            (Err(ambiguous), None) => return Err(ambiguous),
+        let there = self.column_there(ident, scopes);
+        if let Ok(Found::Column(column)) = there {
+            return Ok(Some(*column));
+        }
+        if let Some(output) = output() {
+            return Ok(Some(Column { expr: output.expr, name: output.name }));
+        }
+        match there? {
+            Found::Unknown => return Ok(None),
+            Found::Nothing | Found::Column(_) => {}
         }
         let target = expand_alias(name);
         let target = target.unwrap_or_else(|| name.to_owned());
@@ -167,7 +172,10 @@ impl Resolver<'_> {
         }
         match self.remote_without(&target, scopes.iter().flat_map(|level| &level.relations)) {
             Some(table) => Err(only_in_a_store(&target, table, span)),
-            None => Err(unknown_column(ident, scopes)),
+            None => match day(ident) {
+                Some(expr) => Ok(Some(Column { expr, name: ident.value.clone() })),
+                None => Err(unknown_column(ident, scopes)),
+            },
         }
     }
 

@@ -14,12 +14,15 @@ pub(super) struct Output {
 /// Whether a name of the same SELECT's output may stand at a place, where FROM has no column of that name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum OutputUse {
-    /// It may not: WHERE, ON, the select items themselves.
+    /// It may not: ON.
     None,
     /// It stands for the expression behind it: ORDER BY, HAVING, QUALIFY.
     Expression,
     /// It stands for the expression behind it, unless that is computed over groups: GROUP BY.
     GroupExpression,
+    /// It stands for the expression behind it, inside of aggregates too unless that is computed over groups: WHERE, and
+    /// the items behind the one that has the name. PostgreSQL refuses this, DuckDB does not.
+    Fallback,
 }
 
 /// The output of a name: in any case, or exactly if the name has dots.

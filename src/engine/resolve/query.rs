@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use datafusion::sql::sqlparser::ast::{Cte as SqlCte, OrderBy, OrderByKind, Query, SetExpr, Statement, TableAlias};
+use datafusion::sql::sqlparser::ast::{
+    Cte as SqlCte, Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, Statement, TableAlias, Value,
+};
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
-use super::clauses::only_typed_positions;
+use super::clauses::{by_output, only_typed_positions, unknown_columns};
 use super::scope::{Columns, Level, Rel, Scopes, within};
 use super::shadowing::show_names;
 use super::{Cte, MAX_CTES, Resolver};
@@ -59,6 +61,18 @@ fn drop_last(body: &mut SetExpr, count: usize) {
     }
 }
 
+/// `FETCH FIRST 5 ROWS ONLY` is `LIMIT 5`.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(fetch) = query.fetch.take() else { return };
+    let one = || Expr::value(Value::Number("1".to_owned(), false));
+    let limit = Some(fetch.quantity.unwrap_or_else(one));
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { offset, .. }) => offset,
+        _ => None,
+    };
+    query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: vec![] });
+}
+
 impl Resolver<'_> {
     /// Resolves a query.
     ///
@@ -66,6 +80,7 @@ impl Resolver<'_> {
     /// whose reader names the columns it wants.
     pub(super) fn query(&mut self, query: &mut Query, outer: &Scopes, pass_hidden: bool) -> Result<Shape, EngineError> {
         let ctes = self.ctes.len();
+        fetch_as_limit(query);
         if let Some(with) = &mut query.with {
             for cte in &mut with.cte_tables {
                 self.cte(cte, with.recursive, outer)?;
@@ -154,6 +169,13 @@ impl Resolver<'_> {
 
     /// ORDER BY behind a set operation or VALUES sees the columns of the result and nothing else.
     fn order_by_columns(&mut self, order_by: &mut OrderBy, shape: &Shape, outer: &Scopes) -> Result<(), EngineError> {
+        if let OrderByKind::All(options) = &order_by.kind {
+            if shape.opaque {
+                return Err(unknown_columns());
+            }
+            let all = shape.shown.iter().map(|name| by_output(name, options));
+            order_by.kind = OrderByKind::Expressions(all.collect());
+        }
         let OrderByKind::Expressions(exprs) = &mut order_by.kind else { return Ok(()) };
         if shape.opaque {
             return Ok(());

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, ExcludeSelectItem, Expr, Ident, ObjectName, OrderBy, Query, RenameSelectItem, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
+    Distinct, Expr, ObjectName, OrderBy, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -14,23 +13,25 @@ use super::super::walk::{Flow, Walk, walk};
 use super::Resolver;
 use super::ast::quoted;
 use super::clauses::SelectOutput;
-use super::outputs::Output;
+use super::outputs::{Output, OutputUse};
 use super::query::Shape;
-use super::scope::{Level, Match, Rel, Scopes, within};
+use super::scope::{Level, Rel, Scopes, within};
 use super::shadowing::hide_names;
-use spanql_model::names::{expand_alias, is_open_name};
-use spanql_model::nearest::{as_typed, nearest};
+use spanql_model::names::expand_alias;
+use spanql_model::nearest::nearest;
 
 /// A select item on its way: its name is not unique yet.
-struct Item {
-    name: String,
-    expr: Expr,
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) expr: Expr,
 }
 
 /// The items of a SELECT, and the table whose open names its `*` passes on.
-struct Items {
-    list: Vec<Item>,
-    open: Option<(TableKey, Rel)>,
+pub(super) struct Items {
+    pub(super) list: Vec<Item>,
+    pub(super) open: Option<(TableKey, Rel)>,
+    /// Those that were given a name: what comes behind them may use it.
+    aliased: Vec<Output>,
 }
 
 impl Resolver<'_> {
@@ -50,7 +51,7 @@ impl Resolver<'_> {
         let texts =
             self.parsed.texts.get(&select.select_token.0.span.start).filter(|texts| texts.len() == projection.len());
         let mut opaque_star = false;
-        let mut items = Items { list: vec![], open: None };
+        let mut items = Items { list: vec![], open: None, aliased: vec![] };
         let mut opaque_items = vec![];
         for (i, item) in projection.into_iter().enumerate() {
             let text = texts.map(|texts| texts[i].clone());
@@ -103,11 +104,15 @@ impl Resolver<'_> {
             SelectItem::UnnamedExpr(mut expr) => {
                 let plain = self.plain_name(&expr, scopes);
                 let name = plain.or(text).unwrap_or_else(|| expr.to_string());
-                self.expression(&mut expr, scopes)?;
+                self.expressions(&mut expr, scopes, &items.aliased, OutputUse::Fallback)?;
+                check_size(&expr, &items.aliased)?;
                 items.list.push(Item { name, expr });
             }
             SelectItem::ExprWithAlias { mut expr, alias } => {
-                self.expression(&mut expr, scopes)?;
+                self.expressions(&mut expr, scopes, &items.aliased, OutputUse::Fallback)?;
+                check_size(&expr, &items.aliased)?;
+                let computed = holds_groups(&expr, self.catalog);
+                items.aliased.push(Output { name: alias.value.clone(), expr: expr.clone(), computed });
                 items.list.push(Item { name: alias.value, expr });
             }
             SelectItem::ExprWithAliases { mut expr, aliases } => {
@@ -172,135 +177,26 @@ impl Resolver<'_> {
             Some(qualifier_dropped.unwrap_or_else(|| last.value.clone()))
         }
     }
-
-    /// Writes out `*` over some relations.
-    fn star(
-        &mut self,
-        relations: &[usize],
-        level: &Level,
-        options: WildcardAdditionalOptions,
-        scopes: &Scopes,
-        items: &mut Items,
-    ) -> Result<(), EngineError> {
-        let mut list = vec![];
-        for &i in relations {
-            let relation = &level.relations[i];
-            for name in &relation.columns.shown {
-                let merged = level.merged.iter().find(|merged| merged.relation == i && merged.column == *name);
-                match merged {
-                    Some(merged) if relations.len() > 1 => {
-                        list.push(Item { name: name.clone(), expr: merged.expr.clone() })
-                    }
-                    _ if relations.len() > 1 && relation.omitted.contains(name) => {}
-                    _ => list.push(Item { name: name.clone(), expr: relation.column(name, Span::empty()) }),
-                }
-            }
-        }
-        let open: Vec<&Rel> =
-            relations.iter().map(|&i| &level.relations[i]).filter(|relation| relation.columns.open.is_some()).collect();
-        if let ([relation], None) = (open.as_slice(), &items.open) {
-            items.open = relation.columns.open.clone().map(|table| (table, (*relation).clone()));
-        }
-        self.star_options(options, &mut list, !open.is_empty(), scopes)?;
-        items.list.extend(list);
-        Ok(())
-    }
-
-    fn star_options(
-        &mut self,
-        options: WildcardAdditionalOptions,
-        list: &mut Vec<Item>,
-        open: bool,
-        scopes: &Scopes,
-    ) -> Result<(), EngineError> {
-        let mut dropped: Vec<Ident> = vec![];
-        if let Some(except) = options.opt_except {
-            dropped.push(except.first_element);
-            dropped.extend(except.additional_elements);
-        }
-        let excluded = match options.opt_exclude {
-            Some(ExcludeSelectItem::Single(name)) => vec![name],
-            Some(ExcludeSelectItem::Multiple(names)) => names,
-            None => vec![],
-        };
-        dropped.extend(excluded.into_iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident().cloned())));
-        for ident in dropped {
-            // What no span has need not be left out.
-            let absent = expand_alias(&ident.value).unwrap_or_else(|| ident.value.clone());
-            if open && is_open_name(&absent) && list.iter().all(|item| item.name != absent && item.name != ident.value)
-            {
-                continue;
-            }
-            let name = starred(list, &ident)?;
-            if let Some(name) = name {
-                list.retain(|item| item.name != name);
-            }
-        }
-        if let Some(ilike) = options.opt_ilike {
-            let pattern = ilike.pattern.to_lowercase();
-            list.retain(|item| like(&item.name.to_lowercase(), &pattern));
-        }
-        for replacement in options.opt_replace.into_iter().flat_map(|replace| replace.items) {
-            let mut expr = replacement.expr;
-            self.expression(&mut expr, scopes)?;
-            let name = starred(list, &replacement.column_name)?;
-            for item in list.iter_mut().filter(|item| Some(&item.name) == name.as_ref()) {
-                item.expr = expr.clone();
-            }
-        }
-        let renamed = match options.opt_rename {
-            Some(RenameSelectItem::Single(one)) => vec![one],
-            Some(RenameSelectItem::Multiple(several)) => several,
-            None => vec![],
-        };
-        for rename in renamed {
-            let name = starred(list, &rename.ident)?;
-            for item in list.iter_mut().filter(|item| Some(&item.name) == name.as_ref()) {
-                item.name.clone_from(&rename.alias.value);
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The column of a written-out `*` that EXCEPT, REPLACE or RENAME names; `None` if it is there no more.
-fn starred(list: &[Item], ident: &Ident) -> Result<Option<String>, EngineError> {
-    let columns = super::scope::Columns::new(list.iter().map(|item| item.name.clone()).collect(), vec![], None);
-    if let Match::One(name) = columns.find(&ident.value) {
-        return Ok(Some(name));
-    }
-    if let Match::Several(mut names) = columns.find(&ident.value) {
-        // The same name from two relations: all of them are meant.
-        return Ok(names.pop());
-    }
-    let target = expand_alias(&ident.value);
-    if let Some(target) = target.filter(|target| columns.has(target)) {
-        return Ok(Some(target));
-    }
-    let near = nearest(&ident.value, columns.shown.iter().map(String::as_str));
-    Err(EngineError::new("unknown-column", format!("unknown column {}", as_typed(&ident.value)))
-        .at_span(ident.span)
-        .why("'*' has no such column")
-        .suggest(near.map(as_typed)))
-}
+/// How many parts an expression may have in which the names of other items stand for what these compute.
+const MAX_PARTS: usize = 2_000;
 
-/// SQL LIKE without an escape character.
-fn like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    // reach[i]: the pattern so far matches the first i characters.
-    let mut reach = vec![false; text.len() + 1];
-    reach[0] = true;
-    for p in pattern {
-        let mut next = vec![false; text.len() + 1];
-        for i in 0..=text.len() {
-            next[i] = match p {
-                '%' => reach[i] || (i > 0 && next[i - 1]),
-                _ => i > 0 && reach[i - 1] && (p == '_' || p == text[i - 1]),
-            };
+/// Refuses an item that is too large with others written out in it: each use of a name doubles what it names.
+fn check_size(expr: &Expr, aliased: &[Output]) -> Result<(), EngineError> {
+    struct Counter(usize);
+    impl Walk for Counter {
+        fn pre_visit_expr(&mut self, _: &Expr) -> Flow {
+            self.0 += 1;
+            if self.0 <= MAX_PARTS {
+                return Flow::Continue(());
+            }
+            let error = EngineError::new("limit", "an item of SELECT is too large");
+            let error = error.why("with the names of other items written out it has more than 2000 parts");
+            Flow::Break(error.help("compute those in a subquery or WITH"))
         }
-        reach = next;
     }
-    reach[text.len()]
+    if aliased.is_empty() { Ok(()) } else { walk(expr, &mut Counter(0)) }
 }
 
 fn unknown_alias(name: &ObjectName, parts: &[String], level: &Level) -> EngineError {
@@ -378,19 +274,5 @@ fn select_item(output: Output) -> SelectItem {
         SelectItem::UnnamedExpr(output.expr)
     } else {
         SelectItem::ExprWithAlias { expr: output.expr, alias: quoted(output.name, Span::empty()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::like;
-
-    #[test]
-    fn like_matches() {
-        assert!(like("attributes.llm.model_name", "%llm%"));
-        assert!(like("abc", "a_c"));
-        assert!(like("", "%"));
-        assert!(!like("abc", "ab"));
-        assert!(!like("abc", "a_b%"));
     }
 }

@@ -42,12 +42,31 @@ pub(super) fn relation_title(relation: &Rel) -> String {
     }
 }
 
+/// The column that other tools call so.
+fn other_word(name: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 12] = [
+        ("created_at", "start_time"),
+        ("duration", "latency_ms"),
+        ("duration_ms", "latency_ms"),
+        ("elapsed", "latency_ms"),
+        ("error_message", "status_message"),
+        ("latency", "latency_ms"),
+        ("parent_span_id", "parent_id"),
+        ("span_name", "name"),
+        ("status", "status_code"),
+        ("timestamp", "start_time"),
+        ("tokens", "total_tokens"),
+        ("user", "user_id"),
+    ];
+    WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(name)).map(|(_, column)| *column)
+}
+
 /// The error for a name that is nowhere in scope.
 pub(super) fn unknown_column(ident: &Ident, scopes: &Scopes) -> EngineError {
     let name = ident.value.as_str();
     let error = EngineError::new("unknown-column", format!("unknown column {}", as_typed(name))).at_span(ident.span);
     let known = known_names(scopes.iter().flat_map(|level| &level.relations));
-    let near = nearest(name, known.iter().copied());
+    let near = other_word(name).filter(|near| known.contains(near)).or_else(|| nearest(name, known.iter().copied()));
     let text = ident.quote_style == Some('"') && !name.contains('.');
     let error = match (near, text) {
         (Some(near), _) => error.suggest(Some(as_typed(near))),

@@ -6,8 +6,8 @@
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     ConnectByKind, Expr, ForClause, GroupByExpr, GroupByWithModifier, Join, LimitClause, LockType, OrderBy,
-    OrderByKind, PipeOperator, Query, Select, SetExpr, Spanned, TableAlias, TableFactor, TableSampleKind,
-    TableSampleModifier, TableVersion, TableWithJoins,
+    OrderByKind, PipeOperator, Query, Select, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleModifier,
+    TableVersion, TableWithJoins,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Location;
@@ -59,18 +59,10 @@ impl Finder<'_> {
         places.next().is_none().then(|| first[0].1)
     }
 
-    fn order_by(&self, order_by: &OrderBy, of_select: bool) -> Flow {
+    fn order_by(&self, order_by: &OrderBy) -> Flow {
         self.refuse(order_by.interpolate.is_some(), "INTERPOLATE", &[Keyword::INTERPOLATE])?;
-        match &order_by.kind {
-            OrderByKind::All(_) => self.refuse(
-                !of_select,
-                "ORDER BY ALL behind a set operation",
-                &[Keyword::ORDER, Keyword::BY, Keyword::ALL],
-            ),
-            OrderByKind::Expressions(exprs) => {
-                self.refuse(exprs.iter().any(|by| by.with_fill.is_some()), "WITH FILL", &[Keyword::WITH, Keyword::FILL])
-            }
-        }
+        let OrderByKind::Expressions(exprs) = &order_by.kind else { return Flow::Continue(()) };
+        self.refuse(exprs.iter().any(|by| by.with_fill.is_some()), "WITH FILL", &[Keyword::WITH, Keyword::FILL])
     }
 
     fn group_by(&self, group_by: &GroupByExpr) -> Flow {
@@ -158,12 +150,20 @@ impl Walk for Finder<'_> {
             self.refuse(cte.from.is_some(), "FROM behind a query of WITH", &[])?;
         }
         if let Some(order_by) = &query.order_by {
-            self.order_by(order_by, matches!(*query.body, SetExpr::Select(_)))?;
+            self.order_by(order_by)?;
         }
         if let Some(LimitClause::LimitOffset { limit_by, .. }) = &query.limit_clause {
             self.refuse(!limit_by.is_empty(), "LIMIT … BY", &[Keyword::LIMIT])?;
         }
-        self.refuse(query.fetch.is_some(), "FETCH", &[Keyword::FETCH])?;
+        if let Some(fetch) = &query.fetch {
+            self.refuse(fetch.with_ties, "FETCH … WITH TIES", &[Keyword::FETCH])?;
+            self.refuse(fetch.percent, "FETCH … PERCENT", &[Keyword::FETCH])?;
+            let limited = matches!(
+                &query.limit_clause,
+                Some(LimitClause::OffsetCommaLimit { .. } | LimitClause::LimitOffset { limit: Some(_), .. })
+            );
+            self.refuse(limited, "FETCH beside LIMIT", &[Keyword::FETCH])?;
+        }
         if let Some(lock) = query.locks.first() {
             match lock.lock_type {
                 LockType::Share => self.refuse(true, "FOR SHARE", &[Keyword::FOR, Keyword::SHARE])?,

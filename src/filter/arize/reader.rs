@@ -9,6 +9,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use crate::compare::read_time;
 use crate::error::short;
 use crate::names::Named;
 use crate::{FilterError, Names, all_of, any_of, contains};
@@ -268,9 +269,9 @@ impl Reader<'_> {
     fn comparable(&self, named: &Named, at: Span, value: &ScalarValue, place: Span) -> Result<Expr, FilterError> {
         self.no_list(named, at)?;
         match (&named.data_type, value) {
-            (time, ScalarValue::Utf8(Some(_))) if is_time(time) => match value.cast_to(&timestamp_type()) {
-                Ok(time) if !time.is_null() => Ok(literal(time)),
-                _ => Err(self
+            (time, ScalarValue::Utf8(Some(typed))) if is_time(time) => match read_time(typed, &timestamp_type()) {
+                Some(time) => Ok(literal(time)),
+                None => Err(self
                     .wrong(format!("{} is no time", self.typed(place)), place)
                     .help("write it like '2026-01-31', '2026-01-31 12:00:00' or '2026-01-31T12:00:00Z'")),
             },

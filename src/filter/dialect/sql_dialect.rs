@@ -11,6 +11,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::lambda::{self, Lambdas, lambdas};
+use super::lex::Lexeme;
 use super::operators::{
     ARROW, OTHER, arrow, check_chain, contains_call, distinct_from, negative_index, operator_length,
 };
@@ -24,16 +26,27 @@ use super::operators::{
 ///   comparisons, then `IS`. Comparisons do not chain, nor do `LIKE` and `BETWEEN`.
 /// - `->`, `->>` and their like bind as in SQLite, looser than `::` alone: PostgreSQL reads `'x' || a ->> 'b'` as
 ///   `('x' || a) ->> 'b'`, which nobody means.
+/// - `ORDER BY ALL` is known, and lambdas where a function takes them.
 ///
 /// Every method is forwarded by hand: a method that is left out silently falls back to the trait's default, which
 /// loses syntax the generic dialect has.
 #[derive(Debug, Default)]
-pub struct SpanqlDialect(GenericDialect);
+pub struct SpanqlDialect {
+    generic: GenericDialect,
+    lambdas: Lambdas,
+}
+
+impl SpanqlDialect {
+    /// The dialect for one statement, whose tokens without blanks tell where lambdas are.
+    pub fn of(lexemes: &[Lexeme]) -> Self {
+        Self { generic: GenericDialect, lambdas: lambdas(lexemes) }
+    }
+}
 
 macro_rules! forward_flags {
     ($($name:ident)*) => {
         $(fn $name(&self) -> bool {
-            self.0.$name()
+            self.generic.$name()
         })*
     };
 }
@@ -41,7 +54,7 @@ macro_rules! forward_flags {
 impl Dialect for SpanqlDialect {
     // The parser asks "is this the generic dialect?" in places that no method covers.
     fn dialect(&self) -> TypeId {
-        self.0.dialect()
+        self.generic.dialect()
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -60,7 +73,7 @@ impl Dialect for SpanqlDialect {
         }
         match operator_length(parser) {
             Some(_) => Some(Ok(self.prec_value(Precedence::Like))),
-            None => self.0.get_next_precedence(parser),
+            None => self.generic.get_next_precedence(parser),
         }
     }
 
@@ -88,7 +101,7 @@ impl Dialect for SpanqlDialect {
             }));
         }
         let Some(length) = operator_length(parser) else {
-            return self.0.parse_infix(parser, expr, precedence);
+            return self.generic.parse_infix(parser, expr, precedence);
         };
         for _ in 0..length {
             parser.advance_token();
@@ -104,46 +117,49 @@ impl Dialect for SpanqlDialect {
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        self.0.is_delimited_identifier_start(ch)
+        self.generic.is_delimited_identifier_start(ch)
     }
 
     fn is_nested_delimited_identifier_start(&self, ch: char) -> bool {
-        self.0.is_nested_delimited_identifier_start(ch)
+        self.generic.is_nested_delimited_identifier_start(ch)
     }
 
     fn peek_nested_delimited_identifier_quotes(&self, chars: Peekable<Chars<'_>>) -> Option<(char, Option<char>)> {
-        self.0.peek_nested_delimited_identifier_quotes(chars)
+        self.generic.peek_nested_delimited_identifier_quotes(chars)
     }
 
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
-        self.0.identifier_quote_style(identifier)
+        self.generic.identifier_quote_style(identifier)
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
-        self.0.is_identifier_start(ch)
+        self.generic.is_identifier_start(ch)
     }
 
     fn is_identifier_part(&self, ch: char) -> bool {
-        self.0.is_identifier_part(ch)
+        self.generic.is_identifier_part(ch)
     }
 
     fn is_custom_operator_part(&self, ch: char) -> bool {
-        self.0.is_custom_operator_part(ch)
+        self.generic.is_custom_operator_part(ch)
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        self.0.parse_prefix(parser)
+        if !self.lambdas.is_empty() && self.lambdas.contains(&parser.peek_token_ref().span.start) {
+            return Some(lambda::parse(parser));
+        }
+        self.generic.parse_prefix(parser)
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
-        self.0.parse_statement(parser)
+        self.generic.parse_statement(parser)
     }
 
     fn parse_column_option(
         &self,
         parser: &mut Parser,
     ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
-        self.0.parse_column_option(parser)
+        self.generic.parse_column_option(parser)
     }
 
     fn prec_value(&self, prec: Precedence) -> u8 {
@@ -151,48 +167,52 @@ impl Dialect for SpanqlDialect {
             Precedence::PgOther => ARROW,
             Precedence::Between | Precedence::Like => 20,
             Precedence::Eq => 19,
-            other => self.0.prec_value(other),
+            other => self.generic.prec_value(other),
         }
     }
 
     fn prec_unknown(&self) -> u8 {
-        self.0.prec_unknown()
+        self.generic.prec_unknown()
     }
 
     fn is_reserved_for_identifier(&self, kw: Keyword) -> bool {
-        self.0.is_reserved_for_identifier(kw)
+        self.generic.is_reserved_for_identifier(kw)
     }
 
     fn get_reserved_keywords_for_select_item_operator(&self) -> &[Keyword] {
-        self.0.get_reserved_keywords_for_select_item_operator()
+        self.generic.get_reserved_keywords_for_select_item_operator()
     }
 
     fn get_reserved_grantees_types(&self) -> &[GranteesType] {
-        self.0.get_reserved_grantees_types()
+        self.generic.get_reserved_grantees_types()
     }
 
     fn is_column_alias(&self, kw: &Keyword, parser: &mut Parser) -> bool {
-        self.0.is_column_alias(kw, parser)
+        self.generic.is_column_alias(kw, parser)
     }
 
     fn is_select_item_alias(&self, explicit: bool, kw: &Keyword, parser: &mut Parser) -> bool {
-        self.0.is_select_item_alias(explicit, kw, parser)
+        self.generic.is_select_item_alias(explicit, kw, parser)
     }
 
     fn is_table_factor(&self, kw: &Keyword, parser: &mut Parser) -> bool {
-        self.0.is_table_factor(kw, parser)
+        self.generic.is_table_factor(kw, parser)
     }
 
     fn is_table_alias(&self, kw: &Keyword, parser: &mut Parser) -> bool {
-        self.0.is_table_alias(kw, parser)
+        self.generic.is_table_alias(kw, parser)
     }
 
     fn is_table_factor_alias(&self, explicit: bool, kw: &Keyword, parser: &mut Parser) -> bool {
-        self.0.is_table_factor_alias(explicit, kw, parser)
+        self.generic.is_table_factor_alias(explicit, kw, parser)
     }
 
     fn is_identifier_generating_function_name(&self, ident: &Ident, name_parts: &[ObjectNamePart]) -> bool {
-        self.0.is_identifier_generating_function_name(ident, name_parts)
+        self.generic.is_identifier_generating_function_name(ident, name_parts)
+    }
+
+    fn supports_order_by_all(&self) -> bool {
+        true
     }
 
     forward_flags! {
@@ -298,7 +318,6 @@ impl Dialect for SpanqlDialect {
         requires_single_line_comment_whitespace
         supports_array_typedef_with_brackets
         supports_geometric_types
-        supports_order_by_all
         supports_set_names
         supports_space_separated_column_options
         supports_alter_column_type_using

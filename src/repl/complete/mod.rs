@@ -14,7 +14,7 @@ use place::{Kind, Place, place, relations};
 pub use words::{TableWords, Words};
 
 use super::command::{self, COMMANDS, Takes};
-use super::highlight::SHOWN;
+use super::highlight::{OWN, SHOWN};
 use super::input::{Item, Items};
 use spanql_model::columns::METADATA_PREFIX;
 use spanql_model::names::{ALIASES, expand_alias};
@@ -155,7 +155,7 @@ fn is_keyword(word: &str) -> bool {
 }
 
 fn keywords() -> impl Iterator<Item = String> {
-    SHOWN.iter().map(|keyword| format!("{keyword:?}")).chain(["CONTAINS".to_owned()])
+    SHOWN.iter().map(|keyword| format!("{keyword:?}")).chain(OWN.map(str::to_owned))
 }
 
 /// Completes the end of `before`, the statement up to the cursor; `whole` is all of it.

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use super::error::FileError;
 
 /// Endings by which a directory's files are picked, each also with a compression's ending after it.
-pub(super) const ENDINGS: [&str; 14] = [
+pub(super) const ENDINGS: [&str; 15] = [
     "jsonl",
     "ndjson",
     "json",
     "csv",
+    "tsv",
     "parquet",
     "pq",
     "arrow",

@@ -25,7 +25,7 @@ pub enum Format {
     Json,
     /// JSON objects, one a line, or one after the other over several lines.
     Jsonl,
-    /// Comma-separated values with a header line.
+    /// Values between commas, semicolons, tabs or bars, with a header line.
     Csv,
     /// Apache Parquet.
     Parquet,
@@ -253,7 +253,7 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
         return Ok(Kind::Otlp);
     }
     match ending {
-        "csv" => return Ok(Kind::Csv),
+        "csv" | "tsv" | "tab" | "psv" => return Ok(Kind::Csv),
         "jsonl" | "ndjson" | "jsonlines" | "json" => return Ok(Kind::Lines),
         "parquet" | "pq" => return Ok(Kind::Parquet),
         "arrow" | "arrows" | "ipc" | "feather" => return Ok(Kind::Arrow),
@@ -265,7 +265,8 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     }
     let header = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let header = String::from_utf8_lossy(header);
-    if header.contains(',') && ["trace_id", "span_id", "record_id"].iter().any(|id| header.contains(id)) {
+    let is_table = header.contains([',', ';', '\t', '|']);
+    if is_table && ["trace_id", "span_id", "record_id"].iter().any(|id| header.contains(id)) {
         return Ok(Kind::Csv);
     }
     let looks = "neither JSON, CSV, Parquet, Arrow nor OTLP by its content or its name (name it with --format)";
@@ -287,6 +288,8 @@ mod tests {
             (b"\xff\xff\xff\xff\x10", "parquet", Ok(Kind::Arrow)),
             (b"a,b\n", "csv", Ok(Kind::Csv)),
             (b"name,context.trace_id\n", "", Ok(Kind::Csv)),
+            (b"name\tcontext.trace_id\n", "", Ok(Kind::Csv)),
+            (b"a\tb\n", "tsv", Ok(Kind::Csv)),
             (b"", "", Ok(Kind::Lines)),
             (b"", "parquet", Ok(Kind::Parquet)),
             (b"\x0a\x04\x0a\x02\x0a\x00", "", Ok(Kind::Otlp)),

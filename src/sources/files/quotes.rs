@@ -1,6 +1,7 @@
 //! CSV: what a reader that takes what it gets does not tell, or would take whole: files that end inside quotes, and
 //! records that are too long.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use bytesize::ByteSize;
@@ -23,10 +24,11 @@ enum ParseState {
 
 /// A CSV text on its way to a reader.
 ///
-/// It knows no more than what cells and records are, in the same terms as the reader: commas, double quotes (doubled
+/// It knows no more than what cells and records are, in the same terms as the reader: delimiters, double quotes (doubled
 /// to stand for themselves), and lines that end in CR, LF or both.
 pub(super) struct Quotes<R> {
     inner: R,
+    delimiter: u8,
     state: ParseState,
     line: u64,
     /// The line in which the current record began.
@@ -43,12 +45,18 @@ pub(super) struct Quotes<R> {
     dropping: Option<u64>,
     /// Records of which the reader gets only the beginning, by their number from 0, with the lines it does not get.
     shortened: Vec<(u64, u64)>,
+    /// The cell that the next byte stands in, counted from 0, and how many bytes of it are quoted.
+    cell: usize,
+    quoted: usize,
+    /// The cells of later records that are empty texts, by record and cell: `""`, which is not the same as nothing.
+    empty: VecDeque<(u64, usize)>,
 }
 
 impl<R> Quotes<R> {
-    pub(super) fn new(inner: R, longest: usize) -> Self {
+    pub(super) fn new(inner: R, delimiter: u8, longest: usize) -> Self {
         Self {
             inner,
+            delimiter,
             state: ParseState::Record,
             line: 1,
             record: 1,
@@ -60,12 +68,24 @@ impl<R> Quotes<R> {
             records: 0,
             dropping: None,
             shortened: Vec::new(),
+            cell: 0,
+            quoted: 0,
+            empty: VecDeque::new(),
         }
     }
 
     /// Whether the reader got only the beginning of this record, counted from 0.
     pub(super) fn is_shortened(&self, record: u64) -> bool {
         self.shortened.iter().any(|(number, _)| *number == record)
+    }
+
+    /// The cells of this record, counted from 0, that are empty texts; those of records before it are forgotten.
+    pub(super) fn empty_texts(&mut self, record: u64) -> Vec<usize> {
+        let mut cells = vec![];
+        while let Some((of, cell)) = self.empty.pop_front_if(|(of, _)| *of <= record) {
+            cells.extend((of == record).then_some(cell));
+        }
+        cells
     }
 
     /// How many lines before this record the reader did not get.
@@ -83,6 +103,22 @@ impl<R> Quotes<R> {
         self.crlf
     }
 
+    /// Counts cells, and what is quoted in them.
+    fn count(&mut self, before: ParseState, byte: u8) {
+        match self.state {
+            ParseState::Quoted if before == ParseState::Cell || before == ParseState::Record => self.quoted = 0,
+            ParseState::Quoted => self.quoted += 1,
+            ParseState::Cell | ParseState::Record => {
+                let ends = byte == self.delimiter || before != ParseState::Record;
+                if ends && before == ParseState::Quote && self.quoted == 0 {
+                    self.empty.push_back((self.records.saturating_sub(1), self.cell));
+                }
+                self.cell = if self.state == ParseState::Record { 0 } else { self.cell + usize::from(ends) };
+            }
+            ParseState::Plain | ParseState::Quote => {}
+        }
+    }
+
     /// Follows the text, and leaves what goes to the reader at the beginning of `bytes`; returns how much that is.
     fn follow(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut kept = 0;
@@ -98,10 +134,11 @@ impl<R> Quotes<R> {
             self.state = match (self.state, byte) {
                 (ParseState::Quoted, b'"') => ParseState::Quote,
                 (ParseState::Quoted, _) | (ParseState::Cell | ParseState::Quote, b'"') => ParseState::Quoted,
-                (_, b',') => ParseState::Cell,
+                (_, byte) if byte == self.delimiter => ParseState::Cell,
                 (_, b'\r' | b'\n') => ParseState::Record,
                 _ => ParseState::Plain,
             };
+            self.count(before, byte);
             self.line += u64::from(byte == b'\n');
             self.crlf |= byte == b'\n' && self.last == b'\r' && self.state == ParseState::Record;
             self.last = byte;
@@ -141,6 +178,10 @@ impl<R: Read> Read for Quotes<R> {
         loop {
             let count = self.inner.read(buffer)?;
             self.ended = count == 0 && !buffer.is_empty();
+            if self.ended && self.state == ParseState::Quote {
+                self.state = ParseState::Record;
+                self.count(ParseState::Quote, b'\n');
+            }
             let kept = self.follow(&mut buffer[..count])?;
             if kept > 0 || count == 0 {
                 return Ok(kept);
@@ -157,7 +198,7 @@ mod tests {
 
     /// Reads a text in pieces of that many bytes.
     fn cut(text: &str, piece: usize) -> Option<u64> {
-        let mut quotes = Quotes::new(text.as_bytes(), 100);
+        let mut quotes = Quotes::new(text.as_bytes(), b',', 100);
         let mut buffer = vec![0; piece];
         while quotes.read(&mut buffer).unwrap() > 0 {
             assert_eq!(quotes.cut(), None, "a text is not cut before its end");
@@ -190,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn empty_texts_are_told_from_nothing() {
+        let text = "a;b;c\n\"\";;\"\"\n\"\"\"\";\" \";x\r\n;\"\";\n\"\";1;\"\"";
+        for piece in [1, 2, 100] {
+            let mut quotes = Quotes::new(text.as_bytes(), b';', 100);
+            let mut buffer = vec![0; piece];
+            while quotes.read(&mut buffer).unwrap() > 0 {}
+            let found: Vec<Vec<usize>> = (0..5).map(|record| quotes.empty_texts(record)).collect();
+            assert_eq!(found, [vec![], vec![0, 2], vec![], vec![1], vec![0, 2]], "pieces of {piece}");
+        }
+    }
+
+    #[test]
     fn of_long_records_the_reader_gets_the_beginning() {
         for (text, want, lines) in [
             ("a,b\nc,dddddddd,e\nf,g\n", "a,b\nc,ddd\nf,g\n", 0),
@@ -198,7 +251,7 @@ mod tests {
             ("a,b\n\"c d \"\nf,g", "a,b\n\"c d \"\nf,g", 0),
         ] {
             for piece in [1, 2, 100] {
-                let mut quotes = Quotes::new(text.as_bytes(), 5);
+                let mut quotes = Quotes::new(text.as_bytes(), b',', 5);
                 let (mut got, mut buffer) = (Vec::new(), vec![0; piece]);
                 loop {
                     match quotes.read(&mut buffer).unwrap() {

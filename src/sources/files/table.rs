@@ -1,8 +1,9 @@
-//! CSV: what its header must have, and what its cells, which are all text, stand for.
+//! CSV: what parts its cells, what its header must have, and what the cells, which are all text, stand for.
 
 use std::collections::HashSet;
 
-use spanql_model::columns::{SPAN_ID, TRACE_ID};
+use arrow::datatypes::DataType;
+use spanql_model::columns::{SPAN_ID, TRACE_ID, canonical};
 use spanql_model::ingest::{IngestBuilder, Key, RowError};
 use spanql_model::json::Value;
 
@@ -20,6 +21,8 @@ pub(super) struct CsvRows {
     reader: csv::Reader<Quotes<Stream>>,
     record: csv::ByteRecord,
     keys: Vec<Option<Key>>,
+    /// Whether an empty text in quotes is one in a column, and not nothing.
+    texts: Vec<bool>,
     read: u64,
     /// What makes rows of records where the file is Opik's.
     opik: Option<OpikTable>,
@@ -30,9 +33,11 @@ pub(super) struct CsvRows {
 
 impl CsvRows {
     /// Reads the header.
-    pub(super) fn new(stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, Failed> {
-        let quotes = Quotes::new(stream, limits.row());
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(quotes);
+    pub(super) fn new(mut stream: Stream, builder: &mut IngestBuilder, limits: &Limits) -> Result<Self, Failed> {
+        let head = stream.fill_buf().map_err(|error| Failed::at(1, error))?;
+        let (delimiter, all_quoted) = (delimiter(head), head.first() == Some(&b'"'));
+        let quotes = Quotes::new(stream, delimiter, limits.row());
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(quotes);
         let header = reader.byte_headers().map_err(|error| Failed::at(1, error))?.clone();
         if let Some(line) = reader.get_ref().cut() {
             return Err(Failed::at(line, CUT));
@@ -42,13 +47,15 @@ impl CsvRows {
         let opik = OpikTable::of(&names);
         if opik.is_some() {
             let (record, keys) = (csv::ByteRecord::new(), vec![None; names.len()]);
-            return Ok(Self { reader, record, keys, read: 0, opik, waiting: vec![], line: 0 });
+            return Ok(Self { reader, record, keys, texts: vec![], read: 0, opik, waiting: vec![], line: 0 });
         }
         check_header(&names).map_err(|reason| Failed::at(1, reason))?;
+        // Where everything is quoted, quotes say nothing.
+        let texts = names.iter().map(|name| !all_quoted && takes_empty_text(name)).collect();
         // A column without a name is a row index that a data frame wrote.
         let keys = names.into_iter().map(|name| (!name.is_empty()).then(|| builder.key(name))).collect();
         let record = csv::ByteRecord::new();
-        Ok(Self { reader, record, keys, read: 0, opik: None, waiting: vec![], line: 0 })
+        Ok(Self { reader, record, keys, texts, read: 0, opik: None, waiting: vec![], line: 0 })
     }
 
     /// Reads one row into `builder`. The error, with its line, is one that ends the file.
@@ -60,7 +67,7 @@ impl CsvRows {
                 Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
             });
         }
-        let Self { reader, record, keys, read, opik, waiting, line: at } = self;
+        let Self { reader, record, keys, texts, read, opik, waiting, line: at } = self;
         let more = reader.read_byte_record(record);
         *read += 1;
         let line = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
@@ -75,6 +82,8 @@ impl CsvRows {
             *record = csv::ByteRecord::new();
             return Ok(Step::Bad { line, reason: limits.long_row() });
         }
+        let mut empty = reader.get_mut().empty_texts(*read);
+        empty.retain(|&cell| texts.get(cell) == Some(&true));
         if let Some(opik) = opik {
             let rows = cells(record, keys.len()).and_then(|cells| opik.rows(cells.into_iter()).map_err(RowError::Row));
             return Ok(match rows {
@@ -86,7 +95,7 @@ impl CsvRows {
                 Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
             });
         }
-        Ok(match push_record(builder, record, keys) {
+        Ok(match push_record(builder, record, keys, &empty) {
             Ok(()) => Step::Row(line),
             Err(row_error) => Step::Bad { line, reason: row_error.to_string() },
         })
@@ -102,7 +111,12 @@ fn cells(record: &csv::ByteRecord, count: usize) -> Result<Vec<&str>, RowError> 
     cells.map_err(|_| RowError::Row("not UTF-8".to_owned()))
 }
 
-fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Option<Key>]) -> Result<(), RowError> {
+fn push_record(
+    builder: &mut IngestBuilder,
+    record: &csv::ByteRecord,
+    keys: &[Option<Key>],
+    empty: &[usize],
+) -> Result<(), RowError> {
     if record.len() != keys.len() {
         return Err(RowError::Row(format!("{} cells, but the header has {}", record.len(), keys.len())));
     }
@@ -114,11 +128,34 @@ fn push_record(builder: &mut IngestBuilder, record: &csv::ByteRecord, keys: &[Op
         let Some(text) = text.get(range) else { return Err(RowError::Row("not UTF-8".to_owned())) };
         // An empty cell says nothing: passed on, it would become a key without a value in the metadata object.
         match cell(text) {
+            Value::Null if empty.contains(&at) => cells.push((*key, Value::Text(""))),
             Value::Null => {}
             value => cells.push((*key, value)),
         }
     }
     builder.push_cells(&cells)
+}
+
+/// What parts the cells of a header: a comma, or what parts it into more cells.
+fn delimiter(head: &[u8]) -> u8 {
+    let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
+    let mut quoted = false;
+    for &byte in head.iter().take_while(|&&byte| !matches!(byte, b'\r' | b'\n')) {
+        quoted ^= byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(delimiter, _)| *delimiter == byte && !quoted) {
+            *count += 1;
+        }
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or(b',', |(delimiter, _)| delimiter)
+}
+
+/// Whether an empty text is a value of a column: not of one of times or numbers, nor of an id.
+fn takes_empty_text(name: &str) -> bool {
+    match canonical(name) {
+        Some(column) => column.data_type == DataType::Utf8 && !name.ends_with("_id"),
+        None => !name.ends_with("_id"),
+    }
 }
 
 /// Checks that a header names the ids of a span, and nothing twice; the header of an empty file may name nothing.

@@ -338,3 +338,27 @@ SELECT a, b FROM t WHERE a IN (b, 2, 3, 4) AND a NOT IN (2, 10, 11, 12)
 SELECT a, b FROM t WHERE a IN (1, 2) AND a NOT IN (9, NULL)
 SELECT a FROM (SELECT a, a IN (1, 2, 4) AS r FROM t) d WHERE NOT (r AND a IN (3, 5, 6))
 SELECT a FROM t WHERE NOT ((a = 1 OR a = 2) AND (a = 3 OR a = 4))
+SELECT k, sum(a) AS s FROM t GROUP BY ALL
+SELECT k, upper(k) AS c, count(*) AS n FROM t GROUP BY ALL
+SELECT a, k FROM t ORDER BY ALL
+SELECT a, k FROM t ORDER BY ALL DESC NULLS LAST
+FROM t SELECT a WHERE k = 'a'
+FROM t WHERE a > 1
+SELECT a, k, FROM t WHERE a IN (1, 3,)
+SELECT arg_max(k, x), arg_min(k, x), max_by(a, x), min_by(x, a) FROM t
+SELECT k, arg_max(a, x) AS m FROM t GROUP BY ALL
+SELECT a + 1 AS c, c * 2 AS d FROM t WHERE c > 1
+SELECT a, x AS y FROM t QUALIFY row_number() OVER (ORDER BY y) = 1
+SELECT a, row_number() OVER w AS r FROM t WINDOW w AS (ORDER BY x)
+SELECT a >= ALL (SELECT a FROM u) AS c, a <> ANY (SELECT a FROM u) AS d, a = ALL (SELECT a FROM u WHERE a > 5) AS e FROM t
+SELECT k, (SELECT n FROM u WHERE u.k = t.k ORDER BY n DESC LIMIT 1) AS c FROM t
+SELECT sum((SELECT max(n) FROM u WHERE u.k = t.k)) AS c FROM t
+SELECT rank() OVER (ORDER BY sqrt(a)) AS r, a FROM t
+SELECT k LIKE 'a!%' ESCAPE '!' AS r FROM t
+SELECT list_transform([1, 2, 3], e -> e + a) AS r FROM t
+SELECT list_filter([1, 2, 3], e -> e >= a) AS r FROM t
+SELECT if(a > 1, 'x', 'y') AS r, ifnull(a, 9) AS s FROM t
+SELECT year(DATE '2026-01-31') AS y, dayname(DATE '2026-01-31') AS d, date_diff('month', DATE '2025-12-31', DATE '2026-02-01') AS m
+SELECT date_diff('day', TIMESTAMP '2026-01-01 23:00:00', TIMESTAMP '2026-01-02 01:00:00') AS d, date_diff('week', DATE '2026-11-01', DATE '2026-11-02') AS w
+SELECT regexp_extract(k, '[a-z]') AS r, regexp_matches(k, '[a-z]') AS s, string_split('a,b', ',') AS t FROM t
+SELECT json_extract_string('{"a":{"b":[1,"x"]}}', '$.a.b[1]') AS a, '{"a":{"b":5}}' ->> '$.a.b' AS b, json_array_length('[1,2]') AS n
