@@ -7,7 +7,7 @@ use super::context::Context;
 #[cfg(feature = "report")]
 use super::report;
 use super::{
-    config, export, filter, import, list, pull, query, remote, run, schema, show, skill, store, target, write,
+    config, export, filter, import, list, pull, query, remote, review, run, schema, show, skill, store, target, write,
 };
 #[cfg(feature = "serve")]
 use super::{demo, serve};
@@ -33,6 +33,7 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         Command::Spans { command: SpansCommand::Undelete(arguments) } => write::undelete(context, arguments).await,
         Command::Traces { command: TracesCommand::Export(arguments) } => export::traces(context, arguments).await,
         Command::Traces { command: TracesCommand::List(arguments) } => list::traces(context, arguments).await,
+        Command::Traces { command: TracesCommand::Review(arguments) } => review::run(context, *arguments).await,
         Command::Traces { command: TracesCommand::Show(arguments) } => show::trace(context, arguments).await,
         Command::Sessions { command: SessionsCommand::List(arguments) } => list::sessions(context, *arguments).await,
         Command::Sessions { command: SessionsCommand::Show(arguments) } => show::session(context, arguments).await,

@@ -18,7 +18,7 @@ use spanql_model::names::is_open_name;
 use spanql_sources::remote_table_schema;
 
 /// Which spans are meant: those of which everything that is given is true.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filter")]
 pub(super) struct FilterOptions {
     /// Condition in Arize's filter language: status_code = 'ERROR' AND latency_ms > 1000

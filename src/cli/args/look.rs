@@ -6,7 +6,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::remote::{FromOptions, WindowOptions};
-use super::write::{DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, UndeleteArguments};
+use super::write::{
+    DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, ReviewArguments, UndeleteArguments,
+};
 use crate::cli::cursor::Cursor;
 use crate::cli::export_dir::TEMPORARY;
 use crate::cli::filters::FilterOptions;
@@ -95,6 +97,12 @@ pub(in crate::cli) enum TracesCommand {
     /// those of the session. json is an array of spans in the shape that the clients of Arize write; all other formats
     /// have a row for each span, with the columns of the table `spans`.
     Export(ExportOptions),
+    /// Look at traces one by one, and give each a label
+    ///
+    /// Each trace is shown as a tree with inputs and outputs; then a key and Enter give a label, and what stands behind the
+    /// key is the text. It is an annotation of the trace, on its root span. Traces that have it already are left out, so that a
+    /// review goes on where it was left.
+    Review(Box<ReviewArguments>),
 }
 
 #[derive(Debug, Subcommand)]

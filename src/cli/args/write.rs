@@ -159,6 +159,29 @@ pub(in crate::cli) struct DeleteArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct ReviewArguments {
+    /// Review the traces that a statement gives, in a column trace_id
+    #[arg(long, value_name = "SQL")]
+    pub(in crate::cli) query: Option<String>,
+    /// Review at most so many, the newest
+    #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) limit: u32,
+    /// Name of the annotation
+    #[arg(long = "annotation", value_name = "NAME", default_value = "review")]
+    pub(in crate::cli) name: String,
+    /// A label, by its first letter or by a key of its own; repeated: each of them
+    #[arg(long, value_name = "LABEL|KEY=LABEL", default_values_t = ["right".to_owned(), "wrong".to_owned()])]
+    pub(in crate::cli) label: Vec<String>,
+    /// Who reviews
+    #[arg(long, value_name = "WHO", default_value = "spanql")]
+    pub(in crate::cli) by: String,
+    #[command(flatten)]
+    pub(in crate::cli) filters: FilterOptions,
+    #[command(flatten)]
+    pub(in crate::cli) to: WriteTo,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct UndeleteArguments {
     /// Ids of deleted spans
     #[arg(value_name = "ID", required_unless_present = "all", value_parser = NonEmptyStringValueParser::new())]

@@ -44,6 +44,10 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
         filters.span_id = span_ids;
         empty
     };
+    if query.is_some() && (asked > 0 || !filters.is_empty() || starts_in(&to.window)?.is_some()) {
+        let why = "--query says which spans to delete: leave out ids, filters and the window, or write them into it";
+        return Err(Failure::Usage(why.into()).into());
+    }
     if only_ids && asked == 0 {
         let why = "nothing says which spans to delete: name ids, a filter, a window, or --query with a statement";
         return Err(Failure::Usage(why.into()).into());

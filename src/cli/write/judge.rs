@@ -65,7 +65,7 @@ fn typed(id: &str, grain: Grain, arguments: &JudgeArguments) -> Row {
 }
 
 /// The column that names what is judged.
-fn id_column(grain: Grain) -> &'static str {
+pub(super) fn id_column(grain: Grain) -> &'static str {
     match grain {
         Grain::Span => "context.span_id",
         Grain::Trace => "context.trace_id",
@@ -74,7 +74,7 @@ fn id_column(grain: Grain) -> &'static str {
 }
 
 /// Judgements as rows that the same command reads again.
-fn again<'a>(judgements: impl Iterator<Item = &'a Judgement>, grain: Grain) -> anyhow::Result<Vec<Value>> {
+pub(super) fn again<'a>(judgements: impl Iterator<Item = &'a Judgement>, grain: Grain) -> anyhow::Result<Vec<Value>> {
     let rows = batch_rows(&judgement_batch(judgements, id_column(grain))?, "")?;
     let without_nulls = |mut row: Row| {
         row.cells.retain(|_, value| !value.is_null());
