@@ -139,9 +139,8 @@ pub(super) fn feed<T: Send>(
 ) -> anyhow::Result<(Import, T)> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
-        let send = move |batch: RecordBatch| {
-            sender.send(Prepared::of(&batch)?).context("the batches are not wanted any more")
-        };
+        let send =
+            move |batch: RecordBatch| sender.send(Prepared::of(&batch)?).context("the batches are not wanted any more");
         let maker = scope.spawn(move || make(&send));
         for batch in receiver {
             import.take(batch)?;

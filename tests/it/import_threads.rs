@@ -47,7 +47,8 @@ fn write_lines(file: &Path, from: usize, count: usize, known: &mut BTreeMap<usiz
             let _ = write!(text, r#","attributes.sometimes":{n},"attributes.metadata":{{"k{}":{n}}}"#, has % 4);
         }
         let parent = if span % SPANS == 0 { "null".to_owned() } else { format!("\"s{}\"", (span % SPANS) / 2) };
-        let _ = writeln!(text, r#","parent_id":{parent},"start_time":{},"attributes.open":{open}}}"#, 1_793_700_000 + n);
+        let _ =
+            writeln!(text, r#","parent_id":{parent},"start_time":{},"attributes.open":{open}}}"#, 1_793_700_000 + n);
     }
     std::fs::write(file, text).unwrap();
 }
@@ -75,7 +76,8 @@ fn write_parquet(file: &Path, from: usize, count: usize, known: &mut BTreeMap<us
     ])
     .unwrap();
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(3_000)).build();
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -86,7 +88,8 @@ async fn imported(files: &[PathBuf], threads: usize) -> (Store, Vec<ReadReport>)
     let mut import = store.begin_with_memory(1 << 20);
     let options = ReadOptions { skip_bad: true, threads, ..ReadOptions::default() };
     let mut reports = Vec::new();
-    for input in expand(files).unwrap() {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    for input in expand(&files).unwrap() {
         let mut reader = FileReader::open(input, &options).unwrap();
         for batch in &mut reader {
             import.push(&batch.unwrap()).unwrap();
@@ -142,7 +145,7 @@ fn a_row_that_does_not_fit_ends_the_file_at_its_place() {
     write_lines(&file, 0, 9_000, &mut BTreeMap::new());
     let read = |threads: usize| {
         let options = ReadOptions { threads, ..ReadOptions::default() };
-        let mut reader = FileReader::open(expand(&[file.clone()]).unwrap().remove(0), &options).unwrap();
+        let mut reader = FileReader::open(expand(&[file.display().to_string()]).unwrap().remove(0), &options).unwrap();
         let (mut rows, mut error) = (0, String::new());
         for batch in &mut reader {
             match batch {
