@@ -56,7 +56,7 @@ impl Resolver<'_> {
         scopes: &Scopes,
     ) -> Result<(), EngineError> {
         if let Some(Distinct::On(exprs)) = &mut select.distinct {
-            for expr in exprs {
+            for expr in exprs.iter_mut() {
                 match self.output_meant(expr, output)? {
                     Some(index) => *expr = output.items[index].expr.clone(),
                     None => self.expressions(expr, scopes, output.items, OutputUse::Expression)?,
