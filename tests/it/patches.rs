@@ -91,9 +91,10 @@ async fn what_is_patched_is_never_pruned_by_what_files_say() {
     import(&store, &demo(3, 2000)).await.unwrap();
     let snapshot = store.snapshot().await.unwrap();
     let project = snapshot.manifest.segments[0].project.clone();
-    let found =
-        ask_rows(&engine(snapshot).await, "SELECT context.span_id AS id FROM spans ORDER BY start_time LIMIT 40");
-    let ids: Vec<String> = found.await.unwrap().into_iter().map(|row| row["id"].clone()).collect();
+    let some =
+        format!("SELECT context.span_id AS id FROM spans WHERE project = '{project}' ORDER BY start_time LIMIT 40");
+    let found = ask_rows(&engine(snapshot).await, &some).await.unwrap();
+    let ids: Vec<String> = found.into_iter().map(|row| row["id"].clone()).collect();
     let mut patch = Patch::new(&project, Grain::Span);
     for id in &ids {
         let tier = Cell::text(r#"{"customer":"zz-unheard-of","n":7}"#);
@@ -182,7 +183,7 @@ async fn writers_side_by_side_lose_nothing() {
                 let document = Cell::text(format!(r#"{{"k{writer}_{at}":{at}}}"#));
                 patch.push(&patch_row(None, "s7-1", &[(columns::METADATA_PATCH, &document)])).unwrap();
                 let name = format!("eval.e{writer}_{at}.label");
-                patch.push(&patch_row(None, &format!("s{at}-2"), &[(&name, &Cell::text("l"))])).unwrap();
+                patch.push(&patch_row(None, &format!("s{at}-2"), &[(name.as_str(), &Cell::text("l"))])).unwrap();
                 store.patch(&patch, UnknownIds::Refuse, "annotate").await.unwrap();
                 import(&store, &[spans("p", 400 + writer * 5 + at..401 + writer * 5 + at, "n")]).await.unwrap();
             }

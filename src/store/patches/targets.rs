@@ -80,18 +80,18 @@ impl<'a> Ids<'a> {
 
 /// Finds the spans of a version that a patch is for.
 pub(super) async fn find(segments: &Segments, manifest: &Manifest, patch: &Patch, ids: &Ids<'_>) -> Result<Vec<Found>> {
-    let of_project = manifest.segments.iter().filter(|segment| segment.project == patch.project);
-    let look = |segment: &Segment| {
-        let segment = segment.clone();
-        async move {
-            let spans = match patch.grain {
-                Grain::Span => spans(segments, &segment, ids).await?,
-                Grain::Trace | Grain::Session => first_spans(segments, &segment, patch.grain, ids).await?,
+    let mut lookups = Vec::new();
+    for segment in manifest.segments.iter().filter(|segment| segment.project == patch.project) {
+        let grain = patch.grain;
+        lookups.push(async move {
+            let spans = match grain {
+                Grain::Span => spans(segments, segment, ids).await?,
+                Grain::Trace | Grain::Session => first_spans(segments, segment, grain, ids).await?,
             };
-            Ok::<_, StoreError>((segment, spans))
-        }
-    };
-    let looked: Vec<_> = stream::iter(of_project.map(look)).buffered(PARALLEL).try_collect().await?;
+            Ok::<_, StoreError>((segment.clone(), spans))
+        });
+    }
+    let looked: Vec<_> = stream::iter(lookups).buffered(PARALLEL).try_collect().await?;
     // A session may have traces in many segments, a trace is in one.
     let mut firsts: HashMap<u32, (Option<i64>, usize)> = HashMap::new();
     for (number, (_, spans)) in looked.iter().enumerate().filter(|_| patch.grain != Grain::Span) {
