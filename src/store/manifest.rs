@@ -220,7 +220,10 @@ pub(crate) async fn newest_version(location: &StoreLocation) -> Result<Option<u6
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(failed.failed("manifest", &error)),
             };
-            blocking(names).await?
+            match blocking(names).await? {
+                Some(newest) => Some(newest),
+                None => list_versions(location).await?.pop().map(|(newest, _)| newest),
+            }
         }
         None => {
             let seen = location.seen.load(Ordering::Relaxed);

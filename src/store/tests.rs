@@ -313,7 +313,8 @@ async fn a_float_beside_an_integer_that_has_none_is_another_value() {
 
 #[tokio::test]
 async fn rows_of_a_segment_that_a_merge_does_not_touch_are_copied() {
-    let store = Store::open("memory://").unwrap();
+    let mut store = Store::open("memory://").unwrap();
+    store.sizes.rebuild_share = u64::MAX;
     let count = 3 * super::segment::Sizes::default().group_rows;
     let ids: Vec<(String, String)> = (0..count).map(|n| (format!("t{:06}", n / 4), format!("s{n}"))).collect();
     let rows: Vec<(&str, &str, Option<i64>)> =

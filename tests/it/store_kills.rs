@@ -16,8 +16,8 @@ use spanql::store::{Store, StoreLocation};
 
 use super::faulty::{Fault, Faulty};
 use super::support::{
-    BASE_TIME, Cell, Random, Row, assert_same, batch, copy_dir, dump, dump_dir, files, fingerprint, import, json_lines,
-    row, spanql, succeed,
+    BASE_TIME, Cell, Random, Row, assert_same, batch, begin_in_first_format, copy_dir, dump, dump_dir, files,
+    fingerprint, import, json_lines, row, spanql, succeed,
 };
 
 const KILLS: usize = 200;
@@ -115,11 +115,26 @@ fn kill_at(place: &Path, how: &str, at: usize) -> Option<String> {
     Some(file.rsplit('/').nth(1).unwrap_or_default().to_owned())
 }
 
+/// How often a write to a folder must have been hit, at least.
+type Hits = [(&'static str, usize)];
+
 #[test]
 fn an_import_killed_between_any_two_writes_leaves_the_old_or_the_new_content() {
+    killed_between_writes(false, &[("segments", 4), ("manifest", 2)]);
+}
+
+#[test]
+fn an_import_killed_between_any_two_writes_in_the_first_format_does_so_too() {
+    killed_between_writes(true, &[("segments", 4), ("traces", 4), ("stats", 4), ("manifest", 2)]);
+}
+
+fn killed_between_writes(is_first_format: bool, least: &Hits) {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (base, clean) = (dir.path().join("base"), dir.path().join("clean"));
+    if is_first_format {
+        begin_in_first_format(&base);
+    }
     runtime.block_on(fill(&open(&base)));
     copy_dir(&base, &clean);
     let again = |place: &Path| {
@@ -138,7 +153,10 @@ fn an_import_killed_between_any_two_writes_leaves_the_old_or_the_new_content() {
             let place = dir.path().join(format!("{how}-{at}"));
             copy_dir(&base, &place);
             let Some(folder) = kill_at(&place, how, at) else {
-                assert!(at > 10, "{at} writes: the import joins segments, too");
+                assert!(
+                    at >= least.iter().map(|(_, times)| times).sum::<usize>(),
+                    "{at} writes: the import joins segments, too"
+                );
                 break;
             };
             let context = format!("killed {how} write {at}, to {folder}");
@@ -167,9 +185,9 @@ fn an_import_killed_between_any_two_writes_leaves_the_old_or_the_new_content() {
     }
     println!("killed: {windows:?}");
     for how in ["before", "after"] {
-        for (folder, times) in [("segments", 4), ("traces", 4), ("stats", 4), ("manifest", 2)] {
-            let hit = windows.get(&(how, folder.to_owned())).copied().unwrap_or_default();
-            assert!(hit >= times, "{hit} kills {how} a write to {folder}: {windows:?}");
+        for (folder, times) in least {
+            let hit = windows.get(&(how, (*folder).to_owned())).copied().unwrap_or_default();
+            assert!(hit >= *times, "{hit} kills {how} a write to {folder}: {windows:?}");
         }
     }
 }
