@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         skip_bad: arguments.skip_bad,
         limits,
         strict: arguments.strict,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
     };
     let (import, mut read) = read(context, &store, inputs, options).await?;
     let committed = commit_with(context, &store, import, "import", Some(std::mem::take(&mut read.files))).await?;

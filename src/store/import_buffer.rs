@@ -242,12 +242,13 @@ impl ImportBuffer {
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
         let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
+        let all_buffers = ALL_BUFFERS / shares.len().max(1);
         let hand_out_share = |share: &[(Slot, &Vec<u32>)]| {
             let batches = share.iter().map(|(slot, traces)| {
                 let parts: Vec<u32> = traces.iter().map(|&trace| assign[trace as usize]).collect();
                 (slot, parts)
             });
-            hand_out(Spill::new(self.spill_dir.clone(), in_memory), batches, count)
+            hand_out_within(all_buffers, Spill::new(self.spill_dir.clone(), in_memory), batches, count)
         };
         let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
         std::thread::scope(|scope| {
@@ -270,6 +271,16 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Hands out the rows of batches to partitions, whose numbers come with each batch, in the order of the rows.
 pub(super) fn hand_out<'a>(
+    spill: Spill,
+    batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
+    count: usize,
+) -> Result<Vec<Vec<Slot>>> {
+    hand_out_within(ALL_BUFFERS, spill, batches, count)
+}
+
+/// The same with so many bytes of rows that wait for others of their partition.
+fn hand_out_within<'a>(
+    all_buffers: usize,
     mut spill: Spill,
     batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
     count: usize,
@@ -310,7 +321,7 @@ pub(super) fn hand_out<'a>(
                 flush(&mut spill, &mut buffers[part as usize], &mut parts[part as usize])?;
             }
         }
-        if buffered > ALL_BUFFERS {
+        if buffered > all_buffers {
             for (buffer, part) in buffers.iter_mut().zip(&mut parts) {
                 flush(&mut spill, buffer, part)?;
             }

@@ -88,7 +88,8 @@ async fn imported(files: &[PathBuf], threads: usize) -> (Store, Vec<ReadReport>)
     let mut import = store.begin_with_memory(1 << 20);
     let options = ReadOptions { skip_bad: true, threads, ..ReadOptions::default() };
     let mut reports = Vec::new();
-    for input in expand(files).unwrap() {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    for input in expand(&files).unwrap() {
         let mut reader = FileReader::open(input, &options).unwrap();
         for batch in &mut reader {
             import.push(&batch.unwrap()).unwrap();
@@ -144,7 +145,7 @@ fn a_row_that_does_not_fit_ends_the_file_at_its_place() {
     write_lines(&file, 0, 9_000, &mut BTreeMap::new());
     let read = |threads: usize| {
         let options = ReadOptions { threads, ..ReadOptions::default() };
-        let mut reader = FileReader::open(expand(&[file.clone()]).unwrap().remove(0), &options).unwrap();
+        let mut reader = FileReader::open(expand(&[file.display().to_string()]).unwrap().remove(0), &options).unwrap();
         let (mut rows, mut error) = (0, String::new());
         for batch in &mut reader {
             match batch {

@@ -10,13 +10,16 @@ use super::stream::Stream;
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 4 << 20;
 
+/// A line of more bytes is left to one reader, with all that is behind it: several such lines at a time are much memory.
+const LONG: usize = 16 << 20;
+
 /// Cuts a text into blocks.
 pub(super) struct Blocks {
     /// `None` behind the last block.
     stream: Option<Stream>,
     /// Lines so far.
     lines: u64,
-    /// A longer line is left to whoever reads it, with all that is behind it.
+    /// Bytes of a line that is not too long.
     longest: usize,
 }
 
@@ -42,7 +45,8 @@ impl Blocks {
             let whole = filled < BLOCK;
             let most = self.longest.saturating_add(1) as u64;
             let rest = if whole { 0 } else { stream.by_ref().take(most).read_until(b'\n', &mut text)? };
-            Ok((whole, rest as u64 == most && text.last() != Some(&b'\n')))
+            let too_long = rest as u64 == most && text.last() != Some(&b'\n');
+            Ok((whole, too_long || rest > LONG))
         });
         let stream: Stream = match read {
             Err(error) => Box::new(Cursor::new(text).chain(BufReader::new(Failing(error)))),

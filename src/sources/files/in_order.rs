@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// Results of one piece of work that wait to be taken.
-const AHEAD: usize = 2;
+/// Results of one piece of work that wait to be taken: each may be large.
+const AHEAD: usize = 1;
 
 /// What becomes of a piece of work: it is called with each result, and says whether anybody wants another one.
 pub(super) type Give<'a, T> = &'a mut dyn FnMut(T) -> bool;
@@ -32,7 +32,8 @@ impl<T: Send + 'static> InOrder<T> {
         workers: Vec<impl FnMut(W, Give<'_, T>) + Send + 'static>,
     ) -> Self {
         let source = Arc::new(Mutex::new(source));
-        let (sender, queue) = sync_channel(workers.len());
+        // Beside what waits here, one piece is taken and one is about to wait: so every thread has one.
+        let (sender, queue) = sync_channel(workers.len().saturating_sub(1).max(1));
         let start = |worker| {
             let (source, sender) = (Arc::clone(&source), sender.clone());
             thread::spawn(move || work(&source, worker, &sender))
