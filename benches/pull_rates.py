@@ -162,6 +162,15 @@ class Bench:
 
     def ax(self, ax, projects, environment):
         rows = seconds = 0
+        # It goes nowhere without a profile of its own.
+        profiles = self.place / ".arize" / "profiles"
+        profiles.mkdir(parents=True, exist_ok=True)
+        (profiles.parent / ".active_profile").write_text("bench")
+        (profiles / "bench.toml").write_text("\n".join([
+            "[profile]", 'name = "bench"', "[auth]", 'auth_method = "api-key"', f'api_key = "{KEY}"', "[routing]",
+            'api_host = "127.0.0.1"', 'api_scheme = "http"', 'flight_host = "127.0.0.1"', f"flight_port = \"{environment['ARIZE_FLIGHT_PORT']}\"",
+            'flight_scheme = "grpc+tcp"', "[update]", "enabled = false", "",
+        ]))
         for project in projects:
             folder = self.place / "ax"
             shutil.rmtree(folder, ignore_errors=True)
@@ -215,7 +224,7 @@ class Bench:
 def phoenix_span(number):
     text = f"the question number {number} " * 12
     return {
-        "name": f"step {number % 7}", "context": {"trace_id": f"{number // 8:032x}", "span_id": f"{number + 1:016x}"},
+        "name": f"step {number % 7}", "context": {"trace_id": f"{number // 8 + 1:032x}", "span_id": f"{number + 1:016x}"},
         "span_kind": "LLM", "parent_id": f"{number:016x}" if number % 8 else None, "start_time": f"2026-01-02T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
         "end_time": "2026-01-03T03:04:06Z", "status_code": "OK",
         "attributes": {

@@ -74,7 +74,8 @@ impl OpikTable {
         let alone = has("id") && has("start_time") && !has("span_id") && !has("context.span_id");
         // Others have rows with an id and a start, too.
         let opiks = ["duration", "total_estimated_cost", "error_info", "parent_span_id", "thread_id", "project_id"];
-        if !pairs && !(alone && opiks.into_iter().any(has)) {
+        let is_opiks = pairs || (alone && opiks.into_iter().any(has));
+        if !is_opiks {
             return None;
         }
         let column =

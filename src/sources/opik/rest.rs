@@ -60,7 +60,6 @@ impl Rest {
             ca_variable: "SSL_CERT_FILE",
             elsewhere: "; OPIK_URL_OVERRIDE says where Opik is",
             rights: "OPIK_WORKSPACE and the key's rights",
-            ..Access::default()
         };
         HttpClient::new(&settings.url, access, Patience::Silence(timeout)).map(Self)
     }

@@ -119,7 +119,7 @@ async fn annotations_come_with_their_spans_where_they_are_wanted() {
 fn turn(asked: &Asked) -> Reply {
     let span = |trace: &str, id: &str, parent: &str| {
         format!(
-            r#"{{"id":"{}","name":"n","context":{{"trace_id":"{trace}","span_id":"{id}"}},"parent_id":{parent},"start_time":"2001-01-01T00:00:00+00:00","attributes":{{"session.id":"a b","row":1}}}}"#,
+            r#"{{"id":"{}","name":"n","context":{{"trace_id":"{trace}","span_id":"{id}"}},"parent_id":{parent},"start_time":"1970-01-01T00:00:05+00:00","attributes":{{"session.id":"a b","row":1}}}}"#,
             cursor_at(1)
         )
     };
