@@ -1,9 +1,9 @@
 -- name: before-after
 -- description: What changed from the seven days before a time to the seven days from it on, by step and model
--- param at time = null The time; a week before the last span if not given
+-- param at time = null The time; the middle of all spans' if not given
 -- param n int = 50 How many
 WITH change AS (
-    SELECT coalesce($at, max(start_time) - INTERVAL '7 days') AS at FROM spans
+    SELECT coalesce($at, to_timestamp((epoch(min(start_time)) + epoch(max(start_time))) / 2)) AS at FROM spans
 ), calls AS (
     SELECT kind, name, model, latency_ms, cost,
            start_time >= at AS after,

@@ -99,9 +99,9 @@ pub mod demo {
 pub mod engine {
     #[doc(inline)]
     pub use spanql_engine::{
-        Description, Engine, EngineConfig, EngineError, FunctionDescription, FunctionKind, IdKind, Param, ParamType,
-        Params, Prepared, Relation, Remark, RowFilter, Selected, StoreEngine, TableDescription, TableFunction,
-        parse_param,
+        Description, Engine, EngineConfig, EngineError, Files, FunctionDescription, FunctionKind, IdKind, Param,
+        ParamType, Params, Prepared, Relation, Remark, RowFilter, Selected, StoreEngine, TableDescription,
+        TableFunction, parse_param,
     };
 }
 
