@@ -426,10 +426,10 @@ def written():
 
 def levels():
     """What is said of traces and of sessions stands on one row each, whatever belongs to them."""
-    spans = [span(at, "e") for at in range(6)]
+    spans = [span(at, "8") for at in range(6)]
     for at, each in enumerate(spans):
         # Two traces of three spans, in one session, the second of which began first.
-        each["context"]["trace_id"] = f"{'e' * 31}{at // 3}"
+        each["context"]["trace_id"] = f"{'8' * 31}{at // 3}"
         each["parent_id"] = None if at % 3 == 0 else spans[at // 3 * 3]["context"]["span_id"]
         each["attributes"]["session.id"] = "two turns?"
     spans[3]["start_time"] = "2020-01-01T00:00:00+00:00"
@@ -557,7 +557,7 @@ def meanwhile():
 
 def old():
     """A server that knows pages, and nothing else."""
-    between = Between(lambda path, query, number: [(name, value) for name, value in query if name in ("limit", "cursor", "span_ids")])
+    between = Between(lambda path, query, number: [(name, value) for name, value in query if name in ("limit", "cursor", "span_ids", "trace_ids", "session_ids")])
     user = User(between.url)
     here, there = store(), store()
     options = ["--start-time", "2026-01-03", "--end-time", "2026-01-05", "--status-code", "OK", "--span-kind", "CHAIN"]
