@@ -250,7 +250,7 @@ async fn patch(store: &Store, world: &mut World, project: &str, rows: &[(Option<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_holds_what_was_written(steps in steps()) {

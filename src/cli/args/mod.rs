@@ -31,7 +31,8 @@ pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
 pub(super) use write::{
-    DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, ReviewArguments, RowsFrom, UndeleteArguments, WriteTo,
+    DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, ReviewArguments, RowsFrom, UndeleteArguments,
+    WriteTo,
 };
 
 /// Query exported LLM spans with SQL.
