@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 BASE = 1_767_225_600_000_000_000
 QUERIES = [
-    "SELECT name, count(*), sum(attributes.llm.token_count.total) FROM spans GROUP BY name",
+    "SELECT name, count(*), sum(attributes.llm.token_count.total) FROM spans GROUP BY name ORDER BY name",
     "SELECT count(*) FROM traces WHERE span_count > 4",
     "SELECT trace_id, start_time FROM spans ORDER BY start_time DESC LIMIT 20",
     "SELECT session_id, trace_count FROM sessions ORDER BY 2 DESC, 1 LIMIT 10",

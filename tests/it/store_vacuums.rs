@@ -272,7 +272,7 @@ async fn two_vacuums_at_once_remove_nothing_that_is_needed() {
             assert_same(&fingerprint(&site.open()).await, &expected, &context);
             let _ = std::fs::remove_dir_all(&copy);
             if reached.is_none() {
-                assert!(at > 4, "a vacuum removed {at} files");
+                assert!(at > 3, "a vacuum removed {at} files");
                 break;
             }
         }
