@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 /// Name of the project column.
 pub const PROJECT: &str = "project";
-/// Name of the column that says where a span came from (`arize`, `phoenix`, `opik`, `file`, `demo`).
+/// Name of the column that says where a span came from (`arize`, `phoenix`, `opik`, `file`, `demo`, `otlp`, `local`).
 pub const SOURCE: &str = "source";
 /// Name of the trace id column.
 pub const TRACE_ID: &str = "context.trace_id";

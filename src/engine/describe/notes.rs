@@ -2,7 +2,10 @@
 
 /// `table.column`, and what it holds.
 pub(super) const NOTES: [(&str, &str); 80] = [
-    ("spans.source", "where the span came from: arize, phoenix, opik, file or demo"),
+    (
+        "spans.source",
+        "where the span came from: arize, phoenix, opik, file, demo, otlp (sent to serve) or local (logged here)",
+    ),
     ("spans.parent_id", "span id of the parent; null for a root"),
     ("spans.latency_ms", "end minus start, ms"),
     ("spans.status_code", "OK, ERROR or UNSET; null where the source has none"),

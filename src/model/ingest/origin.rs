@@ -3,7 +3,7 @@
 use crate::json::Value;
 
 /// Words that the `source` column may hold.
-pub const SOURCES: [&str; 5] = ["arize", "phoenix", "opik", "file", "demo"];
+pub const SOURCES: [&str; 7] = ["arize", "phoenix", "opik", "file", "demo", "otlp", "local"];
 
 /// What rows say of themselves when they do not say it.
 #[derive(Debug, Clone)]

@@ -20,6 +20,8 @@ mod limits;
 mod lines;
 mod open;
 mod otlp_file;
+mod otlp_request;
+mod otlp_shape;
 mod pages;
 mod plain;
 mod quotes;
@@ -32,11 +34,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod upload;
 mod values;
 
 pub use error::FileError;
 pub use expand::{Input, expand};
 pub use limits::Limits;
 pub use open::Format;
+pub use otlp_request::{OtlpEncoding, OtlpError, OtlpReader, OtlpSpans};
 pub(crate) use plain::plain_rows;
 pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};
+pub use upload::ipc_batches;

@@ -85,7 +85,8 @@ fn objects(text: &[u8]) -> Result<PlainRows, (u64, String)> {
             Some(Err(error)) => return Err((line(values.byte_offset()).max(error.line() as u64), error.to_string())),
             Some(Ok(Value::Array(list))) => elements(list, &mut rows)?,
             Some(Ok(Value::Object(mut object))) => {
-                let wrapped = WRAPPERS.iter().find(|name| object.len() == 1 && object.get(**name).is_some_and(Value::is_array));
+                let wrapped =
+                    WRAPPERS.iter().find(|name| object.len() == 1 && object.get(**name).is_some_and(Value::is_array));
                 match wrapped.and_then(|name| object.remove(*name)) {
                     Some(Value::Array(list)) => elements(list, &mut rows)?,
                     _ => rows.push((at, object)),

@@ -47,7 +47,7 @@ type Parts<'a> = BTreeMap<Key, Node<'a>>;
 /// Appends attributes as members of a row, each with a comma before it unless it is the first.
 ///
 /// What is not put together stays as it is; a column that came whole is not touched.
-pub(super) fn write_attributes(attributes: &[Member<'_>], out: &mut String) {
+pub(crate) fn write_attributes(attributes: &[Member<'_>], out: &mut String) {
     let mut folded: BTreeMap<&'static str, Parts<'_>> = BTreeMap::new();
     for member in attributes {
         if let Some((whole, path)) = part_of(&member.key, attributes) {

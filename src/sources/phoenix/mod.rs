@@ -6,7 +6,7 @@
 
 mod annotations;
 mod api;
-mod fold;
+pub(crate) mod fold;
 mod listing;
 mod page;
 mod projects;

@@ -130,8 +130,7 @@ mod tests {
         let rows = cells(&judgement_batch(&judgements, "context.span_id").unwrap());
         let notes: Value = serde_json::from_str(rows[1]["annotation.notes"].as_str().unwrap()).unwrap();
         assert_eq!((&notes[0]["text"], &notes[1]["text"]), (&json!("one"), &json!("two")));
-        let first =
-            json!({"context.span_id": "s", "annotation.Q.label": "b", "annotation.Q.score": 1.0, "annotation.notes": null});
+        let first = json!({"context.span_id": "s", "annotation.Q.label": "b", "annotation.Q.score": 1.0, "annotation.notes": null});
         assert_eq!(rows[0], first);
         assert_eq!(rows[1]["annotation.Q.label"], Value::Null);
     }

@@ -193,7 +193,9 @@ fn record(row: &Row, values: &Value, given: &Given, found: &mut Vec<Judgement>) 
         let cells = value.as_object().ok_or_else(|| row.wrong("values holds something that is no object"))?;
         let other = cells.keys().find(|key| *key != "name" && !PARTS.contains(&key.as_str()));
         if let Some(other) = other {
-            return Err(row.wrong(format!("values has {other}, which would be lost: it has name, {}", PARTS.join(", "))));
+            return Err(
+                row.wrong(format!("values has {other}, which would be lost: it has name, {}", PARTS.join(", ")))
+            );
         }
         found.extend(object(row, cells, &id, given)?);
     }

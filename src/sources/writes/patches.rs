@@ -107,7 +107,8 @@ mod tests {
             {"span_id": "b", "patch_document": "{\"n\": {\"o\": true}}"},
             {"span_id": "c", "attributes.metadata.k": null},
         ]);
-        let expected = [("a", json!({"k": 2, "l": "x", "m": null})), ("b", json!({"n": {"o": true}})), ("c", json!({"k": null}))];
+        let expected =
+            [("a", json!({"k": 2, "l": "x", "m": null})), ("b", json!({"n": {"o": true}})), ("c", json!({"k": null}))];
         assert_eq!(read(rows).unwrap(), expected.map(|(id, document)| (id.to_owned(), document)));
     }
 
@@ -120,7 +121,10 @@ mod tests {
             (json!([{"attributes.metadata.k": 1}]), "no id"),
             (json!([{"span_id": "a", "patch_document": "[1]"}]), "no JSON object"),
             (json!([{"span_id": "a", "patch_document": {"k": "x".repeat(1_000_000)}}]), "at most 1000000"),
-            (json!([{"span_id": "a", "patch_document": {"1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": {"9": {"10": {"11": 1}}}}}}}}}}}}]), "10 levels"),
+            (
+                json!([{"span_id": "a", "patch_document": {"1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": {"9": {"10": {"11": 1}}}}}}}}}}}}]),
+                "10 levels",
+            ),
         ] {
             let error = read(rows).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

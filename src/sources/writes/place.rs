@@ -75,7 +75,8 @@ impl Row {
             },
             _ => None,
         };
-        ms.map(Some).ok_or_else(|| self.wrong(format!("{name} is {}, where a time in milliseconds belongs", short(value))))
+        ms.map(Some)
+            .ok_or_else(|| self.wrong(format!("{name} is {}, where a time in milliseconds belongs", short(value))))
     }
 }
 

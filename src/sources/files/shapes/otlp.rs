@@ -32,7 +32,7 @@ pub(super) fn is_resource_spans(parts: &Parts<'_>) -> bool {
 }
 
 /// Reads a document.
-pub(super) fn document(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
+pub(in crate::files) fn document(text: &str, around: &Arc<Around>, out: &mut Out<'_>) {
     let Some(parts) = Parts::read(text) else { return };
     if let Some(trace) = parts.object("trace").filter(|_| !parts.has_any(&DOCUMENT)) {
         return out.one(trace, document, around);

@@ -8,10 +8,10 @@ use super::wire::{Fields, NoMessage, Wire};
 
 /// A value that has been found to be one, down to its depth.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AnyValue<'a>(&'a [u8]);
+pub(in crate::files) struct AnyValue<'a>(&'a [u8]);
 
 /// The key and the value of an attribute.
-pub(super) fn pair(attribute: &[u8]) -> Result<(&str, AnyValue<'_>), NoMessage> {
+pub(in crate::files) fn pair(attribute: &[u8]) -> Result<(&str, AnyValue<'_>), NoMessage> {
     let (mut key, mut value) = ("", AnyValue(&[]));
     for field in Fields::new(attribute) {
         match field? {

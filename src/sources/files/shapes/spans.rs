@@ -31,11 +31,11 @@ impl Around {
 }
 
 /// Reads a value: either writes the row of a span, or names what in it is to be read.
-pub(super) type Turn = fn(&str, &Arc<Around>, &mut Out<'_>);
+pub(in crate::files) type Turn = fn(&str, &Arc<Around>, &mut Out<'_>);
 
 /// What becomes of a value.
 #[derive(Debug)]
-pub(super) struct Out<'a> {
+pub(in crate::files) struct Out<'a> {
     /// The row, if the value is a span.
     pub(super) row: &'a mut Row,
     /// Why the value is none, if it should be one.
@@ -101,7 +101,7 @@ pub(in crate::files) struct Spans {
 
 impl Spans {
     /// The spans of the item of this text, which is read as `turn` does.
-    pub(super) fn new(text: String, turn: Turn, one: bool, around: Arc<Around>) -> Self {
+    pub(in crate::files) fn new(text: String, turn: Turn, one: bool, around: Arc<Around>) -> Self {
         let piece = Piece { at: 0..text.len(), list: false, holder: true, turn, around };
         Self { text, todo: vec![piece], count: 0, one }
     }

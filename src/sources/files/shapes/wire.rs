@@ -5,7 +5,7 @@
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Wire<'a> {
+pub(in crate::files) enum Wire<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
@@ -14,17 +14,17 @@ pub(super) enum Wire<'a> {
 
 /// The fields of a message, in the order in which they stand; an error ends them.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a> {
+pub(in crate::files) struct Fields<'a> {
     bytes: &'a [u8],
 }
 
 /// The bytes are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a message of OTLP")]
-pub(super) struct NoMessage;
+pub(in crate::files) struct NoMessage;
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::files) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 

@@ -47,7 +47,10 @@ fn every_shape_says_the_same() {
 fn digits_stay_text() {
     let id = |cells: Value| read(Kind::Annotation, json!([cells])).map(|found| found[0].id.clone());
     assert_eq!(id(json!({"span_id": "0012", "name": "Q", "label": "x"})).unwrap(), "0012");
-    assert_eq!(id(json!({"record_id": 1234567890123456_u64, "values": [{"name": "Q", "label": "x"}]})).unwrap(), "1234567890123456");
+    assert_eq!(
+        id(json!({"record_id": 1234567890123456_u64, "values": [{"name": "Q", "label": "x"}]})).unwrap(),
+        "1234567890123456"
+    );
     assert!(id(json!({"span_id": 1e30, "name": "Q", "label": "x"})).unwrap_err().to_string().contains("leading zeros"));
     let typed = rows(json!([{"span_id": 12, "name": "Q", "label": "x"}]), true);
     assert!(judgements(&typed, &given(Kind::Annotation)).unwrap_err().to_string().contains("leading zeros"));
@@ -63,7 +66,10 @@ fn notes_are_a_list() {
         json!("[\"seen\"]"),
     ] {
         let found = read(Kind::Annotation, json!([{"span_id": "a", "annotation.notes": notes}])).unwrap();
-        assert!(found.len() == 1 && found[0].is_note() && found[0].text.as_deref() == Some("seen"), "{notes}: {found:?}");
+        assert!(
+            found.len() == 1 && found[0].is_note() && found[0].text.as_deref() == Some("seen"),
+            "{notes}: {found:?}"
+        );
     }
     let record = json!([{"record_id": "a", "values": [{"name": "notes", "text": "v"}]}]);
     assert!(read(Kind::Annotation, record).unwrap()[0].is_note());
@@ -108,7 +114,11 @@ fn what_would_be_lost_or_is_wrong_is_refused() {
         (a, long("label", json!([1])), "where text belongs"),
         (a, json!([{"span_id": "a", "annotation.Q.label": "x", "annotation.Q.updated_at": NOW + 1}]), "in the future"),
         (a, json!([{"span_id": "a", "annotation.Q.label": "x", "annotation.Q.updated_at": 0}]), "above 0"),
-        (a, json!([{"span_id": "a", "annotation.Q.label": "x", "annotation.Q.updated_by": "x".repeat(101)}]), "more than 100"),
+        (
+            a,
+            json!([{"span_id": "a", "annotation.Q.label": "x", "annotation.Q.updated_by": "x".repeat(101)}]),
+            "more than 100",
+        ),
     ] {
         let error = read(kind, cells.clone()).expect_err(&cells.to_string()).to_string();
         assert!(error.contains(said), "{cells}: {error}");
