@@ -1,4 +1,4 @@
-//! `spanql serve`: the store as a server for clients of Arize.
+//! `spanql serve`: the store as a server for clients of Arize and exporters of OpenTelemetry.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,11 +21,14 @@ const MOST_GRACE: std::time::Duration = std::time::Duration::from_millis(1_800);
 pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
     let store = context.store_to_serve()?;
     let snapshot = store.snapshot().await.map_err(|error| context.explain(error))?;
+    let has_key = arguments.token.is_some() || arguments.write_token.is_some();
     let settings = Settings {
         host: arguments.host,
         flight_port: arguments.flight_port,
         http_port: arguments.http_port,
         token: arguments.token,
+        write_token: arguments.write_token,
+        otlp: arguments.otlp,
         tls: arguments.tls_cert.zip(arguments.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
         project: context.project.clone(),
         memory_limit: Some(context.memory_bytes()),
@@ -54,7 +57,25 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
     let mut out = stdout()?.lock();
     writeln!(out, "{line}").and_then(|()| out.flush())?;
     drop(out);
+    if let Some(otlp) = &bound.ready().otlp {
+        note_exporters(context, &otlp.http, has_key);
+    }
     Ok(bound.run(terminated).await?)
+}
+
+/// Says what to set in an application so that its exporter sends here.
+fn note_exporters(context: &Context, address: &str, has_key: bool) {
+    context.note("in the application's environment, for its exporter:");
+    let mut lines =
+        vec![format!("OTEL_EXPORTER_OTLP_ENDPOINT={address}"), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf".to_owned()];
+    if has_key {
+        // Blanks of values are written so there.
+        lines.push("OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<the token that may write>".to_owned());
+    }
+    if !context.quiet {
+        let print_stderr = context.stderr_writer();
+        lines.iter().for_each(|line| print_stderr(&format!("  {}", escape_terminal(line))));
+    }
 }
 
 /// Writes a line for each request to stderr.

@@ -5,28 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use tokio::sync::OnceCell;
 
 use super::connections::Peer;
+pub(super) use super::exprs::{column, starts_in, time};
 use super::ids::project_id;
+use super::intake::Intake;
 use super::refusal::{Refusal, shown};
 use super::room::{Part, Room, Turn};
 use super::settings::{Log, Settings};
 use super::shutdown::Shutdown;
 use super::transfers::Transfers;
+use super::writer::Writer;
 use spanql_engine::{EngineError, StoreEngine, spilling_into, with_open_names};
 use spanql_filter::Filter;
-use spanql_model::columns::START_TIME;
 use spanql_model::names::is_open_name;
 use spanql_model::nearest::nearest;
-use spanql_sources::Window;
 use spanql_store::{Manifest, Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time.
@@ -55,6 +54,8 @@ pub(super) struct Backend {
     /// The memory of what they read and send.
     room: Room,
     transfers: Transfers,
+    intake: Intake,
+    writer: Writer,
     /// Those used last at the end.
     opened: Mutex<Vec<Opened>>,
     shutdown: Shutdown,
@@ -76,7 +77,12 @@ impl std::fmt::Debug for Backend {
 }
 
 impl Backend {
-    pub(super) fn new(store: Arc<Store>, settings: &Settings, shutdown: Shutdown) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        store: Arc<Store>,
+        writer: Writer,
+        settings: &Settings,
+        shutdown: Shutdown,
+    ) -> Result<Self, EngineError> {
         let mut runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling_into(store.spill_dir()));
         // One half is for what queries sort and join, the other for what they read and send.
         let half = settings.memory_limit.map(|limit| limit / 2);
@@ -85,6 +91,8 @@ impl Backend {
         }
         let runtime = runtime.build_arc().map_err(|error| EngineError::from_datafusion(&error))?;
         Ok(Self {
+            writer,
+            intake: Intake::new(settings.memory_limit),
             store,
             only: settings.project.clone(),
             runtime,
@@ -104,6 +112,21 @@ impl Backend {
     /// The answers on their way.
     pub(super) fn transfers(&self) -> &Transfers {
         &self.transfers
+    }
+
+    /// What limits writes.
+    pub(super) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// Writes into the store.
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The one project that is served, if not all are.
+    pub(super) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
     }
 
     /// Knows when the server ends.
@@ -188,10 +211,13 @@ impl View<'_> {
 
     /// Opens the project of a name.
     pub(super) async fn project(&self, name: &str) -> Result<Arc<Project>, Refusal> {
-        if !self.projects().contains(name) {
-            return Err(Refusal::not_found(self.no_project(name)));
-        }
+        self.check_project(name)?;
         self.opened(name).await
+    }
+
+    /// Refuses the name of a project that is not there.
+    pub(super) fn check_project(&self, name: &str) -> Result<(), Refusal> {
+        if self.projects().contains(name) { Ok(()) } else { Err(Refusal::not_found(self.no_project(name))) }
     }
 
     /// Opens the project of an id.
@@ -367,19 +393,4 @@ impl Project {
     pub(super) fn traces(&self) -> Result<DataFrame, DataFusionError> {
         self.context.read_table(Arc::clone(&self.traces))
     }
-}
-
-/// A column by its exact name.
-pub(super) fn column(name: &str) -> Expr {
-    Expr::Column(Column::new_unqualified(name))
-}
-
-/// A time, ns since the epoch, as the columns of times have it.
-pub(super) fn time(nanos: i64) -> Expr {
-    lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
-}
-
-/// Whether a span starts inside a window.
-pub(super) fn starts_in(window: Window) -> Expr {
-    column(START_TIME).gt_eq(time(window.start)).and(column(START_TIME).lt(time(window.end)))
 }

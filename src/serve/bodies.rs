@@ -1,8 +1,6 @@
-//! Requests over Flight on their way in: what all clients have sent, and not to its end, is bounded.
+//! Requests over gRPC on their way in: what all clients have sent, and not to its end, is bounded.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -10,19 +8,18 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 use tonic::codegen::{Service, http};
 
-/// Bytes of requests that are in memory and not yet complete, of all connections together.
-const MOST: usize = 32 << 20;
+use super::intake::{Held, Incomplete};
 
 /// A service whose requests are counted while they come in.
 #[derive(Debug, Clone)]
 pub(super) struct Counted<S> {
     service: S,
-    incomplete: Arc<AtomicUsize>,
+    incomplete: Incomplete,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn new(service: S) -> Self {
-        Self { service, incomplete: Arc::default() }
+    pub(super) fn new(service: S, incomplete: Incomplete) -> Self {
+        Self { service, incomplete }
     }
 }
 
@@ -39,8 +36,8 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> S::Future {
-        let incomplete = Arc::clone(&self.incomplete);
-        self.service.call(request.map(|body| CountedBody { body: Box::pin(body), held: 0, incomplete }))
+        let held = self.incomplete.begin();
+        self.service.call(request.map(|body| CountedBody { body: Box::pin(body), held }))
     }
 }
 
@@ -48,8 +45,7 @@ where
 #[derive(Debug)]
 pub(super) struct CountedBody<B> {
     body: Pin<Box<B>>,
-    held: usize,
-    incomplete: Arc<AtomicUsize>,
+    held: Held,
 }
 
 impl<B> Body for CountedBody<B>
@@ -67,10 +63,8 @@ where
         let Some(frame) = ready!(self.body.as_mut().poll_frame(context)) else { return Poll::Ready(None) };
         let frame = frame.map_err(Into::into)?;
         let bytes = frame.data_ref().map_or(0, Buf::remaining);
-        self.held += bytes;
-        if self.incomplete.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST {
-            let why = "requests of other clients that have not ended take the memory for them: ask again";
-            return Poll::Ready(Some(Err(Status::resource_exhausted(why).into())));
+        if let Err(refusal) = self.held.add(bytes) {
+            return Poll::Ready(Some(Err(Status::from(refusal).into())));
         }
         Poll::Ready(Some(Ok(frame)))
     }
@@ -81,11 +75,5 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl<B> Drop for CountedBody<B> {
-    fn drop(&mut self) {
-        self.incomplete.fetch_sub(self.held, Ordering::Relaxed);
     }
 }

@@ -138,7 +138,8 @@ impl Ticket {
     }
 }
 
-fn check_space(given: Option<&str>) -> Result<(), Refusal> {
+/// Refuses every space but the one there is.
+pub(super) fn check_space(given: Option<&str>) -> Result<(), Refusal> {
     let ours = space_id();
     match given {
         Some(space) if space == ours => Ok(()),

@@ -194,6 +194,11 @@ impl Peer {
         }
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Waits until no other of its requests waits for memory.
     pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await

@@ -19,72 +19,38 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::access::to_write;
 use super::backend::{Backend, Project, column, starts_in};
 use super::batches::pieces;
-use super::bodies::Counted;
 use super::columns::Selection;
 use super::command::{Export, Ticket};
 use super::connections::{Busy, Peer};
 use super::filter;
 use super::functions::sampled;
-use super::incoming::From;
+use super::incoming::peer;
 use super::log::window_text;
 use super::outlet::{self, Offered, Outlet, Pieces};
+use super::put;
 use super::refusal::{Refusal, shown};
 use super::room::Turn;
-use super::settings::Token;
 use super::shutdown::Shutdown;
 use super::threads::{LATER, SOON, apart, yield_to_others};
 use spanql_filter::Filter;
 use spanql_model::columns::TRACE_ID;
 
-/// The metadata that carries a client's key.
-const KEY: &str = "auth-token-bin";
-/// The biggest request that is read.
+/// The biggest request to read that is taken.
 const MAX_REQUEST: usize = 2 << 20;
 
-/// The service with its check.
-pub(super) type Service = InterceptedService<Counted<FlightServiceServer<Flight>>, KeyCheck>;
-
-/// The service with its check: every call shows the key, whatever it asks for.
-pub(super) fn service(backend: Arc<Backend>, token: Option<Token>, shutdown: Shutdown) -> Service {
-    let server = FlightServiceServer::new(Flight { backend, shutdown })
-        .max_decoding_message_size(MAX_REQUEST)
+/// The service.
+pub(super) fn service(backend: Arc<Backend>, shutdown: Shutdown) -> FlightServiceServer<Flight> {
+    // What is written may be larger than a request to read.
+    let most = backend.intake().most().saturating_add(MAX_REQUEST);
+    FlightServiceServer::new(Flight { backend, shutdown })
+        .max_decoding_message_size(most)
         // A message holds one row at least, and a row may be of any size.
-        .max_encoding_message_size(usize::MAX);
-    InterceptedService::new(Counted::new(server), KeyCheck(token))
-}
-
-/// Lets calls through that show the key; without a key, all of them.
-#[derive(Debug, Clone)]
-pub(super) struct KeyCheck(Option<Token>);
-
-impl Interceptor for KeyCheck {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        // Clients of Arize say there what they are, which is no address of a page.
-        let origin = request.metadata().get("origin").and_then(|origin| origin.to_str().ok());
-        if origin.is_some_and(|origin| origin == "null" || origin.contains("://")) {
-            return Err(Refusal::foreign().into());
-        }
-        if let Some(token) = &self.0 {
-            let shown = request.metadata().get_bin(KEY).and_then(|value| value.to_bytes().ok());
-            if !shown.is_some_and(|shown| token.matches(&shown)) {
-                return Err(Refusal::key().into());
-            }
-        }
-        peer(request.extensions())?.is_known();
-        Ok(request)
-    }
-}
-
-/// Who makes a request.
-fn peer(extensions: &tonic::Extensions) -> Result<Arc<Peer>, Status> {
-    let from = extensions.get::<From>().ok_or_else(|| Refusal::internal("the request comes over no connection"))?;
-    Ok(Arc::clone(&from.0))
+        .max_encoding_message_size(usize::MAX)
 }
 
 /// Answers the calls of Flight.
@@ -295,6 +261,9 @@ impl FlightService for Flight {
         if descriptor.r#type() != DescriptorType::Cmd {
             return Err(Refusal::invalid("the descriptor must be a command").into());
         }
+        if descriptor.cmd.len() > MAX_REQUEST {
+            return Err(Refusal::too_large(MAX_REQUEST).into());
+        }
         let export = Export::parse(&descriptor.cmd)?;
         let (backend, asked) = (Arc::clone(&self.backend), export.clone());
         let work = move || async move { count(&backend, &asked, descriptor, &peer).await };
@@ -351,8 +320,12 @@ impl FlightService for Flight {
         refuse("GetSchema", "GetFlightInfo announces the schema")
     }
 
-    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        refuse("DoPut", "this server only reads")
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+        to_write(request.extensions())?;
+        let peer = peer(request.extensions())?;
+        let _busy = peer.busy();
+        let answer = put::put(&self.backend, request.into_inner(), &peer).await?;
+        Ok(Response::new(futures::stream::iter([Ok(answer)]).boxed()))
     }
 
     async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {

@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::connections::{Connections, Guarded, Peer};
+use super::refusal::Refusal;
 
 /// Connections that wait to be served.
 const WAITING: usize = 64;
@@ -104,6 +105,12 @@ impl Io {
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub(super) struct From(pub(super) Arc<Peer>);
+
+/// Who makes a request over gRPC.
+pub(super) fn peer(extensions: &tonic::Extensions) -> Result<Arc<Peer>, Refusal> {
+    let from = extensions.get::<From>().ok_or_else(|| Refusal::internal("the request comes over no connection"))?;
+    Ok(Arc::clone(&from.0))
+}
 
 impl Connected for Io {
     type ConnectInfo = From;

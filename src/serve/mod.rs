@@ -1,8 +1,11 @@
-//! A server that clients of Arize read spans from: Flight for exports, HTTP for listings.
+//! A server that clients of Arize read and write spans at, and that OpenTelemetry's exporters send them to.
 //!
 //! ```text
 //! Flight  command ── checked ── counted: FlightInfo with a ticket ── DoGet: query ── pieces ── messages
 //! HTTP    request ── checked ── ids of one page: query ── their spans: query ── nested JSON
+//! DoPut   rows ── judgements, patches ──┐
+//! HTTP    tables, annotations, ids ─────┼── writer: what waits together is one commit ── answered when it is on disk
+//! OTLP    over gRPC and HTTP: spans ────┘
 //!                       │
 //!                    backend: the newest version of the store, one project of it, one engine a request
 //! ```
@@ -33,6 +36,7 @@
 //! # }
 //! ```
 
+mod access;
 mod backend;
 mod batches;
 mod bodies;
@@ -40,23 +44,33 @@ mod columns;
 mod command;
 mod connections;
 mod error;
+mod export;
+mod exprs;
 mod filter;
 mod flight;
 mod functions;
 mod http;
 mod ids;
 mod incoming;
+mod intake;
+mod judged;
 mod log;
+mod messages;
+mod otlp;
 mod outlet;
+mod pace;
+mod put;
 mod refusal;
 mod room;
+mod rpc;
 mod server;
 mod settings;
 mod shutdown;
 mod threads;
 mod tls;
 mod transfers;
+mod writer;
 
 pub use error::ServeError;
-pub use server::{Bound, Ready, ReadyProject, Server};
+pub use server::{Bound, OtlpAddresses, Ready, ReadyProject, Server};
 pub use settings::{Log, Settings, TlsFiles, Token};

@@ -25,6 +25,18 @@ pub(super) enum Kind {
     Busy,
     /// Its origin is a web page of somebody else.
     Foreign,
+    /// The key is one to read with.
+    ReadOnly,
+    /// It is larger than a request may be.
+    TooLarge,
+    /// Requests come too fast.
+    TooFast,
+    /// A request does not come to its end.
+    TooSlow,
+    /// What has been sent to the server takes all memory there is for it.
+    Overfull,
+    /// It is written in a way that is not read.
+    Unreadable,
     /// There is not enough memory for it.
     Memory,
     /// It failed here.
@@ -92,6 +104,31 @@ impl Refusal {
         Self::new(Kind::Foreign, "requests of web pages are not answered: send no Origin header")
     }
 
+    pub(super) fn read_only() -> Self {
+        Self::new(Kind::ReadOnly, "this key only reads: show the one that was given as --write-token")
+    }
+
+    pub(super) fn too_large(most: usize) -> Self {
+        let most = bytesize::ByteSize(most as u64);
+        Self::new(Kind::TooLarge, format!("the request has more than {most}: send it in parts"))
+    }
+
+    pub(super) fn too_fast() -> Self {
+        Self::new(Kind::TooFast, "requests come too fast: send larger ones, less often")
+    }
+
+    pub(super) fn too_slow() -> Self {
+        Self::new(Kind::TooSlow, "the body did not come in time")
+    }
+
+    pub(super) fn overfull(message: impl Into<String>) -> Self {
+        Self::new(Kind::Overfull, message)
+    }
+
+    pub(super) fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unreadable, message)
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, message)
     }
@@ -99,7 +136,11 @@ impl Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::internal(error.to_string())
+        match error {
+            StoreError::Patch(reason) => Self::invalid(reason),
+            StoreError::UnknownIds { .. } => Self::not_found(error.to_string()),
+            _ => Self::internal(error.to_string()),
+        }
     }
 }
 
@@ -129,8 +170,12 @@ impl From<Refusal> for Status {
             Kind::NotFound => Code::NotFound,
             Kind::Gone => Code::FailedPrecondition,
             Kind::Ending | Kind::Busy => Code::Unavailable,
-            Kind::Foreign => Code::PermissionDenied,
-            Kind::Memory => Code::ResourceExhausted,
+            Kind::Foreign | Kind::ReadOnly => Code::PermissionDenied,
+            // Exporters try again what is UNAVAILABLE, and give up what is not.
+            Kind::TooFast => Code::Unavailable,
+            Kind::TooSlow => Code::DeadlineExceeded,
+            Kind::Memory | Kind::Overfull | Kind::TooLarge => Code::ResourceExhausted,
+            Kind::Unreadable => Code::Unimplemented,
             Kind::Internal => Code::Internal,
         };
         Self::new(code, refusal.message)

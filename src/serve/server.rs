@@ -4,17 +4,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, try_join_all};
+use futures::{FutureExt, TryFutureExt};
+use rustls::ServerConfig;
 use serde::Serialize;
 use tokio::net::{TcpListener, lookup_host};
 
+use super::access::Keys;
 use super::backend::Backend;
 use super::connections::Connections;
 use super::error::ServeError;
+use super::export::Exports;
 use super::ids::{project_id, space_id};
 use super::incoming::{From, Incoming};
-use super::settings::{Settings, Token};
+use super::rpc::Services;
+use super::settings::Settings;
 use super::shutdown::{self, Shutdown, Trigger};
 use super::tls::Tls;
+use super::writer::Writer;
 use super::{flight, http};
 use spanql_store::Store;
 
@@ -24,6 +31,8 @@ const LEAVE: Duration = Duration::from_millis(100);
 const STREAMS: u32 = 8;
 /// Bytes of the metadata of a call.
 const HEADERS: u32 = 32 << 10;
+/// The ports of OpenTelemetry: of gRPC and of HTTP.
+const OTLP_PORTS: (u16, u16) = (4317, 4318);
 
 /// Serves a store to clients of Arize.
 #[derive(Debug)]
@@ -35,11 +44,12 @@ pub struct Bound {
     connections: Arc<Connections>,
     trigger: Trigger,
     shutdown: Shutdown,
-    token: Option<Token>,
+    keys: Keys,
     tls: Option<Tls>,
     grace: Duration,
-    flight: TcpListener,
-    http: TcpListener,
+    /// Those of gRPC.
+    flight: Vec<TcpListener>,
+    http: Vec<TcpListener>,
     ready: Ready,
 }
 
@@ -60,10 +70,22 @@ pub struct Ready {
     pub flight_port: u16,
     /// The port of HTTP.
     pub http_port: u16,
+    /// The addresses of OpenTelemetry's ports, if the server listens there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<OtlpAddresses>,
     /// The id of the one space.
     pub space_id: String,
     /// The projects at the start, by name; later ones are served too.
     pub projects: Vec<ReadyProject>,
+}
+
+/// Where exporters of OpenTelemetry send spans. The other two ports take them as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtlpAddresses {
+    /// The address of gRPC, `http://…` or `https://…` as exporters want it.
+    pub grpc: String,
+    /// The address of HTTP, without the path `/v1/traces`.
+    pub http: String,
 }
 
 /// A project that is served.
@@ -84,26 +106,41 @@ impl Server {
     pub async fn bind(store: Arc<Store>, settings: Settings) -> Result<Bound, ServeError> {
         let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
         let (trigger, shutdown) = shutdown::channel();
-        let backend = Backend::new(store, &settings, shutdown.clone())?;
+        let no_thread = |error: std::io::Error| ServeError::Stopped { transport: "writing", reason: error.to_string() };
+        let writer = Writer::start(Arc::clone(&store)).map_err(no_thread)?;
+        let backend = Backend::new(store, writer, &settings, shutdown.clone())?;
         let connections = Connections::new(settings.log.clone());
         let names: Vec<String> = backend.newest().await?.projects().into_iter().map(str::to_owned).collect();
-        let flight = listen(&settings, settings.flight_port).await?;
-        let http = listen(&settings, settings.http_port).await?;
+        let mut flight = vec![listen(&settings, settings.flight_port).await?];
+        let mut http = vec![listen(&settings, settings.http_port).await?];
         let port = |listener: &TcpListener| {
             let address = format!("{}:0", settings.host);
             listener.local_addr().map(|local| local.port()).map_err(|source| ServeError::Bind { address, source })
         };
-        let (flight_port, http_port) = (port(&flight)?, port(&http)?);
+        let (flight_port, http_port) = (port(&flight[0])?, port(&http[0])?);
         let host = match settings.host.parse() {
             Ok(IpAddr::V6(address)) => format!("[{address}]"),
             _ => settings.host.clone(),
         };
         let (grpc, web) = if tls.is_some() { ("grpc+tls", "https") } else { ("grpc", "http") };
+        let mut otlp = None;
+        if settings.otlp {
+            let (of_grpc, of_http) = OTLP_PORTS;
+            // One of these may be the port that was asked for.
+            for (port, known, all) in [(of_grpc, flight_port, &mut flight), (of_http, http_port, &mut http)] {
+                if port != known {
+                    all.push(listen(&settings, port).await?);
+                }
+            }
+            let address = |port| format!("{web}://{host}:{port}");
+            otlp = Some(OtlpAddresses { grpc: address(of_grpc), http: address(of_http) });
+        }
         let ready = Ready {
             flight: format!("{grpc}://{host}:{flight_port}"),
             http: format!("{web}://{host}:{http_port}"),
             flight_port,
             http_port,
+            otlp,
             space_id: space_id(),
             projects: names.into_iter().map(|name| ReadyProject { id: project_id(&name), name }).collect(),
         };
@@ -113,7 +150,7 @@ impl Server {
             connections,
             trigger,
             shutdown,
-            token: settings.token,
+            keys: Keys::new(settings.token, settings.write_token),
             tls,
             grace: settings.grace,
             flight,
@@ -127,6 +164,7 @@ async fn listen(settings: &Settings, port: u16) -> Result<TcpListener, ServeErro
     let address = format!("{}:{port}", settings.host);
     let failed = |source| ServeError::Bind { address: address.clone(), source };
     let found: Vec<SocketAddr> = lookup_host((settings.host.as_str(), port)).await.map_err(failed)?.collect();
+    // With a key for writing alone, everybody reads.
     if settings.token.is_none() && !found.iter().all(|address| address.ip().is_loopback()) {
         return Err(ServeError::Unprotected { host: settings.host.clone() });
     }
@@ -144,19 +182,27 @@ impl Bound {
     /// # Errors
     /// When a listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
-        let Self { backend, connections, trigger, shutdown: signal, token, tls, grace, flight, http, .. } = self;
+        let Self { backend, connections, trigger, shutdown: signal, keys, tls, grace, flight, http, .. } = self;
         let (flight_tls, http_tls) = match tls {
             Some(tls) => (Some(tls.flight), Some(tls.http)),
             None => (None, None),
         };
-        let failed =
-            |transport| move |error: std::io::Error| ServeError::Stopped { transport, reason: error.to_string() };
-        let flight = Incoming::new(flight, flight_tls, Arc::clone(&connections)).map_err(failed("Flight"))?;
-        let http = Incoming::new(http, http_tls, Arc::clone(&connections)).map_err(failed("HTTP"))?;
-        let flight =
-            serve_flight(flight, flight::service(Arc::clone(&backend), token.clone(), signal.clone()), &signal);
-        let http = serve_http(http, http::router(backend, token), &signal);
-        let servers = async { tokio::try_join!(flight, http).map(|_| ()) };
+        let exports = Exports(Arc::clone(&backend));
+        let incomplete = backend.intake().incomplete();
+        let reads = flight::service(Arc::clone(&backend), signal.clone());
+        let services = Services::new(reads, exports, keys.clone(), &incomplete);
+        let router = http::router(backend, keys);
+        let mut servers: Vec<BoxFuture<'_, Result<(), ServeError>>> = Vec::new();
+        for listener in flight {
+            let incoming = incoming("Flight", listener, flight_tls.clone(), &connections)?;
+            servers.push(serve_flight(incoming, services.clone(), &signal).boxed());
+        }
+        for listener in http {
+            let incoming = incoming("HTTP", listener, http_tls.clone(), &connections)?;
+            servers.push(serve_http(incoming, router.clone(), &signal).boxed());
+        }
+        drop((services, router));
+        let servers = try_join_all(servers).map_ok(|_| ());
         tokio::pin!(servers);
         tokio::select! {
             ended = &mut servers => return ended,
@@ -172,7 +218,17 @@ impl Bound {
     }
 }
 
-async fn serve_flight(incoming: Incoming, service: flight::Service, signal: &Shutdown) -> Result<(), ServeError> {
+fn incoming(
+    transport: &'static str,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    connections: &Arc<Connections>,
+) -> Result<Incoming, ServeError> {
+    Incoming::new(listener, tls, Arc::clone(connections))
+        .map_err(|error| ServeError::Stopped { transport, reason: error.to_string() })
+}
+
+async fn serve_flight(incoming: Incoming, service: Services, signal: &Shutdown) -> Result<(), ServeError> {
     let stopped = |error: tonic::transport::Error| {
         let mut reason = error.to_string();
         let mut source = std::error::Error::source(&error);

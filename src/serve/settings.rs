@@ -57,9 +57,13 @@ pub struct Settings {
     pub http_port: u16,
     /// The key that clients must show; without one, any key is accepted, and only loopback addresses are listened on.
     pub token: Option<Token>,
+    /// The key that clients must show to write. With it, `token` only reads; without it, `token` does both.
+    pub write_token: Option<Token>,
+    /// Listens on the ports of OpenTelemetry too: 4317 for gRPC and 4318 for HTTP.
+    pub otlp: bool,
     /// Certificate and key for both ports; without them, plaintext.
     pub tls: Option<TlsFiles>,
-    /// The one project that is served; all of them if not set.
+    /// The one project that is served, and that spans are stored in which name none; all of them if not set.
     pub project: Option<String>,
     /// Bytes that all requests together may take: half of them for what queries sort and join before they spill to disk,
     /// half for what they read and send.
@@ -78,6 +82,8 @@ impl Default for Settings {
             flight_port: 0,
             http_port: 0,
             token: None,
+            write_token: None,
+            otlp: false,
             tls: None,
             project: None,
             memory_limit: None,
@@ -94,6 +100,8 @@ impl fmt::Debug for Settings {
             .field("flight_port", &self.flight_port)
             .field("http_port", &self.http_port)
             .field("token", &self.token)
+            .field("write_token", &self.write_token)
+            .field("otlp", &self.otlp)
             .field("tls", &self.tls)
             .field("project", &self.project)
             .field("memory_limit", &self.memory_limit)

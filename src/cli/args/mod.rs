@@ -235,7 +235,7 @@ pub(super) enum Command {
     /// Try spanql on generated spans
     #[cfg(feature = "serve")]
     Demo(DemoArguments),
-    /// Serve the store to clients of Arize: Flight for exports, HTTP for listings
+    /// Serve the store to clients of Arize, and to applications that send spans with OpenTelemetry
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
     /// Print how to use spanql, for coding agents
@@ -396,6 +396,12 @@ pub(super) struct ServeArguments {
     /// API key that clients must show; needed where other machines can connect
     #[arg(long, value_name = "T", env = "SPANQL_SERVE_TOKEN", hide_env_values = true, value_parser = token)]
     pub(super) token: Option<Token>,
+    /// API key that clients must show to write; the other one then only reads
+    #[arg(long, value_name = "T", env = "SPANQL_SERVE_WRITE_TOKEN", hide_env_values = true, value_parser = token)]
+    pub(super) write_token: Option<Token>,
+    /// Listen on OpenTelemetry's ports too, 4317 for gRPC and 4318 for HTTP, and print what to set in an application
+    #[arg(long)]
+    pub(super) otlp: bool,
     /// Certificate chain in PEM form: both ports then speak TLS
     #[arg(long, value_name = "F", requires = "tls_key")]
     pub(super) tls_cert: Option<PathBuf>,

@@ -1,17 +1,22 @@
-//! The HTTP side: projects and spaces, and spans and traces by pages.
+//! The HTTP side: projects and spaces, spans and traces by pages, and what writes.
 
+mod annotate;
 mod answer;
 mod cursor;
+mod delete;
 mod fetch;
 mod listing;
+mod named;
 mod noted;
+mod otlp;
 mod page;
+mod pandas;
 mod problem;
 mod query;
 mod spans;
 mod traces;
+mod upload;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,10 +30,10 @@ use axum::{RequestExt, Router};
 
 use self::noted::Noted;
 use self::problem::Problem;
+use super::access::{KEY_HEADERS, Keys, bearer, is_of_machine};
 use super::backend::Backend;
 use super::incoming::From;
 use super::refusal::Refusal;
-use super::settings::Token;
 
 /// The biggest body that is read.
 const MAX_BODY: usize = 1 << 20;
@@ -37,45 +42,48 @@ const BODY_TIME: Duration = Duration::from_secs(20);
 /// Characters of a path that the log shows.
 const MAX_PATH: usize = 200;
 
-/// All routes. Every one of them, also one that is not there, wants the key.
-pub(super) fn router(backend: Arc<Backend>, token: Option<Token>) -> Router {
-    Router::new()
+/// All routes. Every one of them, also one that is not there, wants the key; those that write look at what it allows.
+pub(super) fn router(backend: Arc<Backend>, keys: Keys) -> Router {
+    let small = Router::new()
         .route("/v2/projects", get(listing::projects))
         .route("/v2/spaces", get(listing::spaces))
-        .route("/v2/spans", post(spans::list))
+        .route("/v2/spans", post(spans::list).delete(delete::delete))
         .route("/v2/traces", post(traces::list))
+        // The body is read, and no longer than that, before anything else is done.
+        .layer(from_fn(read_body))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    Router::new()
+        .merge(small)
+        .route("/v2/spans/annotate", post(annotate::annotate))
+        .route("/v1/pandas_arrow", post(pandas::upload))
+        .route("/v1/traces", post(otlp::traces))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this server only reads: the method is not served here")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the method is not served at this address")
         })
-        // It is read, and no longer than that, before anything else is done.
-        .layer(from_fn(read_body))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(token.map(Arc::new), check_key))
+        .layer(from_fn_with_state(Arc::new(keys), check_key))
         .layer(from_fn_with_state(Arc::clone(&backend), log))
         .with_state(backend)
 }
 
-async fn check_key(State(token): State<Option<Arc<Token>>>, request: Request, next: Next) -> Response {
+async fn check_key(State(keys): State<Arc<Keys>>, mut request: Request, next: Next) -> Response {
     if is_foreign(request.headers()) {
         return Problem::from(Refusal::foreign()).into_response();
     }
-    match &token {
-        Some(token) => {
-            let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-            if !shown.is_some_and(|shown| token.matches(shown)) {
-                return Problem::from(Refusal::key()).into_response();
-            }
-        }
-        // A web page can have its own name lead to this machine, and would read along.
-        None => {
-            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-            if !host.is_none_or(is_of_machine) {
-                let why = "without a token, only localhost and addresses are answered";
-                return Problem::new(StatusCode::FORBIDDEN, why).into_response();
-            }
-        }
+    let headers = request.headers();
+    let shown = headers.get(header::AUTHORIZATION).map(|value| bearer(value.as_bytes()));
+    let plain = KEY_HEADERS.iter().filter_map(|name| headers.get(*name)).map(|value| value.as_bytes());
+    let access = match keys.access(shown.into_iter().chain(plain)) {
+        Ok(access) => access,
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    // A web page can have its own name lead to this machine, and would read along.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if keys.is_open() && !host.is_none_or(is_of_machine) {
+        let why = "without a token, only localhost and addresses are answered";
+        return Problem::new(StatusCode::FORBIDDEN, why).into_response();
     }
+    request.extensions_mut().insert(access);
     if let Some(ConnectInfo(From(peer))) = request.extensions().get::<ConnectInfo<From>>() {
         peer.is_known();
     }
@@ -105,22 +113,6 @@ async fn read_body(request: Request, next: Next) -> Response {
     }
 }
 
-/// Whether a Host header, which may have a port, names an address or `localhost`: no page on the web can be called so.
-fn is_of_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
-}
-
-/// The key behind the word `Bearer`, in any case.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, key) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())
-}
-
 async fn log(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().chars().take(MAX_PATH).collect::<String>());
@@ -137,7 +129,7 @@ async fn log(State(backend): State<Arc<Backend>>, request: Request, next: Next) 
 mod tests {
     use axum::http::HeaderValue;
 
-    use super::{HeaderMap, is_foreign, is_of_machine};
+    use super::{HeaderMap, is_foreign};
 
     #[test]
     fn pages_of_others_are_foreign() {
@@ -154,16 +146,6 @@ mod tests {
         assert!(!foreign(Some("http://localhost:80"), "localhost:80"));
         for origin in ["http://evil.example", "https://localhost", "null", "file://"] {
             assert!(foreign(Some(origin), "localhost:80"), "{origin}");
-        }
-    }
-
-    #[test]
-    fn only_names_that_no_page_has_are_of_this_machine() {
-        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.1:8051", "[::1]:8051", "[::1]"] {
-            assert!(is_of_machine(host), "{host}");
-        }
-        for host in ["evil.example", "evil.example:8051", "localhost.evil.example", "", "127.0.0.1.evil.example:1"] {
-            assert!(!is_of_machine(host), "{host}");
         }
     }
 }

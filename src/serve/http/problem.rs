@@ -18,6 +18,14 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl From<Refusal> for Problem {
@@ -28,8 +36,12 @@ impl From<Refusal> for Problem {
             Kind::OutOfBounds => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Gone => StatusCode::CONFLICT,
-            Kind::Ending | Kind::Busy | Kind::Memory => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Foreign => StatusCode::FORBIDDEN,
+            Kind::Ending | Kind::Busy | Kind::Memory | Kind::Overfull => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Foreign | Kind::ReadOnly => StatusCode::FORBIDDEN,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::TooFast => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unreadable => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, refusal.message)
@@ -50,7 +62,7 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response.extensions_mut().insert(Noted(self.detail));

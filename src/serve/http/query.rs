@@ -140,17 +140,30 @@ fn columns(included: Option<Vec<String>>, excluded: Option<Vec<String>>) -> Resu
     Ok(Columns { included: included.map(set), excluded: excluded.map(set).unwrap_or_default() })
 }
 
-fn window(start: Option<&str>, end: Option<&str>) -> Result<Window, Refusal> {
-    let instant = |name: &str, text: Option<&str>| -> Result<Option<i64>, Refusal> {
-        let read =
-            |text| time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {} {error}", shown(text))));
-        text.map(read).transpose()
+/// The window that a write names, open where it names no end of it; none if it names neither.
+pub(super) fn window_if_given(start: Option<&str>, end: Option<&str>) -> Result<Option<Window>, Refusal> {
+    let (start, end) = match (instant("start_time", start)?, instant("end_time", end)?) {
+        (None, None) => return Ok(None),
+        (start, end) => (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX)),
     };
+    if start > end { Err(backwards()) } else { Ok(Some(Window { start, end })) }
+}
+
+fn backwards() -> Refusal {
+    Refusal::invalid("end_time lies before start_time")
+}
+
+fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, Refusal> {
+    let read = |text| time::parse(text).map_err(|error| Refusal::invalid(format!("{name}: {} {error}", shown(text))));
+    text.map(read).transpose()
+}
+
+fn window(start: Option<&str>, end: Option<&str>) -> Result<Window, Refusal> {
     let (start, end) = (instant("start_time", start)?, instant("end_time", end)?);
     let end = end.or_else(|| chrono::Utc::now().timestamp_nanos_opt()).unwrap_or(i64::MAX);
     let start = start.unwrap_or_else(|| end.saturating_sub(DEFAULT_WINDOW));
     if start > end {
-        return Err(Refusal::invalid("end_time lies before start_time"));
+        return Err(backwards());
     }
     Ok(Window { start, end })
 }
