@@ -322,7 +322,7 @@ async fn what_cannot_be_answered_is_a_problem() {
         ("/v2/spans?limit=501", json!({}), 422, "500"),
         ("/v2/traces?limit=51", json!({}), 422, "50"),
         ("/v2/nothing", json!({}), 404, "nothing"),
-        ("/v2/projects", json!({}), 405, "read"),
+        ("/v2/projects", json!({}), 405, "method"),
     ] {
         let (found, detail) = web.refused(path, change.clone()).await;
         assert_eq!(found, status, "{path} {change}: {detail}");
