@@ -3,14 +3,9 @@
 
 Fills a store with generated spans and files of real ones, serves it, and runs the judge against each project: reads, then
 writes, and on the first of the real ones all of it twice, since what was written must not be in the way of what comes
-<<<<<<< HEAD
 later. What is expected is asked from the store with SQL, not from the server. Then each project is exported by the client
 and pulled by spanql, which must give the same spans. Prints what the judge prints; its last line of each run is "N passed,
 N failed". Needs Python 3.11, and an interpreter with the client for the judge.
-=======
-later. What is expected is asked from the store with SQL, not from the server. Prints what the judge prints; its last line of each run
-is "N passed, N failed". Needs Python 3.11, and an interpreter with the client for the judge.
->>>>>>> h-server-writes
 """
 import argparse
 import json

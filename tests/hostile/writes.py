@@ -80,11 +80,7 @@ def attribute(key, value):
 
 
 def json_request(spans, resource=None):
-<<<<<<< HEAD
-    return {"resourceSpans": [{"resource": resource or {}, "scopeSpans": [{"spans": spans}]}]}
-=======
     return {"resourceSpans": [{"resource": {} if resource is None else resource, "scopeSpans": [{"spans": spans}]}]}
->>>>>>> h-server-writes
 
 
 def json_span(**changes):

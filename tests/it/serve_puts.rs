@@ -8,20 +8,13 @@ use arrow_flight::encode::FlightDataEncoderBuilder;
 use futures::{StreamExt, TryStreamExt};
 use prost::Message;
 use serde_json::{Value, json};
-<<<<<<< HEAD
-=======
 use spanql::model::columns::START_TIME;
->>>>>>> h-server-writes
 use spanql::serve::{Settings, Token};
 use spanql::store::Store;
 use tonic::{Code, Status};
 
 use super::serve_support::{Flight, KEY, PROJECT, Running};
-<<<<<<< HEAD
-use super::support::{batch, import, row};
-=======
 use super::support::{BASE_TIME, Cell, batch, import, row};
->>>>>>> h-server-writes
 
 const SPANS: usize = 40;
 
@@ -57,16 +50,12 @@ struct SpanError {
 
 async fn served(settings: Settings) -> (Arc<Store>, Running) {
     let store = Arc::new(Store::open("memory://").unwrap());
-<<<<<<< HEAD
-    let rows: Vec<_> = (0..SPANS).map(|n| row(PROJECT, &format!("trace-{}", n / 4), &format!("s{n}"))).collect();
-=======
     let span = |n: usize| {
         let mut row = row(PROJECT, &format!("trace-{}", n / 4), &format!("s{n}"));
         row.insert(START_TIME.to_owned(), Cell::Time(BASE_TIME + n as i64));
         row
     };
     let rows: Vec<_> = (0..SPANS).map(span).collect();
->>>>>>> h-server-writes
     import(&store, &[batch(&rows)]).await.unwrap();
     let server = Running::start(&store, settings).await;
     (store, server)
@@ -276,10 +265,7 @@ async fn no_reader_sees_half_a_write() {
                 if export.names().contains(&"eval.Q.label") { export.texts("eval.Q.label") } else { vec![] };
             let count = labels.len();
             labels.dedup();
-<<<<<<< HEAD
-=======
             assert_eq!(export.rows(), SPANS);
->>>>>>> h-server-writes
             assert!(labels.len() <= 1 && [0, SPANS].contains(&count), "{count} spans have {labels:?}");
         }
     };

@@ -50,10 +50,6 @@ pub use limits::Limits;
 pub use open::Format;
 pub use otlp_request::{OtlpEncoding, OtlpError, OtlpReader, OtlpSpans};
 pub(crate) use plain::plain_rows;
-<<<<<<< HEAD
 pub use reader::{FileReader, ReadOptions};
 pub use report::{BadRow, ReadReport};
-=======
-pub use reader::{BadRow, FileReader, ReadOptions, ReadReport};
->>>>>>> h-server-writes
 pub use upload::ipc_batches;
