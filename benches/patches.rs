@@ -134,7 +134,8 @@ async fn run() {
     println!("counted in {:.2?}", start.elapsed());
     let slow = took > Duration::from_secs(1);
 
-    let half: Vec<u64> = (0..of_file * FILES).filter(|number| span_id(*number).as_bytes()[0] % 2 == 0).collect();
+    let half: Vec<u64> =
+        (0..of_file * FILES).filter(|number| span_id(*number).as_bytes()[0].is_multiple_of(2)).collect();
     let patch = evaluations(&half);
     let (held, start) = (peak(), Instant::now());
     store.patch(&patch, UnknownIds::Refuse, "evaluate").await.unwrap();

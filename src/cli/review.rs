@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow
         return Err(Failure::Usage("--dry-run: a review writes what it is told".into()).into());
     }
     let labels = labels(&arguments.label)?;
-    Rules::Arize.name(&arguments.name).map_err(Failure::Usage)?;
+    Rules::Arize.name(&arguments.annotation).map_err(Failure::Usage)?;
     let traces = traces(context, &arguments).await?;
     if traces.is_empty() {
         context.note("there are no traces to review: those that have the annotation already are left out");
@@ -69,7 +69,7 @@ pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow
             text,
             updated_by: Some(arguments.by.clone()),
             updated_at: Some(Utc::now().timestamp_millis()),
-            ..Judgement::new(&trace.id, Kind::Annotation, Grain::Trace, &arguments.name)
+            ..Judgement::new(&trace.id, Kind::Annotation, Grain::Trace, &arguments.annotation)
         };
         let new = match said {
             Said::Label(label, text) => judgement(Some(label), text),
@@ -183,7 +183,7 @@ async fn traces(context: &Context, arguments: &ReviewArguments) -> anyhow::Resul
         Some(sql) => format!("AND context.trace_id IN (SELECT trace_id FROM ({}))", sql.trim().trim_end_matches(';')),
         None => String::new(),
     };
-    let name = arguments.name.replace('"', "\"\"");
+    let name = arguments.annotation.replace('"', "\"\"");
     let judged = format!(
         "SELECT context.trace_id FROM spans WHERE annotation.\"{name}\".label IS NOT NULL OR annotation.\"{name}\".text IS NOT NULL"
     );

@@ -27,14 +27,14 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// The command: a request for one of these, of which each names the project.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 enum Command {
-    #[serde(alias = "write_span_evaluation_request")]
-    WriteSpanEvaluationRequest(Target),
-    #[serde(alias = "write_span_annotation_request")]
-    WriteSpanAnnotationRequest(Target),
-    #[serde(alias = "write_span_attributes_metadata_request")]
-    WriteSpanAttributesMetadataRequest(Target),
+    #[serde(rename = "writeSpanEvaluationRequest", alias = "write_span_evaluation_request")]
+    Evaluations(Target),
+    #[serde(rename = "writeSpanAnnotationRequest", alias = "write_span_annotation_request")]
+    Annotations(Target),
+    #[serde(rename = "writeSpanAttributesMetadataRequest", alias = "write_span_attributes_metadata_request")]
+    Metadata(Target),
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,9 +57,9 @@ impl Command {
             Refusal::invalid(format!("the command is not the JSON of a write ({error}): {kinds}"))
         })?;
         let (what, target) = match command {
-            Self::WriteSpanEvaluationRequest(target) => (What::Evaluations, target),
-            Self::WriteSpanAnnotationRequest(target) => (What::Annotations, target),
-            Self::WriteSpanAttributesMetadataRequest(target) => (What::Metadata, target),
+            Self::Evaluations(target) => (What::Evaluations, target),
+            Self::Annotations(target) => (What::Annotations, target),
+            Self::Metadata(target) => (What::Metadata, target),
         };
         check_space(target.space_id.as_deref())?;
         let project = target.external_model_id.filter(|name| !name.is_empty());

@@ -10,7 +10,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::error::{Result, StoreError};
-use super::open_columns::{OverflowBuilder, Scalar, Unpacked};
+use super::open_columns::{Scalar, Unpacked};
+use super::overflow::OverflowBuilder;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 

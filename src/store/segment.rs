@@ -1,6 +1,7 @@
 //! Segments: writing the three files of one.
 
 mod facts;
+mod sizes;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -31,46 +32,11 @@ use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
 pub(super) use facts::{add_facts, facts_of, of_files, unite};
+use sizes::GROUP_ROWS;
+pub(crate) use sizes::Sizes;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
-
-/// How much is in one piece.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
-    /// Rows after which a row group ends at the next trace.
-    pub(crate) group_rows: usize,
-    /// Bytes in memory after which a row group ends at the next trace.
-    pub(crate) group_bytes: u64,
-    /// A trace of more rows is cut into row groups of as many,
-    pub(crate) huge_rows: usize,
-    /// and one of more bytes in memory into row groups of as many.
-    pub(crate) huge_bytes: u64,
-    /// Bytes in memory of rows that are merged as a whole: more of them, which only large traces can be, are merged in
-    /// pieces.
-    pub(crate) whole_bytes: u64,
-    /// Rows of a segment that is written anew as a whole when a commit touches any of its traces.
-    pub(crate) fold_rows: u64,
-    /// A segment is built again when a commit leaves less of its rows than all but one of so many.
-    pub(crate) rebuild_share: u64,
-}
-
-/// Rows after which a row group ends at the next trace.
-const GROUP_ROWS: usize = 16 * 1024;
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            group_rows: GROUP_ROWS,
-            group_bytes: 24 << 20,
-            huge_rows: 64 * 1024,
-            huge_bytes: 128 << 20,
-            whole_bytes: 256 << 20,
-            fold_rows: 512,
-            rebuild_share: 4,
-        }
-    }
-}
 
 /// A segment of fewer spans and, about, bytes is one file.
 const BUNDLE_ROWS: u64 = 4 * 1024;

@@ -25,7 +25,8 @@ use super::location::StoreLocation;
 use super::metadata_file;
 use super::open_columns::unpack_overflow;
 use super::packed::{PACKED, pack};
-use super::patches::{Overlay, row_numbers};
+use super::patches::Overlay;
+use super::row_numbers::row_numbers;
 use super::segment_stats::{CheckedFile, SegmentStats};
 use spanql_model::columns;
 

@@ -31,11 +31,14 @@ fn pool() -> Vec<(&'static str, Vec<Cell>)> {
     ]
 }
 
+/// Trace where one is named, span, values.
+type PatchRow = (Option<usize>, usize, Vec<Option<usize>>);
+
 #[derive(Debug, Clone)]
 enum Step {
     Import(Vec<((usize, usize, usize), Vec<Option<usize>>)>),
     /// Project, and rows: trace where one is named, span, values.
-    Patch(usize, Vec<(Option<usize>, usize, Vec<Option<usize>>)>),
+    Patch(usize, Vec<PatchRow>),
     Delete(usize, usize),
     Compact,
     /// One of the versions there were.
@@ -216,7 +219,7 @@ async fn run(steps: &[Step]) {
     }
 }
 
-async fn patch(store: &Store, world: &mut World, project: &str, rows: &[(Option<usize>, usize, Vec<Option<usize>>)]) {
+async fn patch(store: &Store, world: &mut World, project: &str, rows: &[PatchRow]) {
     let pool = pool();
     let mut patch = Patch::new(project, Grain::Span);
     let before = world.clone();

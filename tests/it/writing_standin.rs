@@ -79,6 +79,8 @@ impl Standin {
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let url = format!("http://127.0.0.1:{}", self.port);
         vec![
+            // A host of its own for each; nothing is asked of this one.
+            ("ARIZE_FLIGHT_HOST", "127.0.0.1".to_owned()),
             ("ARIZE_API_HOST", "127.0.0.1".to_owned()),
             ("ARIZE_API_SCHEME", "http".to_owned()),
             ("ARIZE_API_PORT", self.port.to_string()),

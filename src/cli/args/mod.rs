@@ -7,12 +7,12 @@ mod remote;
 #[cfg(feature = "report")]
 mod report;
 mod saved;
+mod values;
 mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "serve")]
@@ -30,6 +30,7 @@ pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
+use values::{file_format, max_value};
 pub(super) use write::{
     DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, ReviewArguments, RowsFrom, UndeleteArguments,
     WriteTo,
@@ -101,21 +102,6 @@ pub(super) enum ErrorFormat {
     Json,
 }
 
-/// The formats of files by their names.
-fn file_format() -> impl TypedValueParser<Value = files::Format> {
-    PossibleValuesParser::new(["auto", "json", "jsonl", "csv", "parquet", "arrow", "otlp"]).map(|name| {
-        match name.as_str() {
-            "json" => files::Format::Json,
-            "jsonl" => files::Format::Jsonl,
-            "csv" => files::Format::Csv,
-            "parquet" => files::Format::Parquet,
-            "arrow" => files::Format::Arrow,
-            "otlp" => files::Format::Otlp,
-            _ => files::Format::Auto,
-        }
-    })
-}
-
 fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
 }
@@ -142,15 +128,6 @@ impl std::str::FromStr for MemorySize {
             Ok(_) => Err("at least 16MiB are needed".to_owned()),
             Err(_) => Err("write a size such as 4GiB or 512MB, or a share such as 50%".to_owned()),
         }
-    }
-}
-
-fn max_value(text: &str) -> Result<usize, String> {
-    let most = files::Limits::default().value;
-    match text.parse::<bytesize::ByteSize>() {
-        Ok(size) if (1..=most as u64).contains(&size.as_u64()) => Ok(size.as_u64() as usize),
-        Ok(_) => Err("a value may have from 1 byte to 256MiB".to_owned()),
-        Err(_) => Err("write a size such as 64MiB".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesPars
 use clap::{Args, ValueEnum};
 
 use super::remote::{RemoteOptions, WindowOptions};
-use super::{file_format, max_value};
+use super::values::{file_format, max_value};
 use crate::cli::filters::FilterOptions;
 use spanql_sources::files;
 use spanql_sources::writes::{Grain, PATCH_COLUMN};
@@ -167,8 +167,8 @@ pub(in crate::cli) struct ReviewArguments {
     #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) limit: u32,
     /// Name of the annotation
-    #[arg(long = "annotation", value_name = "NAME", default_value = "review")]
-    pub(in crate::cli) name: String,
+    #[arg(long, value_name = "NAME", default_value = "review")]
+    pub(in crate::cli) annotation: String,
     /// A label, by its first letter or by a key of its own; repeated: each of them
     #[arg(long, value_name = "LABEL|KEY=LABEL", default_values_t = ["right".to_owned(), "wrong".to_owned()])]
     pub(in crate::cli) label: Vec<String>,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
-use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
@@ -171,7 +170,9 @@ async fn in_store(
     let committed = store.delete(spans).await.map_err(|error| context.explain(error))?;
     context.warn_unsynced(committed.not_synced.as_deref());
     if purge {
-        let vacuumed = store.vacuum(Duration::ZERO).await?;
+        let projects: BTreeSet<&str> = meant.spans.iter().map(|(project, ..)| project.as_str()).collect();
+        let projects: Vec<&str> = projects.into_iter().collect();
+        let vacuumed = store.purge(&projects).await.map_err(|error| context.explain(error))?;
         let left = store.versions().await?.len().saturating_sub(1);
         if left > 0 {
             let left = counted(left as u64, "older version");

@@ -205,7 +205,7 @@ impl Walk for NoQueries {
 /// One column of a result in `ORDER BY ALL`.
 pub(super) fn by_output(name: &str, options: &OrderByOptions) -> OrderByExpr {
     let expr = Expr::Identifier(quoted(name, Span::empty()));
-    OrderByExpr { expr, options: options.clone(), with_fill: None }
+    OrderByExpr { expr, options: *options, with_fill: None }
 }
 
 /// The error for `ORDER BY ALL` where it is not known what that is.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
-use super::lex::Lexeme;
+use super::lexeme::Lexeme;
 
 /// What a literal is, whatever it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

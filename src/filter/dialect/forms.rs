@@ -10,7 +10,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
-use super::lex::Lexeme;
+use super::lexeme::Lexeme;
 
 /// Rewrites the tokens of one statement, which must hold no blanks.
 pub fn known_forms(lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
@@ -82,20 +82,16 @@ fn begins_query(lexemes: &[Lexeme], at: usize) -> bool {
         }
         // The end of what WITH names.
         Token::RParen => ends_with(lexemes, before),
-        _ => {
-            matches!(
-                lexemes[before].keyword(),
-                Keyword::UNION
-                    | Keyword::INTERSECT
-                    | Keyword::EXCEPT
-                    | Keyword::ALL
-                    | Keyword::EXPLAIN
-                    | Keyword::ANALYZE
-                    | Keyword::VERBOSE
-                    | Keyword::DESCRIBE
-                    | Keyword::DESC
-            ) && !matches!(keyword(lexemes, before.wrapping_sub(1)), Keyword::SELECT | Keyword::BY)
-        }
+        _ => match lexemes[before].keyword() {
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT => {
+                keyword(lexemes, before.wrapping_sub(1)) != Keyword::AS
+            }
+            Keyword::ALL => matches!(
+                keyword(lexemes, before.wrapping_sub(1)),
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT
+            ),
+            _ => is_before_statement(lexemes, before),
+        },
     }
 }
 
@@ -119,16 +115,30 @@ fn ends_with(lexemes: &[Lexeme], close: usize) -> bool {
     false
 }
 
+/// Whether a word and all before it in the statement stand before another statement, as EXPLAIN does.
+fn is_before_statement(lexemes: &[Lexeme], at: usize) -> bool {
+    let words = [Keyword::EXPLAIN, Keyword::ANALYZE, Keyword::VERBOSE, Keyword::DESCRIBE, Keyword::DESC];
+    for lexeme in lexemes[..=at].iter().rev() {
+        if lexeme.token.token == Token::SemiColon {
+            return true;
+        }
+        if !words.contains(&lexeme.keyword()) {
+            return false;
+        }
+    }
+    true
+}
+
 /// Whether the query that begins with this FROM has a SELECT behind it.
 fn selects(lexemes: &[Lexeme], from: usize) -> bool {
     let mut depth = 0_usize;
-    for at in from + 1..lexemes.len() {
-        match lexemes[at].token.token {
+    for lexeme in &lexemes[from + 1..] {
+        match lexeme.token.token {
             Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
             Token::RParen | Token::RBracket | Token::RBrace if depth == 0 => return false,
             Token::RParen | Token::RBracket | Token::RBrace => depth -= 1,
             _ if depth > 0 => {}
-            _ => match lexemes[at].keyword() {
+            _ => match lexeme.keyword() {
                 Keyword::SELECT => return true,
                 Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT => return false,
                 _ => {}

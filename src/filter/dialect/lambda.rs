@@ -6,7 +6,7 @@ use sqlparser::ast::{Expr, LambdaFunction, LambdaFunctionParameter, LambdaSyntax
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token};
 
-use super::lex::Lexeme;
+use super::lexeme::Lexeme;
 
 /// The functions that take lambdas.
 pub const HIGHER_ORDER: [&str; 13] = [

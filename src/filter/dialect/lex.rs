@@ -7,37 +7,9 @@ use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
+use super::lexeme::Lexeme;
 use super::sql_dialect::SpanqlDialect;
 use spanql_model::names::DOTTED_ROOTS;
-
-/// A token and the bytes of the text it was read from.
-#[derive(Debug, Clone)]
-pub struct Lexeme {
-    /// The token, and where it stands.
-    pub token: TokenWithSpan,
-    /// Its bytes in the text.
-    pub bytes: Range<usize>,
-}
-
-impl Lexeme {
-    /// Where it begins.
-    pub fn start(&self) -> Location {
-        self.token.span.start
-    }
-
-    /// Whether it says nothing: a blank or a comment.
-    pub fn is_blank(&self) -> bool {
-        matches!(self.token.token, Token::Whitespace(_))
-    }
-
-    /// The keyword that this token is, if it is an unquoted word.
-    pub fn keyword(&self) -> Keyword {
-        match &self.token.token {
-            Token::Word(word) if word.quote_style.is_none() => word.keyword,
-            _ => Keyword::NoKeyword,
-        }
-    }
-}
 
 /// The parts of names that were joined into one identifier, by the place of that identifier.
 pub type JoinedNames = HashMap<Location, Vec<String>>;

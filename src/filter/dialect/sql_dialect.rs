@@ -12,7 +12,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::lambda::{self, Lambdas, lambdas};
-use super::lex::Lexeme;
+use super::lexeme::Lexeme;
 use super::operators::{
     ARROW, OTHER, arrow, check_chain, contains_call, distinct_from, negative_index, operator_length,
 };

@@ -58,14 +58,18 @@ pub(super) enum Text {
     /// One value a line: the lines may be read apart from each other.
     Lines(Stream),
     /// Values that have several lines.
-    Values(JsonRows),
+    Values(Box<JsonRows>),
 }
 
 impl Text {
     /// A text that begins with an object, or with nothing that JSON knows.
     pub(super) fn new(mut stream: Stream, threads: &Threads) -> io::Result<Self> {
         let one_a_line = is_one_a_line(stream.fill_buf()?);
-        Ok(if one_a_line { Self::Lines(stream) } else { Self::Values(JsonRows::values(stream, threads.clone())) })
+        Ok(if one_a_line {
+            Self::Lines(stream)
+        } else {
+            Self::Values(Box::new(JsonRows::values(stream, threads.clone())))
+        })
     }
 }
 

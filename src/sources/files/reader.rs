@@ -97,7 +97,7 @@ impl FileReader {
             Opened::Lines(stream) => match (Text::new(stream, &threads).map_err(io_error)?, many) {
                 (Text::Lines(stream), Some(many)) => Body::Threads(lines_on(many, stream, &threads, &reading)),
                 (Text::Lines(stream), None) => Body::json(JsonRows::lines(stream, 0, threads), building),
-                (Text::Values(rows), _) => Body::json(rows, building),
+                (Text::Values(rows), _) => Body::json(*rows, building),
             },
             Opened::List(stream) => Body::json(JsonRows::values(stream, threads), building),
             Opened::Otlp(stream) => {

@@ -13,7 +13,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 
 use super::super::error::{Result, StoreError};
-use super::super::open_columns::{OverflowBuilder, widen};
+use super::super::open_columns::widen;
+use super::super::overflow::OverflowBuilder;
 use super::super::packed::RowRef;
 use super::super::sizes::row_sizes;
 use super::merged::{Layout, Merged};

@@ -14,7 +14,6 @@ use parquet::file::properties::WriterProperties;
 
 use super::facts::PatchFacts;
 use super::overlay::Layer;
-use super::resolve::ROW;
 use crate::block_sums::BlockSums;
 use crate::entries::PatchRef;
 use crate::error::{Result, StoreError};
@@ -24,6 +23,9 @@ use crate::segment_stats::CheckedFile;
 use crate::stored::root_mask;
 use spanql_model::columns::{SPAN_ID, TRACE_ID};
 use spanql_model::types::OpenType;
+
+/// Name of the column of rows in a spans file.
+pub(super) const ROW: &str = "row";
 
 /// Key of the facts in the file's own metadata: by segment and column, as JSON.
 const FACTS: &str = "spanql.facts";

@@ -7,9 +7,8 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::facts::PatchFacts;
-use super::file::{Piece, load};
+use super::file::{Piece, ROW, load};
 use super::overlay::{Layer, Overlay};
-use super::resolve::ROW;
 use crate::entries::{PatchRef, Segment};
 use crate::error::{Result, StoreError};
 use crate::location::StoreLocation;

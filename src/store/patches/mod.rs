@@ -19,5 +19,4 @@ mod written;
 pub(crate) use kept::Kept;
 pub use overlay::{Overlaid, Overlay};
 pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
-pub(crate) use reads::row_numbers;
 pub(crate) use written::PatchFiles;

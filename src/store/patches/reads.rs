@@ -1,5 +1,7 @@
 //! Reading rows of segments by their numbers.
 
+use std::sync::Arc;
+
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
 use futures::stream::BoxStream;
@@ -13,24 +15,10 @@ use super::overlay::Overlay;
 use crate::entries::{Segment, SegmentFile};
 use crate::error::{Result, StoreError};
 use crate::location::StoreLocation;
+use crate::manifest;
 use crate::reader::{Segments, own};
 use crate::segment_stats::SegmentStats;
 use crate::stored::root_mask;
-
-/// Numbers of rows that are selected of so many.
-pub(crate) fn row_numbers(selected: Option<&RowSelection>, rows: u64) -> Box<dyn Iterator<Item = u64> + Send> {
-    let Some(selected) = selected else { return Box::new(0..rows) };
-    let mut next = 0;
-    let mut ranges = Vec::new();
-    for part in selected.iter() {
-        let end = next + part.row_count as u64;
-        if !part.skip {
-            ranges.push(next..end);
-        }
-        next = end;
-    }
-    Box::new(ranges.into_iter().flatten())
-}
 
 impl Overlay {
     /// Reads what patches say of a segment.
@@ -112,5 +100,30 @@ impl Segments {
         let wanted = overlaid.schema_ref().fields().iter().enumerate();
         let wanted = wanted.filter(|(_, field)| names.contains(&field.name().as_str())).map(|(index, _)| index);
         overlaid.project(&wanted.collect::<Vec<_>>()).map_err(StoreError::arrow("reading spans"))
+    }
+}
+
+impl Segments {
+    /// What patches say of a segment.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`](crate::StoreError::Removed) when the version is gone;
+    /// [`StoreError::Missing`](crate::StoreError::Missing), [`StoreError::Damaged`](crate::StoreError::Damaged) or
+    /// [`StoreError::Storage`](crate::StoreError::Storage) when a patch cannot be read.
+    pub async fn overlay(&self, segment: &Segment) -> Result<Arc<Overlay>> {
+        if segment.patches.is_empty() {
+            return Ok(Arc::default());
+        }
+        let ids = segment.patches.iter().map(|patch| patch.id.clone());
+        let key: Vec<String> = std::iter::once(segment.id.clone()).chain(ids).collect();
+        if let Some(known) = self.cache.overlays.get(&key) {
+            return Ok(known);
+        }
+        let overlay = match Overlay::load(&self.location, segment).await {
+            Ok(overlay) => Arc::new(overlay),
+            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+        };
+        self.cache.overlays.keep(key, &overlay);
+        Ok(overlay)
     }
 }

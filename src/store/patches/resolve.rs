@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Arr
 use arrow::compute::interleave;
 use arrow::datatypes::{Field, Schema};
 
+use super::file::ROW;
 use super::merge_patch::merge_patch;
 use super::patch::Patch;
 use super::targets::{Ids, PatchRow, Target};
@@ -14,9 +15,6 @@ use crate::error::{Result, StoreError};
 use crate::open_columns::{Unpacked, type_of, widen};
 use spanql_model::columns::{METADATA, METADATA_PATCH, METADATA_PREFIX, SESSION_ID, SPAN_ID, TRACE_ID};
 use spanql_model::types::OpenType;
-
-/// Name of the column of rows in a spans file.
-pub(super) const ROW: &str = "row";
 
 /// The columns of a patch in one type each, over all of its batches.
 pub(super) struct Values {

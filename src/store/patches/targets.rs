@@ -7,11 +7,11 @@ use arrow::datatypes::TimestampNanosecondType;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::patch::{Grain, Patch};
-use super::reads::row_numbers;
 use crate::entries::{Segment, SegmentFile};
 use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
 use crate::reader::Segments;
+use crate::row_numbers::row_numbers;
 use spanql_model::columns::{PARENT_ID, SESSION_ID, SPAN_ID, START_TIME, TRACE_ID};
 
 /// Segments that are looked through side by side.

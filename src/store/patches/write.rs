@@ -8,10 +8,11 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
 
 use super::facts::Changes;
+use super::file::ROW;
 use super::layers::join;
 use super::overlay::{Layer, Overlay};
 use super::patch::{Outcome, Patch, Patched, UnknownIds};
-use super::resolve::{Meant, ROW, Resolved, Values, count, rows_of};
+use super::resolve::{Meant, Resolved, Values, count, rows_of};
 use super::targets::{Found, Ids, find};
 use super::written::PatchFiles;
 use crate::committed::{Committed, Deletions};
