@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::block_sums::BlockSums;
-use super::deletions::DeadRows;
+use super::dead_rows::DeadRows;
 use super::folders::{DELETIONS, PATCHES};
 
 /// Version of the rules by which columns are computed when spans enter the store: raised whenever `tree.*`, what

@@ -12,7 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use super::blocking::blocking;
-use super::deletions::{DeadRows, RowRanges};
+use super::dead_rows::{DeadRows, RowRanges};
 use super::entries::{DeletionVector, Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::block_sums::{BLOCK, BlockSums};
-use super::deletions::DeadRows;
+use super::dead_rows::DeadRows;
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::datatypes::Int64Type;
 
-use super::deletions::DeadRows;
+use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
 use super::id_hashes::IdHashes;

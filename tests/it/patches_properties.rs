@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use spanql::engine::Engine;
 use spanql::store::{Grain, Patch, Store, StoreError, UnknownIds};
 use spanql_model::columns;
@@ -115,18 +116,16 @@ impl World {
     }
 }
 
-/// A document merged into an object, whose keys keep their order.
+/// A document merged into an object, whose keys keep their order on every level.
 fn merged(held: Option<&str>, document: &str) -> String {
-    type Object = indexmap::IndexMap<String, serde_json::Value>;
+    type Object = indexmap::IndexMap<String, Box<RawValue>>;
     let mut object: Object = held.and_then(|held| serde_json::from_str(held).ok()).unwrap_or_default();
     for (key, value) in serde_json::from_str::<Object>(document).unwrap() {
-        let value = match (object.get(&key), value) {
-            (Some(serde_json::Value::Object(known)), serde_json::Value::Object(more)) => {
-                let mut known = known.clone();
-                known.extend(more);
-                serde_json::Value::Object(known)
+        let value = match object.get(&key) {
+            Some(known) if known.get().starts_with('{') && value.get().starts_with('{') => {
+                RawValue::from_string(merged(Some(known.get()), value.get())).unwrap()
             }
-            (_, value) => value,
+            _ => value,
         };
         object.insert(key, value);
     }
