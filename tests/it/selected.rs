@@ -82,8 +82,8 @@ async fn only_conditions_on_spans_read_spans() {
         ] {
             engine.register_selected("listed", "spans", selected).await.unwrap();
             let plan = ask_text(&engine, plan).await.unwrap();
-            // Columns that only summaries have, and one that only spans have.
-            assert!(plan.contains("root_span_id"), "{plan}");
+            // A column that only summaries have, and one that only spans have.
+            assert!(plan.contains("session_ids"), "{plan}");
             assert_eq!(plan.contains("context.trace_id"), reads_spans, "{plan}");
             let prepared = engine.prepare("SELECT * FROM listed", &Params::new()).await.unwrap();
             assert!(prepared[0].reads_spans(), "the answer rests on what was pulled");

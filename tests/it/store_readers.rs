@@ -85,7 +85,7 @@ fn duckdb_and_pyarrow_read_the_files_of_a_store() {
     let place = dir.path().join("store");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let store = Store::open(&place.display().to_string()).unwrap();
-        import(&store, &demo(9, 6_000)).await.unwrap();
+        import(&store, &demo(9, 12_000)).await.unwrap();
         // Rows that were built again, rows that were copied, and columns that some segments lack.
         import(&store, &demo(9, 400)).await.unwrap();
         import(&store, &demo(10, 300)).await.unwrap();
