@@ -245,7 +245,7 @@ mod tests {
         for (condition, said) in [
             (ident("tree.depth").eq(lit(1)), "tree.depth cannot be in a filter of single spans: what follows"),
             (ident("nmae").eq(lit("x")), "nmae cannot be in a filter"),
-            (ident("start_time").gt(lit("yesterday")), "'yesterday' is no time"),
+            (ident("start_time").gt(lit("last week")), "'last week' is no time"),
         ] {
             let error = RowFilter::new(condition).unwrap_err().to_string();
             assert!(error.starts_with(said), "{error}");

@@ -32,13 +32,15 @@ fn pool() -> Vec<(&'static str, Vec<Cell>)> {
     ]
 }
 
+/// Values by their number in the pool of a column; none where the column has none.
+type Picks = Vec<Option<usize>>;
 /// Trace where one is named, span, values.
-type PatchRow = (Option<usize>, usize, Vec<Option<usize>>);
+type PatchRow = (Option<usize>, usize, Picks);
 
 #[derive(Debug, Clone)]
 enum Step {
-    Import(Vec<((usize, usize, usize), Vec<Option<usize>>)>),
-    /// Project, and rows: trace where one is named, span, values.
+    Import(Vec<((usize, usize, usize), Picks)>),
+    /// Project, and rows.
     Patch(usize, Vec<PatchRow>),
     Delete(usize, usize),
     Compact,

@@ -48,18 +48,18 @@ pub(in crate::cli) enum SpansCommand {
     Export(ExportOptions),
     /// Annotate spans, traces or sessions: what people say of them
     ///
-    /// Rows are records (record_id and values: a list of name, label, score, text), or have columns annotation.<name>.label,
+    /// Rows are records (record_id and values: a list of name, label, score, text), or have columns `annotation.<name>.label`,
     /// .score, .text, .updated_by, .updated_at and annotation.notes, or are one annotation each (span_id, name, label, score,
     /// text). Of one name the later annotation wins, part by part; what it does not say stays. In the store, all of it is
     /// written or nothing. Exit code 1 when an id failed.
     Annotate(Box<JudgeArguments>),
     /// Evaluate spans, traces or sessions: what a model or code says of them
     ///
-    /// As `spans annotate`, with columns eval.<name>.label, .score and .explanation, trace_eval.… and session_eval.….
+    /// As `spans annotate`, with columns `eval.<name>.label`, .score and .explanation, trace_eval.… and session_eval.….
     Evaluate(Box<JudgeArguments>),
     /// Set keys of the metadata of spans
     ///
-    /// Rows have columns attributes.metadata.<key>, or a document (patch_document: a JSON object), or both: then the document
+    /// Rows have columns `attributes.metadata.<key>`, or a document (patch_document: a JSON object), or both: then the document
     /// wins. Keys that are not named stay, null is stored as null; truth values become True and False, lists and objects JSON
     /// text, as at Arize.
     Metadata(Box<MetadataArguments>),

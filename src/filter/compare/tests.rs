@@ -101,8 +101,8 @@ fn same_types_are_left_alone() {
 #[test]
 fn times_must_be_times() {
     assert!(compare_mixed_types(col("time").gt(lit("2026-01-31")), &schema()).is_ok());
-    let error = compare_mixed_types(col("time").gt(lit("yesterday")), &schema()).unwrap_err();
-    assert!(error.to_string().contains("'yesterday' is no time"));
+    let error = compare_mixed_types(col("time").gt(lit("last week")), &schema()).unwrap_err();
+    assert!(error.to_string().contains("'last week' is no time"));
 }
 
 #[test]
