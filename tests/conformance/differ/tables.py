@@ -70,9 +70,11 @@ def fill(binary, place, duck, spans=2000):
         [binary, "-q", *map(str, argv)], check=True, capture_output=True, text=True
     ).stdout
     run("demo", "--spans", spans, "--keep", store)
+    # Then all rows of the files count.
+    run("--store", store, "store", "compact")
     read = {
-        name: f"read_parquet('{store}/{folder}/*.parquet', union_by_name = true)"
-        for name, folder in (("spans", "segments"), ("traces", "traces"))
+        name: f"read_parquet({[str(file) for file in files]}, union_by_name = true)"
+        for name, files in files_of(store, Path(place) / "summaries").items()
     }
     # Sessions are in no file: they are rolled up from the traces.
     run("--store", store, "query", "SELECT * FROM sessions", "-o", Path(place) / "sessions.parquet")
@@ -87,6 +89,24 @@ def fill(binary, place, duck, spans=2000):
         )
         duck.connection.execute(f"CREATE TABLE {table} AS SELECT {items} FROM {read[table]}")
     return store
+
+
+def files_of(store, summaries):
+    """The Parquet files of the newest version: of spans, and of summaries, which may be part of a file of spans."""
+    newest = max((store / "manifest").glob("*.json"))
+    segments = json.loads(newest.read_text())["manifest"]["segments"]
+    files = {"spans": [], "traces": []}
+    summaries.mkdir()
+    for segment in segments:
+        spans = store / "segments" / f"{segment['id']}.parquet"
+        traces = store / "traces" / spans.name
+        if bundle := segment.get("bundle"):
+            traces = summaries / spans.name
+            first = bundle["summaries"]
+            traces.write_bytes(spans.read_bytes()[first : first + segment["summary_bytes"]])
+        files["spans"].append(spans)
+        files["traces"].append(traces)
+    return files
 
 
 class Small:
