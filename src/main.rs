@@ -46,13 +46,13 @@ mod allocator {
     use libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
 
     /// From this size on, a buffer has pages of its own, which go back when it is freed.
-    const MAPPED: c_int = 1 << 20;
+    const MAPPED: c_int = 512 << 10;
     /// So much may stay free at the end of an arena.
-    const SPARE: c_int = 4 << 20;
+    const SPARE: c_int = 1 << 20;
 
     pub(crate) fn set_up() {
         let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
-        let arenas = c_int::try_from(2 * cores).unwrap_or(c_int::MAX);
+        let arenas = c_int::try_from(cores.max(2)).unwrap_or(c_int::MAX);
         for (setting, value) in [(M_ARENA_MAX, arenas), (M_MMAP_THRESHOLD, MAPPED), (M_TRIM_THRESHOLD, SPARE)] {
             // SAFETY: sets a number inside the allocator; no other thread runs yet. What it refuses stays as it was.
             unsafe { mallopt(setting, value) };
