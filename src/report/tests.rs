@@ -172,7 +172,7 @@ fn values_that_do_not_fit() {
     ] {
         assert_eq!(bound(declared, &[given]).unwrap_err().to_string(), wanted, "{declared} {given}");
     }
-    for text in ["7", "d", "2026-13-01", "99999999999y", "3000-01-01", "", "tomorrow"] {
+    for text in ["7", "d", "2026-13-01", "99999999999y", "3000-01-01", "", "someday"] {
         assert!(bound("x time", &[text]).is_err(), "{text}");
     }
     let long = "9".repeat(5_000_000);
