@@ -1,11 +1,15 @@
-//! Functions that are not defined everywhere, such as `sqrt`, in orders.
+//! Functions that are not defined everywhere, such as `sqrt`: in orders, and at the ends of their arguments.
 //!
 //! Asked how they order what they are given, DataFusion's fail where they might be given what they are not defined for.
 //! It then forgets the order of the whole expression, even one that the rows were just sorted by, and refuses the plan.
+//!
+//! `array_position` counts one down from where it is to begin, without looking whether there is a number below.
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::interval_arithmetic::Interval;
@@ -15,7 +19,9 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-const FUNCTIONS: [&str; 10] = ["abs", "acos", "acosh", "asin", "atanh", "ln", "log", "log10", "log2", "sqrt"];
+const POSITION: &str = "array_position";
+
+const FUNCTIONS: [&str; 11] = ["abs", "acos", "acosh", POSITION, "asin", "atanh", "ln", "log", "log10", "log2", "sqrt"];
 
 /// A function of DataFusion's that always says how it orders.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -77,7 +83,23 @@ impl ScalarUDFImpl for Domain {
         self.inner.documentation()
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if self.inner.name() == POSITION
+            && let Some(start) = args.args.get_mut(2)
+        {
+            no_less_than_none(start);
+        }
         self.inner.invoke_with_args(args)
+    }
+}
+
+/// Makes places ahead of a list 0, which is refused as they are: places count from 1.
+fn no_less_than_none(start: &mut ColumnarValue) {
+    match start {
+        ColumnarValue::Scalar(ScalarValue::Int64(Some(start))) => *start = (*start).max(0),
+        ColumnarValue::Array(array) if array.data_type() == &DataType::Int64 => {
+            *array = Arc::new(array.as_primitive::<Int64Type>().unary::<_, Int64Type>(|start| start.max(0)));
+        }
+        _ => {}
     }
 }
