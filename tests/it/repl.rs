@@ -36,8 +36,8 @@ fn a_statement_takes_several_lines() {
     let shell = with_demo();
     let mut terminal = start(shell.dir());
     assert!(terminal.screen().contains(" spans in 2 projects · \\? lists commands"), "{}", terminal.screen());
-    terminal.press("SELECT 'a;b' AS text, -- not the end;\r");
-    terminal.press("  count(*) > 1000 AS many\r");
+    terminal.ask("SELECT 'a;b' AS text, -- not the end;");
+    terminal.ask("  count(*) > 1000 AS many");
     let screen = terminal.ask("FROM spans;");
     assert!(
         from_last(&screen, "FROM spans;").starts_with(
@@ -308,16 +308,12 @@ fn typed(dir: &Path, session: &[String]) -> String {
     for line in session {
         let typed = match line.strip_prefix("spanql").and_then(|prompt| prompt.split_once("> ")) {
             Some((_, typed)) => typed,
-            None if begun => line,
+            // The prompt of a further line has eight columns.
+            None if begun => line.get(8..).unwrap_or_default(),
             None => continue,
         };
         begun = !typed.starts_with('\\') && !typed.ends_with(';');
-        if begun {
-            terminal.press(typed);
-            terminal.press(ENTER);
-        } else {
-            terminal.ask(typed);
-        }
+        terminal.ask(typed);
     }
     terminal.screen()
 }
