@@ -113,7 +113,7 @@ async fn keep(context: &Context, trace: &Trace, given: &Judgement) -> anyhow::Re
 
 fn shown(id: &str) -> TraceShow {
     let options = ShowOptions { output: None, max_cell: None, fence: false, require_complete: false };
-    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, options }
+    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, steps: false, options }
 }
 
 /// Keys and labels: the first letter of each, or what stands before an equals sign.

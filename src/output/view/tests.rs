@@ -185,10 +185,10 @@ fn trees() {
     assert_eq!(tree(&[spans(&everything())], ViewOptions::default()), tree(&[spans(&everything())], wide(120)));
 }
 
-const ERRORS: Focus = Focus { depth: None, errors_only: true };
+const ERRORS: Focus = Focus { depth: None, errors_only: true, steps: false };
 
 fn levels(depth: u32) -> Focus {
-    Focus { depth: Some(depth), errors_only: false }
+    Focus { depth: Some(depth), errors_only: false, steps: false }
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn trees_with_a_focus() {
         ("depth_1", levels(1)),
         ("depth_2", levels(2)),
         ("errors", ERRORS),
-        ("errors_depth_2", Focus { depth: Some(2), errors_only: true }),
+        ("errors_depth_2", Focus { depth: Some(2), errors_only: true, steps: false }),
     ];
     for (name, focus) in focuses {
         let shown = tree(&[spans(&everything())], ViewOptions { focus, ..wide(80) });
@@ -249,7 +249,7 @@ fn traces_as_objects() {
     insta::assert_snapshot!("objects", nested(&[spans(&sayings())], Focus::default()));
     insta::assert_snapshot!(
         "objects_focus",
-        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true })
+        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true, steps: false })
     );
     let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&everything())], Focus::default())).unwrap();
     assert_eq!(parsed["span_count"], 16);
