@@ -61,10 +61,10 @@ impl Items {
                 continue;
             }
             if read <= items.rest {
-                read = section_end(text, items.rest);
+                read = section_end(&items.text, items.rest);
             }
             let stopped = items.take_statements(read);
-            if stopped || command_line(text[items.rest..].trim_start()).is_some() {
+            if stopped || command_line(items.text[items.rest..].trim_start()).is_some() {
                 continue;
             }
             if read == text.len() {
@@ -73,11 +73,12 @@ impl Items {
             let section = &items.text[items.rest..read];
             if !is_begun(section) {
                 items.rest = read;
-            } else if text[read..].starts_with('\\') && items.open.is_none() {
+            } else if items.text[read..].starts_with('\\') && items.open.is_none() {
                 items.take_within(read);
             } else {
                 // Twice as much at least, so that a long statement is not read over and over.
-                read = section_end(text, (items.rest + 2 * (read - items.rest)).min(text.len()));
+                let far = (items.rest + 2 * (read - items.rest)).min(text.len());
+                read = section_end(&items.text, far);
             }
         }
         items

@@ -218,7 +218,9 @@ fn history_is_remembered_for_its_user_alone() {
 #[test]
 fn commands_change_what_is_shown() {
     let shell = with_demo();
-    let mut terminal = start(shell.dir());
+    // As high as the help is long.
+    let mut terminal = Terminal::start(shell.dir(), (120, 60), &[], &[("PAGER", "cat")]);
+    terminal.wait("spanql> ");
     let screen = terminal.ask("\\?");
     assert!(screen.contains("\\structure PATTERN"), "{screen}");
     let screen = terminal.ask("\\where status_code = 'ERROR' AND kind = 'TOOL'");

@@ -43,7 +43,7 @@ fn one_url_is_enough() {
     check(&store, flight, &[("ARIZE_REGION", "eu-west-1a"), ("ARIZE_SPACE_ID", "elsewhere"), ("ARIZE_API_KEY", "any")]);
     check(&store, flight, &[]);
     let live = format!("{COUNT} arize.\"support-agent\" WHERE start_time > '2000-01-01'");
-    let mut over_rest = spanql(dir.path());
+    let mut over_rest = spanql(&dir.path().join("none"));
     succeed(over_rest.args(["-q", "query", &live, "--endpoint", http]));
 }
 
@@ -63,8 +63,10 @@ fn a_key_and_a_certificate_come_from_the_environment() {
     let trusted = [("ARIZE_API_KEY", TOKEN), ("ARIZE_SSL_CA_CERT", cert.to_str().unwrap())];
     check(&store, url, &trusted);
     check(&store, &url.replace("grpc+tls", "grpcs"), &trusted);
-    let done =
-        spanql(dir.path()).args(["projects", "arize", "--endpoint", url]).env("ARIZE_SSL_CA_CERT", &cert).output();
+    let done = spanql(&dir.path().join("none"))
+        .args(["projects", "arize", "--endpoint", url])
+        .env("ARIZE_SSL_CA_CERT", &cert)
+        .output();
     let done = done.unwrap();
     assert!(!done.status.success() && !stderr(&done).contains(TOKEN), "{}", stderr(&done));
 }
@@ -99,7 +101,7 @@ fn what_is_no_address_is_refused() {
         ("ftp://host", "grpc://"),
         ("grpc://me:secret-of-mine@host", "ARIZE_API_KEY"),
     ] {
-        let done = spanql(dir.path()).args(["projects", "arize", "--endpoint", url]).output().unwrap();
+        let done = spanql(&dir.path().join("none")).args(["projects", "arize", "--endpoint", url]).output().unwrap();
         let text = stderr(&done);
         assert_eq!(done.status.code(), Some(2), "{url}: {text}");
         assert!(text.contains(words), "{url}: {text}");

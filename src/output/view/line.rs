@@ -7,9 +7,6 @@ use unicode_width::UnicodeWidthStr;
 use super::super::clip::{shorten, shorten_middle};
 use super::super::color::PLAIN;
 
-/// Columns of an id that are shown wherever it stands: one that is cut cannot be copied.
-const ID: usize = 256;
-
 /// Collects the pieces of one line after the other.
 ///
 /// Every text passes the sanitising of tables on its way in. Blanks at the end of a line are not written.
@@ -47,24 +44,16 @@ impl Line {
 
     /// Adds a text, cut to `limit` columns and to the room there is.
     pub(super) fn put(&mut self, text: &str, limit: usize, color: &str) {
-        self.push(text, limit.min(self.room()), color, shorten);
+        self.push(text, limit, color, shorten);
     }
 
-    /// Adds a text, cut in the middle to `limit` columns and to the room there is.
+    /// Adds a text, cut in its middle to `limit` columns and to the room there is.
     pub(super) fn put_ends(&mut self, text: &str, limit: usize, color: &str) {
-        self.push(text, limit.min(self.room()), color, shorten_middle);
-    }
-
-    /// Adds an id, whole even where that makes the line too long.
-    pub(super) fn add_id(&mut self, text: &str, color: &str) {
-        self.push(text, ID, color, shorten);
-    }
-
-    fn room(&self) -> usize {
-        self.width.saturating_sub(self.column())
+        self.push(text, limit, color, shorten_middle);
     }
 
     fn push(&mut self, text: &str, limit: usize, color: &str, cut: fn(&str, usize, &mut String) -> usize) {
+        let limit = limit.min(self.width.saturating_sub(self.column()));
         if text.is_empty() || limit == 0 {
             return;
         }
@@ -109,30 +98,21 @@ impl Line {
         Ok(())
     }
 
-    /// Writes facts with dots between them, on as many lines as they need, all indented. The last ones name ids, and are
-    /// shown whole.
-    pub(super) fn facts(
-        &mut self,
-        facts: &[(String, &str)],
-        ids: &[(String, &str)],
-        indent: usize,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    /// Writes facts with dots between them, on as many lines as they need, all indented.
+    pub(super) fn facts(&mut self, facts: &[(String, &str)], indent: usize, out: &mut dyn Write) -> io::Result<()> {
         const BETWEEN: &str = " · ";
-        let room = self.width.saturating_sub(indent);
-        let facts = facts.iter().map(|fact| (fact, room)).chain(ids.iter().map(|id| (id, ID)));
-        let facts = facts.filter(|((fact, _), _)| !fact.is_empty());
+        let facts = facts.iter().filter(|(fact, _)| !fact.is_empty());
         let mut shown = String::new();
-        for (at, ((fact, color), room)) in facts.enumerate() {
+        for (at, (fact, color)) in facts.enumerate() {
             shown.clear();
-            let width = shorten(fact, room, &mut shown);
+            let width = shorten(fact, self.width.saturating_sub(indent), &mut shown);
             if at > 0 && self.column() + BETWEEN.width() + width > self.width {
                 self.end(out)?;
             } else if at > 0 {
                 self.add(BETWEEN, super::super::color::DIM);
             }
             self.advance(indent);
-            self.push(&shown, room, color, shorten);
+            self.add(&shown, color);
         }
         if self.column() > 0 { self.end(out) } else { Ok(()) }
     }

@@ -186,7 +186,7 @@ fn write_facts(
         Ok(row.clone().find_map(|row| float(column.as_primitive(), row)))
     };
     line.add("Session ", DIM);
-    line.add_id(texts("session_id")?.as_deref().unwrap_or("(no id)"), BOLD);
+    line.add(texts("session_id")?.as_deref().unwrap_or("(no id)"), BOLD);
     line.end(out)?;
 
     let start = read("start_time", &timestamp_type())?;
@@ -194,11 +194,11 @@ fn write_facts(
     let counts = |number: Option<i64>, thing: &str| number.map(|number| counted(number, thing)).unwrap_or_default();
     let facts = [
         (texts("project")?.unwrap_or_default(), ""),
+        (texts("user_id")?.map(|user| format!("user {user}")).unwrap_or_default(), ""),
         (start.map(|start| moment(start, options.zone.tz())).unwrap_or_default(), ""),
         (floats("duration_ms")?.map(|length| format!("{} long", duration(length))).unwrap_or_default(), ""),
     ];
-    let user = texts("user_id")?.map(|user| format!("user {user}")).unwrap_or_default();
-    line.facts(&facts, &[(user, "")], INDENT, out)?;
+    line.facts(&facts, INDENT, out)?;
 
     let usage = tokens(ints("prompt_tokens")?, ints("completion_tokens")?, ints("total_tokens")?);
     let models = read("models", traces_schema().field_with_name("models")?.data_type())?;
@@ -212,7 +212,7 @@ fn write_facts(
         (counts(ints("error_count")?.filter(|errors| *errors > 0), "error"), RED),
         (models.collect::<Vec<_>>().join(", "), ""),
     ];
-    Ok(line.facts(&facts, &[], INDENT, out)?)
+    Ok(line.facts(&facts, INDENT, out)?)
 }
 
 fn write_turn(
@@ -233,7 +233,7 @@ fn write_turn(
         (gap.unwrap_or_default(), DIM),
         (turn.name.unwrap_or_default().to_owned(), BOLD),
     ];
-    line.facts(&facts, &[], number.len() + 2, out)?;
+    line.facts(&facts, number.len() + 2, out)?;
 
     write_words(line, "user", CYAN, turn.input, Side::Input, options, out)?;
     write_words(line, "reply", GREEN, turn.output, Side::Output, options, out)?;
@@ -245,9 +245,9 @@ fn write_turn(
         (tokens(turn.prompt, turn.completion, turn.total).unwrap_or_default(), DIM),
         (turn.cost.map(cost).unwrap_or_default(), DIM),
         (errors.map(|errors| counted(errors, "error")).unwrap_or_default(), RED),
+        (turn.trace_id.map(|id| format!("trace {id}")).unwrap_or_default(), DIM),
     ];
-    let trace = turn.trace_id.map(|id| format!("trace {id}")).unwrap_or_default();
-    Ok(line.facts(&facts, &[(trace, DIM)], LABEL.min(options.columns() / 4), out)?)
+    Ok(line.facts(&facts, LABEL.min(options.columns() / 4), out)?)
 }
 
 /// Writes what one side said, the first lines of it or all, with its label before the first.

@@ -39,7 +39,7 @@ const COST: &str = "cost";
 ///
 /// A line shows branches, kind, name (after `✗` if the span failed), the flags `orphan`, `cycle` and `wrapper` (only
 /// recorded around the call below it), `◆` for the critical path, latency, the span's place on the time axis of the trace, model, tokens (prompt→completion) and cost. Below a
-/// failed span stands what it says about it. No line is wider than the terminal: names are cut in their middle with `…`, ids never are, the bar is left
+/// failed span stands what it says about it. No line is wider than the terminal: names are cut in their middle with `…`, the bar is left
 /// out first, then tokens and cost. Of branches that would take more than a third of the width, `…12` stands for the first
 /// 12 levels. Hidden characters are made visible, as in tables.
 ///
@@ -85,7 +85,7 @@ fn write_facts(
     let labelled = |label: &str, value: Option<&str>| value.map(|value| format!("{label} {value}")).unwrap_or_default();
 
     line.add("Trace ", DIM);
-    line.add_id(text("trace_id").unwrap_or("(no id)"), BOLD);
+    line.add(text("trace_id").unwrap_or("(no id)"), BOLD);
     line.blank(2);
     line.add(text("name").unwrap_or(NAMELESS), BOLD);
     line.end(out)?;
@@ -105,7 +105,7 @@ fn write_facts(
         (some(int("orphan_count"), "orphan"), YELLOW),
         (cycles.map(|spans| format!("{} on a cycle", count(spans))).unwrap_or_default(), YELLOW),
     ];
-    line.facts(&facts, &[], 2, out)?;
+    line.facts(&facts, 2, out)?;
 
     let models = summary["models"].as_list::<i32>().value(0);
     let models: Vec<&str> = models.as_string::<i32>().iter().flatten().collect();
