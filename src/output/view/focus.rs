@@ -59,17 +59,17 @@ impl Focus {
         mut spans: Vec<Span<'a>>,
         input: &TreeInput<'_>,
     ) -> Result<(Vec<Span<'a>>, More), TraceError> {
-        let mut left_out = More { is_kindless: true, ..More::default() };
         let steps: HashSet<usize> = spans.iter().filter(|span| is_step(span.kind)).map(|span| span.row).collect();
         if !self.steps || steps.is_empty() {
-            return Ok((spans, left_out));
+            return Ok((spans, More::default()));
         }
         let path = critical_steps(input, 0..spans.len(), |row| steps.contains(&row))?;
         let waited_for: HashSet<usize> = path.iter().filter_map(|step| step.row).collect();
         spans.iter_mut().for_each(|span| span.is_critical = waited_for.contains(&span.row));
         let all = spans.len();
         spans.retain(|span| span.is_critical || span.is_error || steps.contains(&span.row));
-        left_out.spans = (all - spans.len()) as i64;
+        // Others may be counted with them where only failed spans are shown.
+        let left_out = More { spans: (all - spans.len()) as i64, is_kindless: !self.errors_only, ..More::default() };
         Ok((spans, left_out))
     }
 
