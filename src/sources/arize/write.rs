@@ -1,17 +1,17 @@
 //! Writing at Arize: annotations and deletions over REST, evaluations and metadata over Flight.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::put;
 use super::source::Arize;
 use crate::error::SourceError;
-use crate::http::{HttpError, MAX_LISTING};
+use crate::http::{Cause, HttpClient, HttpError, MAX_LISTING};
 use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 use crate::writes::{Grain, Judgement, SpanWriter, WriteOptions, WriteRequest, Writing, Written, groups};
 use spanql_model::window::Window;
@@ -28,11 +28,10 @@ const IDS: usize = 5_000;
 /// The answer to a deletion.
 #[derive(Debug, Deserialize)]
 struct Deleted {
+    #[serde(default)]
     completed: bool,
     #[serde(default)]
     deleted_span_ids: Vec<String>,
-    #[serde(default)]
-    not_deleted_span_ids: Vec<String>,
 }
 
 #[async_trait]
@@ -80,7 +79,8 @@ impl SpanWriter for Arize {
     async fn send(&self, request: &WriteRequest) -> Result<Written, SourceError> {
         if let Some(batch) = &request.batch {
             let answer = || async { self.flight.put(&request.path, &request.body["command"], batch).await };
-            return put::written(&retrying(MAX_ATTEMPTS_BATCH, answer, SourceError::itself).await?, request);
+            let attempts = if request.repeatable { MAX_ATTEMPTS_BATCH } else { 1 };
+            return put::written(&retrying(attempts, answer, SourceError::itself).await?, request);
         }
         let client = &self.rest()?.spans;
         if request.method == "DELETE" {
@@ -90,7 +90,8 @@ impl SpanWriter for Arize {
             let asked = client.request(Method::POST, &request.path).json(&request.body);
             client.send(&request.path, asked).await.map(drop)
         };
-        retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await?;
+        let attempts = if request.repeatable { MAX_ATTEMPTS_BATCH } else { 1 };
+        retrying(attempts, ask, HttpError::error).await?;
         Ok(Written::default())
     }
 }
@@ -99,13 +100,10 @@ impl Arize {
     /// Deletes until all is done, or nothing more is.
     async fn delete(&self, request: &WriteRequest) -> Result<Written, SourceError> {
         let client = &self.rest()?.spans;
-        let mut deleted: BTreeSet<String> = BTreeSet::new();
+        let ids = request.body["span_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut left: BTreeSet<&str> = ids.collect();
         loop {
-            let ask = || async {
-                let asked = client.request(Method::DELETE, &request.path).json(&request.body);
-                let response = client.send(&request.path, asked).await?;
-                client.body(&request.path, response, MAX_LISTING).await
-            };
+            let ask = || self.delete_once(client, request, &left);
             let body = retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await?;
             if body.is_empty() {
                 // As older servers say that all went.
@@ -114,16 +112,45 @@ impl Arize {
             let answer: Deleted = serde_json::from_slice(&body).map_err(|error| {
                 client.wrong(&request.path, format!("the answer is not what the API gives: {error}")).error
             })?;
-            let before = deleted.len();
-            deleted.extend(answer.deleted_span_ids);
-            let rest = answer.not_deleted_span_ids.into_iter().filter(|id| !deleted.contains(id)).collect();
+            let before = left.len();
+            let deleted: HashSet<&str> = answer.deleted_span_ids.iter().map(String::as_str).collect();
+            left.retain(|id| !deleted.contains(id));
+            let rest = left.iter().map(|id| (*id).to_owned());
             if answer.completed {
-                return Ok(Written { absent: rest, ..Written::default() });
+                return Ok(Written { absent: rest.collect(), ..Written::default() });
             }
-            if deleted.len() == before {
-                let why = "the deletion is not complete, and repeating it deletes nothing more".to_owned();
-                let failed = rest.into_iter().map(|id| (id, why.clone())).collect();
+            if left.is_empty() || left.len() == before {
+                let why = "the deletion is not complete, and repeating it deletes nothing more";
+                let failed = rest.map(|id| (id, why.to_owned())).collect();
                 return Ok(Written { failed, ..Written::default() });
+            }
+        }
+    }
+
+    /// Asks once; gives the answer also of a server that gave up in between, if it deleted any that were left.
+    async fn delete_once(
+        &self,
+        client: &HttpClient,
+        request: &WriteRequest,
+        left: &BTreeSet<&str>,
+    ) -> Result<Vec<u8>, HttpError> {
+        let path = &request.path;
+        let asked = client.request(Method::DELETE, path).json(&request.body);
+        let response = asked.send().await.map_err(|error| client.unreachable(path, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return client.body(path, response, MAX_LISTING).await;
+        }
+        if status != StatusCode::SERVICE_UNAVAILABLE {
+            return Err(client.refused(path, status, response).await);
+        }
+        let body = client.body(path, response, MAX_LISTING).await?;
+        match serde_json::from_slice::<Deleted>(&body) {
+            Ok(partial) if partial.deleted_span_ids.iter().any(|id| left.contains(id.as_str())) => Ok(body),
+            _ => {
+                let reason = "503: the spans are not deleted now".to_owned();
+                let error = SourceError::Unavailable { endpoint: client.endpoint(path), reason, retry_after: None };
+                Err(HttpError { cause: Cause::Status(status), error })
             }
         }
     }
@@ -172,8 +199,10 @@ fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Op
                 body["granularity"] = Value::from(word);
             }
             with_window(&mut body, window);
-            let items = records[group].iter().flat_map(|(_, of)| of.iter().copied()).collect();
-            requests.push(WriteRequest::json("POST", ANNOTATE.to_owned(), body, items));
+            let items: Vec<usize> = records[group].iter().flat_map(|(_, of)| of.iter().copied()).collect();
+            // Notes that are sent twice may be there twice.
+            let repeatable = !items.iter().any(|at| judgements[*at].is_note());
+            requests.push(WriteRequest { repeatable, ..WriteRequest::json("POST", ANNOTATE.to_owned(), body, items) });
         }
     }
     requests
