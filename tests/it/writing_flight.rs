@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use spanql::serve::{Settings, Token};
 use spanql::store::Store;
 
-use super::pull_support::{PROJECT, Ran, User, plaintext, rows, span_id};
+use super::pull_support::{PROJECT, Ran, User, plaintext, rows, span_id, trace_id};
 use super::serve_support::{KEY, Running};
 use super::support::{ask_rows, batch, engine, import};
 
@@ -122,6 +122,17 @@ async fn rest_refuses_what_flight_takes_in_part() {
     assert_eq!((ran.code, left(&user).len()), (Some(1), 2), "{ran:?}");
     assert_eq!(store.snapshot().await.unwrap().manifest.version, version);
     to_arize(&user, &[&["annotate"], &window[..]].concat(), &rows[..1]).await.succeeded("those that are there");
+    // A trace goes by its root, which is asked for.
+    let trace = [json!({"trace_id": trace_id(1), "name": "Whole", "label": "fine"})];
+    to_arize(&user, &[&["annotate", "--grain=trace"], &window[..]].concat(), &trace).await.succeeded("a trace");
+    let root = format!(
+        "SELECT parent_id AS v FROM spans WHERE annotation.\"Whole\".label = 'fine' AND context.trace_id = '{}'",
+        trace_id(1)
+    );
+    assert_eq!(one(&store, &root).await, None);
+    let nowhere = [json!({"trace_id": "f".repeat(32), "name": "Whole", "label": "fine"})];
+    let ran = to_arize(&user, &[&["annotate", "--grain=trace"], &window[..]].concat(), &nowhere).await;
+    ran.failed("a trace that is not there", &["no root of trace"]);
     let delete = ["--project", PROJECT, "spans", "delete", "--to=arize", "--yes", &first, &ghost];
     let ran = user.run(&[&delete[..], &window, &["-o", "json"]].concat()).await;
     ran.succeeded("a deletion");

@@ -188,14 +188,15 @@ fn of_phoenix(state: &State, path: &str) -> Response<Body> {
         return sent(200, &json!({"data": {"id": "UHJvamVjdDoy", "name": "shop"}}).to_string());
     }
     let level = rest.trim_start_matches('/').trim_end_matches("_annotations").to_owned();
-    let get = |name: &str| url.query_pairs().filter(move |(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let ids: BTreeSet<String> = get(&format!("{level}_ids")).collect();
+    let get =
+        |name: String| url.query_pairs().filter(move |(key, _)| *key == name).map(|(_, value)| value.into_owned());
+    let ids: BTreeSet<String> = get(format!("{level}_ids")).collect();
     if !ids.iter().any(|id| state.known.contains(id)) {
         return text(404, "None of them is there");
     }
     let is_asked = |row: &&Value| row[format!("{level}_id")].as_str().is_some_and(|id| ids.contains(id));
     let rows: Vec<&Value> = state.annotated.iter().filter(is_asked).collect();
-    let start: usize = get("cursor").next().map_or(0, |cursor| cursor.parse().unwrap());
+    let start: usize = get("cursor".to_owned()).next().map_or(0, |cursor| cursor.parse().unwrap());
     let end = rows.len().min(start + 2);
     let next = (end < rows.len()).then(|| end.to_string());
     sent(200, &json!({"data": rows[start..end], "next_cursor": next}).to_string())

@@ -1,6 +1,6 @@
 //! Writing at Arize: annotations and deletions over REST, evaluations and metadata over Flight.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
@@ -51,8 +51,14 @@ impl SpanWriter for Arize {
                 let (rest, flight) = ways(judgements, options.flight || self.rest.is_none())?;
                 let mut requests = Vec::new();
                 if !rest.is_empty() {
+                    let traces = rest.iter().map(|at| &judgements[*at]).filter(|said| said.grain == Grain::Trace);
+                    let traces: BTreeSet<&str> = traces.map(|said| said.id.as_str()).collect();
+                    let roots = match traces.is_empty() {
+                        true => HashMap::new(),
+                        false => self.roots(project, &traces, options.window).await?,
+                    };
                     let project = self.project_id(self.rest()?, project).await?;
-                    requests.extend(annotations(&project, judgements, &rest, options.window));
+                    requests.extend(annotations(&project, judgements, &rest, &roots, options.window));
                 }
                 if !flight.is_empty() {
                     let (space, project) = (self.space().await?, self.project_name(project).await?);
@@ -174,7 +180,13 @@ fn ways(judgements: &[Judgement], flight: bool) -> Result<(Vec<usize>, Vec<usize
 }
 
 /// Requests of records: what is said of one id stays together.
-fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Option<Window>) -> Vec<WriteRequest> {
+fn annotations(
+    project: &str,
+    judgements: &[Judgement],
+    of: &[usize],
+    roots: &HashMap<String, String>,
+    window: Option<Window>,
+) -> Vec<WriteRequest> {
     let mut requests = Vec::new();
     for (grain, word, most) in [
         (Grain::Span, None, RECORDS),
@@ -182,7 +194,7 @@ fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Op
         (Grain::Session, Some("SESSION"), SESSIONS),
     ] {
         let mut records: Vec<(&str, Vec<usize>)> = Vec::new();
-        let mut places = std::collections::HashMap::new();
+        let mut places = HashMap::new();
         for at in of.iter().filter(|at| judgements[**at].grain == grain) {
             let id = judgements[*at].id.as_str();
             let place = *places.entry(id).or_insert_with(|| {
@@ -192,7 +204,10 @@ fn annotations(project: &str, judgements: &[Judgement], of: &[usize], window: Op
             records[place].1.push(*at);
         }
         for group in groups(records.len(), most) {
-            let record = |(id, of): &(&str, Vec<usize>)| json!({ "record_id": id, "values": of.iter().map(|at| value(&judgements[*at])).collect::<Vec<_>>() });
+            // A trace goes by the id of its root.
+            let named =
+                |id: &str| roots.get(id).filter(|_| grain == Grain::Trace).map_or(id, String::as_str).to_owned();
+            let record = |(id, of): &(&str, Vec<usize>)| json!({ "record_id": named(id), "values": of.iter().map(|at| value(&judgements[*at])).collect::<Vec<_>>() });
             let listed: Vec<Value> = records[group.clone()].iter().map(record).collect();
             let mut body = json!({ "project_id": project, "annotations": listed });
             if let Some(word) = word {
