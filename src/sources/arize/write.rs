@@ -108,9 +108,18 @@ impl Arize {
         let client = &self.rest()?.spans;
         let ids = request.body["span_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut left: BTreeSet<&str> = ids.collect();
+        let all = left.len();
         loop {
             let ask = || self.delete_once(client, request, &left);
-            let body = retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await?;
+            let body = match retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await {
+                Ok(body) => body,
+                // Some are gone: the others are named.
+                Err(HttpError { error, .. }) if left.len() < all => {
+                    let failed = left.iter().map(|id| ((*id).to_owned(), error.to_string())).collect();
+                    return Ok(Written { failed, ..Written::default() });
+                }
+                Err(failed) => return Err(failed.error),
+            };
             if body.is_empty() {
                 // As older servers say that all went.
                 return Ok(Written::default());
@@ -154,7 +163,9 @@ impl Arize {
         match serde_json::from_slice::<Deleted>(&body) {
             Ok(partial) if partial.deleted_span_ids.iter().any(|id| left.contains(id.as_str())) => Ok(body),
             _ => {
-                let reason = "503: the spans are not deleted now".to_owned();
+                let said: Option<Value> = serde_json::from_slice(&body).ok();
+                let said = said.as_ref().and_then(|said| said.get("detail")?.as_str()).unwrap_or("not now");
+                let reason = client.redact(&format!("503 {said}"));
                 let error = SourceError::Unavailable { endpoint: client.endpoint(path), reason, retry_after: None };
                 Err(HttpError { cause: Cause::Status(status), error })
             }
