@@ -35,6 +35,7 @@ mod repl;
 #[cfg(feature = "report")]
 mod report;
 mod review;
+mod review_keys;
 mod run;
 mod schema;
 #[cfg(feature = "serve")]

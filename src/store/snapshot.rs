@@ -52,6 +52,21 @@ impl Snapshot {
         Ok(Tombstones::load(&self.segments.location, &self.manifest).await?.projects())
     }
 
+    /// The spans that are deleted and stay deleted when they arrive again, as project, trace id and span id, sorted.
+    ///
+    /// # Errors
+    /// As [`projects_with_deletions`](Self::projects_with_deletions).
+    pub async fn deleted_spans(&self) -> Result<Vec<(String, String, String)>> {
+        let tombstones = Tombstones::load(&self.segments.location, &self.manifest).await?;
+        let mut deleted = Vec::new();
+        for project in tombstones.projects() {
+            let of = tombstones.of(&project).unwrap_or_default().into_iter();
+            deleted.extend(of.map(|(trace, span)| (project.clone(), trace, span)));
+        }
+        deleted.sort_unstable();
+        Ok(deleted)
+    }
+
     /// The pull ledger of the version: what was pulled into it, and what is missing.
     ///
     /// # Errors

@@ -95,5 +95,7 @@ mod upstream;
 mod views_demo;
 mod wrappers;
 mod writing;
+mod writing_flight;
 mod writing_standin;
 mod writing_store;
+mod writing_terminal;

@@ -17,6 +17,7 @@ mod put;
 mod rest;
 mod rest_rows;
 mod rest_spans;
+mod roots;
 mod source;
 mod status;
 mod stream;

@@ -8,6 +8,7 @@ mod file;
 mod kept;
 mod layers;
 mod merge_patch;
+mod notes;
 mod overlay;
 mod patch;
 mod reads;

@@ -22,6 +22,7 @@ use crate::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use crate::lease::Lease;
 use crate::manifest::{self, Manifest, Segment};
 use crate::merge::Counts;
+use crate::open_columns::unpack_overflow;
 use crate::progress::Progress;
 use crate::publish::{ATTEMPTS, Attempt};
 use crate::store::Store;
@@ -153,8 +154,9 @@ impl Store {
             let named = [columns::TRACE_ID, columns::SPAN_ID];
             let known = self.segments.at(segment, &overlay, &named, &rows_of(spans)).await?;
             let meant = Meant::of(spans, &known, ids)?;
-            let texts = self.metadata(segment, &overlay, &meant.with_metadata(values)).await?;
-            let resolved = meant.resolve(values, &texts)?;
+            let metadata = self.texts(segment, &overlay, columns::METADATA, &meant.with_metadata(values)).await?;
+            let notes = self.texts(segment, &overlay, columns::NOTES, &meant.with_notes(values)).await?;
+            let resolved = meant.resolve(values, &metadata, &notes)?;
             if again {
                 staged.buffer.push(as_arrival(&resolved.values, &patch.project)?)?;
                 continue;
@@ -171,14 +173,22 @@ impl Store {
         staged.patches.push((&self.location, lease), segment, stay, piece).await
     }
 
-    /// The metadata of spans in given rows.
-    async fn metadata(&self, segment: &Segment, overlay: &Overlay, rows: &[u64]) -> Result<Vec<Option<String>>> {
+    /// The texts of a column that spans in given rows have; one that lies with others in [`columns::REST`], too.
+    async fn texts(
+        &self,
+        segment: &Segment,
+        overlay: &Overlay,
+        name: &str,
+        rows: &[u64],
+    ) -> Result<Vec<Option<String>>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let read = self.segments.at(segment, overlay, &[columns::METADATA], rows).await?;
-        let texts = read.column_by_name(columns::METADATA).and_then(|column| column.as_string_opt::<i32>());
-        Ok(match texts {
+        let read = self.segments.at(segment, overlay, &[name, columns::REST], rows).await?;
+        let texts = |name: &str| read.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let rest = texts(columns::REST).map(|rest| unpack_overflow(rest).into_iter().find(|(key, _)| key == name));
+        let rest = rest.flatten().and_then(|(_, column)| column.as_string_opt::<i32>().cloned());
+        Ok(match texts(name).or(rest.as_ref()) {
             Some(texts) => texts.iter().map(|text| text.map(str::to_owned)).collect(),
             None => vec![None; rows.len()],
         })
