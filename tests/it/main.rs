@@ -94,6 +94,8 @@ mod three_remotes;
 mod upstream;
 mod views_demo;
 mod wrappers;
+mod write_kills;
+mod writers_readers;
 mod writing;
 mod writing_standin;
 mod writing_store;
