@@ -152,7 +152,7 @@ def finish(shared, world):
 
 
 def purge(shared, world, succeed):
-    """Purges spans, some of which were deleted before; no file holds anything of them behind it."""
+    """Purges spans, and with them those of the project that were deleted before; no file holds anything of them behind it."""
     gone = set()
     for project, history in world.items():
         state = history.now().copy()
@@ -161,7 +161,7 @@ def purge(shared, world, succeed):
             continue
         ids = [span for _, span in keys]
         succeed("--project", project, "spans", "delete", "--yes", *ids[:3])
-        succeed("--project", project, "spans", "delete", "--yes", "--purge", *ids)
+        succeed("--project", project, "spans", "delete", "--yes", "--purge", *ids[3:])
         state.delete(keys)
         history.settle(state)
         gone.update(ids)

@@ -73,8 +73,17 @@ class History:
             "states": f"{first} to {first + len(allowed) - 1}",
             "lost": [key for key in last.rows if key not in found][:3],
             "too many": [key for key in found if key not in last.rows][:3],
-            "other": [(key, found[key], row) for key, row in last.rows.items() if found.get(key, row) != row][:3],
+            "other": [
+                {"span": key, "found": short(found[key]), "expected": short(row)}
+                for key, row in last.rows.items()
+                if found.get(key, row) != row
+            ][:3],
         }
+
+
+def short(cells):
+    """Cells without long texts."""
+    return {name: f"…{value[-12:]}" if len(str(value)) > 60 else value for name, value in cells}
 
 
 # What is asked of a span, and the name that the model has for it.

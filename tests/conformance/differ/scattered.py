@@ -70,24 +70,38 @@ class Scattered:
         first += [{**row, "name": "not yet"} for row in late if pick() < 0.3]
         late += [row for row in rows if row["context.span_id"] in keys and pick() < 0.05]
         others = [self.other(row) for row in rows if pick() < 0.05]
-        for row in others:
-            (first if pick() < 0.5 else late).append(row)
+        first += others
+        late += [row for row in others if pick() < 0.5]
         self.rng.shuffle(first)
-        self.rng.shuffle(late)
+        # Each of the small commits touches few traces, else segments are built again.
+        late.sort(key=lambda row: (row["context.trace_id"], pick()))
         self.run("import", self.file(first))
-        parts = [late[number::COMMITS] for number in range(COMMITS)]
-        for number, part in enumerate(parts):
+        parts = [late[number * len(late) // COMMITS : (number + 1) * len(late) // COMMITS] for number in range(COMMITS)]
+        for part in parts[: COMMITS // 2]:
             self.run("import", self.file(part))
-            if number == COMMITS // 2:
-                self.run("store", "compact")
-        for project in sorted({row["project"] for row in rows}):
-            self.write(project, evaluations, tiers)
+        projects = sorted({row["project"] for row in rows})
+        for project in projects:
+            # Some stay deleted whatever comes, some are taken back.
             ids = [row["context.span_id"] for row in others if row["project"] == project]
             there = [row["context.span_id"] for row in rows if row["project"] == project and pick() < 0.02]
+            there = [span for span in there if span in keys][:10]
             self.run("--project", project, "spans", "delete", "--yes", *ids, *there)
-            self.run("import", self.file([row for row in first if row["context.span_id"] in {*ids, *there}][:20] or rows[:1]))
+            again = [row for row in first if row["context.span_id"] in {*ids, *there}]
+            self.run("import", self.file(again[:20] or rows[:1]))
             if there:
                 self.run("--project", project, "spans", "undelete", *there)
+        self.run("store", "compact")
+        # Then the small ones, of which few are joined, and patches on all of them.
+        for part in parts[COMMITS // 2 :]:
+            self.run("import", self.file(part))
+        for project in projects:
+            self.write(project, evaluations, tiers)
+        newest = max((Path(self.store) / "manifest").glob("*.json"))
+        segments = json.loads(newest.read_text())["manifest"]["segments"]
+        patches = sum(len(segment.get("patches", [])) for segment in segments)
+        if patches == 0 or len(segments) < 2 * len(projects):
+            raise RuntimeError(f"{len(segments)} segments with {patches} patches: such a store is not scattered")
+        print(f"scattered: {len(segments)} segments, {patches} patches", flush=True)
 
     def other(self, row):
         more = {"context.span_id": f"{self.rng.getrandbits(64):016x}", "name": "other", "parent_id": row["context.span_id"]}
