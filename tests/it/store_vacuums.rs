@@ -78,6 +78,7 @@ pub(super) enum Work {
     Restore,
     Patch,
     Upgrade,
+    Undelete,
 }
 
 const WORK: [Work; 5] = [Work::Import, Work::Delete, Work::Compact, Work::Restore, Work::Patch];
@@ -97,6 +98,7 @@ impl Work {
                 store.patch(&patch, UnknownIds::Refuse, "evaluate").await.map(drop)
             }
             Self::Upgrade => store.upgrade(|_| {}).await.map(drop),
+            Self::Undelete => store.undelete_spans("a", None).await.map(drop),
         }
     }
 }

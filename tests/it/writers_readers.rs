@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use serde_json::{Value, json};
+use spanql::engine::StoreEngine;
 use spanql::model::columns::{END_TIME, NAME, START_TIME};
 use spanql::store::{Grain, Patch, Store, UnknownIds};
 
 use super::serve_support::{KEY, PROJECT, Running};
-use super::support::{BASE_TIME, Cell, Random, ask_rows, batch, engine, import, row};
+use super::support::{BASE_TIME, Cell, Random, ask_rows, batch, import, row};
 
 const WRITERS: usize = 4;
 const READERS: usize = 3;
@@ -128,7 +129,11 @@ async fn read(store: Arc<Store>, left: Arc<AtomicUsize>) -> usize {
     while left.load(Ordering::SeqCst) > 0 {
         let snapshot = store.snapshot().await.unwrap();
         let version = snapshot.manifest.version;
-        let rows = match ask_rows(&engine(snapshot).await, SQL).await {
+        let rows = match StoreEngine::default().open(snapshot).await {
+            Ok(engine) => ask_rows(&engine, SQL).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let rows = match rows {
             Ok(rows) => rows,
             Err(error) if error.contains("ask again") => continue,
             Err(error) => panic!("{error}"),

@@ -27,7 +27,7 @@ class Writer:
         self.import_some()
         kinds = {
             self.import_some: 5, self.log: 2, self.annotate: 4, self.evaluate: 4, self.metadata: 3, self.unknown: 1,
-            self.delete: 3, self.purge: 1, self.undelete: 2,
+            self.delete: 3, self.purge: 3, self.undelete: 2,
         }
         while self.shared.running():
             self.counter += 1

@@ -15,7 +15,7 @@ use spanql::engine::{Engine, Params, StoreEngine};
 use spanql::model::ingest::{IngestBuilder, Origin, convert_batch};
 use spanql::sources::files::{FileReader, Format, Input, Limits, ReadOptions};
 use spanql::store::{Progress, Store};
-use spanql_model::json::{Tree, compact_list, compact_object, elements, members, read, text_at};
+use spanql_model::json::{MAX_DEPTH, Tree, compact_list, compact_object, elements, members, read, text_at};
 use spanql_sources::files::{OtlpEncoding, OtlpReader, ipc_batches};
 use tokio::runtime::Runtime;
 
@@ -47,7 +47,9 @@ pub fn json(bytes: &[u8]) {
     let ours = Tree::parse(text);
     assert_eq!(ours.is_some(), read(text).is_some(), "two readers disagree");
     let theirs = serde_json::from_str::<&RawValue>(text).ok();
-    if theirs.is_some() {
+    // Serde follows values that it skips to any depth.
+    let is_shallow = bytes.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() < MAX_DEPTH;
+    if theirs.is_some() && is_shallow {
         assert!(ours.is_some(), "serde takes this for JSON");
     }
     drop((members(text), elements(text), text_at(text, "a.b[0].c"), text_at(text, text)));
