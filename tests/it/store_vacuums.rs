@@ -13,7 +13,7 @@ use spanql::store::{Committed, Grain, Patch, Store, StoreError, StoreLocation, U
 
 use super::faulty::{Fault, Faulty};
 use super::patches_properties::patch_row;
-use super::support::{Cell, assert_same, copy_dir, engine, files, fingerprint, import, spans};
+use super::support::{Cell, ask_text, assert_same, copy_dir, engine, files, fingerprint, import, spans};
 
 /// More writes than anything here makes.
 const ENOUGH: usize = 200;

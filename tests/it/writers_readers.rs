@@ -20,11 +20,11 @@ use super::support::{BASE_TIME, Cell, Random, ask_rows, batch, import, row};
 
 const WRITERS: usize = 4;
 const READERS: usize = 3;
-const STEPS: usize = 24;
+const STEPS: usize = 14;
 const TRACES: usize = 3;
 const SPANS: usize = 4;
 /// Writers of a server's test do as many.
-const REQUESTS: usize = 12;
+const REQUESTS: usize = 9;
 
 /// The seed that is given, or one of the clock.
 fn seed() -> u64 {
