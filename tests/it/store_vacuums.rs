@@ -338,12 +338,13 @@ async fn what_a_dead_writer_left_is_removed_by_the_next_one() {
     for at in 0..8 {
         let (store, faulty) = site.pausing(at);
         let running = tokio::spawn(async move { import(&store, &[spans("d", 0..3, "dead")]).await });
-        if faulty.reached().await.starts_with("manifest") {
-            running.abort();
+        let reached = faulty.reached().await;
+        running.abort();
+        // Only then it is dead.
+        assert!(running.await.unwrap_err().is_cancelled());
+        if reached.starts_with("manifest") {
             break;
         }
-        running.abort();
-        assert!(running.await.unwrap_err().is_cancelled());
     }
     assert!(files(&dir.path().join("store")).len() > before.len(), "they left something");
     import(&site.open(), &[spans("a", 0..1, "next")]).await.unwrap();
