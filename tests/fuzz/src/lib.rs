@@ -5,7 +5,7 @@
 pub mod filters;
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use arrow::array::RecordBatch;
 use serde_json::Value as Json;
@@ -16,6 +16,7 @@ use spanql::model::ingest::{IngestBuilder, Origin, convert_batch};
 use spanql::sources::files::{FileReader, Format, Input, Limits, ReadOptions};
 use spanql::store::{Progress, Store};
 use spanql_model::json::{MAX_DEPTH, Tree, compact_list, compact_object, elements, members, read, text_at};
+use spanql_model::panics;
 use spanql_sources::files::{OtlpEncoding, OtlpReader, ipc_batches};
 use tokio::runtime::Runtime;
 
@@ -36,6 +37,19 @@ pub const TARGETS: [Target; 8] = [
 
 /// Limits under which no small input takes long.
 const LIMITS: Limits = Limits { value: 1 << 20, ratio: 100, memory: 64 << 20 };
+
+/// What arrow's readers panic at is an error of the bytes, which ours catch: libFuzzer would end there, and tests would say it.
+fn expect_caught_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let said = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !panics::are_expected() {
+                said(info);
+            }
+        }));
+    });
+}
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
@@ -137,6 +151,7 @@ pub fn rows(bytes: &[u8]) {
 
 /// Streams of Arrow, as Flight and uploads bring them.
 pub fn flight(bytes: &[u8]) {
+    expect_caught_panics();
     let Ok(batches) = ipc_batches(bytes.to_vec(), LIMITS) else { return };
     for batch in batches {
         let origin = Origin { source: "arize", project: "default".into(), force_project: false };
@@ -148,6 +163,7 @@ pub fn flight(bytes: &[u8]) {
 }
 
 fn file(bytes: &[u8], format: Format) {
+    expect_caught_panics();
     // One for each thread: tests run beside each other.
     let name = format!("spanql-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
     let path: PathBuf = std::env::temp_dir().join(name);
