@@ -10,9 +10,12 @@ use super::blocking::blocking;
 use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
+use super::lease::Lease;
 use super::manifest::{self, Manifest};
 use super::merge::Deleted;
+use super::patches::PatchFiles;
 use super::progress::Progress;
+use super::publish::{ATTEMPTS, Attempt};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
@@ -75,8 +78,67 @@ impl Store {
     /// Spans are there again as the newest version had them that held them, and what was written since stays. Where no
     /// version holds a span any more, it is only kept out no longer.
     pub async fn undelete_spans(&self, project: &str, span_ids: Option<&[&str]>) -> Result<Undeleted> {
+        let mut removals = 0;
+        let mut missed = None;
+        for _ in 0..ATTEMPTS {
+            let base = manifest::load_newest(&self.location).await?;
+            let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
+            if spans.is_empty() {
+                let committed = Committed::unchanged(base.version);
+                return Ok(Undeleted { committed, restored: 0, lifted: 0, unknown });
+            }
+            self.location.create().await?;
+            let lease = Lease::take(&self.location, None).await?;
+            let done = self.undelete_under(&lease, project, span_ids).await;
+            lease.release().await;
+            match done {
+                Ok((attempt, version, mut undeleted)) => {
+                    if let Some(committed) = self.settle(Ok(attempt), version, &mut removals).await? {
+                        undeleted.committed = committed;
+                        return Ok(undeleted);
+                    }
+                }
+                // A vacuum has removed a version that was looked through: the next time it is not there.
+                Err(error @ StoreError::Missing { .. }) => missed = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missed.unwrap_or(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS }))
+    }
+
+    /// One attempt against the newest version, which it gives: what was taken back meanwhile by somebody else, and has changed
+    /// since, is not to be as it was.
+    async fn undelete_under(
+        &self,
+        lease: &Lease,
+        project: &str,
+        span_ids: Option<&[&str]>,
+    ) -> Result<(Attempt, u64, Undeleted)> {
         let base = manifest::load_newest(&self.location).await?;
-        let tombstones = Tombstones::load(&self.location, &base).await?;
+        let version = base.version;
+        let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
+        let mut undeleted =
+            Undeleted { committed: Committed::unchanged(version), restored: 0, lifted: spans.len() as u64, unknown };
+        if spans.is_empty() {
+            return Ok((Attempt::Done(Committed::unchanged(version)), version, undeleted));
+        }
+        let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
+        (undeleted.restored, undeleted.lifted) = (restored, undeleted.lifted - restored);
+        let deletions = Deletions { spans: HashMap::new(), taken_back: HashMap::from([(project.to_owned(), spans)]) };
+        let (buffer, patches) = (Arc::new(buffer), PatchFiles::default());
+        let progress = Progress::default();
+        let attempt = self.attempt(lease, base, &buffer, &deletions, patches, None, "undelete", &progress).await?;
+        Ok((attempt, version, undeleted))
+    }
+
+    /// The spans of these ids, or all, that are deleted of a project, and the ids that are not.
+    async fn deleted_of(
+        &self,
+        base: &Manifest,
+        project: &str,
+        span_ids: Option<&[&str]>,
+    ) -> Result<(Deleted, Vec<String>)> {
+        let tombstones = Tombstones::load(&self.location, base).await?;
         let deleted = tombstones.of(project).unwrap_or_default();
         let wanted: Option<HashSet<&str>> = span_ids.map(|ids| ids.iter().copied().collect());
         let is_wanted = |id: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
@@ -84,15 +146,7 @@ impl Store {
         let found: HashSet<&str> = spans.iter().map(|(_, span_id)| span_id.as_str()).collect();
         let unknown = span_ids.into_iter().flatten().filter(|id| !found.contains(**id)).map(|id| (*id).to_owned());
         let unknown = unknown.collect();
-        if spans.is_empty() {
-            return Ok(Undeleted { committed: Committed::unchanged(base.version), restored: 0, lifted: 0, unknown });
-        }
-        let count = spans.len() as u64;
-        let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
-        let taken_back = HashMap::from([(project.to_owned(), spans)]);
-        let deletions = Deletions { spans: HashMap::new(), taken_back };
-        let committed = self.merge(Arc::new(buffer), deletions, None, "undelete", &Progress::default()).await?;
-        Ok(Undeleted { committed, restored, lifted: count - restored, unknown })
+        Ok((spans, unknown))
     }
 
     /// The rows of deleted spans, each from the newest version that has it, and how many there are.

@@ -34,6 +34,11 @@ fn is_worn(segment: &Segment) -> bool {
     segment.deletions.is_some() || !segment.patches.is_empty()
 }
 
+/// Whether there is no format to raise.
+fn is_newest_format(manifest: &Manifest) -> bool {
+    manifest.format >= FORMAT || manifest.version == 0
+}
+
 impl Store {
     /// The versions that can still be read, oldest first.
     pub async fn versions(&self) -> Result<Vec<Version>> {
@@ -207,7 +212,7 @@ impl Store {
             let outdated: Vec<&Segment> = base.segments.iter().filter(|segment| segment.is_outdated()).collect();
             left(outdated.len());
             let Some(first) = outdated.first() else {
-                match self.raise_format(&base).await? {
+                match self.raise_format().await? {
                     Some(unsynced) => return Ok(Compacted { not_synced: unsynced.or(done.not_synced), ..done }),
                     // Another writer was first.
                     None => {
@@ -233,14 +238,30 @@ impl Store {
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
-    /// Makes the newest version one of the newest format: what it holds is the same. `None` when there is a newer one;
-    /// else why the disk did not confirm it, if it did not.
-    async fn raise_format(&self, base: &Manifest) -> Result<Option<Option<String>>> {
-        if base.format >= FORMAT || base.version == 0 {
+    /// Makes the newest version one of the newest format: what it holds is the same. `None` when there is a newer one, or one
+    /// with outdated segments; else why the disk did not confirm it, if it did not.
+    async fn raise_format(&self) -> Result<Option<Option<String>>> {
+        if is_newest_format(&manifest::load_newest(&self.location).await?) {
             return Ok(Some(None));
         }
+        self.location.create().await?;
+        // Else the number of the next version may be one that was taken and removed.
+        let lease = Lease::take(&self.location, None).await?;
+        let done = self.raise_format_under().await;
+        lease.release().await;
+        done
+    }
+
+    async fn raise_format_under(&self) -> Result<Option<Option<String>>> {
         let _committer = self.committer.lock().await;
-        let next = Manifest { format: FORMAT, ..Manifest::after(base.version, base, "upgrade".to_owned()) };
+        let base = manifest::load_newest(&self.location).await?;
+        if is_newest_format(&base) {
+            return Ok(Some(None));
+        }
+        if base.segments.iter().any(Segment::is_outdated) {
+            return Ok(None);
+        }
+        let next = Manifest { format: FORMAT, ..Manifest::after(base.version, &base, "upgrade".to_owned()) };
         match create(&self.location, &next).await? {
             Commit::Won { unsynced } => Ok(Some(unsynced)),
             Commit::Lost => Ok(None),

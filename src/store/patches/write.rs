@@ -49,10 +49,28 @@ impl Store {
     /// [`StoreError::UnknownIds`] when ids are refused that the project has nothing of; any other [`StoreError`]. The store
     /// then holds what it held before.
     pub async fn patch(&self, patch: &Patch, unknown: UnknownIds, operation: &str) -> Result<Patched> {
+        let mut lease = None;
+        let done = self.patch_under(&mut lease, patch, unknown, operation).await;
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        done
+    }
+
+    async fn patch_under(
+        &self,
+        lease: &mut Option<Lease>,
+        patch: &Patch,
+        unknown: UnknownIds,
+        operation: &str,
+    ) -> Result<Patched> {
         let ids = Ids::of(patch)?;
         let values = Values::of(patch)?;
         let mut removals = 0;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 && lease.is_none() {
+                *lease = Some(Lease::take(&self.location, None).await?);
+            }
             let base = manifest::load_newest(&self.location).await?;
             let version = base.version;
             let found = match find(&self.segments, &base, patch, &ids).await {
@@ -82,10 +100,22 @@ impl Store {
             if found.is_empty() {
                 return Ok(Patched { committed: Committed::unchanged(version), outcomes });
             }
-            self.location.create().await?;
-            let lease = Lease::take(&self.location, None).await?;
-            let done = self.patch_once(&lease, base, patch, &found, &ids, &values, operation).await;
-            lease.release().await;
+            let held = match lease.take() {
+                Some(held) => held,
+                // A store that is not there is not made, nor written to, for ids that it does not know.
+                None => {
+                    self.location.create().await?;
+                    let held = Lease::take(&self.location, None).await?;
+                    // Versions from the base on may have been removed before: then the number after it was taken.
+                    if manifest::newest_version(&self.location).await? != Some(version) {
+                        *lease = Some(held);
+                        continue;
+                    }
+                    held
+                }
+            };
+            let done = self.patch_once(&held, base, patch, &found, &ids, &values, operation).await;
+            held.release().await;
             if let Some(committed) = self.settle(done, version, &mut removals).await? {
                 return Ok(Patched { committed, outcomes });
             }
