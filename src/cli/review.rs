@@ -108,7 +108,7 @@ async fn keep(context: &Context, trace: &Trace, given: &Judgement) -> anyhow::Re
 
 fn shown(id: &str) -> TraceShow {
     let options = ShowOptions { output: None, max_cell: None, fence: false, require_complete: false };
-    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, options }
+    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, steps: false, options }
 }
 
 /// The traces that are meant and have no such annotation yet, the newest first.

@@ -9,6 +9,7 @@ use clap::{Arg, Args, Command};
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
 use spanql_model::time;
+use spanql_sources::config::{Endpoint, Environment};
 use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -85,6 +86,10 @@ pub(in crate::cli) struct RemoteOptions {
     /// Space of Arize by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
     #[arg(long, value_name = "S")]
     pub(in crate::cli) space: Option<String>,
+    /// Ask the server at this URL, whatever settings say: grpc://… as `spanql serve` prints it, or https://… of a REST API.
+    /// Its key is that of $ARIZE_API_KEY, if there is one
+    #[arg(long, value_name = "URL", conflicts_with = "profile")]
+    pub(in crate::cli) endpoint: Option<Endpoint>,
     /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) profile: Option<String>,
@@ -93,9 +98,22 @@ pub(in crate::cli) struct RemoteOptions {
     pub(in crate::cli) timeout: Duration,
 }
 
+impl RemoteOptions {
+    /// What remotes are reached by: what the process was started with, unless a server is named.
+    pub(in crate::cli) fn environment(&self) -> Environment {
+        let environment = Environment::of_process();
+        self.endpoint.as_ref().map_or_else(|| environment.clone(), |named| named.instead_of_hosts(&environment))
+    }
+
+    /// Whether the server that is named is known to have a REST API only.
+    pub(in crate::cli) fn is_rest(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(Endpoint::is_rest)
+    }
+}
+
 impl Default for RemoteOptions {
     fn default() -> Self {
-        Self { space: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
+        Self { space: None, endpoint: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
     }
 }
 
