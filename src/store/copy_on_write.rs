@@ -4,13 +4,13 @@
 //! a new segment; the old one is left as it is, and the manifest says which of its traces count no more. One that touches
 //! much of a segment builds it again, which costs about as much then and leaves nothing behind.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entries::Segment;
 use super::held::HeldTrace;
 use super::manifest::Manifest;
 use super::segment::Sizes;
+use super::sought::Sought;
 use super::trace_index::TraceIndex;
 
 /// What becomes of the traces that a commit touches, by format and sizes.
@@ -40,13 +40,11 @@ impl CopyOnWrite {
         self,
         segment: &Segment,
         index: &TraceIndex,
-        pending: &HashMap<&str, usize>,
-        shrinking: &HashSet<&str>,
+        sought: &Sought<'_>,
     ) -> Option<Touched> {
-        let is_touched = |id: &str| pending.contains_key(id) || shrinking.contains(id);
         let mut touched: Vec<HeldTrace> = Vec::new();
         let held = |(number, id): (usize, &str)| HeldTrace { number, id: id.to_owned(), rows: index.rows(number) };
-        touched.extend(index.live().filter(|(_, id)| is_touched(id)).map(held));
+        touched.extend(index.live().filter(|(_, id)| sought.is_touched(id)).map(held));
         if touched.is_empty() {
             return None;
         }

@@ -10,12 +10,13 @@ use super::blocking::blocking;
 use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::merge::Deleted;
 use super::progress::Progress;
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
+use super::versions;
 use spanql_model::columns;
 
 /// What became of deletions that were taken back.
@@ -60,7 +61,7 @@ impl Store {
             by_project.entry(project.to_owned()).or_default().insert((trace_id.to_owned(), span_id.to_owned()));
         }
         if by_project.is_empty() {
-            return Ok(Committed::unchanged(manifest::load_newest(&self.location).await?.version));
+            return Ok(Committed::unchanged(versions::load_newest(&self.location).await?.version));
         }
         self.delete_those(by_project).await
     }
@@ -75,7 +76,7 @@ impl Store {
     /// Spans are there again as the newest version had them that held them, and what was written since stays. Where no
     /// version holds a span any more, it is only kept out no longer.
     pub async fn undelete_spans(&self, project: &str, span_ids: Option<&[&str]>) -> Result<Undeleted> {
-        let base = manifest::load_newest(&self.location).await?;
+        let base = versions::load_newest(&self.location).await?;
         let tombstones = Tombstones::load(&self.location, &base).await?;
         let deleted = tombstones.of(project).unwrap_or_default();
         let wanted: Option<HashSet<&str>> = span_ids.map(|ids| ids.iter().copied().collect());
@@ -100,7 +101,7 @@ impl Store {
         let mut buffer = ImportBuffer::new(self.spill_dir());
         let mut left = spans.clone();
         let mut seen = HashSet::new();
-        for (version, _) in manifest::list_versions(&self.location).await?.into_iter().rev() {
+        for (version, _) in versions::list_versions(&self.location).await?.into_iter().rev() {
             if left.is_empty() {
                 break;
             }
@@ -108,7 +109,7 @@ impl Store {
                 continue;
             }
             // One that is vacuumed meanwhile, or damaged, has nothing to give.
-            let Ok(older) = manifest::load(&self.location, version).await else { continue };
+            let Ok(older) = versions::load(&self.location, version).await else { continue };
             for segment in older.segments.iter().filter(|segment| segment.project == project) {
                 let ids: Vec<&str> = left.iter().map(|(_, span_id)| span_id.as_str()).collect();
                 // What counts of a file may differ from version to version, and stands in its entry.

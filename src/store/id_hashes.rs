@@ -22,6 +22,37 @@ fn hash(id: &str) -> u64 {
     hasher.finish()
 }
 
+/// Of so many ids, bloom filters still rule a segment out; of more, one or the other passes in every row group.
+pub(crate) const BLOOM_IDS: usize = 50;
+
+/// Ids that segments are looked through for.
+#[derive(Debug)]
+pub(crate) struct SoughtIds<'a> {
+    /// Themselves, where they are few enough for bloom filters.
+    pub(crate) few: Option<Vec<&'a str>>,
+    pub(crate) hashes: IdHashes,
+}
+
+impl<'a> SoughtIds<'a> {
+    pub(crate) fn of(ids: impl Iterator<Item = &'a str>) -> Self {
+        let mut few = Some(Vec::new());
+        let mut hashes = IdHashes::default();
+        for id in ids {
+            if let Some(ids) = &mut few {
+                ids.push(id);
+            }
+            few = few.filter(|ids| ids.len() <= BLOOM_IDS);
+            hashes.0.push(hash(id));
+        }
+        hashes.0.sort_unstable();
+        Self { few, hashes }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hashes.0.is_empty()
+    }
+}
+
 /// Hashes of ids, ascending.
 #[derive(Debug, Default)]
 pub(crate) struct IdHashes(Vec<u64>);

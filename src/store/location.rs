@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
@@ -15,10 +15,14 @@ use super::blocking::blocking;
 use super::content::Content;
 use super::error::{Result, StoreError};
 use super::folders::FOLDERS;
+use super::newest::Newest;
 use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";
+
+/// Files that a disk is asked to write through side by side.
+const SYNCS: usize = 16;
 
 /// Environment variables with these prefixes configure cloud storage.
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
@@ -32,10 +36,12 @@ pub struct StoreLocation {
     pub(crate) prefix: ObjectPath,
     /// The directory, when the location is on a local disk.
     pub(crate) local: Option<PathBuf>,
+    /// Whether the objects are its files and nothing else stands between.
+    pub(crate) is_plain: bool,
     /// A link on the way to that directory that led into nothing when the location was named.
     pub(crate) dangling: Option<PathBuf>,
-    /// A version that was there, 0 before one was looked for: the newest is none below it.
-    pub(crate) seen: Arc<AtomicU64>,
+    /// What is known of the newest version.
+    pub(crate) newest: Arc<Newest>,
 }
 
 // By hand: a cloud client's own Debug form may hold credentials.
@@ -82,18 +88,19 @@ impl StoreLocation {
         let (objects, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| {
             wrong(format!("cannot be opened: {error}; use a directory, memory://, s3://, gs:// or az:// place"))
         })?;
-        let seen = Arc::default();
-        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, dangling: None, seen })
+        let newest = Arc::default();
+        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, is_plain: false, dangling: None, newest })
     }
 
     /// A location in the given object store, below a prefix.
     pub fn with_objects(name: impl Into<String>, objects: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
-        Self { name: name.into(), objects, prefix, local: None, dangling: None, seen: Arc::default() }
+        Self { name: name.into(), objects, prefix, local: None, is_plain: false, dangling: None, newest: Arc::default() }
     }
 
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
     pub fn with_local_objects(dir: &Path, wrap: impl FnOnce(LocalFileSystem) -> Arc<dyn ObjectStore>) -> Result<Self> {
         let mut location = Self::local(&dir.display().to_string(), dir)?;
+        location.is_plain = false;
         (location.objects, location.prefix) = match &location.local {
             Some(root) => local_files(&location.name, root).map(|(files, prefix)| (wrap(files), prefix))?,
             None => (location.objects, location.prefix),
@@ -115,8 +122,8 @@ impl StoreLocation {
         }
         let (files, prefix) = local_files(name, &absolute)?;
         let dangling = dangling_link(path);
-        let (objects, seen) = (Arc::new(files), Arc::default());
-        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute), dangling, seen })
+        let (objects, newest) = (Arc::new(files), Arc::default());
+        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute), is_plain: true, dangling, newest })
     }
 
     /// Says of a location without any version that it lies behind a link into nothing: a disk may not be there.
@@ -198,26 +205,26 @@ impl StoreLocation {
     }
 
     /// Makes files that were written private and durable, together with their directory entries: each directory is
-    /// synced once.
+    /// synced once. All are asked for side by side, since a disk that writes one thing through writes others with it.
     pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
         let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
-        let location = self.clone();
-        blocking(move || {
-            let mut folders = BTreeSet::new();
-            for file in &files {
+        let folder_of = |file: &String| file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let folders: BTreeSet<String> = files.iter().map(folder_of).collect();
+        let folders = folders.into_iter().map(|folder| (folder, true));
+        let all = files.into_iter().map(|file| (file, false)).chain(folders).map(|(name, is_folder)| {
+            let (root, location) = (root.clone(), self.clone());
+            blocking(move || {
                 let sync = || {
-                    let handle = std::fs::File::open(root.join(file))?;
-                    restrict(&handle)?;
+                    let handle = std::fs::File::open(root.join(&name))?;
+                    if !is_folder {
+                        restrict(&handle)?;
+                    }
                     handle.sync_all()
                 };
-                sync().map_err(|error| location.failed(file, &error))?;
-                folders.insert(file.rsplit_once('/').map_or("", |(folder, _)| folder));
-            }
-            folders.into_iter().try_for_each(|folder| {
-                sync_directory(&root.join(folder)).map_err(|error| location.failed(folder, &error))
+                sync().map_err(|error| location.failed(&name, &error))
             })
-        })
-        .await
+        });
+        stream::iter(all).buffer_unordered(SYNCS).try_collect().await
     }
 
     /// Files that interrupted work left in the making on a local disk, which a listing of the storage does not show.

@@ -16,12 +16,13 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
-use super::id_hashes::IdHashes;
+use super::id_hashes::{BLOOM_IDS, IdHashes};
 use super::location::StoreLocation;
-use super::manifest;
 use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
 use super::stored::{checked, checked_bundle, dead_rows, root_mask};
+use super::trace_rows::KeptTraces;
+use super::versions;
 
 /// Statistics and footers of segments that were opened: both are immutable.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ pub(crate) struct Cache {
     dead: Mutex<HashMap<String, Arc<DeadRows>>>,
     pub(crate) overlays: Kept,
     ids: Mutex<HashMap<String, Arc<IdHashes>>>,
+    pub(crate) traces: KeptTraces,
 }
 
 /// Segments of which something is kept, at most: those of a store that is written all day come and go.
@@ -96,7 +98,7 @@ pub struct SegmentReader {
 impl SegmentReader {
     /// What an error means, in the form in which it goes through the Parquet reader.
     async fn foreign(&self, error: StoreError) -> ParquetError {
-        ParquetError::External(Box::new(manifest::explain(&self.location, self.version, error).await))
+        ParquetError::External(Box::new(versions::explain(&self.location, self.version, error).await))
     }
 
     async fn file(&mut self) -> Result<&CheckedFile> {
@@ -191,9 +193,6 @@ impl AsyncFileReader for SegmentReader {
     }
 }
 
-/// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
-const BLOOM_IDS: usize = 50;
-
 /// Access to the segments of a store.
 #[derive(Debug, Clone)]
 pub struct Segments {
@@ -230,7 +229,7 @@ impl Segments {
         };
         match read.await {
             Ok(stats) => Ok(stats),
-            Err(error) => Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => Err(versions::explain(&self.location, self.version, error).await),
         }
     }
 
@@ -255,7 +254,7 @@ impl Segments {
         }
         let dead = match self.cache.dead(&self.location, segment).await {
             Ok(dead) => dead,
-            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => return Err(versions::explain(&self.location, self.version, error).await),
         };
         Ok(Some(match which {
             SegmentFile::Spans => dead.spans.without(&(0..segment.rows_in_file() as usize)),
@@ -268,7 +267,7 @@ impl Segments {
         let mut reader = self.reader(segment, SegmentFile::Spans);
         let footer = match reader.metadata().await {
             Ok(footer) => footer,
-            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => return Err(versions::explain(&self.location, self.version, error).await),
         };
         let mut largest = HashMap::new();
         for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {
