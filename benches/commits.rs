@@ -29,7 +29,9 @@ fn batch(spans: &[(u64, u64)]) -> RecordBatch {
         Arc::new(spans.iter().map(|&(trace, number)| make(trace, number)).collect::<StringArray>())
     };
     let times = |after: u64| -> ArrayRef {
-        let start = |&(trace, number): &(u64, u64)| (1_767_225_600_000_000_000 + trace * 1_000_000 + number * 1000 + after) as i64;
+        let start = |&(trace, number): &(u64, u64)| {
+            (1_767_225_600_000_000_000 + trace * 1_000_000 + number * 1000 + after) as i64
+        };
         Arc::new(TimestampNanosecondArray::from_iter_values(spans.iter().map(start)).with_timezone("UTC"))
     };
     let tokens: Int64Array =
@@ -40,7 +42,10 @@ fn batch(spans: &[(u64, u64)]) -> RecordBatch {
         (columns::TRACE_ID, of(&|trace, _| Some(format!("t{trace}")))),
         (columns::SPAN_ID, of(&|trace, number| Some(format!("{trace:x}-{number}")))),
         (columns::PARENT_ID, of(&|trace, number| (number > 0).then(|| format!("{trace:x}-0")))),
-        (columns::NAME, of(&|_, number| Some(["agent", "llm", "tool", "chain", "retriever", "late"][number as usize].into()))),
+        (
+            columns::NAME,
+            of(&|_, number| Some(["agent", "llm", "tool", "chain", "retriever", "late"][number as usize].into())),
+        ),
         (columns::START_TIME, times(0)),
         (columns::END_TIME, times(500_000)),
         (columns::SESSION_ID, of(&|trace, _| Some(format!("s{}", trace % 5000)))),
@@ -53,7 +58,8 @@ fn batch(spans: &[(u64, u64)]) -> RecordBatch {
 /// Processor seconds of this process.
 fn processor() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks: Vec<f64> = stat.rsplit(") ").next().unwrap_or("").split(' ').skip(11).take(2).flat_map(str::parse).collect();
+    let ticks: Vec<f64> =
+        stat.rsplit(") ").next().unwrap_or("").split(' ').skip(11).take(2).flat_map(str::parse).collect();
     ticks.iter().sum::<f64>() / 100.0
 }
 
@@ -74,7 +80,9 @@ async fn run() {
     let mut import = store.begin();
     for first in (0..base).step_by(1000) {
         let traces = first..(first + 1000).min(base);
-        import.push(&batch(&traces.flat_map(|trace| (0..5).map(move |number| (trace, number))).collect::<Vec<_>>())).unwrap();
+        import
+            .push(&batch(&traces.flat_map(|trace| (0..5).map(move |number| (trace, number))).collect::<Vec<_>>()))
+            .unwrap();
     }
     store.commit(import, "import", &Progress::default()).await.unwrap();
     let fsync = |_| {
@@ -90,7 +98,8 @@ async fn run() {
     let mut took = Vec::new();
     let (begun, mut next, mut chance) = (processor(), base, 1_u64);
     for _ in 0..commits {
-        let mut rows: Vec<(u64, u64)> = (next..next + 4).flat_map(|trace| (0..4).map(move |number| (trace, number))).collect();
+        let mut rows: Vec<(u64, u64)> =
+            (next..next + 4).flat_map(|trace| (0..4).map(move |number| (trace, number))).collect();
         next += 4;
         for late in 0..4 {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -106,7 +115,11 @@ async fn run() {
     let cpu = (processor() - begun) * 1000.0 / commits as f64;
     let tenth = (took.len() / 10).max(1);
     let all = median(took.clone());
-    println!("first tenth {:.1?}, last tenth {:.1?}", median(took[..tenth].to_vec()), median(took.split_off(commits as usize - tenth)));
+    println!(
+        "first tenth {:.1?}, last tenth {:.1?}",
+        median(took[..tenth].to_vec()),
+        median(took.split_off(commits as usize - tenth))
+    );
     println!("{commits} commits: median {all:.1?}, {cpu:.1} ms of the processor each");
     let held = store.snapshot().await.unwrap();
     println!("{} segments, {} spans", held.manifest.segments.len(), held.manifest.rows());

@@ -28,10 +28,14 @@ use super::spill::{IN_MEMORY, Slot, Spill};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
+use super::trim::trim;
 use super::versions;
 
 /// Attempts before a writer gives up against whoever removes its files.
 const REMOVALS: usize = 3;
+
+/// After a segment of so many bytes in memory, memory is given back.
+const TRIMMED_BYTES: u64 = 8 << 20;
 
 /// What was built anew.
 enum Source {
@@ -216,7 +220,11 @@ impl Store {
                     blocking(move || built.moved.into_iter().try_for_each(|batch| moved.push(batch)).map(|()| moved))
                         .await?;
             }
+            let is_large = built.segments.iter().any(|built| built.segment.memory_bytes > TRIMMED_BYTES);
             self.put(built.segments, &mut written).await?;
+            if is_large {
+                blocking(|| Ok(trim())).await?;
+            }
         }
         drop(tasks);
         if moved.rows > 0 {

@@ -36,15 +36,10 @@ impl CopyOnWrite {
     }
 
     /// What becomes of a segment; `None` when none of its traces is touched.
-    pub(crate) fn decide(
-        self,
-        segment: &Segment,
-        index: &TraceIndex,
-        sought: &Sought<'_>,
-    ) -> Option<Touched> {
+    pub(crate) fn decide(self, segment: &Segment, index: &TraceIndex, sought: &Sought<'_>) -> Option<Touched> {
         let mut touched: Vec<HeldTrace> = Vec::new();
         let held = |(number, id): (usize, &str)| HeldTrace { number, id: id.to_owned(), rows: index.rows(number) };
-        touched.extend(index.live().filter(|(_, id)| sought.is_touched(id)).map(held));
+        touched.extend(index.likely().filter(|(_, id)| sought.is_touched(id)).map(held));
         if touched.is_empty() {
             return None;
         }

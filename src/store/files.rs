@@ -1,5 +1,6 @@
-//! Reading, checking and removing single files of a store, wherever it is.
+//! Reading, checking, removing and syncing single files of a store, wherever it is.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -9,10 +10,13 @@ use object_store::ObjectStoreExt;
 
 use super::blocking::blocking;
 use super::error::{Result, StoreError};
-use super::location::StoreLocation;
+use super::location::{StoreLocation, restrict};
 
 /// Files that are looked at side by side.
 const PARALLEL: usize = 16;
+
+/// Files that a disk is asked to write through side by side.
+const SYNCS: usize = 16;
 
 /// A file that was written, and its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +125,29 @@ impl StoreLocation {
             }
         };
         stream::iter(files.into_iter().map(check)).buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    /// Makes files that were written private and durable, together with their directory entries: each directory is
+    /// synced once. All are asked for side by side, since a disk that writes one thing through writes others with it.
+    pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
+        let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
+        let folder_of = |file: &String| file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let folders: BTreeSet<String> = files.iter().map(folder_of).collect();
+        let folders = folders.into_iter().map(|folder| (folder, true));
+        let all = files.into_iter().map(|file| (file, false)).chain(folders).map(|(name, is_folder)| {
+            let (root, location) = (root.clone(), self.clone());
+            blocking(move || {
+                let sync = || {
+                    let handle = std::fs::File::open(root.join(&name))?;
+                    if !is_folder {
+                        restrict(&handle)?;
+                    }
+                    handle.sync_all()
+                };
+                sync().map_err(|error| location.failed(&name, &error))
+            })
+        });
+        stream::iter(all).buffer_unordered(SYNCS).try_collect().await
     }
 
     /// Whether files that were written are all there as they were written.

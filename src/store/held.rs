@@ -103,7 +103,12 @@ impl Segments {
     pub(crate) async fn held_rows(&self, held: &Held, mut spill: Spill) -> Result<(Spill, Vec<Slot>, Option<Facts>)> {
         let mut slots = Vec::new();
         let stats = self.stats(&held.segment).await?;
-        let wanted = |name: &str| !held.whole || (has_arrived(name) && stats.columns.contains_key(name));
+        let filled = self.file_stats(&held.segment).await?;
+        // Columns without a value in the file have none to give, and each costs as much as another to open.
+        let wanted = |name: &str| match held.whole {
+            true => has_arrived(name) && stats.columns.contains_key(name),
+            false => filled.columns.contains_key(name),
+        };
         let mut facts = (!held.whole).then(Facts::new);
         let rows = held.rows();
         let batches = self.batches_of(&held.segment, &rows, &wanted);
@@ -214,7 +219,9 @@ impl Segments {
     /// What some rows tell of the columns.
     async fn facts_of(&self, segment: &Segment, rows: &RowRanges) -> Result<Facts> {
         let mut facts = Facts::new();
-        let batches = self.batches_of(segment, rows, &|_| true);
+        let filled = self.file_stats(segment).await?;
+        let wanted = |name: &str| filled.columns.contains_key(name);
+        let batches = self.batches_of(segment, rows, &wanted);
         pin_mut!(batches);
         while let Some(batch) = batches.try_next().await? {
             add_facts_of(&mut facts, &batch)?;

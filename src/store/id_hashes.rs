@@ -16,7 +16,8 @@ use super::location::StoreLocation;
 /// The kind of these side files: 64-bit xxHashes (seed 0) of the ids of all traces, ascending, little-endian.
 pub(crate) const TRACE_IDS: &str = "trace_ids";
 
-fn hash(id: &str) -> u64 {
+/// The hash of an id.
+pub(crate) fn hash(id: &str) -> u64 {
     let mut hasher = XxHash64::with_seed(0);
     hasher.write(id.as_bytes());
     hasher.finish()
@@ -58,10 +59,8 @@ impl<'a> SoughtIds<'a> {
 pub(crate) struct IdHashes(Vec<u64>);
 
 impl IdHashes {
-    pub(crate) fn of<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
-        let mut hashes: Vec<u64> = ids.map(hash).collect();
-        hashes.sort_unstable();
-        Self(hashes)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().copied()
     }
 
     /// Whether any of them may be among others.
@@ -104,13 +103,13 @@ impl IdHashes {
 
 #[cfg(test)]
 mod tests {
-    use super::IdHashes;
+    use super::SoughtIds;
 
     #[test]
     fn hashes_meet_where_ids_do() {
         let ids = |range: std::ops::Range<u32>| {
             let ids: Vec<String> = range.map(|n| format!("{n:032x}")).collect();
-            IdHashes::of(ids.iter().map(String::as_str))
+            SoughtIds::of(ids.iter().map(String::as_str)).hashes
         };
         assert!(ids(0..1000).meet(&ids(999..1001)) && ids(999..1001).meet(&ids(0..1000)));
         assert!(!ids(0..1000).meet(&ids(1000..3000)) && !ids(0..0).meet(&ids(0..5)));

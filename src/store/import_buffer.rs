@@ -200,7 +200,8 @@ impl ImportBuffer {
     /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
     pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
         let waiting = self.waiting.iter();
-        let waiting: Vec<_> = waiting.map(|(batch, of)| (Slot::in_memory(batch.clone()), Numbers::Memory(of.clone()))).collect();
+        let waiting: Vec<_> =
+            waiting.map(|(batch, of)| (Slot::in_memory(batch.clone()), Numbers::Memory(of.clone()))).collect();
         let put_aside = self.batches.iter().map(|stored| (&stored.slot, &stored.traces));
         let all: Vec<_> = put_aside.chain(waiting.iter().map(|(slot, traces)| (slot, traces))).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
@@ -20,9 +19,6 @@ use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
 const LOCAL_DEFAULT: &str = ".spanql";
-
-/// Files that a disk is asked to write through side by side.
-const SYNCS: usize = 16;
 
 /// Environment variables with these prefixes configure cloud storage.
 const CLOUD_VARIABLES: [&str; 3] = ["aws_", "google_", "azure_"];
@@ -89,12 +85,28 @@ impl StoreLocation {
             wrong(format!("cannot be opened: {error}; use a directory, memory://, s3://, gs:// or az:// place"))
         })?;
         let newest = Arc::default();
-        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, is_plain: false, dangling: None, newest })
+        Ok(Self {
+            name: name.to_owned(),
+            objects: objects.into(),
+            prefix,
+            local: None,
+            is_plain: false,
+            dangling: None,
+            newest,
+        })
     }
 
     /// A location in the given object store, below a prefix.
     pub fn with_objects(name: impl Into<String>, objects: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
-        Self { name: name.into(), objects, prefix, local: None, is_plain: false, dangling: None, newest: Arc::default() }
+        Self {
+            name: name.into(),
+            objects,
+            prefix,
+            local: None,
+            is_plain: false,
+            dangling: None,
+            newest: Arc::default(),
+        }
     }
 
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
@@ -202,29 +214,6 @@ impl StoreLocation {
             }
         }
         .map_err(|error| StoreError::storage(file, error))
-    }
-
-    /// Makes files that were written private and durable, together with their directory entries: each directory is
-    /// synced once. All are asked for side by side, since a disk that writes one thing through writes others with it.
-    pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
-        let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
-        let folder_of = |file: &String| file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let folders: BTreeSet<String> = files.iter().map(folder_of).collect();
-        let folders = folders.into_iter().map(|folder| (folder, true));
-        let all = files.into_iter().map(|file| (file, false)).chain(folders).map(|(name, is_folder)| {
-            let (root, location) = (root.clone(), self.clone());
-            blocking(move || {
-                let sync = || {
-                    let handle = std::fs::File::open(root.join(&name))?;
-                    if !is_folder {
-                        restrict(&handle)?;
-                    }
-                    handle.sync_all()
-                };
-                sync().map_err(|error| location.failed(&name, &error))
-            })
-        });
-        stream::iter(all).buffer_unordered(SYNCS).try_collect().await
     }
 
     /// Files that interrupted work left in the making on a local disk, which a listing of the storage does not show.
@@ -392,12 +381,12 @@ fn create_private(dir: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
-fn restrict(file: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn restrict(file: &std::fs::File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn restrict(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }

@@ -224,7 +224,7 @@ impl Store {
             let sought = sought.entry(project).or_insert_with(|| Sought::of(buffer, project, None));
             if !sought.ids.is_empty()
                 && let Some(index) = self.segments.trace_index(segment, &sought.ids).await?
-                && index.live().any(|(_, id)| sought.is_touched(id))
+                && index.likely().any(|(_, id)| sought.is_touched(id))
             {
                 return Ok(true);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
@@ -13,76 +13,15 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecord
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::cache::Cache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
-use super::id_hashes::{BLOOM_IDS, IdHashes};
+use super::id_hashes::BLOOM_IDS;
 use super::location::StoreLocation;
-use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{checked, checked_bundle, dead_rows, root_mask};
-use super::trace_rows::KeptTraces;
+use super::stored::{checked, root_mask};
 use super::versions;
-
-/// Statistics and footers of segments that were opened: both are immutable.
-#[derive(Debug, Default)]
-pub(crate) struct Cache {
-    segment_stats: Mutex<HashMap<String, Arc<SegmentStats>>>,
-    footers: Mutex<HashMap<(String, SegmentFile), Arc<ParquetMetaData>>>,
-    /// By the ids of their files.
-    dead: Mutex<HashMap<String, Arc<DeadRows>>>,
-    pub(crate) overlays: Kept,
-    ids: Mutex<HashMap<String, Arc<IdHashes>>>,
-    pub(crate) traces: KeptTraces,
-}
-
-/// Segments of which something is kept, at most: those of a store that is written all day come and go.
-const KEPT: usize = 4096;
-
-fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: V) {
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.len() >= KEPT {
-        kept.clear();
-    }
-    kept.insert(key, value);
-}
-
-impl Cache {
-    pub(crate) async fn stats(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<SegmentStats>> {
-        if let Some(stats) = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
-            return Ok(Arc::clone(stats));
-        }
-        let stats = Arc::new(SegmentStats::load(location, segment).await?);
-        keep(&self.segment_stats, segment.id.clone(), Arc::clone(&stats));
-        Ok(stats)
-    }
-
-    async fn dead(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
-        let file = segment.deletions.as_ref().and_then(|deletions| deletions.file.as_ref());
-        let Some(file) = file else { return dead_rows(location, segment).await };
-        if let Some(dead) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&file.id) {
-            return Ok(Arc::clone(dead));
-        }
-        let dead = dead_rows(location, segment).await?;
-        keep(&self.dead, file.id.clone(), Arc::clone(&dead));
-        Ok(dead)
-    }
-
-    pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
-        if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
-            return Ok(Some(Arc::clone(ids)));
-        }
-        let ids = IdHashes::load(location, segment).await?;
-        if let Some(ids) = &ids {
-            keep(&self.ids, segment.id.clone(), Arc::clone(ids));
-        }
-        Ok(ids)
-    }
-
-    fn footer(&self, key: &(String, SegmentFile)) -> Option<Arc<ParquetMetaData>> {
-        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-}
 
 /// Reads one Parquet file of a segment.
 #[derive(Debug, Clone)]
@@ -104,7 +43,7 @@ impl SegmentReader {
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => match checked_bundle(&self.location, &self.segment, self.which) {
+            None => match self.cache.bundle(&self.location, &self.segment, self.which).await? {
                 Some(file) => file,
                 None => {
                     let stats = self.cache.stats(&self.location, &self.segment).await?;
@@ -127,7 +66,7 @@ impl SegmentReader {
             .with_prefetch_hint(Some(256 * 1024));
         reader.try_load(Fetch(file), file.size).await.map_err(|error| own(&file.file, error))?;
         let footer = Arc::new(reader.finish().map_err(|error| own(&file.file, error))?);
-        keep(&cache.footers, key, Arc::clone(&footer));
+        cache.keep_footer(key, &footer);
         Ok(footer)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::committed::{Committed, Deletions};
 use super::error::Result;
 #[cfg(doc)]
@@ -13,7 +14,7 @@ use super::ledger::{FileImport, ImportedFile, Ledger, Pull, Record, Slice};
 use super::location::StoreLocation;
 use super::manifest::Manifest;
 use super::progress::Progress;
-use super::reader::{Cache, Segments};
+use super::reader::Segments;
 use super::segment::Sizes;
 use super::snapshot::Snapshot;
 use super::versions;

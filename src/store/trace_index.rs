@@ -21,6 +21,8 @@ pub(crate) struct TraceIndex {
     pub(crate) traces: Arc<TraceRows>,
     /// What counts no more.
     pub(crate) dead: Arc<DeadRows>,
+    /// Those that may be among the ones that were asked for, by their numbers; `None` where all may.
+    likely: Option<Vec<usize>>,
 }
 
 impl TraceIndex {
@@ -28,6 +30,13 @@ impl TraceIndex {
     pub(crate) fn live(&self) -> impl Iterator<Item = (usize, &str)> {
         let live = (0..self.traces.ids.len()).filter(|&trace| !self.dead.traces.contains(trace));
         live.map(|trace| (trace, self.traces.ids.value(trace)))
+    }
+
+    /// The same of those that may be among the ones that were asked for.
+    pub(crate) fn likely(&self) -> impl Iterator<Item = (usize, &str)> {
+        let all = self.likely.is_none().then(|| self.live());
+        let some = self.likely.iter().flatten().copied().filter(|&trace| !self.dead.traces.contains(trace));
+        all.into_iter().flatten().chain(some.map(|trace| (trace, self.traces.ids.value(trace))))
     }
 
     /// The rows of a trace.
@@ -40,28 +49,26 @@ impl Segments {
     /// The trace index of a segment that may hold any of the given traces; `None` when hashes of its ids, or its bloom
     /// filters, rule them out.
     pub(crate) async fn trace_index(&self, segment: &Segment, ids: &SoughtIds<'_>) -> Result<Option<TraceIndex>> {
-        let known = self.cache.traces.get(&segment.id);
-        let may_hold = match (&known, self.cache.ids(&self.location, segment).await?) {
-            (Some(known), _) => known.hashes.meet(&ids.hashes),
-            (None, Some(known)) => known.meet(&ids.hashes),
+        if let Some(traces) = self.cache.traces.get(segment.id.as_str()) {
+            let likely = traces.with_hashes(&ids.hashes);
+            if likely.is_empty() {
+                return Ok(None);
+            }
+            return Ok(Some(TraceIndex { traces, dead: self.dead(segment).await?, likely: Some(likely) }));
+        }
+        let may_hold = match (self.cache.ids(&self.location, segment).await?, &ids.few) {
+            (Some(known), _) => known.meet(&ids.hashes),
             // Of a small one, all of them are read as soon as its filters.
-            (None, None) if segment.bundle.is_some() => true,
-            (None, None) => match &ids.few {
-                Some(few) => self.may_hold(segment, SegmentFile::Traces, "trace_id", few).await?,
-                None => true,
-            },
+            (None, Some(few)) if segment.bundle.is_none() => {
+                self.may_hold(segment, SegmentFile::Traces, "trace_id", few).await?
+            }
+            (None, _) => true,
         };
         if !may_hold {
             return Ok(None);
         }
-        let traces = match known {
-            Some(known) => known,
-            None => self.traces(segment).await?,
-        };
-        if !traces.hashes.meet(&ids.hashes) {
-            return Ok(None);
-        }
-        Ok(Some(TraceIndex { traces, dead: self.dead(segment).await? }))
+        let traces = self.traces(segment).await?;
+        Ok(Some(TraceIndex { traces, dead: self.dead(segment).await?, likely: None }))
     }
 
     /// The traces of a segment, kept for the next commit.
@@ -77,7 +84,7 @@ impl Segments {
             return Err(StoreError::damaged(segment.traces_file(), "span counts do not match the segment"));
         }
         let traces = Arc::new(traces);
-        self.cache.traces.keep(&segment.id, &traces);
+        self.cache.traces.keep(segment.id.clone(), &traces, traces.bytes());
         Ok(traces)
     }
 
