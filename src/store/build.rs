@@ -29,8 +29,6 @@ use spanql_model::types::OpenType;
 pub(crate) const SEGMENT_ROWS: u64 = 256 * 1024;
 /// Bytes in memory of the rows that a segment holds at most, unless one trace has more.
 pub(crate) const SEGMENT_BYTES: u64 = 128 << 20;
-/// A new segment of fewer rows is joined to others soon.
-const QUICK_ROWS: usize = 512;
 /// Rows times columns of what moves elsewhere together.
 const MOVED_CELLS: usize = 4 << 20;
 
@@ -70,9 +68,7 @@ pub(crate) fn build_new(
 ) -> Result<Built> {
     let layout = context.names.layout(&open_types(held_rows.iter().chain(slots).map(Slot::load))?);
     let mut out = Output::new(project, layout, context);
-    if held_rows.iter().chain(slots).map(|slot| slot.rows).sum::<usize>() < QUICK_ROWS {
-        out.pages = Pages::Quick;
-    }
+    out.pages = Pages::of(held_rows.iter().chain(slots).map(|slot| slot.rows).sum());
     let bytes = held_rows.iter().chain(slots).map(|slot| slot.bytes).sum::<u64>();
     let (counts, unchanged, changed) = if bytes > context.sizes.whole_bytes {
         let ordered = Ordered::of(held_rows, slots.to_vec(), deleted)?;

@@ -69,6 +69,9 @@ pub(crate) struct SegmentWriter {
     segment: Segment,
 }
 
+/// A new segment of fewer rows is joined to others soon.
+const QUICK_ROWS: usize = 512;
+
 /// How the pages of a segment are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pages {
@@ -77,6 +80,13 @@ pub(crate) enum Pages {
     /// Soon written: by LZ4. Each column of a segment needs a compressor of its own, and one of zstd costs more than to
     /// compress the few values of a small commit, which are joined to others soon.
     Quick,
+}
+
+impl Pages {
+    /// Those of a new segment of so many rows.
+    pub(crate) fn of(rows: usize) -> Self {
+        if rows < QUICK_ROWS { Self::Quick } else { Self::Small }
+    }
 }
 
 fn properties(trace_id: &str, pages: Pages) -> WriterProperties {
