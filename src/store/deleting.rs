@@ -11,7 +11,7 @@ use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
 use super::lease::Lease;
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::merge::Deleted;
 use super::patches::PatchFiles;
 use super::progress::Progress;
@@ -19,6 +19,7 @@ use super::publish::{ATTEMPTS, Attempt};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
+use super::versions;
 use spanql_model::columns;
 
 /// What became of deletions that were taken back.
@@ -63,7 +64,7 @@ impl Store {
             by_project.entry(project.to_owned()).or_default().insert((trace_id.to_owned(), span_id.to_owned()));
         }
         if by_project.is_empty() {
-            return Ok(Committed::unchanged(manifest::load_newest(&self.location).await?.version));
+            return Ok(Committed::unchanged(versions::load_newest(&self.location).await?.version));
         }
         self.delete_those(by_project).await
     }
@@ -81,7 +82,7 @@ impl Store {
         let mut removals = 0;
         let mut missed = None;
         for _ in 0..ATTEMPTS {
-            let base = manifest::load_newest(&self.location).await?;
+            let base = versions::load_newest(&self.location).await?;
             let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
             if spans.is_empty() {
                 let committed = Committed::unchanged(base.version);
@@ -114,7 +115,7 @@ impl Store {
         project: &str,
         span_ids: Option<&[&str]>,
     ) -> Result<(Attempt, u64, Undeleted)> {
-        let base = manifest::load_newest(&self.location).await?;
+        let base = versions::load_newest(&self.location).await?;
         let version = base.version;
         let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
         let mut undeleted =
@@ -154,7 +155,7 @@ impl Store {
         let mut buffer = ImportBuffer::new(self.spill_dir());
         let mut left = spans.clone();
         let mut seen = HashSet::new();
-        for (version, _) in manifest::list_versions(&self.location).await?.into_iter().rev() {
+        for (version, _) in versions::list_versions(&self.location).await?.into_iter().rev() {
             if left.is_empty() {
                 break;
             }
@@ -162,7 +163,7 @@ impl Store {
                 continue;
             }
             // One that is vacuumed meanwhile, or damaged, has nothing to give.
-            let Ok(older) = manifest::load(&self.location, version).await else { continue };
+            let Ok(older) = versions::load(&self.location, version).await else { continue };
             for segment in older.segments.iter().filter(|segment| segment.project == project) {
                 let ids: Vec<&str> = left.iter().map(|(_, span_id)| span_id.as_str()).collect();
                 // What counts of a file may differ from version to version, and stands in its entry.
