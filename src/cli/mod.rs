@@ -1,5 +1,6 @@
 //! The command line: typed arguments, then resolved settings, then one call a command.
 
+mod allocator;
 mod args;
 mod config;
 mod context;
@@ -65,6 +66,7 @@ use query::STACK;
 /// `stdout_closed`: stdout was closed before the process began. The runtime puts the null device in its place, where results
 /// would vanish; commands whose data goes there fail instead.
 pub fn main(stdout_closed: bool) -> ExitCode {
+    allocator::set_up();
     panics::install();
     if stdout_closed {
         target::stdout_was_closed();
