@@ -25,10 +25,11 @@ pub(super) fn set_up() {
     set(&[(M_ARENA_MAX, arenas), (M_MMAP_THRESHOLD, MAPPED), (M_TRIM_THRESHOLD, SPARE)]);
 }
 
-/// For a pull: large buffers are used again. What it holds is bounded by its slices.
+/// For imports and pulls, before there is a second thread: large buffers are used again, by all threads. With an arena for
+/// each, they would hold half as much memory again.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn reuse() {
-    set(&[(M_MMAP_THRESHOLD, REUSED), (M_TRIM_THRESHOLD, REUSED)]);
+    set(&[(M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, REUSED), (M_TRIM_THRESHOLD, REUSED)]);
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

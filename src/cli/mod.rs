@@ -80,6 +80,9 @@ fn end() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::end_of_parsing(&error),
     };
+    if matches!(arguments.command, Some(Command::Import(_) | Command::Pull(_))) {
+        allocator::reuse();
+    }
     let context = Context::new(&arguments);
     panics::settle(context.verbose, context.errors);
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use indicatif::HumanCount;
 
-use super::allocator;
 use super::args::PullArguments;
 use super::context::Context;
 use super::failure::Failure;
@@ -33,7 +32,6 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
             "--project names what is asked in the store: use --as to name the project that spans are pulled into";
         return Err(Failure::Usage(help.into()).into());
     }
-    allocator::reuse();
     // What makes no sense is refused before anything is asked.
     check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
