@@ -54,6 +54,9 @@ impl<'a> SoughtIds<'a> {
     }
 }
 
+/// Hashes are looked up one by one where the others are so many times as many; else both are gone through.
+const FEW: usize = 32;
+
 /// Hashes of ids, ascending.
 #[derive(Debug, Default)]
 pub(crate) struct IdHashes(Vec<u64>);
@@ -66,6 +69,18 @@ impl IdHashes {
     /// Whether any of them may be among others.
     pub(crate) fn meet(&self, others: &Self) -> bool {
         let (few, many) = if self.0.len() < others.0.len() { (&self.0, &others.0) } else { (&others.0, &self.0) };
+        if many.len() / FEW < few.len() {
+            // A slice of a pull is held against each segment of its project: to look each hash up takes ten times as long.
+            let (mut one, mut other) = (0, 0);
+            while let (Some(a), Some(b)) = (few.get(one), many.get(other)) {
+                if a == b {
+                    return true;
+                }
+                one += usize::from(a < b);
+                other += usize::from(a > b);
+            }
+            return false;
+        }
         let mut rest = &many[..];
         few.iter().any(|hash| {
             rest = &rest[rest.partition_point(|other| other < hash)..];
@@ -103,7 +118,11 @@ impl IdHashes {
 
 #[cfg(test)]
 mod tests {
-    use super::SoughtIds;
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{IdHashes, SoughtIds};
 
     #[test]
     fn hashes_meet_where_ids_do() {
@@ -113,5 +132,19 @@ mod tests {
         };
         assert!(ids(0..1000).meet(&ids(999..1001)) && ids(999..1001).meet(&ids(0..1000)));
         assert!(!ids(0..1000).meet(&ids(1000..3000)) && !ids(0..0).meet(&ids(0..5)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+        #[test]
+        fn sorted_hashes_meet_where_sets_do(
+            one in prop::collection::btree_set(0..4_000_u64, 0..6), other in prop::collection::btree_set(0..4_000_u64, 0..400),
+        ) {
+            let hashes = |set: &BTreeSet<u64>| IdHashes(set.iter().copied().collect());
+            prop_assert_eq!(hashes(&one).meet(&hashes(&other)), !one.is_disjoint(&other));
+            let half: BTreeSet<u64> = other.iter().copied().step_by(2).map(|hash| hash + 1).collect();
+            prop_assert_eq!(hashes(&half).meet(&hashes(&other)), !half.is_disjoint(&other));
+        }
     }
 }
