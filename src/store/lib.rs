@@ -17,6 +17,7 @@ mod assignment;
 mod block_sums;
 mod blocking;
 mod build;
+mod column_cache;
 mod commit;
 mod committed;
 mod content;
@@ -70,6 +71,7 @@ mod tombstones;
 mod trace_index;
 mod vacuum;
 
+pub use column_cache::{ColumnCache, ColumnKey, KeptColumn};
 pub use committed::Committed;
 pub use deleting::Undeleted;
 pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};

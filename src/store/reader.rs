@@ -13,6 +13,7 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecord
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
@@ -32,6 +33,7 @@ pub(crate) struct Cache {
     dead: Mutex<HashMap<String, Arc<DeadRows>>>,
     pub(crate) overlays: Kept,
     ids: Mutex<HashMap<String, Arc<IdHashes>>>,
+    pub(crate) columns: ColumnCache,
 }
 
 /// Segments of which something is kept, at most: those of a store that is written all day come and go.
@@ -214,6 +216,11 @@ impl Segments {
             version: self.version,
             file: None,
         }
+    }
+
+    /// The decoded columns that are kept of the store's segments.
+    pub fn columns(&self) -> &ColumnCache {
+        &self.cache.columns
     }
 
     /// The statistics of a segment with its patches, without what counts no more.
