@@ -180,7 +180,7 @@ impl Scan {
         if left == 0 {
             return Ok(futures::stream::empty().boxed());
         }
-        if left < rows / FEW && !self.others.is_empty() && open.is_first_time(group, &self.others) {
+        if left < rows / FEW && left <= BATCH_ROWS && !self.others.is_empty() && open.is_first_time(group, &self.others) {
             let masks: Vec<BooleanArray> = passed.iter().map(|(length, pass)| mask(*length, pass.as_ref())).collect();
             let others = open.rows(group, &self.others, RowSelection::from_filters(&masks)).await?;
             let mut columns = Vec::new();
