@@ -19,6 +19,7 @@ mod filter_oql;
 mod import_formats;
 mod import_threads;
 mod imports;
+mod kept_columns;
 mod leftovers;
 mod live;
 mod long;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Builder, StringDictionaryBuilder, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema};
 use datafusion::common::{DataFusionError, Result};
@@ -92,7 +92,7 @@ impl Open {
             let wanted: Vec<Wanted> = missing.iter().map(|place| columns[*place].clone()).collect();
             let decoded = self.decode(group, &wanted, None, BATCH_ROWS).await?;
             for (place, batches) in missing.into_iter().zip(decoded) {
-                let column = Arc::new(KeptColumn::new(batches));
+                let column = Arc::new(KeptColumn::new(few_texts(&batches)?.unwrap_or(batches)));
                 kept.keep(self.key(group, &columns[place]), &column, room);
                 found[place] = Some(column);
             }
@@ -199,6 +199,30 @@ fn fitted(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
         (Some(numbers), DataType::Utf8) => Ok(Arc::new(floats_to_text(numbers))),
         _ => Ok(cast(column, data_type)?),
     }
+}
+
+/// Texts of which there are few as codes of one dictionary: the file has them in full where its dictionary would have grown
+/// too large. `None` for other values, and for texts of which already the first batch has many.
+fn few_texts(batches: &[ArrayRef]) -> Result<Option<Vec<ArrayRef>>> {
+    let mut coded = StringDictionaryBuilder::<Int32Type>::new();
+    let mut keys = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let Some(texts) = batch.as_string_opt::<i32>() else { return Ok(None) };
+        let mut own = Int32Builder::with_capacity(texts.len());
+        let (mut few, most) = (true, FEW_VALUES.min(texts.len() / 4) as i32);
+        for text in texts {
+            let key = text.map(|text| coded.append(text)).transpose()?;
+            few &= key.is_none_or(|key| key < most || (!keys.is_empty() && key < FEW_VALUES as i32));
+            if !few {
+                return Ok(None);
+            }
+            own.append_option(key);
+        }
+        keys.push(own.finish());
+    }
+    let values = Arc::clone(coded.finish().values());
+    let column = |keys| Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(&values))?) as ArrayRef);
+    keys.into_iter().map(column).collect::<Result<_>>().map(Some)
 }
 
 fn nulls(data_type: &DataType, rows: usize) -> Vec<ArrayRef> {
