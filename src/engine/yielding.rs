@@ -30,7 +30,7 @@ impl YieldingPool {
 
 impl fmt::Display for YieldingPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.queries.fmt(f)
+        fmt::Display::fmt(&self.queries, f)
     }
 }
 

@@ -219,6 +219,7 @@ impl Segments {
     }
 
     /// The decoded columns that are kept of the store's segments.
+    #[doc(hidden)]
     pub fn columns(&self) -> &ColumnCache {
         &self.cache.columns
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Builder, StringDictionaryBuilder, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int32Builder, StringDictionaryBuilder, new_null_array,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema};
 use datafusion::common::{DataFusionError, Result};
@@ -61,7 +63,8 @@ impl Open {
         let chunks = self.metadata.row_group(group).columns();
         let missing = columns.iter().filter(|wanted| !self.segments.columns().has(&self.key(group, wanted)));
         let of = |name: &str| {
-            let chunks = chunks.iter().filter(move |chunk| chunk.column_path().parts().first().is_some_and(|part| part == name));
+            let chunks =
+                chunks.iter().filter(move |chunk| chunk.column_path().parts().first().is_some_and(|part| part == name));
             chunks.map(|chunk| usize::try_from(chunk.uncompressed_size()).unwrap_or_default()).sum::<usize>()
         };
         missing.map(|wanted| of(&wanted.name)).sum()
@@ -82,7 +85,9 @@ impl Open {
             columns.iter().map(|wanted| kept.get(&self.key(group, wanted))).collect();
         let rows = usize::try_from(self.metadata.row_group(group).num_rows()).unwrap_or_default();
         let mut missing = Vec::new();
-        for (place, wanted) in columns.iter().enumerate().filter(|(place, _)| found[*place].is_none()).collect::<Vec<_>>() {
+        for (place, wanted) in
+            columns.iter().enumerate().filter(|(place, _)| found[*place].is_none()).collect::<Vec<_>>()
+        {
             match self.place(&wanted.name) {
                 Some(_) => missing.push(place),
                 None => found[place] = Some(Arc::new(KeptColumn::new(nulls(&wanted.data_type, rows)))),
@@ -103,7 +108,8 @@ impl Open {
     /// Some rows of columns of a row group, at most so many a batch; nothing is kept.
     pub(super) async fn rows(&self, group: usize, columns: &[Wanted], rows: RowSelection) -> Result<Vec<ArrayRef>> {
         let count = rows.row_count();
-        let (there, absent): (Vec<_>, Vec<_>) = columns.iter().cloned().partition(|wanted| self.place(&wanted.name).is_some());
+        let (there, absent): (Vec<_>, Vec<_>) =
+            columns.iter().cloned().partition(|wanted| self.place(&wanted.name).is_some());
         let mut decoded = match there.is_empty() {
             true => Vec::new(),
             false => self.decode(group, &there, Some(rows), count.max(1)).await?,
@@ -134,7 +140,8 @@ impl Open {
             let chunk = chunks.iter().find(|chunk| chunk.column_path().parts() == [name]);
             chunk.is_some_and(is_all_dictionary)
         };
-        let wanted = |name: &str| columns.iter().any(|wanted| *wanted.name == *name && wanted.data_type == DataType::Utf8);
+        let wanted =
+            |name: &str| columns.iter().any(|wanted| *wanted.name == *name && wanted.data_type == DataType::Utf8);
         let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
             DataType::Utf8 if wanted(field.name()) && is_coded(field.name()) => {
                 let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
@@ -221,7 +228,8 @@ fn few_texts(batches: &[ArrayRef]) -> Result<Option<Vec<ArrayRef>>> {
         keys.push(own.finish());
     }
     let values = Arc::clone(coded.finish().values());
-    let column = |keys| Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(&values))?) as ArrayRef);
+    let column =
+        |keys: Int32Array| -> Result<ArrayRef> { Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(&values))?)) };
     keys.into_iter().map(column).collect::<Result<_>>().map(Some)
 }
 

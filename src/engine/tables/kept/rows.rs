@@ -70,7 +70,9 @@ impl Scan {
         let conditions = Conditions::new(predicate, &schema)?;
         let wanted = |schema: &SchemaRef| -> Vec<Wanted> {
             let fields = schema.fields().iter();
-            fields.map(|field| Wanted { name: field.name().as_str().into(), data_type: field.data_type().clone() }).collect()
+            fields
+                .map(|field| Wanted { name: field.name().as_str().into(), data_type: field.data_type().clone() })
+                .collect()
         };
         let asked = wanted(&schema);
         let shown: Vec<usize> = match config.file_source().projection() {
@@ -102,7 +104,18 @@ impl Scan {
         }
         let (predicate, output) = (predicate.cloned(), config.projected_schema()?);
         Ok(Self {
-            config, predicate, segments, which, table, asked, conditions, shown, places, others, expressions, output,
+            config,
+            predicate,
+            segments,
+            which,
+            table,
+            asked,
+            conditions,
+            shown,
+            places,
+            others,
+            expressions,
+            output,
         })
     }
 
@@ -144,7 +157,8 @@ impl Scan {
         let live = live.map_err(|error| DataFusionError::External(Box::new(error)))?.map(|live| bits(&live));
         let open = Arc::new(open);
         let batches = iter(groups).then(move |group| {
-            let (scan, open, live, context) = (Arc::clone(&self), Arc::clone(&open), live.clone(), Arc::clone(&context));
+            let (scan, open, live, context) =
+                (Arc::clone(&self), Arc::clone(&open), live.clone(), Arc::clone(&context));
             // Held for as long as the file is read.
             let _held = &memory;
             async move { scan.group(&open, group, live, &context).await }
@@ -180,13 +194,16 @@ impl Scan {
         if left == 0 {
             return Ok(futures::stream::empty().boxed());
         }
-        if left < rows / FEW && left <= BATCH_ROWS && !self.others.is_empty() && open.is_first_time(group, &self.others) {
+        if left < rows / FEW && left <= BATCH_ROWS && !self.others.is_empty() && open.is_first_time(group, &self.others)
+        {
             let masks: Vec<BooleanArray> = passed.iter().map(|(length, pass)| mask(*length, pass.as_ref())).collect();
             let others = open.rows(group, &self.others, RowSelection::from_filters(&masks)).await?;
             let mut columns = Vec::new();
             for (place, wanted) in self.asked.iter().enumerate() {
                 let kept = asked[place].batches.iter().zip(&masks);
-                let kept = kept.map(|(column, mask)| plain(column, Some(mask), &wanted.data_type)).collect::<Result<Vec<_>>>()?;
+                let kept = kept
+                    .map(|(column, mask)| plain(column, Some(mask), &wanted.data_type))
+                    .collect::<Result<Vec<_>>>()?;
                 columns.push(concat(&kept.iter().map(AsRef::as_ref).collect::<Vec<_>>())?);
             }
             columns.extend(others);
@@ -234,8 +251,12 @@ fn bits(live: &RowSelection) -> BooleanBuffer {
 }
 
 /// The same rows in batches that are worth their handling.
-fn coalesced(batches: BoxStream<'static, Result<RecordBatch>>, schema: &SchemaRef) -> BoxStream<'static, Result<RecordBatch>> {
-    let coalescer = BatchCoalescer::new(Arc::clone(schema), BATCH_ROWS).with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2));
+fn coalesced(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    schema: &SchemaRef,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let coalescer =
+        BatchCoalescer::new(Arc::clone(schema), BATCH_ROWS).with_biggest_coalesce_batch_size(Some(BATCH_ROWS / 2));
     let state = (batches, coalescer, false);
     try_unfold(state, |(mut batches, mut coalescer, mut ended)| async move {
         loop {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, new_null_array,
+};
 use arrow::buffer::{BooleanBuffer, MutableBuffer};
 use arrow::compute::{cast, concat, filter};
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
@@ -153,7 +155,9 @@ fn by_code(coded: &DictionaryArray<Int32Type>, Truth { values, truth }: &Truth) 
     let of = |code: i32| usize::try_from(code).ok().and_then(|code| of_value.get(code)).copied().unwrap_or(false);
     match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => BooleanBuffer::collect_bool(rows, |row| of(codes[row])),
-        Some(nulls) => BooleanBuffer::collect_bool(rows, |row| if nulls.is_valid(row) { of(codes[row]) } else { of_null }),
+        Some(nulls) => {
+            BooleanBuffer::collect_bool(rows, |row| if nulls.is_valid(row) { of(codes[row]) } else { of_null })
+        }
     }
 }
 

@@ -13,12 +13,14 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, InListExpr, Literal};
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr, split_conjunction};
+use datafusion::physical_expr::{
+    EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr, split_conjunction,
+};
+use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::execution_plan::SchedulingType;
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
-use datafusion::physical_plan::DisplayFormatType;
 
 use super::load::BATCH_ROWS;
 use super::rows::Scan;
@@ -66,9 +68,8 @@ impl KeptSource {
 
 /// Whether a condition names ids.
 fn wants_few(condition: &Arc<dyn PhysicalExpr>) -> bool {
-    let is_id = |expr: &Arc<dyn PhysicalExpr>| {
-        expr.downcast_ref::<Column>().is_some_and(|column| IDS.contains(&column.name()))
-    };
+    let is_id =
+        |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().is_some_and(|column| IDS.contains(&column.name()));
     if let Some(list) = condition.downcast_ref::<InListExpr>() {
         return !list.negated() && is_id(list.expr());
     }
@@ -148,9 +149,7 @@ impl DataSource for KeptSource {
     fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn DataSource>>> {
         // Rows come in the order of the files, whatever is pushed: no order is promised beyond what it was planned with.
         Ok(match self.inner.try_pushdown_sort(order)? {
-            SortOrderPushdownResult::Inexact { inner } => {
-                SortOrderPushdownResult::Inexact { inner: self.over(inner) }
-            }
+            SortOrderPushdownResult::Inexact { inner } => SortOrderPushdownResult::Inexact { inner: self.over(inner) },
             SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact { inner },
             SortOrderPushdownResult::Unsupported => SortOrderPushdownResult::Unsupported,
         })
