@@ -50,6 +50,7 @@ mod table_functions;
 mod tables;
 mod tree_node;
 mod walk;
+mod yielding;
 mod zeros;
 
 pub use catalog::{Relation, TableFunction};

@@ -31,9 +31,11 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
+use super::yielding::YieldingPool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
+use spanql_store::Segments;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -107,7 +109,12 @@ impl Engine {
     ///
     /// When the temporary directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
+        Self::over(config, None)
+    }
+
+    /// The same over the segments of a store, whose kept columns count against the memory, too.
+    pub(super) fn over(config: EngineConfig, segments: Option<Segments>) -> Result<Self, EngineError> {
+        let state = session_state(&config, segments).map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
         let shared = Shared {
             context,
@@ -344,7 +351,7 @@ impl Engine {
     }
 }
 
-fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+fn session_state(config: &EngineConfig, segments: Option<Segments>) -> Result<SessionState, DataFusionError> {
     let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -366,8 +373,15 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime =
-            runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+        runtime = match segments {
+            Some(segments) => runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
+                YieldingPool::new(limit, segments),
+                NAMED_CONSUMERS,
+            ))),
+            None => {
+                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)))
+            }
+        };
     }
     let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     runtime = runtime.with_disk_manager_builder(spilling_into(dir));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::Result;
@@ -30,6 +31,7 @@ pub(crate) struct Cache {
     pub(crate) traces: Kept<String, Arc<TraceRows>>,
     /// Segments of one file, whole: they are small, and whoever opens one reads most of it.
     bundles: Kept<String, Bytes>,
+    pub(crate) columns: ColumnCache,
 }
 
 /// Bytes that are kept of patches, of ids of traces, and of segments of one file, at most.
@@ -47,6 +49,7 @@ impl Default for Cache {
             overlays: Kept::new(KEPT_OVERLAYS),
             traces: Kept::new(KEPT_TRACES),
             bundles: Kept::new(KEPT_BUNDLES),
+            columns: ColumnCache::default(),
         }
     }
 }

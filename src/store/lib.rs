@@ -18,6 +18,7 @@ mod block_sums;
 mod blocking;
 mod build;
 mod cache;
+mod column_cache;
 mod commit;
 mod committed;
 mod content;
@@ -78,6 +79,7 @@ mod trim;
 mod vacuum;
 mod versions;
 
+pub use column_cache::{ColumnCache, ColumnKey, KeptColumn};
 pub use committed::Committed;
 pub use deleting::Undeleted;
 pub use entries::{Bundle, DeletionVector, FileRef, OfFiles, PatchRef, Segment, SegmentFile, SideRef};

@@ -154,6 +154,12 @@ impl Segments {
         }
     }
 
+    /// The decoded columns that are kept of the store's segments.
+    #[doc(hidden)]
+    pub fn columns(&self) -> &ColumnCache {
+        &self.cache.columns
+    }
+
     /// The statistics of a segment with its patches, without what counts no more.
     pub(crate) async fn stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
         let read = async {

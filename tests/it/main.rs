@@ -20,6 +20,7 @@ mod fuzz;
 mod import_formats;
 mod import_threads;
 mod imports;
+mod kept_columns;
 mod leftovers;
 mod live;
 mod long;
