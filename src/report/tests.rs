@@ -4,13 +4,12 @@ mod expectations;
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-
 use super::{Declared, Expectation, Kind, Library, Origin, ReportError, Saved, bind};
 use spanql_engine::{Param, ParamType, Params};
+use spanql_model::time::{Clock, NANOS};
 
-fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_285_800, 0).unwrap()
+fn now() -> Clock {
+    Clock { now: 1_795_285_800 * NANOS, data_end: Some(1_793_000_000 * NANOS) }
 }
 
 fn saved(text: &str) -> Result<Saved, ReportError> {
@@ -106,7 +105,7 @@ fn declarations_are_read() {
 
 fn bound(declared: &str, given: &[&str]) -> Result<Params, ReportError> {
     let given: Vec<_> = given.iter().map(|value| ("x".to_owned(), (*value).to_owned())).collect();
-    bind(&[Declared::parse(declared).unwrap()], &given, now())
+    bind(&[Declared::parse(declared).unwrap()], &given, &now())
 }
 
 fn texts(items: &[&str]) -> Param {
@@ -167,7 +166,7 @@ fn values_that_do_not_fit() {
             "x time",
             "1795285800",
             "the parameter x: '1795285800' is not a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, now, today, \
-             yesterday, or an age back from now such as 7d, 24h, 90m or 2w",
+             yesterday, or an age back from now such as 7d, 24h, 90m or 2w, or back from the end of the data such as last-7d",
         ),
     ] {
         assert_eq!(bound(declared, &[given]).unwrap_err().to_string(), wanted, "{declared} {given}");
@@ -184,7 +183,7 @@ fn parameters_that_are_not_there_or_not_given() {
     let declared = ["model text The model", "since time", "n int = 5"].map(|text| Declared::parse(text).unwrap());
     let error = |given: &[(&str, &str)]| {
         let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        bind(&declared, &given, now()).unwrap_err()
+        bind(&declared, &given, &now()).unwrap_err()
     };
     assert_eq!(error(&[]).to_string(), "values are needed: model=… (text: The model), since=… (time)");
     assert_eq!(error(&[("model", "m")]).to_string(), "a value is needed: since=… (time)");

@@ -32,7 +32,8 @@ pub enum Files {
     /// None: what is right for a server.
     #[default]
     Never,
-    /// Those in these folders, and in folders below them.
+    /// These, and those in these folders and below them. A file is named as it is here, or without its folder; others from
+    /// the first of the folders on.
     Within(Vec<PathBuf>),
     /// All that the process may read.
     Any,
@@ -63,8 +64,8 @@ pub(crate) fn table(files: &Files, typed: &str) -> Result<MemTable, EngineError>
         if let Files::Within(folders) = files
             && !is_within(path, folders)
         {
-            let error = refused("a saved query reads files in its own folder alone");
-            return Err(error.help("put the file beside it, or ask with `spanql query`"));
+            let error = refused("a saved query reads files in its own folder, and those named behind it");
+            return Err(error.help("put the file beside it, or name it: `spanql run QUERY FILE`"));
         }
         bytes += fs::metadata(path).map_err(|error| unreadable(path, &error.to_string()))?.len();
         if bytes > MOST_BYTES {
@@ -83,7 +84,15 @@ fn unreadable(path: &Path, why: &str) -> EngineError {
 
 fn paths(files: &Files, typed: &str) -> Result<Vec<PathBuf>, EngineError> {
     let folder = match files {
-        Files::Within(folders) => folders.first().cloned().unwrap_or_default(),
+        Files::Within(places) => {
+            let named = |place: &&PathBuf| {
+                place.is_file() && (place.as_path() == Path::new(typed) || place.file_name() == Some(typed.as_ref()))
+            };
+            if let Some(named) = places.iter().find(named) {
+                return Ok(vec![named.clone()]);
+            }
+            places.iter().find(|place| place.is_dir()).cloned().unwrap_or_default()
+        }
         _ => PathBuf::new(),
     };
     let path = folder.join(typed);

@@ -269,7 +269,7 @@ impl Reader<'_> {
     fn comparable(&self, named: &Named, at: Span, value: &ScalarValue, place: Span) -> Result<Expr, FilterError> {
         self.no_list(named, at)?;
         match (&named.data_type, value) {
-            (time, ScalarValue::Utf8(Some(typed))) if is_time(time) => match read_time(typed, &timestamp_type()) {
+            (time, ScalarValue::Utf8(Some(typed))) if is_time(time) => match read_time(typed, &timestamp_type(), &self.names.clock()) {
                 Some(time) => Ok(literal(time)),
                 None => Err(self
                     .wrong(format!("{} is no time", self.typed(place)), place)
