@@ -232,6 +232,7 @@ fn column_of(expr: &Expr) -> Option<(Column, bool)> {
         Expr::Column(column) => Some((column.clone(), true)),
         Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), args.as_slice()) {
             ("lower" | "upper", [inner]) => Some((column_of(inner)?.0, false)),
+            ("as_list", [inner]) => column_of(inner),
             ("coalesce", [inner, other]) if text_of(other).is_some() => column_of(inner),
             _ => None,
         },

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Declared, Expectation, Kind, Library, Origin, ReportError, Saved, bind};
 use spanql_engine::{Param, ParamType, Params};
-use spanql_model::time::{Clock, NANOS};
+use spanql_model::time::{self, Clock, NANOS};
 
 fn now() -> Clock {
     Clock { now: 1_795_285_800 * NANOS, data_end: Some(1_793_000_000 * NANOS) }
@@ -114,9 +114,8 @@ fn texts(items: &[&str]) -> Param {
 
 #[test]
 fn values_are_read() {
-    const NANOS: i64 = 1_000_000_000;
-    let at = |text: &str| Param::Time(text.parse::<DateTime<Utc>>().unwrap().timestamp_nanos_opt().unwrap());
-    let back = |seconds: i64| Param::Time((now().timestamp() - seconds) * NANOS);
+    let at = |text: &str| Param::Time(time::parse(text).unwrap());
+    let back = |seconds: i64| Param::Time(now().now - seconds * NANOS);
     for (declared, given, wanted) in [
         ("x text", &["a"][..], Param::Text("a".into())),
         ("x text", &["a", " null "], Param::Text(" null ".into())),
@@ -132,6 +131,8 @@ fn values_are_read() {
         ("x time", &["2026-11-01"], at("2026-11-01T00:00:00Z")),
         ("x time", &["2026-11-01T12:30:00.5+01:00"], at("2026-11-01T11:30:00.5Z")),
         ("x time", &["now"], back(0)),
+        ("x time", &["last-1d"], Param::Time(1_793_000_000 * NANOS - 86_400 * NANOS)),
+        ("x time = last-1d", &[], Param::Time(1_793_000_000 * NANOS - 86_400 * NANOS)),
         ("x time", &["today"], at("2026-11-21T00:00:00Z")),
         ("x time", &["Yesterday"], at("2026-11-20T00:00:00Z")),
         ("x time = 7d", &[], back(7 * 86_400)),

@@ -160,6 +160,10 @@ fn text(path: &Path) -> Result<String, EngineError> {
     match bytes.as_slice() {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
         [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0, a, 0, b, ..] | [a, 0, b, 0, ..] if *a != 0 && *b != 0 => {
+            let error = unreadable(path, "it is UTF-16 without a byte order mark");
+            Err(error.help("convert it to UTF-8, for example with iconv -f UTF-16LE -t UTF-8"))
+        }
         _ => {
             let text = String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8"))?;
             Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))

@@ -158,8 +158,8 @@ pub(super) const TABLE: &[Fill] = &[
         ],
     ),
     // What results of queries are called, that come back as files.
-    all(MODEL, &[value("model")]),
-    all("attributes.llm.provider", &[value("provider")]),
+    all(MODEL, &[read("model", Read::Text)]),
+    all("attributes.llm.provider", &[read("provider", Read::Text)]),
     all(PROMPT_TOKENS, &[value("prompt_tokens")]),
     all(COMPLETION_TOKENS, &[value("completion_tokens")]),
     all(TOTAL_TOKENS, &[value("total_tokens")]),
@@ -271,7 +271,7 @@ pub(super) const TABLE: &[Fill] = &[
             read("request_data", Read::Object),
             read("attributes.llm.input_messages", Read::Filled),
             value("langfuse.trace.input"),
-            value("input"),
+            read("input", Read::Text),
         ],
     ),
     fill(
@@ -301,7 +301,7 @@ pub(super) const TABLE: &[Fill] = &[
             read("response_data", Read::Object),
             read("attributes.llm.output_messages", Read::Filled),
             value("langfuse.trace.output"),
-            value("output"),
+            read("output", Read::Text),
         ],
     ),
     fill(OUTPUT, Spans::Agents, &[read("gen_ai.output.messages", Read::Chat(""))]),
