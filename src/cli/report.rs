@@ -20,8 +20,8 @@ use crate::report::{
     write_html, write_markdown,
 };
 use spanql_engine::Params;
-use spanql_model::time::Clock;
 use spanql_model::nearest::nearest;
+use spanql_model::time::Clock;
 use spanql_output::{Format, escape_terminal};
 use spanql_sources::config::Environment;
 use spanql_store::home_path;
@@ -43,7 +43,8 @@ pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow
     let document = find_report(&library, name)?;
     let now = Utc::now();
     let given = given(&document, &arguments)?;
-    let (engine, _) = query::engine(&context.clone_for(arguments.stores.first().map(String::as_str), None), false).await?;
+    let (engine, _) =
+        query::engine(&context.clone_for(arguments.stores.first().map(String::as_str), None), false).await?;
     let clock = Clock { now: now.timestamp_nanos_opt().unwrap_or_default(), data_end: engine.data_end() };
     let params = bind(&document.params, &given, &clock)?;
     let output = Output::of(arguments.output.as_deref())?;

@@ -60,9 +60,7 @@ fn names(name: &str, state: &SessionState) -> Vec<String> {
 /// Where a message has a name as a word of its own.
 fn place(message: &str, name: &str) -> Option<usize> {
     let part = |c: char| c.is_alphanumeric() || c == '_';
-    let whole = |at: usize| {
-        !message[..at].ends_with(part) && !message[at + name.len()..].starts_with(part)
-    };
+    let whole = |at: usize| !message[..at].ends_with(part) && !message[at + name.len()..].starts_with(part);
     let lower = message.to_ascii_lowercase();
     lower.match_indices(name).map(|(at, _)| at).find(|at| whole(*at))
 }
@@ -181,7 +179,10 @@ mod tests {
         for (message, said) in [
             ("Function 'upper' expects 1 arguments but received 2", "it was given 2"),
             ("'abs' does not support zero arguments", "it was given none"),
-            ("Function 'x' user-defined coercion failed with: Execution error: x function requires 2 arguments, got 1", "it was given one"),
+            (
+                "Function 'x' user-defined coercion failed with: Execution error: x function requires 2 arguments, got 1",
+                "it was given one",
+            ),
             ("coercion from Utf8, Int64 to the signature Exact(Boolean) failed", "it was given text, integer"),
             ("Function 'p' requires Float, but received String (DataType: Utf8).", "it was given text"),
             ("array_has does not support type Utf8", "it was given text"),

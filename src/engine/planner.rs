@@ -71,7 +71,8 @@ impl Places {
         }
         let error = EngineError::from_datafusion(error);
         if let Some(column) = error.not_grouped() {
-            let of = |name: &String| column == name || column.strip_suffix(name.as_str()).is_some_and(|q| q.ends_with('.'));
+            let of =
+                |name: &String| column == name || column.strip_suffix(name.as_str()).is_some_and(|q| q.ends_with('.'));
             if let Some((_, (typed, place))) = self.columns.iter().find(|(name, _)| of(name)) {
                 return EngineError::neither_grouped(typed).at(*place);
             }

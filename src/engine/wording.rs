@@ -52,11 +52,37 @@ fn is_part(c: char) -> bool {
 /// What a type is called that begins with this word, and how long what belongs to it behind the word is.
 fn data_type(word: &str, after: &str) -> Option<(String, usize)> {
     const PLAIN: [&str; 19] = [
-        "Utf8", "Utf8View", "LargeUtf8", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float16",
-        "Float32", "Float64", "Date32", "Date64", "Binary", "LargeBinary", "BinaryView",
+        "Utf8",
+        "Utf8View",
+        "LargeUtf8",
+        "Int8",
+        "Int16",
+        "Int32",
+        "Int64",
+        "UInt8",
+        "UInt16",
+        "UInt32",
+        "UInt64",
+        "Float16",
+        "Float32",
+        "Float64",
+        "Date32",
+        "Date64",
+        "Binary",
+        "LargeBinary",
+        "BinaryView",
     ];
     const OF_OTHERS: [&str; 11] = [
-        "Timestamp", "Interval", "Duration", "Time32", "Time64", "List", "LargeList", "FixedSizeList", "Struct", "Dictionary",
+        "Timestamp",
+        "Interval",
+        "Duration",
+        "Time32",
+        "Time64",
+        "List",
+        "LargeList",
+        "FixedSizeList",
+        "Struct",
+        "Dictionary",
         "Decimal128",
     ];
     if PLAIN.contains(&word) {

@@ -211,7 +211,11 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema, clock: &Cl
     Ok(Transformed::yes(if negated { not(any) } else { any }))
 }
 
-fn between(Between { expr, negated, low, high }: Between, schema: &DFSchema, clock: &Clock) -> Result<Transformed<Expr>> {
+fn between(
+    Between { expr, negated, low, high }: Between,
+    schema: &DFSchema,
+    clock: &Clock,
+) -> Result<Transformed<Expr>> {
     let lower = pair(expr.as_ref().clone(), *low, schema, clock)?;
     let upper = pair(expr.as_ref().clone(), *high, schema, clock)?;
     let changed = lower.transformed || upper.transformed;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
+use super::READ_AS_NULL;
 use super::error::{FilterError, short};
 use spanql_model::columns::is_of_tree;
 use spanql_model::derived::{derived_list, holders, indexed};
 use spanql_model::names::{ALIASES, absent_type, expand_alias, is_open_name};
-use super::READ_AS_NULL;
 use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
 use spanql_model::time::Clock;
 

@@ -150,10 +150,8 @@ impl Expectation {
                 return Err(bad(format!("there is no parameter ${name}{near}")));
             }
         };
-        let of_numbers = matches!(
-            self.subject,
-            Subject::Rows | Subject::Of(Aggregate::Count | Aggregate::Sum | Aggregate::Avg, _)
-        );
+        let of_numbers =
+            matches!(self.subject, Subject::Rows | Subject::Of(Aggregate::Count | Aggregate::Sum | Aggregate::Avg, _));
         if of_numbers && !matches!(value, Value::Number(_)) {
             return Err(bad(format!("a number is compared with {value}, the value of ${name}")));
         }

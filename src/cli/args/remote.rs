@@ -32,9 +32,9 @@ impl Moment {
     fn nanos(self, data_end: Option<i64>) -> Result<i64, Failure> {
         match self {
             Self::At(nanos) => Ok(nanos),
-            Self::BeforeDataEnd(age) => data_end.and_then(|end| end.checked_sub(age)).ok_or_else(|| {
-                Failure::Usage(format!("an age such as last-7d {}", TimeError::NoData))
-            }),
+            Self::BeforeDataEnd(age) => data_end
+                .and_then(|end| end.checked_sub(age))
+                .ok_or_else(|| Failure::Usage(format!("an age such as last-7d {}", TimeError::NoData))),
         }
     }
 }

@@ -72,7 +72,8 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
             return done(context, to.output.as_deref(), &meant, 0, None);
         }
         let (schema, rest) = place.columns(&mut filters).await?;
-        let filter = filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
+        let filter =
+            filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
         let conditions = condition.into_iter().chain(starts_in(&to.window, place.data_end())?).collect();
         place.register(context, MEANT, Selected::Spans(all_of(conditions)), notes.unwrap_or_default()).await?;

@@ -8,12 +8,12 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::super::error::EngineError;
 use super::super::walk::{Flow, WalkMut, walk_mut};
-use super::{Call, Resolver};
 use super::ast::{call, empty_query, in_lower_case};
 use super::lists::lists_of_json;
 use super::outputs::{Output, OutputUse, named};
 use super::scope::Scopes;
 use super::spelled::known_spelling;
+use super::{Call, Resolver};
 use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
 use spanql_model::names::{expand_alias, is_open_name};

@@ -155,12 +155,18 @@ impl Resolver<'_> {
             SetExpr::SetOperation { left, right, op, set_quantifier } => {
                 let mut shape = self.body(left, outer, pass_hidden)?;
                 let other = self.body(right, outer, pass_hidden)?;
-                let by_name = matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
+                let by_name = matches!(
+                    set_quantifier,
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                );
                 if !by_name && !shape.opaque && !other.opaque && shape.shown.len() != other.shown.len() {
                     let (one, two) = (shape.shown.len(), other.shown.len());
-                    return Err(EngineError::new("set-operation", format!("the sides of {op} have other numbers of columns"))
-                        .at(begin(right))
-                        .why(format!("the left one has {one}, the right one {two}")));
+                    return Err(EngineError::new(
+                        "set-operation",
+                        format!("the sides of {op} have other numbers of columns"),
+                    )
+                    .at(begin(right))
+                    .why(format!("the left one has {one}, the right one {two}")));
                 }
                 // Both sides must have the same columns in the same places: either both pass all on, or neither.
                 if shape.open != other.open || shape.hidden != other.hidden {

@@ -26,7 +26,10 @@ fn expectations_are_read() {
         assert_eq!(Expectation::parse(text).unwrap().text(), text);
     }
     for (text, wanted) in [
-        ("rows > many", "'many' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter"),
+        (
+            "rows > many",
+            "'many' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
         ("rows = 'a'", "'rows = 'a'' compares a number with 'a'; write a number"),
         ("mx(cost) < 5", "there is no aggregate mx; did you mean max?"),
         ("max(cost < 5", "'max(cost' is never closed: write max(column)"),
@@ -35,9 +38,18 @@ fn expectations_are_read() {
             "'p95 ms' is no name of a column: write one in double quotes if it is more than letters, digits and _",
         ),
         ("> 3", "nothing stands before >; write rows > 0, max(column) < 5, or column = 'text' (for every row)"),
-        ("x = 'a'b'", "''a'b'' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter"),
-        ("x == 3", "'= 3' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter"),
-        ("x < nan", "'nan' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter"),
+        (
+            "x = 'a'b'",
+            "''a'b'' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
+        (
+            "x == 3",
+            "'= 3' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
+        (
+            "x < nan",
+            "'nan' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
     ] {
         assert_eq!(Expectation::parse(text).unwrap_err(), wanted, "{text}");
     }

@@ -22,8 +22,17 @@ const INTERNAL: [&str; 14] = [
     "ScalarFunction",
 ];
 
-const ARGUMENTS: [&str; 9] =
-    ["", "1", "'a'", "true", "now(), 1", "[1], 'a'", "named_struct('a', 1)", "interval '1 day', name", "1, 2, 3, 4, 5, 6, 7"];
+const ARGUMENTS: [&str; 9] = [
+    "",
+    "1",
+    "'a'",
+    "true",
+    "now(), 1",
+    "[1], 'a'",
+    "named_struct('a', 1)",
+    "interval '1 day', name",
+    "1, 2, 3, 4, 5, 6, 7",
+];
 
 async fn message(engine: &Engine, sql: &str) -> Option<String> {
     engine.prepare(sql, &Params::new()).await.err().map(|error| error.to_string())
