@@ -87,7 +87,7 @@ impl SpanWriter for Arize {
             return self.delete(request).await;
         }
         let ask = || async {
-            let asked = client.request(Method::POST, &request.path).json(&request.body);
+            let asked = client.request(Method::POST, &request.path)?.json(&request.body);
             client.send(&request.path, asked).await.map(drop)
         };
         retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await?;
@@ -102,7 +102,7 @@ impl Arize {
         let mut deleted: BTreeSet<String> = BTreeSet::new();
         loop {
             let ask = || async {
-                let asked = client.request(Method::DELETE, &request.path).json(&request.body);
+                let asked = client.request(Method::DELETE, &request.path)?.json(&request.body);
                 let response = client.send(&request.path, asked).await?;
                 client.body(&request.path, response, MAX_LISTING).await
             };
