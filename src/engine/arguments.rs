@@ -22,7 +22,9 @@ pub(super) fn argument_error<'a>(
     called: impl Iterator<Item = Called<'a>>,
     state: &SessionState,
 ) -> Option<(EngineError, &'a str)> {
-    if !ABOUT_ARGUMENTS.iter().any(|words| message.contains(words)) {
+    // What cannot run is shown as Rust writes it.
+    let shown = message.contains("logical expression");
+    if shown || !ABOUT_ARGUMENTS.iter().any(|words| message.contains(words)) {
         return None;
     }
     let mut best: Option<(usize, Called<'a>, Vec<String>)> = None;

@@ -321,7 +321,7 @@ impl Compared {
 /// What to say of the bounds in an optimized plan that lie behind the end of the data; without a full stop.
 pub(super) fn beyond(plan: &LogicalPlan, data_end: Option<i64>) -> Result<Vec<String>> {
     let Some(data_end) = data_end else { return Ok(vec![]) };
-    let mut first: Option<i64> = None;
+    let mut any = false;
     each_expr_of(plan, &mut |expr| {
         let bound = match expr {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Gt | Operator::GtEq, right }) => later(left, right),
@@ -329,16 +329,14 @@ pub(super) fn beyond(plan: &LogicalPlan, data_end: Option<i64>) -> Result<Vec<St
             Expr::Between(between) if !between.negated => later(&between.expr, &between.low),
             _ => None,
         };
-        if let Some(bound) = bound.filter(|bound| *bound > data_end) {
-            first = Some(first.map_or(bound, |known| known.min(bound)));
-        }
+        any |= bound.is_some_and(|bound| bound > data_end);
     })?;
-    let Some(bound) = first else { return Ok(vec![]) };
-    let said = |nanos| DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::Secs, true);
+    if !any {
+        return Ok(vec![]);
+    }
+    let end = DateTime::from_timestamp_nanos(data_end).to_rfc3339_opts(SecondsFormat::Secs, true);
     Ok(vec![format!(
-        "the data ends at {}, before {}: an age such as last-7d counts back from there",
-        said(data_end),
-        said(bound)
+        "the data ends at {end}, before a time that is asked for: an age such as last-7d counts back from there"
     )])
 }
 

@@ -136,7 +136,7 @@ impl Walker<'_, '_> {
                 || function.filter.is_some()
                 || !function.within_group.is_empty()
                 || is_distinct(&function.args);
-            if self.resolver.not_grouped && !windowed && self.resolver.catalog.is_aggregate(&ident.value) {
+            if self.resolver.not_grouped && (windowed || self.resolver.catalog.is_aggregate(&ident.value)) {
                 return Err(EngineError::aggregate_in_where(typed).at_span(ident.span));
             }
             let call = || Call { place: ident.span.start, grouped: said, typed: typed.to_owned() };
