@@ -21,7 +21,7 @@ use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKe
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
-use super::functions::{self, bounded::Limit};
+use super::functions::{self, bounded::Limit, interval::IntervalProducts};
 use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -56,6 +56,8 @@ pub struct EngineConfig {
     pub batch_rows: Option<usize>,
     /// Whether statements that write (DDL, DML, COPY, SET) may run.
     pub allow_write: bool,
+    /// Where the data ends, in nanoseconds since the epoch: ages such as `last-7d` count back from there.
+    pub data_end: Option<i64>,
 }
 
 /// Runs SQL over registered relations.
@@ -118,7 +120,7 @@ impl Engine {
         let context = SessionContext::new_with_state(state);
         let shared = Shared {
             context,
-            registry: RwLock::default(),
+            registry: RwLock::new(Registry { data_end: config.data_end, ..Registry::default() }),
             allow_write: config.allow_write,
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
@@ -281,6 +283,11 @@ impl Engine {
         self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).spans.contains_key(key)
     }
 
+    /// Where the data ends, in nanoseconds since the epoch, where that is known.
+    pub fn data_end(&self) -> Option<i64> {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).data_end
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context
@@ -389,11 +396,12 @@ fn session_state(config: &EngineConfig, segments: Option<Segments>) -> Result<Se
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(analyzer_rules(limit))
+        .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     functions::register(&mut state, limit)?;
-    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
+    state.register_expr_planner(Arc::new(IntervalProducts))?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: config.data_end }))?;
     Ok(state)
 }
