@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
-    let window = arguments.window.range().window(now()).map_err(refusal)?;
+    let window = arguments.window.range(None)?.window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
     let environment = arguments.remote.environment();
     let access = Access {

@@ -91,6 +91,8 @@ pub(crate) struct Registry {
     pub(crate) whole: HashMap<TableKey, Arc<dyn TableProvider>>,
     /// The files that are tables.
     pub(crate) files: Files,
+    /// The latest start of a span.
+    pub(crate) data_end: Option<i64>,
 }
 
 /// Looks up tables and functions for one statement; lookups may wait for a remote, so not on an async thread.

@@ -21,7 +21,7 @@ use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKe
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
-use super::functions::{self, bounded::Limit};
+use super::functions::{self, bounded::Limit, interval::IntervalProducts};
 use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -31,9 +31,11 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
+use super::yielding::YieldingPool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
+use spanql_store::Segments;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -54,6 +56,8 @@ pub struct EngineConfig {
     pub batch_rows: Option<usize>,
     /// Whether statements that write (DDL, DML, COPY, SET) may run.
     pub allow_write: bool,
+    /// Where the data ends, in nanoseconds since the epoch: ages such as `last-7d` count back from there.
+    pub data_end: Option<i64>,
 }
 
 /// Runs SQL over registered relations.
@@ -107,11 +111,16 @@ impl Engine {
     ///
     /// When the temporary directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
+        Self::over(config, None)
+    }
+
+    /// The same over the segments of a store, whose kept columns count against the memory, too.
+    pub(super) fn over(config: EngineConfig, segments: Option<Segments>) -> Result<Self, EngineError> {
+        let state = session_state(&config, segments).map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
         let shared = Shared {
             context,
-            registry: RwLock::default(),
+            registry: RwLock::new(Registry { data_end: config.data_end, ..Registry::default() }),
             allow_write: config.allow_write,
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
@@ -274,6 +283,11 @@ impl Engine {
         self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).spans.contains_key(key)
     }
 
+    /// Where the data ends, in nanoseconds since the epoch, where that is known.
+    pub fn data_end(&self) -> Option<i64> {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).data_end
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context
@@ -344,7 +358,7 @@ impl Engine {
     }
 }
 
-fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+fn session_state(config: &EngineConfig, segments: Option<Segments>) -> Result<SessionState, DataFusionError> {
     let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -366,8 +380,15 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime =
-            runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+        runtime = match segments {
+            Some(segments) => runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
+                YieldingPool::new(limit, segments),
+                NAMED_CONSUMERS,
+            ))),
+            None => {
+                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)))
+            }
+        };
     }
     let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     runtime = runtime.with_disk_manager_builder(spilling_into(dir));
@@ -375,11 +396,12 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(analyzer_rules(limit))
+        .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     functions::register(&mut state, limit)?;
-    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
+    state.register_expr_planner(Arc::new(IntervalProducts))?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: config.data_end }))?;
     Ok(state)
 }

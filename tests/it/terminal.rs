@@ -128,6 +128,12 @@ impl Terminal {
         self.screen()
     }
 
+    /// Waits until a text was written so many times.
+    pub(crate) fn wait_count(&self, text: &str, count: usize) {
+        let times = |seen: &Seen| String::from_utf8_lossy(&seen.bytes).matches(text).count();
+        self.wait_for(&format!("{text} for the {count}. time"), |seen| times(seen) >= count);
+    }
+
     /// Presses Ctrl-C until a text is on the screen.
     pub(crate) fn interrupt(&mut self, text: &str) {
         let began = Instant::now();

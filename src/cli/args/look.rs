@@ -33,6 +33,10 @@ pub(in crate::cli) struct ResultOptions {
     /// End with exit code 4 when the answer rests on a pull that is not complete
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
+    /// End with exit code 3 when a condition is about nothing: a text that a column has nowhere, a name that no span has, a
+    /// time behind the end of the data
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,6 +225,9 @@ pub(in crate::cli) struct ExportOptions {
     /// End with exit code 4 when what is written rests on a pull that is not complete
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
+    /// End with exit code 3 when a condition is about nothing, as `query --strict` does
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
     #[command(flatten)]
     pub(in crate::cli) from: FromOptions,
     #[command(flatten)]

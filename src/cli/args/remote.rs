@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Command};
 
+use crate::cli::failure::Failure;
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
-use spanql_model::time;
+use spanql_model::time::{self, Clock, TimeError};
 use spanql_sources::config::{Endpoint, Environment};
 use spanql_sources::{REMOTES, Remote};
 
@@ -19,10 +20,35 @@ fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time in nanoseconds since the epoch.
-fn moment(text: &str) -> Result<i64, String> {
-    time::typed(text, time::now())
-        .map_err(|_| "write a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, today or -2h".to_owned())
+/// A time as it was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Moment {
+    /// Nanoseconds since the epoch.
+    At(i64),
+    /// So many nanoseconds before the data ends.
+    BeforeDataEnd(i64),
+}
+
+impl Moment {
+    fn nanos(self, data_end: Option<i64>) -> Result<i64, Failure> {
+        match self {
+            Self::At(nanos) => Ok(nanos),
+            Self::BeforeDataEnd(age) => data_end
+                .and_then(|end| end.checked_sub(age))
+                .ok_or_else(|| Failure::Usage(format!("an age such as last-7d {}", TimeError::NoData))),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let read = |clock: Clock| {
+        time::typed(text, &clock)
+            .map_err(|_| "write a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, today, -2h or last-7d".to_owned())
+    };
+    match time::is_from_data_end(text) {
+        true => Ok(Moment::BeforeDataEnd(read(Clock::now(Some(0)))?.saturating_neg())),
+        false => Ok(Moment::At(read(Clock::now(None))?)),
+    }
 }
 
 fn sample_rate(text: &str) -> Result<f64, String> {
@@ -134,17 +160,28 @@ pub(in crate::cli) struct WindowOptions {
     /// The last N days before --end-time, else before now [default: 30 of a remote, everything in the store]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(in crate::cli) days: Option<u32>,
-    /// From this time on: ISO 8601 (UTC without an offset), today, yesterday, or an age such as -2h. Overrides --days
+    /// From this time on: ISO 8601 (UTC without an offset), today, yesterday, an age such as -2h, or
+    /// last-7d: back from where the data of the store ends. Overrides --days
     #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
-    pub(in crate::cli) start_time: Option<i64>,
+    pub(in crate::cli) start_time: Option<Moment>,
     /// Up to this time, and not at it
     #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
-    pub(in crate::cli) end_time: Option<i64>,
+    pub(in crate::cli) end_time: Option<Moment>,
 }
 
 impl WindowOptions {
-    pub(in crate::cli) fn range(&self) -> TimeRange {
-        TimeRange { start: self.start_time, end: self.end_time, days: self.days }
+    /// The times that are asked for, over data that ends there.
+    ///
+    /// # Errors
+    /// For an age back from the end of the data, where there is none.
+    pub(in crate::cli) fn range(&self, data_end: Option<i64>) -> Result<TimeRange, Failure> {
+        let nanos = |moment: Option<Moment>| moment.map(|moment| moment.nanos(data_end)).transpose();
+        Ok(TimeRange { start: nanos(self.start_time)?, end: nanos(self.end_time)?, days: self.days })
+    }
+
+    /// Whether any time is asked for.
+    pub(in crate::cli) fn is_set(&self) -> bool {
+        self.start_time.is_some() || self.end_time.is_some() || self.days.is_some()
     }
 }
 

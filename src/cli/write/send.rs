@@ -18,8 +18,7 @@ use spanql_sources::{Remote, SourceError};
 
 /// Refuses a window where the store is written to.
 pub(super) fn check_window_is_for_remotes(to: &WriteTo) -> Result<(), Failure> {
-    let range = to.window.range();
-    if range.start.is_some() || range.end.is_some() || range.days.is_some() {
+    if to.window.is_set() {
         let why = "--days, --start-time and --end-time are for remotes: the store finds ids at any time";
         return Err(Failure::Usage(why.into()));
     }
@@ -28,11 +27,10 @@ pub(super) fn check_window_is_for_remotes(to: &WriteTo) -> Result<(), Failure> {
 
 /// The window that was asked for, if any was.
 fn window(to: &WriteTo) -> anyhow::Result<Option<Window>> {
-    let range = to.window.range();
-    if range.start.is_none() && range.end.is_none() && range.days.is_none() {
+    if !to.window.is_set() {
         return Ok(None);
     }
-    Ok(Some(range.store_window(pull::now()).map_err(refusal)?))
+    Ok(Some(to.window.range(None)?.store_window(pull::now()).map_err(refusal)?))
 }
 
 /// Sends what is to be written; `again` makes rows for the same command of what was not taken, by number.

@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 80] = [
+pub(super) const NOTES: [(&str, &str); 82] = [
     (
         "spans.source",
         "where the span came from: arize, phoenix, opik, file, demo, otlp (sent to serve) or local (logged here)",
@@ -45,6 +45,8 @@ pub(super) const NOTES: [(&str, &str); 80] = [
     ("traces.output", "the first 1,024 characters; of the last call of a model where the root has none"),
     ("sessions.duration_ms", "latest end minus earliest start, ms"),
     ("sessions.cost", "USD"),
+    ("sessions.first_input", "the first 1,024 characters"),
+    ("sessions.last_output", "the first 1,024 characters"),
     ("turns.turn", "number in the session, from 1"),
     ("turns.gap_ms", "from the end of the turn before to the start, ms"),
     ("turns.context_tokens", "the largest prompt of the turn"),

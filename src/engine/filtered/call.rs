@@ -81,6 +81,7 @@ pub(crate) fn call(
     let remote = table.provider.is::<RemoteTable>();
     let schema = table.provider.schema();
     let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
+    let names = names.until(catalog.registry.data_end.filter(|_| !remote));
     let mut notes = vec![];
     let selects = match function {
         "spans_where" => Selects::Spans(arize::parse(text, &names)?.expr),

@@ -5,9 +5,11 @@ pub(crate) mod bounded;
 pub(crate) mod checked;
 mod counted;
 mod domains;
+pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod json_list;
 mod like;
+mod percentile;
 mod similar;
 pub(crate) mod spelled;
 mod sum;
@@ -33,6 +35,8 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
     bounded::register(registry, limit)?;
     domains::register(registry)?;
     registry.register_udaf(sum::udaf().into())?;
+    registry.register_udaf(percentile::udaf().into())?;
+    registry.register_udf(interval::udf())?;
     times::register(registry)?;
     registry.register_udf(similar::udf().into())?;
     registry.register_udf(json_list::udf().into())?;
@@ -49,9 +53,10 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry, limit: bounded::Limi
 
 /// Whether a function is one that statements become made of, which nobody types.
 pub(crate) fn is_internal(name: &str) -> bool {
-    const INTERNAL: [&str; 11] = [
+    const INTERNAL: [&str; 12] = [
         "as_list",
         "as_number",
+        "interval_times",
         "json_from_scalar",
         "json_list_item",
         "json_list_numbers",

@@ -7,6 +7,7 @@ mod adapt;
 mod columns;
 mod critical;
 mod in_order;
+mod kept;
 mod overlay;
 mod prune;
 mod pull_history;
