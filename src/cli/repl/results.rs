@@ -37,7 +37,7 @@ impl Typed<'_> {
 /// Runs what is typed, or the last statement again: on the screen, or into a file.
 pub(super) async fn send(session: &mut Session, rest: &str, typed: Typed<'_>, expanded: bool) -> anyhow::Result<()> {
     let sql = typed.or_last(session)?;
-    let placed = typed.begun.is_some().then(|| format!("{}{sql}", typed.before)).unwrap_or_else(|| sql.clone());
+    let placed = if typed.begun.is_some() { format!("{}{sql}", typed.before) } else { sql.clone() };
     session.last = Some(sql);
     let before = session.screen().clone();
     if !rest.is_empty() {
