@@ -17,7 +17,7 @@ use spanql_model::names::is_open_name;
 use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
 use spanql_sources::arize::{self, Transport};
-use spanql_sources::config::Environment;
+use spanql_sources::config::{Environment, Redaction};
 use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
@@ -58,6 +58,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         jobs: usize::from(arguments.jobs),
         memory: (context.memory_bytes() / MEMORY_PART).min(MOST_WAITING),
         record_empty: !arguments.follow,
+        redaction: context.redact.then(|| Arc::new(Redaction::new(environment.clone()))),
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {

@@ -21,7 +21,8 @@ use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKe
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
-use super::functions::{self, bounded::Limit};
+use super::functions::estimate::Sought;
+use super::functions::{self, Known, bounded::Limit};
 use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -34,6 +35,8 @@ use super::stop::Stops;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
+use spanql_sources::config::Redaction;
+use spanql_sources::prices::PriceFile;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -54,6 +57,12 @@ pub struct EngineConfig {
     pub batch_rows: Option<usize>,
     /// Whether statements that write (DDL, DML, COPY, SET) may run.
     pub allow_write: bool,
+    /// What models cost, for `estimate_cost` and the columns `estimated_cost`.
+    pub prices: Option<Arc<PriceFile>>,
+    /// What `redact` and `looks_like_secret` go by; without it, there are no patterns of one's own, and no key.
+    pub redaction: Option<Arc<Redaction>>,
+    /// Whether the rows of all statements are redacted.
+    pub redact_results: bool,
 }
 
 /// Runs SQL over registered relations.
@@ -92,6 +101,9 @@ struct Shared {
     allow_write: bool,
     limit: Limit,
     stops: Stops,
+    sought: Sought,
+    /// What redacts the rows of statements.
+    redacting: Option<Arc<Redaction>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -107,14 +119,18 @@ impl Engine {
     ///
     /// When the temporary directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
+        let sought = Sought::default();
+        let state =
+            session_state(&config, Arc::clone(&sought)).map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
         let shared = Shared {
             context,
-            registry: RwLock::default(),
+            registry: RwLock::new(Registry { prices: config.prices, ..Registry::default() }),
             allow_write: config.allow_write,
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
+            sought,
+            redacting: config.redact_results.then(|| config.redaction.unwrap_or_default()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -309,11 +325,17 @@ impl Engine {
     pub async fn prepare(&self, sql: &str, params: &Params) -> Result<Vec<Prepared>, EngineError> {
         let (sql, params) = (sql.to_owned(), params.clone());
         let allow_write = self.shared.allow_write;
-        let stops = Arc::clone(&self.shared.stops);
+        let redacting = self.shared.redacting.clone();
+        let (stops, sought) = (Arc::clone(&self.shared.stops), Arc::clone(&self.shared.sought));
         self.planned(move |planner| {
             let parsed = parse(&sql, &params)?;
             let prepared = parsed.iter().map(|parsed| planner.prepare(parsed, allow_write));
-            prepared.map(|prepared| Ok(Prepared { stops: Arc::clone(&stops), ..prepared? })).collect()
+            prepared
+                .map(|prepared| {
+                    let (stops, sought, redacting) = (Arc::clone(&stops), Arc::clone(&sought), redacting.clone());
+                    Ok(Prepared { stops, sought, redacting, ..prepared? })
+                })
+                .collect()
         })
         .await
     }
@@ -344,7 +366,7 @@ impl Engine {
     }
 }
 
-fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+fn session_state(config: &EngineConfig, sought: Sought) -> Result<SessionState, DataFusionError> {
     let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -379,7 +401,8 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
-    functions::register(&mut state, limit)?;
+    let known = Known { prices: config.prices.clone(), redaction: config.redaction.clone() };
+    functions::register(&mut state, limit, known, sought)?;
     state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
     Ok(state)
 }

@@ -34,6 +34,9 @@ pub enum PullError {
     /// The store could not take one.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// What came cannot be redacted, and so must not be stored.
+    #[error("nothing is redacted: {0}")]
+    NotRedacted(String),
     /// A task ended abnormally.
     #[error("internal: {0}")]
     Internal(String),

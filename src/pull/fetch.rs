@@ -8,6 +8,7 @@ use futures::StreamExt;
 use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::options::redacted;
 use super::slices::{Next, Slices};
 use super::{PullError, PullOptions, PullProgress, PullSummary};
 use spanql_model::columns;
@@ -302,7 +303,11 @@ impl Run {
                 *left -= batch.num_rows() as u64;
             }
             // Grouping by trace, and writing to the disk, would hold up the other streams.
-            let pushed = tokio::task::spawn_blocking(move || import.push(&batch).map(|()| import));
+            let redacting = self.options.redaction.clone();
+            let pushed = tokio::task::spawn_blocking(move || {
+                import.push(&redacted(batch, redacting.as_deref())?)?;
+                Ok::<_, PullError>(import)
+            });
             import = pushed.await.map_err(|panic| PullError::Internal(panic.to_string()))??;
             if left == Some(0) {
                 break;

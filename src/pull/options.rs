@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
 
@@ -12,6 +13,7 @@ use spanql_filter::{Unknown, conjuncts};
 use spanql_model::columns;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::nearest;
+use spanql_sources::config::Redaction;
 use spanql_sources::{ExportRequest, SpanSource, Window};
 use spanql_store::{Projection, PullKey};
 
@@ -43,6 +45,8 @@ pub struct PullOptions {
     /// The columns that the remote announces for the project, with their types here: those that its part of the filter
     /// may name.
     pub remote_schema: Arc<BTreeMap<String, DataType>>,
+    /// What replaces secrets in what comes, before it is stored.
+    pub redaction: Option<Arc<Redaction>>,
 }
 
 impl PullOptions {
@@ -58,6 +62,7 @@ impl PullOptions {
             record_empty: true,
             filter: None,
             remote_schema: Arc::default(),
+            redaction: None,
         }
     }
 
@@ -115,6 +120,13 @@ impl PullOptions {
             ..ExportRequest::new(&self.key.project, window)
         }
     }
+}
+
+/// Rows with placeholders in the place of secrets, if that is asked for: without them, none may land.
+pub(super) fn redacted(batch: RecordBatch, redaction: Option<&Redaction>) -> Result<RecordBatch, PullError> {
+    let Some(redaction) = redaction else { return Ok(batch) };
+    let redactor = redaction.redactor().map_err(|error| PullError::NotRedacted(error.to_string()))?;
+    redactor.batch(&batch).map_err(|error| PullError::NotRedacted(error.to_string()))
 }
 
 /// Columns by their canonical names, sorted and each once; `None`, which is all of them, when none is given.

@@ -75,6 +75,10 @@ pub(super) struct Global {
     /// Time zone of times in tables: utc, local or a name such as Europe/Berlin
     #[arg(long, global = true, value_name = "ZONE", default_value = "utc")]
     pub(super) tz: Zone,
+    /// Put placeholders in the place of keys, tokens, e-mail addresses, card and phone numbers in the texts that are
+    /// shown, written or pulled; ids stay
+    #[arg(long, global = true)]
+    pub(super) redact: bool,
     /// Form of error messages
     #[arg(long, global = true, value_name = "FORM", default_value = "text")]
     pub(super) errors: ErrorFormat,

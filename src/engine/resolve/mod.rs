@@ -6,6 +6,7 @@
 
 mod ast;
 mod clauses;
+mod estimated;
 mod expressions;
 mod file_tables;
 mod from;
@@ -56,6 +57,8 @@ pub(crate) struct Resolved {
     pub(crate) functions: HashMap<String, (Location, bool)>,
     /// Where each text literal first stands.
     pub(crate) literals: HashMap<String, Location>,
+    /// What the reader should know of names, each a line without a full stop.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Resolves the names of a statement.
@@ -78,12 +81,13 @@ pub(crate) fn resolve(parsed: &Parsed, catalog: &Catalog<'_>) -> Result<Resolved
             function_tables: vec![],
             functions: HashMap::new(),
             literals: HashMap::new(),
+            notes: vec![],
         };
         let mut statement = parsed.statement.clone();
         resolver.statement(&mut statement)?;
         if !resolver.again {
-            let Resolver { wanted, function_tables, functions, literals, .. } = resolver;
-            return Ok(Resolved { statement, wanted, function_tables, functions, literals });
+            let Resolver { wanted, function_tables, functions, literals, notes, .. } = resolver;
+            return Ok(Resolved { statement, wanted, function_tables, functions, literals, notes });
         }
         wanted = resolver.wanted;
     }
@@ -109,6 +113,7 @@ struct Resolver<'a> {
     function_tables: Vec<FunctionTable>,
     functions: HashMap<String, (Location, bool)>,
     literals: HashMap<String, Location>,
+    notes: Vec<String>,
 }
 
 impl Resolver<'_> {
