@@ -34,6 +34,7 @@ mod remote;
 mod repl;
 #[cfg(feature = "report")]
 mod report;
+mod retain;
 mod review;
 mod run;
 mod schema;

@@ -90,7 +90,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     let puller = Puller { store, source, options };
     let pulling = Pulling::new(context, &puller);
     if arguments.follow {
-        return Err(pulling.follow().await);
+        return Err(pulling.follow(arguments.max_store_size).await);
     }
     let summaries = if arguments.new { pulling.new_spans(window).await? } else { vec![pulling.window(window).await?] };
     let sampled = arguments.sample_rate.is_some_and(|rate| rate < 1.0);

@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 
 use super::args::StoreCommand;
 use super::context::{Context, counted};
+use super::retain;
 use spanql_store::{Manifest, Segment, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
@@ -21,6 +22,7 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
             context.report(&format!("version {} holds what version {version} held", done.version));
             Ok(())
         }
+        StoreCommand::Retain(arguments) => retain::run(context, arguments).await,
         StoreCommand::Compact => {
             let done = context.store_to_write()?.compact().await?;
             context.warn_unsynced(done.not_synced.as_deref());

@@ -1,7 +1,6 @@
 //! The engine: relations in, statements planned, results out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,6 +17,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
+use super::config::EngineConfig;
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
@@ -36,34 +36,12 @@ use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
 use spanql_sources::config::Redaction;
-use spanql_sources::prices::PriceFile;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
 
 /// How many of the biggest memory users an out-of-memory message names.
 const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
-
-/// What an engine may use.
-#[derive(Debug, Clone, Default)]
-pub struct EngineConfig {
-    /// The memory of all queries together, in bytes; beyond it they spill to disk, or fail where they cannot.
-    pub memory_limit: Option<usize>,
-    /// Where queries spill; the system's temporary directory if not set.
-    pub temp_dir: Option<PathBuf>,
-    /// How many partitions run in parallel; one per core if not set.
-    pub target_partitions: Option<usize>,
-    /// How many rows make a batch; 8192 if not set.
-    pub batch_rows: Option<usize>,
-    /// Whether statements that write (DDL, DML, COPY, SET) may run.
-    pub allow_write: bool,
-    /// What models cost, for `estimate_cost` and the columns `estimated_cost`.
-    pub prices: Option<Arc<PriceFile>>,
-    /// What `redact` and `looks_like_secret` go by; without it, there are no patterns of one's own, and no key.
-    pub redaction: Option<Arc<Redaction>>,
-    /// Whether the rows of all statements are redacted.
-    pub redact_results: bool,
-}
 
 /// Runs SQL over registered relations.
 ///

@@ -90,7 +90,7 @@ impl Store {
         let count = spans.len() as u64;
         let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
         let taken_back = HashMap::from([(project.to_owned(), spans)]);
-        let deletions = Deletions { spans: HashMap::new(), taken_back };
+        let deletions = Deletions { taken_back, ..Deletions::default() };
         let committed = self.merge(Arc::new(buffer), deletions, None, "undelete", &Progress::default()).await?;
         Ok(Undeleted { committed, restored, lifted: count - restored, unknown })
     }
