@@ -2,7 +2,6 @@
 -- description: Calls whose prompts hold what looks like a key, an address, a card or a phone number, newest first
 -- param since time = null Only calls from this time on
 -- param until time = null Only calls before this time
--- param kinds text[] = key,token,email,card,phone Kinds of secrets to look for
 -- param n int = 20 How many
 WITH prompts AS (
     SELECT project, context.trace_id AS trace_id, context.span_id AS span_id, name, model, user_id, start_time,
@@ -12,17 +11,6 @@ WITH prompts AS (
       AND tree.wrapper IS NOT TRUE
       AND ($since IS NULL OR start_time >= $since)
       AND ($until IS NULL OR start_time < $until)
-), found AS (
-    SELECT *,
-           array_remove_all(make_array(
-               CASE WHEN looks_like_secret(prompt, 'key') THEN 'key' ELSE '' END,
-               CASE WHEN looks_like_secret(prompt, 'token') THEN 'token' ELSE '' END,
-               CASE WHEN looks_like_secret(prompt, 'email') THEN 'email' ELSE '' END,
-               CASE WHEN looks_like_secret(prompt, 'card') THEN 'card' ELSE '' END,
-               CASE WHEN looks_like_secret(prompt, 'phone') THEN 'phone' ELSE '' END
-           ), '') AS secrets
-    FROM prompts
-    WHERE looks_like_secret(prompt)
 )
 SELECT trace_id,
        span_id,
@@ -30,8 +18,13 @@ SELECT trace_id,
        model,
        user_id,
        start_time,
-       array_to_string(secrets, ', ') AS secrets
-FROM found
-WHERE array_has_any(secrets, make_array($kinds))
+       concat_ws(', ',
+           CASE WHEN looks_like_secret(prompt, 'key') THEN 'key' END,
+           CASE WHEN looks_like_secret(prompt, 'token') THEN 'token' END,
+           CASE WHEN looks_like_secret(prompt, 'email') THEN 'email' END,
+           CASE WHEN looks_like_secret(prompt, 'card') THEN 'card' END,
+           CASE WHEN looks_like_secret(prompt, 'phone') THEN 'phone' END) AS secrets
+FROM prompts
+WHERE looks_like_secret(prompt)
 ORDER BY start_time DESC NULLS LAST, trace_id, span_id, project
 LIMIT $n

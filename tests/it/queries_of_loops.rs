@@ -104,3 +104,45 @@ async fn users_by_experience() {
     let order: Vec<u64> = rows.iter().map(|row| row["errors"].parse().unwrap()).collect();
     assert!(order.is_sorted_by(|a, b| a >= b) && order[0] > 0);
 }
+
+/// Mean and variance of the mean.
+fn mean(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    (mean, squares / (count - 1.0) / count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_and_after() {
+    const WEEK: i64 = 7 * 86_400_000_000_000;
+    let engine = demo_engine().await;
+    let traces = traces(&engine).await;
+    let at = 1_793_059_200_000_000_000_i64;
+    let rows = run(&engine, "before-after", &[("at", "2026-10-27T00:00:00Z"), ("n", "100000")]).await;
+    let mut sides: BTreeMap<[Option<&str>; 3], [Vec<&Span>; 2]> = BTreeMap::new();
+    for span in traces.iter().flat_map(|trace| &trace.spans).filter(|span| !is_wrapper(span)) {
+        if (at - WEEK..at + WEEK).contains(&span.start()) {
+            let key =
+                ["attributes.openinference.span.kind", "name", "attributes.llm.model_name"].map(|name| span.get(name));
+            sides.entry(key).or_default()[usize::from(span.start() >= at)].push(span);
+        }
+    }
+    sides.retain(|_, [before, after]| !before.is_empty() && !after.is_empty());
+    assert_eq!(rows.len(), sides.len());
+    assert!(rows.len() > 5);
+    for row in &rows {
+        let of = |name: &str| row.get(name).map(String::as_str);
+        let [before, after] = &sides[&[of("kind"), of("name"), of("model")]];
+        let values = |spans: &[&Span]| spans.iter().filter_map(|span| span.number("latency_ms")).collect::<Vec<f64>>();
+        let ((mean_before, a), (mean_after, b)) = (mean(&values(before)), mean(&values(after)));
+        near(row, "before", before.len() as f64, 0.0);
+        near(row, "after", after.len() as f64, 0.0);
+        near(row, "mean_ms_before", mean_before, 1.0);
+        near(row, "mean_ms_after", mean_after, 1.0);
+        match row.contains_key("mean_ms_margin") {
+            true => near(row, "mean_ms_margin", 1.96 * (a + b).sqrt(), 1.0),
+            false => assert!(before.len() == 1 || after.len() == 1, "{row:?}"),
+        }
+    }
+}
