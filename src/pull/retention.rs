@@ -69,9 +69,9 @@ pub async fn old_traces(engine: &Engine, before: i64) -> Result<Vec<OldTraces>, 
         old_sql(before)
     );
     let mut found = vec![];
-    each_batch(engine, &sql, async |batch| {
+    each_batch::<EngineError>(engine, &sql, async |batch| {
         let projects = text(&batch, 0)?;
-        let number = |at: usize| Ok::<_, EngineError>(cast(batch.column(at), &DataType::Int64).map_err(failed)?);
+        let number = |at: usize| cast(batch.column(at), &DataType::Int64).map_err(failed);
         let (traces, spans, first, last) = (number(1)?, number(2)?, number(3)?, number(4)?);
         for row in 0..batch.num_rows() {
             let of = |column: &dyn Array| column.as_primitive::<Int64Type>().value(row);
