@@ -23,7 +23,7 @@ use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::functions::bounded::Limit;
-use super::functions::estimate::Sought;
+use super::functions::estimate::{Sought, no_prices_note};
 use super::limits::check_plan;
 use super::long::LongTable;
 use super::params::Params;
@@ -148,6 +148,9 @@ impl Planner {
                 },
             };
             if names.contains(ESTIMATED_COST) {
+                if self.registry.prices.is_none() {
+                    add_new(&mut notes, vec![no_prices_note()]);
+                }
                 tables.insert(key.clone(), self.with_estimates(catalog, key, provider)?);
                 continue;
             }

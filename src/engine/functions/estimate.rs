@@ -21,8 +21,13 @@ use spanql_sources::prices::{PriceFile, Priced, Usage};
 /// Its name.
 pub(crate) const ESTIMATE_COST: &str = "estimate_cost";
 /// What to do where no prices are known.
-pub(crate) const NO_PRICES: &str = "`spanql config set prices FILE` names a file of prices, such as the \
+const NO_PRICES: &str = "`spanql config set prices FILE` names a file of prices, such as the \
                                     model_prices_and_context_window.json that LiteLLM publishes";
+/// What to know of columns of estimates without prices.
+pub(crate) fn no_prices_note() -> String {
+    format!("estimated_cost is null: no prices are known; {NO_PRICES}")
+}
+
 /// How many names a note lists.
 const LISTED: usize = 5;
 
@@ -111,7 +116,6 @@ impl ScalarUDFImpl for EstimateCost {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        of_file(self.prices.as_ref())?;
         let ([model, counts @ ..], 3..=4) = (types, types.len()) else {
             let error = EngineError::new("bad-argument", format!("{ESTIMATE_COST} takes three or four arguments"));
             return Err(error.help(format!("write {SYNTAX}")).into());

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr,
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::error::EngineError;
-use super::super::functions::estimate::{ESTIMATE_COST, NO_PRICES};
+use super::super::functions::estimate::{ESTIMATE_COST, no_prices_note};
 use super::super::tables::{ESTIMATED_COST, cached_columns};
 use super::Resolver;
 use super::ast::call;
@@ -32,7 +32,7 @@ impl Resolver<'_> {
         }
         let has_prices = self.catalog.registry.prices.is_some();
         if !has_prices {
-            let note = format!("{ESTIMATED_COST} is null: no prices are known; {NO_PRICES}");
+            let note = no_prices_note();
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
