@@ -1,7 +1,7 @@
 //! Statements that commands run, and where results go.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(super) async fn send(session: &mut Session, rest: &str, typed: Typed<'_>, ex
     session.last = Some(sql);
     let before = session.screen().clone();
     if !rest.is_empty() {
-        output(session, rest)?;
+        redirect(session, &unquoted(rest))?;
     }
     session.screen().expanded |= expanded;
     let outcome = session.statement(&placed).await;
@@ -64,7 +64,14 @@ pub(super) fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     if name.is_empty() || name == "stdout" {
         return Ok(());
     }
-    let path = home_path(Path::new(&name));
+    let path = redirect(session, &name)?;
+    session.context().report(&format!("results go to {}: \\o without a name ends that", path.display()));
+    Ok(())
+}
+
+/// Sends results to a file, in the format that its name ends with; gives its path.
+fn redirect(session: &mut Session, name: &str) -> anyhow::Result<PathBuf> {
+    let path = home_path(Path::new(name));
     let before = session.screen().format;
     Format::from_path(&path).map_or(Ok(Format::Jsonl), several)?;
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -72,8 +79,7 @@ pub(super) fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
         session.screen().format = format;
     }
     session.screen().file = Some((before, Arc::new(file)));
-    session.context().report(&format!("results go to {}: \\o without a name ends that", path.display()));
-    Ok(())
+    Ok(path)
 }
 
 /// A format in which several results may follow each other.

@@ -117,7 +117,7 @@ pub(super) async fn typed(session: &mut Session) -> anyhow::Result<()> {
         begun.entry.push('\n');
         let word = bare(&line);
         if !is_first && word.is_some() {
-            session.context().report("a statement is begun: \\q leaves, \\? helps, and a semicolon ends the statement");
+            session.context().report("a statement is begun: Ctrl-D or \\q leaves, and Ctrl-C throws it away");
         }
         let items = match word.filter(|_| is_first) {
             Some(word) => vec![(word, String::new())],
