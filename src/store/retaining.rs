@@ -7,7 +7,7 @@ use super::committed::{Committed, Deletions};
 use super::error::Result;
 use super::import_buffer::ImportBuffer;
 use super::ledger::{Record, Retained};
-use super::manifest;
+use super::versions;
 use super::merge::Deleted;
 use super::progress::Progress;
 use super::store::Store;
@@ -46,7 +46,7 @@ impl Store {
         let projects: BTreeSet<String> =
             ledger.retained.iter().map(|retained| retained.project.clone()).filter(of).collect();
         if projects.is_empty() {
-            return Ok((Committed::unchanged(manifest::load_newest(&self.location).await?.version), projects));
+            return Ok((Committed::unchanged(versions::load_newest(&self.location).await?.version), projects));
         }
         let record = Record::KeepAll(project.map(str::to_owned));
         let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));

@@ -114,9 +114,14 @@ fn write_facts(
     let models: Vec<&str> = models.as_string::<i32>().iter().flatten().collect();
     let spent = float(summary["cost"].as_primitive::<Float64Type>(), 0);
     let usage = tokens(int("prompt_tokens"), int("completion_tokens"), int("total_tokens"));
-    let facts = [(usage.unwrap_or_default(), ""), (spent.map(cost).unwrap_or_default(), ""), (models.join(", "), "")];
-    let ids = [(labelled("session", text("session_id")), ""), (labelled("user", text("user_id")), "")];
-    Ok(line.facts(&facts, &ids, 2, out)?)
+    let facts = [
+        (usage.unwrap_or_default(), ""),
+        (spent.map(cost).unwrap_or_default(), ""),
+        (models.join(", "), ""),
+        (labelled("session", text("session_id")), ""),
+        (labelled("user", text("user_id")), ""),
+    ];
+    Ok(line.facts(&facts, 2, out)?)
 }
 
 fn write_tree(
