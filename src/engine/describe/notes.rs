@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 82] = [
+pub(super) const NOTES: [(&str, &str); 84] = [
     (
         "spans.source",
         "where the span came from: arize, phoenix, opik, file, demo, otlp (sent to serve) or local (logged here)",

@@ -14,7 +14,6 @@ use super::super::error::EngineError;
 use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
 use super::super::tables::has_estimates;
-use super::Resolver;
 use super::ast::{call, name_span, object_name, quoted};
 use super::file_tables::file_named;
 use super::lists::as_list;
