@@ -9,7 +9,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
@@ -32,7 +31,7 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
-use super::yielding::YieldingPool;
+use super::yielding::pool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
@@ -383,15 +382,7 @@ fn session_state(
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime = match segments {
-            Some(segments) => runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
-                YieldingPool::new(limit, segments),
-                NAMED_CONSUMERS,
-            ))),
-            None => {
-                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)))
-            }
-        };
+        runtime = runtime.with_memory_pool(pool(limit, segments));
     }
     let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     runtime = runtime.with_disk_manager_builder(spilling_into(dir));
