@@ -185,7 +185,7 @@ pub mod model {
     /// Times of text and numbers, in nanoseconds since the epoch.
     pub mod time {
         #[doc(inline)]
-        pub use spanql_model::time::{NANOS, TimeError, parse};
+        pub use spanql_model::time::{Clock, NANOS, TimeError, parse};
     }
 
     /// Types of the columns that are not canonical.

@@ -56,6 +56,7 @@ async fn show(context: &Context, arguments: ConfigShow) -> anyhow::Result<()> {
     let from = token.as_ref().map(|_| format!("environment variable {TOKEN}"));
     rows.push(row("serve.token", token, from));
 
+    let environment = arguments.remote.environment();
     let access = remote::access(&arguments.remote, &environment);
     let mut failed = None;
     for (remote, vendor) in REMOTES.iter().zip(VENDORS) {

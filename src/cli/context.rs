@@ -1,6 +1,6 @@
 //! What the arguments mean: the store, the terminal, the formats.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +38,8 @@ pub(super) struct Context {
     pub(super) screen: Option<Screen>,
     /// The places of which it was said that parts of them follow older rules: a shell opens one again and again.
     said_outdated: Arc<Mutex<BTreeSet<String>>>,
+    /// The stores that are read, by their places: what is known of files that never change stays known from question to question.
+    opened: Arc<Mutex<BTreeMap<String, Arc<Store>>>>,
 }
 
 impl Context {
@@ -66,6 +68,7 @@ impl Context {
             verbose: global.verbose > 0,
             screen: None,
             said_outdated: Arc::default(),
+            opened: Arc::default(),
         }
     }
 
@@ -145,9 +148,19 @@ impl Context {
         Ok(Store::open(&self.place)?)
     }
 
+    fn store_to_read(&self) -> anyhow::Result<Arc<Store>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = opened.get(&self.place) {
+            return Ok(Arc::clone(store));
+        }
+        let store = Arc::new(Store::open(&self.place)?);
+        opened.insert(self.place.clone(), Arc::clone(&store));
+        Ok(store)
+    }
+
     /// Opens the store and the version to read.
-    pub(super) async fn snapshot(&self) -> anyhow::Result<(Store, Snapshot)> {
-        let store = Store::open(&self.place)?;
+    pub(super) async fn snapshot(&self) -> anyhow::Result<(Arc<Store>, Snapshot)> {
+        let store = self.store_to_read()?;
         let snapshot = match self.at_version {
             Some(version) => store.snapshot_at(version).await,
             None => store.snapshot().await,

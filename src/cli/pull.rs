@@ -17,7 +17,7 @@ use spanql_model::names::is_open_name;
 use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
 use spanql_sources::arize::{self, Transport};
-use spanql_sources::config::{Environment, Redaction};
+use spanql_sources::config::Redaction;
 use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
@@ -36,11 +36,11 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
-    let window = arguments.window.range().window(now()).map_err(refusal)?;
+    let window = arguments.window.range(None)?.window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
-    let environment = Environment::of_process();
+    let environment = arguments.remote.environment();
     let access = Access {
-        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
+        transport: if arguments.rest || arguments.remote.is_rest() { Transport::Rest } else { Transport::Flight },
         trace_rows: !arguments.no_trace_row,
         ..remote::access(&arguments.remote, &environment)
     };

@@ -92,6 +92,8 @@ pub(crate) struct Registry {
     pub(crate) whole: HashMap<TableKey, Arc<dyn TableProvider>>,
     /// The files that are tables.
     pub(crate) files: Files,
+    /// The latest start of a span.
+    pub(crate) data_end: Option<i64>,
     /// What models cost.
     pub(crate) prices: Option<Arc<PriceFile>>,
 }

@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub batch_rows: Option<usize>,
     /// Whether statements that write (DDL, DML, COPY, SET) may run.
     pub allow_write: bool,
+    /// Where the data ends, in nanoseconds since the epoch: ages such as `last-7d` count back from there.
+    pub data_end: Option<i64>,
     /// What models cost, for `estimate_cost` and the columns `estimated_cost`.
     pub prices: Option<Arc<PriceFile>>,
     /// What `redact` and `looks_like_secret` go by; without it, there are no patterns of one's own, and no key.

@@ -94,7 +94,11 @@ const TABLES: [(&str, &str); 13] = [
 
 /// How the functions in FROM are called, and what they give.
 const TABLE_FUNCTIONS: [(&str, &str, &str); 9] = [
-    ("critical_path", "critical_path('<trace id>')", "what the end of a trace waited for, stretch by stretch"),
+    (
+        "critical_path",
+        "critical_path('<trace id>' [, 'steps'])",
+        "what the end of a trace waited for, stretch by stretch; with 'steps' through spans without a kind",
+    ),
     ("generate_series", "generate_series(<first>, <last> [, <step>])", "numbers or times, the last one included"),
     (
         "oql",

@@ -12,6 +12,7 @@
 //!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
 //! ```
 
+mod arguments;
 mod balance;
 mod catalog;
 mod compare;
@@ -51,6 +52,8 @@ mod table_functions;
 mod tables;
 mod tree_node;
 mod walk;
+mod wording;
+mod yielding;
 mod zeros;
 
 pub use catalog::{Relation, TableFunction};

@@ -14,11 +14,11 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
-use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
+use super::arguments::{Called, argument_error};
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
-use super::compared::compared;
+use super::compared::{beyond, compared};
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
@@ -30,7 +30,7 @@ use super::params::Params;
 use super::parse::{Parsed, parse};
 use super::prepared::{Prepared, Step};
 use super::remote::{self, RemoteTable};
-use super::resolve::resolve;
+use super::resolve::{Places, resolve};
 use super::stop::Stops;
 use super::structure::StructureTable;
 use super::summarize::summary;
@@ -46,28 +46,39 @@ pub(super) struct Planned {
     places: Places,
 }
 
-/// Where things stand in the text, for errors that come when the text is gone.
-struct Places {
-    functions: HashMap<String, (Location, bool)>,
-    literals: HashMap<String, Location>,
-}
-
 impl Places {
     fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
-        if let Some(name) = unknown_function(&error.find_root().message()) {
+        let message = error.find_root().message();
+        if let Some(name) = unknown_function(&message) {
             let called = self.functions.get(name);
-            let known = table_functions::meant(catalog, name, called.is_some_and(|(_, grouped)| *grouped));
+            let known = table_functions::meant(catalog, name, called.is_some_and(|call| call.grouped));
             let unknown = match known.iter().any(|known| known == name) {
                 // What becomes another call has no other form.
                 true => EngineError::new("bad-argument", format!("{name} does not take these arguments")),
                 false => function_error(name, known.iter().map(String::as_str)),
             };
             return match called {
-                Some((place, _)) => unknown.at(*place),
+                Some(call) => unknown.at(call.place),
                 None => unknown,
             };
         }
+        let called = self.functions.iter().map(|(name, call)| Called { typed: &call.typed, name });
+        // What is thought over by us has its words.
+        let ours = matches!(error.find_root(), DataFusionError::External(_));
+        if let Some((error, name)) = argument_error(&message, called, catalog.state).filter(|_| !ours) {
+            return match self.functions.get(name) {
+                Some(call) => error.at(call.place),
+                None => error,
+            };
+        }
         let error = EngineError::from_datafusion(error);
+        if let Some(column) = error.not_grouped() {
+            let of =
+                |name: &String| column == name || column.strip_suffix(name.as_str()).is_some_and(|q| q.ends_with('.'));
+            if let Some((_, (typed, place))) = self.columns.iter().find(|(name, _)| of(name)) {
+                return EngineError::neither_grouped(typed).at(*place);
+            }
+        }
         match error.quoted_literal().and_then(|text| self.literals.get(text)) {
             Some(place) if error.position().is_none() => error.at(*place),
             _ => error,
@@ -104,7 +115,7 @@ impl Planner {
         name_target(&mut resolved.statement)?;
         let (state, mut notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
         add_new(&mut notes, resolved.notes);
-        let places = Places { functions: resolved.functions, literals: resolved.literals };
+        let places = resolved.places;
         let plan = self
             .handle
             .block_on(state.statement_to_plan(resolved.statement))
@@ -220,6 +231,7 @@ impl Planner {
                 sought: Sought::default(),
                 redacting: None,
                 compared: vec![],
+                beyond: vec![],
             });
         }
         let Planned { plan, mut state, mut notes, places } = self.logical(parsed)?;
@@ -236,6 +248,7 @@ impl Planner {
                 sought: Sought::default(),
                 redacting: None,
                 compared: vec![],
+                beyond: vec![],
             });
         }
         let compared = compared(&plan, &|table| table_reads_segments(table).unwrap_or(false));
@@ -260,6 +273,7 @@ impl Planner {
             sought: Sought::default(),
             redacting: None,
             compared,
+            beyond: beyond(&optimized, self.registry.data_end).map_err(explain)?,
         })
     }
 }

@@ -17,6 +17,7 @@ use super::error::EngineError;
 use super::functions::estimate::{Sought, take_notes};
 use super::remote::{self, Remark};
 use super::stop::{self, Stops};
+use spanql_filter::READ_AS_NULL;
 use spanql_sources::config::{ConfigError, Redaction};
 
 /// A statement ready to run.
@@ -31,6 +32,7 @@ pub struct Prepared {
     /// What redacts the rows.
     pub(super) redacting: Option<Arc<Redaction>>,
     pub(super) compared: Vec<Compared>,
+    pub(super) beyond: Vec<String>,
 }
 
 pub(super) enum Step {
@@ -85,16 +87,40 @@ impl Prepared {
         self.reads_spans
     }
 
-    /// What the reader should know of an answer that is empty, or counts nothing: texts that columns are compared with and
-    /// that no row has, where a column has few values. Reads those columns; each a line without a full stop.
+    /// The notes on names that no span has: what is asked of these is asked of nothing.
+    pub fn absent(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().filter(|note| note.contains(READ_AS_NULL))
+    }
+
+    /// What the reader should know of an answer that may be about nothing: texts that columns are compared with and that no
+    /// row has, where a column has few values, and times behind the end of the data. Reads those columns; each a line
+    /// without a full stop.
+    ///
+    /// Of an answer of `few` rows (none, or one that may be a count of nothing) everything counts; of others only texts in
+    /// lists, alternatives and aggregates, whose rows are missing among others.
     ///
     /// # Errors
     ///
     /// When a column cannot be read.
-    pub async fn unmatched(&self) -> Result<Vec<String>, EngineError> {
+    pub async fn unmatched(&self, few: bool) -> Result<Vec<String>, EngineError> {
+        let mut notes = if few { self.beyond.clone() } else { vec![] };
+        for compared in &self.compared {
+            let remarks = compared.remarks(&self.state, few).await;
+            notes.extend(remarks.map_err(|error| EngineError::from_datafusion(&error))?);
+        }
+        Ok(notes)
+    }
+
+    /// What the reader should know of columns that hold the beginnings of texts, where conditions look at them and any is
+    /// longer. Reads those columns; each a line without a full stop.
+    ///
+    /// # Errors
+    ///
+    /// When a column cannot be read.
+    pub async fn cut_texts(&self) -> Result<Vec<String>, EngineError> {
         let mut notes = vec![];
         for compared in &self.compared {
-            let remark = compared.remark(&self.state).await;
+            let remark = compared.remark_on_cut(&self.state).await;
             notes.extend(remark.map_err(|error| EngineError::from_datafusion(&error))?);
         }
         if let Some(redaction) = &self.redacting {

@@ -22,7 +22,7 @@ use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
 use super::functions::estimate::Sought;
-use super::functions::{self, Known, bounded::Limit};
+use super::functions::{self, Known, bounded::Limit, interval::IntervalProducts};
 use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -32,10 +32,12 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
+use super::yielding::YieldingPool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
 use spanql_sources::config::Redaction;
+use spanql_store::Segments;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
@@ -97,13 +99,19 @@ impl Engine {
     ///
     /// When the temporary directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        Self::over(config, None)
+    }
+
+    /// The same over the segments of a store, whose kept columns count against the memory, too.
+    pub(super) fn over(config: EngineConfig, segments: Option<Segments>) -> Result<Self, EngineError> {
         let sought = Sought::default();
-        let state =
-            session_state(&config, Arc::clone(&sought)).map_err(|error| EngineError::from_datafusion(&error))?;
+        let state = session_state(&config, Arc::clone(&sought), segments)
+            .map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
+        let registry = Registry { data_end: config.data_end, prices: config.prices, ..Registry::default() };
         let shared = Shared {
             context,
-            registry: RwLock::new(Registry { prices: config.prices, ..Registry::default() }),
+            registry: RwLock::new(registry),
             allow_write: config.allow_write,
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
@@ -268,6 +276,11 @@ impl Engine {
         self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).spans.contains_key(key)
     }
 
+    /// Where the data ends, in nanoseconds since the epoch, where that is known.
+    pub fn data_end(&self) -> Option<i64> {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).data_end
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context
@@ -344,7 +357,11 @@ impl Engine {
     }
 }
 
-fn session_state(config: &EngineConfig, sought: Sought) -> Result<SessionState, DataFusionError> {
+fn session_state(
+    config: &EngineConfig,
+    sought: Sought,
+    segments: Option<Segments>,
+) -> Result<SessionState, DataFusionError> {
     let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -366,8 +383,15 @@ fn session_state(config: &EngineConfig, sought: Sought) -> Result<SessionState, 
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime =
-            runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+        runtime = match segments {
+            Some(segments) => runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
+                YieldingPool::new(limit, segments),
+                NAMED_CONSUMERS,
+            ))),
+            None => {
+                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)))
+            }
+        };
     }
     let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     runtime = runtime.with_disk_manager_builder(spilling_into(dir));
@@ -375,12 +399,13 @@ fn session_state(config: &EngineConfig, sought: Sought) -> Result<SessionState, 
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(analyzer_rules(limit))
+        .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     let known = Known { prices: config.prices.clone(), redaction: config.redaction.clone() };
     functions::register(&mut state, limit, known, sought)?;
-    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
+    state.register_expr_planner(Arc::new(IntervalProducts))?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: config.data_end }))?;
     Ok(state)
 }

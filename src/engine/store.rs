@@ -41,16 +41,21 @@ impl StoreEngine {
     /// # Errors
     /// When the temporary directory cannot be used.
     pub async fn open(self, snapshot: Snapshot) -> Result<Engine, EngineError> {
-        let engine = Engine::new(EngineConfig {
+        let project = self.project.as_ref();
+        let shown = snapshot.manifest.segments.iter().filter(|of| project.is_none_or(|project| of.project == *project));
+        let data_end = shown.filter_map(|segment| segment.max_start).max();
+        let config = EngineConfig {
             memory_limit: self.memory_limit,
             temp_dir: self.temp_dir,
             target_partitions: None,
             batch_rows: batch_rows(&snapshot.manifest.segments),
             allow_write: self.allow_write,
+            data_end,
             prices: self.prices,
             redaction: self.redaction,
             redact_results: self.redact_results,
-        })?;
+        };
+        let engine = Engine::over(config, Some(snapshot.segments.clone()))?;
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
         let rest: Arc<BTreeMap<_, _>> = Arc::new(rest.collect());
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));

@@ -32,7 +32,7 @@
 //!
 //! let settings = ArizeSettings {
 //!     key: Secret::new("any"),
-//!     flight: FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false },
+//!     flight: Some(FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false }),
 //!     api: Some(ready.http),
 //!     space: Some(ready.space_id),
 //!     verify: true,

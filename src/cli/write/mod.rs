@@ -8,7 +8,6 @@ mod known;
 mod local;
 mod log;
 mod metadata;
-mod notes;
 mod reviewed;
 mod rows;
 mod send;

@@ -46,6 +46,8 @@ pub(super) const NOTES: [(&str, &str); 82] = [
     ("traces.output", "the first 1,024 characters; of the last call of a model where the root has none"),
     ("sessions.duration_ms", "latest end minus earliest start, ms"),
     ("sessions.cost", "USD"),
+    ("sessions.first_input", "the first 1,024 characters"),
+    ("sessions.last_output", "the first 1,024 characters"),
     ("sessions.estimated_cost", "USD by the configured prices; computed where it is named, * leaves it out"),
     ("turns.turn", "number in the session, from 1"),
     ("turns.gap_ms", "from the end of the turn before to the start, ms"),

@@ -6,9 +6,11 @@ pub(crate) mod checked;
 mod counted;
 mod domains;
 pub(crate) mod estimate;
+pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod json_list;
 mod like;
+mod percentile;
 pub(crate) mod redact;
 mod similar;
 pub(crate) mod spelled;
@@ -51,6 +53,8 @@ pub(crate) fn register(
     bounded::register(registry, limit)?;
     domains::register(registry)?;
     registry.register_udaf(sum::udaf().into())?;
+    registry.register_udaf(percentile::udaf().into())?;
+    registry.register_udf(interval::udf())?;
     times::register(registry)?;
     registry.register_udf(estimate::udf(known.prices, sought).into())?;
     for function in redact::udfs(known.redaction) {
@@ -71,9 +75,10 @@ pub(crate) fn register(
 
 /// Whether a function is one that statements become made of, which nobody types.
 pub(crate) fn is_internal(name: &str) -> bool {
-    const INTERNAL: [&str; 11] = [
+    const INTERNAL: [&str; 12] = [
         "as_list",
         "as_number",
+        "interval_times",
         "json_from_scalar",
         "json_list_item",
         "json_list_numbers",

@@ -21,6 +21,7 @@ use super::lists::as_list;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
+use super::{Call, Resolver};
 use spanql_model::names::expand_alias;
 
 /// How many relations one FROM may list.
@@ -59,7 +60,8 @@ impl Resolver<'_> {
                 && ident.quote_style.is_none()
             {
                 ident.value = ident.value.to_lowercase();
-                self.functions.entry(ident.value.clone()).or_insert((ident.span.start, false));
+                let call = || Call { place: ident.span.start, grouped: false, typed: ident.value.clone() };
+                self.places.functions.entry(ident.value.clone()).or_insert_with(call);
             }
         }
     }

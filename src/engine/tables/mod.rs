@@ -8,6 +8,7 @@ mod columns;
 mod critical;
 mod estimates;
 mod in_order;
+mod kept;
 mod overlay;
 mod prune;
 mod pull_history;

@@ -6,6 +6,7 @@
 
 mod arize;
 mod edit;
+mod endpoint;
 mod environment;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ mod vendors;
 
 pub use arize::{ArizeSettings, FlightEndpoint, FoundArize};
 pub use edit::{Edited, Key, config_file, is_open, set, unset};
+pub use endpoint::Endpoint;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::{PROFILE_VARIABLE, profile_in_use};
