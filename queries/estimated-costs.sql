@@ -15,12 +15,12 @@ WITH calls AS (
 SELECT model,
        count(*) AS calls,
        count_if(cost IS NOT NULL AND estimate IS NOT NULL) AS compared,
-       round(sum(cost) FILTER (WHERE estimate IS NOT NULL), 4) AS recorded,
-       round(sum(estimate) FILTER (WHERE cost IS NOT NULL), 4) AS estimated,
+       round(sum(cost) FILTER (WHERE estimate IS NOT NULL), 6) AS recorded,
+       round(sum(estimate) FILTER (WHERE cost IS NOT NULL), 6) AS estimated,
        round(100 * (sum(estimate) FILTER (WHERE cost IS NOT NULL) / nullif(sum(cost) FILTER (WHERE estimate IS NOT NULL), 0) - 1), 1)
            AS difference_percent,
        count_if(cost IS NULL) AS without_cost,
-       round(sum(estimate) FILTER (WHERE cost IS NULL), 4) AS estimated_of_these
+       round(sum(estimate) FILTER (WHERE cost IS NULL), 6) AS estimated_of_these
 FROM calls
 GROUP BY model
 ORDER BY calls DESC, model

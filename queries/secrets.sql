@@ -5,14 +5,10 @@ WITH texts AS (
     UNION ALL SELECT 'output', output FROM spans
     UNION ALL SELECT 'attributes.llm.input_messages', attributes.llm.input_messages FROM spans
     UNION ALL SELECT 'attributes.llm.output_messages', attributes.llm.output_messages FROM spans
-    UNION ALL SELECT 'attributes.llm.tools', attributes.llm.tools FROM spans
-    UNION ALL SELECT 'attributes.llm.invocation_parameters', attributes.llm.invocation_parameters FROM spans
-    UNION ALL SELECT 'attributes.llm.prompt_template.variables', attributes.llm.prompt_template.variables FROM spans
     UNION ALL SELECT 'attributes.tool.parameters', attributes.tool.parameters FROM spans
     UNION ALL SELECT 'attributes.retrieval.documents', attributes.retrieval.documents FROM spans
     UNION ALL SELECT 'attributes.metadata', attributes.metadata FROM spans
     UNION ALL SELECT 'attributes.user.id', attributes.user.id FROM spans
-    UNION ALL SELECT 'attributes.exception.message', attributes.exception.message FROM spans
     UNION ALL SELECT 'status_message', status_message FROM spans
     UNION ALL SELECT 'events', events FROM spans
 ), found AS (

@@ -104,7 +104,7 @@ impl Patterns {
         }
         for built_in in BUILT_IN {
             let text = match built_in.begins_word {
-                true => format!(r"\b(?:{})", built_in.pattern),
+                true => format!(r"(?-u:\b)(?:{})", built_in.pattern),
                 false => built_in.pattern.to_owned(),
             };
             let find = Regex::new(&text).map_err(|error| bad(built_in.kind, error))?;
