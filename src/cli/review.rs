@@ -108,7 +108,7 @@ async fn keep(context: &Context, trace: &Trace, given: &Judgement) -> anyhow::Re
 
 fn shown(id: &str) -> TraceShow {
     let options = ShowOptions { output: None, max_cell: None, fence: false, require_complete: false };
-    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, options }
+    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, steps: false, options }
 }
 
 /// The traces that are meant and have no such annotation yet, the newest first.
@@ -116,9 +116,10 @@ async fn traces(context: &Context, arguments: &ReviewArguments) -> anyhow::Resul
     let place = Place::open(context, &FromOptions::default()).await?;
     let mut filters = arguments.filters.clone();
     let (schema, rest) = place.columns(&mut filters).await?;
-    let filter = filters.read(&Names::new(&schema, &rest, filters.unknown())).map_err(refused)?;
+    let filter =
+        filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
     let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-    let conditions = condition.into_iter().chain(starts_in(&arguments.to.window)?).collect();
+    let conditions = condition.into_iter().chain(starts_in(&arguments.to.window, place.data_end())?).collect();
     place.register(context, REVIEWED, Selected::Spans(all_of(conditions)), notes.unwrap_or_default()).await?;
     let chosen = match &arguments.query {
         Some(sql) => format!("AND context.trace_id IN (SELECT trace_id FROM ({}))", sql.trim().trim_end_matches(';')),

@@ -10,12 +10,13 @@ use super::error::Result;
 #[cfg(doc)]
 use super::error::StoreError;
 use super::ledger::Ledger;
-use super::manifest::{self, Manifest, Segment};
+use super::manifest::{Manifest, Segment};
 use super::merge::Deleted;
 use super::reader::Segments;
 use super::segment::unite;
 use super::segment_stats::{SegmentStats, TooLarge};
 use super::tombstones::Tombstones;
+use super::versions;
 
 /// Footers that are read at the same time.
 const FOOTERS: usize = 8;
@@ -76,7 +77,7 @@ impl Snapshot {
         let Segments { location, version, .. } = &self.segments;
         match Ledger::load(location, &self.manifest).await {
             Ok(ledger) => Ok(ledger),
-            Err(error) => Err(manifest::explain(location, *version, error).await),
+            Err(error) => Err(versions::explain(location, *version, error).await),
         }
     }
 

@@ -26,6 +26,11 @@ impl Process {
         Self { child, ready }
     }
 
+    /// What it says besides its addresses.
+    pub(super) fn stderr(&mut self) -> impl Read {
+        self.child.stderr.take().unwrap()
+    }
+
     /// Sends a signal, and gives the exit code and what was written to stderr.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();

@@ -102,7 +102,7 @@ impl Terminal {
         self.screen()
     }
 
-    /// Clears the line that is typed, and waits for the next prompt: keys pressed before it are lost.
+    /// Clears what is typed, and waits for the next prompt.
     pub(crate) fn clear(&mut self) {
         let before = self.prompts();
         self.press(CTRL_C);

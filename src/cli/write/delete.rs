@@ -43,8 +43,8 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
         filters.span_id = span_ids;
         empty
     };
-    let only_ids = ids_alone && starts_in(&to.window)?.is_none();
-    if query.is_some() && (asked > 0 || !filters.is_empty() || starts_in(&to.window)?.is_some()) {
+    let only_ids = ids_alone && !to.window.is_set();
+    if query.is_some() && (asked > 0 || !filters.is_empty() || to.window.is_set()) {
         let why = "--query says which spans to delete: leave out ids, filters and the window, or write them into it";
         return Err(Failure::Usage(why.into()).into());
     }
@@ -74,9 +74,10 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
             return in_store(context, meant, yes, purge, to.output.as_deref(), to.dry_run).await;
         }
         let (schema, rest) = place.columns(&mut filters).await?;
-        let filter = filters.read(&Names::new(&schema, &rest, filters.unknown())).map_err(refused)?;
+        let filter =
+            filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-        let conditions = condition.into_iter().chain(starts_in(&to.window)?).collect();
+        let conditions = condition.into_iter().chain(starts_in(&to.window, place.data_end())?).collect();
         place.register(context, MEANT, Selected::Spans(all_of(conditions)), notes.unwrap_or_default()).await?;
         let sql = format!("SELECT project, context.trace_id, context.span_id FROM {MEANT}");
         for statement in place.engine.prepare(&sql, &Params::new()).await? {

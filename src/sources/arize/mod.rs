@@ -11,7 +11,6 @@
 mod columns;
 mod command;
 mod connection;
-mod lists;
 mod names;
 mod put;
 mod rest;

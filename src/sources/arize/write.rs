@@ -93,7 +93,7 @@ impl SpanWriter for Arize {
             return self.delete(request).await;
         }
         let ask = || async {
-            let asked = client.request(Method::POST, &request.path).json(&request.body);
+            let asked = client.request(Method::POST, &request.path)?.json(&request.body);
             client.send(&request.path, asked).await.map(drop)
         };
         let attempts = if request.repeatable { MAX_ATTEMPTS_BATCH } else { 1 };
@@ -150,7 +150,7 @@ impl Arize {
         left: &BTreeSet<&str>,
     ) -> Result<Vec<u8>, HttpError> {
         let path = &request.path;
-        let asked = client.request(Method::DELETE, path).json(&request.body);
+        let asked = client.request(Method::DELETE, path)?.json(&request.body);
         let response = asked.send().await.map_err(|error| client.unreachable(path, &error))?;
         let status = response.status();
         if status.is_success() {

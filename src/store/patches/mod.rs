@@ -5,7 +5,6 @@
 
 mod facts;
 mod file;
-mod kept;
 mod layers;
 mod merge_patch;
 mod notes;
@@ -17,7 +16,6 @@ mod targets;
 mod write;
 mod written;
 
-pub(crate) use kept::Kept;
 pub use overlay::{Overlaid, Overlay};
 pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
 pub(crate) use written::PatchFiles;

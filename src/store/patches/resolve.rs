@@ -1,6 +1,6 @@
 //! What the spans that a patch is for will have: the last of its values, whole metadata, and all notes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array, new_null_array};
@@ -238,8 +238,8 @@ pub(super) struct Resolved {
 }
 
 /// How many of a segment's spans each id was written on is added.
-pub(super) fn count(targets: &[Target], counts: &mut HashMap<u32, u64>) {
+pub(super) fn count(targets: &[Target], counts: &mut [u64]) {
     for target in targets {
-        *counts.entry(target.id).or_default() += 1;
+        counts[target.id as usize] += 1;
     }
 }
