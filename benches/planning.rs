@@ -1,8 +1,9 @@
 //! How long it takes to plan 1,000 statements: parsed, names resolved, planned and optimised, not run.
 //!
 //! They are of every kind that people type: joins, subqueries, windows, dotted names, the forms of other shells. Prints
-//! milliseconds for all of them, by the clock and of the processor, the least of some rounds. `perf stat -e instructions:u` with `SPANQL_BENCH_ROUNDS=1` counts instructions, on a busy machine
-//! the better measure; a second run with `SPANQL_BENCH_ROUNDS=0` says what is spent before the first statement.
+//! milliseconds for all of them, by the clock and of the processor, the least of some rounds. Instructions are the better measure
+//! on a busy machine: `perf stat -e instructions:u` or `valgrind --tool=callgrind` with `SPANQL_BENCH_ROUNDS=1`, less those with
+//! `SPANQL_BENCH_ROUNDS=0`, which are spent before the first statement.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench fails by panicking")]
 

@@ -29,6 +29,8 @@ pub(super) struct Context {
     memory: MemorySize,
     color: bool,
     zone: Zone,
+    /// Whether what looks like a secret is replaced.
+    pub(super) redact: bool,
     pub(super) errors: ErrorFormat,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -60,6 +62,7 @@ impl Context {
             memory: global.memory.unwrap_or(MemorySize::Percent(DEFAULT_MEMORY_PERCENT)),
             color,
             zone: global.tz,
+            redact: global.redact,
             errors: global.errors,
             quiet: global.quiet,
             verbose: global.verbose > 0,
@@ -94,6 +97,7 @@ impl Context {
         if typed.errors != ErrorFormat::Text {
             context.errors = typed.errors;
         }
+        context.redact |= typed.redact;
         context.quiet |= typed.quiet;
         context.verbose |= typed.verbose > 0;
         context

@@ -35,6 +35,7 @@ mod remote;
 mod repl;
 #[cfg(feature = "report")]
 mod report;
+mod retain;
 mod review;
 mod review_keys;
 mod run;

@@ -11,6 +11,7 @@ use super::Engine;
 
 use super::catalog::{CATALOG, SCHEMA, TableKey};
 use super::functions::spelled;
+use super::tables::{ESTIMATED_COST, has_estimates};
 pub use notes::column_note;
 use spanql_filter::dialect::HIGHER_ORDER;
 
@@ -132,10 +133,12 @@ impl Engine {
                 let Ok(Some(table)) = schema.table(&name).await else { continue };
                 let fields = table.schema();
                 let columns = fields.fields().iter().map(|field| (field.name().clone(), field.data_type().clone()));
+                // There when it is named.
+                let estimated = has_estimates(&name).then(|| (ESTIMATED_COST.to_owned(), DataType::Float64));
                 let known = TABLES.iter().find(|(known, _)| *known == name);
                 tables.push(TableDescription {
                     description: known.map_or("", |(_, description)| description),
-                    columns: columns.collect(),
+                    columns: columns.chain(estimated).collect(),
                     spans: self.is_of_spans(&TableKey::public(name.as_str())),
                     name,
                 });

@@ -20,6 +20,9 @@ pub(super) fn in_our_words(message: &str) -> String {
     for kind in KINDS {
         text = text.replace(kind, "");
     }
+    if let Some((_, inner)) = text.split_once("user-defined coercion failed with: ") {
+        text = inner.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {

@@ -1,15 +1,30 @@
 //! The memory of queries, which kept columns give way to.
 
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+};
 
 use spanql_store::Segments;
 
+/// How many of the biggest memory users an out-of-memory message names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN;
+
+/// The memory of queries; of those over a store together with the columns that are kept of it.
+pub(super) fn pool(limit: usize, segments: Option<Segments>) -> Arc<dyn MemoryPool> {
+    match segments {
+        Some(segments) => Arc::new(TrackConsumersPool::new(YieldingPool::new(limit, segments), NAMED_CONSUMERS)),
+        None => Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)),
+    }
+}
+
 /// A pool of so many bytes for queries and the columns that are kept of their store: what queries need comes first.
 #[derive(Debug)]
-pub(super) struct YieldingPool {
+struct YieldingPool {
     queries: FairSpillPool,
     limit: usize,
     segments: Segments,
@@ -17,7 +32,7 @@ pub(super) struct YieldingPool {
 
 impl YieldingPool {
     /// A quarter of the bytes may be kept columns.
-    pub(super) fn new(limit: usize, segments: Segments) -> Self {
+    fn new(limit: usize, segments: Segments) -> Self {
         segments.columns().set_budget(limit / 4);
         Self { queries: FairSpillPool::new(limit), limit, segments }
     }
@@ -73,8 +88,6 @@ impl MemoryPool for YieldingPool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, Int64Array};
     use arrow::datatypes::DataType;
     use spanql_store::{ColumnKey, KeptColumn, SegmentFile, Store};

@@ -131,7 +131,7 @@ impl Store {
         if is_known {
             return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
         }
-        let tombstones = if deletions.is_empty() {
+        let tombstones = if deletions.is_empty() || deletions.lists_none {
             base.tombstones.clone()
         } else {
             let (reference, file) = tombstones.save(&self.location, lease.file_id()).await?;

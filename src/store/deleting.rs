@@ -125,7 +125,8 @@ impl Store {
         }
         let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
         (undeleted.restored, undeleted.lifted) = (restored, undeleted.lifted - restored);
-        let deletions = Deletions { spans: HashMap::new(), taken_back: HashMap::from([(project.to_owned(), spans)]) };
+        let taken_back = HashMap::from([(project.to_owned(), spans)]);
+        let deletions = Deletions { taken_back, ..Deletions::default() };
         let (buffer, patches) = (Arc::new(buffer), PatchFiles::default());
         let progress = Progress::default();
         let attempt = self.attempt(lease, base, &buffer, &deletions, patches, None, "undelete", &progress).await?;

@@ -60,6 +60,7 @@ mod positioned;
 mod progress;
 mod publish;
 mod reader;
+mod retaining;
 mod row_numbers;
 mod segment;
 mod segment_stats;
@@ -88,7 +89,7 @@ pub use import::{Import, Prepared};
 pub use ingest::complete;
 pub use ledger::{
     CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject, Ledger, MissingRange, MissingReason,
-    Projection, Pull, PullKey, Slice, Status,
+    Projection, Pull, PullKey, Retained, Slice, Status,
 };
 pub use location::{StoreLocation, default_location};
 pub use maintained::{Compacted, Vacuumed, Version};

@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::cache::Cache;
+use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};

@@ -10,6 +10,7 @@
 mod ci;
 mod cli;
 mod config;
+mod estimates;
 mod export_live;
 mod facade;
 mod faulty;
@@ -48,6 +49,7 @@ mod pull_types;
 mod pulls;
 mod quality;
 mod queries;
+mod queries_of_loops;
 mod queries_of_spans;
 mod queries_of_traces;
 mod queries_support;

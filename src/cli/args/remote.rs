@@ -51,6 +51,14 @@ fn moment(text: &str) -> Result<Moment, String> {
     }
 }
 
+fn store_size(text: &str) -> Result<u64, String> {
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() >= 16 << 20 => Ok(size.as_u64()),
+        Ok(_) => Err("at least 16MiB are needed".to_owned()),
+        Err(_) => Err("write a size such as 5GB or 500MiB".to_owned()),
+    }
+}
+
 fn sample_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
@@ -200,6 +208,9 @@ pub(in crate::cli) struct PullArguments {
     /// Pull what is new again and again, until Ctrl-C
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count", "require_complete"])]
     pub(in crate::cli) follow: bool,
+    /// With --follow: let the oldest traces of the project go when what the store holds takes more than this, e.g. 5GB
+    #[arg(long, value_name = "SIZE", requires = "follow", value_parser = store_size)]
+    pub(in crate::cli) max_store_size: Option<u64>,
     /// Pull at most N spans: a sample, and the store remembers that it is one
     #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) limit: Option<u64>,

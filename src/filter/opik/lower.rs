@@ -174,9 +174,9 @@ impl Reading<'_> {
 
     fn instant(&self, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let value = &clause.clause.value;
-        // Words and ages are no instants to Opik; here they mean what they mean everywhere.
+        // An age back from the end of the data is no instant to Opik; here it means what it means everywhere.
         let instant = values::instant(value).or_else(|meant| match meant {
-            None => time::typed(value, &self.names.clock()).map_err(|_| None),
+            None if time::is_from_data_end(value) => time::typed(value, &self.names.clock()).map_err(|_| None),
             meant => Err(meant),
         });
         instant.map(values::time_literal).map_err(|meant| {

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::clip::clip;
 use super::super::color::{BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW};
+use super::super::media::without_media;
 use super::super::{Error, Fence};
 use super::ViewOptions;
 use super::bar::Axis;
@@ -53,7 +54,9 @@ pub fn write_trace(out: &mut dyn Write, batches: &[RecordBatch], options: &ViewO
     if batches.iter().all(|batch| batch.num_rows() == 0) {
         return Ok(());
     }
-    let columns = Columns::read(batches, options.full)?;
+    let shown =
+        if options.full { batches.iter().map(without_media).collect::<Result<_, _>>()? } else { batches.to_vec() };
+    let columns = Columns::read(&shown, options.full)?;
     let summary = columns.summary()?;
     let (spans, left_out) = options.focus.looked_at(columns.spans(), &columns.tree_input())?;
     let fence = options.fence.then(Fence::new);
@@ -111,9 +114,14 @@ fn write_facts(
     let models: Vec<&str> = models.as_string::<i32>().iter().flatten().collect();
     let spent = float(summary["cost"].as_primitive::<Float64Type>(), 0);
     let usage = tokens(int("prompt_tokens"), int("completion_tokens"), int("total_tokens"));
-    let facts = [(usage.unwrap_or_default(), ""), (spent.map(cost).unwrap_or_default(), ""), (models.join(", "), "")];
-    let ids = [(labelled("session", text("session_id")), ""), (labelled("user", text("user_id")), "")];
-    Ok(line.facts(&facts, &ids, 2, out)?)
+    let facts = [
+        (usage.unwrap_or_default(), ""),
+        (spent.map(cost).unwrap_or_default(), ""),
+        (models.join(", "), ""),
+        (labelled("session", text("session_id")), ""),
+        (labelled("user", text("user_id")), ""),
+    ];
+    Ok(line.facts(&facts, 2, out)?)
 }
 
 fn write_tree(
