@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures pulling beside the vendors' own clients, in one run, each reading the same spans from the same server.
 
-  arize     `spanql serve` over Flight: `spanql pull arize`, the SDK's `export_to_parquet`, and `ax spans export --all`
+  arize     `spanql serve` over Flight: `spanql pull arize` beside the SDK's `export_to_parquet`, and again, for fewer spans, beside
+            `ax spans export --all`
   phoenix   a real Phoenix (--phoenix, or its URL): `spanql pull phoenix`, and the client's `get_spans`
   opik      a stand-in that pages prepared rows: `spanql pull opik`, and the SDK's `search_traces` and `search_spans`
 
@@ -129,8 +130,22 @@ class Bench:
                 self.failures.append(f"{source}: pull has {median / pull:.2f} of the rate of {name}")
 
     def arize(self):
+        if has(self.options.python, "arize"):
+            self.flight("sdk", self.options.spans)
+        else:
+            print("arize    sdk      left out: no arize")
+        ax = pathlib.Path(self.options.python).parent / "ax"
+        if ax.exists():
+            # It takes seconds to start and twenty times as long for a span: of as many as for the SDK, minutes a round.
+            self.flight("ax", self.options.ax_spans)
+        else:
+            print(f"arize    ax       left out: no {ax}")
+
+    def flight(self, client, spans):
+        """Compares the pull with one client, which both read so many spans."""
         served = self.place / "served"
-        run([self.options.bin, "-q", "demo", "--spans", self.options.spans, "--keep", served])
+        shutil.rmtree(served, ignore_errors=True)
+        run([self.options.bin, "-q", "demo", "--spans", spans, "--keep", served])
         out, _ = run([self.options.bin, "-q", "--store", served, "query", "SELECT count(*) AS n FROM spans", "-o", "json"])
         total = json.loads(out)[0]["n"]
         # In the environment, so that the key is in no list of processes.
@@ -146,15 +161,11 @@ class Bench:
                 "ARIZE_API_HOST": "127.0.0.1", "ARIZE_API_SCHEME": "http", "ARIZE_API_PORT": http, "ARIZE_SPACE_ID": space,
             }
             clients = {"pull": lambda: self.pull("arize", projects, environment)}
-            if has(self.options.python, "arize"):
+            if client == "sdk":
                 clients["sdk"] = lambda: self.script(SDK, flight, space, KEY, self.place, *projects)
             else:
-                print("arize    sdk      left out: no arize")
-            ax = pathlib.Path(self.options.python).parent / "ax"
-            if ax.exists():
+                ax = pathlib.Path(self.options.python).parent / "ax"
                 clients["ax"] = lambda: self.ax(ax, projects, environment)
-            else:
-                print(f"arize    ax       left out: no {ax}")
             self.compare("arize", total, clients)
         finally:
             server.terminate()
@@ -309,6 +320,7 @@ def main():
     parser.add_argument("--phoenix", help="the directory of what starts and fills a Phoenix, or the URL of one that runs")
     parser.add_argument("--phoenix-load", help="what fills a Phoenix that is named by its URL")
     parser.add_argument("--spans", type=int, default=200_000, help="spans of the Flight server")
+    parser.add_argument("--ax-spans", type=int, default=20_000, help="spans of the Flight server that `ax` reads")
     parser.add_argument("--phoenix-spans", type=int, default=4_000, help="storing them takes a second for a hundred")
     parser.add_argument("--opik-spans", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)

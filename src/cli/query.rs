@@ -1,6 +1,7 @@
 //! `spanql query`: statements in, results out as they are made.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -18,6 +19,8 @@ use crate::report::{Checks, Expectation};
 use spanql_engine::{Engine, EngineError, Files, Params, Prepared, StoreEngine, parse_param};
 use spanql_model::nearest::nearest;
 use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
+use spanql_sources::config::{Environment, Redaction, price_file};
+use spanql_sources::prices::PriceFile;
 use spanql_store::Snapshot;
 
 /// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
@@ -177,11 +180,15 @@ pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Resu
         let near = nearest(project, held).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(Failure::Usage(format!("the store holds no project {project}{near}")).into());
     }
+    let environment = Environment::of_process();
     let settings = StoreEngine {
         memory_limit: Some(context.memory_bytes()),
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),
         allow_write,
+        prices: price_file(&environment)?.map(|(path, _)| Arc::new(PriceFile::new(path))),
+        redaction: Some(Arc::new(Redaction::new(environment))),
+        redact_results: context.redact,
     };
     Ok((settings.open(snapshot.clone()).await?, snapshot))
 }

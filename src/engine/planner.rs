@@ -23,9 +23,11 @@ use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::functions::bounded::Limit;
+use super::functions::estimate::{Sought, no_prices_note};
 use super::limits::check_plan;
 use super::long::LongTable;
-use super::parse::Parsed;
+use super::params::Params;
+use super::parse::{Parsed, parse};
 use super::prepared::{Prepared, Step};
 use super::remote::{self, RemoteTable};
 use super::resolve::{Places, resolve};
@@ -33,7 +35,7 @@ use super::stop::Stops;
 use super::structure::StructureTable;
 use super::summarize::summary;
 use super::table_functions::{self, FunctionRows, FunctionTable};
-use super::tables::{self, QualityTable, SegmentsTable};
+use super::tables::{self, ESTIMATED_COST, QualityTable, SPANS, SegmentsTable};
 use super::tree_node::{each_expr_of, each_plan};
 
 /// A statement's logical plan, and the session it was made in.
@@ -111,7 +113,8 @@ impl Planner {
         let catalog = self.catalog();
         let mut resolved = resolve(parsed, &catalog)?;
         name_target(&mut resolved.statement)?;
-        let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
+        let (state, mut notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
+        add_new(&mut notes, resolved.notes);
         let places = resolved.places;
         let plan = self
             .handle
@@ -155,6 +158,13 @@ impl Planner {
                     None => continue,
                 },
             };
+            if names.contains(ESTIMATED_COST) {
+                if self.registry.prices.is_none() {
+                    add_new(&mut notes, vec![no_prices_note()]);
+                }
+                tables.insert(key.clone(), self.with_estimates(catalog, key, provider)?);
+                continue;
+            }
             let rest = rests.get(key).cloned().unwrap_or_default();
             let (provider, mut new) = match provider.downcast_ref::<RemoteTable>() {
                 Some(remote) => remote.with_unannounced(names),
@@ -178,6 +188,33 @@ impl Planner {
         Ok((state, notes))
     }
 
+    /// `traces` or `sessions` with what the spans of each are estimated to cost.
+    fn with_estimates(
+        &self,
+        catalog: &Catalog<'_>,
+        key: &TableKey,
+        provider: Arc<dyn TableProvider>,
+    ) -> Result<Arc<dyn TableProvider>, EngineError> {
+        let added = |estimates| {
+            let table = tables::with_estimates(&key.table, Arc::clone(&provider), estimates);
+            table.map_err(|error| EngineError::from_datafusion(&error))
+        };
+        if self.registry.prices.is_none() {
+            return added(None);
+        }
+        let spans = catalog.whole_table(&[SPANS.to_owned()])?;
+        let columns = spans.map(|spans| spans.columns).unwrap_or_default();
+        // What a trace costs is the sum of all of its spans, whichever of them are asked about.
+        let whole = Overlay::new(Arc::clone(self.state.catalog_list()), self.registry.whole.clone());
+        let state =
+            SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(whole)).build();
+        let planner =
+            Planner { state, registry: self.registry.clone(), handle: self.handle.clone(), limit: self.limit };
+        let parsed = parse(&tables::estimates_sql(&key.table, &columns), &Params::new())?;
+        let [parsed] = parsed.as_slice() else { return Err(EngineError::new("internal", "no query of estimates")) };
+        added(Some(planner.logical_as_is(parsed)?.plan))
+    }
+
     /// Plans a statement down to what runs.
     pub(super) fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
         if !allow_write && is_write(&parsed.statement) {
@@ -191,6 +228,8 @@ impl Planner {
                 state,
                 step: Step::Refused,
                 stops: Stops::default(),
+                sought: Sought::default(),
+                redacting: None,
                 compared: vec![],
                 beyond: vec![],
             });
@@ -206,6 +245,8 @@ impl Planner {
                 state,
                 step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
                 stops: Stops::default(),
+                sought: Sought::default(),
+                redacting: None,
                 compared: vec![],
                 beyond: vec![],
             });
@@ -229,6 +270,8 @@ impl Planner {
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
             stops: Stops::default(),
+            sought: Sought::default(),
+            redacting: None,
             compared,
             beyond: beyond(&optimized, self.registry.data_end).map_err(explain)?,
         })

@@ -17,7 +17,7 @@ use super::checks::{Checks, Outcome};
 use super::error::ReportError;
 use super::expect::{Expectation, bound};
 use spanql_engine::{Engine, EngineError, Params, Prepared};
-use spanql_output::{Format, Options, ResultWriter, cut_batch};
+use spanql_output::{Format, Options, ResultWriter, cut_batch, without_media};
 
 /// What is kept of the results of blocks.
 #[derive(Debug, Clone)]
@@ -219,7 +219,7 @@ async fn take(
         ran.rows += batch.num_rows() as u64;
         let rows = room.min(batch.num_rows());
         if rows > 0 {
-            let (cut, cells) = cut_batch(batch.slice(0, rows), keep.max_cell)?;
+            let (cut, cells) = cut_batch(without_media(&batch.slice(0, rows))?, keep.max_cell)?;
             room -= rows;
             ran.cut_cells += cells;
             // Copied, so that the rows that are not shown are let go.

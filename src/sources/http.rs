@@ -306,7 +306,8 @@ impl HttpClient {
         self.access.secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
     }
 
-    async fn refused(&self, path: &str, status: StatusCode, response: Response) -> HttpError {
+    /// The error of an answer whose status is no success.
+    pub(crate) async fn refused(&self, path: &str, status: StatusCode, response: Response) -> HttpError {
         let endpoint = self.endpoint(path);
         let retry_after = wait::wanted(response.headers());
         // Without a body, the status says what there is to say.

@@ -137,6 +137,10 @@ pub(in crate::cli) struct TraceShow {
     /// Show failed spans and those above them, and count the others
     #[arg(long)]
     pub(in crate::cli) errors_only: bool,
+    /// Show the steps of the program: leave out spans without a kind, unless they failed or a step waits for them, and mark
+    /// the critical path of the steps
+    #[arg(long)]
+    pub(in crate::cli) steps: bool,
     #[command(flatten)]
     pub(in crate::cli) options: ShowOptions,
 }

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
 use spanql_model::time::{self, Clock, TimeError};
+use spanql_sources::config::{Endpoint, Environment};
 use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -47,6 +48,14 @@ fn moment(text: &str) -> Result<Moment, String> {
     match time::is_from_data_end(text) {
         true => Ok(Moment::BeforeDataEnd(read(Clock::now(Some(0)))?.saturating_neg())),
         false => Ok(Moment::At(read(Clock::now(None))?)),
+    }
+}
+
+fn store_size(text: &str) -> Result<u64, String> {
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() >= 16 << 20 => Ok(size.as_u64()),
+        Ok(_) => Err("at least 16MiB are needed".to_owned()),
+        Err(_) => Err("write a size such as 5GB or 500MiB".to_owned()),
     }
 }
 
@@ -111,6 +120,10 @@ pub(in crate::cli) struct RemoteOptions {
     /// Space of Arize by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
     #[arg(long, value_name = "S")]
     pub(in crate::cli) space: Option<String>,
+    /// Ask the server at this URL, whatever settings say: grpc://… as `spanql serve` prints it, or https://… of a REST API.
+    /// Its key is that of $ARIZE_API_KEY, if there is one
+    #[arg(long, value_name = "URL", conflicts_with = "profile")]
+    pub(in crate::cli) endpoint: Option<Endpoint>,
     /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) profile: Option<String>,
@@ -119,9 +132,22 @@ pub(in crate::cli) struct RemoteOptions {
     pub(in crate::cli) timeout: Duration,
 }
 
+impl RemoteOptions {
+    /// What remotes are reached by: what the process was started with, unless a server is named.
+    pub(in crate::cli) fn environment(&self) -> Environment {
+        let environment = Environment::of_process();
+        self.endpoint.as_ref().map_or_else(|| environment.clone(), |named| named.instead_of_hosts(&environment))
+    }
+
+    /// Whether the server that is named is known to have a REST API only.
+    pub(in crate::cli) fn is_rest(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(Endpoint::is_rest)
+    }
+}
+
 impl Default for RemoteOptions {
     fn default() -> Self {
-        Self { space: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
+        Self { space: None, endpoint: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
     }
 }
 
@@ -182,6 +208,9 @@ pub(in crate::cli) struct PullArguments {
     /// Pull what is new again and again, until Ctrl-C
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count", "require_complete"])]
     pub(in crate::cli) follow: bool,
+    /// With --follow: let the oldest traces of the project go when what the store holds takes more than this, e.g. 5GB
+    #[arg(long, value_name = "SIZE", requires = "follow", value_parser = store_size)]
+    pub(in crate::cli) max_store_size: Option<u64>,
     /// Pull at most N spans: a sample, and the store remembers that it is one
     #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) limit: Option<u64>,

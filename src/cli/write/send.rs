@@ -13,7 +13,6 @@ use crate::cli::remote;
 use crate::pull;
 use spanql_model::window::Window;
 use spanql_output::escape_terminal;
-use spanql_sources::config::Environment;
 use spanql_sources::writes::{WriteOptions, WriteRequest, Writing};
 use spanql_sources::{Remote, SourceError};
 
@@ -46,7 +45,7 @@ pub(super) async fn send(
         let why = format!("--to {} needs --project with the project there", remote.name);
         return Err(Failure::Usage(why).into());
     };
-    let environment = Environment::of_process();
+    let environment = to.remote.environment();
     let writer = remote.open_to_write(&environment, &remote::access(&to.remote, &environment))?;
     let options = WriteOptions { window: window(to)?, flight: to.flight };
     let requests = writer.requests(project, writing, options).await?;

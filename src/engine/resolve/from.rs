@@ -9,9 +9,11 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::catalog::SCHEMA;
 use super::super::error::EngineError;
 use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
+use super::super::tables::has_estimates;
 use super::ast::{call, name_span, object_name, quoted};
 use super::file_tables::file_named;
 use super::lists::as_list;
@@ -195,7 +197,9 @@ impl Resolver<'_> {
         let open = table.spans.then(|| table.key.clone());
         let shape = Shape { shown: table.columns, hidden, open, opaque: false, shadowing: false };
         let qualifier = alias.map_or(path, |alias| vec![alias.name.value.clone()]);
-        Ok(Rel::new(qualifier, Rc::new(shape.into_columns(alias))))
+        let mut columns = shape.into_columns(alias);
+        columns.estimates = (table.key.schema == SCHEMA && has_estimates(&table.key.table)).then_some(table.key);
+        Ok(Rel::new(qualifier, Rc::new(columns)))
     }
 
     fn cte_named(&self, name: &str) -> Option<Rc<super::Cte>> {

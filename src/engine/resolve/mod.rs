@@ -6,6 +6,7 @@
 
 mod ast;
 mod clauses;
+mod estimated;
 mod expressions;
 mod file_tables;
 mod from;
@@ -53,6 +54,8 @@ pub(crate) struct Resolved {
     /// Calls of table functions that became tables of this statement.
     pub(crate) function_tables: Vec<FunctionTable>,
     pub(crate) places: Places,
+    /// What the reader should know of names, each a line without a full stop.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Where things stand in the text, for errors that come when the text is gone.
@@ -96,12 +99,13 @@ pub(crate) fn resolve(parsed: &Parsed, catalog: &Catalog<'_>) -> Result<Resolved
             function_tables: vec![],
             places: Places::default(),
             not_grouped: false,
+            notes: vec![],
         };
         let mut statement = parsed.statement.clone();
         resolver.statement(&mut statement)?;
         if !resolver.again {
-            let Resolver { wanted, function_tables, places, .. } = resolver;
-            return Ok(Resolved { statement, wanted, function_tables, places });
+            let Resolver { wanted, function_tables, places, notes, .. } = resolver;
+            return Ok(Resolved { statement, wanted, function_tables, places, notes });
         }
         wanted = resolver.wanted;
     }
@@ -128,6 +132,7 @@ struct Resolver<'a> {
     places: Places,
     /// Whether the current place is one where rows are not grouped yet: WHERE.
     not_grouped: bool,
+    notes: Vec<String>,
 }
 
 impl Resolver<'_> {
