@@ -198,6 +198,12 @@ impl EngineError {
         if why.starts_with("Aggregate functions are not allowed in the WHERE clause") {
             return Self::aggregate_in_where("an aggregate");
         }
+        if let Some((_, rest)) = why.split_once("satisfy a call to '")
+            && let Some((function, _)) = rest.split_once('\'')
+        {
+            return Self::new("bad-argument", format!("{function} does not take these arguments"))
+                .help("cast them, as in x::double");
+        }
         if why.contains("failed to match any signature")
             && let Some(function) = why.split('\'').nth(1)
         {
