@@ -95,7 +95,22 @@ async fn segments(store: &Store) -> BTreeSet<String> {
     store.snapshot().await.unwrap().manifest.segments.iter().map(|segment| segment.id.clone()).collect()
 }
 
+/// As the binary sets the C library's allocator up: what is measured is what a command takes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn set_up_allocator() {
+    for (setting, value) in
+        [(libc::M_ARENA_MAX, 2), (libc::M_MMAP_THRESHOLD, 512 << 10), (libc::M_TRIM_THRESHOLD, 1 << 20)]
+    {
+        // SAFETY: sets a number inside the allocator; no other thread runs yet.
+        unsafe { libc::mallopt(setting, value) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn set_up_allocator() {}
+
 fn main() {
+    set_up_allocator();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(run());
 }
 
@@ -138,11 +153,14 @@ async fn run() {
         (0..of_file * FILES).filter(|number| span_id(*number).as_bytes()[0].is_multiple_of(2)).collect();
     let patch = evaluations(&half);
     let (held, start) = (peak(), Instant::now());
+    // From here on the peak is that of the patch; where that cannot be said, it is that of all before, too.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
     store.patch(&patch, UnknownIds::Refuse, "evaluate").await.unwrap();
-    let all = start.elapsed();
-    println!("evaluations on {} spans: {all:.1?}, peak {} MB, {held} MB before", half.len(), peak());
+    let (all, most) = (start.elapsed(), peak());
+    println!("evaluations on {} spans: {all:.1?}, peak {most} MB, {held} MB before", half.len());
     let both: BTreeSet<u64> = few.into_iter().chain(half).collect();
     assert_eq!(labelled(&store).await, both.len() as u64);
     assert!(!slow, "evaluations on 1,000 spans took more than a second");
+    assert!(most < 700 || cfg!(not(target_os = "linux")), "evaluations on half of the spans took more than 700 MB");
     assert!(all < Duration::from_secs(60), "evaluations on half of the spans took more than a minute");
 }

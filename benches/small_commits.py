@@ -2,15 +2,16 @@
 """Commits a few spans thousands of times into a store that holds many, as an exporter does, and says what that leaves behind.
 
 Each commit is an import of 20 spans: new traces, and late spans of traces that the store holds. What is measured: how long a
-commit takes, beside the start of a process and beside one fsync; how many files queries open beyond the large segments; the
+commit takes, beside the start of a process and beside one fsync, and how much of the processor; how many files queries open beyond the large segments; the
 size of what counts beside one import of the same spans; how long queries take beside the same ones on the compacted store.
-Needs pyarrow. The full size, for which a release build is asked for: --spans 1000000 --commits 3600.
+`cargo bench --bench commits` does the same in one process, as a server commits. Needs pyarrow. The full size, for which a release build is asked for: --spans 1000000 --commits 3600.
 """
 
 import argparse
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -95,6 +96,14 @@ def timed(work, *args, **more):
     return time.perf_counter() - began
 
 
+def processor(work, *args, **more):
+    """The seconds of the processor that a child takes."""
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    began = used()
+    work(*args, **more)
+    return used() - began
+
+
 def manifest(store):
     newest = max((store / "manifest").glob("*.json"))
     return json.loads(newest.read_text())["manifest"]
@@ -127,6 +136,7 @@ def measure(binary, place, options):
     run(binary, store, "import", "--project", "p", *map(str, base))
     large = len(manifest(store)["segments"])
     start = statistics.median(timed(run, binary, store, "--version") for _ in range(20))
+    start_cpu = statistics.median(processor(run, binary, store, "--version") for _ in range(20))
     probe = place / "probe"
     fsyncs = []
     for _ in range(50):
@@ -135,11 +145,13 @@ def measure(binary, place, options):
             began = time.perf_counter()
             os.fsync(file.fileno())
             fsyncs.append(time.perf_counter() - began)
-    took, every = [], []
+    took, cpu, every = [], [], []
     for rows in commits(options.spans, options.commits):
         every += rows
         lines = "".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows)
-        took.append(timed(run, binary, store, "import", "--project", "p", "-", stdin=lines))
+        began = time.perf_counter()
+        cpu.append(processor(run, binary, store, "import", "--project", "p", "-", stdin=lines))
+        took.append(time.perf_counter() - began)
     pq.write_table(table(every), place / "every.parquet")
     run(binary, once, "import", "--project", "p", *map(str, base), str(place / "every.parquet"))
     opened, segments = len(live(store)), len(manifest(store)["segments"])
@@ -154,6 +166,8 @@ def measure(binary, place, options):
         part = [one - start for one in part]
         worst = max(part) * 1e3
         print(f"commits, {name}: median {statistics.median(part) * 1e3:.1f} ms, worst {worst:.1f} ms, without the start")
+    each = (statistics.median(cpu) - start_cpu) * 1e3
+    print(f"of the processor, each commit: median {each:.1f} ms, without the start, which takes {start_cpu * 1e3:.1f} ms")
     print(f"segments: {large} before, {segments} after; files that queries open: {opened}")
     print(f"bytes that count: {size:,}, of one import {size_once:,}: {size / size_once:.2f} times")
     print(f"compaction: {timed(run, binary, store, 'store', 'compact'):.1f} s")

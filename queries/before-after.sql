@@ -17,7 +17,12 @@ WITH change AS (
            count_if(NOT after) AS before, count_if(after) AS after,
            p50(latency_ms) FILTER (WHERE NOT after) AS p50_before, p50(latency_ms) FILTER (WHERE after) AS p50_after,
            avg(failed) FILTER (WHERE NOT after) AS failed_before, avg(failed) FILTER (WHERE after) AS failed_after,
-           avg(cost) FILTER (WHERE NOT after) AS cost_before, avg(cost) FILTER (WHERE after) AS cost_after
+           avg(cost) FILTER (WHERE NOT after) AS cost_before, avg(cost) FILTER (WHERE after) AS cost_after,
+           avg(latency_ms) FILTER (WHERE NOT after) AS mean_before, avg(latency_ms) FILTER (WHERE after) AS mean_after,
+           var_samp(latency_ms) FILTER (WHERE NOT after) / count_if(NOT after AND latency_ms IS NOT NULL)
+               + var_samp(latency_ms) FILTER (WHERE after) / count_if(after AND latency_ms IS NOT NULL) AS mean_variance,
+           var_samp(cost) FILTER (WHERE NOT after) / count_if(NOT after AND cost IS NOT NULL)
+               + var_samp(cost) FILTER (WHERE after) / count_if(after AND cost IS NOT NULL) AS cost_variance
     FROM calls
     GROUP BY ALL
 )
@@ -26,11 +31,15 @@ SELECT kind, name, model, before, after,
        round(p50_after) AS p50_ms_after,
        round(100 * failed_before, 1) AS error_percent_before,
        round(100 * failed_after, 1) AS error_percent_after,
-       -- Half the width of the interval in which the difference lies with 95 % certainty.
+       -- A margin is half the width of the interval in which the difference of the means lies with 95 % certainty.
        round(196 * sqrt(failed_before * (1 - failed_before) / before + failed_after * (1 - failed_after) / after), 1)
            AS error_percent_margin,
        round(cost_before, 6) AS cost_before,
-       round(cost_after, 6) AS cost_after
+       round(cost_after, 6) AS cost_after,
+       round(mean_before) AS mean_ms_before,
+       round(mean_after) AS mean_ms_after,
+       round(1.96 * sqrt(mean_variance)) AS mean_ms_margin,
+       round(1.96 * sqrt(cost_variance), 6) AS cost_margin
 FROM sides
 WHERE before > 0 AND after > 0
 ORDER BY abs(failed_after - failed_before) DESC, abs(p50_after - p50_before) DESC, kind, name, model

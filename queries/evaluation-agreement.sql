@@ -1,6 +1,6 @@
 -- name: evaluation-agreement
 -- description: What people said where evaluations had spoken: the labels that the same spans got from both
--- param annotators text[] = HUMAN Kinds of annotators that count as people
+-- param annotators text[] = HUMAN Kinds of annotators that count as people; whoever says none counts, too
 WITH pairs AS (
     SELECT e.name AS evaluation,
            e.label AS evaluated,
@@ -10,7 +10,7 @@ WITH pairs AS (
            a.score AS annotation_score
     FROM evals e
     JOIN annotations a ON a.project = e.project AND a.trace_id = e.trace_id AND a.span_id = e.span_id
-    WHERE a.annotator_kind IN ($annotators)
+    WHERE a.annotator_kind IN ($annotators) OR a.annotator_kind IS NULL
 )
 SELECT evaluation,
        evaluated,

@@ -3,15 +3,30 @@
 WITH texts AS (
     SELECT 'input' AS "column", input AS text FROM spans
     UNION ALL SELECT 'output', output FROM spans
+    UNION ALL SELECT 'attributes.llm.input_messages', attributes.llm.input_messages FROM spans
+    UNION ALL SELECT 'attributes.llm.output_messages', attributes.llm.output_messages FROM spans
+    UNION ALL SELECT 'attributes.llm.tools', attributes.llm.tools FROM spans
+    UNION ALL SELECT 'attributes.llm.invocation_parameters', attributes.llm.invocation_parameters FROM spans
+    UNION ALL SELECT 'attributes.llm.prompt_template.variables', attributes.llm.prompt_template.variables FROM spans
+    UNION ALL SELECT 'attributes.tool.parameters', attributes.tool.parameters FROM spans
+    UNION ALL SELECT 'attributes.retrieval.documents', attributes.retrieval.documents FROM spans
     UNION ALL SELECT 'attributes.metadata', attributes.metadata FROM spans
+    UNION ALL SELECT 'attributes.user.id', attributes.user.id FROM spans
+    UNION ALL SELECT 'attributes.exception.message', attributes.exception.message FROM spans
     UNION ALL SELECT 'status_message', status_message FROM spans
+    UNION ALL SELECT 'events', events FROM spans
+), found AS (
+    -- Most texts hold nothing, and are looked at once.
+    SELECT "column", CASE WHEN looks_like_secret(text) THEN text END AS secret
+    FROM texts
+    WHERE text IS NOT NULL
 )
 SELECT "column",
-       count(text) AS spans,
-       count_if(regexp_like(text, '(sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}|BEGIN [A-Z ]*PRIVATE KEY')) AS keys,
-       count_if(regexp_like(text, '[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z.]{2,}')) AS addresses,
-       count_if(regexp_like(text, '\b[3-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{3,4}\b')) AS cards,
-       count_if(regexp_like(text, '\+[0-9]{1,3}[ .-]?[(]?[0-9]{1,4}[)]?([ .-]?[0-9]{2,4}){2,4}')) AS phones
-FROM texts
+       count(*) AS spans,
+       count_if(looks_like_secret(secret, 'key') OR looks_like_secret(secret, 'token')) AS keys,
+       count_if(looks_like_secret(secret, 'email')) AS addresses,
+       count_if(looks_like_secret(secret, 'card')) AS cards,
+       count_if(looks_like_secret(secret, 'phone')) AS phones
+FROM found
 GROUP BY "column"
 ORDER BY keys DESC, addresses DESC, cards DESC, phones DESC, "column"

@@ -84,9 +84,11 @@ pub mod serve;
 pub mod config {
     #[doc(inline)]
     pub use spanql_sources::config::{
-        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, OpikSettings, PhoenixSettings, Secret,
-        ShownSetting,
+        ArizeSettings, ConfigError, Environment, FlightEndpoint, FoundArize, OpikSettings, PhoenixSettings, Redaction,
+        Secret, ShownSetting,
     };
+    #[doc(inline)]
+    pub use spanql_sources::prices::{PriceError, PriceFile, Priced, Prices, Usage};
 }
 
 /// Made-up spans, for demonstrations, tests and measurements.
@@ -174,10 +176,16 @@ pub mod model {
         pub use spanql_model::json::{JsonError, Value};
     }
 
+    /// Texts without secrets.
+    pub mod redact {
+        #[doc(inline)]
+        pub use spanql_model::redact::{BadPattern, Redactor};
+    }
+
     /// Times of text and numbers, in nanoseconds since the epoch.
     pub mod time {
         #[doc(inline)]
-        pub use spanql_model::time::{NANOS, TimeError, parse};
+        pub use spanql_model::time::{Clock, NANOS, TimeError, parse};
     }
 
     /// Types of the columns that are not canonical.
@@ -253,9 +261,9 @@ pub mod store {
     pub use spanql_store::{
         Bundle, ColumnFacts, Committed, Compacted, Counts, DeletionVector, Doubt, FileImport, FileRef, FilesVerdict,
         Grain, Import, ImportedFile, ImportedProject, Ledger, Manifest, MissingRange, MissingReason, OfFiles, Outcome,
-        Overlaid, Overlay, Patch, PatchRef, Patched, Prepared, Progress, Projection, Pull, PullKey, Result, Segment,
-        SegmentFile, SegmentReader, SegmentStats, Segments, SideRef, Slice, Snapshot, Status, Store, StoreError,
-        StoreLocation, TooLarge, Undeleted, UnknownIds, Vacuumed, Version, default_location,
+        Overlaid, Overlay, Patch, PatchRef, Patched, Prepared, Progress, Projection, Pull, PullKey, Result, Retained,
+        Segment, SegmentFile, SegmentReader, SegmentStats, Segments, SideRef, Slice, Snapshot, Status, Store,
+        StoreError, StoreLocation, TooLarge, Undeleted, UnknownIds, Vacuumed, Version, default_location,
     };
 }
 

@@ -50,10 +50,13 @@ async fn show(context: &Context, arguments: ConfigShow) -> anyhow::Result<()> {
         rows.push(row("config_file", Some(file.display().to_string()), Some(there.to_owned())));
     }
     rows.push(row("profile", Some(profile), Some(chosen)));
+    let (prices, from) = config::price_file(&environment)?.unzip();
+    rows.push(row(config::PRICES, prices.map(|path| path.display().to_string()), from));
     let token = environment.get(TOKEN).map(|token| Secret::new(token).masked());
     let from = token.as_ref().map(|_| format!("environment variable {TOKEN}"));
     rows.push(row("serve.token", token, from));
 
+    let environment = arguments.remote.environment();
     let access = remote::access(&arguments.remote, &environment);
     let mut failed = None;
     for (remote, vendor) in REMOTES.iter().zip(VENDORS) {

@@ -1,6 +1,6 @@
 //! What the arguments mean: the store, the terminal, the formats.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +29,8 @@ pub(super) struct Context {
     memory: MemorySize,
     color: bool,
     zone: Zone,
+    /// Whether what looks like a secret is replaced.
+    pub(super) redact: bool,
     pub(super) errors: ErrorFormat,
     pub(super) quiet: bool,
     pub(super) verbose: bool,
@@ -36,6 +38,8 @@ pub(super) struct Context {
     pub(super) screen: Option<Screen>,
     /// The places of which it was said that parts of them follow older rules: a shell opens one again and again.
     said_outdated: Arc<Mutex<BTreeSet<String>>>,
+    /// The stores that are read, by their places: what is known of files that never change stays known from question to question.
+    opened: Arc<Mutex<BTreeMap<String, Arc<Store>>>>,
 }
 
 impl Context {
@@ -58,11 +62,13 @@ impl Context {
             memory: global.memory.unwrap_or(MemorySize::Percent(DEFAULT_MEMORY_PERCENT)),
             color,
             zone: global.tz,
+            redact: global.redact,
             errors: global.errors,
             quiet: global.quiet,
             verbose: global.verbose > 0,
             screen: None,
             said_outdated: Arc::default(),
+            opened: Arc::default(),
         }
     }
 
@@ -91,6 +97,7 @@ impl Context {
         if typed.errors != ErrorFormat::Text {
             context.errors = typed.errors;
         }
+        context.redact |= typed.redact;
         context.quiet |= typed.quiet;
         context.verbose |= typed.verbose > 0;
         context
@@ -141,9 +148,19 @@ impl Context {
         Ok(Store::open(&self.place)?)
     }
 
+    fn store_to_read(&self) -> anyhow::Result<Arc<Store>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = opened.get(&self.place) {
+            return Ok(Arc::clone(store));
+        }
+        let store = Arc::new(Store::open(&self.place)?);
+        opened.insert(self.place.clone(), Arc::clone(&store));
+        Ok(store)
+    }
+
     /// Opens the store and the version to read.
-    pub(super) async fn snapshot(&self) -> anyhow::Result<(Store, Snapshot)> {
-        let store = Store::open(&self.place)?;
+    pub(super) async fn snapshot(&self) -> anyhow::Result<(Arc<Store>, Snapshot)> {
+        let store = self.store_to_read()?;
         let snapshot = match self.at_version {
             Some(version) => store.snapshot_at(version).await,
             None => store.snapshot().await,

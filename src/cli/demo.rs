@@ -162,7 +162,7 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
     context.report(&format!("serving them at {} (Arrow Flight), and pulling them from there", ready.flight));
     let settings = ArizeSettings {
         key: Secret::new(&key),
-        flight: FlightEndpoint { host: HOST.to_owned(), port: ready.flight_port, tls: false },
+        flight: Some(FlightEndpoint { host: HOST.to_owned(), port: ready.flight_port, tls: false }),
         api: Some(ready.http),
         space: Some(ready.space_id),
         verify: true,

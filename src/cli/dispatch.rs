@@ -14,6 +14,10 @@ use super::{demo, serve};
 
 /// Carries out a command that is none of the shell.
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+    if context.redact && !can_redact(&command) {
+        let why = "--redact is about what query, run, report, list, show, structure, export and pull give or bring";
+        return Err(super::failure::Failure::Usage(why.into()).into());
+    }
     match command {
         Command::Import(arguments) => import::run(context, arguments).await,
         Command::Pull(arguments) => pull::run(context, arguments).await,
@@ -56,5 +60,18 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         // The shell is no command of itself.
         #[cfg(feature = "repl")]
         Command::Repl(_) => Err(super::failure::Failure::Usage("this is the shell already".into()).into()),
+    }
+}
+
+/// Whether texts that a command gives or brings are redacted where that is asked for: no other may take it for granted.
+fn can_redact(command: &Command) -> bool {
+    match command {
+        Command::Pull(_) | Command::Query(_) | Command::Run(_) | Command::Structure(_) => true,
+        #[cfg(feature = "report")]
+        Command::Report(_) => true,
+        Command::Spans { command } => matches!(command, SpansCommand::List(_) | SpansCommand::Export(_)),
+        Command::Traces { command } => !matches!(command, TracesCommand::Review(_)),
+        Command::Sessions { .. } => true,
+        _ => false,
     }
 }

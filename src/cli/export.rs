@@ -54,6 +54,7 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         stdout: _,
         csv_safe,
         require_complete,
+        strict,
         from,
         mut filters,
         window,
@@ -75,16 +76,16 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
         );
         return Err(Failure::Usage(why).into());
     }
-    let window = starts_in(&window)?;
     let place = match all {
         true => Place::open_in_bulk(context, &from).await?,
         false => Place::open(context, &from).await?,
     };
+    let window = starts_in(&window, place.data_end())?;
     // Arize's own bulk export has rows.
     let bulk = all && from.from.as_ref().is_some_and(|table| table.split('.').next() == Some(arize::NAME));
     let nested = target.format == Format::Json && !bulk;
     let (schema, rest) = place.columns(&mut filters).await?;
-    let names = Names::new(&schema, &rest, filters.unknown());
+    let names = Names::new(&schema, &rest, filters.unknown()).until(place.data_end());
     let folder = output_dir.map(|dir| ExportDir::new(&home_path(&dir), &content(thing, &filters), Utc::now()));
     let sessions = match thing {
         Thing::Trace => std::mem::take(&mut filters.session_id),
@@ -117,6 +118,7 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
     };
     let mut made = None;
     let mut missing = None;
+    let mut strictly = Ok(());
     for statement in place.engine.prepare(&sql, &Params::new()).await? {
         for note in statement.notes() {
             context.note(&escape_terminal(note));
@@ -138,6 +140,8 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
             made.iter().for_each(|made| drop(std::fs::remove_dir(made)));
         })?;
         missing = missing.or(query::say_remarks(context, &statement));
+        query::note_unmatched(context, &statement, written.spans).await?;
+        strictly = strictly.and(if strict { query::check_strictly(&statement).await } else { Ok(()) });
         if written.spans == 0 {
             context.note("no spans match");
         } else if target.is_file() {
@@ -156,7 +160,8 @@ async fn run(context: &Context, thing: Thing, options: ExportOptions) -> anyhow:
             context.note(&format!("--limit leaves the newest {of}, there may be more"));
         }
     }
-    place.check_complete(context, missing, require_complete).await
+    place.check_complete(context, missing, require_complete).await?;
+    strictly
 }
 
 /// What a directory that takes an export is named by, as `ax` has it: which thing, and which of them.

@@ -20,6 +20,10 @@ pub(super) async fn check(context: &Context, snapshot: &Snapshot, required: bool
     if context.quiet && !required {
         return Ok(());
     }
+    if required && snapshot.manifest.version == 0 {
+        let why = format!("{} holds no spans: nothing was ever pulled or imported into it", context.place());
+        return Err(Failure::Incomplete(why).into());
+    }
     let project = context.project.as_deref();
     let (ranges, files, sums) = match known(snapshot, project).await {
         Ok(known) => known,

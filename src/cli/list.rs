@@ -207,16 +207,17 @@ async fn run(
 ) -> anyhow::Result<()> {
     let ListOptions { result, mut filters, window } = options;
     let target = context.target(result.output.as_deref())?;
-    let window = starts_in(&window)?;
-    let all = !list.chosen && filters.is_empty() && window.is_none();
     let place = Place::open(context, from).await?;
+    let window = starts_in(&window, place.data_end())?;
+    let all = !list.chosen && filters.is_empty() && window.is_none();
     let (schema, rest) = place.columns(&mut filters).await?;
-    let names = Names::new(&schema, &rest, filters.unknown());
+    let names = Names::new(&schema, &rest, filters.unknown()).until(place.data_end());
     let Asked { selected, notes } = read(&names, filters, window).map_err(refused)?;
     place.register(context, LISTED, selected, notes).await?;
     let List { things, limit, .. } = list;
     let shown = Options { max_rows: usize::try_from(*limit).ok(), ..context.result_options(&target, &result) };
     let mut missing = None;
+    let (strict, mut strictly) = (result.strict, Ok(()));
     for statement in place.engine.prepare(&list.sql(), &Params::new()).await? {
         for note in statement.notes() {
             context.note(&escape_terminal(note));
@@ -228,6 +229,8 @@ async fn run(
             context.note(&note);
         }
         missing = missing.or(query::say_remarks(context, &statement));
+        query::note_unmatched(context, &statement, written.rows).await?;
+        strictly = strictly.and(if strict { query::check_strictly(&statement).await } else { Ok(()) });
         if more {
             let next = last.map(|cursor| format!("; the next: --cursor {cursor}")).unwrap_or_default();
             context.note(&format!("there are more {things} than the {limit} listed: --limit lists more{next}"));
@@ -235,7 +238,8 @@ async fn run(
             context.note(&if all { format!("there are no {things}") } else { format!("no {things} match") });
         }
     }
-    place.check_complete(context, missing, result.require_complete).await
+    place.check_complete(context, missing, result.require_complete).await?;
+    strictly
 }
 
 /// Writes the rows of a list as they come; gives where it ends, if it can go on there.
@@ -262,9 +266,9 @@ async fn write_page(
 }
 
 /// The condition that a span starts in the window; `None` when any time will do.
-pub(super) fn starts_in(options: &WindowOptions) -> anyhow::Result<Option<Expr>> {
+pub(super) fn starts_in(options: &WindowOptions, data_end: Option<i64>) -> anyhow::Result<Option<Expr>> {
     let now = Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
-    let window = options.range().store_window(now).map_err(refusal)?;
+    let window = options.range(data_end)?.store_window(now).map_err(refusal)?;
     let start = || Expr::Column(Column::new_unqualified(START_TIME));
     let time = |ns: i64| lit(ScalarValue::TimestampNanosecond(Some(ns), Some("UTC".into())));
     let from = (window.start > i64::MIN).then(|| start().gt_eq(time(window.start)));

@@ -1,5 +1,6 @@
 //! The command line: typed arguments, then resolved settings, then one call a command.
 
+mod allocator;
 mod args;
 mod config;
 mod context;
@@ -34,7 +35,9 @@ mod remote;
 mod repl;
 #[cfg(feature = "report")]
 mod report;
+mod retain;
 mod review;
+mod review_keys;
 mod run;
 mod schema;
 #[cfg(feature = "serve")]
@@ -65,6 +68,7 @@ use query::STACK;
 /// `stdout_closed`: stdout was closed before the process began. The runtime puts the null device in its place, where results
 /// would vanish; commands whose data goes there fail instead.
 pub fn main(stdout_closed: bool) -> ExitCode {
+    allocator::set_up();
     panics::install();
     if stdout_closed {
         target::stdout_was_closed();
@@ -78,6 +82,9 @@ fn end() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::end_of_parsing(&error),
     };
+    if matches!(arguments.command, Some(Command::Import(_) | Command::Pull(_))) {
+        allocator::reuse();
+    }
     let context = Context::new(&arguments);
     panics::settle(context.verbose, context.errors);
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build();

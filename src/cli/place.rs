@@ -67,6 +67,11 @@ impl Place {
         self.live.is_some()
     }
 
+    /// Where the data of the store ends.
+    pub(super) fn data_end(&self) -> Option<i64> {
+        if self.is_live() { None } else { self.engine.data_end() }
+    }
+
     /// Whether it is a store that nothing was ever written to.
     pub(super) fn is_empty(&self) -> bool {
         self.live.is_none() && self.snapshot.manifest.version == 0

@@ -17,7 +17,7 @@ use spanql_model::names::is_open_name;
 use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
 use spanql_sources::arize::{self, Transport};
-use spanql_sources::config::Environment;
+use spanql_sources::config::Redaction;
 use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
@@ -36,11 +36,11 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     check_source(&arguments)?;
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
-    let window = arguments.window.range().window(now()).map_err(refusal)?;
+    let window = arguments.window.range(None)?.window(now()).map_err(refusal)?;
     let store = Arc::new(context.store_to_write()?);
-    let environment = Environment::of_process();
+    let environment = arguments.remote.environment();
     let access = Access {
-        transport: if arguments.rest { Transport::Rest } else { Transport::Flight },
+        transport: if arguments.rest || arguments.remote.is_rest() { Transport::Rest } else { Transport::Flight },
         trace_rows: !arguments.no_trace_row,
         ..remote::access(&arguments.remote, &environment)
     };
@@ -58,6 +58,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         jobs: usize::from(arguments.jobs),
         memory: (context.memory_bytes() / MEMORY_PART).min(MOST_WAITING),
         record_empty: !arguments.follow,
+        redaction: context.redact.then(|| Arc::new(Redaction::new(environment.clone()))),
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {
@@ -89,7 +90,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     let puller = Puller { store, source, options };
     let pulling = Pulling::new(context, &puller);
     if arguments.follow {
-        return Err(pulling.follow().await);
+        return Err(pulling.follow(arguments.max_store_size).await);
     }
     let summaries = if arguments.new { pulling.new_spans(window).await? } else { vec![pulling.window(window).await?] };
     let sampled = arguments.sample_rate.is_some_and(|rate| rate < 1.0);

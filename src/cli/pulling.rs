@@ -8,12 +8,18 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar};
 use tokio::task::JoinHandle;
 
 use super::context::{Context, counted};
-use crate::pull::{FOLLOW_PAUSE, PullError, PullEvent, PullOptions, PullProgress, PullSummary, Puller};
+use crate::pull::{
+    FOLLOW_PAUSE, PullError, PullEvent, PullOptions, PullProgress, PullSummary, Puller, beyond_budget, remove_old,
+    stored_bytes,
+};
+use spanql_engine::StoreEngine;
 use spanql_model::window::Window;
 use spanql_output::escape_terminal;
 
 /// Characters of a filter that are shown.
 const FILTER_SHOWN: usize = 200;
+/// How long versions stay readable that hold what had to go.
+const KEPT_VERSIONS: Duration = Duration::from_secs(3600);
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -49,9 +55,16 @@ impl<'a> Pulling<'a> {
     }
 
     /// Pulls what is new again and again; gives what ended it.
-    pub(super) async fn follow(mut self) -> anyhow::Error {
+    ///
+    /// With a size, the oldest traces of the project go after each look that leaves the store larger.
+    pub(super) async fn follow(mut self, most: Option<u64>) -> anyhow::Error {
         self.context.note(&format!("pulling what is new every {} s; Ctrl-C ends it", FOLLOW_PAUSE.as_secs()));
-        let error = self.puller.follow(|event| self.report(event)).await;
+        let (context, puller) = (self.context, self.puller);
+        let after = async || match most {
+            Some(most) => make_room(context, puller, most).await,
+            None => Ok(()),
+        };
+        let error = puller.follow_with(|event| self.report(event), after).await;
         self.broken_off(error)
     }
 
@@ -129,6 +142,38 @@ async fn draw(bar: ProgressBar, progress: Arc<PullProgress>) {
     }
 }
 
+/// Lets the oldest traces of the project go, if the store holds more than so many bytes; and what only versions need that
+/// are an hour old.
+async fn make_room(context: &Context, puller: &Puller, most: u64) -> Result<(), PullError> {
+    let snapshot = puller.store.snapshot().await?;
+    if stored_bytes(&snapshot.manifest) <= most {
+        return Ok(());
+    }
+    let project = puller.options.key.into.clone();
+    let settings = StoreEngine {
+        memory_limit: Some(context.memory_bytes()),
+        temp_dir: Some(puller.store.spill_dir()),
+        project: Some(project.clone()),
+        ..StoreEngine::default()
+    };
+    let engine = settings.open(snapshot.clone()).await?;
+    let Some(before) = beyond_budget(&engine, &snapshot.manifest, &project, most).await? else {
+        context.warn(&format!("the store takes more than {}, and none of it is of {project}", HumanBytes(most)));
+        return Ok(());
+    };
+    let removed = remove_old(&puller.store, &engine, before).await?;
+    context.warn_unsynced(removed.not_synced.as_deref());
+    context.report(&format!(
+        "the store took more than {}: {} of {} that ended before {} removed",
+        HumanBytes(most),
+        counted(removed.traces, "trace"),
+        escape_terminal(&project),
+        time(before)
+    ));
+    puller.store.vacuum(KEPT_VERSIONS).await?;
+    Ok(())
+}
+
 /// The one line at the end, and what is wrong.
 fn say_done(context: &Context, options: &PullOptions, window: Window, summary: &PullSummary, elapsed: Duration) {
     let project = escape_terminal(&options.key.project);
@@ -166,6 +211,12 @@ fn say_done(context: &Context, options: &PullOptions, window: Window, summary: &
         context.warn(&format!(
             "{rows} from the remote are no spans and were left out; the first: {}",
             escape_terminal(reason)
+        ));
+    }
+    if summary.too_old > 0 {
+        context.note(&format!(
+            "{} left out that ended before the time from which on {project} is kept; `spanql store retain --keep-all` lets them in",
+            counted(summary.too_old, "span")
         ));
     }
     if summary.limited {

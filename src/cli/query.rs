@@ -1,6 +1,7 @@
 //! `spanql query`: statements in, results out as they are made.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -18,6 +19,8 @@ use crate::report::{Checks, Expectation};
 use spanql_engine::{Engine, EngineError, Files, Params, Prepared, StoreEngine, parse_param};
 use spanql_model::nearest::nearest;
 use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
+use spanql_sources::config::{Environment, Redaction, price_file};
+use spanql_sources::prices::PriceFile;
 use spanql_store::Snapshot;
 
 /// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
@@ -49,6 +52,7 @@ pub(super) async fn run(context: &Context, arguments: QueryArguments) -> anyhow:
         target: &target,
         options,
         require_complete: arguments.result.require_complete,
+        strict: arguments.result.strict,
         expectations: &[],
     };
     answer(context, answered).await
@@ -63,6 +67,8 @@ pub(super) struct Answer<'a> {
     pub(super) options: Options,
     /// Whether an answer that rests on incomplete data is a failure.
     pub(super) require_complete: bool,
+    /// Whether a condition that is about nothing is a failure.
+    pub(super) strict: bool,
     /// What is expected of the last result.
     pub(super) expectations: &'a [Expectation],
 }
@@ -73,7 +79,7 @@ pub(super) struct Answer<'a> {
 /// [`Failure::Expectation`] after the results when the last one is not as expected, else [`Failure::Incomplete`] when
 /// that is asked for; and whatever fails.
 pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Result<()> {
-    let Answer { prepared, snapshot, target, options, require_complete, expectations } = answer;
+    let Answer { prepared, snapshot, target, options, require_complete, strict, expectations } = answer;
     check_results(target, prepared.len())?;
     let Some((last, before)) = prepared.split_last() else { return Ok(()) };
     let mut checks = Checks::new(expectations, &last.schema())?;
@@ -99,9 +105,11 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
         .filter(|outcome| !outcome.held)
         .map(|outcome| format!("expected {}, found {}", outcome.expectation, outcome.found))
         .collect();
-    // What holds of nothing was not looked at.
-    if !expectations.is_empty() {
-        failed.extend(last.unmatched().await?);
+    for statement in prepared {
+        // What holds of nothing was not looked at.
+        if strict || !expectations.is_empty() {
+            failed.extend(about_nothing(statement, strict).await?);
+        }
     }
     if failed.is_empty() {
         return complete;
@@ -110,6 +118,30 @@ pub(super) async fn answer(context: &Context, answer: Answer<'_>) -> anyhow::Res
         context.print_stderr(&escape_terminal(&format!("incomplete: {error}")));
     }
     Err(Failure::Expectation(failed.join("; ")).into())
+}
+
+/// What of a statement is about nothing; names that no span has are where it is asked for `strict`ly.
+async fn about_nothing(statement: &Prepared, strict: bool) -> Result<Vec<String>, EngineError> {
+    let mut found: Vec<String> = statement.absent().filter(|_| strict).cloned().collect();
+    found.extend(statement.unmatched(true).await?);
+    Ok(found)
+}
+
+/// Fails if a condition of the statement is about nothing.
+pub(super) async fn check_strictly(statement: &Prepared) -> anyhow::Result<()> {
+    match about_nothing(statement, true).await?.as_slice() {
+        [] => Ok(()),
+        found => Err(Failure::Expectation(found.join("; ")).into()),
+    }
+}
+
+/// Says of a statement that has so many rows what in it is about nothing.
+pub(super) async fn note_unmatched(context: &Context, statement: &Prepared, rows: u64) -> anyhow::Result<()> {
+    // A count of nothing is one row.
+    for note in statement.unmatched(rows <= 1).await?.into_iter().chain(statement.cut_texts().await?) {
+        context.note(&escape_terminal(&note));
+    }
+    Ok(())
 }
 
 /// Whether several results may follow each other.
@@ -142,18 +174,21 @@ pub(super) fn say_remarks(context: &Context, statement: &Prepared) -> Option<Str
 pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Result<(Engine, Snapshot)> {
     let (store, snapshot) = context.snapshot().await?;
     if let Some(project) = &context.project
-        && !snapshot.manifest.segments.is_empty()
         && !snapshot.manifest.segments.iter().any(|segment| segment.project == *project)
     {
         let held = snapshot.manifest.segments.iter().map(|segment| segment.project.as_str());
         let near = nearest(project, held).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(Failure::Usage(format!("the store holds no project {project}{near}")).into());
     }
+    let environment = Environment::of_process();
     let settings = StoreEngine {
         memory_limit: Some(context.memory_bytes()),
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),
         allow_write,
+        prices: price_file(&environment)?.map(|(path, _)| Arc::new(PriceFile::new(path))),
+        redaction: Some(Arc::new(Redaction::new(environment))),
+        redact_results: context.redact,
     };
     Ok((settings.open(snapshot.clone()).await?, snapshot))
 }
@@ -184,12 +219,7 @@ pub(super) async fn show(
     for note in written.notes() {
         context.note(&note);
     }
-    // A count of nothing is one row.
-    if written.rows <= 1 {
-        for note in statement.unmatched().await? {
-            context.note(&escape_terminal(&note));
-        }
-    }
+    note_unmatched(context, statement, written.rows).await?;
     context.footer(written.rows, began);
     Ok(())
 }

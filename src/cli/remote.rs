@@ -34,7 +34,8 @@ pub(super) fn register(engine: &Engine, options: &RemoteOptions) {
 
 /// The same, with spans of Arize this way; gives the words of those that say all columns of their spans.
 pub(super) fn register_over(engine: &Engine, options: &RemoteOptions, transport: Transport) -> Vec<&'static str> {
-    let environment = Environment::of_process();
+    let environment = options.environment();
+    let transport = if options.is_rest() { Transport::Rest } else { transport };
     let access = Access { transport, ..access(options, &environment) };
     let mut announcing = Vec::new();
     for remote in &REMOTES {
@@ -98,10 +99,12 @@ fn set_up(environment: &Environment, access: &Access) -> anyhow::Result<Vec<&'st
 
 /// `spanql projects`.
 pub(super) async fn projects(context: &Context, arguments: RemoteListing) -> anyhow::Result<()> {
-    let environment = Environment::of_process();
+    let environment = arguments.remote.environment();
     let access = access(&arguments.remote, &environment);
     let remotes = match arguments.source {
         Some(remote) => vec![remote],
+        // Which one a URL is of, nothing says: `spanql serve` is like Arize.
+        None if arguments.remote.endpoint.is_some() => vec![&REMOTES[0]],
         None => set_up(&environment, &access)?,
     };
     if remotes.is_empty() {
@@ -147,7 +150,7 @@ pub(super) async fn spaces(context: &Context, arguments: RemoteListing) -> anyho
     if let Some(other) = arguments.source.filter(|remote| remote.name != arize::NAME) {
         return Err(Failure::Usage(format!("{} has no spaces: they are of {}", other.name, arize::NAME)).into());
     }
-    let environment = Environment::of_process();
+    let environment = arguments.remote.environment();
     let Access { profile, space, timeout, .. } = access(&arguments.remote, &environment);
     let settings = ArizeSettings::find(&environment, profile.as_deref())?;
     let spaces = Arize::new(&settings, space.as_deref(), timeout)?.list_spaces().await?;

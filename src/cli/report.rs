@@ -21,6 +21,7 @@ use crate::report::{
 };
 use spanql_engine::Params;
 use spanql_model::nearest::nearest;
+use spanql_model::time::Clock;
 use spanql_output::{Format, escape_terminal};
 use spanql_sources::config::Environment;
 use spanql_store::home_path;
@@ -41,7 +42,11 @@ pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow
     };
     let document = find_report(&library, name)?;
     let now = Utc::now();
-    let params = bind(&document.params, &given(&document, &arguments)?, now)?;
+    let given = given(&document, &arguments)?;
+    let (engine, _) =
+        query::engine(&context.clone_for(arguments.stores.first().map(String::as_str), None), false).await?;
+    let clock = Clock { now: now.timestamp_nanos_opt().unwrap_or_default(), data_end: engine.data_end() };
+    let params = bind(&document.params, &given, &clock)?;
     let output = Output::of(arguments.output.as_deref())?;
     for path in output.path().into_iter().chain(arguments.results.as_deref()) {
         check_parent(path)?;
@@ -55,7 +60,7 @@ pub(super) async fn run(context: &Context, arguments: ReportArguments) -> anyhow
         format: arguments.format,
         csv_safe: arguments.csv_safe,
     });
-    let keep = Keep { max_rows: arguments.max_rows, max_cell: arguments.max_cell, files };
+    let keep = Keep { max_rows: arguments.max_rows, max_cell: arguments.max_cell, files, strict: arguments.strict };
     let parts = parts(context, &arguments, &document, &params, &keep).await?;
     let ordered =
         |declared: &crate::report::Declared| Some((declared.name.clone(), params.get(&declared.name)?.clone()));
@@ -158,7 +163,7 @@ async fn part(
     keep: &Keep,
 ) -> anyhow::Result<Part> {
     let (engine, snapshot) = query::engine(context, arguments.allow_write).await?;
-    engine.read_files(beside(&document.origin));
+    engine.read_files(beside(&document.origin, &arguments.files)?);
     remote::register(&engine, &arguments.remote);
     context.note_state(&snapshot);
     let data = Data::of(&engine).await?;
@@ -195,6 +200,9 @@ async fn part(
         Err(error) if arguments.require_complete => return Err(context.explain(error)),
         Err(error) => vec![format!("it is not known whether anything is missing: {error}")],
     };
+    if arguments.require_complete && snapshot.manifest.version == 0 {
+        incomplete.push(format!("{} holds no spans: nothing was ever pulled or imported into it", context.place()));
+    }
     incomplete.extend(blocks.iter().flat_map(|ran| ran.incomplete.iter().cloned()));
     if !context.quiet {
         for line in incomplete.iter().take(SHOWN) {

@@ -1,6 +1,6 @@
 //! `spanql traces review`: traces one by one, each with a label by one key.
 
-use std::io::{BufRead, Write};
+use std::collections::BTreeMap;
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
@@ -13,10 +13,10 @@ use super::failure::Failure;
 use super::filters::refused;
 use super::list::starts_in;
 use super::place::Place;
+use super::review_keys::{Said, ask, labels};
 use super::{show, write};
 use spanql_engine::{EngineError, Params, Selected};
 use spanql_filter::{Names, all_of};
-use spanql_output::escape_terminal;
 use spanql_sources::writes::{Grain, Judgement, Kind, Rules};
 
 /// What the spans that are meant are called.
@@ -26,16 +26,6 @@ const REVIEWED: &str = "reviewed";
 struct Trace {
     project: String,
     id: String,
-}
-
-/// What was typed at a trace.
-enum Said {
-    Label(String, Option<String>),
-    Note(String),
-    Skip,
-    Undo,
-    Quit,
-    Unknown,
 }
 
 pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow::Result<()> {
@@ -51,7 +41,8 @@ pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow
     }
     let mut quiet = context.clone();
     quiet.quiet = true;
-    let mut done: Vec<(usize, Judgement)> = Vec::new();
+    // By the place of the trace: who goes back and gives another label has said one thing.
+    let mut done: BTreeMap<usize, Judgement> = BTreeMap::new();
     // The last one waits until the next is given, so that it can be taken back.
     let mut last: Option<(usize, Judgement)> = None;
     let mut at = 0;
@@ -79,9 +70,13 @@ pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow
                 continue;
             }
             Said::Undo => {
-                match last.take() {
-                    Some((before, _)) => at = before,
-                    None => context.print_stderr("nothing to take back: what was given before the last one is written"),
+                match (last.take(), done.range(..at).next_back()) {
+                    (Some((before, _)), _) => at = before,
+                    (None, Some((before, _))) => {
+                        context.print_stderr("what was given to this trace is written: another label takes its place");
+                        at = *before;
+                    }
+                    (None, None) => context.print_stderr("nothing to take back"),
                 }
                 continue;
             }
@@ -90,16 +85,16 @@ pub(super) async fn run(context: &Context, arguments: ReviewArguments) -> anyhow
         };
         if let Some((before, given)) = last.replace((at, new)) {
             keep(&quiet, &traces[before], &given).await?;
-            done.push((before, given));
+            done.insert(before, given);
         }
         at += 1;
     }
     if let Some((before, given)) = last {
         keep(&quiet, &traces[before], &given).await?;
-        done.push((before, given));
+        done.insert(before, given);
     }
     context.report(&format!("{} reviewed of {}", counted(done.len() as u64, "trace"), traces.len()));
-    let given: Vec<Judgement> = done.into_iter().map(|(_, given)| given).collect();
+    let given: Vec<Judgement> = done.into_values().collect();
     match arguments.to.to {
         Some(remote) if !given.is_empty() => write::send_judgements(context, remote, &given, &arguments.to).await,
         _ => Ok(()),
@@ -113,61 +108,7 @@ async fn keep(context: &Context, trace: &Trace, given: &Judgement) -> anyhow::Re
 
 fn shown(id: &str) -> TraceShow {
     let options = ShowOptions { output: None, max_cell: None, fence: false, require_complete: false };
-    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, options }
-}
-
-/// Keys and labels: the first letter of each, or what stands before an equals sign.
-fn labels(given: &[String]) -> Result<Vec<(char, String)>, Failure> {
-    let mut labels: Vec<(char, String)> = Vec::new();
-    for text in given {
-        let (key, label) = match text.split_once('=') {
-            Some((key, label)) => (key, label),
-            None => (text.as_str(), text.as_str()),
-        };
-        let key = key.chars().next().filter(|_| !label.is_empty());
-        let Some(key) = key.map(|key| key.to_ascii_lowercase()) else {
-            return Err(Failure::Usage(format!("--label {text}: write a label, or KEY=LABEL")));
-        };
-        if "nsuq".contains(key) || labels.iter().any(|(known, _)| *known == key) {
-            return Err(Failure::Usage(format!("--label {text}: the key {key} is taken: write KEY={label}")));
-        }
-        labels.push((key, label.to_owned()));
-    }
-    Ok(labels)
-}
-
-/// Asks for a key; what stands behind it on the line is the text.
-fn ask(labels: &[(char, String)], number: usize, of: usize) -> anyhow::Result<Said> {
-    let keys: Vec<String> = labels.iter().map(|(key, label)| format!("[{key}] {}", escape_terminal(label))).collect();
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{number}/{of}  {}  [n]ote TEXT  [s]kip  [u]ndo  [q]uit: ", keys.join("  "))?;
-    stderr.flush()?;
-    let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line)? == 0 {
-        return Ok(Said::Quit);
-    }
-    Ok(read(line.trim(), labels))
-}
-
-fn read(line: &str, labels: &[(char, String)]) -> Said {
-    let mut chars = line.chars();
-    let Some(key) = chars.next().map(|key| key.to_ascii_lowercase()) else { return Said::Unknown };
-    let rest = chars.as_str();
-    // A word is no key with a text behind it.
-    if rest.chars().next().is_some_and(|next| !next.is_whitespace()) {
-        return Said::Unknown;
-    }
-    let text = Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-    match (key, text) {
-        ('s', None) => Said::Skip,
-        ('u', None) => Said::Undo,
-        ('q', None) => Said::Quit,
-        ('n', Some(text)) => Said::Note(text),
-        (key, text) => match labels.iter().find(|(known, _)| *known == key) {
-            Some((_, label)) => Said::Label(label.clone(), text),
-            None => Said::Unknown,
-        },
-    }
+    TraceShow { id: id.to_owned(), full: true, depth: None, errors_only: false, steps: false, options }
 }
 
 /// The traces that are meant and have no such annotation yet, the newest first.
@@ -175,9 +116,10 @@ async fn traces(context: &Context, arguments: &ReviewArguments) -> anyhow::Resul
     let place = Place::open(context, &FromOptions::default()).await?;
     let mut filters = arguments.filters.clone();
     let (schema, rest) = place.columns(&mut filters).await?;
-    let filter = filters.read(&Names::new(&schema, &rest, filters.unknown())).map_err(refused)?;
+    let filter =
+        filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
     let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-    let conditions = condition.into_iter().chain(starts_in(&arguments.to.window)?).collect();
+    let conditions = condition.into_iter().chain(starts_in(&arguments.to.window, place.data_end())?).collect();
     place.register(context, REVIEWED, Selected::Spans(all_of(conditions)), notes.unwrap_or_default()).await?;
     let chosen = match &arguments.query {
         Some(sql) => format!("AND context.trace_id IN (SELECT trace_id FROM ({}))", sql.trim().trim_end_matches(';')),
@@ -207,27 +149,4 @@ async fn traces(context: &Context, arguments: &ReviewArguments) -> anyhow::Resul
         }
     }
     Ok(traces)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Said, labels, read};
-
-    #[test]
-    fn keys_stand_for_labels() {
-        let labels = labels(&["right".to_owned(), "x=not right".to_owned()]).unwrap();
-        assert!(matches!(read("r", &labels), Said::Label(label, None) if label == "right"));
-        assert!(
-            matches!(read("X  made it up", &labels), Said::Label(label, Some(text)) if label == "not right" && text == "made it up")
-        );
-        assert!(matches!(read("n look here", &labels), Said::Note(text) if text == "look here"));
-        assert!(matches!(read("u", &labels), Said::Undo));
-        for unknown in ["", "y", "right", "n", "quit"] {
-            assert!(matches!(read(unknown, &labels), Said::Unknown), "{unknown}");
-        }
-        for wrong in [["skip"], ["=x"], ["k="]] {
-            assert!(super::labels(&wrong.map(str::to_owned)).is_err(), "{wrong:?}");
-        }
-        assert!(super::labels(&["right".to_owned(), "rude".to_owned()]).is_err());
-    }
 }

@@ -1,9 +1,8 @@
 //! `spanql run`: saved queries with their parameters and expectations.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use chrono::Utc;
 
 use super::args::RunArguments;
 use super::context::Context;
@@ -11,8 +10,9 @@ use super::failure::Failure;
 use super::listed::{row, write};
 use super::query::{Answer, answer, engine};
 use super::remote;
-use crate::report::{Library, Origin, bind};
+use crate::report::{Library, Origin, bind, bound};
 use spanql_engine::{EngineError, Files, Prepared};
+use spanql_model::time::Clock;
 use spanql_output::Options;
 use spanql_sources::config::Environment;
 
@@ -26,11 +26,13 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::R
         return write(context, listed, arguments.result.output.as_deref());
     };
     let saved = library.find(name)?;
-    let params = bind(&saved.params, &arguments.param, Utc::now()).with_context(|| saved.place())?;
     let target = context.target(arguments.result.output.as_deref())?;
     let options = Options { max_rows: arguments.max_rows, ..context.result_options(&target, &arguments.result) };
     let (engine, snapshot) = engine(context, arguments.allow_write).await?;
-    engine.read_files(beside(&saved.origin));
+    let clock = Clock::now(engine.data_end());
+    let params = bind(&saved.params, &arguments.param, &clock).with_context(|| saved.place())?;
+    let expectations = bound(&saved.expectations, &params).with_context(|| saved.place())?;
+    engine.read_files(beside(&saved.origin, &arguments.files)?);
     remote::register(&engine, &arguments.remote);
     let prepared = engine.prepare(&saved.sql, &params).await.with_context(|| saved.place())?;
     if prepared.is_empty() {
@@ -46,18 +48,21 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> anyhow::R
         target: &target,
         options,
         require_complete: arguments.result.require_complete,
-        expectations: &saved.expectations,
+        strict: arguments.result.strict,
+        expectations: &expectations,
     };
     answer(context, answered).await.with_context(|| saved.place())
 }
 
-/// The files that a saved query or a report may read: those in its own folder.
-pub(super) fn beside(origin: &Origin) -> Files {
-    match origin {
-        Origin::File(path) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            Files::Within(vec![folder.unwrap_or(Path::new(".")).to_owned()])
-        }
-        Origin::BuiltIn => Files::Never,
+/// The files that a saved query or a report may read: those in its own folder, and those that were named beside it.
+pub(super) fn beside(origin: &Origin, named: &[PathBuf]) -> Result<Files, Failure> {
+    if let Some(missing) = named.iter().find(|path| !path.is_file()) {
+        return Err(Failure::Usage(format!("there is no file {}", missing.display())));
     }
+    let mut places = named.to_vec();
+    if let Origin::File(path) = origin {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        places.push(folder.unwrap_or(Path::new(".")).to_owned());
+    }
+    Ok(if places.is_empty() { Files::Never } else { Files::Within(places) })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,7 +12,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::incomplete;
 use super::target::stdout;
-use crate::serve::{Log, ServeError, Server, Settings, TlsFiles};
+use crate::serve::{Log, Ready, ServeError, Server, Settings, TlsFiles};
 use spanql_output::escape_terminal;
 
 /// Time from the request to end until the process has ended.
@@ -22,6 +23,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
     let store = context.store_to_serve()?;
     let snapshot = store.snapshot().await.map_err(|error| context.explain(error))?;
     let has_key = arguments.token.is_some() || arguments.write_token.is_some();
+    let cert = arguments.tls_cert.clone();
     let settings = Settings {
         host: arguments.host,
         flight_port: arguments.flight_port,
@@ -57,21 +59,45 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
     let mut out = stdout()?.lock();
     writeln!(out, "{line}").and_then(|()| out.flush())?;
     drop(out);
+    note_clients(context, bound.ready(), has_key, cert.as_deref());
     if let Some(otlp) = &bound.ready().otlp {
         note_exporters(context, &otlp.http, has_key);
     }
     Ok(bound.run(terminated).await?)
 }
 
+/// Says what to set so that clients of Arize ask here, and what other copies of spanql need.
+fn note_clients(context: &Context, ready: &Ready, has_key: bool, cert: Option<&Path>) {
+    let host = ready.flight.split_once("://").map_or("", |(_, rest)| rest);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let (flight, api) = if cert.is_some() { ("grpc+tls", "https") } else { ("grpc+tcp", "http") };
+    let mut lines = vec![
+        format!("ARIZE_FLIGHT_HOST={host}"),
+        format!("ARIZE_FLIGHT_PORT={}", ready.flight_port),
+        format!("ARIZE_FLIGHT_SCHEME={flight}"),
+        format!("ARIZE_API_HOST={host}"),
+        format!("ARIZE_API_PORT={}", ready.http_port),
+        format!("ARIZE_API_SCHEME={api}"),
+        format!("ARIZE_API_KEY={}", if has_key { "<the token>" } else { "any" }),
+    ];
+    lines.extend(cert.map(|cert| format!("ARIZE_SSL_CA_CERT={}", cert.display())));
+    say_variables(context, "in the environment of Arize's clients (SDK, ax):", &lines);
+    context.note(&escape_terminal(&format!("for another spanql: pull arize PROJECT --endpoint {}", ready.flight)));
+}
+
 /// Says what to set in an application so that its exporter sends here.
 fn note_exporters(context: &Context, address: &str, has_key: bool) {
-    context.note("in the application's environment, for its exporter:");
     let mut lines =
         vec![format!("OTEL_EXPORTER_OTLP_ENDPOINT={address}"), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf".to_owned()];
     if has_key {
         // Blanks of values are written so there.
         lines.push("OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<the token that may write>".to_owned());
     }
+    say_variables(context, "in the application's environment, for its exporter:", &lines);
+}
+
+fn say_variables(context: &Context, what: &str, lines: &[String]) {
+    context.note(what);
     if !context.quiet {
         let print_stderr = context.stderr_writer();
         lines.iter().for_each(|line| print_stderr(&format!("  {}", escape_terminal(line))));

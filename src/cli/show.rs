@@ -85,13 +85,13 @@ impl Form {
 }
 
 pub(super) async fn trace(context: &Context, arguments: TraceShow) -> anyhow::Result<()> {
-    let TraceShow { id, full, depth, errors_only, options } = arguments;
+    let TraceShow { id, full, depth, errors_only, steps, options } = arguments;
     let form = Form::read(context, &options)?;
-    let focus = Focus { depth, errors_only };
+    let focus = Focus { depth, errors_only, steps };
     if let Form::Flat(target) = &form
         && focus != Focus::default()
     {
-        let why = "--depth and --errors-only are for the tree and for JSON, which say what they leave out";
+        let why = "--depth, --errors-only and --steps are for the tree and for JSON, which say what they leave out";
         return Err(Failure::Usage(format!("-o {}: {why}", target.format)).into());
     }
     let (engine, snapshot) = query::engine(context, false).await?;

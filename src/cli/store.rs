@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytesize::ByteSize;
+use chrono::{DateTime, SecondsFormat};
 
 use super::args::StoreCommand;
 use super::context::{Context, counted};
-use spanql_store::{Manifest, Segment, Store};
+use super::retain;
+use spanql_store::{Manifest, Retained, Segment, Store};
 
 pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Result<()> {
     match command {
@@ -21,6 +23,7 @@ pub(super) async fn run(context: &Context, command: StoreCommand) -> anyhow::Res
             context.report(&format!("version {} holds what version {version} held", done.version));
             Ok(())
         }
+        StoreCommand::Retain(arguments) => retain::run(context, arguments).await,
         StoreCommand::Compact => {
             let done = context.store_to_write()?.compact().await?;
             context.warn_unsynced(done.not_synced.as_deref());
@@ -83,6 +86,10 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
     let superseded: u64 = manifest.segments.iter().map(|segment| segment.rows_in_file() - segment.rows).sum();
     let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
     let text = |value: String| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    let ledger = snapshot.ledger().await.map_err(|error| context.explain(error))?;
+    let kept: Vec<String> = ledger.retained.iter().map(kept_from).collect();
+    let kept = Some(kept.join(", ")).filter(|kept| !kept.is_empty());
+    let kept_from: ArrayRef = Arc::new(StringArray::from(vec![kept]));
     let batch = RecordBatch::try_from_iter(vec![
         ("place", text(store.location().name.clone())),
         ("version", number(manifest.version)),
@@ -96,8 +103,15 @@ async fn info(context: &Context, output: Option<&str>) -> anyhow::Result<()> {
         ("outdated_segments", number(manifest.outdated() as u64)),
         ("superseded_spans", number(superseded)),
         ("format", number(manifest.format.into())),
+        ("kept_from", kept_from),
     ])?;
     context.write(output, &batch)
+}
+
+/// From when on traces of a project are kept, in words.
+fn kept_from(retained: &Retained) -> String {
+    let from = DateTime::from_timestamp_nanos(retained.before).to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!("{} from {from}", retained.project)
 }
 
 async fn versions(context: &Context, output: Option<&str>) -> anyhow::Result<()> {

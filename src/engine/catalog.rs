@@ -17,6 +17,7 @@ use super::error::EngineError;
 use super::files::Files;
 use super::remote::{RemoteSchema, RemoteTable};
 use spanql_model::columns;
+use spanql_sources::prices::PriceFile;
 
 /// The catalog that holds everything.
 pub(crate) const CATALOG: &str = "spanql";
@@ -91,6 +92,10 @@ pub(crate) struct Registry {
     pub(crate) whole: HashMap<TableKey, Arc<dyn TableProvider>>,
     /// The files that are tables.
     pub(crate) files: Files,
+    /// The latest start of a span.
+    pub(crate) data_end: Option<i64>,
+    /// What models cost.
+    pub(crate) prices: Option<Arc<PriceFile>>,
 }
 
 /// Looks up tables and functions for one statement; lookups may wait for a remote, so not on an async thread.

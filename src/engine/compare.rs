@@ -9,11 +9,15 @@ use datafusion::logical_expr::{Join, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::tree_node::{plan_up, with_names};
-use spanql_filter::compare::{compare_mixed_types, pair, pair_as_text};
+use spanql_filter::compare::{compare_at, pair, pair_as_text};
+use spanql_model::time::Clock;
 
 /// Rewrites all comparisons in a plan, ahead of DataFusion's coercion.
 #[derive(Debug)]
-pub(crate) struct MixedComparison;
+pub(crate) struct MixedComparison {
+    /// Where the data ends.
+    pub(crate) data_end: Option<i64>,
+}
 
 impl AnalyzerRule for MixedComparison {
     fn name(&self) -> &str {
@@ -21,11 +25,12 @@ impl AnalyzerRule for MixedComparison {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan_up(plan, &mut rewrite_node).map(|rewritten| rewritten.data)
+        let clock = Clock::now(self.data_end);
+        plan_up(plan, &mut |plan| rewrite_node(plan, &clock)).map(|rewritten| rewritten.data)
     }
 }
 
-fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+fn rewrite_node(plan: LogicalPlan, clock: &Clock) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let plan = match plan {
         LogicalPlan::Join(Join {
@@ -40,7 +45,7 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             null_aware,
         }) => {
             let read = |(a, b)| match null_equality {
-                NullEquality::NullEqualsNothing => Ok(pair(a, b, &schema)?.data),
+                NullEquality::NullEqualsNothing => Ok(pair(a, b, &schema, clock)?.data),
                 // EXCEPT and INTERSECT compare whole rows as UNION does: number and text as text.
                 NullEquality::NullEqualsNull => Ok(pair_as_text(a, b, &schema)),
             };
@@ -59,6 +64,6 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         }
         other => other,
     };
-    let rewritten = with_names(plan, &mut |expr| compare_mixed_types(expr, &schema))?;
+    let rewritten = with_names(plan, &mut |expr| compare_at(expr, &schema, clock))?;
     if rewritten.transformed { rewritten.map_data(LogicalPlan::recompute_schema) } else { Ok(rewritten) }
 }

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit, try_cast};
 use super::error::EngineError;
 use super::functions::json::{json_list_item, json_list_numbers, json_list_texts, json_member, json_path};
 use super::limits::MAX_OPEN_NAMES;
+use spanql_filter::READ_AS_NULL;
 use spanql_filter::numbers::is_text;
 use spanql_model::columns;
 use spanql_model::derived::{derived_list, holders, indexed};
@@ -112,7 +113,7 @@ pub fn with_open_names(
                 expr
             }
             Some(Reading::Absent(data_type)) => {
-                let note = format!("no span has {} (read as null)", as_typed(name));
+                let note = format!("no span has {} {READ_AS_NULL}", as_typed(name));
                 notes.push(absent_name(note, name, &schema, rest));
                 Expr::Literal(ScalarValue::try_from(&data_type)?, None)
             }

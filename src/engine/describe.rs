@@ -11,6 +11,7 @@ use super::Engine;
 
 use super::catalog::{CATALOG, SCHEMA, TableKey};
 use super::functions::spelled;
+use super::tables::{ESTIMATED_COST, has_estimates};
 pub use notes::column_note;
 use spanql_filter::dialect::HIGHER_ORDER;
 
@@ -93,7 +94,11 @@ const TABLES: [(&str, &str); 13] = [
 
 /// How the functions in FROM are called, and what they give.
 const TABLE_FUNCTIONS: [(&str, &str, &str); 9] = [
-    ("critical_path", "critical_path('<trace id>')", "what the end of a trace waited for, stretch by stretch"),
+    (
+        "critical_path",
+        "critical_path('<trace id>' [, 'steps'])",
+        "what the end of a trace waited for, stretch by stretch; with 'steps' through spans without a kind",
+    ),
     ("generate_series", "generate_series(<first>, <last> [, <step>])", "numbers or times, the last one included"),
     (
         "oql",
@@ -128,10 +133,12 @@ impl Engine {
                 let Ok(Some(table)) = schema.table(&name).await else { continue };
                 let fields = table.schema();
                 let columns = fields.fields().iter().map(|field| (field.name().clone(), field.data_type().clone()));
+                // There when it is named.
+                let estimated = has_estimates(&name).then(|| (ESTIMATED_COST.to_owned(), DataType::Float64));
                 let known = TABLES.iter().find(|(known, _)| *known == name);
                 tables.push(TableDescription {
                     description: known.map_or("", |(_, description)| description),
-                    columns: columns.collect(),
+                    columns: columns.chain(estimated).collect(),
                     spans: self.is_of_spans(&TableKey::public(name.as_str())),
                     name,
                 });

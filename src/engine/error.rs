@@ -5,10 +5,14 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, TokenizerError};
 
+use super::wording::in_our_words;
 use spanql_filter::FilterError;
 use spanql_filter::compare::UnreadableTime;
 use spanql_model::nearest::{as_typed, nearest};
 use spanql_sources::SourceError;
+
+/// What is said of a column that is no key of its aggregation.
+const NOT_GROUPED: &str = "is neither grouped nor aggregated";
 
 /// Why a statement was refused or failed.
 ///
@@ -85,6 +89,24 @@ impl EngineError {
     /// The literal that an error about a literal begins with.
     pub(crate) fn quoted_literal(&self) -> Option<&str> {
         self.what.strip_prefix('\'')?.rsplit_once('\'').map(|(literal, _)| literal)
+    }
+
+    /// The error for a column of an aggregation that is no key of it.
+    pub(crate) fn neither_grouped(column: &str) -> Self {
+        Self::new("group-by", format!("{column} {NOT_GROUPED}"))
+            .help("list it in GROUP BY, or put it into an aggregate such as max()")
+    }
+
+    /// The error for what is computed over groups and stands in WHERE.
+    pub(crate) fn aggregate_in_where(what: &str) -> Self {
+        Self::new("aggregate", format!("{what} cannot stand in WHERE"))
+            .why("it is computed over several rows, and WHERE looks at each")
+            .help("write HAVING, or QUALIFY for a window function")
+    }
+
+    /// The column that such an error is about.
+    pub(crate) fn not_grouped(&self) -> Option<&str> {
+        self.what.strip_suffix(NOT_GROUPED).map(str::trim_end)
     }
 
     fn text(&self) -> String {
@@ -171,8 +193,10 @@ impl EngineError {
             && let Some((column, rest)) = rest.split_once('"')
             && rest.contains("must appear in the GROUP BY clause")
         {
-            return Self::new("group-by", format!("{column} is neither grouped nor aggregated"))
-                .help("list it in GROUP BY, or put it into an aggregate such as max()");
+            return Self::neither_grouped(column);
+        }
+        if why.starts_with("Aggregate functions are not allowed in the WHERE clause") {
+            return Self::aggregate_in_where("an aggregate");
         }
         if why.contains("failed to match any signature")
             && let Some(function) = why.split('\'').nth(1)
@@ -318,8 +342,7 @@ fn out_of_memory(message: &str) -> Option<String> {
 }
 
 fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default().trim();
-    line.trim_end_matches('.').to_owned()
+    in_our_words(message.lines().next().unwrap_or_default())
 }
 
 fn lower_first(text: &str) -> String {

@@ -65,6 +65,8 @@ pub(super) async fn resolve_id_prefix(state: &SessionState, kind: IdKind, typed:
     if found.iter().any(|id| id == typed) {
         return Ok(typed.to_owned());
     }
+    // One that was shown cut has a sign for what is missing.
+    let typed = typed.strip_suffix('…').unwrap_or(typed);
     let thing = kind.thing();
     let shown = plain(&typed.chars().take(REPEATED).collect::<String>());
     if typed.chars().count() < SHORTEST {

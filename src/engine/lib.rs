@@ -12,10 +12,12 @@
 //!      ──DataFusion, with mixed comparison ahead of its coercion──▶ plan
 //! ```
 
+mod arguments;
 mod balance;
 mod catalog;
 mod compare;
 mod compared;
+mod config;
 mod copy;
 mod derived;
 mod describe;
@@ -50,9 +52,12 @@ mod table_functions;
 mod tables;
 mod tree_node;
 mod walk;
+mod wording;
+mod yielding;
 mod zeros;
 
 pub use catalog::{Relation, TableFunction};
+pub use config::EngineConfig;
 pub use derived::with_open_names;
 pub use describe::{Description, FunctionDescription, FunctionKind, TableDescription, column_note};
 pub use error::EngineError;
@@ -63,7 +68,7 @@ pub use params::{Param, ParamType, Params, parse_param};
 pub use prepared::Prepared;
 pub use remote::Remark;
 pub use rows::RowFilter;
-pub use session::{Engine, EngineConfig};
+pub use session::Engine;
 pub use spanql_filter::compare::compare_mixed_types;
 pub use spill::spilling_into;
 pub use store::StoreEngine;

@@ -14,26 +14,28 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
-use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
+use super::arguments::{Called, argument_error};
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
-use super::compared::compared;
+use super::compared::{beyond, compared};
 use super::copy::name_target;
 use super::derived::with_open_names;
 use super::error::{EngineError, function_error, unknown_function};
 use super::functions::bounded::Limit;
+use super::functions::estimate::{Sought, no_prices_note};
 use super::limits::check_plan;
 use super::long::LongTable;
-use super::parse::Parsed;
+use super::params::Params;
+use super::parse::{Parsed, parse};
 use super::prepared::{Prepared, Step};
 use super::remote::{self, RemoteTable};
-use super::resolve::resolve;
+use super::resolve::{Places, resolve};
 use super::stop::Stops;
 use super::structure::StructureTable;
 use super::summarize::summary;
 use super::table_functions::{self, FunctionRows, FunctionTable};
-use super::tables::{self, QualityTable, SegmentsTable};
+use super::tables::{self, ESTIMATED_COST, QualityTable, SPANS, SegmentsTable};
 use super::tree_node::{each_expr_of, each_plan};
 
 /// A statement's logical plan, and the session it was made in.
@@ -44,28 +46,39 @@ pub(super) struct Planned {
     places: Places,
 }
 
-/// Where things stand in the text, for errors that come when the text is gone.
-struct Places {
-    functions: HashMap<String, (Location, bool)>,
-    literals: HashMap<String, Location>,
-}
-
 impl Places {
     fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
-        if let Some(name) = unknown_function(&error.find_root().message()) {
+        let message = error.find_root().message();
+        if let Some(name) = unknown_function(&message) {
             let called = self.functions.get(name);
-            let known = table_functions::meant(catalog, name, called.is_some_and(|(_, grouped)| *grouped));
+            let known = table_functions::meant(catalog, name, called.is_some_and(|call| call.grouped));
             let unknown = match known.iter().any(|known| known == name) {
                 // What becomes another call has no other form.
                 true => EngineError::new("bad-argument", format!("{name} does not take these arguments")),
                 false => function_error(name, known.iter().map(String::as_str)),
             };
             return match called {
-                Some((place, _)) => unknown.at(*place),
+                Some(call) => unknown.at(call.place),
                 None => unknown,
             };
         }
+        let called = self.functions.iter().map(|(name, call)| Called { typed: &call.typed, name });
+        // What is thought over by us has its words.
+        let ours = matches!(error.find_root(), DataFusionError::External(_));
+        if let Some((error, name)) = argument_error(&message, called, catalog.state).filter(|_| !ours) {
+            return match self.functions.get(name) {
+                Some(call) => error.at(call.place),
+                None => error,
+            };
+        }
         let error = EngineError::from_datafusion(error);
+        if let Some(column) = error.not_grouped() {
+            let of =
+                |name: &String| column == name || column.strip_suffix(name.as_str()).is_some_and(|q| q.ends_with('.'));
+            if let Some((_, (typed, place))) = self.columns.iter().find(|(name, _)| of(name)) {
+                return EngineError::neither_grouped(typed).at(*place);
+            }
+        }
         match error.quoted_literal().and_then(|text| self.literals.get(text)) {
             Some(place) if error.position().is_none() => error.at(*place),
             _ => error,
@@ -100,8 +113,9 @@ impl Planner {
         let catalog = self.catalog();
         let mut resolved = resolve(parsed, &catalog)?;
         name_target(&mut resolved.statement)?;
-        let (state, notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
-        let places = Places { functions: resolved.functions, literals: resolved.literals };
+        let (state, mut notes) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables)?;
+        add_new(&mut notes, resolved.notes);
+        let places = resolved.places;
         let plan = self
             .handle
             .block_on(state.statement_to_plan(resolved.statement))
@@ -144,6 +158,13 @@ impl Planner {
                     None => continue,
                 },
             };
+            if names.contains(ESTIMATED_COST) {
+                if self.registry.prices.is_none() {
+                    add_new(&mut notes, vec![no_prices_note()]);
+                }
+                tables.insert(key.clone(), self.with_estimates(catalog, key, provider)?);
+                continue;
+            }
             let rest = rests.get(key).cloned().unwrap_or_default();
             let (provider, mut new) = match provider.downcast_ref::<RemoteTable>() {
                 Some(remote) => remote.with_unannounced(names),
@@ -167,6 +188,33 @@ impl Planner {
         Ok((state, notes))
     }
 
+    /// `traces` or `sessions` with what the spans of each are estimated to cost.
+    fn with_estimates(
+        &self,
+        catalog: &Catalog<'_>,
+        key: &TableKey,
+        provider: Arc<dyn TableProvider>,
+    ) -> Result<Arc<dyn TableProvider>, EngineError> {
+        let added = |estimates| {
+            let table = tables::with_estimates(&key.table, Arc::clone(&provider), estimates);
+            table.map_err(|error| EngineError::from_datafusion(&error))
+        };
+        if self.registry.prices.is_none() {
+            return added(None);
+        }
+        let spans = catalog.whole_table(&[SPANS.to_owned()])?;
+        let columns = spans.map(|spans| spans.columns).unwrap_or_default();
+        // What a trace costs is the sum of all of its spans, whichever of them are asked about.
+        let whole = Overlay::new(Arc::clone(self.state.catalog_list()), self.registry.whole.clone());
+        let state =
+            SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(Arc::new(whole)).build();
+        let planner =
+            Planner { state, registry: self.registry.clone(), handle: self.handle.clone(), limit: self.limit };
+        let parsed = parse(&tables::estimates_sql(&key.table, &columns), &Params::new())?;
+        let [parsed] = parsed.as_slice() else { return Err(EngineError::new("internal", "no query of estimates")) };
+        added(Some(planner.logical_as_is(parsed)?.plan))
+    }
+
     /// Plans a statement down to what runs.
     pub(super) fn prepare(&self, parsed: &Parsed, allow_write: bool) -> Result<Prepared, EngineError> {
         if !allow_write && is_write(&parsed.statement) {
@@ -180,7 +228,10 @@ impl Planner {
                 state,
                 step: Step::Refused,
                 stops: Stops::default(),
+                sought: Sought::default(),
+                redacting: None,
                 compared: vec![],
+                beyond: vec![],
             });
         }
         let Planned { plan, mut state, mut notes, places } = self.logical(parsed)?;
@@ -194,7 +245,10 @@ impl Planner {
                 state,
                 step: if allow_write { Step::Write(plan, Mutex::default()) } else { Step::Refused },
                 stops: Stops::default(),
+                sought: Sought::default(),
+                redacting: None,
                 compared: vec![],
+                beyond: vec![],
             });
         }
         let compared = compared(&plan, &|table| table_reads_segments(table).unwrap_or(false));
@@ -216,7 +270,10 @@ impl Planner {
             state,
             step: Step::Read(physical, AtomicBool::new(false)),
             stops: Stops::default(),
+            sought: Sought::default(),
+            redacting: None,
             compared,
+            beyond: beyond(&optimized, self.registry.data_end).map_err(explain)?,
         })
     }
 }

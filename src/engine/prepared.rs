@@ -7,13 +7,18 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
+use futures::StreamExt;
 
 use super::compared::Compared;
 use super::error::EngineError;
+use super::functions::estimate::{Sought, take_notes};
 use super::remote::{self, Remark};
 use super::stop::{self, Stops};
+use spanql_filter::READ_AS_NULL;
+use spanql_sources::config::{ConfigError, Redaction};
 
 /// A statement ready to run.
 pub struct Prepared {
@@ -23,7 +28,11 @@ pub struct Prepared {
     pub(super) state: SessionState,
     pub(super) step: Step,
     pub(super) stops: Stops,
+    pub(super) sought: Sought,
+    /// What redacts the rows.
+    pub(super) redacting: Option<Arc<Redaction>>,
     pub(super) compared: Vec<Compared>,
+    pub(super) beyond: Vec<String>,
 }
 
 pub(super) enum Step {
@@ -39,6 +48,20 @@ impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Prepared").field("notes", &self.notes).field("schema", &self.schema).finish_non_exhaustive()
     }
+}
+
+fn unredacted(error: &ConfigError) -> EngineError {
+    EngineError::new("not-redacted", error.to_string())
+}
+
+/// Rows with placeholders in the place of what looks like a secret.
+fn redacted(rows: SendableRecordBatchStream, redaction: Arc<Redaction>) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let batches = rows.map(move |batch| {
+        let redactor = redaction.redactor().map_err(|error| unredacted(&error))?;
+        Ok(redactor.batch(&batch?)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
 impl Prepared {
@@ -64,17 +87,45 @@ impl Prepared {
         self.reads_spans
     }
 
-    /// What the reader should know of an answer that is empty, or counts nothing: texts that columns are compared with and
-    /// that no row has, where a column has few values. Reads those columns; each a line without a full stop.
+    /// The notes on names that no span has: what is asked of these is asked of nothing.
+    pub fn absent(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().filter(|note| note.contains(READ_AS_NULL))
+    }
+
+    /// What the reader should know of an answer that may be about nothing: texts that columns are compared with and that no
+    /// row has, where a column has few values, and times behind the end of the data. Reads those columns; each a line
+    /// without a full stop.
+    ///
+    /// Of an answer of `few` rows (none, or one that may be a count of nothing) everything counts; of others only texts in
+    /// lists, alternatives and aggregates, whose rows are missing among others.
     ///
     /// # Errors
     ///
     /// When a column cannot be read.
-    pub async fn unmatched(&self) -> Result<Vec<String>, EngineError> {
+    pub async fn unmatched(&self, few: bool) -> Result<Vec<String>, EngineError> {
+        let mut notes = if few { self.beyond.clone() } else { vec![] };
+        for compared in &self.compared {
+            let remarks = compared.remarks(&self.state, few).await;
+            notes.extend(remarks.map_err(|error| EngineError::from_datafusion(&error))?);
+        }
+        Ok(notes)
+    }
+
+    /// What the reader should know of columns that hold the beginnings of texts, where conditions look at them and any is
+    /// longer. Reads those columns; each a line without a full stop.
+    ///
+    /// # Errors
+    ///
+    /// When a column cannot be read.
+    pub async fn cut_texts(&self) -> Result<Vec<String>, EngineError> {
         let mut notes = vec![];
         for compared in &self.compared {
-            let remark = compared.remark(&self.state).await;
+            let remark = compared.remark_on_cut(&self.state).await;
             notes.extend(remark.map_err(|error| EngineError::from_datafusion(&error))?);
+        }
+        if let Some(redaction) = &self.redacting {
+            let redactor = redaction.redactor().map_err(|error| unredacted(&error))?;
+            notes.iter_mut().for_each(|note| *note = redactor.text(note).into_owned());
         }
         Ok(notes)
     }
@@ -99,10 +150,20 @@ impl Prepared {
             Step::Refused => {
                 return Err(EngineError::would_write("use SELECT, EXPLAIN, DESCRIBE or SHOW"));
             }
+            // What it writes would pass by what redacts.
+            Step::Write(..) if self.redacting.is_some() => {
+                let error = EngineError::new("not-redacted", "what a statement writes by itself is not redacted");
+                return Err(error.help("select the rows, and write them with -o FILE"));
+            }
             Step::Write(plan, written) => self.write(plan, written).await,
         };
-        started.map_err(|error| EngineError::from_datafusion(&error))
+        let rows = started.map_err(|error| EngineError::from_datafusion(&error))?;
+        match &self.redacting {
+            Some(redaction) => Ok(redacted(rows, Arc::clone(redaction))),
+            None => Ok(rows),
+        }
     }
+
     async fn write(
         &self,
         plan: &LogicalPlan,
@@ -116,16 +177,18 @@ impl Prepared {
         execute_stream(physical, task)
     }
 
-    /// What is known only after the rows were read: that a remote sent fewer than it announced, or columns that a `*`
-    /// left out. Complete once the stream of [`execute`](Self::execute) has ended.
+    /// What is known only after the rows were read: that a remote sent fewer than it announced, columns that a `*`
+    /// left out, or models without a price, which are said once. Complete once the stream of [`execute`](Self::execute) has ended.
     pub fn remarks(&self) -> Vec<Remark> {
-        match &self.step {
+        let mut remarks = match &self.step {
             Step::Read(plan, _) => remote::remarks(plan),
             Step::Write(_, written) => {
                 let written = written.lock().unwrap_or_else(PoisonError::into_inner);
                 written.as_ref().map(remote::remarks).unwrap_or_default()
             }
             Step::Refused => vec![],
-        }
+        };
+        remarks.extend(take_notes(&self.sought).into_iter().map(|text| Remark { text, incomplete: false }));
+        remarks
     }
 }

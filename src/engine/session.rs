@@ -1,7 +1,6 @@
 //! The engine: relations in, statements planned, results out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,10 +17,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
+use super::config::EngineConfig;
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
-use super::functions::{self, bounded::Limit};
+use super::functions::estimate::Sought;
+use super::functions::{self, Known, bounded::Limit, interval::IntervalProducts};
 use super::ids::{IdKind, resolve_id_prefix};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
@@ -31,30 +32,18 @@ use super::prepared::Prepared;
 use super::remote::RemoteSchema;
 use super::spill::spilling_into;
 use super::stop::Stops;
+use super::yielding::YieldingPool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
+use spanql_sources::config::Redaction;
+use spanql_store::Segments;
 
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
 
 /// How many of the biggest memory users an out-of-memory message names.
 const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
-
-/// What an engine may use.
-#[derive(Debug, Clone, Default)]
-pub struct EngineConfig {
-    /// The memory of all queries together, in bytes; beyond it they spill to disk, or fail where they cannot.
-    pub memory_limit: Option<usize>,
-    /// Where queries spill; the system's temporary directory if not set.
-    pub temp_dir: Option<PathBuf>,
-    /// How many partitions run in parallel; one per core if not set.
-    pub target_partitions: Option<usize>,
-    /// How many rows make a batch; 8192 if not set.
-    pub batch_rows: Option<usize>,
-    /// Whether statements that write (DDL, DML, COPY, SET) may run.
-    pub allow_write: bool,
-}
 
 /// Runs SQL over registered relations.
 ///
@@ -92,6 +81,9 @@ struct Shared {
     allow_write: bool,
     limit: Limit,
     stops: Stops,
+    sought: Sought,
+    /// What redacts the rows of statements.
+    redacting: Option<Arc<Redaction>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -107,14 +99,24 @@ impl Engine {
     ///
     /// When the temporary directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let state = session_state(&config).map_err(|error| EngineError::from_datafusion(&error))?;
+        Self::over(config, None)
+    }
+
+    /// The same over the segments of a store, whose kept columns count against the memory, too.
+    pub(super) fn over(config: EngineConfig, segments: Option<Segments>) -> Result<Self, EngineError> {
+        let sought = Sought::default();
+        let state = session_state(&config, Arc::clone(&sought), segments)
+            .map_err(|error| EngineError::from_datafusion(&error))?;
         let context = SessionContext::new_with_state(state);
+        let registry = Registry { data_end: config.data_end, prices: config.prices, ..Registry::default() };
         let shared = Shared {
             context,
-            registry: RwLock::default(),
+            registry: RwLock::new(registry),
             allow_write: config.allow_write,
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
+            sought,
+            redacting: config.redact_results.then(|| config.redaction.unwrap_or_default()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -274,6 +276,11 @@ impl Engine {
         self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).spans.contains_key(key)
     }
 
+    /// Where the data ends, in nanoseconds since the epoch, where that is known.
+    pub fn data_end(&self) -> Option<i64> {
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).data_end
+    }
+
     /// DataFusion's session underneath: to add functions, schemas of live tables, or object stores.
     pub fn context(&self) -> &SessionContext {
         &self.shared.context
@@ -309,11 +316,17 @@ impl Engine {
     pub async fn prepare(&self, sql: &str, params: &Params) -> Result<Vec<Prepared>, EngineError> {
         let (sql, params) = (sql.to_owned(), params.clone());
         let allow_write = self.shared.allow_write;
-        let stops = Arc::clone(&self.shared.stops);
+        let redacting = self.shared.redacting.clone();
+        let (stops, sought) = (Arc::clone(&self.shared.stops), Arc::clone(&self.shared.sought));
         self.planned(move |planner| {
             let parsed = parse(&sql, &params)?;
             let prepared = parsed.iter().map(|parsed| planner.prepare(parsed, allow_write));
-            prepared.map(|prepared| Ok(Prepared { stops: Arc::clone(&stops), ..prepared? })).collect()
+            prepared
+                .map(|prepared| {
+                    let (stops, sought, redacting) = (Arc::clone(&stops), Arc::clone(&sought), redacting.clone());
+                    Ok(Prepared { stops, sought, redacting, ..prepared? })
+                })
+                .collect()
         })
         .await
     }
@@ -344,7 +357,11 @@ impl Engine {
     }
 }
 
-fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError> {
+fn session_state(
+    config: &EngineConfig,
+    sought: Sought,
+    segments: Option<Segments>,
+) -> Result<SessionState, DataFusionError> {
     let limit = Limit::of_memory(config.memory_limit);
     let mut session =
         SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -366,8 +383,15 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(limit) = config.memory_limit {
-        runtime =
-            runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)));
+        runtime = match segments {
+            Some(segments) => runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
+                YieldingPool::new(limit, segments),
+                NAMED_CONSUMERS,
+            ))),
+            None => {
+                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)))
+            }
+        };
     }
     let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     runtime = runtime.with_disk_manager_builder(spilling_into(dir));
@@ -375,11 +399,13 @@ fn session_state(config: &EngineConfig) -> Result<SessionState, DataFusionError>
         .with_config(session)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
-        .with_analyzer_rules(analyzer_rules(limit))
+        .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
-    functions::register(&mut state, limit)?;
-    state.register_expr_planner(Arc::new(MixedComparisonPlanner))?;
+    let known = Known { prices: config.prices.clone(), redaction: config.redaction.clone() };
+    functions::register(&mut state, limit, known, sought)?;
+    state.register_expr_planner(Arc::new(IntervalProducts))?;
+    state.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: config.data_end }))?;
     Ok(state)
 }

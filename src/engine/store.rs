@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::long::{Long, LongTable, TURNS_SQL};
 use super::tables::{ColumnsTable, PullsTable, QualityTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
+use spanql_sources::config::Redaction;
+use spanql_sources::prices::PriceFile;
 use spanql_store::{Segment, Snapshot};
 
 /// Bytes of a batch of spans on average, at most: a column of a batch holds no more than 2 GiB of text, and operators
@@ -25,6 +27,12 @@ pub struct StoreEngine {
     pub project: Option<String>,
     /// Whether statements that write files (COPY), or change the tables, may run; the store itself is never changed.
     pub allow_write: bool,
+    /// What models cost, for `estimate_cost` and the columns `estimated_cost`.
+    pub prices: Option<Arc<PriceFile>>,
+    /// What `redact` and `looks_like_secret` go by; without it, there are no patterns of one's own, and no key.
+    pub redaction: Option<Arc<Redaction>>,
+    /// Whether the rows of all statements are redacted.
+    pub redact_results: bool,
 }
 
 impl StoreEngine {
@@ -33,13 +41,21 @@ impl StoreEngine {
     /// # Errors
     /// When the temporary directory cannot be used.
     pub async fn open(self, snapshot: Snapshot) -> Result<Engine, EngineError> {
-        let engine = Engine::new(EngineConfig {
+        let project = self.project.as_ref();
+        let shown = snapshot.manifest.segments.iter().filter(|of| project.is_none_or(|project| of.project == *project));
+        let data_end = shown.filter_map(|segment| segment.max_start).max();
+        let config = EngineConfig {
             memory_limit: self.memory_limit,
             temp_dir: self.temp_dir,
             target_partitions: None,
             batch_rows: batch_rows(&snapshot.manifest.segments),
             allow_write: self.allow_write,
-        })?;
+            data_end,
+            prices: self.prices,
+            redaction: self.redaction,
+            redact_results: self.redact_results,
+        };
+        let engine = Engine::over(config, Some(snapshot.segments.clone()))?;
         let rest = snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
         let rest: Arc<BTreeMap<_, _>> = Arc::new(rest.collect());
         let columns = Arc::new(ColumnsTable::new(snapshot.clone(), self.project.clone()));

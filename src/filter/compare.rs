@@ -15,7 +15,7 @@ use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion_expr::{Between, Expr, ExprSchemable, LogicalPlanBuilder, Operator, cast, not, try_cast};
 use sqlparser::ast::BinaryOperator;
 
-use spanql_model::time;
+use spanql_model::time::{self, Clock};
 
 use super::numbers::{read_boolean, read_number, text_among_integers, text_to_boolean, text_to_number};
 
@@ -63,7 +63,7 @@ fn literal_text(expr: &Expr) -> Option<&str> {
 }
 
 /// A text expression as the type it is compared with.
-fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
+fn read_as(text: Expr, other: &DataType, clock: &Clock) -> Result<Expr> {
     let literal = |value: ScalarValue| Ok(Expr::Literal(value, None));
     match (Kind::of(other), literal_text(&text)) {
         (Kind::Number, Some(typed)) => match (other.is_integer(), typed.trim().parse::<i64>(), read_number(typed)) {
@@ -75,7 +75,7 @@ fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
         (Kind::Number, None) => Ok(text_to_number(text)),
         (Kind::Boolean, Some(typed)) => literal(ScalarValue::Boolean(read_boolean(typed))),
         (Kind::Boolean, None) => Ok(text_to_boolean(text)),
-        (Kind::Time, Some(typed)) => match read_time(typed, other) {
+        (Kind::Time, Some(typed)) => match read_time(typed, other, clock) {
             Some(time) => literal(time),
             None => Err(unreadable_time(typed)),
         },
@@ -85,11 +85,11 @@ fn read_as(text: Expr, other: &DataType) -> Result<Expr> {
 }
 
 /// The time that a person typed, as a value of this type.
-pub(crate) fn read_time(typed: &str, data_type: &DataType) -> Option<ScalarValue> {
+pub(crate) fn read_time(typed: &str, data_type: &DataType, clock: &Clock) -> Option<ScalarValue> {
     if let Ok(time) = ScalarValue::Utf8(Some(typed.to_owned())).cast_to(data_type) {
         return Some(time).filter(|time| !time.is_null());
     }
-    let nanos = time::typed(typed, time::now()).ok()?;
+    let nanos = time::typed(typed, clock).ok()?;
     ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())).cast_to(data_type).ok()
 }
 
@@ -106,14 +106,14 @@ fn unreadable_time(typed: &str) -> DataFusionError {
 }
 
 /// Both sides of a comparison, the text read as the other's type.
-pub fn pair(left: Expr, right: Expr, schema: &DFSchema) -> Result<Transformed<(Expr, Expr)>> {
+pub fn pair(left: Expr, right: Expr, schema: &DFSchema, clock: &Clock) -> Result<Transformed<(Expr, Expr)>> {
     let (left_type, right_type) = (type_of(&left, schema), type_of(&right, schema));
     match (Kind::of(&left_type), Kind::of(&right_type)) {
         (Kind::Text, other) if other.is_read_from_text() && !is_null(&left) => {
-            Ok(Transformed::yes((read_as(left, &right_type)?, right)))
+            Ok(Transformed::yes((read_as(left, &right_type, clock)?, right)))
         }
         (other, Kind::Text) if other.is_read_from_text() && !is_null(&right) => {
-            let right = read_as(right, &left_type)?;
+            let right = read_as(right, &left_type, clock)?;
             Ok(Transformed::yes((left, right)))
         }
         _ => Ok(Transformed::no((left, right))),
@@ -144,17 +144,26 @@ fn is_comparison(op: Operator) -> bool {
 ///
 /// When a time is compared with a literal that is no time.
 pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    compare_at(expr, schema, &Clock::now(None))
+}
+
+/// The same, with times that count from a clock.
+///
+/// # Errors
+///
+/// When a time is compared with a literal that is no time.
+pub fn compare_at(expr: Expr, schema: &DFSchema, clock: &Clock) -> Result<Transformed<Expr>> {
     expr.transform_up(|expr| match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-            let sides = pair(*left, *right, schema)?;
+            let sides = pair(*left, *right, schema, clock)?;
             Ok(sides
                 .update_data(|(left, right)| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
         }
-        Expr::InList(list) => in_list(list, schema),
-        Expr::Between(between) => self::between(between, schema),
-        Expr::InSubquery(found) => Ok(compare_in_subquery(found, schema)?.update_data(Expr::InSubquery)),
+        Expr::InList(list) => in_list(list, schema, clock),
+        Expr::Between(between) => self::between(between, schema, clock),
+        Expr::InSubquery(found) => Ok(in_subquery(found, schema, clock)?.update_data(Expr::InSubquery)),
         Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr }) => {
-            simple_case(*expr, when_then_expr, else_expr, schema)
+            simple_case(*expr, when_then_expr, else_expr, schema, clock)
         }
         other => Ok(Transformed::no(other)),
     })
@@ -164,13 +173,13 @@ pub fn compare_mixed_types(expr: Expr, schema: &DFSchema) -> Result<Transformed<
 /// kind: all of a list are compared as one type, and beside a float that would be one that cannot tell large integers
 /// apart. Elements that are computed from columns become equalities: DataFusion tries them on no rows, and takes what
 /// gives a plain value there, as CASE does, for a constant.
-fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema, clock: &Clock) -> Result<Transformed<Expr>> {
     let unread = list.clone();
     let mut groups: Vec<(Expr, bool, Vec<Expr>)> = vec![];
     let mut read = false;
     let mut computed: Vec<Expr> = vec![];
     for item in list {
-        let sides = pair(expr.as_ref().clone(), item, schema)?;
+        let sides = pair(expr.as_ref().clone(), item, schema, clock)?;
         read |= sides.transformed;
         let (left, item) = sides.data;
         if !matches!(item, Expr::Column(_)) && (item.any_column_refs() || item.contains_outer()) {
@@ -202,9 +211,13 @@ fn in_list(InList { expr, list, negated }: InList, schema: &DFSchema) -> Result<
     Ok(Transformed::yes(if negated { not(any) } else { any }))
 }
 
-fn between(Between { expr, negated, low, high }: Between, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let lower = pair(expr.as_ref().clone(), *low, schema)?;
-    let upper = pair(expr.as_ref().clone(), *high, schema)?;
+fn between(
+    Between { expr, negated, low, high }: Between,
+    schema: &DFSchema,
+    clock: &Clock,
+) -> Result<Transformed<Expr>> {
+    let lower = pair(expr.as_ref().clone(), *low, schema, clock)?;
+    let upper = pair(expr.as_ref().clone(), *high, schema, clock)?;
     let changed = lower.transformed || upper.transformed;
     let ((left, low), (right, high)) = (lower.data, upper.data);
     let float = |expr: &Expr| type_of(expr, schema).is_floating();
@@ -220,9 +233,14 @@ fn between(Between { expr, negated, low, high }: Between, schema: &DFSchema) -> 
 }
 
 /// Rewrites one IN with a subquery so that both sides have comparable types: what cannot be read is null there.
-pub fn compare_in_subquery(
+pub fn compare_in_subquery(found: InSubquery, schema: &DFSchema) -> Result<Transformed<InSubquery>> {
+    in_subquery(found, schema, &Clock::now(None))
+}
+
+fn in_subquery(
     InSubquery { expr, subquery, negated }: InSubquery,
     schema: &DFSchema,
+    clock: &Clock,
 ) -> Result<Transformed<InSubquery>> {
     let unchanged = |expr, subquery| Ok(Transformed::no(InSubquery { expr, subquery, negated }));
     let left = type_of(&expr, schema);
@@ -232,12 +250,12 @@ pub fn compare_in_subquery(
     };
     match (Kind::of(&left), Kind::of(&right)) {
         (Kind::Text, other) if other.is_read_from_text() => {
-            let expr = Box::new(read_as(*expr, &right)?);
+            let expr = Box::new(read_as(*expr, &right, clock)?);
             Ok(Transformed::yes(InSubquery { expr, subquery, negated }))
         }
         (other, Kind::Text) if other.is_read_from_text() => {
             let column = Expr::Column(Column::from(subquery.subquery.schema().qualified_field(0)));
-            let read = read_as(column, &left)?.alias(fields[0].name());
+            let read = read_as(column, &left, clock)?.alias(fields[0].name());
             let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(vec![read])?;
             // DataFusion takes a column that no relation is named for as two; one that looks outside has to stay bare.
             let looks_outside = !subquery.outer_ref_columns.is_empty();
@@ -253,12 +271,18 @@ type Whens = Vec<(Box<Expr>, Box<Expr>)>;
 
 /// `CASE text WHEN number …` compares as well; where the left side must be read, or where all of it would be compared
 /// as floats because of one, it is written as `WHEN a = b`.
-fn simple_case(expr: Expr, whens: Whens, otherwise: Option<Box<Expr>>, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn simple_case(
+    expr: Expr,
+    whens: Whens,
+    otherwise: Option<Box<Expr>>,
+    schema: &DFSchema,
+    clock: &Clock,
+) -> Result<Transformed<Expr>> {
     let mut pairs = vec![];
     let (mut changed, mut same_left) = (false, true);
     let mut floats = vec![];
     for (when, then) in whens {
-        let sides = pair(expr.clone(), *when, schema)?;
+        let sides = pair(expr.clone(), *when, schema, clock)?;
         changed |= sides.transformed;
         same_left &= sides.data.0 == expr;
         floats.push(type_of(&sides.data.1, schema).is_floating());
@@ -281,7 +305,10 @@ fn simple_case(expr: Expr, whens: Whens, otherwise: Option<Box<Expr>>, schema: &
 /// Rewrites comparisons while SQL becomes expressions: DataFusion refuses some, such as text with a boolean, before
 /// any rule sees them.
 #[derive(Debug)]
-pub struct MixedComparisonPlanner;
+pub struct MixedComparisonPlanner {
+    /// Where the data ends, in nanoseconds since the epoch.
+    pub data_end: Option<i64>,
+}
 
 impl ExprPlanner for MixedComparisonPlanner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
@@ -289,7 +316,7 @@ impl ExprPlanner for MixedComparisonPlanner {
         if !matches!(expr.op, Eq | NotEq | Lt | LtEq | Gt | GtEq) {
             return Ok(PlannerResult::Original(expr));
         }
-        let (left, right) = pair(expr.left, expr.right, schema)?.data;
+        let (left, right) = pair(expr.left, expr.right, schema, &Clock::now(self.data_end))?.data;
         Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }))
     }
 }

@@ -37,6 +37,9 @@ mod translate;
 mod translated;
 
 pub use condition::{Filter, columns};
+/// What a note on a name says that nothing has.
+pub const READ_AS_NULL: &str = "(read as null)";
+
 pub use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};

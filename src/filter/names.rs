@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
+use super::READ_AS_NULL;
 use super::error::{FilterError, short};
 use spanql_model::columns::is_of_tree;
 use spanql_model::derived::{derived_list, holders, indexed};
 use spanql_model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
+use spanql_model::time::Clock;
 
 /// What a name of an open family means that no span has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Names<'a> {
     unknown: Unknown,
     /// Whether a value in the JSON text of a column goes by a name of its own.
     held: bool,
+    /// Where the data ends.
+    data_end: Option<i64>,
 }
 
 /// A name, resolved.
@@ -49,13 +53,23 @@ pub struct Named {
 impl<'a> Names<'a> {
     /// The columns of a table: those of its schema, and the names whose values lie in `attributes.rest`.
     pub fn new(schema: &'a Schema, rest: &'a BTreeMap<String, DataType>, unknown: Unknown) -> Self {
-        Self { schema, rest, unknown, held: true }
+        Self { schema, rest, unknown, held: true, data_end: None }
     }
 
     /// The same where the schema has the names of values in JSON text that may be used: a remote need not have the
     /// columns that hold the others.
     pub fn without_held(self) -> Self {
         Self { held: false, ..self }
+    }
+
+    /// The same over data that ends there, in nanoseconds since the epoch: times such as `last-7d` count from it.
+    pub fn until(self, data_end: Option<i64>) -> Self {
+        Self { data_end, ..self }
+    }
+
+    /// What relative times count from.
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::now(self.data_end)
     }
 
     /// The names of all columns, and those whose values lie in `attributes.rest`.
@@ -98,7 +112,7 @@ impl<'a> Names<'a> {
         }
         let note = (self.unknown == Unknown::Null).then(|| {
             let near = self.nearest(&target).map(|near| format!("; nearest: {}", as_typed(near)));
-            format!("no span has {} (read as null){}", as_typed(&target), near.unwrap_or_default())
+            format!("no span has {} {READ_AS_NULL}{}", as_typed(&target), near.unwrap_or_default())
         });
         Ok(Named { data_type: absent_type(&target), column: target, list: false, known: false, note })
     }

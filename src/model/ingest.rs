@@ -31,7 +31,7 @@ mod row_error;
 mod rows;
 mod span_schema;
 
-pub use batch::{Converted, convert_batch, convert_batch_strictly};
+pub use batch::{Converted, convert_batch, convert_batch_of_json_lists, convert_batch_strictly};
 pub use changes::{Change, ChangeCounts};
 pub use conventions::{Fillers, fillers, is_filler};
 pub use origin::{Origin, SOURCES};

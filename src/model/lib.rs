@@ -15,6 +15,8 @@ pub mod names;
 pub mod nearest;
 pub mod panics;
 pub mod paths;
+pub mod redact;
+pub mod texts;
 pub mod time;
 pub mod types;
 pub mod window;

@@ -12,6 +12,9 @@ pub enum TimeError {
     /// Such a time is one, but the day, week or year that it is in begins or ends outside of what 64 bits hold.
     #[error("is outside the years 1678 to 2261")]
     Calendar,
+    /// An age that counts back from the end of the data, where there is none.
+    #[error("counts back from the end of a store's data, and there is none here")]
+    NoData,
     /// The same of an integer, whose unit its magnitude told.
     #[error("is outside the years 1678 to 2261, read as {0} by its magnitude")]
     Magnitude(&'static str),
@@ -128,11 +131,44 @@ pub fn now() -> i64 {
 
 const DAY: i64 = 86_400 * NANOS;
 
-/// Reads a time as a person types it, wherever one is taken: what [`parse`] reads but for bare numbers, which have no unit
-/// that a person could see; `now`, `today`, `yesterday`, `tomorrow` (midnight in UTC), and an age back from now, as
-/// `-2h`, `7d`, `90m` or `1h 30m`.
-pub fn typed(text: &str, now: i64) -> Result<i64, TimeError> {
+/// What relative times count from, in nanoseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// The time now.
+    pub now: i64,
+    /// Where the data ends; `None` where there is none, or nobody knows.
+    pub data_end: Option<i64>,
+}
+
+impl Clock {
+    /// The time now, over data that ends there.
+    pub fn now(data_end: Option<i64>) -> Self {
+        Self { now: now(), data_end }
+    }
+}
+
+/// Whether a text is an age back from the end of the data: `last-7d`.
+pub fn is_from_data_end(text: &str) -> bool {
+    from_data_end(text).is_some_and(|age| age.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The age in `last-7d`.
+fn from_data_end(text: &str) -> Option<&str> {
     let text = text.trim();
+    let last = text.get(..5).filter(|last| last.eq_ignore_ascii_case("last-"));
+    last.and_then(|last| text.get(last.len()..))
+}
+
+/// Reads a time as a person types it, wherever one is taken: what [`parse`] reads but for bare numbers, which have no unit
+/// that a person could see; `now`, `today`, `yesterday`, `tomorrow` (midnight in UTC), an age back from now, as `-2h`,
+/// `7d`, `90m` or `1h 30m`, and one back from the end of the data, as `last-7d`.
+pub fn typed(text: &str, clock: &Clock) -> Result<i64, TimeError> {
+    let text = text.trim();
+    if let Some(age) = from_data_end(text) {
+        let nanos = nanos_of_age(age)?;
+        return clock.data_end.ok_or(TimeError::NoData)?.checked_sub(nanos).ok_or(TimeError::Range);
+    }
+    let now = clock.now;
     let midnight = now.div_euclid(DAY) * DAY;
     match text.to_ascii_lowercase().as_str() {
         "now" => return Ok(now),
@@ -144,12 +180,15 @@ pub fn typed(text: &str, now: i64) -> Result<i64, TimeError> {
     if text.as_bytes().get(4) == Some(&b'-') {
         return parse(text);
     }
-    let age = text.strip_prefix('-').unwrap_or(text);
+    now.checked_sub(nanos_of_age(text.strip_prefix('-').unwrap_or(text))?).ok_or(TimeError::Range)
+}
+
+fn nanos_of_age(age: &str) -> Result<i64, TimeError> {
     if !age.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(TimeError::Shape);
     }
     let age = humantime::parse_duration(age).map_err(|_| TimeError::Shape)?;
-    i64::try_from(age.as_nanos()).ok().and_then(|age| now.checked_sub(age)).ok_or(TimeError::Range)
+    i64::try_from(age.as_nanos()).map_err(|_| TimeError::Range)
 }
 
 /// The number that `count` digits at `at` spell.
@@ -369,6 +408,26 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(TimeError::Shape), "{text}");
         }
+    }
+
+    #[test]
+    fn ages_count_from_now_or_from_where_the_data_ends() {
+        let clock = Clock { now: 10 * DAY, data_end: Some(5 * DAY) };
+        for (text, nanos) in [
+            ("2d", Ok(8 * DAY)),
+            ("-2d", Ok(8 * DAY)),
+            ("last-2d", Ok(3 * DAY)),
+            (" LAST-36h ", Ok(5 * DAY - 3 * DAY / 2)),
+            ("last-1d 12h", Ok(5 * DAY - 3 * DAY / 2)),
+            ("last-", Err(TimeError::Shape)),
+            ("last--2d", Err(TimeError::Shape)),
+            ("last 2d", Err(TimeError::Shape)),
+            ("last-week", Err(TimeError::Shape)),
+        ] {
+            assert_eq!(typed(text, &clock), nanos, "{text}");
+        }
+        assert_eq!(typed("last-2d", &Clock { data_end: None, ..clock }), Err(TimeError::NoData));
+        assert!(is_from_data_end("last-7d") && !is_from_data_end("last-week") && !is_from_data_end("7d"));
     }
 
     proptest! {

@@ -71,6 +71,36 @@ pub(super) fn shorten(text: &str, limit: usize, out: &mut String) -> usize {
     part.width + 1
 }
 
+/// Appends a text as [`clip`] does, with `…` in its middle if there was more, so that both ends are seen; gives the columns
+/// used.
+pub(super) fn shorten_middle(text: &str, limit: usize, out: &mut String) -> usize {
+    let start = out.len();
+    let whole = clip(text, limit, out);
+    if !whole.cut {
+        return whole.width;
+    }
+    out.truncate(start);
+    let Some(room) = limit.checked_sub(1) else { return 0 };
+    let mut used = clip(text, room.div_ceil(2), out).width;
+    out.push('…');
+    // From behind, as many characters as fit; none that belongs to one before it may come first.
+    let mut from = text.len();
+    let mut tail = String::new();
+    let mut shown = (text.len(), 0);
+    for (at, c) in text.char_indices().rev() {
+        tail.clear();
+        if clip(&text[at..], room - used, &mut tail).cut || text.len() - from > limit * 8 {
+            break;
+        }
+        from = at;
+        if c.width().unwrap_or(1) > 0 {
+            shown = (at, tail.width());
+        }
+    }
+    used += clip(&text[shown.0..], shown.1, out).width;
+    used + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +121,32 @@ mod tests {
         assert_eq!(shown("a\u{1b}[0m", 5), "a…");
         assert_eq!(shown("ab", 1), "…");
         assert_eq!(shown("ab", 0), "");
+    }
+
+    #[test]
+    fn both_ends_stay() {
+        let shown = |text: &str, limit| {
+            let mut out = String::new();
+            let width = shorten_middle(text, limit, &mut out);
+            assert_eq!(width, out.width());
+            assert!(width <= limit, "{out}");
+            out
+        };
+        assert_eq!(shown("short", 5), "short");
+        assert_eq!(shown("POST /v1/chat/completions", 12), "POST /…tions");
+        assert_eq!(shown("abcdef", 5), "ab…ef");
+        assert_eq!(shown("abcdef", 4), "ab…f");
+        assert_eq!(shown("日本語日本語", 7), "日…本語");
+        assert_eq!(shown("a\u{1b}b\nlong cafe\u{301}", 8), "a…g cafe\u{301}");
+        assert_eq!((shown("ab", 1), shown("ab", 0)), ("…".to_owned(), String::new()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_wider(text in "[a-zé漢\u{301}\u{200d}\u{1f468}\n\u{1b}]{0,60}", limit in 0usize..40) {
+            let mut out = String::new();
+            let width = shorten_middle(&text, limit, &mut out);
+            proptest::prop_assert!(out.width() <= limit && width <= limit, "{:?}", out);
+        }
     }
 }

@@ -32,6 +32,7 @@ mod json;
 mod json_text;
 mod layout;
 mod markdown;
+mod media;
 mod nested;
 #[cfg(test)]
 mod properties;
@@ -55,6 +56,7 @@ pub use fence::Fence;
 pub use format::Format;
 pub use json_text::escape_controls;
 pub use markdown::escape_markdown;
+pub use media::without_media;
 pub use nested::{Columns, FIXED, Shape, instant};
 pub use sanitize::escape_terminal;
 pub use texts::CellTexts;

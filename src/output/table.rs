@@ -51,6 +51,8 @@ struct Column {
     header: String,
     header_width: usize,
     right: bool,
+    /// Whether its cells are of no use when they are cut: ids are copied.
+    whole: bool,
     shrunk: bool,
 }
 
@@ -75,7 +77,8 @@ impl<W: Write> TableWriter<W> {
         let columns = schema.fields().iter().map(|field| {
             let mut header = String::new();
             let clip = clip(field.name(), usize::MAX, &mut header);
-            Column { header, header_width: clip.width, right: is_number(field.data_type()), shrunk: false }
+            let (right, whole) = (is_number(field.data_type()), is_id(field.name()));
+            Column { header, header_width: clip.width, right, whole, shrunk: false }
         });
         let columns = columns.collect();
         Self { out: Buffer::new(out), look, columns, held: Held::default(), slots: None }
@@ -164,7 +167,8 @@ impl<W: Write> TableWriter<W> {
                 *width = cell.clip.width.max(*width);
             }
         }
-        let slots = fit(&natural, self.look.width);
+        let whole: Vec<bool> = self.columns.iter().map(|column| column.whole).collect();
+        let slots = fit(&natural, &whole, self.look.width);
         if let Some(fence) = &self.look.fence {
             self.out.bytes.extend_from_slice(format!("{}\n", fence.opening()).as_bytes());
         }
@@ -227,6 +231,12 @@ impl<W: Write> TableWriter<W> {
         }
         bytes.extend_from_slice(" │".as_bytes());
     }
+}
+
+/// Whether a column holds ids, by its name.
+fn is_id(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "id" || name.ends_with("_id") || name.ends_with(".id")
 }
 
 impl Held {

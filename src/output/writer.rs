@@ -11,6 +11,7 @@ use super::delimited::DelimitedWriter;
 use super::files::{ArrowSink, ParquetSink};
 use super::json::JsonWriter;
 use super::markdown::MarkdownWriter;
+use super::media::without_media;
 use super::records::RecordWriter;
 use super::table::{Look, TableWriter, Unfit};
 use super::{Error, Fence, Format, WriteSummary, Zone};
@@ -46,7 +47,8 @@ pub struct Options {
 ///   are numbers with all digits; lists are arrays, structs and maps objects; binary is hexadecimal text; timestamps are
 ///   RFC 3339 in UTC with nine fraction digits (those without a zone are taken as UTC).
 /// - `csv`, `tsv`: as in `json`, nested values as JSON text; a null is empty, an empty text is `""`.
-/// - `md`, `table`: for people; timestamps in the chosen zone, hidden characters made visible.
+/// - `md`, `table`: for people; timestamps in the chosen zone, hidden characters made visible, images and sounds in base64
+///   by what they are.
 /// - `parquet`, `arrow`: plain text types instead of views and dictionaries.
 ///
 /// ```
@@ -125,6 +127,9 @@ impl<W: Write + Send> ResultWriter<W> {
         }
         self.written.shown += rows as u64;
         let mut batch = batch.slice(0, rows);
+        if matches!(self.format, Format::Table | Format::Md) {
+            batch = without_media(&batch)?;
+        }
         if let Some(max_cell) = self.written.max_cell {
             let (cut, cells) = cut_batch(batch, max_cell)?;
             self.written.cut_cells += cells;

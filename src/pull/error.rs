@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 
+use spanql_engine::EngineError;
 use spanql_sources::{SourceError, Window};
 use spanql_store::StoreError;
 
@@ -34,6 +35,12 @@ pub enum PullError {
     /// The store could not take one.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// What is old in the store could not be found out.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// What came cannot be redacted, and so must not be stored.
+    #[error("nothing is redacted: {0}")]
+    NotRedacted(String),
     /// A task ended abnormally.
     #[error("internal: {0}")]
     Internal(String),

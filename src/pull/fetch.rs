@@ -8,6 +8,7 @@ use futures::StreamExt;
 use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::options::{add_columns, redacted, young};
 use super::slices::{Next, Slices};
 use super::{PullError, PullOptions, PullProgress, PullSummary};
 use spanql_model::columns;
@@ -45,9 +46,8 @@ type Unfit = Option<(u64, String)>;
 /// A slice that came, with its place among those on their way.
 struct Fetched {
     slice: Slice,
-    import: Import,
+    rows: ReadRows,
     unfit: Unfit,
-    unmatched: u64,
     _place: OwnedSemaphorePermit,
 }
 
@@ -56,6 +56,8 @@ struct ReadRows {
     import: Import,
     /// Rows that the filter did not let through.
     unmatched: u64,
+    /// Rows of what the store has let go.
+    too_old: u64,
 }
 
 /// What one attempt brought, taken back from the progress unless it is kept.
@@ -93,15 +95,6 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// Adds the columns without which a store would take every span for a root, and others.
-fn add_columns(asked: &mut Vec<String>, others: Vec<String>) {
-    for name in [columns::PARENT_ID, columns::END_TIME].map(str::to_owned).into_iter().chain(others) {
-        if !asked.contains(&name) {
-            asked.push(name);
-        }
-    }
-}
-
 /// Pulls the times that a planned pull still lacks; `progress` says meanwhile how far it is.
 ///
 /// Each slice that lands is recorded. Dropping the future leaves what has landed.
@@ -117,7 +110,9 @@ pub async fn pull(
     progress: &Arc<PullProgress>,
 ) -> Result<PullSummary, PullError> {
     options.check(source.as_ref())?;
-    Run::new(store, source, options, todo, progress).run().await
+    let kept_from = store.ledger().await?.kept_from(&options.key.into);
+    let options = PullOptions { kept_from, ..options.clone() };
+    Run::new(store, source, &options, todo, progress).run().await
 }
 
 /// Now, in milliseconds since the epoch.
@@ -207,8 +202,7 @@ impl Run {
             }
             drop(asked);
             let Some((slice, rows, unfit)) = fetched? else { continue };
-            let ReadRows { import, unmatched } = rows;
-            if sender.send(Fetched { slice, import, unfit, unmatched, _place: place }).await.is_err() {
+            if sender.send(Fetched { slice, rows, unfit, _place: place }).await.is_err() {
                 break;
             }
         }
@@ -258,7 +252,7 @@ impl Run {
             counted.keep();
             // Of a sample, the part of the last batch that was not wanted does not count.
             let limited = self.options.limit.is_some_and(|limit| read.import.rows() >= limit);
-            let rows = if limited { read.import.rows() + read.unmatched } else { received.rows() };
+            let rows = if limited { read.import.rows() + read.unmatched + read.too_old } else { received.rows() };
             self.slices().came(window, rows);
             Ok(Some((Slice::new(window, stream.announced(), rows), read, received.unfit())))
         };
@@ -285,7 +279,7 @@ impl Run {
 
     /// Reads a stream to its end, or the limit.
     async fn read(&self, stream: &mut SpanStream, counted: &mut Counted<'_>) -> Result<ReadRows, PullError> {
-        let mut unmatched = 0;
+        let (mut unmatched, mut too_old) = (0, 0);
         let mut import = self.store.begin_with_memory(self.options.memory / self.options.jobs.max(1));
         let mut left = self.options.limit;
         while let Some(batch) = stream.next().await {
@@ -295,21 +289,29 @@ impl Run {
             if rows > 0 {
                 self.begin().await?;
             }
-            let mut batch = self.matching(came).await?;
-            unmatched += (rows - batch.num_rows()) as u64;
+            let matching = self.matching(came).await?;
+            let matched = matching.num_rows();
+            unmatched += (rows - matched) as u64;
+            let young = young(matching, self.options.kept_from);
+            let mut batch = young.map_err(|error| PullError::Internal(error.to_string()))?;
+            too_old += (matched - batch.num_rows()) as u64;
             if let Some(left) = &mut left {
                 batch = batch.slice(0, batch.num_rows().min(usize::try_from(*left).unwrap_or(usize::MAX)));
                 *left -= batch.num_rows() as u64;
             }
             // Grouping by trace, and writing to the disk, would hold up the other streams.
-            let pushed = tokio::task::spawn_blocking(move || import.push(&batch).map(|()| import));
+            let redacting = self.options.redaction.clone();
+            let pushed = tokio::task::spawn_blocking(move || {
+                import.push(&redacted(batch, redacting.as_deref())?)?;
+                Ok::<_, PullError>(import)
+            });
             import = pushed.await.map_err(|panic| PullError::Internal(panic.to_string()))??;
             if left == Some(0) {
                 break;
             }
         }
         counted.came(stream.received());
-        Ok(ReadRows { import, unmatched })
+        Ok(ReadRows { import, unmatched, too_old })
     }
 
     /// The rows of a batch that the filter lets through.
@@ -354,8 +356,9 @@ impl Run {
     }
 
     async fn commit(&mut self, fetched: Fetched, summary: &mut PullSummary) -> Result<(), StoreError> {
-        let Fetched { slice, import, unfit, unmatched, _place } = fetched;
+        let Fetched { slice, rows: ReadRows { import, unmatched, too_old }, unfit, _place } = fetched;
         summary.unmatched += unmatched;
+        summary.too_old += too_old;
         summary.announced = summary.announced.zip(slice.announced).map(|(sum, more)| sum.saturating_add(more));
         summary.received += slice.received;
         summary.limited = self.options.limit.is_some_and(|limit| import.rows() >= limit);

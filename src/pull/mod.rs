@@ -32,7 +32,7 @@
 //!
 //! let settings = ArizeSettings {
 //!     key: Secret::new("any"),
-//!     flight: FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false },
+//!     flight: Some(FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false }),
 //!     api: Some(ready.http),
 //!     space: Some(ready.space_id),
 //!     verify: true,
@@ -67,6 +67,7 @@ mod options;
 mod plan;
 mod puller;
 mod resolve;
+mod retention;
 mod slices;
 mod summary;
 mod window;
@@ -77,5 +78,6 @@ pub use options::{PullOptions, SLICE_ROWS, canonical_columns};
 pub use plan::{LATE, LATE_BRIEFLY, Planned, plan, plan_new};
 pub use puller::{FOLLOW_PAUSE, PullEvent, Puller};
 pub use resolve::{CountPrecision, PullCount, count, remote_columns, resolve};
+pub use retention::{OldTraces, Removed, beyond_budget, old_traces, remove_old, stored_bytes};
 pub use summary::{PullProgress, PullSummary};
 pub use window::{DEFAULT_DAYS, TimeRange, now};

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, TimestampNanosecondArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, TimestampNanosecondType};
+use arrow::error::ArrowError;
 use datafusion::logical_expr::Expr;
 
 use super::PullError;
@@ -12,6 +15,7 @@ use spanql_filter::{Unknown, conjuncts};
 use spanql_model::columns;
 use spanql_model::names::{expand_alias, is_open_name};
 use spanql_model::nearest::nearest;
+use spanql_sources::config::Redaction;
 use spanql_sources::{ExportRequest, SpanSource, Window};
 use spanql_store::{Projection, PullKey};
 
@@ -43,6 +47,10 @@ pub struct PullOptions {
     /// The columns that the remote announces for the project, with their types here: those that its part of the filter
     /// may name.
     pub remote_schema: Arc<BTreeMap<String, DataType>>,
+    /// Spans that ended before this time are left out, ns since the epoch: the store has let such traces go.
+    pub kept_from: Option<i64>,
+    /// What replaces secrets in what comes, before it is stored.
+    pub redaction: Option<Arc<Redaction>>,
 }
 
 impl PullOptions {
@@ -58,6 +66,8 @@ impl PullOptions {
             record_empty: true,
             filter: None,
             remote_schema: Arc::default(),
+            kept_from: None,
+            redaction: None,
         }
     }
 
@@ -115,6 +125,36 @@ impl PullOptions {
             ..ExportRequest::new(&self.key.project, window)
         }
     }
+}
+
+/// Rows with placeholders in the place of secrets, if that is asked for: without them, none may land.
+pub(super) fn redacted(batch: RecordBatch, redaction: Option<&Redaction>) -> Result<RecordBatch, PullError> {
+    let Some(redaction) = redaction else { return Ok(batch) };
+    let redactor = redaction.redactor().map_err(|error| PullError::NotRedacted(error.to_string()))?;
+    redactor.batch(&batch).map_err(|error| PullError::NotRedacted(error.to_string()))
+}
+
+/// Adds the columns without which a store would take every span for a root, and others.
+pub(super) fn add_columns(asked: &mut Vec<String>, others: Vec<String>) {
+    for name in [columns::PARENT_ID, columns::END_TIME].map(str::to_owned).into_iter().chain(others) {
+        if !asked.contains(&name) {
+            asked.push(name);
+        }
+    }
+}
+
+/// The rows that did not end before a time; those without any time stay.
+pub(super) fn young(batch: RecordBatch, kept_from: Option<i64>) -> Result<RecordBatch, ArrowError> {
+    let Some(kept_from) = kept_from else { return Ok(batch) };
+    let times =
+        |name: &str| batch.column_by_name(name).and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
+    let (starts, ends) = (times(columns::START_TIME), times(columns::END_TIME));
+    let at = |times: Option<&TimestampNanosecondArray>, row: usize| {
+        times.filter(|times| times.is_valid(row)).map(|times| times.value(row))
+    };
+    let is_young = |row: usize| at(ends, row).max(at(starts, row)).is_none_or(|time| time >= kept_from);
+    let young: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_young(row))).collect();
+    filter_record_batch(&batch, &young)
 }
 
 /// Columns by their canonical names, sorted and each once; `None`, which is all of them, when none is given.

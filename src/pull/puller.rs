@@ -96,7 +96,16 @@ impl Puller {
     /// outages of the remote; gives the error that ended it.
     ///
     /// With [`PullOptions::record_empty`], every look is recorded.
-    pub async fn follow(&self, mut on: impl FnMut(PullEvent)) -> PullError {
+    pub async fn follow(&self, on: impl FnMut(PullEvent)) -> PullError {
+        self.follow_with(on, async || Ok(())).await
+    }
+
+    /// The same, doing something else after each look, such as making room.
+    pub async fn follow_with(
+        &self,
+        mut on: impl FnMut(PullEvent),
+        mut after: impl AsyncFnMut() -> Result<(), PullError>,
+    ) -> PullError {
         let mut looked_far = None;
         loop {
             let far = looked_far.is_none_or(|then: Instant| then.elapsed() >= FAR_LOOKS);
@@ -106,6 +115,9 @@ impl Puller {
                 Ok(_) => {}
                 Err(error) if error.is_outage() => on(PullEvent::Retrying { error }),
                 Err(error) => return error,
+            }
+            if let Err(error) = after().await {
+                return error;
             }
             tokio::time::sleep(FOLLOW_PAUSE).await;
         }

@@ -56,6 +56,8 @@ pub struct PullSummary {
     pub received: u64,
     /// Those of them that the filter did not let through, and the remote did all the same.
     pub unmatched: u64,
+    /// Those of the rest that ended before the time from which on the store keeps traces.
+    pub too_old: u64,
     /// Those of the rest that the store has now: others were repeated, deleted before, or outside the window.
     pub stored: u64,
     /// Spans that are new to the store.

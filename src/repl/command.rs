@@ -88,7 +88,15 @@ pub enum Action {
     Use,
     /// Run a statement again and again.
     Watch,
-    /// Edit the last statement.
+    /// Run what is typed.
+    Send,
+    /// The same, with one column a line.
+    SendExpanded,
+    /// Show what is typed.
+    Print,
+    /// Forget what is typed.
+    Reset,
+    /// Edit what is typed, or the last statement.
     Edit,
     /// Read statements from a file.
     Include,
@@ -131,13 +139,20 @@ pub const COMMANDS: &[Command] = &[
     command("?", &["help", "h"], "", Takes::Nothing, "this list", Action::Help),
     command(
         "d",
-        &["tables", "schema", "dt"],
+        &["tables", "schema", "dt", "d+", "dt+", "dv", "describe", "desc"],
         "[TABLE|PATTERN]",
         Takes::Table,
         "tables, or the columns of one",
         Action::Describe,
     ),
-    command("l", &["databases", "projects"], "", Takes::Nothing, "projects of the store", Action::Projects),
+    command(
+        "l",
+        &["databases", "projects", "l+", "list"],
+        "",
+        Takes::Nothing,
+        "projects of the store",
+        Action::Projects,
+    ),
     command("use", &["c"], "[PROJECT]", Takes::Project, "look at one project only, or at all again", Action::Use),
     command(
         "where",
@@ -200,7 +215,25 @@ pub const COMMANDS: &[Command] = &[
     command("timing", &["timer"], "[on|off]", Takes::Switch, "say how long each statement took", Action::Timing),
     command("set", &[], "[NAME VALUE]", Takes::Variable, "give $NAME a value, or list the values", Action::Set),
     command("unset", &[], "NAME", Takes::Variable, "forget $NAME", Action::Unset),
-    command("e", &["edit"], "", Takes::Nothing, "edit the last statement in $EDITOR", Action::Edit),
+    command(
+        "g",
+        &["go"],
+        "[FILE]",
+        Takes::File,
+        "run what is typed, or the last statement again; into a file",
+        Action::Send,
+    ),
+    command("gx", &[], "[FILE]", Takes::File, "the same, one column a line", Action::SendExpanded),
+    command(
+        "p",
+        &["print", "echo"],
+        "[TEXT]",
+        Takes::Text,
+        "show a text, or what is typed, or the last statement",
+        Action::Print,
+    ),
+    command("r", &["reset"], "", Takes::Nothing, "forget what is typed", Action::Reset),
+    command("e", &["edit"], "", Takes::Nothing, "edit what is typed, or the last statement, in $EDITOR", Action::Edit),
     command("i", &["read", "include"], "FILE", Takes::File, "run the statements of a file", Action::Include),
     command("!", &["shell", "system", "sh"], "COMMAND", Takes::Text, "run a command of the system", Action::System),
     command("q", &["quit", "exit"], "", Takes::Nothing, "leave; so does Ctrl-D", Action::Quit),
@@ -215,6 +248,18 @@ pub(super) fn command_line(text: &str) -> Option<&str> {
         _ => false,
     };
     is_command.then(|| text.lines().next().unwrap_or_default())
+}
+
+/// Whether a command in the middle of a statement takes what was typed of it; else the statement goes on.
+pub(super) fn takes_statement(line: &str) -> bool {
+    let (name, rest) = parts(line);
+    find(name).is_ok_and(|command| match command.action {
+        Action::Send | Action::SendExpanded | Action::Edit | Action::Reset => true,
+        Action::Explain => rest.is_empty(),
+        // Seconds, and no statement behind them.
+        Action::Watch => !rest.contains(char::is_whitespace),
+        _ => false,
+    })
 }
 
 /// Cuts a command's line into the name and the rest, both without blanks around them, and without the semicolon that people
@@ -237,6 +282,30 @@ pub fn find(name: &str) -> Result<&'static Command, Option<&'static str>> {
         .ok_or_else(|| nearest(&lower, COMMANDS.iter().flat_map(names)))
 }
 
+/// What to do instead of what commands of other shells do, which are not here.
+pub fn instead(name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    NOT_HERE.iter().find(|(names, _)| names.contains(&lower.as_str())).map(|(_, instead)| *instead)
+}
+
+const NOT_HERE: [(&[&str], &str); 9] = [
+    (&["copy", "once", "excel", "dump", "backup"], "\\g FILE and \\o FILE write results, by the ending of the name"),
+    (&["import", "load"], "FROM 'file.csv' reads a file, and `spanql import` takes spans in"),
+    (
+        &["open", "attach", "connect", "conninfo"],
+        "`spanql --store DIR` opens a store, \\use PROJECT looks at one project",
+    ),
+    (&["df", "df+", "da", "functions"], "Tab completes functions, and `spanql schema` lists them"),
+    (
+        &["dn", "du", "dp", "di", "ds", "z", "indexes"],
+        "there are no users, schemas or indexes: \\d lists tables, \\l projects",
+    ),
+    (&["a", "t", "html", "headers", "header", "nullvalue", "separator", "width"], "\\format chooses how results look"),
+    (&["maxrows", "maxwidth", "columns", "rows"], "LIMIT says how many rows, and \\x shows one column a line"),
+    (&["s", "history"], "Ctrl-R looks back"),
+    (&["w", "write"], "\\save NAME keeps the last statement"),
+];
+
 /// What `on`, `off` or nothing makes of a switch; `None` for any other word.
 pub fn switched(now: bool, word: &str) -> Option<bool> {
     match word.to_lowercase().as_str() {
@@ -256,8 +325,9 @@ pub fn help() -> String {
         let left = left(command);
         text += &format!("  {:width$}  {}\n", left.trim_end(), command.help);
     }
-    text + "\nA statement ends with a semicolon, and may take several lines. A dot does for the backslash: .tables .mode .quit\n\
-            Tab completes names, values and ids; Ctrl-R looks back; Ctrl-C stops a query or clears the line.\n"
+    text + "\nA statement ends with a semicolon, and may take several lines: the prompt says what is open, and ↑ goes back to\n\
+            the lines before. Commands with a backslash work in its middle, too. At its begin a dot does: .tables .mode .quit\n\
+            Tab completes names, values, ids and files; Ctrl-R looks back; Ctrl-C stops a query or clears what is typed.\n"
 }
 
 #[cfg(test)]
@@ -275,6 +345,9 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count, "two commands share a name");
+        for (not_here, _) in NOT_HERE {
+            assert!(not_here.iter().all(|name| find(name).is_err()), "{not_here:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,6 @@ use rustyline::{Context, Helper, Result};
 
 use super::complete::{Words, complete};
 use super::highlight::highlight;
-use super::input::Items;
 
 /// The snapshot of the catalog that completion reads, replaced when something else is known.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +34,8 @@ pub struct ShellHelper {
     color: bool,
     files: FilenameCompleter,
     history: HistoryHinter,
+    /// The lines before the one that is typed, of the same statement.
+    begun: String,
 }
 
 impl std::fmt::Debug for ShellHelper {
@@ -46,29 +47,38 @@ impl std::fmt::Debug for ShellHelper {
 impl ShellHelper {
     /// Completes from these words.
     pub fn new(words: SharedWords, color: bool) -> Self {
-        Self { words, color, files: FilenameCompleter::new(), history: HistoryHinter::new() }
+        Self { words, color, files: FilenameCompleter::new(), history: HistoryHinter::new(), begun: String::new() }
     }
-}
 
-/// Words that people type to leave or to get help, without anything before or behind them.
-pub const BARE_WORDS: [&str; 3] = ["exit", "quit", "help"];
+    /// What is typed from now on goes on behind these lines, which end with a line end, if there are any.
+    pub fn go_on_behind(&mut self, begun: &str) {
+        begun.clone_into(&mut self.begun);
+    }
 
-/// Whether a text can be carried out as it is: nothing in it is begun and not finished.
-pub fn is_whole(text: &str) -> bool {
-    BARE_WORDS.contains(&text.trim()) || !Items::of(text).is_begun(text)
+    /// What is typed, with the lines before it.
+    fn whole(&self, line: &str) -> String {
+        format!("{}{line}", self.begun)
+    }
 }
 
 impl Helper for ShellHelper {}
 
 impl Validator for ShellHelper {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
-        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    fn validate(&self, _: &mut ValidationContext<'_>) -> Result<ValidationResult> {
+        // A statement that is not finished goes on behind a prompt that says what is open.
+        Ok(ValidationResult::Valid(None))
     }
 }
 
 impl Highlighter for ShellHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if self.color { Cow::Owned(highlight(line)) } else { Cow::Borrowed(line) }
+        if !self.color {
+            return Cow::Borrowed(line);
+        }
+        // Each line is coloured for itself, by what stands before it.
+        let whole = highlight(&self.whole(line));
+        let before = self.begun.matches('\n').count();
+        Cow::Owned(whole.splitn(before + 1, '\n').last().unwrap_or_default().to_owned())
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
@@ -105,7 +115,10 @@ impl Hinter for ShellHelper {
             // Without colours a hint looks like something that was typed.
             return None;
         }
-        let rest = self.history.hint(line, at, context)?;
+        if line.is_empty() {
+            return None;
+        }
+        let rest = self.history.hint(&self.whole(line), self.begun.len() + at, context)?;
         let first_line = rest.find('\n').unwrap_or(rest.len());
         Some(Rest { rest, first_line })
     }
@@ -115,36 +128,16 @@ impl Completer for ShellHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        let found = complete(&self.words.get(), line, at);
+        let before = self.begun.len();
+        let found = complete(&self.words.get(), &self.whole(line), before + at);
         if found.files {
             return self.files.complete(line, at, context);
         }
+        // A name that was begun on a line before cannot be changed any more.
+        let Some(start) = found.start.checked_sub(before) else { return Ok((at, Vec::new())) };
         let pairs = found.candidates.into_iter();
         let pairs =
             pairs.map(|text| Pair { display: text.trim_end_matches(['\'', ' ']).to_owned(), replacement: text });
-        Ok((found.start, pairs.collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_whole;
-
-    #[test]
-    fn input_is_whole_when_nothing_is_begun() {
-        for (text, whole) in [
-            ("", true),
-            ("SELECT 1", false),
-            ("SELECT 1;", true),
-            ("SELECT ';", false),
-            ("quit", true),
-            ("\\d", true),
-            (".tables", true),
-            ("SELECT 1; SELECT", false),
-            ("-- a comment", true),
-            ("/* open", false),
-        ] {
-            assert_eq!(is_whole(text), whole, "{text}");
-        }
+        Ok((start, pairs.collect()))
     }
 }

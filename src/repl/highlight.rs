@@ -94,7 +94,7 @@ pub(super) fn is_shown(keyword: Keyword) -> bool {
 }
 
 /// Words of ours that are coloured and completed as keywords are.
-pub(super) const OWN: [&str; 2] = ["CONTAINS", "SUMMARIZE"];
+pub(super) const OWN: [&str; 4] = ["CONTAINS", "LAMBDA", "MATERIALIZED", "SUMMARIZE"];
 
 /// The keywords that are coloured and completed.
 pub(super) const SHOWN: &[Keyword] = &[
@@ -151,9 +151,12 @@ pub(super) const SHOWN: &[Keyword] = &[
     Keyword::OVER,
     Keyword::PARTITION,
     Keyword::QUALIFY,
+    Keyword::RENAME,
+    Keyword::REPLACE,
     Keyword::RIGHT,
     Keyword::SELECT,
     Keyword::SHOW,
+    Keyword::TABLE,
     Keyword::TABLES,
     Keyword::THEN,
     Keyword::TIMESTAMP,
@@ -214,6 +217,10 @@ mod tests {
             ("\\where a IN ('x')", "C<\\where> a k<IN> (t<'x'>)"),
             ("  .tables x", "  C<.tables> x"),
             ("\\nothing x", "w<\\nothing> x"),
+            ("from spans select * exclude (x)", "k<from> spans k<select> * k<exclude> (x)"),
+            ("SUMMARIZE 'a.csv'", "k<SUMMARIZE> t<'a.csv'>"),
+            ("GROUP BY ALL QUALIFY x", "k<GROUP> k<BY> k<ALL> k<QUALIFY> x"),
+            ("list_filter(x, e -> e > 1)", "list_filter(x, e -> e > n<1>)"),
             ("", ""),
         ] {
             assert_eq!(marked(text), expected, "{text:?}");

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenizerError, Whitespace};
 
-use super::command::command_line;
+use super::command::{command_line, takes_statement};
 use spanql_filter::dialect::{Lexeme, lex_as_far_as_possible};
 
 /// One thing to do.
@@ -12,6 +12,21 @@ pub enum Item {
     Statement(String),
     /// A command: a line that begins with a backslash, or with a dot and a letter, without blanks around it.
     Command(String),
+    /// A command in the middle of a statement: from a backslash to the end of the line. Whether it takes the statement or
+    /// leaves it alone, so that it goes on behind the line, is the command's to say.
+    Within {
+        /// The command, without blanks around it.
+        command: String,
+        /// The statement as far as it was typed.
+        begun: String,
+    },
+}
+
+/// The command that a line stands for which people type to leave or to get help, alone and in any case.
+pub fn bare(line: &str) -> Option<Item> {
+    let word = line.trim().trim_end_matches(';').trim_end().to_ascii_lowercase();
+    let word = if word == "?" { "help" } else { word.as_str() };
+    ["exit", "quit", "help"].contains(&word).then(|| Item::Command(format!("\\{word}")))
 }
 
 /// Text cut into things to do.
@@ -19,72 +34,112 @@ pub enum Item {
 pub struct Items {
     /// What is finished, in order.
     pub items: Vec<Item>,
-    /// Where each of them begins, in bytes.
+    /// Where each of them begins, in bytes; for a command in the middle of a statement, where the statement does.
     pub starts: Vec<usize>,
+    /// The text, with blanks in place of commands in the middle of statements that go on.
+    pub text: String,
     /// Where what is not finished begins, in bytes: the text from here on is a statement without its semicolon, or
     /// blanks and comments.
     pub rest: usize,
     /// The character without which what is not finished cannot end: that of an open quote or comment.
     pub open: Option<char>,
+    /// Where the command begins that the text ends with, if it does.
+    pub command: Option<usize>,
 }
 
 impl Items {
-    /// Cuts text: a semicolon ends a statement, and the end of the line a command, which begins where a statement could.
+    /// Cuts text: a semicolon ends a statement, and the end of the line a command. A command begins where a statement could,
+    /// and one with a backslash in the middle of a statement, too.
     ///
-    /// Semicolons in strings, quoted names and comments end nothing.
+    /// Semicolons and backslashes in strings, quoted names and comments are text.
     pub fn of(text: &str) -> Self {
-        let mut items = Items::default();
-        // Text is read up to the next line that looks like a command, and further only if that is not one.
+        let mut items = Items { text: text.to_owned(), ..Items::default() };
+        // Text is read up to the next place that looks like a command, and further only if that is not one.
         let mut read = 0;
         while items.rest < text.len() {
-            if items.take_command(text) {
+            if items.take_command() {
                 continue;
             }
             if read <= items.rest {
-                read = section_end(text, items.rest);
+                read = section_end(&items.text, items.rest);
             }
-            items.take_statements(text, read);
-            if command_line(text[items.rest..].trim_start()).is_some() {
+            let stopped = items.take_statements(read);
+            if stopped || command_line(items.text[items.rest..].trim_start()).is_some() {
                 continue;
             }
             if read == text.len() {
                 return items;
             }
-            if is_begun(&text[items.rest..read]) {
-                // Twice as much at least, so that a long statement is not read over and over.
-                read = section_end(text, (items.rest + 2 * (read - items.rest)).min(text.len()));
-            } else {
+            let section = &items.text[items.rest..read];
+            if !is_begun(section) {
                 items.rest = read;
+            } else if items.text[read..].starts_with('\\') && items.open.is_none() {
+                items.take_within(read);
+            } else {
+                // Twice as much at least, so that a long statement is not read over and over.
+                let far = (items.rest + 2 * (read - items.rest)).min(text.len());
+                read = section_end(&items.text, far);
             }
         }
         items
     }
 
     /// What the text says to do, each with blanks for what stands before it.
-    pub fn placed(&self, text: &str, script: Script) -> Vec<(Item, String)> {
+    pub fn placed(&self, script: Script) -> Vec<(Item, String)> {
         let items = self.items.iter().cloned().zip(&self.starts);
-        items.map(|(item, &start)| (item, script.blanks(&text[..start]))).collect()
+        items.map(|(item, &start)| (item, script.blanks(&self.text[..start]))).collect()
+    }
+
+    /// What is not finished, taken for a statement: the last one of a script may do without its semicolon.
+    pub fn unfinished(&self, script: Script) -> Option<(Item, String)> {
+        let rest = &self.text[self.rest..];
+        let start = self.text.len() - rest.trim_start().len();
+        self.is_begun().then(|| (Item::Statement(rest.trim().to_owned()), script.blanks(&self.text[..start])))
     }
 
     /// Takes the command that the rest begins with, after blanks.
-    fn take_command(&mut self, text: &str) -> bool {
-        let rest = &text[self.rest..];
-        let blanks = rest.len() - rest.trim_start().len();
-        let Some(command) = command_line(&rest[blanks..]) else { return false };
-        let start = self.rest + blanks;
-        self.push(Item::Command(command.trim_end().to_owned()), start);
-        self.rest = (start + command.len() + 1).min(text.len());
-        while !text.is_char_boundary(self.rest) {
-            self.rest += 1;
-        }
+    fn take_command(&mut self) -> bool {
+        let rest = &self.text[self.rest..];
+        let start = self.rest + rest.len() - rest.trim_start().len();
+        let Some(line) = command_line(&self.text[start..]) else { return false };
+        let (command, end) = (line.trim_end().to_owned(), start + line.len());
+        self.push(Item::Command(command), start);
+        self.pass_line(start, end);
         true
     }
 
-    /// Takes the statements of the rest up to a place, and no further than to a command.
-    fn take_statements(&mut self, text: &str, end: usize) {
-        let section = &text[self.rest..end];
+    /// Takes the command at a place in the middle of the statement that the rest begins with.
+    fn take_within(&mut self, at: usize) {
+        let begun = &self.text[self.rest..at];
+        let start = self.rest + begun.len() - begun.trim_start().len();
+        let begun = begun.trim().to_owned();
+        let line = self.text[at..].lines().next().unwrap_or_default();
+        let (command, end) = (line.trim_end().to_owned(), at + line.len());
+        let takes = takes_statement(&command);
+        self.push(Item::Within { command, begun }, start);
+        if takes {
+            self.pass_line(at, end);
+        } else {
+            self.text.replace_range(at..end, &" ".repeat(end - at));
+            self.command = (end == self.text.len()).then_some(at);
+        }
+    }
+
+    /// Goes on behind a command's line.
+    fn pass_line(&mut self, start: usize, end: usize) {
+        self.open = None;
+        self.rest = (end + 1).min(self.text.len());
+        while !self.text.is_char_boundary(self.rest) {
+            self.rest += 1;
+        }
+        self.command = (end == self.text.len()).then_some(start);
+    }
+
+    /// Takes the statements of the rest up to a place, and no further than to a command; whether it came to one.
+    fn take_statements(&mut self, end: usize) -> bool {
+        let section = self.text[self.rest..end].to_owned();
         let begin = self.rest;
-        let (lexemes, failed) = lex_as_far_as_possible(section);
+        let (lexemes, failed) = lex_as_far_as_possible(&section);
         let mut from = 0;
         let mut said = false;
         for lexeme in &lexemes {
@@ -96,25 +151,34 @@ impl Items {
                 from = lexeme.bytes.end;
                 self.rest = begin + from;
                 if command_line(section[from..].trim_start()).is_some() {
-                    return;
+                    return true;
                 }
+            } else if lexeme.token.token == Token::Backslash {
+                let at = begin + lexeme.bytes.start;
+                if said {
+                    self.take_within(at);
+                } else {
+                    self.rest = at;
+                }
+                return true;
             } else if !lexeme.is_blank() {
                 said = true;
             } else if !said && ends_line(lexeme) && command_line(section[lexeme.bytes.end..].trim_start()).is_some() {
                 // A comment stands before a command.
                 self.rest = begin + lexeme.bytes.end;
-                return;
+                return true;
             }
         }
         let read = lexemes.last().map_or(0, |lexeme| lexeme.bytes.end);
-        self.open = failed.as_ref().and_then(|_| section[read..].chars().next());
+        self.open = failed.as_ref().and_then(|_| quote(&section[read..]));
         let refused = failed.is_some_and(|error| !may_go_on(&error));
         // What the tokenizer refuses for good is finished where it looks so: planning says what is wrong with it.
-        if refused && end == text.len() && section.trim_end().ends_with(';') && read < section.len() {
+        if refused && end == self.text.len() && section.trim_end().ends_with(';') && read < section.len() {
             let statement = section[from..].trim_end();
             self.push_statement(&statement[..statement.len() - 1], begin + from);
             self.rest = end;
         }
+        false
     }
 
     /// Takes a statement whose text begins, blanks included, at a place.
@@ -129,23 +193,34 @@ impl Items {
     }
 
     /// Whether something is begun and not finished.
-    pub fn is_begun(&self, text: &str) -> bool {
-        is_begun(&text[self.rest..])
+    pub fn is_begun(&self) -> bool {
+        is_begun(&self.text[self.rest..])
     }
 }
 
-/// The begin of the first line behind a place that looks like a command, else the end of the text.
+/// The next place behind one that looks like a command, else the end of the text: a backslash, or the begin of a line with a
+/// dot and a letter.
 fn section_end(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at += 1;
     }
-    while let Some(end) = text[at..].find('\n') {
-        at += end + 1;
+    loop {
+        let line_end = text[at..].find('\n').map(|end| at + end + 1);
+        if let Some(found) = text[at..line_end.unwrap_or(text.len())].find('\\') {
+            return at + found;
+        }
+        let Some(next) = line_end else { return text.len() };
+        at = next;
         if command_line(text[at..].trim_start_matches([' ', '\t'])).is_some() {
             return at;
         }
     }
-    text.len()
+}
+
+/// The character that ends what is open at the begin of a text: a string of any kind, a quoted name, a comment.
+pub(super) fn quote(text: &str) -> Option<char> {
+    let found = text.chars().find(|c| ['\'', '"', '`', '$', '/'].contains(c))?;
+    Some(if found == '/' { '*' } else { found })
 }
 
 /// What of a script was cut before: errors name lines of the whole.
@@ -194,7 +269,7 @@ fn ends_line(lexeme: &Lexeme) -> bool {
 }
 
 /// Whether more text can make the tokenizer go on: a string, a quoted name or a comment is not closed yet.
-fn may_go_on(error: &TokenizerError) -> bool {
+pub(super) fn may_go_on(error: &TokenizerError) -> bool {
     let message = error.message.to_lowercase();
     ["unterminated", "unexpected eof", "expected close delimiter"].iter().any(|open| message.contains(open))
 }
@@ -213,10 +288,11 @@ mod tests {
             .map(|item| match item {
                 Item::Statement(sql) => format!("S<{sql}>"),
                 Item::Command(line) => format!("C<{line}>"),
+                Item::Within { command, begun } => format!("W<{begun}|{command}>"),
             })
             .collect();
-        if items.is_begun(text) {
-            lines.push(format!("…<{}>", text[items.rest..].trim()));
+        if items.is_begun() {
+            lines.push(format!("…<{}>", items.text[items.rest..].trim()));
         }
         lines.join(" ")
     }
@@ -266,8 +342,26 @@ mod tests {
             ("SELECT 1;\n-- it's\n\\x\n", "S<SELECT 1> C<\\x>"),
             (".5", "…<.5>"),
             ("SELECT 'a\n\\d\nb';\n\\d\n", "S<SELECT 'a\n\\d\nb'> C<\\d>"),
-            ("SELECT 1,\n\\d\n2;", "S<SELECT 1,\n\\d\n2>"),
             ("\\x\r\nSELECT 1;\r\n\\x\r\n", "C<\\x> S<SELECT 1> C<\\x>"),
+        ] {
+            assert_eq!(shown(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn commands_with_a_backslash_stand_in_the_middle_of_statements_too() {
+        for (text, expected) in [
+            ("SELECT 1 \\g", "W<SELECT 1|\\g>"),
+            ("SELECT 1\n\\gx out.csv\nSELECT", "W<SELECT 1|\\gx out.csv> …<SELECT>"),
+            ("SELECT 1,\n\\d it's\n2;", "W<SELECT 1,|\\d it's> S<SELECT 1,\n       \n2>"),
+            ("SELECT 1,\\timing\n\\x\n2", "W<SELECT 1,|\\timing> W<SELECT 1,|\\x> …<SELECT 1,        \n  \n2>"),
+            (
+                "SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2 \\q",
+                "W<SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2|\\q> …<SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2>",
+            ),
+            ("SELECT 'a\\b\n\\q", "…<SELECT 'a\\b\n\\q>"),
+            ("SELECT 1 \\r\n\\e", "W<SELECT 1|\\r> C<\\e>"),
+            ("SELECT 1 -- why\n\\g\n;", "W<SELECT 1 -- why|\\g>"),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");
         }
@@ -284,9 +378,11 @@ mod tests {
         fn any_text_is_cut(text in "[ -~\\n;'\"\\\\.$é/*-]{0,60}") {
             let items = Items::of(&text);
             prop_assert!(text.is_char_boundary(items.rest));
+            prop_assert_eq!(items.text.len(), text.len());
             for item in &items.items {
-                let (Item::Statement(part) | Item::Command(part)) = item;
-                prop_assert!(text.contains(part.as_str()));
+                // Commands in the middle of what goes on are blanks in it.
+                let (Item::Statement(part) | Item::Command(part) | Item::Within { command: part, .. }) = item;
+                prop_assert!(text.contains(part.as_str()) || items.text.contains(part.as_str()));
             }
         }
     }

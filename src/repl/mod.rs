@@ -5,10 +5,12 @@
 //! command    the commands, their names and what they take
 //! complete   the cursor and a snapshot of the catalog ─▶ what could stand there
 //! highlight  text ─▶ the same text in colours
-//! helper     these four, as the line editor asks for them
+//! open       what is open where a statement is not finished
+//! helper     these, as the line editor asks for them
+//! keys       keys of the shell's own
 //! ```
 //!
-//! Everything but `helper` is functions of text, which know no terminal. What a command does is carried out by
+//! Everything but `helper` and `keys` is functions of text, which know no terminal. What a command does is carried out by
 //! the command line, which has a command for most of them.
 
 mod command;
@@ -16,9 +18,13 @@ mod complete;
 mod helper;
 mod highlight;
 mod input;
+mod keys;
+mod open;
 
-pub use command::{Action, COMMANDS, Command, Takes, find, help, parts, switched};
+pub use command::{Action, COMMANDS, Command, Takes, find, help, instead, parts, switched};
 pub use complete::{Completion, TableWords, Words, complete};
-pub use helper::{BARE_WORDS, SharedWords, ShellHelper, is_whole};
+pub use helper::{SharedWords, ShellHelper};
 pub use highlight::highlight;
-pub use input::{Item, Items, Script};
+pub use input::{Item, Items, Script, bare};
+pub use keys::{Ending, Keys};
+pub use open::continuation;

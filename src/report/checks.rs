@@ -158,6 +158,7 @@ fn compared_type(
         Value::Number(_) => Type::Number,
         Value::Text(_) => Type::Text,
         Value::Bool(_) => Type::Bool,
+        Value::Param(_) => return bad("its parameter has no value".to_owned()),
     };
     if given == found { Ok(found) } else { bad(format!("{name} is {words}: compare it with {write}")) }
 }

@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
+use super::error::ReportError;
+use spanql_engine::{Param, Params};
 use spanql_model::nearest::nearest;
 
 /// What must hold of a result.
 ///
 /// `rows OP N`, `min|max|sum|avg|count(column) OP value`, or `column OP value` for every row, where OP is one of
-/// `= != < <= > >=` and a value is a number, `'text'`, `true` or `false`. A column whose name is more than letters,
-/// digits, `_` and `.` stands in double quotes.
+/// `= != < <= > >=` and a value is a number, `'text'`, `true` or `false`, or a parameter: `$name`. A column whose name is
+/// more than letters, digits, `_` and `.` stands in double quotes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
     pub(super) text: String,
@@ -78,6 +80,8 @@ pub(super) enum Value {
     Number(f64),
     Text(String),
     Bool(bool),
+    /// A parameter, by its name.
+    Param(String),
 }
 
 /// Characters of a text that are shown.
@@ -88,6 +92,7 @@ impl std::fmt::Display for Value {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Param(name) => write!(f, "${name}"),
             Self::Text(text) => match text.char_indices().nth(SHOWN) {
                 Some((end, _)) => write!(f, "'{}…'", &text[..end]),
                 None => write!(f, "'{text}'"),
@@ -111,22 +116,64 @@ impl Expectation {
             return Err(format!("nothing stands before {sign}; {SHAPE}"));
         }
         let value = parse_value(value).ok_or_else(|| {
-            format!("'{value}' is no value to compare with: write a number, 'text' in single quotes, true or false")
+            format!("'{value}' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter")
         })?;
         let subject = if subject == "rows" { Subject::Rows } else { parse_subject(subject)? };
         let counts = matches!(subject, Subject::Rows | Subject::Of(Aggregate::Count, _));
         if (counts || matches!(subject, Subject::Of(Aggregate::Sum | Aggregate::Avg, _)))
-            && !matches!(value, Value::Number(_))
+            && !matches!(value, Value::Number(_) | Value::Param(_))
         {
             return Err(format!("'{text}' compares a number with {value}; write a number"));
         }
         Ok(Self { text: text.to_owned(), subject, op, value })
     }
 
-    /// The expectation as it was written.
+    /// The same with the value of its parameter, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such parameter, or its value is none to compare with.
+    fn bound(&self, params: &Params) -> Result<Self, ReportError> {
+        let Value::Param(name) = &self.value else { return Ok(self.clone()) };
+        let bad = |reason: String| ReportError::BadExpectation { expectation: self.text.clone(), reason };
+        let value = match params.get(name) {
+            Some(Param::Int(int)) => Value::Number(*int as f64),
+            Some(Param::Float(float)) => Value::Number(*float),
+            Some(Param::Text(text)) => Value::Text(text.clone()),
+            Some(Param::Boolean(flag)) => Value::Bool(*flag),
+            Some(other) => {
+                return Err(bad(format!("${name} is {other}: compare with a number, a text, true or false")));
+            }
+            None => {
+                let near = nearest(name, params.keys().map(String::as_str));
+                let near = near.map(|near| format!("; did you mean ${near}?")).unwrap_or_default();
+                return Err(bad(format!("there is no parameter ${name}{near}")));
+            }
+        };
+        let of_numbers =
+            matches!(self.subject, Subject::Rows | Subject::Of(Aggregate::Count | Aggregate::Sum | Aggregate::Avg, _));
+        if of_numbers && !matches!(value, Value::Number(_)) {
+            return Err(bad(format!("a number is compared with {value}, the value of ${name}")));
+        }
+        let placeholder = format!("${name}");
+        let written = self.text.trim_end().strip_suffix(&placeholder).unwrap_or(&self.text);
+        let text = format!("{written}{value} ({placeholder})");
+        Ok(Self { text, value, ..self.clone() })
+    }
+
+    /// The expectation as it was written, with the value of its parameter.
     pub fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// Expectations with the values of their parameters.
+///
+/// # Errors
+///
+/// When there is no such parameter, or its value is none to compare with.
+pub fn bound(expectations: &[Expectation], params: &Params) -> Result<Vec<Expectation>, ReportError> {
+    expectations.iter().map(|expectation| expectation.bound(params)).collect()
 }
 
 /// Where the comparison stands, outside of quotes.
@@ -180,6 +227,10 @@ fn parse_value(text: &str) -> Option<Value> {
         let value = inner.replace("''", "'");
         // Each quote inside must have been doubled.
         return (inner.matches('\'').count() == 2 * value.matches('\'').count()).then_some(Value::Text(value));
+    }
+    if let Some(name) = text.strip_prefix('$') {
+        let word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        return word.then(|| Value::Param(name.to_owned()));
     }
     match text.to_lowercase().as_str() {
         "true" => Some(Value::Bool(true)),

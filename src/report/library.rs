@@ -24,6 +24,7 @@ macro_rules! built_in {
 
 built_in! {
     "abandoned-sessions"
+    "agent-loops"
     "agents-without-tools"
     "before-after"
     "broken-traces"
@@ -35,6 +36,7 @@ built_in! {
     "empty-retrievals"
     "error-messages"
     "errors-by-model"
+    "estimated-costs"
     "evaluation-agreement"
     "evaluations"
     "latency-by-kind"
@@ -43,6 +45,7 @@ built_in! {
     "missing_at_remote"
     "models"
     "prompt-versions"
+    "prompts-with-secrets"
     "repeated-steps"
     "retrievals"
     "sample-traces"
@@ -57,6 +60,7 @@ built_in! {
     "tool-failures"
     "tool-retries"
     "traffic-by-hour"
+    "users-by-experience"
 }
 
 /// The saved queries that can be run by name.

@@ -42,7 +42,7 @@ pub use checks::{Checks, Outcome};
 #[cfg(feature = "report")]
 pub use document::{Document, Piece};
 pub use error::ReportError;
-pub use expect::Expectation;
+pub use expect::{Expectation, bound};
 #[cfg(feature = "report")]
 pub use filled::{Data, Filled, Part};
 #[cfg(feature = "report")]

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-
 use super::error::ReportError;
 use spanql_engine::{Param, ParamType, Params};
 use spanql_model::nearest::nearest;
-use spanql_model::time;
+use spanql_model::time::{self, Clock, TimeError};
 
 /// The type of a declared parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +18,8 @@ pub enum Kind {
     Float,
     /// `bool`: true, false, yes or no.
     Bool,
-    /// `time`: ISO 8601 (UTC without an offset), `now`, `today`, `yesterday`, or an age such as `7d`.
+    /// `time`: ISO 8601 (UTC without an offset), `now`, `today`, `yesterday`, or an age such as `7d`, or `last-7d` back from
+    /// the end of the data.
     Time,
     /// `text[]`: separated by commas; one that holds a comma stands in single quotes.
     Texts,
@@ -77,10 +76,10 @@ impl Kind {
     }
 
     /// Reads a value as a person types it; the error says what is understood.
-    fn read(self, text: &str, now: DateTime<Utc>) -> Result<Param, String> {
+    fn read(self, text: &str, clock: &Clock) -> Result<Param, String> {
         if let Some(element) = self.element() {
             let items = split_list(text)?;
-            let items = items.iter().map(|item| element.read(item, now)).collect::<Result<_, _>>()?;
+            let items = items.iter().map(|item| element.read(item, clock)).collect::<Result<_, _>>()?;
             return Ok(Param::List(self.param_type(), items));
         }
         let word = text.trim();
@@ -103,11 +102,12 @@ impl Kind {
                 "false" | "no" => return Ok(Param::Boolean(false)),
                 _ => "true, false, yes or no",
             },
-            _ => match time::typed(word, now.timestamp_nanos_opt().unwrap_or_default()) {
+            _ => match time::typed(word, clock) {
                 Ok(nanos) => return Ok(Param::Time(nanos)),
+                Err(error @ TimeError::NoData) => return Err(format!("'{}' {error}", shortened(text))),
                 Err(_) => {
                     "a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, now, today, yesterday, or an age back \
-                     from now such as 7d, 24h, 90m or 2w"
+                     from now such as 7d, 24h, 90m or 2w, or back from the end of the data such as last-7d"
                 }
             },
         };
@@ -250,19 +250,22 @@ impl Declared {
         };
         let description = Some(description.trim().to_owned()).filter(|text| !text.is_empty());
         let declared = Self { name: name.to_owned(), kind, default, description };
-        declared.default_value(Utc::now()).map_err(|error| format!("the default of {name}: {error}"))?;
+        // Where the data ends is known when the query runs.
+        let clock = Clock::now(None);
+        let clock = Clock { data_end: Some(clock.now), ..clock };
+        declared.default_value(&clock).map_err(|error| format!("the default of {name}: {error}"))?;
         Ok(declared)
     }
 
     /// The value when none is given; `None` if one must be.
-    fn default_value(&self, now: DateTime<Utc>) -> Result<Option<Param>, String> {
+    fn default_value(&self, clock: &Clock) -> Result<Option<Param>, String> {
         let Some(written) = &self.default else { return Ok(None) };
         if written == NULL {
             return Ok(Some(self.kind.null()));
         }
         match quoted(written) {
-            Ok((text, "")) if written.starts_with('\'') => self.kind.read(&text, now),
-            _ => self.kind.read(written, now),
+            Ok((text, "")) if written.starts_with('\'') => self.kind.read(&text, clock),
+            _ => self.kind.read(written, clock),
         }
         .map(Some)
     }
@@ -282,13 +285,13 @@ impl fmt::Display for Declared {
 /// Typed values for all declared parameters, and for no others.
 ///
 /// `given` are names and values as typed. Of several values for one name the last one counts, but those of a list add up.
-/// Ages, `now`, `today` and `yesterday` count from `now`, the same for all parameters.
+/// Times count from the `clock`, the same for all parameters.
 ///
 /// # Errors
 ///
 /// For a name that is not declared, with the nearest; a value that its type does not understand; and when parameters
 /// without a default are not given, with all of these.
-pub fn bind(declared: &[Declared], given: &[(String, String)], now: DateTime<Utc>) -> Result<Params, ReportError> {
+pub fn bind(declared: &[Declared], given: &[(String, String)], clock: &Clock) -> Result<Params, ReportError> {
     if let Some((name, _)) = given.iter().find(|(name, _)| declared.iter().all(|known| known.name != *name)) {
         let names: Vec<&str> = declared.iter().map(|known| known.name.as_str()).collect();
         let known = match names.as_slice() {
@@ -304,7 +307,7 @@ pub fn bind(declared: &[Declared], given: &[(String, String)], now: DateTime<Utc
         let bad = |reason| ReportError::BadValue { name: parameter.name.clone(), reason };
         let mut value = None;
         for (_, text) in given.iter().filter(|(name, _)| *name == parameter.name) {
-            let next = parameter.kind.read(text, now).map_err(bad)?;
+            let next = parameter.kind.read(text, clock).map_err(bad)?;
             value = Some(match (value, next) {
                 (Some(Param::List(of, mut items)), Param::List(_, more)) => {
                     items.extend(more);
@@ -315,7 +318,7 @@ pub fn bind(declared: &[Declared], given: &[(String, String)], now: DateTime<Utc
         }
         match value {
             Some(value) => params.insert(parameter.name.clone(), value),
-            None => match parameter.default_value(now).map_err(bad)? {
+            None => match parameter.default_value(clock).map_err(bad)? {
                 Some(value) => params.insert(parameter.name.clone(), value),
                 None => {
                     let what = match &parameter.description {

@@ -15,8 +15,9 @@ use super::block::Block;
 use super::chart::{Chart, ChartBuilder};
 use super::checks::{Checks, Outcome};
 use super::error::ReportError;
+use super::expect::{Expectation, bound};
 use spanql_engine::{Engine, EngineError, Params, Prepared};
-use spanql_output::{Format, Options, ResultWriter, cut_batch};
+use spanql_output::{Format, Options, ResultWriter, cut_batch, without_media};
 
 /// What is kept of the results of blocks.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Keep {
     pub max_cell: usize,
     /// Where all rows are written to, a file for each block.
     pub files: Option<BlockFiles>,
+    /// Whether conditions that are about nothing count as expectations that do not hold.
+    pub strict: bool,
 }
 
 /// Files with the whole results of blocks.
@@ -161,16 +164,44 @@ async fn run(engine: &Engine, block: &Block, params: &Params, keep: &Keep, ran: 
     ran.reads_spans = statement.reads_spans();
     ran.schema = statement.schema();
     ran.shown = RecordBatch::new_empty(statement.schema());
-    let result = take(statement, block, keep, ran).await;
+    let expectations = bound(&block.expectations, params)?;
+    let result = take(statement, block, &expectations, keep, ran).await;
+    if result.is_ok() {
+        about_nothing(statement, !expectations.is_empty(), keep.strict, ran).await?;
+    }
     for remark in statement.remarks() {
         if remark.incomplete { &mut ran.incomplete } else { &mut ran.notes }.push(remark.text);
     }
     result
 }
 
-async fn take(statement: &Prepared, block: &Block, keep: &Keep, ran: &mut Ran) -> Result<(), BlockError> {
+/// Says what in a block is about nothing; where something is expected of it, or all is asked strictly, that is an
+/// expectation that does not hold.
+async fn about_nothing(statement: &Prepared, expects: bool, strict: bool, ran: &mut Ran) -> Result<(), BlockError> {
+    ran.notes.extend(statement.cut_texts().await?);
+    let unmatched = statement.unmatched(expects || strict || ran.rows <= 1).await?;
+    if !expects && !strict {
+        ran.notes.extend(unmatched);
+        return Ok(());
+    }
+    let absent = statement.absent().filter(|_| strict).cloned();
+    ran.outcomes.extend(absent.chain(unmatched).map(|found| Outcome {
+        expectation: "conditions about something".to_owned(),
+        held: false,
+        found,
+    }));
+    Ok(())
+}
+
+async fn take(
+    statement: &Prepared,
+    block: &Block,
+    expectations: &[Expectation],
+    keep: &Keep,
+    ran: &mut Ran,
+) -> Result<(), BlockError> {
     let schema = statement.schema();
-    let mut checks = Checks::new(&block.expectations, &schema)?;
+    let mut checks = Checks::new(expectations, &schema)?;
     let chart = block.chart.clone().map(|spec| ChartBuilder::new(spec, &schema)).transpose();
     let mut chart = chart.map_err(BlockError::Chart)?;
     let mut file = keep.files.as_ref().map(|files| BlockFile::create(files, &block.name, &schema)).transpose()?;
@@ -188,7 +219,7 @@ async fn take(statement: &Prepared, block: &Block, keep: &Keep, ran: &mut Ran) -
         ran.rows += batch.num_rows() as u64;
         let rows = room.min(batch.num_rows());
         if rows > 0 {
-            let (cut, cells) = cut_batch(batch.slice(0, rows), keep.max_cell)?;
+            let (cut, cells) = cut_batch(without_media(&batch.slice(0, rows))?, keep.max_cell)?;
             room -= rows;
             ran.cut_cells += cells;
             // Copied, so that the rows that are not shown are let go.

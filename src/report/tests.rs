@@ -4,13 +4,12 @@ mod expectations;
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-
 use super::{Declared, Expectation, Kind, Library, Origin, ReportError, Saved, bind};
 use spanql_engine::{Param, ParamType, Params};
+use spanql_model::time::{self, Clock, NANOS};
 
-fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_285_800, 0).unwrap()
+fn now() -> Clock {
+    Clock { now: 1_795_285_800 * NANOS, data_end: Some(1_793_000_000 * NANOS) }
 }
 
 fn saved(text: &str) -> Result<Saved, ReportError> {
@@ -106,7 +105,7 @@ fn declarations_are_read() {
 
 fn bound(declared: &str, given: &[&str]) -> Result<Params, ReportError> {
     let given: Vec<_> = given.iter().map(|value| ("x".to_owned(), (*value).to_owned())).collect();
-    bind(&[Declared::parse(declared).unwrap()], &given, now())
+    bind(&[Declared::parse(declared).unwrap()], &given, &now())
 }
 
 fn texts(items: &[&str]) -> Param {
@@ -115,9 +114,8 @@ fn texts(items: &[&str]) -> Param {
 
 #[test]
 fn values_are_read() {
-    const NANOS: i64 = 1_000_000_000;
-    let at = |text: &str| Param::Time(text.parse::<DateTime<Utc>>().unwrap().timestamp_nanos_opt().unwrap());
-    let back = |seconds: i64| Param::Time((now().timestamp() - seconds) * NANOS);
+    let at = |text: &str| Param::Time(time::parse(text).unwrap());
+    let back = |seconds: i64| Param::Time(now().now - seconds * NANOS);
     for (declared, given, wanted) in [
         ("x text", &["a"][..], Param::Text("a".into())),
         ("x text", &["a", " null "], Param::Text(" null ".into())),
@@ -133,6 +131,8 @@ fn values_are_read() {
         ("x time", &["2026-11-01"], at("2026-11-01T00:00:00Z")),
         ("x time", &["2026-11-01T12:30:00.5+01:00"], at("2026-11-01T11:30:00.5Z")),
         ("x time", &["now"], back(0)),
+        ("x time", &["last-1d"], Param::Time(1_793_000_000 * NANOS - 86_400 * NANOS)),
+        ("x time = last-1d", &[], Param::Time(1_793_000_000 * NANOS - 86_400 * NANOS)),
         ("x time", &["today"], at("2026-11-21T00:00:00Z")),
         ("x time", &["Yesterday"], at("2026-11-20T00:00:00Z")),
         ("x time = 7d", &[], back(7 * 86_400)),
@@ -167,7 +167,7 @@ fn values_that_do_not_fit() {
             "x time",
             "1795285800",
             "the parameter x: '1795285800' is not a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, now, today, \
-             yesterday, or an age back from now such as 7d, 24h, 90m or 2w",
+             yesterday, or an age back from now such as 7d, 24h, 90m or 2w, or back from the end of the data such as last-7d",
         ),
     ] {
         assert_eq!(bound(declared, &[given]).unwrap_err().to_string(), wanted, "{declared} {given}");
@@ -184,7 +184,7 @@ fn parameters_that_are_not_there_or_not_given() {
     let declared = ["model text The model", "since time", "n int = 5"].map(|text| Declared::parse(text).unwrap());
     let error = |given: &[(&str, &str)]| {
         let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        bind(&declared, &given, now()).unwrap_err()
+        bind(&declared, &given, &now()).unwrap_err()
     };
     assert_eq!(error(&[]).to_string(), "values are needed: model=… (text: The model), since=… (time)");
     assert_eq!(error(&[("model", "m")]).to_string(), "a value is needed: since=… (time)");

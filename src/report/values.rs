@@ -7,7 +7,7 @@ use spanql_model::nearest::nearest;
 /// What is written between the braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ValueName {
-    /// `{{ $name }}`: a parameter.
+    /// `{{ $name }}` or `{{ name }}`: a parameter.
     Param(String),
     /// `{{ project }}`
     Project,
@@ -56,11 +56,14 @@ impl ValueName {
             let near = suggest(name, params).map(|near| format!("${near}"));
             return Err((format!("{{{{ ${name} }}}}: the report has no such parameter"), near));
         }
+        if params.contains(&text) && WORDS.iter().all(|(word, _)| *word != text) {
+            return Ok(Self::Param(text.to_owned()));
+        }
         if let Some((_, word)) = WORDS.into_iter().find(|(word, _)| *word == text) {
             return Ok(word);
         }
         let Some((block, column)) = text.split_once('.') else {
-            let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+            let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).chain(params.iter().copied()).collect();
             let reason = format!(
                 "{{{{ {text} }}}} is no value: write block.column, block.rows, $parameter, project, store or generated"
             );
@@ -111,6 +114,8 @@ mod tests {
         assert_eq!(parse("by-model.rows"), Ok(ValueName::Rows("by-model".into())));
         assert_eq!(parse("totals.\"a b\""), Ok(ValueName::Cell("totals".into(), "a b".into())));
         assert_eq!(parse("$since"), Ok(ValueName::Param("since".into())));
+        assert_eq!(parse("since"), Ok(ValueName::Param("since".into())));
+        assert_eq!(parse("sinc").unwrap_err().1.as_deref(), Some("since"));
         assert_eq!(parse("generated"), Ok(ValueName::Generated));
         assert_eq!(parse("total.cost").unwrap_err().1.as_deref(), Some("totals"));
         assert_eq!(parse("$sinc").unwrap_err().1.as_deref(), Some("$since"));

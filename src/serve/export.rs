@@ -10,13 +10,14 @@ use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder};
 use tonic::codegen::{Service, StdError, http};
 use tonic::server::{Grpc, UnaryService};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::access::to_write;
 use super::backend::Backend;
 use super::incoming::peer;
 use super::messages::Exported;
 use super::otlp;
+use super::refusal::Refusal;
 use spanql_sources::files::OtlpEncoding;
 
 /// The path of the service.
@@ -51,7 +52,14 @@ where
             let mut grpc = Grpc::new(Messages)
                 .apply_compression_config(gzip, EnabledCompressionEncodings::default())
                 .apply_max_message_size_config(Some(backend.intake().most()), None);
-            Ok(grpc.unary(Exporter(backend), request).await)
+            let most = backend.intake().most();
+            let response = grpc.unary(Exporter(backend), request).await;
+            // What is called out of range, exporters send again and again.
+            let refused = Status::from_header_map(response.headers());
+            match refused.is_some_and(|status| status.code() == Code::OutOfRange) {
+                true => Ok(Status::from(Refusal::too_large(most)).into_http()),
+                false => Ok(response),
+            }
         })
     }
 }

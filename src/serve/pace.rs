@@ -1,6 +1,8 @@
 //! How slowly a client may send.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::refusal::Refusal;
 
@@ -26,13 +28,24 @@ impl Pace {
         self.bytes += bytes as u64;
     }
 
+    /// When the rest must have come.
+    pub(super) fn ends(&self) -> Instant {
+        self.began + TIME + Duration::from_secs(self.bytes / BYTES_A_SECOND)
+    }
+
     /// Waits for what comes next.
     ///
     /// # Errors
     /// When the time is over.
     pub(super) async fn within<T>(&self, next: impl Future<Output = T>) -> Result<T, Refusal> {
-        let time = TIME + Duration::from_secs(self.bytes / BYTES_A_SECOND);
-        let next = tokio::time::timeout(time.saturating_sub(self.began.elapsed()), next);
-        next.await.map_err(|_| Refusal::too_slow())
+        tokio::time::timeout_at(self.ends(), next).await.map_err(|_| Refusal::too_slow())
+    }
+}
+
+#[cfg(test)]
+impl Pace {
+    /// One that began so long ago.
+    pub(super) fn begun(ago: Duration) -> Self {
+        Self { began: Instant::now() - ago, bytes: 0 }
     }
 }

@@ -9,13 +9,12 @@ use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use futures::{Stream, StreamExt};
 use prost::Message;
 use serde::Deserialize;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::backend::Backend;
 use super::command::check_space;
 use super::connections::Peer;
 use super::judged::{self, What};
-use super::pace::Pace;
 use super::refusal::{Refusal, shown};
 use super::room::Turn;
 use spanql_sources::files::{Limits, ipc_batches};
@@ -118,15 +117,16 @@ async fn receive(
     most: usize,
 ) -> Result<Received, Status> {
     let mut received = Received::default();
-    let mut pace = Pace::begin();
     let mut is_first = true;
-    while let Some(message) = pace.within(messages.next()).await? {
-        let message = message?;
+    while let Some(message) = messages.next().await {
+        let message = message.map_err(|status| match status.code() {
+            Code::OutOfRange => Refusal::too_large(most).into(),
+            _ => status,
+        })?;
         if std::mem::take(&mut is_first) {
             received.descriptor = message.flight_descriptor;
         }
         let length = message.data_header.len() + message.data_body.len();
-        pace.add(length);
         if received.bytes.len() + length > most {
             return Err(Refusal::too_large(most).into());
         }

@@ -1,7 +1,10 @@
-//! The port of gRPC: Flight, and OpenTelemetry's export of traces, behind one check of keys.
+//! The port of gRPC: Flight, and OpenTelemetry's export of traces, behind one check of keys. What is no gRPC is answered as on
+//! the port of HTTP, so that one URL is enough to know.
 
 use std::task::{Context, Poll};
 
+use axum::Router;
+use axum::extract::ConnectInfo;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use tonic::body::Body;
@@ -15,7 +18,7 @@ use super::access::{Access, KEY_HEADERS, Keys, bearer, is_of_machine};
 use super::bodies::Counted;
 use super::export::{Exports, PATH};
 use super::flight::Flight;
-use super::incoming::peer;
+use super::incoming::{From, peer};
 use super::intake::Incomplete;
 use super::refusal::Refusal;
 use arrow_flight::flight_service_server::FlightServiceServer;
@@ -35,6 +38,7 @@ type Exporting = InterceptedService<Counted<Exports>, KeyCheck>;
 pub(super) struct Services {
     flight: Flights,
     export: Exporting,
+    rest: Router,
 }
 
 impl Services {
@@ -43,12 +47,14 @@ impl Services {
         export: Exports,
         keys: Keys,
         incomplete: &Incomplete,
+        rest: Router,
     ) -> Self {
         let check = KeyCheck(keys);
         let counted = Counted::new(flight, incomplete.clone());
         Self {
             flight: InterceptedService::new(counted, check.clone()),
             export: InterceptedService::new(Counted::new(export, incomplete.clone()), check),
+            rest,
         }
     }
 }
@@ -66,7 +72,11 @@ impl Service<http::Request<Body>> for Services {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let host = || request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
         let authority = request.uri().authority().map(http::uri::Authority::as_str).or_else(host);
-        if let Some(authority) = authority.map(|name| Authority(name.to_owned())) {
+        let authority = authority.map(str::to_owned);
+        if !is_grpc(request.headers()) {
+            return over_rest(&mut self.rest, request, authority);
+        }
+        if let Some(authority) = authority.map(Authority) {
             request.extensions_mut().insert(authority);
         }
         match request.uri().path().starts_with(PATH) {
@@ -74,6 +84,28 @@ impl Service<http::Request<Body>> for Services {
             false => self.flight.call(request).map_ok(|response| response.map(Body::new)).boxed(),
         }
     }
+}
+
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    headers.get(http::header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Answers a request that is no gRPC.
+fn over_rest(
+    rest: &mut Router,
+    mut request: http::Request<Body>,
+    authority: Option<String>,
+) -> BoxFuture<'static, Result<http::Response<Body>, std::convert::Infallible>> {
+    if let Some(from) = request.extensions().get::<From>().cloned() {
+        request.extensions_mut().insert(ConnectInfo(from));
+    }
+    // The name by which the server was called is looked at there, and HTTP/2 has it elsewhere.
+    let named = authority.and_then(|name| http::HeaderValue::try_from(name).ok());
+    if let (Some(name), false) = (named, request.headers().contains_key(http::header::HOST)) {
+        request.headers_mut().insert(http::header::HOST, name);
+    }
+    let answer = rest.call(request.map(axum::body::Body::new));
+    answer.map_ok(|response| response.map(Body::new)).boxed()
 }
 
 /// Lets calls through that show a key, and says what it allows; without keys, all calls.

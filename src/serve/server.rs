@@ -190,8 +190,8 @@ impl Bound {
         let exports = Exports(Arc::clone(&backend));
         let incomplete = backend.intake().incomplete();
         let reads = flight::service(Arc::clone(&backend), signal.clone());
-        let services = Services::new(reads, exports, keys.clone(), &incomplete);
-        let router = http::router(backend, keys);
+        let router = http::router(backend, keys.clone());
+        let services = Services::new(reads, exports, keys, &incomplete, router.clone());
         let mut servers: Vec<BoxFuture<'_, Result<(), ServeError>>> = Vec::new();
         for listener in flight {
             let incoming = incoming("Flight", listener, flight_tls.clone(), &connections)?;
@@ -238,8 +238,10 @@ async fn serve_flight(incoming: Incoming, service: Services, signal: &Shutdown) 
         }
         ServeError::Stopped { transport: "Flight", reason }
     };
-    let server =
-        tonic::transport::Server::builder().max_concurrent_streams(STREAMS).http2_max_header_list_size(HEADERS);
+    let server = tonic::transport::Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADERS);
     server.serve_with_incoming_shutdown(service, incoming, signal.clone().begun()).await.map_err(stopped)
 }
 

@@ -41,11 +41,11 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
             .map_err(|error| wrong(&files.cert, format!("cannot be used with {}: {error}", files.key.display())))?;
-        let speaking = |protocol: &[u8]| {
+        let speaking = |protocols: &[&[u8]]| {
             let mut config = config.clone();
-            config.alpn_protocols = vec![protocol.to_vec()];
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
             Arc::new(config)
         };
-        Ok(Self { flight: speaking(b"h2"), http: speaking(b"http/1.1") })
+        Ok(Self { flight: speaking(&[b"h2", b"http/1.1"]), http: speaking(&[b"http/1.1"]) })
     }
 }

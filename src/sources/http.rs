@@ -1,10 +1,11 @@
 //! HTTP as the REST APIs of remotes need it: bounded answers, errors in words, and no key in any of them.
 
 use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::config::Secret;
@@ -52,13 +53,17 @@ impl Patience {
     }
 }
 
+/// What is made of a builder when it is first asked for: making it reads all certificates of the system, and most statements
+/// ask no remote.
+type LazyClient = LazyLock<Result<Client, String>, Box<dyn FnOnce() -> Result<Client, String> + Send>>;
+
 /// A client for one REST API. Clones share their connections.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
     /// Without a slash at its end.
     base: String,
     access: Access,
-    client: Client,
+    client: Arc<LazyClient>,
     patience: Patience,
 }
 
@@ -120,6 +125,10 @@ impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HttpClient").field("base", &self.base).finish_non_exhaustive()
     }
+}
+
+fn lazy(builder: ClientBuilder) -> LazyClient {
+    LazyLock::new(Box::new(move || builder.build().map_err(|error| error.to_string())))
 }
 
 /// Whether a URL leads to this machine.
@@ -188,7 +197,7 @@ impl HttpClient {
             // A proxy is for the way out; this machine would not be reached through it.
             client = client.no_proxy();
         }
-        let client = client.build().map_err(|error| wrong(error.to_string()))?;
+        let client = Arc::new(lazy(client));
         Ok(Self { base: base.trim_end_matches('/').to_owned(), access, client, patience })
     }
 
@@ -198,8 +207,16 @@ impl HttpClient {
     }
 
     /// A request for a path, which begins with a slash and is encoded already.
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, self.endpoint(path))
+    ///
+    /// # Errors
+    /// When TLS cannot be set up on this machine.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, HttpError> {
+        match self.client.as_ref().as_ref() {
+            Ok(client) => Ok(client.request(method, self.endpoint(path))),
+            Err(reason) => {
+                Err(HttpError { cause: Cause::Connection, error: SourceError::Setting(self.redact(reason)) })
+            }
+        }
     }
 
     /// Sends a request; gives the answer if its status is a success.
@@ -216,7 +233,7 @@ impl HttpClient {
         query: &Q,
         most: usize,
     ) -> Result<Answer, HttpError> {
-        let response = self.send(path, self.request(Method::GET, path).query(query)).await?;
+        let response = self.send(path, self.request(Method::GET, path)?.query(query)).await?;
         let headers = response.headers().clone();
         Ok(Answer { headers, body: self.body(path, response, most).await? })
     }
@@ -289,7 +306,8 @@ impl HttpClient {
         self.access.secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
     }
 
-    async fn refused(&self, path: &str, status: StatusCode, response: Response) -> HttpError {
+    /// The error of an answer whose status is no success.
+    pub(crate) async fn refused(&self, path: &str, status: StatusCode, response: Response) -> HttpError {
         let endpoint = self.endpoint(path);
         let retry_after = wait::wanted(response.headers());
         // Without a body, the status says what there is to say.

@@ -14,6 +14,7 @@ mod http;
 mod messages;
 pub mod opik;
 pub mod phoenix;
+pub mod prices;
 mod projects;
 mod registry;
 mod remote;

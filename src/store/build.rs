@@ -18,7 +18,7 @@ use super::merge::{Counts, Deleted, Layout, Merged, Rows};
 use super::open_columns::type_of;
 use super::packed::{PACKED, add_packed_types, pack};
 use super::pieces::{Ordered, Pieces, groups};
-use super::segment::{BuiltSegment, SegmentWriter, Sizes};
+use super::segment::{BuiltSegment, Pages, SegmentWriter, Sizes};
 use super::sizes::cut;
 use super::spill::{IN_MEMORY, Slot, Spill};
 use super::stored::{AlignedGroups, StoredSegment, has_type};
@@ -68,6 +68,7 @@ pub(crate) fn build_new(
 ) -> Result<Built> {
     let layout = context.names.layout(&open_types(held_rows.iter().chain(slots).map(Slot::load))?);
     let mut out = Output::new(project, layout, context);
+    out.pages = Pages::of(held_rows.iter().chain(slots).map(|slot| slot.rows).sum());
     let bytes = held_rows.iter().chain(slots).map(|slot| slot.bytes).sum::<u64>();
     let (counts, unchanged, changed) = if bytes > context.sizes.whole_bytes {
         let ordered = Ordered::of(held_rows, slots.to_vec(), deleted)?;
@@ -267,13 +268,21 @@ struct Output {
     project: String,
     layout: Layout,
     context: BuildContext,
+    pages: Pages,
     writer: Option<SegmentWriter>,
     finished: Vec<BuiltSegment>,
 }
 
 impl Output {
     fn new(project: &str, layout: Layout, context: &BuildContext) -> Self {
-        Self { project: project.to_owned(), layout, context: context.clone(), writer: None, finished: Vec::new() }
+        Self {
+            project: project.to_owned(),
+            layout,
+            context: context.clone(),
+            pages: Pages::Small,
+            writer: None,
+            finished: Vec::new(),
+        }
     }
 
     fn writer(&mut self) -> Result<&mut SegmentWriter> {
@@ -288,7 +297,13 @@ impl Output {
             empty => {
                 let schema = Arc::clone(&self.layout.schema);
                 let id = file_id(&self.context.writer);
-                Ok(empty.insert(SegmentWriter::new(id, &self.project, schema, self.context.spill_dir.clone())?))
+                Ok(empty.insert(SegmentWriter::new(
+                    id,
+                    &self.project,
+                    schema,
+                    self.pages,
+                    self.context.spill_dir.clone(),
+                )?))
             }
         }
     }

@@ -12,13 +12,13 @@ use super::committed::{Committed, Deletions};
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
-use super::held::{Held, Superseded};
+use super::held::{Facts, Held, Superseded};
 use super::id_hashes::TRACE_IDS;
 use super::import_buffer::ImportBuffer;
 use super::layout::OpenNames;
 use super::lease::{Lease, file_id};
 use super::ledger::Record;
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::patches::PatchFiles;
 use super::plan::{Plan, Work, plan, plan_new};
 use super::progress::Progress;
@@ -28,16 +28,21 @@ use super::spill::{IN_MEMORY, Slot, Spill};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
+use super::trim::trim;
+use super::versions;
 
 /// Attempts before a writer gives up against whoever removes its files.
 const REMOVALS: usize = 3;
+
+/// After a segment of so many bytes in memory, memory is given back.
+const TRIMMED_BYTES: u64 = 8 << 20;
 
 /// What was built anew.
 enum Source {
     /// A segment, by its id.
     Segment(String),
-    /// Traces of segments.
-    Held(Vec<Held>),
+    /// Traces of segments, with what their rows tell of the columns.
+    Held(Vec<(Held, Option<Facts>)>),
 }
 
 impl Store {
@@ -56,7 +61,7 @@ impl Store {
         let mut removals = 0;
         for _ in 0..ATTEMPTS {
             let lease = Lease::take(&self.location, None).await?;
-            let base = manifest::load_newest(&self.location).await?;
+            let base = versions::load_newest(&self.location).await?;
             let version = base.version;
             let patches = PatchFiles::default();
             let done = self.attempt(&lease, base, &buffer, &deletions, patches, record, operation, progress).await;
@@ -84,7 +89,7 @@ impl Store {
             }
             Err(error @ StoreError::Missing { .. }) => {
                 // Another writer replaced a segment that was to be read, and a vacuum removed it.
-                if manifest::load_newest(&self.location).await?.version == version {
+                if versions::load_newest(&self.location).await?.version == version {
                     return Err(error);
                 }
             }
@@ -126,7 +131,7 @@ impl Store {
         if is_known {
             return Ok(Attempt::Done(Committed { counts: written.counts, ..Committed::unchanged(base.version) }));
         }
-        let tombstones = if deletions.is_empty() {
+        let tombstones = if deletions.is_empty() || deletions.lists_none {
             base.tombstones.clone()
         } else {
             let (reference, file) = tombstones.save(&self.location, lease.file_id()).await?;
@@ -206,7 +211,8 @@ impl Store {
             match source {
                 Source::Segment(id) => written.replaced.push(id),
                 Source::Held(held) => {
-                    held.into_iter().for_each(|held| superseded.add(held, |id| built.unchanged.contains(id)));
+                    let is_unchanged = |id: &str| built.unchanged.contains(id);
+                    held.into_iter().for_each(|(held, facts)| superseded.add(held, facts, is_unchanged));
                 }
             }
             if !built.moved.is_empty() {
@@ -214,7 +220,11 @@ impl Store {
                     blocking(move || built.moved.into_iter().try_for_each(|batch| moved.push(batch)).map(|()| moved))
                         .await?;
             }
+            let is_large = built.segments.iter().any(|built| built.segment.memory_bytes > TRIMMED_BYTES);
             self.put(built.segments, &mut written).await?;
+            if is_large {
+                blocking(|| Ok(trim())).await?;
+            }
         }
         drop(tasks);
         if moved.rows > 0 {
@@ -227,13 +237,13 @@ impl Store {
                 self.put(built.segments, &mut written).await?;
             }
         }
-        for (segment, traces) in superseded.into_segments() {
-            match self.segments.without(&segment, &traces, file_id(lease.writer())).await? {
+        for superseded in superseded.into_segments() {
+            match self.segments.without(&superseded, file_id(lease.writer())).await? {
                 Some((left, file)) => {
                     written.files.extend(file);
-                    written.thinned.push((Segment::clone(&segment), left));
+                    written.thinned.push((Segment::clone(&superseded.segment), left));
                 }
-                None => written.replaced.push(segment.id.clone()),
+                None => written.replaced.push(superseded.segment.id.clone()),
             }
         }
         Ok(written)
@@ -252,17 +262,19 @@ impl Store {
                 let name = project.clone();
                 let mut rows = Vec::new();
                 let mut spill = Spill::new(context.spill_dir.clone(), IN_MEMORY);
+                let mut all_facts = Vec::with_capacity(held.len());
                 for held in &held {
-                    let slots;
-                    (spill, slots) = self.segments.held_rows(held, spill).await?;
+                    let (slots, facts);
+                    (spill, slots, facts) = self.segments.held_rows(held, spill).await?;
                     rows.extend(slots);
+                    all_facts.push(facts);
                 }
                 let build = move || {
                     let built = build_new(&name, (&held, rows), &parts[partition], deleted.as_ref(), &context)?;
                     Ok((held, built))
                 };
                 let (held, built) = blocking(build).await?;
-                Ok((project, Source::Held(held), built))
+                Ok((project, Source::Held(held.into_iter().zip(all_facts).collect()), built))
             }
             Work::Rebuild { segment, runs, touched } => {
                 let stored = StoredSegment::load(&self.location, &segment, context.spill_dir.clone()).await?;
@@ -308,7 +320,7 @@ impl Store {
 
     /// Removes files that no manifest will name; what cannot be removed is left to a vacuum.
     async fn discard(&self, written: &Written) {
-        let Ok(newest) = manifest::load_newest(&self.location).await else { return };
+        let Ok(newest) = versions::load_newest(&self.location).await else { return };
         let live: HashSet<String> = newest.files().collect();
         for WrittenFile { file, .. } in written.files.iter().filter(|written| !live.contains(&written.file)) {
             self.discard_file(file).await;

@@ -10,6 +10,8 @@ pub(crate) struct Deletions {
     pub(crate) spans: HashMap<String, Deleted>,
     /// Spans whose tombstones go.
     pub(crate) taken_back: HashMap<String, Deleted>,
+    /// Whether what is deleted is not listed as such: nothing keeps it out when it comes again.
+    pub(crate) lists_none: bool,
 }
 
 impl Deletions {
@@ -25,7 +27,7 @@ impl Deletions {
 
 impl From<HashMap<String, Deleted>> for Deletions {
     fn from(spans: HashMap<String, Deleted>) -> Self {
-        Self { spans, taken_back: HashMap::new() }
+        Self { spans, ..Self::default() }
     }
 }
 

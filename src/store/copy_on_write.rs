@@ -4,13 +4,13 @@
 //! a new segment; the old one is left as it is, and the manifest says which of its traces count no more. One that touches
 //! much of a segment builds it again, which costs about as much then and leaves nothing behind.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entries::Segment;
 use super::held::HeldTrace;
 use super::manifest::Manifest;
 use super::segment::Sizes;
+use super::sought::Sought;
 use super::trace_index::TraceIndex;
 
 /// What becomes of the traces that a commit touches, by format and sizes.
@@ -36,17 +36,10 @@ impl CopyOnWrite {
     }
 
     /// What becomes of a segment; `None` when none of its traces is touched.
-    pub(crate) fn decide(
-        self,
-        segment: &Segment,
-        index: &TraceIndex,
-        pending: &HashMap<&str, usize>,
-        shrinking: &HashSet<&str>,
-    ) -> Option<Touched> {
-        let is_touched = |id: &str| pending.contains_key(id) || shrinking.contains(id);
+    pub(crate) fn decide(self, segment: &Segment, index: &TraceIndex, sought: &Sought<'_>) -> Option<Touched> {
         let mut touched: Vec<HeldTrace> = Vec::new();
         let held = |(number, id): (usize, &str)| HeldTrace { number, id: id.to_owned(), rows: index.rows(number) };
-        touched.extend(index.live().filter(|(_, id)| is_touched(id)).map(held));
+        touched.extend(index.likely().filter(|(_, id)| sought.is_touched(id)).map(held));
         if touched.is_empty() {
             return None;
         }

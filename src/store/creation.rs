@@ -6,6 +6,7 @@ use object_store::{ObjectStore, PutMode, PutOptions};
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
 use super::manifest::{Manifest, manifest_file};
+use super::versions;
 
 /// How an attempt to commit ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,9 +38,15 @@ pub(crate) async fn create(location: &StoreLocation, manifest: &Manifest) -> Res
         match location.read(&file).await {
             Ok(found) if found == bytes => {}
             // Nothing can take its place any more.
-            Ok(_) => return Ok(Commit::Lost),
+            Ok(_) => {
+                location.newest.forget();
+                return Ok(Commit::Lost);
+            }
             // One that was vacuumed since: there are newer ones.
-            Err(StoreError::Missing { .. }) if was_there => return Ok(Commit::Lost),
+            Err(StoreError::Missing { .. }) if was_there => {
+                location.newest.forget();
+                return Ok(Commit::Lost);
+            }
             Err(StoreError::Missing { .. }) => return Err(StoreError::storage(file, error)),
             Err(unread) => {
                 let version = manifest.version;
@@ -54,6 +61,7 @@ pub(crate) async fn create(location: &StoreLocation, manifest: &Manifest) -> Res
     }
     // Every reader sees it from now on: that the disk does not confirm it does not undo it.
     let unsynced = location.sync(vec![file]).await.err().map(|error| error.to_string());
+    versions::created(location, manifest).await?;
     Ok(Commit::Won { unsynced })
 }
 
@@ -65,7 +73,7 @@ mod tests {
     use object_store::path::Path;
 
     use super::{Commit, Manifest, StoreLocation, create};
-    use crate::manifest::load_newest;
+    use crate::versions::load_newest;
 
     fn first(operation: &str) -> Manifest {
         Manifest::after(0, &Manifest::empty(), operation.to_owned())

@@ -10,12 +10,16 @@ use super::blocking::blocking;
 use super::committed::{Committed, Deletions};
 use super::error::{Result, StoreError};
 use super::import_buffer::ImportBuffer;
-use super::manifest::{self, Manifest};
+use super::lease::Lease;
+use super::manifest::Manifest;
 use super::merge::Deleted;
+use super::patches::PatchFiles;
 use super::progress::Progress;
+use super::publish::{ATTEMPTS, Attempt};
 use super::store::Store;
 use super::stored::StoredSegment;
 use super::tombstones::Tombstones;
+use super::versions;
 use spanql_model::columns;
 
 /// What became of deletions that were taken back.
@@ -60,7 +64,7 @@ impl Store {
             by_project.entry(project.to_owned()).or_default().insert((trace_id.to_owned(), span_id.to_owned()));
         }
         if by_project.is_empty() {
-            return Ok(Committed::unchanged(manifest::load_newest(&self.location).await?.version));
+            return Ok(Committed::unchanged(versions::load_newest(&self.location).await?.version));
         }
         self.delete_those(by_project).await
     }
@@ -75,8 +79,68 @@ impl Store {
     /// Spans are there again as the newest version had them that held them, and what was written since stays. Where no
     /// version holds a span any more, it is only kept out no longer.
     pub async fn undelete_spans(&self, project: &str, span_ids: Option<&[&str]>) -> Result<Undeleted> {
-        let base = manifest::load_newest(&self.location).await?;
-        let tombstones = Tombstones::load(&self.location, &base).await?;
+        let mut removals = 0;
+        let mut missed = None;
+        for _ in 0..ATTEMPTS {
+            let base = versions::load_newest(&self.location).await?;
+            let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
+            if spans.is_empty() {
+                let committed = Committed::unchanged(base.version);
+                return Ok(Undeleted { committed, restored: 0, lifted: 0, unknown });
+            }
+            self.location.create().await?;
+            let lease = Lease::take(&self.location, None).await?;
+            let done = self.undelete_under(&lease, project, span_ids).await;
+            lease.release().await;
+            match done {
+                Ok((attempt, version, mut undeleted)) => {
+                    if let Some(committed) = self.settle(Ok(attempt), version, &mut removals).await? {
+                        undeleted.committed = committed;
+                        return Ok(undeleted);
+                    }
+                }
+                // A vacuum has removed a version that was looked through: the next time it is not there.
+                Err(error @ StoreError::Missing { .. }) => missed = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missed.unwrap_or(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS }))
+    }
+
+    /// One attempt against the newest version, which it gives: what was taken back meanwhile by somebody else, and has changed
+    /// since, is not to be as it was.
+    async fn undelete_under(
+        &self,
+        lease: &Lease,
+        project: &str,
+        span_ids: Option<&[&str]>,
+    ) -> Result<(Attempt, u64, Undeleted)> {
+        let base = versions::load_newest(&self.location).await?;
+        let version = base.version;
+        let (spans, unknown) = self.deleted_of(&base, project, span_ids).await?;
+        let mut undeleted =
+            Undeleted { committed: Committed::unchanged(version), restored: 0, lifted: spans.len() as u64, unknown };
+        if spans.is_empty() {
+            return Ok((Attempt::Done(Committed::unchanged(version)), version, undeleted));
+        }
+        let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
+        (undeleted.restored, undeleted.lifted) = (restored, undeleted.lifted - restored);
+        let taken_back = HashMap::from([(project.to_owned(), spans)]);
+        let deletions = Deletions { taken_back, ..Deletions::default() };
+        let (buffer, patches) = (Arc::new(buffer), PatchFiles::default());
+        let progress = Progress::default();
+        let attempt = self.attempt(lease, base, &buffer, &deletions, patches, None, "undelete", &progress).await?;
+        Ok((attempt, version, undeleted))
+    }
+
+    /// The spans of these ids, or all, that are deleted of a project, and the ids that are not.
+    async fn deleted_of(
+        &self,
+        base: &Manifest,
+        project: &str,
+        span_ids: Option<&[&str]>,
+    ) -> Result<(Deleted, Vec<String>)> {
+        let tombstones = Tombstones::load(&self.location, base).await?;
         let deleted = tombstones.of(project).unwrap_or_default();
         let wanted: Option<HashSet<&str>> = span_ids.map(|ids| ids.iter().copied().collect());
         let is_wanted = |id: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
@@ -84,15 +148,7 @@ impl Store {
         let found: HashSet<&str> = spans.iter().map(|(_, span_id)| span_id.as_str()).collect();
         let unknown = span_ids.into_iter().flatten().filter(|id| !found.contains(**id)).map(|id| (*id).to_owned());
         let unknown = unknown.collect();
-        if spans.is_empty() {
-            return Ok(Undeleted { committed: Committed::unchanged(base.version), restored: 0, lifted: 0, unknown });
-        }
-        let count = spans.len() as u64;
-        let (buffer, restored) = self.as_they_were(&base, project, &spans).await?;
-        let taken_back = HashMap::from([(project.to_owned(), spans)]);
-        let deletions = Deletions { spans: HashMap::new(), taken_back };
-        let committed = self.merge(Arc::new(buffer), deletions, None, "undelete", &Progress::default()).await?;
-        Ok(Undeleted { committed, restored, lifted: count - restored, unknown })
+        Ok((spans, unknown))
     }
 
     /// The rows of deleted spans, each from the newest version that has it, and how many there are.
@@ -100,7 +156,7 @@ impl Store {
         let mut buffer = ImportBuffer::new(self.spill_dir());
         let mut left = spans.clone();
         let mut seen = HashSet::new();
-        for (version, _) in manifest::list_versions(&self.location).await?.into_iter().rev() {
+        for (version, _) in versions::list_versions(&self.location).await?.into_iter().rev() {
             if left.is_empty() {
                 break;
             }
@@ -108,7 +164,7 @@ impl Store {
                 continue;
             }
             // One that is vacuumed meanwhile, or damaged, has nothing to give.
-            let Ok(older) = manifest::load(&self.location, version).await else { continue };
+            let Ok(older) = versions::load(&self.location, version).await else { continue };
             for segment in older.segments.iter().filter(|segment| segment.project == project) {
                 let ids: Vec<&str> = left.iter().map(|(_, span_id)| span_id.as_str()).collect();
                 // What counts of a file may differ from version to version, and stands in its entry.

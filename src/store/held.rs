@@ -57,36 +57,70 @@ impl Held {
     }
 }
 
+/// What rows tell of the columns.
+pub(crate) type Facts = BTreeMap<String, ColumnFacts>;
+
 /// Traces by segment that were written anew.
 #[derive(Debug, Default)]
-pub(crate) struct Superseded(BTreeMap<String, (Arc<Segment>, Vec<HeldTrace>)>);
+pub(crate) struct Superseded(BTreeMap<String, SupersededOf>);
+
+/// Those of one segment.
+#[derive(Debug)]
+pub(crate) struct SupersededOf {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) traces: Vec<HeldTrace>,
+    /// What their rows tell of the columns, if that was noted when they were read.
+    pub(crate) facts: Option<Facts>,
+}
 
 impl Superseded {
-    /// Adds those of held traces that were written anew, or are gone.
-    pub(crate) fn add(&mut self, held: Held, is_unchanged: impl Fn(&str) -> bool) {
+    /// Adds those of held traces that were written anew, or are gone; with what the rows of all of them tell.
+    pub(crate) fn add(&mut self, held: Held, facts: Option<Facts>, is_unchanged: impl Fn(&str) -> bool) {
         let Held { segment, traces, .. } = held;
+        let all = traces.len();
         let traces: Vec<HeldTrace> = traces.into_iter().filter(|trace| !is_unchanged(&trace.id)).collect();
-        if !traces.is_empty() {
-            let known = self.0.entry(segment.id.clone()).or_insert_with(|| (segment, Vec::new()));
-            known.1.extend(traces);
+        if traces.is_empty() {
+            return;
+        }
+        let facts = facts.filter(|_| traces.len() == all);
+        match self.0.get_mut(&segment.id) {
+            Some(known) => {
+                known.traces.extend(traces);
+                known.facts = None;
+            }
+            None => drop(self.0.insert(segment.id.clone(), SupersededOf { segment, traces, facts })),
         }
     }
 
-    pub(crate) fn into_segments(self) -> impl Iterator<Item = (Arc<Segment>, Vec<HeldTrace>)> {
+    pub(crate) fn into_segments(self) -> impl Iterator<Item = SupersededOf> {
         self.0.into_values()
     }
 }
 
 impl Segments {
-    /// The rows of held traces as ingest batches are, put aside.
-    pub(crate) async fn held_rows(&self, held: &Held, mut spill: Spill) -> Result<(Spill, Vec<Slot>)> {
+    /// The rows of held traces as ingest batches are, put aside; and where only a part of a segment is held, what they
+    /// tell of the columns.
+    pub(crate) async fn held_rows(&self, held: &Held, mut spill: Spill) -> Result<(Spill, Vec<Slot>, Option<Facts>)> {
         let mut slots = Vec::new();
         let stats = self.stats(&held.segment).await?;
-        let wanted = |name: &str| has_arrived(name) && stats.columns.contains_key(name);
+        let filled = self.file_stats(&held.segment).await?;
+        // Columns without a value in the file have none to give, and each costs as much as another to open.
+        let wanted = |name: &str| match held.whole {
+            true => has_arrived(name) && stats.columns.contains_key(name),
+            false => filled.columns.contains_key(name),
+        };
+        let mut facts = (!held.whole).then(Facts::new);
         let rows = held.rows();
         let batches = self.batches_of(&held.segment, &rows, &wanted);
         pin_mut!(batches);
         while let Some(batch) = batches.try_next().await? {
+            if let Some(facts) = &mut facts {
+                add_facts_of(facts, &batch)?;
+            }
+            let fields = batch.schema_ref().fields().iter().enumerate();
+            let kept: Vec<usize> =
+                fields.filter(|(_, field)| has_arrived(field.name())).map(|(index, _)| index).collect();
+            let batch = batch.project(&kept).map_err(StoreError::arrow("reading spans"))?;
             let put = move || {
                 let slot = spill.push(as_arrived(&batch)?)?;
                 Ok((spill, slot))
@@ -95,7 +129,7 @@ impl Segments {
             (spill, slot) = blocking(put).await?;
             slots.push(slot);
         }
-        Ok((spill, slots))
+        Ok((spill, slots, facts))
     }
 
     /// Some rows of the spans, patched, in order.
@@ -133,8 +167,7 @@ impl Segments {
     /// where nothing is left of it.
     pub(crate) async fn without(
         &self,
-        segment: &Segment,
-        traces: &[HeldTrace],
+        SupersededOf { segment, traces, facts }: &SupersededOf,
         file_id: String,
     ) -> Result<Option<(Segment, Option<WrittenFile>)>> {
         if traces.len() as u64 >= segment.traces {
@@ -145,7 +178,7 @@ impl Segments {
             traces: traces.iter().map(|trace| trace.number..trace.number + 1).collect(),
             ..DeadRows::default()
         };
-        let mut left = segment.clone();
+        let mut left = Segment::clone(segment);
         left.rows -= dead.spans.len() as u64;
         left.traces -= dead.traces.len() as u64;
         if let Some(known) = &mut left.of_files {
@@ -157,7 +190,10 @@ impl Segments {
             known.orphans = known.orphans.saturating_sub(gone.orphans);
             known.rootless = known.rootless.saturating_sub(gone.rootless);
         }
-        let facts = self.facts_of(segment, &dead.spans).await?;
+        let facts = match facts {
+            Some(facts) => facts.clone(),
+            None => self.facts_of(segment, &dead.spans).await?,
+        };
         let stats = self.stats(segment).await?;
         for (name, facts) in facts {
             let known = stats.columns.get(&name).or_else(|| stats.rest.get(&name));
@@ -181,22 +217,29 @@ impl Segments {
     }
 
     /// What some rows tell of the columns.
-    async fn facts_of(&self, segment: &Segment, rows: &RowRanges) -> Result<BTreeMap<String, ColumnFacts>> {
-        let mut facts = BTreeMap::new();
-        let batches = self.batches_of(segment, rows, &|_| true);
+    async fn facts_of(&self, segment: &Segment, rows: &RowRanges) -> Result<Facts> {
+        let mut facts = Facts::new();
+        let filled = self.file_stats(segment).await?;
+        let wanted = |name: &str| filled.columns.contains_key(name);
+        let batches = self.batches_of(segment, rows, &wanted);
         pin_mut!(batches);
         while let Some(batch) = batches.try_next().await? {
-            for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-                add_facts(&mut facts, field.name(), None, array)?;
-                if field.name() == columns::REST && *field.data_type() == DataType::Utf8 {
-                    for (name, array) in unpack_overflow_values(arrow::array::AsArray::as_string(array)) {
-                        add_facts(&mut facts, &name, None, &array)?;
-                    }
-                }
-            }
+            add_facts_of(&mut facts, &batch)?;
         }
         Ok(facts)
     }
+}
+
+fn add_facts_of(facts: &mut Facts, batch: &RecordBatch) -> Result<()> {
+    for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        add_facts(facts, field.name(), None, array)?;
+        if field.name() == columns::REST && *field.data_type() == DataType::Utf8 {
+            for (name, array) in unpack_overflow_values(arrow::array::AsArray::as_string(array)) {
+                add_facts(facts, &name, None, &array)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The traces that a commit writes as they are, by what a merge of held traces changed: of a segment that goes as a whole

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampNanosecondType;
-use indexmap::{Equivalent, IndexMap};
 
 use super::error::{Result, StoreError};
 use super::join::join;
 use super::open_columns::type_of;
 use super::packed::{PACKED, add_packed_types, pack};
+use super::pending::PendingTraces;
 use super::sizes::{held_bytes, row_sizes};
-use super::spill::{IN_MEMORY, Slot, Spill};
+use super::spill::{IN_MEMORY, Numbers, Slot, Spill};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
@@ -28,35 +28,6 @@ const JOINED_BYTES: u64 = 16 << 20;
 /// A batch of one partition that has so many rows or bytes is handed out as it lies.
 const WHOLE_ROWS: usize = 4_096;
 const WHOLE_BYTES: u64 = 1 << 20;
-
-/// A trace's key inside an [`ImportBuffer`].
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TraceKey {
-    pub(crate) project: u32,
-    pub(crate) trace_id: Box<str>,
-}
-
-#[derive(Clone, Copy, PartialEq, Hash)]
-struct KeyRef<'a> {
-    project: u32,
-    trace_id: &'a str,
-}
-
-impl Equivalent<TraceKey> for KeyRef<'_> {
-    fn equivalent(&self, key: &TraceKey) -> bool {
-        self.project == key.project && *self.trace_id == *key.trace_id
-    }
-}
-
-/// What is known of a trace's waiting rows.
-#[derive(Debug, Default)]
-pub(crate) struct PendingTrace {
-    /// Earliest start among the rows, ns.
-    pub(crate) start: Option<i64>,
-    pub(crate) rows: u64,
-    /// About how many bytes they take in memory.
-    pub(crate) bytes: u64,
-}
 
 /// A normalized batch, and what can be said of it without those before it.
 #[derive(Debug)]
@@ -87,7 +58,8 @@ impl Measured {
 
 struct Stored {
     slot: Slot,
-    traces: Vec<u32>,
+    /// The trace of each row.
+    traces: Numbers,
 }
 
 /// Spans waiting to be merged.
@@ -101,7 +73,7 @@ pub(crate) struct ImportBuffer {
     waiting_rows: usize,
     waiting_bytes: u64,
     pub(crate) projects: Vec<String>,
-    pub(crate) traces: IndexMap<TraceKey, PendingTrace, ahash::RandomState>,
+    pub(crate) traces: PendingTraces,
     /// Open columns that have a value, with their united types.
     pub(crate) columns: BTreeMap<String, OpenType>,
     pub(crate) rows: u64,
@@ -124,7 +96,7 @@ impl ImportBuffer {
             waiting_rows: 0,
             waiting_bytes: 0,
             projects: Vec::new(),
-            traces: IndexMap::default(),
+            traces: PendingTraces::default(),
             columns: BTreeMap::new(),
             rows: 0,
             bytes: 0,
@@ -134,8 +106,8 @@ impl ImportBuffer {
     /// How many rows wait for each project.
     pub(crate) fn rows_by_project(&self) -> BTreeMap<String, u64> {
         let mut rows = BTreeMap::new();
-        for (key, pending) in &self.traces {
-            if let Some(project) = self.projects.get(key.project as usize) {
+        for pending in self.traces.iter() {
+            if let Some(project) = self.projects.get(pending.project as usize) {
                 *rows.entry(project.clone()).or_default() += pending.rows;
             }
         }
@@ -166,32 +138,23 @@ impl ImportBuffer {
         let start = batch.column_by_name(columns::START_TIME).map(|c| c.as_primitive::<TimestampNanosecondType>());
         let mut traces = Vec::with_capacity(batch.num_rows());
         let mut project_number = (String::new(), u32::MAX);
-        let mut last: Option<(KeyRef<'_>, usize)> = None;
+        let mut last: Option<(u32, &str, usize)> = None;
         for (row, size) in sizes.iter().enumerate() {
             if project_number.1 == u32::MAX || project_number.0 != project.value(row) {
                 project_number = (project.value(row).to_owned(), self.project_number(project.value(row)));
             }
-            let key = KeyRef { project: project_number.1, trace_id: trace_id.value(row) };
-            let index = match last.filter(|(known, _)| *known == key) {
-                Some((_, index)) => index,
-                None => match self.traces.get_index_of(&key) {
-                    Some(index) => index,
-                    None => {
-                        let key = TraceKey { project: key.project, trace_id: key.trace_id.into() };
-                        self.traces.insert_full(key, PendingTrace::default()).0
-                    }
-                },
+            let (project, id) = (project_number.1, trace_id.value(row));
+            let number = match last.filter(|last| (last.0, last.1) == (project, id)) {
+                Some((.., number)) => number,
+                None => {
+                    let number = self.traces.add(project, id);
+                    number.ok_or_else(|| StoreError::Ingest("more than 2^32 traces".into()))?
+                }
             };
-            last = Some((key, index));
-            let pending = &mut self.traces[index];
-            pending.rows += 1;
-            pending.bytes += size;
-            if let Some(start) = start.filter(|start| start.is_valid(row)) {
-                let start = start.value(row);
-                pending.start = Some(pending.start.map_or(start, |earliest| earliest.min(start)));
-            }
-            let index = u32::try_from(index).map_err(|_| StoreError::Ingest("more than 2^32 traces".into()))?;
-            traces.push(index);
+            last = Some((project, id, number));
+            let start = start.filter(|start| start.is_valid(row)).map(|start| start.value(row));
+            self.traces.note(number, *size, start);
+            traces.push(number as u32);
         }
         self.rows += batch.num_rows() as u64;
         let bytes = sizes.iter().sum::<u64>();
@@ -219,7 +182,7 @@ impl ImportBuffer {
                 of_batch.extend(more);
             }
             let slot = self.spill.push(batch)?;
-            self.batches.push(Stored { slot, traces: of_batch });
+            self.batches.push(Stored { slot, traces: self.spill.push_numbers(of_batch)? });
         }
         Ok(())
     }
@@ -236,17 +199,20 @@ impl ImportBuffer {
     ///
     /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
     pub(crate) fn partition(&self, assign: &[u32], count: usize) -> Result<Vec<Vec<Slot>>> {
-        let waiting = self.waiting.iter().map(|(batch, traces)| (Slot::in_memory(batch.clone()), traces));
-        let put_aside = self.batches.iter().map(|stored| (stored.slot.clone(), &stored.traces));
-        let all: Vec<(Slot, &Vec<u32>)> = put_aside.chain(waiting).collect();
+        let waiting = self.waiting.iter();
+        let waiting: Vec<_> =
+            waiting.map(|(batch, of)| (Slot::in_memory(batch.clone()), Numbers::Memory(of.clone()))).collect();
+        let put_aside = self.batches.iter().map(|stored| (&stored.slot, &stored.traces));
+        let all: Vec<_> = put_aside.chain(waiting.iter().map(|(slot, traces)| (slot, traces))).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
         let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
         let all_buffers = ALL_BUFFERS / shares.len().max(1);
-        let hand_out_share = |share: &[(Slot, &Vec<u32>)]| {
+        let hand_out_share = |share: &[(&Slot, &Numbers)]| {
             let batches = share.iter().map(|(slot, traces)| {
-                let parts: Vec<u32> = traces.iter().map(|&trace| assign[trace as usize]).collect();
-                (slot, parts)
+                let mut parts = traces.load()?;
+                parts.iter_mut().for_each(|trace| *trace = assign[*trace as usize]);
+                Ok::<_, StoreError>((*slot, parts))
             });
             hand_out_within(all_buffers, Spill::new(self.spill_dir.clone(), in_memory), batches, count)
         };
@@ -275,20 +241,21 @@ pub(super) fn hand_out<'a>(
     batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
     count: usize,
 ) -> Result<Vec<Vec<Slot>>> {
-    hand_out_within(ALL_BUFFERS, spill, batches, count)
+    hand_out_within(ALL_BUFFERS, spill, batches.map(Ok), count)
 }
 
 /// The same with so many bytes of rows that wait for others of their partition.
 fn hand_out_within<'a>(
     all_buffers: usize,
     mut spill: Spill,
-    batches: impl Iterator<Item = (&'a Slot, Vec<u32>)>,
+    batches: impl Iterator<Item = Result<(&'a Slot, Vec<u32>)>>,
     count: usize,
 ) -> Result<Vec<Vec<Slot>>> {
     let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
     let mut buffers: Vec<(Vec<RecordBatch>, usize)> = vec![(Vec::new(), 0); count];
     let mut buffered = 0;
-    for (slot, numbers) in batches {
+    for batch in batches {
+        let (slot, numbers) = batch?;
         let wanted = rows_by_partition(&numbers);
         if wanted.is_empty() {
             continue;

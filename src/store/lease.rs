@@ -29,7 +29,7 @@ use super::error::{Result, StoreError};
 use super::folders::STAGING;
 use super::ids::new_id;
 use super::location::StoreLocation;
-use super::manifest;
+use super::versions;
 
 /// How often a writer at an object store gives a sign of life.
 const BEAT: Duration = Duration::from_secs(20);
@@ -72,7 +72,7 @@ fn writer_of(name: &str) -> Option<&str> {
 impl Lease {
     /// Takes a lease in a store that is there; the base is the newest version, or the given one where that is older.
     pub(crate) async fn take(location: &StoreLocation, base: Option<u64>) -> Result<Self> {
-        let newest = manifest::newest_version(location).await?.unwrap_or(0);
+        let newest = versions::newest_version(location).await?.unwrap_or(0);
         let base = base.map_or(newest, |base| base.min(newest));
         if let Some(root) = location.local.clone() {
             let location = location.clone();

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -15,6 +14,7 @@ use super::blocking::blocking;
 use super::content::Content;
 use super::error::{Result, StoreError};
 use super::folders::FOLDERS;
+use super::newest::Newest;
 use spanql_model::paths::{dangling_link, home_path, is_scheme, resolve};
 
 /// The directory that a store is kept in when nobody names one and no user directory is known.
@@ -32,10 +32,12 @@ pub struct StoreLocation {
     pub(crate) prefix: ObjectPath,
     /// The directory, when the location is on a local disk.
     pub(crate) local: Option<PathBuf>,
+    /// Whether the objects are its files and nothing else stands between.
+    pub(crate) is_plain: bool,
     /// A link on the way to that directory that led into nothing when the location was named.
     pub(crate) dangling: Option<PathBuf>,
-    /// A version that was there, 0 before one was looked for: the newest is none below it.
-    pub(crate) seen: Arc<AtomicU64>,
+    /// What is known of the newest version.
+    pub(crate) newest: Arc<Newest>,
 }
 
 // By hand: a cloud client's own Debug form may hold credentials.
@@ -82,18 +84,35 @@ impl StoreLocation {
         let (objects, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| {
             wrong(format!("cannot be opened: {error}; use a directory, memory://, s3://, gs:// or az:// place"))
         })?;
-        let seen = Arc::default();
-        Ok(Self { name: name.to_owned(), objects: objects.into(), prefix, local: None, dangling: None, seen })
+        let newest = Arc::default();
+        Ok(Self {
+            name: name.to_owned(),
+            objects: objects.into(),
+            prefix,
+            local: None,
+            is_plain: false,
+            dangling: None,
+            newest,
+        })
     }
 
     /// A location in the given object store, below a prefix.
     pub fn with_objects(name: impl Into<String>, objects: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
-        Self { name: name.into(), objects, prefix, local: None, dangling: None, seen: Arc::default() }
+        Self {
+            name: name.into(),
+            objects,
+            prefix,
+            local: None,
+            is_plain: false,
+            dangling: None,
+            newest: Arc::default(),
+        }
     }
 
     /// A local directory seen through the given wrapper of its file system: files are still made durable.
     pub fn with_local_objects(dir: &Path, wrap: impl FnOnce(LocalFileSystem) -> Arc<dyn ObjectStore>) -> Result<Self> {
         let mut location = Self::local(&dir.display().to_string(), dir)?;
+        location.is_plain = false;
         (location.objects, location.prefix) = match &location.local {
             Some(root) => local_files(&location.name, root).map(|(files, prefix)| (wrap(files), prefix))?,
             None => (location.objects, location.prefix),
@@ -115,8 +134,8 @@ impl StoreLocation {
         }
         let (files, prefix) = local_files(name, &absolute)?;
         let dangling = dangling_link(path);
-        let (objects, seen) = (Arc::new(files), Arc::default());
-        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute), dangling, seen })
+        let (objects, newest) = (Arc::new(files), Arc::default());
+        Ok(Self { name: name.to_owned(), objects, prefix, local: Some(absolute), is_plain: true, dangling, newest })
     }
 
     /// Says of a location without any version that it lies behind a link into nothing: a disk may not be there.
@@ -195,29 +214,6 @@ impl StoreLocation {
             }
         }
         .map_err(|error| StoreError::storage(file, error))
-    }
-
-    /// Makes files that were written private and durable, together with their directory entries: each directory is
-    /// synced once.
-    pub(crate) async fn sync(&self, files: Vec<String>) -> Result<()> {
-        let Some(root) = self.local.clone().filter(|_| !files.is_empty()) else { return Ok(()) };
-        let location = self.clone();
-        blocking(move || {
-            let mut folders = BTreeSet::new();
-            for file in &files {
-                let sync = || {
-                    let handle = std::fs::File::open(root.join(file))?;
-                    restrict(&handle)?;
-                    handle.sync_all()
-                };
-                sync().map_err(|error| location.failed(file, &error))?;
-                folders.insert(file.rsplit_once('/').map_or("", |(folder, _)| folder));
-            }
-            folders.into_iter().try_for_each(|folder| {
-                sync_directory(&root.join(folder)).map_err(|error| location.failed(folder, &error))
-            })
-        })
-        .await
     }
 
     /// Files that interrupted work left in the making on a local disk, which a listing of the storage does not show.
@@ -385,12 +381,12 @@ fn create_private(dir: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
-fn restrict(file: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn restrict(file: &std::fs::File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn restrict(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }

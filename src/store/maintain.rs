@@ -16,6 +16,7 @@ use super::manifest::{self, FORMAT, Manifest};
 use super::publish::ATTEMPTS;
 use super::store::Store;
 use super::stored::StoredSegment;
+use super::versions;
 
 /// As many small segments of one tier in one project are joined after a commit: so a row is written again as often as
 /// there are tiers, and no more small segments are left than eight times as many.
@@ -34,14 +35,19 @@ fn is_worn(segment: &Segment) -> bool {
     segment.deletions.is_some() || !segment.patches.is_empty()
 }
 
+/// Whether there is no format to raise.
+fn is_newest_format(manifest: &Manifest) -> bool {
+    manifest.format >= FORMAT || manifest.version == 0
+}
+
 impl Store {
     /// The versions that can still be read, oldest first.
     pub async fn versions(&self) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
-        for (number, _) in manifest::list_versions(&self.location).await? {
-            match manifest::load(&self.location, number).await {
+        for (number, _) in versions::list_versions(&self.location).await? {
+            match versions::load(&self.location, number).await {
                 // A vacuum has removed it since it was listed.
-                Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.location, number).await? => {}
+                Err(StoreError::Missing { .. }) if !versions::is_listed(&self.location, number).await? => {}
                 loaded => versions.push(Version { number, manifest: loaded.map_err(|error| error.to_string()) }),
             }
         }
@@ -49,7 +55,7 @@ impl Store {
     }
 
     pub(crate) async fn version(&self, version: u64) -> Result<Manifest> {
-        let known: Vec<u64> = manifest::list_versions(&self.location).await?.into_iter().map(|(n, _)| n).collect();
+        let known: Vec<u64> = versions::list_versions(&self.location).await?.into_iter().map(|(n, _)| n).collect();
         if !known.contains(&version) {
             let known = match (known.first(), known.last()) {
                 (Some(first), Some(last)) if first == last => format!("version {first} only"),
@@ -58,8 +64,8 @@ impl Store {
             };
             return Err(StoreError::NoVersion { version, known });
         }
-        match manifest::load(&self.location, version).await {
-            Err(StoreError::Missing { .. }) if !manifest::is_listed(&self.location, version).await? => {
+        match versions::load(&self.location, version).await {
+            Err(StoreError::Missing { .. }) if !versions::is_listed(&self.location, version).await? => {
                 Err(StoreError::Removed { version })
             }
             loaded => loaded,
@@ -84,14 +90,14 @@ impl Store {
     async fn restore_under(&self, lease: &Lease, version: u64) -> Result<Committed> {
         let old = self.version(version).await?;
         if let Err(error) = self.location.check(old.sized_files().collect()).await {
-            return Err(manifest::explain(&self.location, version, error).await);
+            return Err(versions::explain(&self.location, version, error).await);
         }
         let _committer = self.committer.lock().await;
         for _ in 0..ATTEMPTS {
             // Only its number is needed: a damaged newest version is a reason to restore an older one.
-            let newest = manifest::newest_version(&self.location).await?.unwrap_or(0);
+            let newest = versions::newest_version(&self.location).await?.unwrap_or(0);
             let mut next = Manifest::after(newest, &old, format!("restore {version}"));
-            if let Ok(newest) = manifest::load(&self.location, newest).await {
+            if let Ok(newest) = versions::load(&self.location, newest).await {
                 // What was upgraded stays so.
                 next.format = next.format.max(newest.format);
             }
@@ -104,7 +110,7 @@ impl Store {
                     Ok(false) => {
                         let before = match newest {
                             0 => Ok(Manifest::empty()),
-                            _ => manifest::load(&self.location, newest).await,
+                            _ => versions::load(&self.location, newest).await,
                         };
                         let not_taken_back = |error: StoreError| StoreError::NotTakenBack {
                             version: next.version,
@@ -127,7 +133,7 @@ impl Store {
 
     /// Joins the small segments of projects that have many of them.
     pub(crate) async fn join_small(&self, projects: &[String]) -> Result<Compacted> {
-        let base = manifest::load_newest(&self.location).await?;
+        let base = versions::load_newest(&self.location).await?;
         let mut done = Compacted::default();
         for project in projects {
             let mut together: Vec<Segment> = Vec::new();
@@ -149,7 +155,7 @@ impl Store {
     /// Joins all segments that are smaller than they could be, and writes those anew of which some traces, or some
     /// values, count no more.
     pub async fn compact(&self) -> Result<Compacted> {
-        let base = manifest::load_newest(&self.location).await?;
+        let base = versions::load_newest(&self.location).await?;
         let mut projects: Vec<&str> = base.segments.iter().map(|segment| segment.project.as_str()).collect();
         projects.dedup();
         let mut done = Compacted::default();
@@ -179,7 +185,7 @@ impl Store {
     /// As [`vacuum`](Self::vacuum); [`StoreError::Contended`] when other writers change the segments again and again.
     pub async fn purge(&self, projects: &[&str]) -> Result<Vacuumed> {
         for _ in 0..ATTEMPTS {
-            let base = manifest::load_newest(&self.location).await?;
+            let base = versions::load_newest(&self.location).await?;
             let worn = base.segments.iter().find(|s| projects.contains(&s.project.as_str()) && is_worn(s));
             let Some(worn) = worn else { return self.vacuum(Duration::ZERO).await };
             let worn: Vec<Segment> =
@@ -203,11 +209,11 @@ impl Store {
         let mut done = Compacted::default();
         let mut lost = 0;
         while lost < ATTEMPTS {
-            let base = manifest::load_newest(&self.location).await?;
+            let base = versions::load_newest(&self.location).await?;
             let outdated: Vec<&Segment> = base.segments.iter().filter(|segment| segment.is_outdated()).collect();
             left(outdated.len());
             let Some(first) = outdated.first() else {
-                match self.raise_format(&base).await? {
+                match self.raise_format().await? {
                     Some(unsynced) => return Ok(Compacted { not_synced: unsynced.or(done.not_synced), ..done }),
                     // Another writer was first.
                     None => {
@@ -233,14 +239,30 @@ impl Store {
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
     }
 
-    /// Makes the newest version one of the newest format: what it holds is the same. `None` when there is a newer one;
-    /// else why the disk did not confirm it, if it did not.
-    async fn raise_format(&self, base: &Manifest) -> Result<Option<Option<String>>> {
-        if base.format >= FORMAT || base.version == 0 {
+    /// Makes the newest version one of the newest format: what it holds is the same. `None` when there is a newer one, or one
+    /// with outdated segments; else why the disk did not confirm it, if it did not.
+    async fn raise_format(&self) -> Result<Option<Option<String>>> {
+        if is_newest_format(&versions::load_newest(&self.location).await?) {
             return Ok(Some(None));
         }
+        self.location.create().await?;
+        // Else the number of the next version may be one that was taken and removed.
+        let lease = Lease::take(&self.location, None).await?;
+        let done = self.raise_format_under().await;
+        lease.release().await;
+        done
+    }
+
+    async fn raise_format_under(&self) -> Result<Option<Option<String>>> {
         let _committer = self.committer.lock().await;
-        let next = Manifest { format: FORMAT, ..Manifest::after(base.version, base, "upgrade".to_owned()) };
+        let base = versions::load_newest(&self.location).await?;
+        if is_newest_format(&base) {
+            return Ok(Some(None));
+        }
+        if base.segments.iter().any(Segment::is_outdated) {
+            return Ok(None);
+        }
+        let next = Manifest { format: FORMAT, ..Manifest::after(base.version, &base, "upgrade".to_owned()) };
         match create(&self.location, &next).await? {
             Commit::Won { unsynced } => Ok(Some(unsynced)),
             Commit::Lost => Ok(None),
@@ -262,7 +284,7 @@ impl Store {
 
     /// Whether the newest version has the segments.
     async fn still_has(&self, segments: &[Segment]) -> Result<bool> {
-        let newest = manifest::load_newest(&self.location).await?;
+        let newest = versions::load_newest(&self.location).await?;
         let known: HashSet<&String> = newest.segments.iter().map(|segment| &segment.id).collect();
         Ok(segments.iter().all(|segment| known.contains(&segment.id)))
     }
@@ -281,7 +303,7 @@ impl Store {
             })
             .await?;
         }
-        let base = manifest::load_newest(&self.location).await?;
+        let base = versions::load_newest(&self.location).await?;
         // As it was read, and not one of which less counts now.
         if !old.iter().all(|segment| base.segments.contains(segment)) {
             return Ok(Compacted::default());
@@ -289,7 +311,7 @@ impl Store {
         let Some(committed) = self.rewrite(lease, &base, old, buffer, operation).await? else {
             return Ok(Compacted::default());
         };
-        let after = manifest::load_newest(&self.location).await?;
+        let after = versions::load_newest(&self.location).await?;
         let after = after.segments.len().saturating_sub(base.segments.len() - old.len());
         Ok(Compacted { segments_before: old.len(), segments_after: after, not_synced: committed.not_synced })
     }

@@ -4,20 +4,15 @@
 //! stands in the file. A commit creates the next number if it is absent; whoever creates it first has won.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
-use futures::TryStreamExt;
-use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::blocking::blocking;
 pub(crate) use super::entries::COMPUTED;
 pub(crate) use super::entries::{FileRef, Segment};
 use super::error::{Result, StoreError};
 use super::folders::{LEDGER, TOMBSTONES};
 use super::ids::new_id;
-use super::location::StoreLocation;
 use spanql_model::types::OpenType;
 
 /// The newest format this code reads, and that of new stores. A store of an older one stays in it until it is upgraded:
@@ -176,143 +171,15 @@ pub(crate) fn manifest_file(version: u64) -> String {
     format!("manifest/{version:020}.json")
 }
 
-/// The versions whose manifests exist, in order, each with the time its file was written.
-pub(crate) async fn list_versions(location: &StoreLocation) -> Result<Vec<(u64, chrono::DateTime<chrono::Utc>)>> {
-    let folder = location.path("manifest");
-    let files: Vec<_> = location
-        .objects
-        .list(Some(&folder))
-        .try_collect()
-        .await
-        .map_err(|error| StoreError::storage("manifest", error))?;
-    let mut versions: Vec<_> =
-        files.iter().filter_map(|meta| Some((version_of(meta.location.filename()?)?, meta.last_modified))).collect();
-    if let Some(root) = &location.local {
-        // What a listing passes over is a version that cannot be read, not one that never was: a directory, or a link
-        // into nothing.
-        let folder = root.join("manifest");
-        let names = blocking(move || {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            Ok(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>())
-        });
-        let known: std::collections::HashSet<u64> = versions.iter().map(|(number, _)| *number).collect();
-        let unlisted = names.await?.into_iter().filter_map(|name| version_of(&name));
-        versions.extend(unlisted.filter(|number| !known.contains(number)).map(|number| (number, chrono::Utc::now())));
-    }
-    if versions.is_empty() {
-        location.check_link()?;
-    }
-    versions.sort_unstable();
-    Ok(versions)
-}
-
-/// The number of the newest version, be it readable or not: on a local disk from the names of the files alone, elsewhere
-/// from a listing that begins at the newest one that this process has seen.
-pub(crate) async fn newest_version(location: &StoreLocation) -> Result<Option<u64>> {
-    let newest = match &location.local {
-        Some(root) => {
-            let folder = root.join("manifest");
-            let failed = location.clone();
-            let names = move || match std::fs::read_dir(folder) {
-                Ok(entries) => {
-                    Ok(entries.flatten().filter_map(|entry| version_of(&entry.file_name().to_string_lossy())).max())
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(failed.failed("manifest", &error)),
-            };
-            match blocking(names).await? {
-                Some(newest) => Some(newest),
-                None => list_versions(location).await?.pop().map(|(newest, _)| newest),
-            }
-        }
-        None => {
-            let seen = location.seen.load(Ordering::Relaxed);
-            // Whoever vacuums keeps the newest version, so there is one from here on, unless somebody emptied the place.
-            let newest = if seen > 0 { newest_after(location, seen - 1).await? } else { None };
-            let newest = match newest {
-                Some(newest) => Some(newest),
-                None => list_versions(location).await?.pop().map(|(newest, _)| newest),
-            };
-            location.seen.store(newest.unwrap_or(0), Ordering::Relaxed);
-            newest
-        }
-    };
-    if newest.is_none() {
-        location.check_link()?;
-    }
-    Ok(newest)
-}
-
-/// The newest of the versions behind one.
-async fn newest_after(location: &StoreLocation, version: u64) -> Result<Option<u64>> {
-    let (folder, offset) = (location.path("manifest"), location.path(&manifest_file(version)));
-    let mut files = location.objects.list_with_offset(Some(&folder), &offset);
-    let mut newest = None;
-    while let Some(meta) = files.try_next().await.map_err(|error| StoreError::storage("manifest", error))? {
-        newest = newest.max(meta.location.filename().and_then(version_of));
-    }
-    Ok(newest)
-}
-
-/// Whether a version is there, be it readable or not.
-pub(crate) async fn is_listed(location: &StoreLocation, version: u64) -> Result<bool> {
-    Ok(list_versions(location).await?.iter().any(|(number, _)| *number == version))
-}
-
 /// The version of the manifest of a name.
-fn version_of(name: &str) -> Option<u64> {
+pub(crate) fn version_of(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".json")?;
     if number.len() == 20 { number.parse().ok() } else { None }
-}
-
-/// Loads one version.
-pub(crate) async fn load(location: &StoreLocation, version: u64) -> Result<Manifest> {
-    let file = manifest_file(version);
-    let bytes = location.read(&file).await?;
-    Manifest::from_bytes(&file, version, &bytes)
-}
-
-/// Loads the newest version; the empty store if there is none.
-pub(crate) async fn load_newest(location: &StoreLocation) -> Result<Manifest> {
-    let mut missing = None;
-    loop {
-        let Some(newest) = newest_version(location).await? else { return Ok(Manifest::empty()) };
-        match load(location, newest).await {
-            // A vacuum may remove a manifest between listing and reading, but then a newer one exists.
-            Err(StoreError::Missing { .. }) if missing != Some(newest) => missing = Some(newest),
-            result => return result,
-        }
-    }
 }
 
 /// What is done to take a version back, as its manifest's operation.
 pub(crate) fn taking_back(version: u64) -> String {
     format!("undo {version}")
-}
-
-/// Says of a file that is missing in a version that is read whether that is because the version was removed since: its
-/// manifest goes before any of its files. The same holds for one that its writer took back.
-pub(crate) async fn explain(location: &StoreLocation, version: u64, error: StoreError) -> StoreError {
-    if version == 0 || !matches!(error, StoreError::Missing { .. }) {
-        return error;
-    }
-    let is_removed = async {
-        let versions = list_versions(location).await?;
-        if !versions.iter().any(|(number, _)| *number == version) {
-            return Ok::<_, StoreError>(true);
-        }
-        for (newer, _) in versions.into_iter().filter(|(number, _)| *number > version) {
-            if load(location, newer).await?.operation == taking_back(version) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    };
-    match is_removed.await {
-        Ok(true) => StoreError::Removed { version },
-        // What is known for certain is that the file is missing.
-        Ok(false) | Err(_) => error,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Planning a merge: which waiting traces the store holds already, and in which segments the others go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,12 +11,14 @@ use super::copy_on_write::{CopyOnWrite, Touched};
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::held::{Gathered, Held, HeldTrace};
-use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
 use super::manifest::Manifest;
 use super::merge::Deleted;
+use super::pending::Pending;
 use super::reader::Segments;
 use super::segment::Sizes;
+use super::sought::Sought;
+use super::stored::AlignedGroups;
 use super::trace_index::TraceIndex;
 
 /// Segments that are looked into side by side.
@@ -40,27 +42,6 @@ pub(crate) struct Plan {
     pub(crate) partitions: usize,
 }
 
-/// The traces of a project that a commit touches.
-struct Asked<'a> {
-    /// Those that spans wait for, by their index in the import buffer.
-    pending: HashMap<&'a str, usize>,
-    /// Those that lose spans.
-    shrinking: HashSet<&'a str>,
-    ids: Vec<&'a str>,
-    hashes: IdHashes,
-}
-
-impl<'a> Asked<'a> {
-    fn of(pending: Option<&HashMap<&'a str, usize>>, deleted: Option<&'a Deleted>) -> Self {
-        let pending = pending.cloned().unwrap_or_default();
-        let shrinking: HashSet<&str> =
-            deleted.iter().flat_map(|spans| spans.iter().map(|(trace, _)| trace.as_str())).collect();
-        let ids: Vec<&str> = pending.keys().chain(&shrinking).copied().collect();
-        let hashes = IdHashes::of(ids.iter().copied());
-        Self { pending, shrinking, ids, hashes }
-    }
-}
-
 /// Plans the merge of an import buffer, and of deletions, into a version of the store.
 pub(crate) async fn plan(
     segments: &Segments,
@@ -70,39 +51,37 @@ pub(crate) async fn plan(
     deletions: &HashMap<String, Deleted>,
 ) -> Result<Plan> {
     let mut plan = Plan { work: Vec::new(), assign: vec![u32::MAX; buffer.traces.len()], partitions: 0 };
-    let mut by_project: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
-    for (index, key) in buffer.traces.keys().enumerate() {
-        let project = buffer.projects[key.project as usize].as_str();
-        by_project.entry(project).or_default().insert(&key.trace_id, index);
-    }
     let copy_on_write = CopyOnWrite::of(manifest, sizes);
-    let mut asked: HashMap<&str, Asked<'_>> = HashMap::new();
-    for project in by_project.keys().copied().chain(deletions.keys().map(String::as_str)) {
-        asked.entry(project).or_insert_with(|| Asked::of(by_project.get(project), deletions.get(project)));
+    let mut sought: HashMap<&str, Sought<'_>> = HashMap::new();
+    for segment in &manifest.segments {
+        let project = segment.project.as_str();
+        sought.entry(project).or_insert_with(|| Sought::of(buffer, project, deletions.get(project)));
     }
     let mut lookups = Vec::new();
     for segment in &manifest.segments {
-        if let Some(asked) = asked.get(segment.project.as_str()).filter(|asked| !asked.ids.is_empty()) {
+        if let Some(sought) = sought.get(segment.project.as_str()).filter(|sought| !sought.ids.is_empty()) {
             lookups.push(async move {
-                let index = segments.trace_index(segment, &asked.ids, &asked.hashes).await?;
-                Ok::<_, StoreError>((segment, asked, index))
+                let index = segments.trace_index(segment, &sought.ids).await?;
+                Ok::<_, StoreError>((segment, sought, index))
             });
         }
     }
     let mut found = stream::iter(lookups).buffered(LOOKUPS);
     let mut anew: Vec<(Arc<Segment>, HeldTrace, bool)> = Vec::new();
-    while let Some((segment, asked, index)) = found.try_next().await? {
+    while let Some((segment, sought, index)) = found.try_next().await? {
         let Some(index) = index else { continue };
-        match copy_on_write.decide(segment, &index, &asked.pending, &asked.shrinking) {
+        match copy_on_write.decide(segment, &index, sought) {
             None => {}
-            Some(Touched::Rebuild) => plan.rebuild(segment, &index, &asked.pending, &asked.shrinking, buffer),
+            Some(Touched::Rebuild) => {
+                plan.rebuild(segment, &index, &segments.aligned_groups(segment).await?, sought, buffer);
+            }
             Some(Touched::Anew { segment, traces, whole }) => {
                 anew.extend(traces.into_iter().map(|trace| (Arc::clone(&segment), trace, whole)));
             }
         }
     }
     drop(found);
-    plan.add_new(buffer, &by_project, anew);
+    plan.add_new(buffer, &sought, anew);
     Ok(plan)
 }
 
@@ -118,28 +97,28 @@ impl Plan {
         &mut self,
         segment: &Segment,
         trace_index: &TraceIndex,
-        pending: &HashMap<&str, usize>,
-        shrinking: &HashSet<&str>,
+        aligned_groups: &[AlignedGroups],
+        sought: &Sought<'_>,
         buffer: &ImportBuffer,
     ) {
-        let mut touched = vec![false; trace_index.aligned_groups.len()];
+        let mut touched = vec![false; aligned_groups.len()];
         let mut runs: Vec<(Range<usize>, usize)> = Vec::new();
         let mut run_bytes = 0;
         let mut assigned: Vec<(usize, usize)> = Vec::new();
-        for (number, aligned) in trace_index.aligned_groups.iter().enumerate() {
+        for (number, aligned) in aligned_groups.iter().enumerate() {
             let mut bytes = 0;
             let mut here = Vec::new();
             for trace in aligned.traces.clone() {
                 if trace_index.dead.traces.contains(trace) {
                     continue;
                 }
-                let id = trace_index.trace_ids.value(trace);
-                if let Some(&index) = pending.get(id) {
-                    bytes += buffer.traces[index].bytes;
+                let id = trace_index.traces.ids.value(trace);
+                if let Some(index) = sought.pending(id) {
+                    bytes += buffer.traces.get(index).bytes;
                     here.push(index);
                     touched[number] = true;
                 }
-                touched[number] |= shrinking.contains(id);
+                touched[number] |= sought.is_shrinking(id);
             }
             match runs.last_mut() {
                 Some((aligned_groups, _)) if run_bytes + bytes <= SEGMENT_BYTES => aligned_groups.end = number + 1,
@@ -166,11 +145,11 @@ impl Plan {
     fn add_new(
         &mut self,
         buffer: &ImportBuffer,
-        by_project: &HashMap<&str, HashMap<&str, usize>>,
+        sought: &HashMap<&str, Sought<'_>>,
         anew: Vec<(Arc<Segment>, HeldTrace, bool)>,
     ) {
         let pending_of = |segment: &Segment, trace: &HeldTrace| {
-            by_project.get(segment.project.as_str()).and_then(|pending| pending.get(trace.id.as_str())).copied()
+            sought.get(segment.project.as_str()).and_then(|sought| sought.pending(&trace.id))
         };
         let mut held_sizes: HashMap<usize, (u64, u64)> = HashMap::new();
         for (segment, trace, _) in &anew {
@@ -180,22 +159,26 @@ impl Plan {
                 *bytes += segment.memory_bytes / segment.rows_in_file().max(1) * trace.rows.len() as u64;
             }
         }
-        let mut new: Vec<usize> = (0..buffer.traces.len()).filter(|&index| self.assign[index] == u32::MAX).collect();
-        let order = |index: usize| buffer.traces.get_index(index).map(|(key, w)| (key.project, w.start, &key.trace_id));
+        let numbers = 0..buffer.traces.len() as u32;
+        let mut new: Vec<u32> = numbers.filter(|&index| self.assign[index as usize] == u32::MAX).collect();
+        let order = |index: u32| {
+            let Pending { project, start, id, .. } = buffer.traces.get(index as usize);
+            (project, start, id)
+        };
         new.sort_unstable_by(|&a, &b| order(a).cmp(&order(b)));
         let mut open: Option<u32> = None;
         let (mut rows, mut bytes) = (0, 0);
         let first = self.partitions;
         let mut projects: Vec<String> = Vec::new();
-        for index in new {
-            let Some((key, pending)) = buffer.traces.get_index(index) else { continue };
+        for index in new.into_iter().map(|index| index as usize) {
+            let pending = buffer.traces.get(index);
             let (held_rows, held_bytes) = held_sizes.get(&index).copied().unwrap_or_default();
             let (more_rows, more_bytes) = (pending.rows + held_rows, pending.bytes + held_bytes);
             let fits = rows + more_rows <= SEGMENT_ROWS && bytes + more_bytes <= SEGMENT_BYTES;
-            if open != Some(key.project) || !fits {
-                projects.push(buffer.projects[key.project as usize].clone());
+            if open != Some(pending.project) || !fits {
+                projects.push(buffer.projects[pending.project as usize].clone());
                 self.partitions += 1;
-                open = Some(key.project);
+                open = Some(pending.project);
                 (rows, bytes) = (0, 0);
             }
             rows += more_rows;

@@ -1,12 +1,11 @@
 //! Making a commit visible: the next manifest, checked before and behind it, again if somebody else was first.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::committed::Committed;
 use super::creation::{Commit, create};
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
-use super::id_hashes::IdHashes;
 use super::import_buffer::ImportBuffer;
 use super::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use super::lease::Lease;
@@ -14,7 +13,9 @@ use super::ledger::Record;
 use super::manifest::{self, FileRef, Manifest, Segment};
 use super::merge::Counts;
 use super::patches::PatchFiles;
+use super::sought::Sought;
 use super::store::Store;
+use super::versions;
 use spanql_model::types::OpenType;
 
 /// Attempts before a writer gives up against others.
@@ -128,7 +129,7 @@ impl Store {
                 written.files.retain(|written| written != unused);
                 written.synced = written.files.len();
             }
-            newest = manifest::load_newest(&self.location).await?;
+            newest = versions::load_newest(&self.location).await?;
             if self.conflicts(base, &newest, written, buffer).await? {
                 return Ok(Attempt::Overtaken);
             }
@@ -151,7 +152,7 @@ impl Store {
         let added = &patch_ids(version) - &patch_ids(before);
         let has_added = |segment: &Segment| segment.patches.iter().any(|patch| added.contains(&patch.id));
         for _ in 0..ATTEMPTS {
-            let newest = manifest::load_newest(&self.location).await?;
+            let newest = versions::load_newest(&self.location).await?;
             let is_added = |segment: &Segment| has(version, &segment.id) && !has(before, &segment.id);
             // One that was created below newer versions changes nothing.
             let rests_on_it = newest.segments.iter().any(|segment| is_added(segment) || has_added(segment))
@@ -214,26 +215,18 @@ impl Store {
         if !read.all(|id| still(id)) {
             return Ok(true);
         }
+        let mut sought: HashMap<&str, Sought<'_>> = HashMap::new();
         for segment in &newest.segments {
             if base.segments.iter().any(|known| known.id == segment.id) {
                 continue;
             }
-            let ids: Vec<&str> = buffer
-                .traces
-                .keys()
-                .filter(|key| buffer.projects[key.project as usize] == segment.project)
-                .map(|key| &*key.trace_id)
-                .collect();
-            if ids.is_empty() {
-                continue;
-            }
-            if let Some(trace_index) =
-                self.segments.trace_index(segment, &ids, &IdHashes::of(ids.iter().copied())).await?
+            let project = segment.project.as_str();
+            let sought = sought.entry(project).or_insert_with(|| Sought::of(buffer, project, None));
+            if !sought.ids.is_empty()
+                && let Some(index) = self.segments.trace_index(segment, &sought.ids).await?
+                && index.likely().any(|(_, id)| sought.is_touched(id))
             {
-                let ids: HashSet<&str> = ids.into_iter().collect();
-                if trace_index.live().any(|(_, id)| ids.contains(id)) {
-                    return Ok(true);
-                }
+                return Ok(true);
             }
         }
         Ok(false)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
@@ -13,74 +13,16 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecord
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::cache::Cache;
+use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::{Result, StoreError};
-use super::id_hashes::IdHashes;
+use super::id_hashes::BLOOM_IDS;
 use super::location::StoreLocation;
-use super::manifest;
-use super::patches::Kept;
 use super::segment_stats::{CheckedFile, SegmentStats};
-use super::stored::{checked, checked_bundle, dead_rows, root_mask};
-
-/// Statistics and footers of segments that were opened: both are immutable.
-#[derive(Debug, Default)]
-pub(crate) struct Cache {
-    segment_stats: Mutex<HashMap<String, Arc<SegmentStats>>>,
-    footers: Mutex<HashMap<(String, SegmentFile), Arc<ParquetMetaData>>>,
-    /// By the ids of their files.
-    dead: Mutex<HashMap<String, Arc<DeadRows>>>,
-    pub(crate) overlays: Kept,
-    ids: Mutex<HashMap<String, Arc<IdHashes>>>,
-}
-
-/// Segments of which something is kept, at most: those of a store that is written all day come and go.
-const KEPT: usize = 4096;
-
-fn keep<K: std::hash::Hash + Eq, V>(kept: &Mutex<HashMap<K, V>>, key: K, value: V) {
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.len() >= KEPT {
-        kept.clear();
-    }
-    kept.insert(key, value);
-}
-
-impl Cache {
-    pub(crate) async fn stats(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<SegmentStats>> {
-        if let Some(stats) = self.segment_stats.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
-            return Ok(Arc::clone(stats));
-        }
-        let stats = Arc::new(SegmentStats::load(location, segment).await?);
-        keep(&self.segment_stats, segment.id.clone(), Arc::clone(&stats));
-        Ok(stats)
-    }
-
-    async fn dead(&self, location: &StoreLocation, segment: &Segment) -> Result<Arc<DeadRows>> {
-        let file = segment.deletions.as_ref().and_then(|deletions| deletions.file.as_ref());
-        let Some(file) = file else { return dead_rows(location, segment).await };
-        if let Some(dead) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&file.id) {
-            return Ok(Arc::clone(dead));
-        }
-        let dead = dead_rows(location, segment).await?;
-        keep(&self.dead, file.id.clone(), Arc::clone(&dead));
-        Ok(dead)
-    }
-
-    pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
-        if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
-            return Ok(Some(Arc::clone(ids)));
-        }
-        let ids = IdHashes::load(location, segment).await?;
-        if let Some(ids) = &ids {
-            keep(&self.ids, segment.id.clone(), Arc::clone(ids));
-        }
-        Ok(ids)
-    }
-
-    fn footer(&self, key: &(String, SegmentFile)) -> Option<Arc<ParquetMetaData>> {
-        self.footers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-}
+use super::stored::{checked, root_mask};
+use super::versions;
 
 /// Reads one Parquet file of a segment.
 #[derive(Debug, Clone)]
@@ -96,13 +38,13 @@ pub struct SegmentReader {
 impl SegmentReader {
     /// What an error means, in the form in which it goes through the Parquet reader.
     async fn foreign(&self, error: StoreError) -> ParquetError {
-        ParquetError::External(Box::new(manifest::explain(&self.location, self.version, error).await))
+        ParquetError::External(Box::new(versions::explain(&self.location, self.version, error).await))
     }
 
     async fn file(&mut self) -> Result<&CheckedFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => match checked_bundle(&self.location, &self.segment, self.which) {
+            None => match self.cache.bundle(&self.location, &self.segment, self.which).await? {
                 Some(file) => file,
                 None => {
                     let stats = self.cache.stats(&self.location, &self.segment).await?;
@@ -125,7 +67,7 @@ impl SegmentReader {
             .with_prefetch_hint(Some(256 * 1024));
         reader.try_load(Fetch(file), file.size).await.map_err(|error| own(&file.file, error))?;
         let footer = Arc::new(reader.finish().map_err(|error| own(&file.file, error))?);
-        keep(&cache.footers, key, Arc::clone(&footer));
+        cache.keep_footer(key, &footer);
         Ok(footer)
     }
 }
@@ -191,9 +133,6 @@ impl AsyncFileReader for SegmentReader {
     }
 }
 
-/// Above this many ids a bloom filter lets some through in every row group, so it is not asked.
-const BLOOM_IDS: usize = 50;
-
 /// Access to the segments of a store.
 #[derive(Debug, Clone)]
 pub struct Segments {
@@ -216,6 +155,12 @@ impl Segments {
         }
     }
 
+    /// The decoded columns that are kept of the store's segments.
+    #[doc(hidden)]
+    pub fn columns(&self) -> &ColumnCache {
+        &self.cache.columns
+    }
+
     /// The statistics of a segment with its patches, without what counts no more.
     pub(crate) async fn stats(&self, segment: &Segment) -> Result<Arc<SegmentStats>> {
         let read = async {
@@ -230,7 +175,7 @@ impl Segments {
         };
         match read.await {
             Ok(stats) => Ok(stats),
-            Err(error) => Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => Err(versions::explain(&self.location, self.version, error).await),
         }
     }
 
@@ -255,7 +200,7 @@ impl Segments {
         }
         let dead = match self.cache.dead(&self.location, segment).await {
             Ok(dead) => dead,
-            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => return Err(versions::explain(&self.location, self.version, error).await),
         };
         Ok(Some(match which {
             SegmentFile::Spans => dead.spans.without(&(0..segment.rows_in_file() as usize)),
@@ -268,7 +213,7 @@ impl Segments {
         let mut reader = self.reader(segment, SegmentFile::Spans);
         let footer = match reader.metadata().await {
             Ok(footer) => footer,
-            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => return Err(versions::explain(&self.location, self.version, error).await),
         };
         let mut largest = HashMap::new();
         for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {

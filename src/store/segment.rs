@@ -69,9 +69,33 @@ pub(crate) struct SegmentWriter {
     segment: Segment,
 }
 
-fn properties(trace_id: &str) -> WriterProperties {
+/// A new segment of fewer rows is joined to others soon.
+const QUICK_ROWS: usize = 512;
+
+/// How the pages of a segment are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// Small: by zstd.
+    Small,
+    /// Soon written: by LZ4. Each column of a segment needs a compressor of its own, and one of zstd costs more than to
+    /// compress the few values of a small commit, which are joined to others soon.
+    Quick,
+}
+
+impl Pages {
+    /// Those of a new segment of so many rows.
+    pub(crate) fn of(rows: usize) -> Self {
+        if rows < QUICK_ROWS { Self::Quick } else { Self::Small }
+    }
+}
+
+fn properties(trace_id: &str, pages: Pages) -> WriterProperties {
+    let compression = match pages {
+        Pages::Small => Compression::ZSTD(ZstdLevel::default()),
+        Pages::Quick => Compression::LZ4_RAW,
+    };
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
         .set_created_by(format!("spanql {}", env!("CARGO_PKG_VERSION")))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(64))
@@ -117,15 +141,16 @@ fn properties(trace_id: &str) -> WriterProperties {
 
 impl SegmentWriter {
     /// Starts a segment of an id whose spans file has the given columns; a large one grows in a directory for temporary files.
-    pub(crate) fn new(id: String, project: &str, schema: SchemaRef, spill_dir: PathBuf) -> Result<Self> {
+    pub(crate) fn new(id: String, project: &str, schema: SchemaRef, pages: Pages, spill_dir: PathBuf) -> Result<Self> {
         let segment = Segment { id, project: project.to_owned(), computed: COMPUTED, ..Segment::default() };
         let failed = StoreError::parquet(segment.spans_file());
         let writer =
-            ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID)))
+            ArrowWriter::try_new(Sink::new(spill_dir), Arc::clone(&schema), Some(properties(columns::TRACE_ID, pages)))
                 .and_then(ArrowWriter::into_serialized_writer)
                 .map_err(failed)?;
-        let summaries = ArrowWriter::try_new(Vec::new(), spanql_trace::traces_schema(), Some(properties("trace_id")))
-            .map_err(StoreError::parquet(segment.traces_file()))?;
+        let summaries =
+            ArrowWriter::try_new(Vec::new(), spanql_trace::traces_schema(), Some(properties("trace_id", pages)))
+                .map_err(StoreError::parquet(segment.traces_file()))?;
         let (writer, factory) = writer;
         Ok(Self {
             project: project.to_owned(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block_sums::{BLOCK, BlockSums};
 use super::dead_rows::DeadRows;
-use super::entries::Segment;
+use super::entries::{Bundle, Segment};
 use super::error::{Result, StoreError};
 use super::location::StoreLocation;
 use spanql_model::types::OpenType;
@@ -61,18 +61,26 @@ impl SegmentStats {
     }
 
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Self> {
+        if let Some(bundle) = &segment.bundle {
+            let file = segment.stats_file();
+            let whole = CheckedFile::whole(location, file, segment.bytes, bundle.sums.clone());
+            return Self::load_from(&whole, bundle, segment).await;
+        }
+        Self::parse(&location.read(&segment.stats_file()).await?, segment)
+    }
+
+    /// The statistics of a segment that is one file.
+    pub(crate) async fn load_from(whole: &CheckedFile, bundle: &Bundle, segment: &Segment) -> Result<Self> {
+        let bytes = whole.range(bundle.stats..bundle.stats.saturating_add(bundle.stats_bytes)).await?;
+        Self::parse(&bytes, segment)
+    }
+
+    fn parse(bytes: &[u8], segment: &Segment) -> Result<Self> {
         let file = segment.stats_file();
-        let bytes = match &segment.bundle {
-            None => location.read(&file).await?,
-            Some(bundle) => {
-                let whole = CheckedFile::whole(location, file.clone(), segment.bytes, bundle.sums.clone());
-                whole.range(bundle.stats..bundle.stats.saturating_add(bundle.stats_bytes)).await?
-            }
-        };
-        if crc32fast::hash(&bytes) != segment.stats_crc32 {
+        if crc32fast::hash(bytes) != segment.stats_crc32 {
             return Err(StoreError::damaged(file, "its checksum is not the one in the manifest"));
         }
-        serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(file, error))
+        serde_json::from_slice(bytes).map_err(|error| StoreError::damaged(file, error))
     }
 
     /// The facts without what counts no more.
@@ -102,11 +110,18 @@ pub(crate) struct CheckedFile {
     /// Bytes of the file, of whose blocks these are the sums.
     whole: u64,
     sums: BlockSums,
+    /// All of the file, where it was read and checked before.
+    held: Option<Bytes>,
 }
 
 impl CheckedFile {
     pub(crate) fn whole(location: &StoreLocation, file: String, size: u64, sums: BlockSums) -> Self {
-        Self { location: location.clone(), file, start: 0, size, whole: size, sums }
+        Self { location: location.clone(), file, start: 0, size, whole: size, sums, held: None }
+    }
+
+    /// The same, of which the whole file was read and checked.
+    pub(crate) fn held(self, bytes: Bytes) -> Self {
+        Self { held: Some(bytes), ..self }
     }
 
     /// A part of the file.
@@ -132,6 +147,9 @@ impl CheckedFile {
         let blocks = first * BLOCK..(range.end.div_ceil(BLOCK) * BLOCK).min(self.whole);
         if range.end > blocks.end {
             return Err(StoreError::damaged(&self.file, format!("it points at bytes {range:?} of {}", self.whole)));
+        }
+        if let Some(held) = &self.held {
+            return Ok(held.slice(range.start as usize..range.end as usize));
         }
         let bytes = self.location.read_range(&self.file, blocks.clone()).await?;
         self.check(first as usize, blocks.end - blocks.start, &bytes)?;

@@ -10,12 +10,13 @@ use super::error::Result;
 #[cfg(doc)]
 use super::error::StoreError;
 use super::ledger::Ledger;
-use super::manifest::{self, Manifest, Segment};
+use super::manifest::{Manifest, Segment};
 use super::merge::Deleted;
 use super::reader::Segments;
 use super::segment::unite;
 use super::segment_stats::{SegmentStats, TooLarge};
 use super::tombstones::Tombstones;
+use super::versions;
 
 /// Footers that are read at the same time.
 const FOOTERS: usize = 8;
@@ -52,6 +53,21 @@ impl Snapshot {
         Ok(Tombstones::load(&self.segments.location, &self.manifest).await?.projects())
     }
 
+    /// The spans that are deleted and stay deleted when they arrive again, as project, trace id and span id, sorted.
+    ///
+    /// # Errors
+    /// As [`projects_with_deletions`](Self::projects_with_deletions).
+    pub async fn deleted_spans(&self) -> Result<Vec<(String, String, String)>> {
+        let tombstones = Tombstones::load(&self.segments.location, &self.manifest).await?;
+        let mut deleted = Vec::new();
+        for project in tombstones.projects() {
+            let of = tombstones.of(&project).unwrap_or_default().into_iter();
+            deleted.extend(of.map(|(trace, span)| (project.clone(), trace, span)));
+        }
+        deleted.sort_unstable();
+        Ok(deleted)
+    }
+
     /// The pull ledger of the version: what was pulled into it, and what is missing.
     ///
     /// # Errors
@@ -61,7 +77,7 @@ impl Snapshot {
         let Segments { location, version, .. } = &self.segments;
         match Ledger::load(location, &self.manifest).await {
             Ok(ledger) => Ok(ledger),
-            Err(error) => Err(manifest::explain(location, *version, error).await),
+            Err(error) => Err(versions::explain(location, *version, error).await),
         }
     }
 

@@ -56,6 +56,24 @@ impl Spill {
             self.room -= size;
             return Ok(Slot { storage: SlotStorage::Memory(batch), rows, bytes });
         }
+        let (file, offset, length) = self.write(&encode(&batch)?)?;
+        Ok(Slot { storage: SlotStorage::Disk { file, offset, length, dir: self.dir.clone() }, rows, bytes })
+    }
+
+    /// Puts the numbers of the rows of a batch aside.
+    pub(crate) fn push_numbers(&mut self, numbers: Vec<u32>) -> Result<Numbers> {
+        let size = numbers.capacity() * size_of::<u32>();
+        if size <= self.room {
+            self.room -= size;
+            return Ok(Numbers::Memory(numbers));
+        }
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let (file, offset, _) = self.write(&bytes)?;
+        Ok(Numbers::Disk { file, offset, count: numbers.len(), dir: self.dir.clone() })
+    }
+
+    /// Appends to the file; gives it, and the offset and length of what was written.
+    fn write(&mut self, bytes: &[u8]) -> Result<(Arc<Positioned>, u64, usize)> {
         let failed = |source| StoreError::Spill { dir: self.dir.clone(), source };
         let file = match &self.file {
             Some(file) => Arc::clone(file),
@@ -65,16 +83,31 @@ impl Spill {
                 file
             }
         };
-        let encoded = encode(&batch)?;
-        let storage = SlotStorage::Disk {
-            file: Arc::clone(&file),
-            offset: self.written,
-            length: encoded.len(),
-            dir: self.dir.clone(),
-        };
-        file.write(&encoded, self.written).map_err(failed)?;
-        self.written += encoded.len() as u64;
-        Ok(Slot { storage, rows, bytes })
+        let offset = self.written;
+        file.write(bytes, offset).map_err(failed)?;
+        self.written += bytes.len() as u64;
+        Ok((file, offset, bytes.len()))
+    }
+}
+
+/// A number for each row of a batch that was put aside.
+#[derive(Debug, Clone)]
+pub(crate) enum Numbers {
+    Memory(Vec<u32>),
+    Disk { file: Arc<Positioned>, offset: u64, count: usize, dir: PathBuf },
+}
+
+impl Numbers {
+    /// Reads them back.
+    pub(crate) fn load(&self) -> Result<Vec<u32>> {
+        match self {
+            Self::Memory(numbers) => Ok(numbers.clone()),
+            Self::Disk { file, offset, count, dir } => {
+                let mut bytes = vec![0; count * size_of::<u32>()];
+                file.read(&mut bytes, *offset).map_err(|source| StoreError::Spill { dir: dir.clone(), source })?;
+                Ok(bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::committed::{Committed, Deletions};
 use super::error::Result;
 #[cfg(doc)]
@@ -11,11 +12,12 @@ use super::import::Import;
 use super::import_buffer::ImportBuffer;
 use super::ledger::{FileImport, ImportedFile, Ledger, Pull, Record, Slice};
 use super::location::StoreLocation;
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::progress::Progress;
-use super::reader::{Cache, Segments};
+use super::reader::Segments;
 use super::segment::Sizes;
 use super::snapshot::Snapshot;
+use super::versions;
 
 /// A store of spans at one place.
 ///
@@ -91,7 +93,7 @@ impl Store {
 
     /// The newest version.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        self.snapshot_of(manifest::load_newest(&self.location).await?)
+        self.snapshot_of(versions::load_newest(&self.location).await?)
     }
 
     /// A version that still exists; 0 is the empty store.
@@ -124,7 +126,7 @@ impl Store {
     pub async fn commit(&self, import: Import, operation: &str, progress: &Progress) -> Result<Committed> {
         let projects = import.buffer.projects.clone();
         if import.buffer.rows == 0 {
-            let version = manifest::load_newest(&self.location).await?.version;
+            let version = versions::load_newest(&self.location).await?.version;
             return Ok(Committed::unchanged(version));
         }
         let mut committed = self.merge(Arc::new(import.buffer), Deletions::new(), None, operation, progress).await?;

@@ -25,6 +25,7 @@ use super::location::StoreLocation;
 use super::maintained::Vacuumed;
 use super::manifest::{self, Manifest};
 use super::store::Store;
+use super::versions;
 
 /// Folders of files that manifests name, or nobody.
 const FOLDERS: [&str; 9] = ["segments", "traces", "stats", DELETIONS, PATCHES, IDS, TOMBSTONES, LEDGER, "tmp"];
@@ -55,7 +56,7 @@ impl Store {
         let age = chrono::TimeDelta::from_std(older_than).ok();
         let horizon = age.and_then(|age| Utc::now().checked_sub_signed(age)).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut done = Vacuumed::default();
-        let versions = manifest::list_versions(&self.location).await?;
+        let versions = versions::list_versions(&self.location).await?;
         let newest = versions.last().map_or(0, |(newest, _)| *newest);
         let old = versions.iter().filter(|(version, written)| *version != newest && *written < horizon);
         let mut doomed: HashSet<u64> = old.map(|(version, _)| *version).collect();
@@ -117,7 +118,7 @@ impl Store {
     /// Checks that all files of the newest version are there.
     async fn check_newest(&self) -> Result<()> {
         loop {
-            let newest = manifest::load_newest(&self.location).await?;
+            let newest = versions::load_newest(&self.location).await?;
             let reason = match self.location.check(newest.sized_files().collect()).await {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Missing { file }) => format!("{file} is missing"),
@@ -125,7 +126,7 @@ impl Store {
                 Err(error) => return Err(error),
             };
             // Another one may have become the newest, and another vacuum may be at work.
-            if manifest::load_newest(&self.location).await?.version == newest.version {
+            if versions::load_newest(&self.location).await?.version == newest.version {
                 return Err(StoreError::NotWhole { version: newest.version, reason });
             }
         }
@@ -151,14 +152,14 @@ async fn list_files(location: &StoreLocation) -> Result<Vec<Listed>> {
 /// Loads all versions but the doomed ones.
 async fn load_others(location: &StoreLocation, doomed: &HashSet<u64>) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
-    for (version, _) in manifest::list_versions(location).await? {
+    for (version, _) in versions::list_versions(location).await? {
         if doomed.contains(&version) {
             continue;
         }
-        match manifest::load(location, version).await {
+        match versions::load(location, version).await {
             Ok(manifest) => manifests.push(manifest),
             // Another vacuum has removed it; its last version stays.
-            Err(StoreError::Missing { .. }) if !manifest::is_listed(location, version).await? => {}
+            Err(StoreError::Missing { .. }) if !versions::is_listed(location, version).await? => {}
             Err(error) => return Err(error),
         }
     }

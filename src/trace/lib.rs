@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! batch ──input──▶ trees ──tree──▶ numbers ─┬─columns──▶ tree.*, with wrapper and call_input
-//!                                           ├─time─────▶ own time, critical path
+//!                                           ├─time─────▶ own time, critical path; steps: that of the steps alone
 //!                                           ├─rollup───▶ rows of traces, with the columns of schema, and words
 //!                                           └─structure▶ which spans match
 //! ```
@@ -24,6 +24,7 @@ mod error;
 mod input;
 mod rollup;
 mod schema;
+mod steps;
 pub mod structure;
 mod time;
 mod tree;
@@ -41,6 +42,7 @@ pub use error::TraceError;
 pub use input::{TraceGroups, TreeInput, group_by_trace};
 pub use rollup::{Summaries, TEXT_CHARS, summarize};
 pub use schema::traces_schema;
+pub use steps::{critical_steps, is_step};
 pub use time::{Step, critical_path, elapsed_ms};
 pub use words::{ANSWERED_IN, ASKED_IN, answered, asked};
 pub use wrapper::{Calls, WRAPPER_COLUMNS};

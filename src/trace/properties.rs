@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::input::TreeArrays;
 use super::testing::naive::Naive;
 use super::testing::sample::{Sample, batch, tree_rows, with_column};
-use super::{critical_path, elapsed_ms, summarize, tree_columns, tree_columns_of};
+use super::{critical_path, critical_steps, elapsed_ms, summarize, tree_columns, tree_columns_of};
 use spanql_model::columns;
 
 /// Few ids and few moments, so that doubled ids, cycles, orphans and ties are common.
@@ -119,6 +119,30 @@ proptest! {
         prop_assert_eq!(got.iter().map(|(_, from, to)| to - from).sum::<i64>(), end - start);
         if let (Some(first), Some(last)) = (got.first(), got.last()) {
             prop_assert_eq!((first.1, last.2), (start, end));
+        }
+    }
+
+    #[test]
+    fn time_of_other_spans_goes_to_the_steps_of_that_moment(spans in trace(), kinds in vec(any::<bool>(), 60)) {
+        let arrays = TreeArrays::read(&batch(&spans)).unwrap();
+        let is_step = |row: usize| kinds[row % kinds.len()];
+        let steps = critical_steps(&arrays.input(), 0..spans.len(), is_step).unwrap();
+        let got: Vec<_> = steps.iter().map(|step| (step.row, step.start_ns, step.end_ns)).collect();
+        let naive = Naive::new(&spans);
+        prop_assert_eq!(&got, &naive.critical_steps(is_step));
+        let whole = naive.critical();
+        let time = |path: &[(Option<usize>, i64, i64)], row: usize| -> i64 {
+            path.iter().filter(|(owner, ..)| *owner == Some(row)).map(|(_, from, to)| to - from).sum()
+        };
+        for row in (0..spans.len()).filter(|&row| is_step(row)) {
+            prop_assert!(time(&got, row) >= time(&whole, row), "step {row} has less than before");
+        }
+        let sum = |path: &[(Option<usize>, i64, i64)]| path.iter().map(|(_, from, to)| to - from).sum::<i64>();
+        prop_assert_eq!(sum(&got), sum(&whole));
+        // Where every span is a step, or none, it is the path as it always was.
+        for all in [true, false] {
+            let same = critical_steps(&arrays.input(), 0..spans.len(), |_| all).unwrap();
+            prop_assert_eq!(same, critical_path(&arrays.input(), 0..spans.len()).unwrap());
         }
     }
 

@@ -45,16 +45,21 @@ pub fn critical_path(input: &TreeInput<'_>, rows: Range<usize>) -> Result<Vec<St
     tree.build(input, rows)?;
     let mut path = CriticalPath::default();
     path.find(input, &tree);
-    path.steps.sort_unstable_by_key(|step| step.start_ns);
+    Ok(in_order(path.steps))
+}
+
+/// Contributions in time order, those of one span that follow each other as one.
+pub(super) fn in_order(mut steps: Vec<Step>) -> Vec<Step> {
+    steps.sort_unstable_by_key(|step| step.start_ns);
     // A span above may own the end of what its child left over and what comes after the child.
-    path.steps.dedup_by(|next, step| {
+    steps.dedup_by(|next, step| {
         let goes_on = step.row == next.row && step.end_ns == next.start_ns;
         if goes_on {
             step.end_ns = next.end_ns;
         }
         goes_on
     });
-    Ok(path.steps)
+    steps
 }
 
 /// The own time of a node in milliseconds: its latency minus the union of its children's intervals within it.
@@ -102,13 +107,25 @@ struct Stretch {
 }
 
 impl CriticalPath {
-    /// Finds the path of a tree.
-    pub(super) fn find(&mut self, input: &TreeInput<'_>, tree: &Tree) {
+    /// Finds the path of a tree; gives the top span that it begins at.
+    pub(super) fn find(&mut self, input: &TreeInput<'_>, tree: &Tree) -> Option<u32> {
+        self.find_ends(input, tree);
+        let top = self.last_ending(input, tree);
+        self.walk(input, tree, top);
+        top.map(|top| top.node)
+    }
+
+    /// Finds the path that begins at a top span, whether or not that is the last to end.
+    pub(super) fn find_below(&mut self, input: &TreeInput<'_>, tree: &Tree, top: u32) {
+        self.find_ends(input, tree);
+        self.walk(input, tree, self.stretch(input, tree, top));
+    }
+
+    fn walk(&mut self, input: &TreeInput<'_>, tree: &Tree, top: Option<Stretch>) {
         self.steps.clear();
         self.pending.clear();
         self.owners.clear();
-        self.find_ends(input, tree);
-        self.pending.extend(self.last_ending(input, tree));
+        self.pending.extend(top);
         while let Some(span) = self.pending.pop() {
             let row = tree.row(span.node);
             let Some((_, own_end)) = own_time(input, row) else { continue };
@@ -154,11 +171,14 @@ impl CriticalPath {
         }
     }
 
+    /// A top span with the time it takes until its effective end.
+    fn stretch(&self, input: &TreeInput<'_>, tree: &Tree, node: u32) -> Option<Stretch> {
+        let (start, _) = own_time(input, tree.row(node))?;
+        Some(Stretch { node, start, end: self.ends[node as usize], above: Owners::NOBODY })
+    }
+
     fn last_ending(&self, input: &TreeInput<'_>, tree: &Tree) -> Option<Stretch> {
-        let tops = tree.tops().iter().filter_map(|&node| {
-            let (start, _) = own_time(input, tree.row(node))?;
-            Some(Stretch { node, start, end: self.ends[node as usize], above: Owners::NOBODY })
-        });
+        let tops = tree.tops().iter().filter_map(|&node| self.stretch(input, tree, node));
         // A span without length would be an empty path: another one that ends with it says more.
         let key = |top: &Stretch| (top.end, Reverse(top.start == top.end), top.start, input.id(tree.row(top.node)));
         tops.max_by(|a, b| key(a).cmp(&key(b)).then(a.node.cmp(&b.node)))

@@ -49,6 +49,26 @@ impl Tree {
         Ok(())
     }
 
+    /// The tree of some of its nodes: each hangs from the nearest one above it that is kept. The others are tops without
+    /// children.
+    pub(super) fn keeping(&self, input: &TreeInput<'_>, keep: impl Fn(u32) -> bool) -> Self {
+        let ground = self.ground();
+        let mut nearest = vec![ground; self.len + 1];
+        let mut kept = Self { base: self.base, len: self.len, parent: vec![ground; self.len], ..Self::default() };
+        for &node in &self.top_down[1..] {
+            let above = nearest[self.parent[node as usize] as usize];
+            if keep(node) {
+                kept.parent[node as usize] = above;
+                nearest[node as usize] = node;
+            } else {
+                nearest[node as usize] = above;
+            }
+        }
+        kept.list_children(input);
+        kept.number();
+        kept
+    }
+
     /// The row of a node.
     pub(super) fn row(&self, node: u32) -> usize {
         self.base + node as usize

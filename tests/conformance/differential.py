@@ -55,6 +55,7 @@ SHARES = {
     "partitions": 1,
     "runs": 3,
     "live": 1,
+    "scattered": 4,
 }
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -184,7 +185,7 @@ def main():
             random.Random(f"{seed}/suite").shuffle(tests)
     with tempfile.TemporaryDirectory(prefix="spanql-differential-") as place:
         duck = Duck()
-        world = oracles.World(binary, fill(binary, place, duck, args.spans), duck)
+        world = oracles.World(binary, fill(binary, place, duck, args.spans), duck, seed)
         run = Run(world)
 
         def one(kind, at):

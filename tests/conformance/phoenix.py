@@ -414,6 +414,23 @@ def written():
     scores = user.query(again, "SELECT count(*) AS n, min(score) AS s FROM evals WHERE name = 'Correct'")
     if scores != [{"n": 4, "s": 0.25}]:
         return f"evaluations {scores}"
+    # Parts that are not said again stay, also those of traces.
+    user.run("-q", *to, "annotate", "--to", "phoenix", "--name", "Quality", "--id", ids[0], "--label", "fair")
+    trace = spans[0]["context"]["trace_id"]
+    of_trace = ["evaluate", "--to", "phoenix", "--grain", "trace", "--name", "Whole", "--id", trace]
+    user.run("-q", *to, *of_trace, "--label", "fine", "--text", "why")
+    user.run("-q", *to, *of_trace, "--score", "0.75")
+    kept = store()
+    user.pull(kept, "written")
+    said = user.query(kept, f"SELECT label, score, coalesce(text, explanation) AS text FROM annotations WHERE span_id = '{ids[0]}'")
+    said += user.query(kept, "SELECT label, score, explanation AS text FROM evals WHERE name = 'Whole'")
+    wanted = [{"label": "fair", "score": 0.5, "text": "it 'fits' \u202e"}, {"label": "fine", "score": 0.75, "text": "why"}]
+    if said != wanted:
+        return f"after a part alone: {said}"
+    refused = user.run("-q", "--project", "writen", "spans", "annotate", "--to", "phoenix", "--name", "Quality", "--id", ids[0],
+                       "--label", "lost", code=1)
+    if "written" not in refused:
+        return f"another project: {refused}"
     # A second time is the same, and not twice as much.
     user.run("-q", *to, "evaluate", "--to", "phoenix", "--name", "Correct", "--id", ids[0], "--score", "1")
     user.run("-q", *to, "delete", "--to", "phoenix", "--yes", ids[3], ghost)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Pull from servers that replay the recorded exchanges of Opik and of Arize's REST API, and go wrong as they did.
+"""Pull from and write to servers that replay the recorded exchanges of Opik and of Arize's REST API, and go wrong as they did.
 
 `recorded` is the directory that holds `opik-recorded` and `arize-recorded`: exchanges that the vendors' own clients had. A
 stand-in gives the recorded answers, rows and errors as they are, and holds our requests to the shapes of the recorded ones:
 methods, paths, parameters, members and their types, headers. Where a recorded client asked for small pages, the rows of all
 its pages are given by the cursor that we send. Then the store must hold exactly the rows that were recorded, or the pull
-must have failed and said why. Prints each case that fails; the last line is "N passed, N failed". Needs Python 3.11.
+must have failed and said why. What the vendors' clients wrote is written by our commands: the same requests, and the answers told.
+Prints each case that fails; the last line is "N passed, N failed". Needs Python 3.11.
 """
 import argparse
 import json
@@ -102,7 +103,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do
+            do_GET = do_POST = do_PUT = do_DELETE = do
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.http.server_address[1]
@@ -317,6 +318,77 @@ def arize(args):
         check("arize: a name and no space", done.returncode != 0 and "--space" in done.stderr, done.stderr)
 
 
+def plain(value):
+    """A body without nulls, with times in one form."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", value):
+        head, _, fraction = value.removesuffix("Z").removesuffix("+00:00").partition(".")
+        return f"{head}.{fraction:0<6}"
+    return value
+
+
+def writes(args):
+    """What the vendors' clients wrote, written by our commands."""
+    of_arize, of_opik = (read(args.recorded / f"{vendor}-recorded") for vendor in ("arize", "opik"))
+    count = 0
+    for name, case in {**of_arize, **of_opik}.items():
+        exchange = case["exchanges"][0] if case.get("exchanges") else None
+        request = (exchange or {}).get("request") or {}
+        method, path, body = request.get("method"), request.get("path"), request.get("body")
+        options, rows = [], []
+        if (method, path) == ("POST", "/v2/spans/annotate"):
+            vendor, words, rows = "arize", ["annotate", "rows.jsonl", "--failed", "left.jsonl"], body["annotations"]
+        elif (method, path) == ("DELETE", "/v2/spans"):
+            vendor, words = "arize", ["delete", "--yes", *body["span_ids"]]
+        elif method == "PUT" and path.endswith("s/feedback-scores") and "scores" in body:
+            vendor, words = "opik", ["evaluate", "rows.jsonl"]
+            words += ["--grain", {"spans": "span", "traces": "trace", "threads": "session"}[path.split("/")[-2]]]
+            key = {"spans": "span_id", "traces": "trace_id", "threads": "session_id"}[path.split("/")[-2]]
+            for score in body["scores"]:
+                rows.append({key: score.get("id") or score["thread_id"], "name": score["name"], "score": score["value"],
+                             "label": score.get("category_name"), "text": score.get("reason")})
+        elif method == "POST" and path.endswith("/comments"):
+            vendor, words = "opik", ["annotate", "rows.jsonl"]
+            rows = [{"span_id": path.split("/")[-2], "name": "notes", "text": body["text"]}]
+        else:
+            continue
+        count += 1
+        response = exchange["response"]
+        for option in ("start_time", "end_time"):
+            if option in (body or {}):
+                options += ["--" + option.replace("_", "-"), body[option]]
+        said = response["body"]
+        content = b"" if not said else said.encode() if isinstance(said, str) else json.dumps(said).encode()
+        project = body.get("project_id", PROJECT) if vendor == "arize" else PROJECT
+        headers = {"authorization": f"Bearer {KEY}" if vendor == "arize" else KEY}
+        server = Server(shapes({name: case}), headers, lambda *_: (response["status"], {"content-type": "application/json"}, content))
+        url = f"http://127.0.0.1:{server.port}"
+        environment = {"OPIK_URL_OVERRIDE": f"{url}/api", "OPIK_API_KEY": KEY, "OPIK_WORKSPACE": "ws1", "ARIZE_API_KEY": KEY,
+                       "ARIZE_API_HOST": "127.0.0.1", "ARIZE_API_SCHEME": "http", "ARIZE_API_PORT": str(server.port)}
+        with tempfile.TemporaryDirectory() as store:
+            Path(store, "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            done = spanql(args, store, "--project", project, "spans", *words, "--to", vendor, *options, "-o", "json", **environment)
+            check(f"write {name}: the request", not server.wrong and len(server.asked) == 1, f"{server.wrong} {server.asked} {done.stderr}")
+            sent = server.asked[0][3] if server.asked else None
+            check(f"write {name}: the body", plain(sent) == plain(body), f"{sent}, not {body}")
+            check(f"write {name}: the key", KEY not in done.stdout + done.stderr, "it is shown")
+            good = response["status"] < 400
+            check(f"write {name}: the end", (done.returncode == 0) == good, f"exit {done.returncode}: {done.stderr}")
+            answer = json.loads(done.stdout) if done.stdout else {}
+            if good:
+                absent = len((said or {}).get("not_deleted_span_ids", [])) if isinstance(said, dict) else 0
+                ids = len(body.get("span_ids") or body.get("annotations") or body.get("scores") or [1])
+                check(f"write {name}: the count", answer.get("spans_updated") == ids - absent, answer)
+            else:
+                check(f"write {name}: what was said", said["detail"] in done.stderr, done.stderr)
+                left = Path(store, "left.jsonl").read_text(encoding="utf-8").splitlines()
+                check(f"write {name}: what is left", len(left) == len(rows), left)
+    check("writes", count >= 8, f"only {count} writes were recorded")
+
+
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--bin", required=True, type=Path, help="the spanql binary")
 parser.add_argument("recorded", type=Path, help="the directory of recorded exchanges")
@@ -324,5 +396,6 @@ arguments = parser.parse_args()
 arguments.bin = arguments.bin.resolve()
 opik(arguments)
 arize(arguments)
+writes(arguments)
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

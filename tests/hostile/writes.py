@@ -2,8 +2,8 @@
 """Requests that want to write and must not, or not so, against `spanql serve`: each is refused with its status, and nothing of it
 is written.
 
-A table of cases: without the right key, from web pages, of the wrong kind, broken, cut, wrong-typed, too large, packed to unpack
-to too much, and too slow. Behind each the store must have the version it had; at the end requests of each kind that are right
+A table of cases, over HTTP and gRPC: without the right key, from web pages, of the wrong kind, broken, cut, wrong-typed, too
+large, packed to unpack to too much, and too slow. Behind each the store must have the version it had; at the end requests of each kind that are right
 are taken by the same server. Prints each case; the last line is "N passed, N failed". Needs Linux and Python 3.11; with
 pyarrow also the cases of Arrow tables.
 """
@@ -112,6 +112,45 @@ ROW = {"context.trace_id": [TRACE], "context.span_id": ["c" * 16], "name": ["n"]
        "start_time": [1_790_000_000 * 10**9], "end_time": [1_790_000_001 * 10**9]}
 
 
+# ---- HTTP/2 ----------------------------------------------------------------------------------
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+PUT = "/arrow.flight.protocol.FlightService/DoPut"
+# How `grpc-status` is written in a block of headers, and digits behind it.
+STATUS = bytes.fromhex("9acac8b21234da8f")
+DIGITS = {"00000": "0", "00001": "1", "00010": "2", **{f"{0b011001 + at:06b}": str(3 + at) for at in range(7)}}
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def grpc_head(path, token, **more):
+    texts = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1", "content-type": "application/grpc",
+             "te": "trailers", **({"authorization": f"Bearer {token}"} if token else {}), **more}
+    text = lambda value: bytes([len(value)]) + value.encode()
+    block = b"".join(b"\0" + text(name) + text(value) for name, value in texts.items())
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4, 1, block)
+
+
+def grpc_message(message, packed=False, length=None):
+    return bytes([packed]) + struct.pack(">I", len(message) if length is None else length) + message
+
+
+def grpc_status(block):
+    """The status among trailers; -1 if there is none."""
+    at = block.find(STATUS)
+    if at < 0:
+        return -1
+    length, value = block[at + 8] & 0x7F, block[at + 9 :]
+    if not block[at + 8] & 0x80:
+        return int(value[:length])
+    bits, text = "".join(f"{byte:08b}" for byte in value[:length]), ""
+    while any(bits.startswith(known) for known in DIGITS):
+        known = next(known for known in DIGITS if bits.startswith(known))
+        bits, text = bits[len(known) :], text + DIGITS[known]
+    return int(text)
+
+
 # ---- servers ---------------------------------------------------------------------------------
 class Server:
     def __init__(self, store, *options, token=READ, write=WRITE):
@@ -163,6 +202,38 @@ class Server:
             except OSError:
                 pass
         return int(answer.split()[1]) if answer.startswith(b"HTTP/") else 0
+
+    def grpc(self, head, parts, timeout=60):
+        """Sends a call in pieces, numbers being pauses; the status of its answer, or why there is none."""
+        with socket.create_connection(("127.0.0.1", self.ready["flight_port"]), timeout=timeout) as stream:
+            try:
+                stream.sendall(head)
+                for part in parts:
+                    if isinstance(part, float):
+                        time.sleep(part)
+                    elif part is None:
+                        stream.sendall(frame(0, 1, 1))
+                    else:
+                        for at in range(0, len(part), 16_384):
+                            stream.sendall(frame(0, 0, 1, part[at : at + 16_384]))
+            except OSError:
+                pass  # refused before all of it was sent
+            got = b""
+            while True:
+                while len(got) < 9 or len(got) < 9 + int.from_bytes(got[:3], "big"):
+                    try:
+                        more = stream.recv(65_536)
+                    except OSError as error:
+                        return type(error).__name__
+                    if not more:
+                        return "closed"
+                    got += more
+                length, kind, of = int.from_bytes(got[:3], "big"), got[3], int.from_bytes(got[5:9], "big")
+                payload, got = got[9 : 9 + length], got[9 + length :]
+                if kind == 1 and of == 1 and grpc_status(payload) >= 0:
+                    return grpc_status(payload)
+                if kind in (3, 7):
+                    return "reset"
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
@@ -314,6 +385,23 @@ def table(server, project):
         yield "pandas_evaluations_of_nothing", ("POST", pandas, upload, arrow_table({"context.span_id": [SPAN], "eval.q.label": ["x"]}, base64.b64encode(b"\x0a\x06\x0a\x04nope\x42\x00").decode())), 404
 
 
+def grpc_table():
+    """Name, path, further headers, token, what is sent, and the status that is right."""
+    good, gzipped = grpc_message(GOOD), {"grpc-encoding": "gzip"}
+    for name, path, body in (("export", EXPORT, good), ("put", PUT, grpc_message(b""))):
+        yield f"grpc_{name}_no_key", path, {}, None, [body, None], 16
+        yield f"grpc_{name}_wrong_key", path, {}, "x", [body, None], 16
+        yield f"grpc_{name}_key_to_read", path, {}, READ, [body, None], 7
+        yield f"grpc_{name}_web_page", path, {"origin": "http://evil.example"}, WRITE, [body, None], 7
+        yield f"grpc_{name}_too_large", path, {}, WRITE, [grpc_message(b"", length=1 << 30)], 8
+        yield f"grpc_{name}_garbage", path, {}, WRITE, [grpc_message(b"\xff" * 64), None], 13 if path == PUT else 3
+    yield "grpc_export_gzip_bomb", EXPORT, gzipped, WRITE, [grpc_message(gzip.compress(bytes(64 << 20)), packed=True), None], 8
+    yield "grpc_export_gzip_garbage", EXPORT, gzipped, WRITE, [grpc_message(GOOD, packed=True), None], 13
+    yield "grpc_export_no_utf8", EXPORT, {}, WRITE, [grpc_message(request(span(name=b"\xff"))), None], 3
+    yield "grpc_put_nothing", PUT, {}, WRITE, [None], 3
+    yield "grpc_metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", {}, WRITE, [good, None], 12
+
+
 def rows(stream, many):
     return b"".join(b"%x\r\n" % len(part) + part + b"\r\n" for part in [stream] * many)
 
@@ -333,6 +421,17 @@ def hostile(server, project):
             status = f"{type(error).__name__} {error}"
         after = server.version()
         why = f"status {status}, and not {right[0]}" if status != right[0] else "" if before == after else "it was written"
+        report(name, not why, why)
+
+
+def hostile_grpc(server):
+    for name, path, more, token, parts, right in grpc_table():
+        if args.only and args.only not in name:
+            continue
+        before = server.version()
+        status = server.grpc(grpc_head(path, token, **more), parts)
+        after = server.version()
+        why = f"status {status}, and not {right}" if status != right else "" if before == after else "it was written"
         report(name, not why, why)
 
 
@@ -356,9 +455,22 @@ def slow(server):
         "slow_pandas": [head("/v1/pandas_arrow", 1_000, f"arize-space-id: {server.space}\r\n"), b"\xff"],
         "slow_delete": [head("/v2/spans", 1_000, kind="application/json").replace(b"POST", b"DELETE"), b"{"],
     }
+    # What is announced is not sent to its end, at once or never.
+    begun = grpc_message(GOOD, length=len(GOOD) + 1_000)
+    calls = {
+        **{f"slow_grpc_{name}_nothing": (path, []) for name, path in (("export", EXPORT), ("put", PUT))},
+        **{f"slow_grpc_{name}_half": (path, [begun]) for name, path in (("export", EXPORT), ("put", PUT))},
+        **{f"slow_grpc_{name}_drip": (path, [begun, *drip(bytes(60), 0.5)]) for name, path in (("export", EXPORT), ("put", PUT))},
+        "slow_grpc_put_no_end": (PUT, [grpc_message(b"")]),
+    }
     cases.update({f"slow_{number}": [head("/v1/traces", 100_000), bytes(1_000)] for number in range(60)})
     before = server.version()
+    def call(name, path, parts):
+        began = time.time()
+        outcomes[name] = server.grpc(grpc_head(path, WRITE), parts, timeout=90), time.time() - began
+
     threads = [threading.Thread(target=run, args=case) for case in cases.items()]
+    threads += [threading.Thread(target=call, args=(name, *sent)) for name, sent in calls.items()]
     for thread in threads:
         thread.start()
     time.sleep(2)
@@ -369,7 +481,7 @@ def slow(server):
         thread.join()
     for name, (status, seconds) in outcomes.items():
         # Who is cut off by the end of its connection has not written either.
-        good = status in (408, 0) and seconds < 70
+        good = status in ((4,) if name in calls else (408, 0)) and seconds < 70
         if not good or not name[5:].isdigit():
             report(name, good, f"status {status} after {seconds:.1f} s")
     report("slow_wrote_nothing", before == server.version(), "something was written")
@@ -403,6 +515,9 @@ def taken(server, project):
         cases.append(("pandas", ("POST", "/v1/pandas_arrow", {"authorization": WRITE, "arize-space-id": server.space}, arrow_table(ROW)), 200))
         cases.append(("pandas_zstd", ("POST", "/v1/pandas_arrow", {"authorization": WRITE, "arize-space-id": server.space}, arrow_table({**ROW, "context.span_id": ["d" * 16]}, compression="zstd")), 200))
     cases.append(("delete", ("DELETE", "/v2/spans", write, json.dumps({"project_id": project, "span_ids": [SPAN]})), 200))
+    before = server.version()
+    status = server.grpc(grpc_head(EXPORT, WRITE), [grpc_message(request(span(span_id=b"grpc...."))), None])
+    report("taken_grpc", status == 0 and before != server.version(), f"status {status}")
     for name, sent, right in cases:
         before = server.version()
         status, body = server.ask(*sent)
@@ -419,6 +534,7 @@ with tempfile.TemporaryDirectory(prefix="spanql-writes-") as directory:
     try:
         project = server.ready["projects"][0]["id"]
         hostile(server, project)
+        hostile_grpc(server)
         if not args.only or "slow" in args.only:
             slow(server)
         taken(server, project)

@@ -3,15 +3,10 @@
 //!
 //! Each language gets a few seconds; `SPANQL_FUZZ_SECONDS=300` gives it more, and `SPANQL_FUZZ_SEED` another start.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime};
 
-use spanql::model::columns::spans_schema;
-use spanql_filter::opik::{self, Entity};
-use spanql_filter::phoenix::{self, Parameters};
-use spanql_filter::{FilterError, MAX_BYTES, Names, Unknown, arize, conjuncts, pattern, sql};
-
+use super::fuzz::targets::filters::{read_arize, read_opik, read_pattern, read_phoenix};
 use super::support::Random;
 
 /// The longest that one text may take, in a build without optimisation on a busy machine.
@@ -139,76 +134,6 @@ fn mutated(random: &mut Random, corpus: &[&str]) -> String {
         }
     }
     text
-}
-
-/// An error is one for people: short, and inside the text.
-fn checked<T>(text: &str, read: Result<T, FilterError>) -> Option<T> {
-    match read {
-        Ok(read) => Some(read),
-        Err(error) => {
-            assert!(error.report().len() < 3_000, "a long report: {}", error.report());
-            assert!(error.position().is_none_or(|(line, _)| line <= text.matches('\n').count() + 1));
-            None
-        }
-    }
-}
-
-fn read_arize(text: &str) {
-    let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
-    let names = Names::new(&schema, &rest, Unknown::Silent);
-    let Some(filter) = checked(text, arize::parse(text, &names)) else { return };
-    let conditions = conjuncts(filter.expr.clone());
-    // Open names are text where nothing else is known.
-    let open = filter.columns().into_iter().filter(|name| schema.index_of(name).is_err());
-    let open = open.map(|name| arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Utf8, true).into());
-    let fields: Vec<arrow::datatypes::FieldRef> = schema.fields().iter().cloned().chain(open).collect();
-    let schema = arrow::datatypes::Schema::new(fields);
-    sql::print(&filter.expr).unwrap();
-    let _ = arize::narrow(&conditions, &schema);
-    let printed = arize::print(&conditions, &schema);
-    if let Some(text) = printed.translated.filter(|text| text.len() <= MAX_BYTES) {
-        let again = arize::parse(&text, &names).unwrap_or_else(|error| panic!("{}", error.report()));
-        let twice = arize::print(&conjuncts(again.expr), &schema).translated;
-        assert_eq!(twice.as_deref(), Some(text.as_str()), "written, read and written again");
-    }
-}
-
-fn read_opik(text: &str) {
-    let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
-    let names = Names::new(&schema, &rest, Unknown::Silent);
-    for entity in [Entity::Spans, Entity::Traces, Entity::Threads] {
-        if let Some(Some(clauses)) = checked(text, opik::compile(text, entity)) {
-            let list = serde_json::to_string(&clauses).unwrap();
-            if list.len() <= MAX_BYTES {
-                assert_eq!(opik::compile(&list, entity).unwrap().as_ref(), Some(&clauses), "{list}");
-            }
-        }
-        if let Some(oql) = checked(text, opik::parse(text, entity, &names)) {
-            drop(opik::print(&conjuncts(oql.expr), entity, &schema));
-        }
-    }
-}
-
-fn read_phoenix(text: &str) {
-    let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
-    let names = Names::new(&schema, &rest, Unknown::Silent);
-    let Some(parameters) = checked(text, Parameters::read(text)) else { return };
-    let json = serde_json::to_string(&parameters).unwrap();
-    if json.len() <= MAX_BYTES {
-        assert_eq!(Parameters::read(&json).unwrap(), parameters);
-    }
-    if let Some(filter) = checked(text, phoenix::parse(&parameters, &names)) {
-        drop(phoenix::print(&conjuncts(filter.expr), &schema));
-    }
-}
-
-fn read_pattern(text: &str) {
-    let (schema, rest) = (spans_schema(&[]), BTreeMap::new());
-    let names = Names::new(&schema, &rest, Unknown::Silent);
-    if let Some(read) = checked(text, pattern::parse(text, None, &names)) {
-        assert_eq!(read.places.len(), read.chain.relations.len() + 1);
-        assert_eq!(read.text, text);
-    }
 }
 
 fn fuzz(corpus: &[&str], read: fn(&str)) {

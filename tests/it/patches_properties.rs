@@ -24,7 +24,7 @@ fn pool() -> Vec<(&'static str, Vec<Cell>)> {
             vec![Cell::Int(5), Cell::Float(1.5), Cell::Bool(true), Cell::text("5"), Cell::text("abc")],
         ),
         ("trace_eval.goal.label", texts(&["reached"])),
-        ("annotation.notes", texts(&["[]", r#"[{"text":"n"}]"#])),
+        (columns::NOTES, texts(&["[]", r#"[{"text":"n"}]"#, r#"[{"text":"m"},{"text":"n"}]"#])),
         (
             columns::METADATA_PATCH,
             texts(&[r#"{"a":1}"#, r#"{"a":null}"#, r#"{"b":{"x":1}}"#, r#"{"b":{"y":2}}"#, r#"{"d":"text"}"#, "{}"]),
@@ -109,6 +109,9 @@ impl World {
                 if *name == columns::METADATA_PATCH {
                     let held = row.get(columns::METADATA).map(Cell::plain);
                     row.insert(columns::METADATA.into(), Cell::Text(merged(held.as_deref(), &cell.plain())));
+                } else if *name == columns::NOTES {
+                    let held = row.get(columns::NOTES).map(Cell::plain);
+                    row.insert(columns::NOTES.into(), Cell::Text(noted(held.as_deref(), &cell.plain())));
                 } else {
                     row.insert((*name).to_owned(), (*cell).clone());
                 }
@@ -132,6 +135,18 @@ fn merged(held: Option<&str>, document: &str) -> String {
         object.insert(key, value);
     }
     serde_json::to_string(&object).unwrap()
+}
+
+/// Notes behind those that there are, each once.
+fn noted(held: Option<&str>, new: &str) -> String {
+    let list = |text: &str| serde_json::from_str::<Vec<Box<RawValue>>>(text).unwrap();
+    let mut notes = list(held.unwrap_or("[]"));
+    for note in list(new) {
+        if !notes.iter().any(|known| known.get() == note.get()) {
+            notes.push(note);
+        }
+    }
+    serde_json::to_string(&notes).unwrap()
 }
 
 async fn check(store: &Store, world: &World) {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chrono::Utc;
 use datafusion::logical_expr::{ident, lit};
 use spanql::engine::{Engine, Params, Selected};
 use spanql::model::columns;
+use spanql::model::time::Clock;
 use spanql::output::{Format, Options, ResultWriter};
 use spanql::report::{Document, Library, Origin, Saved, bind, list_reports};
 use spanql::store::Store;
@@ -44,7 +44,7 @@ async fn bound(engine: &Engine, saved: &Saved, given: &[(&str, &str)]) -> Params
         let project = first[0].get("project").cloned().unwrap_or_default();
         given.extend([("remote".to_owned(), "shown".to_owned()), ("project".to_owned(), project)]);
     }
-    bind(&saved.params, &given, Utc::now()).unwrap()
+    bind(&saved.params, &given, &Clock::now(engine.data_end())).unwrap()
 }
 
 /// The rows of a built-in query, each with its values by column; nulls are left out.
@@ -144,7 +144,7 @@ async fn order_is_settled() {
             found.insert(saved.name.clone(), run(&engine, &saved.name, &[]).await);
         }
         for report in built_in_reports() {
-            let params = bind(&report.params, &[], Utc::now()).unwrap();
+            let params = bind(&report.params, &[], &Clock::now(None)).unwrap();
             for block in report.blocks() {
                 let rows = rows_of(&ask_with(&engine, &block.sql, &params).await.unwrap().1);
                 found.insert(format!("{} {}", report.name, block.name), rows);

@@ -36,8 +36,8 @@ fn a_statement_takes_several_lines() {
     let shell = with_demo();
     let mut terminal = start(shell.dir());
     assert!(terminal.screen().contains(" spans in 2 projects · \\? lists commands"), "{}", terminal.screen());
-    terminal.press("SELECT 'a;b' AS text, -- not the end;\r");
-    terminal.press("  count(*) > 1000 AS many\r");
+    terminal.ask("SELECT 'a;b' AS text, -- not the end;");
+    terminal.ask("  count(*) > 1000 AS many");
     let screen = terminal.ask("FROM spans;");
     assert!(
         from_last(&screen, "FROM spans;").starts_with(
@@ -218,7 +218,9 @@ fn history_is_remembered_for_its_user_alone() {
 #[test]
 fn commands_change_what_is_shown() {
     let shell = with_demo();
-    let mut terminal = start(shell.dir());
+    // As high as the help is long.
+    let mut terminal = Terminal::start(shell.dir(), (120, 60), &[], &[("PAGER", "cat")]);
+    terminal.wait("spanql> ");
     let screen = terminal.ask("\\?");
     assert!(screen.contains("\\structure PATTERN"), "{screen}");
     let screen = terminal.ask("\\where status_code = 'ERROR' AND kind = 'TOOL'");
@@ -308,16 +310,12 @@ fn typed(dir: &Path, session: &[String]) -> String {
     for line in session {
         let typed = match line.strip_prefix("spanql").and_then(|prompt| prompt.split_once("> ")) {
             Some((_, typed)) => typed,
-            None if begun => line,
+            // The prompt of a further line has eight columns.
+            None if begun => line.get(8..).unwrap_or_default(),
             None => continue,
         };
         begun = !typed.starts_with('\\') && !typed.ends_with(';');
-        if begun {
-            terminal.press(typed);
-            terminal.press(ENTER);
-        } else {
-            terminal.ask(typed);
-        }
+        terminal.ask(typed);
     }
     terminal.screen()
 }

@@ -28,7 +28,7 @@ fn source(running: &Running) -> Arize {
     let ready = &running.ready;
     let settings = ArizeSettings {
         key: Secret::new(KEY),
-        flight: FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false },
+        flight: Some(FlightEndpoint { host: "127.0.0.1".into(), port: ready.flight_port, tls: false }),
         api: Some(ready.http.clone()),
         space: Some(ready.space_id.clone()),
         verify: true,

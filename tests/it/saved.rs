@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use chrono::{DateTime, Utc};
 use datafusion::datasource::MemTable;
 use proptest::prelude::*;
 use spanql::engine::{Engine, EngineConfig, Params, Relation};
+use spanql::model::time::{Clock, parse};
 use spanql::report::{Declared, bind};
 use tokio::runtime::Runtime;
 
 use super::support::{Row, ask_with, rows_of};
 
-fn now() -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339("2026-11-21T18:30:00Z").unwrap().to_utc()
+fn now() -> Clock {
+    Clock { now: parse("2026-11-21T18:30:00Z").unwrap(), data_end: None }
 }
 
 fn bound(declared: &[&str], given: &[(&str, &str)]) -> Params {
     let declared: Vec<Declared> = declared.iter().map(|text| Declared::parse(text).unwrap()).collect();
     let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    bind(&declared, &given, now()).unwrap()
+    bind(&declared, &given, &now()).unwrap()
 }
 
 /// Two spans, one of them with this name.

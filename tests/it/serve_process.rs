@@ -26,6 +26,11 @@ impl Process {
         Self { child, ready }
     }
 
+    /// What it says besides its addresses.
+    pub(super) fn stderr(&mut self) -> impl Read {
+        self.child.stderr.take().unwrap()
+    }
+
     /// Sends a signal, and gives the exit code and what was written to stderr.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
@@ -134,4 +139,56 @@ fn wrong_settings_are_refused() {
     let done = serve(&store).args(["--http-port", &port]).output().unwrap();
     assert_eq!(done.status.code(), Some(1));
     assert!(stderr(&done).contains(&format!("127.0.0.1:{port}")), "{}", stderr(&done));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn exporters_are_told_where_to_send() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    // Other servers of this machine listen at 127.0.0.1.
+    let host = "127.0.43.17";
+    let serve_otlp = || {
+        let mut command = serve(&store);
+        command.args(["--otlp", "--host", host]).env("SPANQL_SERVE_TOKEN", TOKEN);
+        command
+    };
+    let process = Process::start(serve_otlp());
+    let (grpc, http) = (format!("http://{host}:4317"), format!("http://{host}:4318"));
+    assert_eq!(process.ready["otlp"], serde_json::json!({"grpc": grpc, "http": http}));
+    // A second one finds the ports taken, and says which.
+    let second = serve_otlp().output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains(&format!("{host}:4317")), "{}", stderr(&second));
+
+    let span = |id: &str| {
+        let span = serde_json::json!({"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": id, "name": "n",
+            "startTimeUnixNano": "1790000000000000000", "endTimeUnixNano": "1790000001000000000"});
+        serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let own = process.ready["http"].as_str().unwrap();
+        for (url, id) in [(http.as_str(), "b7ad6b7169203331"), (own, "b7ad6b7169203332")] {
+            let request = client.post(format!("{url}/v1/traces")).header("content-type", "application/json");
+            let response = request.bearer_auth(TOKEN).body(span(id)).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{url}");
+        }
+        let endpoint = tonic::transport::Endpoint::from_shared(grpc.clone()).unwrap();
+        endpoint.connect().await.unwrap();
+    });
+    let (code, said) = process.end("-TERM");
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        format!("OTEL_EXPORTER_OTLP_ENDPOINT={http}"),
+        "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf".to_owned(),
+        "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<the token that may write>".to_owned(),
+    ] {
+        assert!(said.lines().any(|said| said.trim() == line), "{line}: {said}");
+    }
+    assert!(!said.contains(TOKEN), "{said}");
+    let sql = "SELECT source, count(*) AS n FROM spans GROUP BY source";
+    let found = spanql(&store).args(["-q", "query", sql, "-o", "csv"]).output().unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "source,n\notlp,2\n");
 }

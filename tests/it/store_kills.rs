@@ -43,7 +43,7 @@ fn spans(project: &str, traces: std::ops::Range<usize>, name: &str) -> Vec<Row> 
 }
 
 /// A store with older values of some spans, and a project of so many small segments that the next one joins them.
-async fn fill(store: &Store) {
+pub(super) async fn fill(store: &Store) {
     import(store, &[batch(&spans("a", 0..8, "old"))]).await.unwrap();
     for number in 0..7 {
         import(store, &[batch(&spans("many", number..number + 1, "old"))]).await.unwrap();
@@ -64,7 +64,7 @@ fn arrivals() -> Vec<Row> {
     rows
 }
 
-fn open(dir: &Path) -> Store {
+pub(super) fn open(dir: &Path) -> Store {
     Store::open(&dir.display().to_string()).unwrap()
 }
 
@@ -78,26 +78,30 @@ struct Outcomes {
 
 /// What tells a process of this test that it is the one to be killed: the store, how it stands still, and at which write.
 const STOPS: &str = "SPANQL_TEST_STOPS";
-/// More writes than the import makes.
-const ENOUGH: usize = 200;
+/// More writes than any of them makes.
+pub(super) const ENOUGH: usize = 200;
 
 /// The process that is killed: imports, and stands still where it is told to.
 #[test]
 fn an_import_that_stands_still() {
-    let Some(told) = std::env::var_os(STOPS) else { return };
-    let told = told.into_string().unwrap();
-    let [at, how, place] = told.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
-    let fault = if how == "before" { Fault::StopBefore } else { Fault::StopAfter };
-    let faulty = |files| Arc::new(Faulty::new(Arc::new(files), fault, at.parse().unwrap())) as _;
-    let store = Store::at(StoreLocation::with_local_objects(Path::new(place), faulty).unwrap());
+    let Some(store) = store_that_stands_still() else { return };
     tokio::runtime::Runtime::new().unwrap().block_on(import(&store, &[batch(&arrivals())])).unwrap();
 }
 
-/// Imports into a store with a process that stands still at a write, and kills it there. Gives the file of that write, as
-/// its folder; `None` if the import was over before.
-fn kill_at(place: &Path, how: &str, at: usize) -> Option<String> {
+/// In the process that is killed, the store that it works on; `None` in any other.
+pub(super) fn store_that_stands_still() -> Option<Store> {
+    let told = std::env::var_os(STOPS)?.into_string().unwrap();
+    let [at, how, place] = told.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+    let fault = if how == "before" { Fault::StopBefore } else { Fault::StopAfter };
+    let faulty = |files| Arc::new(Faulty::new(Arc::new(files), fault, at.parse().unwrap())) as _;
+    Some(Store::at(StoreLocation::with_local_objects(Path::new(place), faulty).unwrap()))
+}
+
+/// Works on a store with a process, a test of that name, which stands still at a write, and kills it there. Gives the file of
+/// that write, as its folder; `None` if the work was done before.
+pub(super) fn kill_at(test: &str, place: &Path, how: &str, at: usize) -> Option<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["store_kills::an_import_that_stands_still", "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(STOPS, format!("{at} {how} {}", place.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -108,11 +112,21 @@ fn kill_at(place: &Path, how: &str, at: usize) -> Option<String> {
     child.kill().unwrap();
     let status = child.wait().unwrap();
     let Some(stopped) = stopped else {
-        assert!(status.success(), "an import that was not stopped failed");
+        assert!(status.success(), "{test}: what was not stopped failed");
         return None;
     };
     let file = stopped.strip_prefix(how).unwrap().trim_start();
     Some(file.rsplit('/').nth(1).unwrap_or_default().to_owned())
+}
+
+/// What the newest version of a store needs, as [`files`] lists it.
+pub(super) async fn needed(store: &Store) -> Vec<String> {
+    let manifest = store.snapshot().await.unwrap().manifest;
+    let mut needed: Vec<String> = manifest.files().collect();
+    needed.push(format!("manifest/{:020}.json", manifest.version));
+    needed.sort();
+    needed.dedup();
+    needed
 }
 
 /// How often a write to a folder must have been hit, at least.
@@ -152,7 +166,7 @@ fn killed_between_writes(is_first_format: bool, least: &Hits) {
         for at in 0..ENOUGH {
             let place = dir.path().join(format!("{how}-{at}"));
             copy_dir(&base, &place);
-            let Some(folder) = kill_at(&place, how, at) else {
+            let Some(folder) = kill_at("store_kills::an_import_that_stands_still", &place, how, at) else {
                 assert!(
                     at >= least.iter().map(|(_, times)| times).sum::<usize>(),
                     "{at} writes: the import joins segments, too"
@@ -174,10 +188,7 @@ fn killed_between_writes(is_first_format: bool, least: &Hits) {
             assert_same(&content(&place), &new, &format!("{context}, then imported again"));
             runtime.block_on(open(&place).vacuum(Duration::ZERO)).unwrap();
             assert_same(&content(&place), &new, &format!("{context}, then cleared"));
-            let manifest = runtime.block_on(open(&place).snapshot()).unwrap().manifest;
-            let mut needed: Vec<String> = manifest.files().collect();
-            needed.push(format!("manifest/{:020}.json", manifest.version));
-            needed.sort();
+            let needed = runtime.block_on(needed(&open(&place)));
             assert_eq!(files(&place), needed, "{context}: only what the newest version needs is left");
             std::fs::remove_dir_all(&place).unwrap();
             assert!(at + 1 < ENOUGH);
@@ -270,10 +281,10 @@ fn an_import_killed_at_any_moment_leaves_the_old_or_the_new_content() {
         assert_same(&runtime.block_on(dump_dir(&place)), &new[1], "completed by a further import");
         succeed(spanql(&place).args(["store", "vacuum", "--older-than", "0s"]));
         assert_same(&runtime.block_on(dump_dir(&place)), &new[1], "after a vacuum");
-        let manifest = runtime.block_on(open(&place).snapshot()).unwrap().manifest;
-        let mut needed: Vec<String> = manifest.files().collect();
-        needed.push(format!("manifest/{:020}.json", manifest.version));
-        needed.sort();
-        assert_eq!(files(&place), needed, "only what the newest version needs is left");
+        assert_eq!(
+            files(&place),
+            runtime.block_on(needed(&open(&place))),
+            "only what the newest version needs is left"
+        );
     }
 }

@@ -102,7 +102,7 @@ impl Terminal {
         self.screen()
     }
 
-    /// Clears the line that is typed, and waits for the next prompt: keys pressed before it are lost.
+    /// Clears what is typed, and waits for the next prompt.
     pub(crate) fn clear(&mut self) {
         let before = self.prompts();
         self.press(CTRL_C);
@@ -126,6 +126,12 @@ impl Terminal {
     pub(crate) fn wait(&self, text: &str) -> String {
         self.wait_for(text, |seen| seen.screen.screen().contents().contains(text));
         self.screen()
+    }
+
+    /// Waits until a text was written so many times.
+    pub(crate) fn wait_count(&self, text: &str, count: usize) {
+        let times = |seen: &Seen| String::from_utf8_lossy(&seen.bytes).matches(text).count();
+        self.wait_for(&format!("{text} for the {count}. time"), |seen| times(seen) >= count);
     }
 
     /// Presses Ctrl-C until a text is on the screen.

@@ -118,9 +118,17 @@ async fn arize_deletes_until_all_is_gone() {
     assert_eq!(answer(&ran.stdout)["spans_updated"], 5);
     ran.says("what was not there", &["1 span not there"]);
     assert_eq!(standin.taken().len(), 3);
+    // A server that gives up in between has deleted some all the same.
     standin.change(|state| {
         state.known = ids.iter().cloned().collect();
-        state.at_once = 0;
+        state.gives_up = Some(503);
+    });
+    let ran = user.run(&[&delete[..], &known(&ids), &["--yes", "-o", "json"]].concat()).await;
+    ran.succeeded("a server that gives up");
+    assert_eq!((&answer(&ran.stdout)["spans_updated"], standin.taken().len()), (&json!(5), 3));
+    standin.change(|state| {
+        state.known = ids.iter().cloned().collect();
+        (state.at_once, state.gives_up) = (0, None);
     });
     let ran = user.run(&[&delete[..], &known(&ids), &["--yes", "-o", "json"]].concat()).await;
     assert_eq!((ran.code, &answer(&ran.stdout)["spans_failed"]), (Some(1), &json!(5)), "no progress: {ran:?}");
@@ -157,6 +165,33 @@ async fn phoenix_takes_what_it_knows_and_the_rest_is_told() {
     let delete = ["--project", "shop", "spans", "delete", "--to", "phoenix", "--yes", &ids[0], "nope"];
     user.run(&delete).await.succeeded("a span");
     assert_eq!(standin.taken(), [(format!("DELETE /v1/spans/{}", ids[0]), Value::Null)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_phoenix_has_and_nobody_says_anew_stays() {
+    let ids = ids(5);
+    let standin = Standin::start(&known(&ids)).await;
+    let result = |score: f64| json!({"label": "good", "score": score, "explanation": "as told"});
+    let of = |at: usize, identifier: &str, result: Value| json!({"span_id": ids[at], "name": "Quality", "annotator_kind": "HUMAN", "identifier": identifier, "result": result});
+    standin.change(|state| {
+        state.annotated = (0..4).map(|at| of(at, "spanql", result(at as f64))).collect();
+        // What others said is not touched, nor taken over.
+        state.annotated.push(of(4, "", result(4.0)));
+    });
+    let rows: Vec<Value> = ids.iter().map(|id| json!({"span_id": id, "name": "Quality", "label": "bad"})).collect();
+    let user = user(&standin, &rows);
+    let to_phoenix = ["spans", "annotate", "rows.jsonl", "--to", "phoenix"];
+    user.run(&[&["--project", "shop"], &to_phoenix[..]].concat()).await.succeeded("labels alone");
+    let taken = standin.taken();
+    let sent: Vec<&Value> = taken[0].1["data"].as_array().unwrap().iter().map(|row| &row["result"]).collect();
+    for (at, result) in sent[..4].iter().enumerate() {
+        assert_eq!(**result, json!({"label": "bad", "score": at as f64, "explanation": "as told"}));
+    }
+    assert_eq!(*sent[4], json!({"label": "bad"}));
+    // Of a project that is not there, nobody knows what it has.
+    let ran = user.run(&[&["--project", "shep"], &to_phoenix[..]].concat()).await;
+    assert_eq!((ran.code, standin.taken().len()), (Some(1), 0), "{ran:?}");
+    ran.says("another project", &["shop"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

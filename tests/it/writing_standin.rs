@@ -26,6 +26,10 @@ pub(crate) struct State {
     pub(crate) faults: VecDeque<u16>,
     /// How many spans one request to delete deletes at most.
     pub(crate) at_once: usize,
+    /// The status of an answer that not all is deleted yet, if not 200.
+    pub(crate) gives_up: Option<u16>,
+    /// Annotations that a Phoenix has.
+    pub(crate) annotated: Vec<Value>,
     /// What no client of the vendor would send.
     pub(crate) wrong: Vec<String>,
 }
@@ -79,8 +83,6 @@ impl Standin {
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let url = format!("http://127.0.0.1:{}", self.port);
         vec![
-            // A host of its own for each; nothing is asked of this one.
-            ("ARIZE_FLIGHT_HOST", "127.0.0.1".to_owned()),
             ("ARIZE_API_HOST", "127.0.0.1".to_owned()),
             ("ARIZE_API_SCHEME", "http".to_owned()),
             ("ARIZE_API_PORT", self.port.to_string()),
@@ -102,6 +104,13 @@ fn answer(state: &mut State, method: &str, path: &str, headers: &HeaderMap, body
     if (method, path.split('?').next()) == ("GET", Some("/v2/projects")) {
         let project = json!({"id": PROJECT_ID, "name": "shop", "space_id": SPACE});
         return sent(200, &json!({"projects": [project], "pagination": {"has_more": false}}).to_string());
+    }
+    if method == "GET" && path.starts_with("/v1/projects?") {
+        let project = json!({"id": "UHJvamVjdDoy", "name": "shop"});
+        return sent(200, &json!({"data": [project], "next_cursor": null}).to_string());
+    }
+    if method == "GET" && path.starts_with("/v1/projects/") {
+        return of_phoenix(state, path);
     }
     if let Some(status @ 1..) = state.faults.pop_front() {
         return problem(status, "told to fail");
@@ -141,7 +150,8 @@ fn answer(state: &mut State, method: &str, path: &str, headers: &HeaderMap, body
         let completed = !left.iter().any(|id| state.known.contains(*id));
         state.taken.push((format!("{method} {path}"), body.clone()));
         let answer = json!({"completed": completed, "deleted_span_ids": deleted, "not_deleted_span_ids": left});
-        return sent(200, &answer.to_string());
+        let status = state.gives_up.filter(|_| !completed).unwrap_or(200);
+        return sent(status, &answer.to_string());
     }
     if !unknown.is_empty() {
         return match path.starts_with("/v2/") {
@@ -153,12 +163,43 @@ fn answer(state: &mut State, method: &str, path: &str, headers: &HeaderMap, body
     match path {
         "/v2/spans/annotate" => sent(202, ""),
         path if path.ends_with("_annotations?sync=true") => {
-            let rows = body["data"].as_array().unwrap().iter().map(|_| json!({"id": "U3BhbkFubm90YXRpb246MQ=="}));
+            let data = body["data"].as_array().unwrap();
+            for new in data {
+                // As a Phoenix does, it forgets what it had of the same name.
+                let is_same = |old: &Value| {
+                    ["span_id", "trace_id", "session_id", "name", "identifier"].iter().all(|key| old[*key] == new[*key])
+                };
+                state.annotated.retain(|old| !is_same(old));
+                state.annotated.push(new.clone());
+            }
+            let rows = data.iter().map(|_| json!({"id": "U3BhbkFubm90YXRpb246MQ=="}));
             sent(200, &json!({"data": rows.collect::<Vec<_>>()}).to_string())
         }
         path if path.ends_with("_notes") => sent(200, r#"{"data":{"id":"1"}}"#),
         _ => sent(204, ""),
     }
+}
+
+/// The project `shop` of a Phoenix, and what is said of its spans, traces and sessions, two a page.
+fn of_phoenix(state: &State, path: &str) -> Response<Body> {
+    let url = url::Url::parse(&format!("http://x{path}")).unwrap();
+    let Some(rest) = url.path().strip_prefix("/v1/projects/shop") else { return text(404, "Project not found") };
+    if rest.is_empty() {
+        return sent(200, &json!({"data": {"id": "UHJvamVjdDoy", "name": "shop"}}).to_string());
+    }
+    let level = rest.trim_start_matches('/').trim_end_matches("_annotations").to_owned();
+    let get =
+        |name: String| url.query_pairs().filter(move |(key, _)| *key == name).map(|(_, value)| value.into_owned());
+    let ids: BTreeSet<String> = get(format!("{level}_ids")).collect();
+    if !ids.iter().any(|id| state.known.contains(id)) {
+        return text(404, "None of them is there");
+    }
+    let is_asked = |row: &&Value| row[format!("{level}_id")].as_str().is_some_and(|id| ids.contains(id));
+    let rows: Vec<&Value> = state.annotated.iter().filter(is_asked).collect();
+    let start: usize = get("cursor".to_owned()).next().map_or(0, |cursor| cursor.parse().unwrap());
+    let end = rows.len().min(start + 2);
+    let next = (end < rows.len()).then(|| end.to_string());
+    sent(200, &json!({"data": rows[start..end], "next_cursor": next}).to_string())
 }
 
 fn texts(list: &Value, key: &str) -> Vec<String> {

@@ -1,277 +1,208 @@
 #!/usr/bin/env python3
 """Work on one store with many processes at once, and stop and kill them at random.
 
-Writers import spans (new traces, late spans of old ones, the same file again after a kill), readers count and export,
-others vacuum with `--older-than 0s` and compact. Any of them may be killed, or stopped and continued, at any moment. What
-an import acknowledged, by exit code 0, is written down; every reader must find what was written down before it began, each
-span once, or be told that its version was removed and to ask again. At the end everything acknowledged is there once, and a
-last vacuum leaves only files that the newest version names.
+The store is of format 1 at first, and upgraded meanwhile. Writers, by commands and at a server that is killed and started
+again, import and log spans, annotate, evaluate, change metadata, delete, purge and take deletions back; others compact and
+vacuum; readers ask all the while. Any of them may be killed, or stopped and continued, at any moment.
 
-Prints what goes wrong; the last line is "N passed, N failed". Needs Python 3.11 and a system with signals.
+A writer alone changes its spans, and keeps what must be there (world.py). Whoever reads must find each writer's spans as they
+were behind one of its writes, the last one acknowledged before or a later one: all of it, nothing half, nothing twice. A killed
+write is there whole or not at all. In the first half of the time no version is removed, and whatever is deleted can be taken
+back; in the second half vacuums and purges remove all that they may. At the end a last vacuum leaves only files that the newest
+version names, and of purged spans nothing is left in any file.
+
+Prints what goes wrong, and the seed; the last line is "N passed, N failed". Needs Python 3.11 and a system with signals; with
+pyarrow it looks into the files, too.
 """
 import argparse
-import collections
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+# Nothing is written beside the sources.
+sys.dont_write_bytecode = True
+
+from processes import Server, Shared, run  # noqa: E402
+from world import SELECT, History, State, rows_of  # noqa: E402
+from writers import Remote, Writer  # noqa: E402
+
+try:
+    import pyarrow.parquet
+except ImportError:
+    pyarrow = None
+
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--bin", required=True, type=Path, help="the spanql binary")
 parser.add_argument("--seconds", type=float, default=300, help="how long the processes are started anew")
-parser.add_argument("--seed", type=int, default=1, help="another seed, other choices; timing is chance all the same")
+parser.add_argument("--seed", type=int, help="another seed, other choices; timing is chance all the same")
+parser.add_argument("--writers", type=int, default=3, help="writers that run commands")
+parser.add_argument("--remote", type=int, default=1, help="writers that ask a server")
+parser.add_argument("--keep", action="store_true", help="keep the store and the log of what was done")
 args = parser.parse_args()
 
-PROJECTS = ["p", "q"]
-# Shares of processes that are killed, asked to end, or stopped for a while.
-KILLED, ENDED, STOPPED = 0.3, 0.05, 0.15
-# A process that takes longer hangs.
-PATIENCE = 120
 # What a reader may be told instead of an answer.
 ASK_AGAIN = "was removed from the store while it was read, by a vacuum: ask again"
+OLD = Path(__file__).resolve().parents[1] / "stores" / "format1" / "demo"
 
 
-class State:
-    """What all threads share."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.store = directory / "store"
-        self.temporary = directory / "tmp"
-        self.temporary.mkdir()
-        self.lock = threading.Lock()
-        self.written_down = open(directory / "acknowledged.jsonl", "w", encoding="utf-8")
-        self.acknowledged = set()
-        self.attempted = set()
-        self.counts = collections.Counter()
-        self.problems = []
-        self.children = set()
-        self.until = time.monotonic() + args.seconds
-
-    def running(self):
-        return time.monotonic() < self.until and len(self.problems) < 20
-
-    def count(self, what):
-        with self.lock:
-            self.counts[what] += 1
-
-    def check(self, good, problem):
-        with self.lock:
-            if good:
-                self.counts["checks"] += 1
-            else:
-                self.problems.append(problem)
-                print(f"WRONG: {problem}", flush=True)
-
-    def acknowledge(self, keys):
-        with self.lock:
-            for key in keys:
-                self.written_down.write(json.dumps(key) + "\n")
-            self.written_down.flush()
-            os.fsync(self.written_down.fileno())
-            self.acknowledged.update(keys)
-
-
-class Outcome:
-    """How a process ended, and what was done to it."""
-
-    def __init__(self, code, out, err, harmed):
-        self.code, self.out, self.err, self.harmed = code, out, err, harmed
-
-
-def run(state, chance, *arguments):
-    """Runs the binary on the store; `chance` decides what is done to it meanwhile, if it is not None."""
-    environment = {**os.environ, "TMPDIR": str(state.temporary), "RUST_BACKTRACE": "0"}
-    environment.pop("SPANQL_STORE", None)
-    command = [args.bin, "-q", "--store", state.store, *arguments]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
-        with state.lock:
-            state.children.add(child)
-        harmed = None
-        fate = 1.0 if chance is None else chance.random()
-        if fate < KILLED + ENDED + STOPPED:
-            # Most of the work is done in the first second.
-            wait = chance.random() ** 2 * 1.5
-            try:
-                child.wait(wait)
-            except subprocess.TimeoutExpired:
-                if fate < KILLED:
-                    harmed = "killed"
-                    child.kill()
-                elif fate < KILLED + ENDED:
-                    harmed = "ended"
-                    child.terminate()
-                else:
-                    child.send_signal(signal.SIGSTOP)
-                    time.sleep(chance.choice([0.1, 0.5, 1, 3]))
-                    child.send_signal(signal.SIGCONT)
-                    state.count("stopped")
-                if harmed:
-                    state.count(harmed)
-        try:
-            child.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            state.check(False, f"{' '.join(map(str, arguments))}: still runs after {PATIENCE} s")
-            child.kill()
-            child.wait()
-            harmed = "killed"
-        with state.lock:
-            state.children.discard(child)
-        out.seek(0)
-        err.seek(0)
-        said = err.read().decode("utf-8", "replace")
-        if "panicked" in said or "damaged" in said:
-            state.check(False, f"{' '.join(map(str, arguments))}: {said.strip()}")
-        return Outcome(child.returncode, out.read().decode("utf-8", "replace"), said, harmed)
-
-
-def spans_of(chance, number, writer):
-    """The spans of one import: of new traces, and late ones of traces of before."""
-    spans = []
-    for _ in range(chance.randint(1, 30)):
-        trace = f"w{writer}-{chance.randint(0, number * 3 + 3)}"
-        project = PROJECTS[hash_of(trace) % len(PROJECTS)]
-        for _ in range(chance.randint(1, 6)):
-            start = 1_767_225_600_000_000_000 + chance.randint(0, 10**12)
-            spans.append({
-                "project": project, "context.trace_id": trace, "context.span_id": f"{chance.getrandbits(40):010x}",
-                "name": f"import {number}", "start_time": start, "end_time": start + 10**6,
-                "attributes.input.value": "x" * chance.choice([1, 10, 2000]),
-            })
-    return spans
-
-
-def hash_of(text):
-    return sum(text.encode())
-
-
-def write(state, writer, chance):
-    """Imports file after file. One that was not acknowledged may be in the store or not, and is imported again."""
-    number = 0
-    while state.running():
-        number += 1
-        spans = spans_of(chance, number, writer)
-        keys = {(s["project"], s["context.trace_id"], s["context.span_id"]) for s in spans}
-        with state.lock:
-            state.attempted |= keys
-        path = state.directory / f"{writer}-{number}.jsonl"
-        path.write_text("".join(json.dumps(span) + "\n" for span in spans), encoding="utf-8")
-        for _ in range(chance.randint(1, 4)):
-            done = run(state, chance, "import", path)
-            if done.code == 0:
-                state.acknowledge(keys)
-                state.count("imports")
-                break
-            if done.harmed is None:
-                state.check(False, f"an import failed that nobody harmed: {done.err.strip()}")
-                break
-        path.unlink()
-
-
-def read(state, chance):
-    """Counts or exports, and compares with what was acknowledged before."""
-    while state.running():
-        with state.lock:
-            before = set(state.acknowledged)
-        if chance.random() < 0.6:
-            sql = """SELECT count(*) AS n, count(DISTINCT project || ' ' || trace_id || ' ' || span_id) AS keys,
-                (SELECT sum(span_count) FROM traces) AS of_traces, count(name) AS named FROM spans"""
-            done = run(state, chance, "query", sql, "-o", "jsonl")
-            if judged(state, done, "a count"):
-                row = json.loads(done.out)
-                good = row["n"] == row["keys"] == row["named"] == (row["of_traces"] or 0) and row["n"] >= len(before)
-                state.check(good, f"a count gave {row}, {len(before)} were acknowledged before")
-        else:
-            sql = "SELECT project, trace_id, span_id, name, input FROM spans"
-            done = run(state, chance, "query", sql, "-o", "jsonl")
-            if judged(state, done, "an export"):
-                check_rows(state, done.out, before, "an export")
-
-
-def judged(state, done, what):
-    """Whether there is an answer to look at."""
+def ask(shared, chance, sql):
+    """The answer to a statement; None if there is none to look at."""
+    done = run(shared, chance, "query", sql, "-o", "jsonl")
     if done.code == 0:
-        return True
+        return done.out
     if ASK_AGAIN in done.err:
-        state.count("asked again")
-        state.check(True, "")
+        shared.count("asked again")
     elif done.harmed is None:
-        state.check(False, f"{what} failed that nobody harmed: {done.err.strip()}")
-    return False
+        shared.check(False, f"a reader failed that nobody harmed: {done.err.strip()}")
+    return None
 
 
-def check_rows(state, text, expected, what):
-    rows = [json.loads(line) for line in text.splitlines()]
-    found = collections.Counter((row["project"], row["trace_id"], row["span_id"]) for row in rows)
-    lost = expected - found.keys()
-    doubled = [key for key, times in found.items() if times > 1]
-    with state.lock:
-        foreign = found.keys() - state.attempted
-        state.counts["lost"] += len(lost)
-        state.counts["doubled"] += len(doubled)
-    good = not lost and not doubled and not foreign
-    state.check(good, f"{what}: lost {sorted(lost)[:3]}, doubled {doubled[:3]}, foreign {sorted(foreign)[:3]}")
+def read(shared, chance, world):
+    """Reads everything again and again, and looks for each writer's spans among its states."""
+    while shared.running():
+        since = {project: history.since() for project, history in world.items()}
+        answer = ask(shared, chance, SELECT)
+        if answer is not None:
+            judge(shared, answer, world, since)
 
 
-def keep(state, chance, *command):
+def judge(shared, answer, world, since):
+    rows, wrong = rows_of(answer)
+    shared.check(not wrong, f"a reader found: {wrong[:3]}")
+    by_project = {project: {} for project in world}
+    for (project, trace, span), cells in rows.items():
+        by_project.setdefault(project, {})[trace, span] = cells
+    shared.check(by_project.keys() == world.keys(), f"foreign projects: {by_project.keys() - world.keys()}")
+    for project, history in world.items():
+        wrong = history.wrong(since[project], by_project[project])
+        shared.check(wrong is None, f"a reader of {project} found: {wrong}")
+
+
+def keep(shared, chance, *commands):
     """Does something about the store again and again."""
-    while state.running():
-        done = run(state, chance, *command)
+    while shared.running():
+        command = chance.choice(commands)
+        if command[:2] == ("store", "vacuum"):
+            # What is deleted can be taken back in the first half.
+            command = (*command, "--older-than", "0s" if time.monotonic() > shared.half else "1h")
+        done = run(shared, chance, *command)
+        shared.note(command=command, code=done.code, harmed=done.harmed, err=done.err[-300:])
         if done.harmed is None:
-            state.check(done.code == 0, f"{' '.join(command)} failed that nobody harmed: {done.err.strip()}")
-        time.sleep(chance.random())
+            shared.check(done.code == 0, f"{' '.join(command)} failed that nobody harmed: {done.err.strip()}")
+        time.sleep(chance.random() * 2)
 
 
-def finish(state):
+def finish(shared, world):
     """What must hold when everybody is gone."""
-    everything = "SELECT project, trace_id, span_id, name, input FROM spans"
-    for what in ["at the end", "after a last vacuum"]:
-        done = run(state, None, "query", everything, "-o", "jsonl")
-        if state.acknowledged:
-            state.check(done.code == 0, f"{what}: {done.err.strip()}")
-        if done.code == 0:
-            check_rows(state, done.out, state.acknowledged, what)
-        done = run(state, None, "store", "vacuum", "--older-than", "0s")
-        state.check(done.code == 0, f"{what}: {done.err.strip()}")
-    done = run(state, None, "store", "versions", "-o", "jsonl")
-    versions = [json.loads(line) for line in done.out.splitlines()]
-    state.check(len(versions) <= 1, f"a last vacuum left versions: {versions}")
-    segments = versions[0]["segments"] if versions else 0
-    for folder in ["segments", "traces", "stats", "ids", "deletions", "patches", "staging", "ledger", "tombstones", "tmp"]:
-        left = sorted(path.name for path in (state.store / folder).glob("**/*"))
-        # The ledger is one file, of the imports.
-        needed = {"segments": segments, "ledger": len(versions)}.get(folder, 0)
-        # Small segments are one file.
-        most = segments if folder in ("traces", "stats", "ids", "deletions") else needed
-        enough = needed <= len(left) <= most
-        state.check(enough, f"{folder} holds {len(left)} files where {needed} to {most} are needed: {left[:3]}")
-    left = sorted(path.name for path in state.temporary.glob("**/*"))
-    state.check(not left, f"left in the temporary directory: {left[:3]}")
+    since = {project: history.since() for project, history in world.items()}
+
+    def everything(when):
+        answer = ask(shared, None, SELECT)
+        shared.check(answer is not None, f"no answer {when}")
+        if answer is not None:
+            judge(shared, answer, world, since)
+
+    def succeed(*command):
+        done = run(shared, None, *command)
+        shared.check(done.code == 0, f"at the end: {' '.join(command)}: {done.err.strip()}")
+        return done.out
+
+    everything("at the end")
+    for command in ("upgrade", "compact"):
+        succeed("store", command)
+        everything(f"behind a last {command}")
+    purge(shared, world, succeed)
+    since = {project: history.since() for project, history in world.items()}
+    everything("behind a purge")
+    succeed("store", "vacuum", "--older-than", "0s")
+    everything("behind a last vacuum")
+    versions = [json.loads(line) for line in succeed("store", "versions", "-o", "jsonl").splitlines()]
+    shared.check(len(versions) == 1, f"a last vacuum left versions: {versions}")
+    newest = max((shared.store / "manifest").glob("*.json"))
+    manifest = json.loads(newest.read_text())["manifest"]
+    shared.check(manifest["format"] == 2, f"an upgrade left format {manifest['format']}")
+    segments = manifest["segments"]
+    needed = {
+        "manifest": {newest.name},
+        "segments": {f"{segment['id']}.parquet" for segment in segments},
+        "patches": {f"{patch['id']}.parquet" for segment in segments for patch in segment.get("patches", [])},
+        "staging": set(),
+        "tmp": set(),
+        "ledger": {f"{manifest['ledger']['id']}.json"} if manifest["ledger"] else set(),
+        "tombstones": {f"{manifest['tombstones']['id']}.json"} if manifest["tombstones"] else set(),
+    }
+    for folder in [path.name for path in shared.store.iterdir() if path.is_dir()]:
+        left = {path.name for path in (shared.store / folder).glob("**/*")}
+        if folder in needed:
+            shared.check(left == needed[folder], f"{folder} holds {sorted(left ^ needed[folder])[:4]} too much or not")
+        else:
+            # A segment that is one file has none of these.
+            stems = {name.split(".")[0] for name in left}
+            ids = {segment["id"] for segment in segments}
+            ids |= {(segment.get("deletions") or {}).get("file", {}).get("id") for segment in segments}
+            ids |= {side.get("id") for segment in segments for side in segment.get("side", {}).values()}
+            shared.check(stems <= ids, f"{folder} holds files that nobody needs: {sorted(stems - ids)[:3]}")
+    left = sorted(path.name for path in shared.temporary.glob("**/*"))
+    shared.check(not left, f"left in the temporary directory: {left[:3]}")
+
+
+def purge(shared, world, succeed):
+    """Purges spans, and with them those of the project that were deleted before; no file holds anything of them behind it."""
+    gone = set()
+    for project, history in world.items():
+        state = history.now().copy()
+        keys = sorted(state.rows)[:6]
+        if len(keys) < 6 or project == "demo":
+            continue
+        ids = [span for _, span in keys]
+        succeed("--project", project, "spans", "delete", "--yes", *ids[:3])
+        succeed("--project", project, "spans", "delete", "--yes", "--purge", *ids[3:])
+        state.delete(keys)
+        history.settle(state)
+        gone.update(ids)
+    if pyarrow is None:
+        print("SKIPPED: whether files hold what was purged: there is no pyarrow")
+        return
+    for path in shared.store.glob("**/*.parquet"):
+        names = pyarrow.parquet.read_schema(path).names
+        for name in set(names) & {"context.span_id", "parent_id"}:
+            held = set(pyarrow.parquet.read_table(path, columns=[name]).column(0).to_pylist())
+            shared.check(not held & gone or name == "parent_id", f"{path.name} holds purged spans: {sorted(held & gone)[:3]}")
 
 
 def main():
+    seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="spanql-soak-"))
-    state = State(directory)
-    chances = (random.Random(args.seed * 1000 + number) for number in range(100))
-    work = [lambda chance=next(chances), writer=writer: write(state, writer, chance) for writer in range(3)]
-    work += [lambda chance=next(chances): read(state, chance) for _ in range(2)]
-    vacuum = ["store", "vacuum", "--older-than", "0s"]
-    work += [lambda chance=next(chances): keep(state, chance, *vacuum) for _ in range(2)]
-    work += [lambda chance=next(chances): keep(state, chance, "store", "compact")]
+    shared = Shared(args.bin.resolve(), directory, args.seconds)
+    chances = (random.Random(f"{seed}/{number}") for number in range(100))
+    shutil.copytree(OLD, shared.store)
+    server = Server(shared)
+    writers = [Writer(shared, next(chances), number) for number in range(args.writers)]
+    writers += [Remote(shared, next(chances), args.writers + number, server) for number in range(args.remote)]
+    world = {writer.project: writer.history for writer in writers}
+    held, wrong = rows_of(ask(shared, None, SELECT))
+    shared.check(held and not wrong, f"the store of format 1: {wrong}")
+    for (project, trace, span), cells in held.items():
+        world.setdefault(project, History()).now().rows[trace, span] = cells
+    work = [writer.write for writer in writers]
+    work += [lambda chance=next(chances): read(shared, chance, world) for _ in range(2)]
+    work += [lambda chance=next(chances): keep(shared, chance, ("store", "vacuum")) for _ in range(2)]
+    work += [lambda chance=next(chances): keep(shared, chance, ("store", "compact"), ("store", "upgrade"))]
+    if args.remote:
+        work += [lambda chance=next(chances): server.keep(chance)]
 
     def guarded(job):
         try:
             job()
         except Exception as error:  # A thread that ends early would test nothing.
-            state.check(False, f"the soak itself failed: {error!r}")
+            shared.check(False, f"the soak itself failed: {error!r}")
+            raise
 
     threads = [threading.Thread(target=guarded, args=[job]) for job in work]
     try:
@@ -279,23 +210,22 @@ def main():
             thread.start()
         for thread in threads:
             thread.join()
-        finish(state)
+        if server.process is not None:
+            server.kill()
+        finish(shared, world)
     finally:
-        for child in list(state.children):
+        for child in list(shared.children):
             child.kill()
-    counts = state.counts
-    state.check(counts["imports"] > 0, "no import was acknowledged")
-    print(
-        f"{counts['imports']} imports of {len(state.acknowledged)} spans; {counts['killed']} processes killed, "
-        f"{counts['ended']} ended, {counts['stopped']} stopped and continued; {counts['asked again']} readers asked to ask "
-        f"again; {counts['lost']} spans lost, {counts['doubled']} doubled"
-    )
-    if state.problems:
-        print(f"the store is kept in {directory}")
+    counts = shared.counts
+    for what in ["imports", "patches", "deletions", "undeletions"]:
+        shared.check(counts[what] > 0 or args.seconds < 60, f"no {what} were acknowledged")
+    print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
+    if shared.problems or args.keep:
+        print(f"the store and the log of what was done are kept in {directory}")
     else:
         shutil.rmtree(directory)
-    print(f"{counts['checks']} passed, {len(state.problems)} failed")
-    sys.exit(1 if state.problems else 0)
+    print(f"{counts['checks']} passed, {len(shared.problems)} failed")
+    sys.exit(1 if shared.problems else 0)
 
 
 main()

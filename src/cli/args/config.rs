@@ -13,7 +13,7 @@ pub(in crate::cli) enum ConfigCommand {
     Show(ConfigShow),
     /// Write a setting into a profile of config.toml
     ///
-    /// Settings: profile; of Arize: arize.api_key, arize.space, arize.region, arize.single_host, arize.single_port,
+    /// Settings: profile; prices (the file of what models cost); of Arize: arize.api_key, arize.space, arize.region, arize.single_host, arize.single_port,
     /// arize.base_domain, arize.api_host, arize.api_scheme, arize.api_port, arize.flight_host, arize.flight_scheme,
     /// arize.flight_port, arize.request_verify, arize.ssl_ca_cert; of Phoenix: phoenix.collector_endpoint, phoenix.host,
     /// phoenix.port, phoenix.api_key, phoenix.client_headers; of Opik: opik.api_key, opik.workspace, opik.url_override,

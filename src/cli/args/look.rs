@@ -33,6 +33,10 @@ pub(in crate::cli) struct ResultOptions {
     /// End with exit code 4 when the answer rests on a pull that is not complete
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
+    /// End with exit code 3 when a condition is about nothing: a text that a column has nowhere, a name that no span has, a
+    /// time behind the end of the data
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,6 +137,10 @@ pub(in crate::cli) struct TraceShow {
     /// Show failed spans and those above them, and count the others
     #[arg(long)]
     pub(in crate::cli) errors_only: bool,
+    /// Show the steps of the program: leave out spans without a kind, unless they failed or a step waits for them, and mark
+    /// the critical path of the steps
+    #[arg(long)]
+    pub(in crate::cli) steps: bool,
     #[command(flatten)]
     pub(in crate::cli) options: ShowOptions,
 }
@@ -217,6 +225,9 @@ pub(in crate::cli) struct ExportOptions {
     /// End with exit code 4 when what is written rests on a pull that is not complete
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
+    /// End with exit code 3 when a condition is about nothing, as `query --strict` does
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
     #[command(flatten)]
     pub(in crate::cli) from: FromOptions,
     #[command(flatten)]

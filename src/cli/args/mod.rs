@@ -7,11 +7,11 @@ mod remote;
 #[cfg(feature = "report")]
 mod report;
 mod saved;
+mod store;
 mod values;
 mod write;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -30,6 +30,7 @@ pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
 pub(super) use saved::RunArguments;
+pub(super) use store::{RetainArguments, StoreCommand};
 use values::{file_format, max_value};
 pub(super) use write::{
     DeleteArguments, JudgeArguments, LogArguments, MetadataArguments, ReviewArguments, RowsFrom, UndeleteArguments,
@@ -75,6 +76,10 @@ pub(super) struct Global {
     /// Time zone of times in tables: utc, local or a name such as Europe/Berlin
     #[arg(long, global = true, value_name = "ZONE", default_value = "utc")]
     pub(super) tz: Zone,
+    /// Put placeholders in the place of keys, tokens, e-mail addresses, card and phone numbers in the texts that are
+    /// shown, written or pulled; ids stay
+    #[arg(long, global = true)]
+    pub(super) redact: bool,
     /// Form of error messages
     #[arg(long, global = true, value_name = "FORM", default_value = "text")]
     pub(super) errors: ErrorFormat,
@@ -100,10 +105,6 @@ pub(super) enum ErrorFormat {
     Text,
     /// One JSON object with code, message, position and suggestion.
     Json,
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
 }
 
 /// A size in bytes, or a share of the machine's memory.
@@ -290,31 +291,6 @@ pub(super) struct ReplArguments {
     pub(super) param: Vec<String>,
     #[command(flatten)]
     pub(super) remote: RemoteOptions,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum StoreCommand {
-    /// Size, version and projects of the store
-    Info(Listing),
-    /// The versions that can still be read
-    Versions(Listing),
-    /// Make an older version the newest again
-    Restore {
-        /// The version
-        version: u64,
-    },
-    /// Join small segments
-    Compact,
-    /// Compute again what an older spanql computed of the spans by other rules
-    ///
-    /// Broken off, it goes on where it was when it is called again.
-    Upgrade,
-    /// Remove old versions and files that nothing needs
-    Vacuum {
-        /// Only what is older than this, e.g. 24h, 7d, 0s
-        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
-        older_than: Duration,
-    },
 }
 
 #[derive(Debug, Args)]

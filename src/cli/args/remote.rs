@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Command};
 
+use crate::cli::failure::Failure;
 use crate::cli::filters::FilterOptions;
 use crate::pull::TimeRange;
-use spanql_model::time;
+use spanql_model::time::{self, Clock, TimeError};
+use spanql_sources::config::{Endpoint, Environment};
 use spanql_sources::{REMOTES, Remote};
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -18,10 +20,43 @@ fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time in nanoseconds since the epoch.
-fn moment(text: &str) -> Result<i64, String> {
-    time::typed(text, time::now())
-        .map_err(|_| "write a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, today or -2h".to_owned())
+/// A time as it was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Moment {
+    /// Nanoseconds since the epoch.
+    At(i64),
+    /// So many nanoseconds before the data ends.
+    BeforeDataEnd(i64),
+}
+
+impl Moment {
+    fn nanos(self, data_end: Option<i64>) -> Result<i64, Failure> {
+        match self {
+            Self::At(nanos) => Ok(nanos),
+            Self::BeforeDataEnd(age) => data_end
+                .and_then(|end| end.checked_sub(age))
+                .ok_or_else(|| Failure::Usage(format!("an age such as last-7d {}", TimeError::NoData))),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let read = |clock: Clock| {
+        time::typed(text, &clock)
+            .map_err(|_| "write a time such as 2026-11-01, 2026-11-01T12:00:00+01:00, today, -2h or last-7d".to_owned())
+    };
+    match time::is_from_data_end(text) {
+        true => Ok(Moment::BeforeDataEnd(read(Clock::now(Some(0)))?.saturating_neg())),
+        false => Ok(Moment::At(read(Clock::now(None))?)),
+    }
+}
+
+fn store_size(text: &str) -> Result<u64, String> {
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() >= 16 << 20 => Ok(size.as_u64()),
+        Ok(_) => Err("at least 16MiB are needed".to_owned()),
+        Err(_) => Err("write a size such as 5GB or 500MiB".to_owned()),
+    }
 }
 
 fn sample_rate(text: &str) -> Result<f64, String> {
@@ -85,6 +120,10 @@ pub(in crate::cli) struct RemoteOptions {
     /// Space of Arize by name or id [default: $ARIZE_SPACE_ID, else that of the profile]
     #[arg(long, value_name = "S")]
     pub(in crate::cli) space: Option<String>,
+    /// Ask the server at this URL, whatever settings say: grpc://… as `spanql serve` prints it, or https://… of a REST API.
+    /// Its key is that of $ARIZE_API_KEY, if there is one
+    #[arg(long, value_name = "URL", conflicts_with = "profile")]
+    pub(in crate::cli) endpoint: Option<Endpoint>,
     /// Profile of spanql/config.toml in the user's settings [default: $SPANQL_PROFILE, else the file's own]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) profile: Option<String>,
@@ -93,9 +132,22 @@ pub(in crate::cli) struct RemoteOptions {
     pub(in crate::cli) timeout: Duration,
 }
 
+impl RemoteOptions {
+    /// What remotes are reached by: what the process was started with, unless a server is named.
+    pub(in crate::cli) fn environment(&self) -> Environment {
+        let environment = Environment::of_process();
+        self.endpoint.as_ref().map_or_else(|| environment.clone(), |named| named.instead_of_hosts(&environment))
+    }
+
+    /// Whether the server that is named is known to have a REST API only.
+    pub(in crate::cli) fn is_rest(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(Endpoint::is_rest)
+    }
+}
+
 impl Default for RemoteOptions {
     fn default() -> Self {
-        Self { space: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
+        Self { space: None, endpoint: None, profile: None, timeout: spanql_sources::arize::DEFAULT_TIMEOUT }
     }
 }
 
@@ -116,17 +168,28 @@ pub(in crate::cli) struct WindowOptions {
     /// The last N days before --end-time, else before now [default: 30 of a remote, everything in the store]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(in crate::cli) days: Option<u32>,
-    /// From this time on: ISO 8601 (UTC without an offset), today, yesterday, or an age such as -2h. Overrides --days
+    /// From this time on: ISO 8601 (UTC without an offset), today, yesterday, an age such as -2h, or
+    /// last-7d: back from where the data of the store ends. Overrides --days
     #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
-    pub(in crate::cli) start_time: Option<i64>,
+    pub(in crate::cli) start_time: Option<Moment>,
     /// Up to this time, and not at it
     #[arg(long, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
-    pub(in crate::cli) end_time: Option<i64>,
+    pub(in crate::cli) end_time: Option<Moment>,
 }
 
 impl WindowOptions {
-    pub(in crate::cli) fn range(&self) -> TimeRange {
-        TimeRange { start: self.start_time, end: self.end_time, days: self.days }
+    /// The times that are asked for, over data that ends there.
+    ///
+    /// # Errors
+    /// For an age back from the end of the data, where there is none.
+    pub(in crate::cli) fn range(&self, data_end: Option<i64>) -> Result<TimeRange, Failure> {
+        let nanos = |moment: Option<Moment>| moment.map(|moment| moment.nanos(data_end)).transpose();
+        Ok(TimeRange { start: nanos(self.start_time)?, end: nanos(self.end_time)?, days: self.days })
+    }
+
+    /// Whether any time is asked for.
+    pub(in crate::cli) fn is_set(&self) -> bool {
+        self.start_time.is_some() || self.end_time.is_some() || self.days.is_some()
     }
 }
 
@@ -145,6 +208,9 @@ pub(in crate::cli) struct PullArguments {
     /// Pull what is new again and again, until Ctrl-C
     #[arg(long, conflicts_with_all = ["days", "start_time", "end_time", "limit", "count", "require_complete"])]
     pub(in crate::cli) follow: bool,
+    /// With --follow: let the oldest traces of the project go when what the store holds takes more than this, e.g. 5GB
+    #[arg(long, value_name = "SIZE", requires = "follow", value_parser = store_size)]
+    pub(in crate::cli) max_store_size: Option<u64>,
     /// Pull at most N spans: a sample, and the store remembers that it is one
     #[arg(long, value_name = "N", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) limit: Option<u64>,

@@ -10,6 +10,9 @@ pub(in crate::cli) struct ReportArguments {
     /// Name of the report or of a saved query, or a file (a path with a separator, or one that ends in .md or .sql)
     #[arg(value_name = "NAME|FILE", required_unless_present = "list")]
     pub(in crate::cli) name: Option<String>,
+    /// Files that the report may read, as FROM 'labels.csv', besides those in its own folder
+    #[arg(value_name = "DATA", requires = "name")]
+    pub(in crate::cli) files: Vec<std::path::PathBuf>,
     /// List the reports that can be made by name, with their parameters
     #[arg(long, conflicts_with_all = ["name", "param", "results", "projects", "stores", "allow_write"])]
     pub(in crate::cli) list: bool,
@@ -20,7 +23,7 @@ pub(in crate::cli) struct ReportArguments {
     /// Value of a parameter; of a list, comma-separated values, which add up when the parameter is given again
     #[arg(short, long = "param", value_name = "name=value", value_parser = pair)]
     pub(in crate::cli) param: Vec<(String, String)>,
-    /// The report's parameter `since`: a time, or an age such as 7d
+    /// The report's parameter `since`: a time, an age such as 7d, or last-7d: back from where the data ends
     #[arg(long, value_name = "T")]
     pub(in crate::cli) since: Option<String>,
     /// The report's parameter `until`
@@ -50,6 +53,10 @@ pub(in crate::cli) struct ReportArguments {
     /// End with exit code 4 when the report rests on a pull that is not complete
     #[arg(long)]
     pub(in crate::cli) require_complete: bool,
+    /// End with exit code 3 when a condition is about nothing: a text that a column has nowhere, a name that no span has, a
+    /// time behind the end of the data
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
     /// Let statements write files (COPY) and make tables; the store is never changed
     #[arg(long)]
     pub(in crate::cli) allow_write: bool,

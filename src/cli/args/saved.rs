@@ -10,6 +10,9 @@ pub(in crate::cli) struct RunArguments {
     /// Name of the query, or a file (a path with a separator, or one that ends in .sql)
     #[arg(value_name = "NAME|FILE", required_unless_present = "list")]
     pub(in crate::cli) name: Option<String>,
+    /// Files that the query may read, as FROM 'labels.csv', besides those in its own folder
+    #[arg(value_name = "DATA", requires = "name")]
+    pub(in crate::cli) files: Vec<std::path::PathBuf>,
     /// List the queries that can be run by name, with their parameters
     #[arg(long, conflicts_with_all = ["name", "param", "allow_write"])]
     pub(in crate::cli) list: bool,

@@ -4,24 +4,23 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use clap::Parser;
 
 use super::outside::{edit, system};
+use super::results::{Typed, escape_lines, output, send, several, unquoted, watch};
 use super::rows;
 use super::session::Session;
 use crate::cli::args::Arguments;
 use crate::cli::dispatch;
 use crate::cli::failure::Failure;
-use crate::repl::{Action, Command, Item, Items, Script, find, help, parts, switched};
+use crate::repl::{Action, Item, Items, Script, find, help, instead, parts, switched};
 use crate::report::{Library, Origin, ReportError, Saved};
 use spanql_engine::parse_param;
-use spanql_output::{Format, escape_terminal};
+use spanql_output::escape_terminal;
 use spanql_sources::config::Environment;
-use spanql_store::home_path;
 
 /// The projects of the store.
 const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS traces, sum(error_count) AS errors,
@@ -29,9 +28,6 @@ const PROJECTS: &str = "SELECT project, sum(span_count) AS spans, count(*) AS tr
 
 /// The languages that a filter can be said in.
 const LANGUAGES: [&str; 4] = ["sql", "arize", "opik", "phoenix"];
-
-/// The longest time between two runs of `\watch`, in seconds.
-const LONGEST_WATCH: f64 = 86_400.0;
 
 /// Files that may name one another.
 const MOST_FILES: usize = 16;
@@ -59,19 +55,22 @@ pub(super) async fn carry_out(session: &mut Session, item: Item, before: &str) -
             session.statement(&placed).await?;
             Ok(Next::Go)
         }
-        Item::Command(line) => {
-            let (name, rest) = parts(&line);
-            let command = find(name).map_err(|near| {
-                let near = near.map(|near| format!("did you mean \\{near}? ")).unwrap_or_default();
-                anyhow!("unknown command \\{}: {near}\\? lists them", escape_terminal(name))
-            })?;
-            obey(session, command, rest).await
-        }
+        Item::Command(line) => obey(session, &line, Typed { begun: None, before }).await,
+        Item::Within { command, begun } => obey(session, &command, Typed { begun: Some(begun), before }).await,
     }
 }
 
-/// Does what a command says; `rest` is what was typed behind its name.
-async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::Result<Next> {
+/// Does what a command says.
+async fn obey(session: &mut Session, line: &str, typed: Typed<'_>) -> anyhow::Result<Next> {
+    let (name, rest) = parts(line);
+    let command = find(name).map_err(|near| {
+        let shown = escape_terminal(name);
+        if let Some(instead) = instead(name) {
+            return anyhow!("there is no \\{shown} here: {instead}");
+        }
+        let near = near.map(|near| format!("did you mean \\{near}? ")).unwrap_or_default();
+        anyhow!("unknown command \\{shown}: {near}\\? lists them")
+    })?;
     let usage = || anyhow!(Failure::Usage(format!("write \\{} {}", command.name, command.arguments)));
     match command.action {
         Action::Help => session.context().print(help().trim_end())?,
@@ -113,8 +112,13 @@ async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::R
             session.context().print(&format.to_string())?;
         }
         Action::Format => {
-            let format = rest.to_lowercase().parse().map_err(|error| anyhow!("{error}"))?;
-            session.screen().format = several(format)?;
+            // As psql says it: \pset format csv.
+            let name = rest.strip_prefix("format").map_or(rest, |name| name.trim_start_matches([' ', '=']));
+            let (name, expanded) = habitual(name.to_lowercase());
+            let format = several(name.parse().map_err(|error| anyhow!("{error}"))?)?;
+            let screen = session.screen();
+            screen.format = format;
+            screen.expanded |= expanded;
         }
         Action::Output => output(session, rest)?,
         Action::Expanded => {
@@ -128,7 +132,7 @@ async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::R
             session.context().report(if on { "timing is on" } else { "timing is off" });
         }
         Action::Explain => {
-            let sql = this_or_last(session, rest)?;
+            let sql = typed.named_or_last(session, rest)?;
             session.statement(&format!("EXPLAIN {sql}")).await?;
         }
         Action::Set => set(session, rest)?,
@@ -138,8 +142,18 @@ async fn obey(session: &mut Session, command: &Command, rest: &str) -> anyhow::R
                 bail!("there is no parameter ${}: \\set lists them", escape_terminal(name));
             }
         }
-        Action::Watch => watch(session, rest, usage).await?,
-        Action::Edit => return edit(session).map(Next::Edit),
+        Action::Watch => watch(session, rest, &typed, usage).await?,
+        Action::Send => send(session, rest, typed, false).await?,
+        Action::SendExpanded => send(session, rest, typed, true).await?,
+        Action::Print => {
+            let text = if rest.is_empty() { typed.or_last(session)? } else { unquoted(rest) };
+            session.context().print(&escape_lines(&text))?;
+        }
+        Action::Reset => session.context().report("what was typed is forgotten"),
+        Action::Edit => {
+            let text = typed.begun.or_else(|| session.last.as_ref().map(|last| format!("{last};")));
+            return edit(session, text.as_deref()).map(Next::Edit);
+        }
         Action::Include if rest.is_empty() => return Err(usage()),
         Action::Include => return Box::pin(include(session, &unquoted(rest))).await,
         Action::System if rest.is_empty() => return Err(usage()),
@@ -180,20 +194,16 @@ async fn words(session: &Session, words: Vec<String>) -> anyhow::Result<()> {
     session.job(move || async move { dispatch::run(command, &context).await }).await
 }
 
-/// A text without the quotes that somebody put around the whole of it.
-fn unquoted(text: &str) -> String {
-    let inner = ['"', '\''].iter().find_map(|&quote| {
-        let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
-        (!inner.contains(quote)).then_some(inner)
-    });
-    inner.unwrap_or(text).to_owned()
-}
-
-fn this_or_last(session: &Session, sql: &str) -> anyhow::Result<String> {
-    if !sql.is_empty() {
-        return Ok(sql.to_owned());
+/// The name of a format that other shells call something else, and whether it has one column a line.
+fn habitual(name: String) -> (String, bool) {
+    match name.as_str() {
+        "aligned" | "ascii" | "box" | "column" | "columns" | "duckbox" | "psql" => ("table".to_owned(), false),
+        "line" | "lines" => ("table".to_owned(), true),
+        "jsonlines" | "ndjson" => ("jsonl".to_owned(), false),
+        "markdown" => ("md".to_owned(), false),
+        "tabs" => ("tsv".to_owned(), false),
+        _ => (name, false),
     }
-    session.last.clone().ok_or_else(|| anyhow!(Failure::Usage("there is no statement yet".into())))
 }
 
 /// Says a filter in every language that has words for it.
@@ -250,7 +260,7 @@ fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
             Failure::Usage("write \\save NAME [DESCRIPTION]; a name has letters, digits, - and _".into()).into()
         );
     }
-    let sql = this_or_last(session, "")?;
+    let sql = session.last.clone().ok_or_else(|| anyhow!(Failure::Usage("there is no statement yet".into())))?;
     let here = Path::new("queries");
     let dir = if here.is_dir() {
         here.to_owned()
@@ -281,35 +291,6 @@ fn save(session: &Session, rest: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends results to a file, or to the screen again.
-fn output(session: &mut Session, rest: &str) -> anyhow::Result<()> {
-    let name = unquoted(rest);
-    if let Some((before, _)) = session.screen().file.take() {
-        session.screen().format = before;
-    }
-    if name.is_empty() || name == "stdout" {
-        return Ok(());
-    }
-    let path = home_path(Path::new(&name));
-    let before = session.screen().format;
-    Format::from_path(&path).map_or(Ok(Format::Jsonl), several)?;
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    if let Some(format) = Format::from_path(&path) {
-        session.screen().format = format;
-    }
-    session.screen().file = Some((before, Arc::new(file)));
-    session.context().report(&format!("results go to {}: \\o without a name ends that", path.display()));
-    Ok(())
-}
-
-/// A format in which several results may follow each other.
-fn several(format: Format) -> anyhow::Result<Format> {
-    if matches!(format, Format::Parquet | Format::Arrow) {
-        bail!("{format}: such a file holds one result: write `spanql query … -o FILE`");
-    }
-    Ok(format)
-}
-
 fn set(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     if rest.is_empty() {
         for (name, value) in &session.params {
@@ -324,45 +305,12 @@ fn set(session: &mut Session, rest: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a statement again and again, until it is cancelled.
-async fn watch(session: &mut Session, rest: &str, usage: impl Fn() -> anyhow::Error) -> anyhow::Result<()> {
-    let (seconds, sql) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let seconds: f64 = seconds.parse().map_err(|_| usage())?;
-    if !(0.1..=LONGEST_WATCH).contains(&seconds) {
-        bail!("watch at least every 0.1 and at most every {LONGEST_WATCH} seconds");
-    }
-    if !session.interactive {
-        bail!("\\watch needs a terminal: Ctrl-C ends it");
-    }
-    let sql = this_or_last(session, sql)?;
-    // A pager would wait for a key each time.
-    let pager = session.screen().pager.take();
-    let outcome = loop {
-        let now = chrono::Utc::now().format("%H:%M:%S");
-        session.context().report(&format!("{now} UTC, every {seconds} s; Ctrl-C ends it"));
-        if let Err(error) = session.statement(&sql).await {
-            break Err(error);
-        }
-        let mut interrupts = session.interrupts();
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => {}
-            () = interrupts.pressed() => break Err(Failure::Interrupted.into()),
-        }
-    };
-    session.screen().pager = pager;
-    outcome
-}
-
 /// Carries out what a file says.
 async fn include(session: &mut Session, path: &str) -> anyhow::Result<Next> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     let cut = Items::of(&text);
-    let mut items = cut.placed(&text, Script::default());
-    if cut.is_begun(&text) {
-        let rest = &text[cut.rest..];
-        let start = text.len() - rest.trim_start().len();
-        items.push((Item::Statement(rest.trim().to_owned()), Script::default().blanks(&text[..start])));
-    }
+    let mut items = cut.placed(Script::default());
+    items.extend(cut.unfinished(Script::default()));
     if session.depth == MOST_FILES {
         bail!("{path}: {MOST_FILES} files name one another: does one name itself?");
     }

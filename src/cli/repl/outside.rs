@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 
 use super::session::Session;
 
-/// Lets the user's editor change the last statement; gives what came of it.
-pub(super) fn edit(session: &Session) -> anyhow::Result<String> {
+/// Lets the user's editor change a text, or write one; gives what came of it.
+pub(super) fn edit(session: &Session, text: Option<&str>) -> anyhow::Result<String> {
     if !session.interactive {
         bail!("\\e needs a terminal");
     }
@@ -15,8 +15,8 @@ pub(super) fn edit(session: &Session) -> anyhow::Result<String> {
     let editor = editor.unwrap_or_else(|| "vi".to_owned());
     let mut file =
         tempfile::Builder::new().prefix("spanql-").suffix(".sql").tempfile().context("cannot make a file to edit")?;
-    if let Some(last) = &session.last {
-        writeln!(file, "{last};").context("cannot write the file to edit")?;
+    if let Some(text) = text {
+        writeln!(file, "{text}").context("cannot write the file to edit")?;
     }
     let ended = std::process::Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])

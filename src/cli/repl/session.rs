@@ -196,7 +196,8 @@ impl Session {
         remote::register(&engine, &self.remote);
         if let Some(filter) = filter {
             let (schema, rest) = engine.span_columns("spans").await?;
-            let filter = arize::parse(filter, &Names::new(&schema, &rest, Unknown::Error)).map_err(Failure::Filter)?;
+            let names = Names::new(&schema, &rest, Unknown::Error).until(engine.data_end());
+            let filter = arize::parse(filter, &names).map_err(Failure::Filter)?;
             engine.narrow(filter.expr).await?;
         }
         Ok(Opened { engine, snapshot })
@@ -237,6 +238,7 @@ impl Session {
                 target: &target,
                 options: context.options(&target),
                 require_complete: false,
+                strict: false,
                 expectations: &[],
             };
             query::answer(&context, answer).await

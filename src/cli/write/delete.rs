@@ -18,7 +18,7 @@ use crate::cli::place::Place;
 use spanql_engine::{EngineError, IdKind, Params, Selected};
 use spanql_filter::{Names, all_of};
 use spanql_sources::writes::Writing;
-use spanql_store::home_path;
+use spanql_store::{Store, home_path};
 
 /// What the spans that are meant are called.
 const MEANT: &str = "meant";
@@ -37,13 +37,14 @@ struct Meant {
 pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments) -> anyhow::Result<()> {
     let DeleteArguments { ids, query, yes, purge, mut filters, to } = arguments;
     let asked = ids.len() + filters.span_id.len();
-    let only_ids = query.is_none() && {
+    let ids_alone = query.is_none() && {
         let span_ids = std::mem::take(&mut filters.span_id);
-        let empty = filters.is_empty() && starts_in(&to.window)?.is_none();
+        let empty = filters.is_empty();
         filters.span_id = span_ids;
         empty
     };
-    if query.is_some() && (asked > 0 || !filters.is_empty() || starts_in(&to.window)?.is_some()) {
+    let only_ids = ids_alone && !to.window.is_set();
+    if query.is_some() && (asked > 0 || !filters.is_empty() || to.window.is_set()) {
         let why = "--query says which spans to delete: leave out ids, filters and the window, or write them into it";
         return Err(Failure::Usage(why.into()).into());
     }
@@ -51,7 +52,8 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
         let why = "nothing says which spans to delete: name ids, a filter, a window, or --query with a statement";
         return Err(Failure::Usage(why.into()).into());
     }
-    if let (Some(remote), true) = (to.to, only_ids) {
+    // With a window, too: the remote looks there.
+    if let (Some(remote), true) = (to.to, ids_alone && asked > 0) {
         let ids: Vec<String> = ids.into_iter().chain(filters.span_id).collect();
         return at_remote(context, remote, ids, yes, &to).await;
     }
@@ -69,12 +71,13 @@ pub(in crate::cli) async fn delete(context: &Context, arguments: DeleteArguments
             }
         }
         if filters.span_id.is_empty() && only_ids {
-            return done(context, to.output.as_deref(), &meant, 0, None);
+            return in_store(context, meant, yes, purge, to.output.as_deref(), to.dry_run).await;
         }
         let (schema, rest) = place.columns(&mut filters).await?;
-        let filter = filters.read(&Names::new(&schema, &rest, filters.unknown())).map_err(refused)?;
+        let filter =
+            filters.read(&Names::new(&schema, &rest, filters.unknown()).until(place.data_end())).map_err(refused)?;
         let (condition, notes) = filter.map(|filter| (filter.expr, filter.notes)).unzip();
-        let conditions = condition.into_iter().chain(starts_in(&to.window)?).collect();
+        let conditions = condition.into_iter().chain(starts_in(&to.window, place.data_end())?).collect();
         place.register(context, MEANT, Selected::Spans(all_of(conditions)), notes.unwrap_or_default()).await?;
         let sql = format!("SELECT project, context.trace_id, context.span_id FROM {MEANT}");
         for statement in place.engine.prepare(&sql, &Params::new()).await? {
@@ -148,12 +151,13 @@ async fn by_query(context: &Context, sql: &str, remote: &RemoteOptions, meant: &
 
 async fn in_store(
     context: &Context,
-    meant: Meant,
+    mut meant: Meant,
     yes: bool,
     purge: bool,
     output: Option<&str>,
     dry_run: bool,
 ) -> anyhow::Result<()> {
+    let before = if purge { deleted_before(context, &mut meant).await? } else { vec![] };
     if dry_run {
         for (project, trace_id, span_id) in &meant.spans {
             context.print(&json!({"project": project, "trace_id": trace_id, "span_id": span_id}).to_string())?;
@@ -161,29 +165,59 @@ async fn in_store(
         context.report(&format!("dry run: {}, nothing is deleted", counted(meant.spans.len() as u64, "span")));
         return Ok(());
     }
-    if meant.spans.is_empty() {
+    if meant.spans.is_empty() && before.is_empty() {
         return done(context, output, &meant, 0, None);
     }
     let store = context.store_to_write()?;
+    if meant.spans.is_empty() {
+        let (spans, place) = (counted(before.len() as u64, "deleted span"), context.place());
+        confirm(&format!("remove all older versions of {place}, which may hold the text of {spans}?"), yes)?;
+        purge_projects(context, &store, &before).await?;
+        return done(context, output, &meant, 0, None);
+    }
     confirm(&question(context, &meant.spans), yes)?;
     let spans = meant.spans.iter().map(|(project, trace, span)| (project.as_str(), trace.as_str(), span.as_str()));
     let committed = store.delete(spans).await.map_err(|error| context.explain(error))?;
     context.warn_unsynced(committed.not_synced.as_deref());
     if purge {
-        let projects: BTreeSet<&str> = meant.spans.iter().map(|(project, ..)| project.as_str()).collect();
-        let projects: Vec<&str> = projects.into_iter().collect();
-        let vacuumed = store.purge(&projects).await.map_err(|error| context.explain(error))?;
-        let left = store.versions().await?.len().saturating_sub(1);
-        if left > 0 {
-            let left = counted(left as u64, "older version");
-            anyhow::bail!(
-                "the spans are deleted, but {left} may still hold the text: a running writer needs them; try again"
-            );
-        }
-        let versions = counted(vacuumed.versions as u64, "older version");
-        context.report(&format!("{versions} removed: no version holds the text any more, and the deletion stays"));
+        purge_projects(context, &store, before.iter().chain(&meant.spans)).await?;
     }
     done(context, output, &meant, committed.counts.deleted.max(meant.spans.len() as u64), Some(committed.version))
+}
+
+/// Spans that were deleted before: those whose ids are not there, or, where nothing else is meant, all.
+async fn deleted_before(context: &Context, meant: &mut Meant) -> anyhow::Result<Vec<Span>> {
+    let (_, snapshot) = context.snapshot().await?;
+    let mut before = snapshot.deleted_spans().await.map_err(|error| context.explain(error))?;
+    before.retain(|(project, ..)| context.project.as_ref().is_none_or(|named| named == project));
+    if !meant.unknown.is_empty() {
+        before.retain(|(.., id)| meant.unknown.iter().any(|typed| id.starts_with(typed.as_str())));
+        meant.unknown.retain(|typed| !before.iter().any(|(.., id)| id.starts_with(typed.as_str())));
+    } else if !meant.spans.is_empty() {
+        before.clear();
+    }
+    Ok(before)
+}
+
+/// Removes all older versions, and what of the projects of these spans counts no more.
+async fn purge_projects<'a>(
+    context: &Context,
+    store: &Store,
+    spans: impl IntoIterator<Item = &'a Span>,
+) -> anyhow::Result<()> {
+    let projects: BTreeSet<&str> = spans.into_iter().map(|(project, ..)| project.as_str()).collect();
+    let projects: Vec<&str> = projects.into_iter().collect();
+    let vacuumed = store.purge(&projects).await.map_err(|error| context.explain(error))?;
+    let left = store.versions().await?.len().saturating_sub(1);
+    if left > 0 {
+        let left = counted(left as u64, "older version");
+        anyhow::bail!(
+            "the spans are deleted, but {left} may still hold the text: a running writer needs them; try again"
+        );
+    }
+    let versions = counted(vacuumed.versions as u64, "older version");
+    context.report(&format!("{versions} removed: no version holds the text any more, and the deletion stays"));
+    Ok(())
 }
 
 /// Says what was deleted.

@@ -6,7 +6,7 @@ use chrono::Utc;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, keep};
-use super::{known, local, notes, rows, send};
+use super::{known, local, rows, send};
 use crate::cli::args::{JudgeArguments, WriteTo};
 use crate::cli::context::{Context, counted};
 use spanql_sources::arize;
@@ -102,18 +102,15 @@ async fn in_store(
     if to.dry_run {
         return dry_run(context, grain, &project, &ids, again(judgements.iter(), grain)?).await;
     }
-    let mut batch = judgement_batch(judgements, id_column(grain))?;
-    if grain == Grain::Span {
-        batch = notes::behind_earlier(context, &project, batch).await?;
-    }
+    let batch = judgement_batch(judgements, id_column(grain))?;
     let operation = match kind {
         Kind::Annotation => "annotate",
         Kind::Evaluation => "evaluate",
     };
     let (answer, done) = local::write(context, project, of_store(grain), &batch, operation).await;
-    let failed: HashSet<&str> = answer.errors.iter().map(|(id, _)| id.as_str()).collect();
-    let unwritten = judgements.iter().filter(|judgement| failed.contains(judgement.id.as_str()));
-    keep(context, to.failed.as_deref(), &again(unwritten, grain)?)?;
+    // All of it, or nothing.
+    let unwritten = if done.is_ok() { &[] } else { judgements };
+    keep(context, to.failed.as_deref(), &again(unwritten.iter(), grain)?)?;
     if done.is_ok() || !answer.errors.is_empty() {
         answer.write(context, to.output.as_deref())?;
     }

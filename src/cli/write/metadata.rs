@@ -39,9 +39,9 @@ pub(in crate::cli) async fn metadata(context: &Context, arguments: MetadataArgum
     }
     let batch = patch_batch(&patches)?;
     let (answer, done) = local::write(context, project, spanql_store::Grain::Span, &batch, "metadata").await;
-    let failed: HashSet<&str> = answer.errors.iter().map(|(id, _)| id.as_str()).collect();
-    let unwritten = patches.iter().filter(|patch| failed.contains(patch.span_id.as_str()));
-    keep(context, to.failed.as_deref(), &unwritten.map(again).collect::<Vec<_>>())?;
+    // All of it, or nothing.
+    let unwritten = if done.is_ok() { &[] } else { patches.as_slice() };
+    keep(context, to.failed.as_deref(), &unwritten.iter().map(again).collect::<Vec<_>>())?;
     if done.is_ok() || !answer.errors.is_empty() {
         answer.write(context, to.output.as_deref())?;
     }

@@ -8,13 +8,12 @@ mod known;
 mod local;
 mod log;
 mod metadata;
-mod notes;
 mod reviewed;
 mod rows;
 mod send;
 mod undelete;
 
-pub(super) use delete::delete;
+pub(super) use delete::{confirm, delete};
 pub(super) use judge::{annotate, evaluate};
 pub(super) use log::log;
 pub(super) use metadata::metadata;

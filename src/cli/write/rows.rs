@@ -38,19 +38,6 @@ pub(super) async fn of_files(context: &Context, files: Vec<String>, format: Form
     read.await?
 }
 
-/// The rows of a statement of our own, of which nothing is to be said.
-pub(super) async fn asked(context: &Context, sql: &str) -> anyhow::Result<Vec<Row>> {
-    let (engine, _) = query::engine(context, false).await?;
-    let mut rows = Vec::new();
-    for statement in engine.prepare(sql, &Params::new()).await? {
-        let mut batches = statement.execute().await?;
-        while let Some(batch) = batches.try_next().await.map_err(|error| EngineError::from_datafusion(&error))? {
-            rows.extend(batch_rows(&batch, "row")?);
-        }
-    }
-    Ok(rows)
-}
-
 /// Runs a statement and takes its rows.
 pub(super) async fn of_query(context: &Context, sql: &str, remote: &RemoteOptions) -> anyhow::Result<Vec<Row>> {
     let (engine, snapshot) = query::engine(context, false).await?;

@@ -13,14 +13,12 @@ use crate::cli::remote;
 use crate::pull;
 use spanql_model::window::Window;
 use spanql_output::escape_terminal;
-use spanql_sources::config::Environment;
 use spanql_sources::writes::{WriteOptions, WriteRequest, Writing};
 use spanql_sources::{Remote, SourceError};
 
 /// Refuses a window where the store is written to.
 pub(super) fn check_window_is_for_remotes(to: &WriteTo) -> Result<(), Failure> {
-    let range = to.window.range();
-    if range.start.is_some() || range.end.is_some() || range.days.is_some() {
+    if to.window.is_set() {
         let why = "--days, --start-time and --end-time are for remotes: the store finds ids at any time";
         return Err(Failure::Usage(why.into()));
     }
@@ -29,11 +27,10 @@ pub(super) fn check_window_is_for_remotes(to: &WriteTo) -> Result<(), Failure> {
 
 /// The window that was asked for, if any was.
 fn window(to: &WriteTo) -> anyhow::Result<Option<Window>> {
-    let range = to.window.range();
-    if range.start.is_none() && range.end.is_none() && range.days.is_none() {
+    if !to.window.is_set() {
         return Ok(None);
     }
-    Ok(Some(range.store_window(pull::now()).map_err(refusal)?))
+    Ok(Some(to.window.range(None)?.store_window(pull::now()).map_err(refusal)?))
 }
 
 /// Sends what is to be written; `again` makes rows for the same command of what was not taken, by number.
@@ -48,7 +45,7 @@ pub(super) async fn send(
         let why = format!("--to {} needs --project with the project there", remote.name);
         return Err(Failure::Usage(why).into());
     };
-    let environment = Environment::of_process();
+    let environment = to.remote.environment();
     let writer = remote.open_to_write(&environment, &remote::access(&to.remote, &environment))?;
     let options = WriteOptions { window: window(to)?, flight: to.flight };
     let requests = writer.requests(project, writing, options).await?;

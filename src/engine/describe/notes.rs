@@ -1,7 +1,7 @@
 //! What columns hold whose names do not say it.
 
 /// `table.column`, and what it holds.
-pub(super) const NOTES: [(&str, &str); 80] = [
+pub(super) const NOTES: [(&str, &str); 84] = [
     (
         "spans.source",
         "where the span came from: arize, phoenix, opik, file, demo, otlp (sent to serve) or local (logged here)",
@@ -39,12 +39,16 @@ pub(super) const NOTES: [(&str, &str); 80] = [
     ("traces.total_tokens", "without what parents repeat of their children"),
     ("traces.reported_tokens", "the plain sum over all spans"),
     ("traces.cost", "USD, without what parents repeat of their children"),
+    ("traces.estimated_cost", "USD by the configured prices; computed where it is named, * leaves it out"),
     ("traces.llm_count", "calls of models, each once: without spans that only wrap one"),
     ("traces.tool_count", "calls of tools, each once: without spans that only wrap one"),
     ("traces.input", "the first 1,024 characters; of the first call of a model where the root has none"),
     ("traces.output", "the first 1,024 characters; of the last call of a model where the root has none"),
     ("sessions.duration_ms", "latest end minus earliest start, ms"),
     ("sessions.cost", "USD"),
+    ("sessions.first_input", "the first 1,024 characters"),
+    ("sessions.last_output", "the first 1,024 characters"),
+    ("sessions.estimated_cost", "USD by the configured prices; computed where it is named, * leaves it out"),
     ("turns.turn", "number in the session, from 1"),
     ("turns.gap_ms", "from the end of the turn before to the start, ms"),
     ("turns.context_tokens", "the largest prompt of the turn"),

@@ -32,7 +32,8 @@ pub enum Files {
     /// None: what is right for a server.
     #[default]
     Never,
-    /// Those in these folders, and in folders below them.
+    /// These, and those in these folders and below them. A file is named as it is here, or without its folder; others from
+    /// the first of the folders on.
     Within(Vec<PathBuf>),
     /// All that the process may read.
     Any,
@@ -63,8 +64,8 @@ pub(crate) fn table(files: &Files, typed: &str) -> Result<MemTable, EngineError>
         if let Files::Within(folders) = files
             && !is_within(path, folders)
         {
-            let error = refused("a saved query reads files in its own folder alone");
-            return Err(error.help("put the file beside it, or ask with `spanql query`"));
+            let error = refused("a saved query reads files in its own folder, and those named behind it");
+            return Err(error.help("put the file beside it, or name it: `spanql run QUERY FILE`"));
         }
         bytes += fs::metadata(path).map_err(|error| unreadable(path, &error.to_string()))?.len();
         if bytes > MOST_BYTES {
@@ -83,7 +84,15 @@ fn unreadable(path: &Path, why: &str) -> EngineError {
 
 fn paths(files: &Files, typed: &str) -> Result<Vec<PathBuf>, EngineError> {
     let folder = match files {
-        Files::Within(folders) => folders.first().cloned().unwrap_or_default(),
+        Files::Within(places) => {
+            let named = |place: &&PathBuf| {
+                place.is_file() && (place.as_path() == Path::new(typed) || place.file_name() == Some(typed.as_ref()))
+            };
+            if let Some(named) = places.iter().find(named) {
+                return Ok(vec![named.clone()]);
+            }
+            places.iter().find(|place| place.is_dir()).cloned().unwrap_or_default()
+        }
         _ => PathBuf::new(),
     };
     let path = folder.join(typed);
@@ -151,6 +160,10 @@ fn text(path: &Path) -> Result<String, EngineError> {
     match bytes.as_slice() {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
         [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0, a, 0, b, ..] | [a, 0, b, 0, ..] if *a != 0 && *b != 0 => {
+            let error = unreadable(path, "it is UTF-16 without a byte order mark");
+            Err(error.help("convert it to UTF-8, for example with iconv -f UTF-16LE -t UTF-8"))
+        }
         _ => {
             let text = String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8"))?;
             Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))

@@ -19,6 +19,9 @@ use spanql_trace::structure::Side;
 pub(crate) const FUNCTIONS: [&str; 7] =
     ["critical_path", "oql", "session", "spans_where", "structure", "trace", "traces_where"];
 
+/// What the critical path is of, besides all spans.
+const STEPS: &str = "steps";
+
 /// Calls one of the functions; `None` if it is none of them.
 pub(crate) fn call(
     catalog: &Catalog<'_>,
@@ -78,6 +81,7 @@ pub(crate) fn call(
     let remote = table.provider.is::<RemoteTable>();
     let schema = table.provider.schema();
     let names = Names::new(&schema, &table.rest, if remote { Unknown::Silent } else { Unknown::Null });
+    let names = names.until(catalog.registry.data_end.filter(|_| !remote));
     let mut notes = vec![];
     let selects = match function {
         "spans_where" => Selects::Spans(arize::parse(text, &names)?.expr),
@@ -110,8 +114,14 @@ pub(crate) fn call(
 /// Calls one of the functions of an id that may be shortened.
 fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filtered, EngineError> {
     let kind = if function == "session" { IdKind::Session } else { IdKind::Trace };
-    let [typed] = texts else {
-        return Err(bad_argument(format!("{function} takes one id")).help(format!("write {function}('<id>')")));
+    let (typed, steps) = match texts {
+        [typed] => (*typed, false),
+        [typed, of] if function == "critical_path" && of.eq_ignore_ascii_case(STEPS) => (*typed, true),
+        _ => {
+            let more = if function == "critical_path" { format!(" [, '{STEPS}']") } else { String::new() };
+            let wrong = bad_argument(format!("{function} takes one id"));
+            return Err(wrong.help(format!("write {function}('<id>'{more})")));
+        }
     };
     let id = catalog.handle.block_on(resolve_id_prefix(catalog.state, kind, typed))?;
     let spans = spans_table(catalog, SPANS)?;
@@ -121,7 +131,7 @@ fn by_id(catalog: &Catalog<'_>, function: &str, texts: &[&str]) -> Result<Filter
             (Selects::Session(session), table)
         }
         "trace" => (Selects::Trace(id.clone()), holding_trace(catalog, &id, spans)?),
-        _ => (Selects::CriticalPath(id.clone()), holding_trace(catalog, &id, spans)?),
+        _ => (Selects::CriticalPath { id: id.clone(), steps }, holding_trace(catalog, &id, spans)?),
     };
     Ok(Filtered { table, selects, notes: vec![] })
 }

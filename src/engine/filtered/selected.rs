@@ -79,7 +79,12 @@ pub(super) enum Selects {
     /// The spans of a session's traces, trace after trace.
     Session(Session),
     /// The critical path of the trace with this id.
-    CriticalPath(String),
+    CriticalPath {
+        /// Its id.
+        id: String,
+        /// Whether time of spans without a kind goes to the steps of that moment.
+        steps: bool,
+    },
     /// The spans that a pattern gives, if it is true of them.
     Structure { pattern: Pattern, condition: Expr },
     /// The rows of `traces`, by their root spans and what is said of any of their spans.
@@ -135,7 +140,7 @@ impl Filtered {
     /// The columns it shows.
     pub(crate) fn schema(&self) -> SchemaRef {
         match &self.selects {
-            Selects::CriticalPath(_) => CriticalPathTable::columns(),
+            Selects::CriticalPath { .. } => CriticalPathTable::columns(),
             Selects::Traces { summaries, .. } => summaries.schema(),
             Selects::Sessions { sessions, .. } => sessions.schema(),
             _ => self.table.provider.schema(),
@@ -147,7 +152,7 @@ impl Filtered {
         match self.selects {
             Selects::Spans(_) | Selects::SpansOfTraces(_) | Selects::Structure { .. } => true,
             Selects::WholeTraces { .. } | Selects::Trace(_) | Selects::Session(_) => true,
-            Selects::CriticalPath(_) | Selects::Traces { .. } | Selects::Sessions { .. } => false,
+            Selects::CriticalPath { .. } | Selects::Traces { .. } | Selects::Sessions { .. } => false,
         }
     }
 
@@ -198,7 +203,9 @@ impl Filtered {
                 let (spans, notes) = self.table.with(names.iter().cloned())?;
                 Ok((self.table.session(&spans, session, self.table.shown(names))?, notes))
             }
-            Selects::CriticalPath(id) => Ok((self.table.critical_path(&self.table.provider, id)?, vec![])),
+            Selects::CriticalPath { id, steps } => {
+                Ok((self.table.critical_path(&self.table.provider, id, *steps)?, vec![]))
+            }
             Selects::Structure { pattern, condition } => self.table.structure(pattern, condition, names),
             Selects::Traces { summaries, condition, any_span } => self.table.traces(summaries, condition, any_span),
             Selects::Sessions { sessions, summaries, condition, any_span } => {

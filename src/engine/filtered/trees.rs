@@ -165,14 +165,16 @@ impl Table {
         in_order(rows, shown, order)
     }
 
-    /// The critical path of a trace.
+    /// The critical path of a trace, or that of its steps.
     pub(super) fn critical_path(
         &self,
         spans: &Arc<dyn TableProvider>,
         id: &str,
+        steps: bool,
     ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let read = CriticalPathTable::READ.map(column);
-        Ok(Arc::new(CriticalPathTable::new(self.scan(spans)?.filter(of_trace(id))?.project(read)?.build()?)))
+        let spans = self.scan(spans)?.filter(of_trace(id))?.project(read)?.build()?;
+        Ok(Arc::new(CriticalPathTable::new(spans, steps)))
     }
 }
 

@@ -31,11 +31,11 @@ use super::remote::StraightFromRemote;
 use super::zeros::OneZero;
 
 /// What is done to a logical plan before it is optimized.
-pub(super) fn analyzer_rules(limit: Limit) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+pub(super) fn analyzer_rules(limit: Limit, data_end: Option<i64>) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     // IN with a subquery becomes comparisons, for mixed comparison to see; and DataFusion's coercion casts text and
     // fails on the first odd one, so ours comes first.
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(SignedDifferences), Arc::new(subqueries::ThreeValuedIn), Arc::new(MixedComparison)];
+        vec![Arc::new(SignedDifferences), Arc::new(subqueries::ThreeValuedIn), Arc::new(MixedComparison { data_end })];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(multisets::MultisetOperations));
     rules.push(Arc::new(grouping_sets::ConstantKeys));

@@ -71,7 +71,10 @@ impl Resolver<'_> {
             });
         }
         self.expression(&mut select.prewhere, scopes)?;
-        self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback)?;
+        let outer = std::mem::replace(&mut self.not_grouped, true);
+        let resolved = self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback);
+        self.not_grouped = outer;
+        resolved?;
         if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
             for expr in exprs {
                 self.group_key(expr, output, level, scopes)?;

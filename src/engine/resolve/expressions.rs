@@ -4,18 +4,20 @@ use datafusion::sql::sqlparser::ast::{
     AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Value,
     ValueWithSpan, VisitMut, WindowType,
 };
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::super::error::EngineError;
 use super::super::walk::{Flow, WalkMut, walk_mut};
-use super::Resolver;
 use super::ast::{call, empty_query, in_lower_case};
 use super::lists::lists_of_json;
 use super::outputs::{Output, OutputUse, named};
 use super::scope::Scopes;
 use super::spelled::known_spelling;
+use super::{Call, Resolver};
 use spanql_filter::numbers::AS_NUMBER;
 use spanql_model::columns::canonical;
 use spanql_model::names::{expand_alias, is_open_name};
+use spanql_model::nearest::as_typed;
 
 struct Walker<'a, 'b> {
     resolver: &'a mut Resolver<'b>,
@@ -86,6 +88,19 @@ impl Walker<'_, '_> {
             _ => return Ok(()),
         };
         if let Some(column) = found {
+            if self.resolver.not_grouped
+                && let Some((typed, place)) = typed_column(expr)
+                && outputs.iter().any(|output| output.computed && output.expr == column.expr)
+            {
+                return Err(EngineError::aggregate_in_where(&typed).at(place));
+            }
+            if !inside
+                && !self.resolver.not_grouped
+                && uses != OutputUse::GroupExpression
+                && let Some((typed, place)) = typed_column(expr)
+            {
+                self.resolver.places.columns.entry(column.name).or_insert((typed, place));
+            }
             *expr = column.expr;
         }
         Ok(())
@@ -102,9 +117,10 @@ impl Walker<'_, '_> {
         Ok(())
     }
 
-    fn function(&mut self, expr: &mut Expr) {
-        let Expr::Function(function) = expr else { return };
-        let mut grouped = function.over.is_some();
+    fn function(&mut self, expr: &mut Expr, typed: Option<String>) -> Result<(), EngineError> {
+        let Expr::Function(function) = expr else { return Ok(()) };
+        let windowed = function.over.is_some();
+        let mut grouped = windowed;
         match &mut function.over {
             Some(WindowType::NamedWindow(name)) => in_lower_case(name),
             Some(WindowType::WindowSpec(window)) => window.window_name.iter_mut().for_each(in_lower_case),
@@ -114,14 +130,20 @@ impl Walker<'_, '_> {
             if ident.quote_style.is_none() {
                 ident.value = ident.value.to_lowercase();
             }
+            let typed = typed.as_deref().unwrap_or(&ident.value);
             grouped |= self.resolver.catalog.is_aggregate(&ident.value);
             let said = grouped
                 || function.filter.is_some()
                 || !function.within_group.is_empty()
                 || is_distinct(&function.args);
-            self.resolver.functions.entry(ident.value.clone()).or_insert((ident.span.start, said));
+            if self.resolver.not_grouped && (windowed || self.resolver.catalog.is_aggregate(&ident.value)) {
+                return Err(EngineError::aggregate_in_where(typed).at_span(ident.span));
+            }
+            let call = || Call { place: ident.span.start, grouped: said, typed: typed.to_owned() };
+            self.resolver.places.functions.entry(ident.value.clone()).or_insert_with(call);
         }
         self.inside += usize::from(grouped);
+        Ok(())
     }
 
     /// Aggregates over numbers read an open column that is text as numbers.
@@ -205,7 +227,8 @@ fn output_meant<'o>(outputs: &'o [Output], uses: OutputUse, inside: bool, ident:
 
 impl WalkMut for Walker<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
-        known_spelling(expr);
+        let typed = typed_name(expr);
+        known_spelling(expr, self.resolver.catalog.registry.data_end);
         if let Expr::Lambda(lambda) = expr {
             // DataFusion writes them in lower case, too.
             let name = |ident: &Ident| match ident.quote_style {
@@ -215,11 +238,13 @@ impl WalkMut for Walker<'_, '_> {
             self.lambdas.push(lambda.params.iter().map(|parameter| name(&parameter.name)).collect());
         }
         if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = expr
-            && !self.resolver.literals.contains_key(text)
+            && !self.resolver.places.literals.contains_key(text)
         {
-            self.resolver.literals.insert(text.clone(), span.start);
+            self.resolver.places.literals.insert(text.clone(), span.start);
         }
-        self.function(expr);
+        if let Err(error) = self.function(expr, typed) {
+            return Flow::Break(error);
+        }
         if let Expr::Function(function) = expr
             && let Err(error) = self.window(function)
         {
@@ -260,6 +285,29 @@ impl WalkMut for Walker<'_, '_> {
             *query = resolved;
         }
         Flow::Continue(())
+    }
+}
+
+/// The name of a function as it was typed.
+fn typed_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Function(function) => match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] => Some(ident.value.to_lowercase()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The name of a column as it was typed, and where.
+fn typed_column(expr: &Expr) -> Option<(String, Location)> {
+    match expr {
+        Expr::Identifier(ident) => Some((as_typed(&ident.value), ident.span.start)),
+        Expr::CompoundIdentifier(path) => {
+            let parts: Vec<String> = path.iter().map(|part| as_typed(&part.value)).collect();
+            Some((parts.join("."), path.first()?.span.start))
+        }
+        _ => None,
     }
 }
 

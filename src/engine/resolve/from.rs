@@ -9,16 +9,18 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use super::super::catalog::SCHEMA;
 use super::super::error::EngineError;
 use super::super::limits::MAX_JOINS;
 use super::super::table_functions;
-use super::Resolver;
+use super::super::tables::has_estimates;
 use super::ast::{call, name_span, object_name, quoted};
 use super::file_tables::file_named;
 use super::lists::as_list;
 use super::names::Column;
 use super::query::Shape;
 use super::scope::{Level, Merged, Rel, Scopes, within};
+use super::{Call, Resolver};
 use spanql_model::names::expand_alias;
 
 /// How many relations one FROM may list.
@@ -57,7 +59,8 @@ impl Resolver<'_> {
                 && ident.quote_style.is_none()
             {
                 ident.value = ident.value.to_lowercase();
-                self.functions.entry(ident.value.clone()).or_insert((ident.span.start, false));
+                let call = || Call { place: ident.span.start, grouped: false, typed: ident.value.clone() };
+                self.places.functions.entry(ident.value.clone()).or_insert_with(call);
             }
         }
     }
@@ -194,7 +197,9 @@ impl Resolver<'_> {
         let open = table.spans.then(|| table.key.clone());
         let shape = Shape { shown: table.columns, hidden, open, opaque: false, shadowing: false };
         let qualifier = alias.map_or(path, |alias| vec![alias.name.value.clone()]);
-        Ok(Rel::new(qualifier, Rc::new(shape.into_columns(alias))))
+        let mut columns = shape.into_columns(alias);
+        columns.estimates = (table.key.schema == SCHEMA && has_estimates(&table.key.table)).then_some(table.key);
+        Ok(Rel::new(qualifier, Rc::new(columns)))
     }
 
     fn cte_named(&self, name: &str) -> Option<Rc<super::Cte>> {

@@ -6,6 +6,7 @@
 
 mod ast;
 mod clauses;
+mod estimated;
 mod expressions;
 mod file_tables;
 mod from;
@@ -52,10 +53,30 @@ pub(crate) struct Resolved {
     pub(crate) wanted: BTreeMap<TableKey, BTreeSet<String>>,
     /// Calls of table functions that became tables of this statement.
     pub(crate) function_tables: Vec<FunctionTable>,
-    /// Where each function was first called, and whether as an aggregate or over a window.
-    pub(crate) functions: HashMap<String, (Location, bool)>,
+    pub(crate) places: Places,
+    /// What the reader should know of names, each a line without a full stop.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Where things stand in the text, for errors that come when the text is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// The functions, by the names that they became, where each was first called.
+    pub(crate) functions: HashMap<String, Call>,
     /// Where each text literal first stands.
     pub(crate) literals: HashMap<String, Location>,
+    /// The columns that are read outside of aggregates, by their names, each as it was typed first.
+    pub(crate) columns: HashMap<String, (String, Location)>,
+}
+
+/// A call of a function.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) place: Location,
+    /// Whether it is an aggregate, or over a window.
+    pub(crate) grouped: bool,
+    /// The name as it was typed.
+    pub(crate) typed: String,
 }
 
 /// Resolves the names of a statement.
@@ -76,14 +97,15 @@ pub(crate) fn resolve(parsed: &Parsed, catalog: &Catalog<'_>) -> Result<Resolved
             tables: 0,
             unnamed: 0,
             function_tables: vec![],
-            functions: HashMap::new(),
-            literals: HashMap::new(),
+            places: Places::default(),
+            not_grouped: false,
+            notes: vec![],
         };
         let mut statement = parsed.statement.clone();
         resolver.statement(&mut statement)?;
         if !resolver.again {
-            let Resolver { wanted, function_tables, functions, literals, .. } = resolver;
-            return Ok(Resolved { statement, wanted, function_tables, functions, literals });
+            let Resolver { wanted, function_tables, places, notes, .. } = resolver;
+            return Ok(Resolved { statement, wanted, function_tables, places, notes });
         }
         wanted = resolver.wanted;
     }
@@ -107,8 +129,10 @@ struct Resolver<'a> {
     tables: usize,
     unnamed: usize,
     function_tables: Vec<FunctionTable>,
-    functions: HashMap<String, (Location, bool)>,
-    literals: HashMap<String, Location>,
+    places: Places,
+    /// Whether the current place is one where rows are not grouped yet: WHERE.
+    not_grouped: bool,
+    notes: Vec<String>,
 }
 
 impl Resolver<'_> {

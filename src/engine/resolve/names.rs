@@ -124,6 +124,9 @@ impl Resolver<'_> {
         if relation.columns.has(&target) {
             return Ok(Some(Column { expr: relation.column(&target, span), name: target }));
         }
+        if let Some(column) = self.estimated(relation, name, span) {
+            return Ok(Some(column));
+        }
         if is_open_name(&target) && relation.columns.open.is_some() {
             return Ok(Some(self.want(relation, target, span)));
         }
@@ -156,6 +159,9 @@ impl Resolver<'_> {
         match there? {
             Found::Unknown => return Ok(None),
             Found::Nothing | Found::Column(_) => {}
+        }
+        if let Some(column) = self.estimated_in(scopes, name, span)? {
+            return Ok(Some(column));
         }
         let target = expand_alias(name);
         let target = target.unwrap_or_else(|| name.to_owned());

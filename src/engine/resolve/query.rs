@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte as SqlCte, Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, Statement, TableAlias, Value,
+    Cte as SqlCte, Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetQuantifier, Statement, TableAlias, Value,
 };
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::super::catalog::TableKey;
 use super::super::error::EngineError;
@@ -45,6 +46,16 @@ impl Shape {
     }
 }
 
+/// Where a side of a set operation begins.
+fn begin(body: &SetExpr) -> Location {
+    match body {
+        SetExpr::Select(select) => select.select_token.0.span.start,
+        SetExpr::Query(query) => begin(&query.body),
+        SetExpr::SetOperation { left, .. } => begin(left),
+        _ => Location::empty(),
+    }
+}
+
 /// Takes the last select items away again.
 fn drop_last(body: &mut SetExpr, count: usize) {
     match body {
@@ -80,6 +91,7 @@ impl Resolver<'_> {
     /// whose reader names the columns it wants.
     pub(super) fn query(&mut self, query: &mut Query, outer: &Scopes, pass_hidden: bool) -> Result<Shape, EngineError> {
         let ctes = self.ctes.len();
+        let outer_place = std::mem::take(&mut self.not_grouped);
         fetch_as_limit(query);
         if let Some(with) = &mut query.with {
             for cte in &mut with.cte_tables {
@@ -104,6 +116,7 @@ impl Resolver<'_> {
             }
         };
         self.ctes.truncate(ctes);
+        self.not_grouped = outer_place;
         Ok(if query.pipe_operators.is_empty() { shape } else { Shape::unknown() })
     }
 
@@ -139,9 +152,22 @@ impl Resolver<'_> {
         match body {
             SetExpr::Select(select) => self.select(select, None, outer, pass_hidden),
             SetExpr::Query(query) => self.query(query, outer, pass_hidden),
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation { left, right, op, set_quantifier } => {
                 let mut shape = self.body(left, outer, pass_hidden)?;
                 let other = self.body(right, outer, pass_hidden)?;
+                let by_name = matches!(
+                    set_quantifier,
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                );
+                if !by_name && !shape.opaque && !other.opaque && shape.shown.len() != other.shown.len() {
+                    let (one, two) = (shape.shown.len(), other.shown.len());
+                    return Err(EngineError::new(
+                        "set-operation",
+                        format!("the sides of {op} have other numbers of columns"),
+                    )
+                    .at(begin(right))
+                    .why(format!("the left one has {one}, the right one {two}")));
+                }
                 // Both sides must have the same columns in the same places: either both pass all on, or neither.
                 if shape.open != other.open || shape.hidden != other.hidden {
                     drop_last(left, shape.hidden.len());

@@ -19,6 +19,8 @@ pub(super) struct Columns {
     pub(super) hidden: Vec<String>,
     /// The table whose open names can be read through this relation.
     pub(super) open: Option<TableKey>,
+    /// The table that has the column of estimated costs when a statement names it.
+    pub(super) estimates: Option<TableKey>,
     /// Whether there may be columns that are not known here.
     pub(super) opaque: bool,
     exact: HashSet<String>,
@@ -42,7 +44,7 @@ impl Columns {
         for name in all().filter(|name| !name.contains('.')) {
             lower.entry(name.to_lowercase()).or_default().push(name.clone());
         }
-        Self { shown, hidden, open, opaque: false, exact, lower }
+        Self { shown, hidden, open, estimates: None, opaque: false, exact, lower }
     }
 
     /// Columns of which nothing is known.

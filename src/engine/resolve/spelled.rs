@@ -17,18 +17,18 @@ use super::ast::{binary, call, literal, number, text};
 use super::json_paths::{as_path, json_call};
 use super::patterns::without_escape;
 use super::time_calls::time_call;
-use spanql_model::time;
+use spanql_model::time::{self, Clock};
 
 /// Writes an expression as DataFusion knows it; what is inside it comes later.
-pub(super) fn known_spelling(expr: &mut Expr) {
+pub(super) fn known_spelling(expr: &mut Expr, data_end: Option<i64>) {
     match expr {
         Expr::Cast { data_type, expr: inner, .. } => {
             known_type(data_type);
             if let (DataType::Timestamp(..), Expr::Value(text)) = (&*data_type, inner.as_mut()) {
-                known_time(text);
+                known_time(text, data_end);
             }
         }
-        Expr::TypedString(TypedString { data_type: DataType::Timestamp(..), value, .. }) => known_time(value),
+        Expr::TypedString(TypedString { data_type: DataType::Timestamp(..), value, .. }) => known_time(value, data_end),
         Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
             without_escape(pattern, escape_char);
         }
@@ -61,10 +61,10 @@ fn known_type(data_type: &mut DataType) {
 }
 
 /// Writes out a time of which only a part was typed.
-fn known_time(text: &mut ValueWithSpan) {
+fn known_time(text: &mut ValueWithSpan, data_end: Option<i64>) {
     if let Value::SingleQuotedString(typed) = &mut text.value
         && string_to_timestamp_nanos(typed).is_err()
-        && let Ok(nanos) = time::typed(typed, time::now())
+        && let Ok(nanos) = time::typed(typed, &Clock::now(data_end))
     {
         *typed = DateTime::from_timestamp_nanos(nanos).to_rfc3339();
     }

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::ast::{binary, call, literal, number, text};
-use spanql_model::time;
+use spanql_model::time::{self, Clock};
 
 /// The call as calls of DataFusion's functions; none if it is another one.
 pub(super) fn time_call(name: &str, args: &[Expr]) -> Option<Expr> {
@@ -63,7 +63,7 @@ fn counts_months(width: &Expr) -> Option<bool> {
 pub(super) fn day(ident: &Ident) -> Option<Expr> {
     let word = ident.value.to_lowercase();
     let is_day = ident.quote_style.is_none() && matches!(word.as_str(), "today" | "yesterday" | "tomorrow");
-    let nanos = time::typed(&word, time::now()).ok().filter(|_| is_day)?;
+    let nanos = time::typed(&word, &Clock::now(None)).ok().filter(|_| is_day)?;
     Some(timestamp(&DateTime::from_timestamp_nanos(nanos).to_rfc3339()))
 }
 

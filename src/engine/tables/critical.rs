@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt64Array,
+};
 use arrow::compute::{concat_batches, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType};
 use datafusion::catalog::{Session, TableProvider};
@@ -22,7 +24,7 @@ use crate::scan::scan_by;
 use crate::single_input::single_input;
 use crate::subplan::create_subplan;
 use spanql_model::columns::{self, timestamp_type};
-use spanql_trace::{TreeInput, elapsed_ms, group_by_trace};
+use spanql_trace::{TreeInput, critical_path, critical_steps, elapsed_ms, group_by_trace, is_step};
 
 /// The columns of a critical path.
 fn schema() -> SchemaRef {
@@ -52,9 +54,12 @@ fn schema() -> SchemaRef {
 /// A row is a stretch of time that a span contributes itself, or nobody (its span id is null then); `share` is its part
 /// of the whole path. The stretches of a trace do not overlap, and together they are the time from the start of a top
 /// span until everything below it is over.
+///
+/// With `steps`, time of spans without a kind goes to the steps of that moment: see [`spanql_trace::critical_steps`].
 #[derive(Debug)]
 pub(crate) struct CriticalPathTable {
     spans: LogicalPlan,
+    steps: bool,
 }
 
 impl CriticalPathTable {
@@ -73,8 +78,8 @@ impl CriticalPathTable {
         columns::END_TIME,
     ];
 
-    pub(crate) fn new(spans: LogicalPlan) -> Self {
-        Self { spans }
+    pub(crate) fn new(spans: LogicalPlan, steps: bool) -> Self {
+        Self { spans, steps }
     }
 
     /// The columns it shows.
@@ -110,7 +115,7 @@ impl CriticalPathTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let spans = create_subplan(session, &self.spans).await?;
         let all = || (0..schema().fields().len()).collect();
-        Ok(Arc::new(CriticalPathExec::new(spans, projection.cloned().unwrap_or_else(all))?))
+        Ok(Arc::new(CriticalPathExec::new(spans, projection.cloned().unwrap_or_else(all), self.steps)?))
     }
 }
 
@@ -119,18 +124,19 @@ impl CriticalPathTable {
 struct CriticalPathExec {
     input: Arc<dyn ExecutionPlan>,
     shown: Vec<usize>,
+    steps: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl CriticalPathExec {
-    fn new(input: Arc<dyn ExecutionPlan>, shown: Vec<usize>) -> Result<Self> {
+    fn new(input: Arc<dyn ExecutionPlan>, shown: Vec<usize>, steps: bool) -> Result<Self> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::new(schema().project(&shown)?)),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         ));
-        Ok(Self { input, shown, properties })
+        Ok(Self { input, shown, steps, properties })
     }
 
     /// The same over another input.
@@ -141,7 +147,7 @@ impl CriticalPathExec {
 
 impl DisplayAs for CriticalPathExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CriticalPathExec")
+        write!(f, "CriticalPathExec{}", if self.steps { ": of steps" } else { "" })
     }
 }
 
@@ -153,7 +159,7 @@ impl ExecutionPlan for CriticalPathExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (input, shown) = (Arc::clone(&self.input), self.shown.clone());
+        let (input, shown, steps) = (Arc::clone(&self.input), self.shown.clone(), self.steps);
         let run = async move {
             let memory = MemoryConsumer::new("CriticalPathExec").register(context.memory_pool());
             let mut spans = execute_stream(Arc::clone(&input), context)?;
@@ -163,14 +169,14 @@ impl ExecutionPlan for CriticalPathExec {
                 batches.push(batch);
             }
             let spans = concat_batches(&input.schema(), &batches)?;
-            Ok(paths(&spans)?.project(&shown)?)
+            Ok(paths(&spans, steps)?.project(&shown)?)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::once(run))))
     }
 }
 
 /// The critical paths of all traces of a batch in the columns of [`CriticalPathTable::READ`].
-fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
+fn paths(spans: &RecordBatch, steps: bool) -> Result<RecordBatch> {
     let wrong = |error: spanql_trace::TraceError| DataFusionError::External(Box::new(error));
     let mut groups = group_by_trace(spans).map_err(wrong)?;
     let spans = match &groups.order {
@@ -184,12 +190,15 @@ fn paths(spans: &RecordBatch) -> Result<RecordBatch> {
         end_time: spans[columns::END_TIME].as_primitive::<TimestampNanosecondType>(),
     };
     let projects = spans[columns::PROJECT].as_string::<i32>();
+    let kinds = spans[columns::KIND].as_string::<i32>();
+    let is_step = |row: usize| is_step(kinds.is_valid(row).then(|| kinds.value(row)));
     groups.ranges.sort_by_key(|trace| projects.value(trace.start));
     let (mut traces, mut rows, mut step, mut start, mut end) = (vec![], vec![], vec![], vec![], vec![]);
     let (mut contribution, mut share) = (vec![], vec![]);
     for trace in groups.ranges {
         let first = trace.start as u64;
-        let path = spanql_trace::critical_path(&input, trace).map_err(wrong)?;
+        let path = if steps { critical_steps(&input, trace, is_step) } else { critical_path(&input, trace) };
+        let path = path.map_err(wrong)?;
         let whole: f64 = path.iter().map(|part| elapsed_ms(part.start_ns, part.end_ns)).sum();
         for (at, part) in path.iter().enumerate() {
             let took = elapsed_ms(part.start_ns, part.end_ns);

@@ -21,6 +21,7 @@ use datafusion::physical_plan::union::UnionExec;
 use parquet::arrow::async_reader::AsyncFileReader;
 
 use super::adapt::WideningAdapterFactory;
+use super::kept::KeptSource;
 use super::overlay::{OverlayExec, row_field, segment_field};
 use super::prune::may_match;
 use crate::scan::scan_by;
@@ -238,7 +239,11 @@ impl SegmentsTable {
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(WideningAdapterFactory)))
             .build();
-        Ok(DataSourceExec::from_data_source(config))
+        if with_rows {
+            return Ok(DataSourceExec::from_data_source(config));
+        }
+        let source = KeptSource::new(config, self.snapshot.segments.clone(), self.which);
+        Ok(DataSourceExec::from_data_source(source))
     }
 }
 

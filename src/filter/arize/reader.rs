@@ -269,12 +269,14 @@ impl Reader<'_> {
     fn comparable(&self, named: &Named, at: Span, value: &ScalarValue, place: Span) -> Result<Expr, FilterError> {
         self.no_list(named, at)?;
         match (&named.data_type, value) {
-            (time, ScalarValue::Utf8(Some(typed))) if is_time(time) => match read_time(typed, &timestamp_type()) {
-                Some(time) => Ok(literal(time)),
-                None => Err(self
-                    .wrong(format!("{} is no time", self.typed(place)), place)
-                    .help("write it like '2026-01-31', '2026-01-31 12:00:00' or '2026-01-31T12:00:00Z'")),
-            },
+            (time, ScalarValue::Utf8(Some(typed))) if is_time(time) => {
+                match read_time(typed, &timestamp_type(), &self.names.clock()) {
+                    Some(time) => Ok(literal(time)),
+                    None => Err(self
+                        .wrong(format!("{} is no time", self.typed(place)), place)
+                        .help("write it like '2026-01-31', '2026-01-31 12:00:00' or '2026-01-31T12:00:00Z'")),
+                }
+            }
             (time, _) if is_time(time) => Err(self
                 .wrong(format!("{} is a time", self.typed(at)), place)
                 .help("compare it with one, like '2026-01-31' or '2026-01-31T12:00:00Z'")),

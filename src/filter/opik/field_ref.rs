@@ -2,6 +2,7 @@
 
 use datafusion_common::Column;
 use datafusion_expr::{Expr, lit};
+use datafusion_functions::core::expr_fn::coalesce;
 
 use super::Entity;
 use spanql_model::columns;
@@ -108,6 +109,9 @@ fn of_trace(field: &str) -> Option<FieldRef> {
         "total_estimated_cost" => FieldRef::Number(roll_up("cost")),
         "llm_span_count" => FieldRef::Number(roll_up("llm_count")),
         "error_info" => FieldRef::Status(roll_up("status_code")),
+        // Whole, where the root span has it; `traces` has what a call of a model says in its place, and the beginning of it.
+        "input" => FieldRef::Text(coalesce(vec![column(columns::INPUT), roll_up("input")])),
+        "output" => FieldRef::Text(coalesce(vec![column(columns::OUTPUT), roll_up("output")])),
         "span_feedback_scores" => FieldRef::SpanScores,
         _ => return of_row(field),
     })

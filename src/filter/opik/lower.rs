@@ -20,6 +20,7 @@ use super::resolved_clause::{ResolvedClause, near, shown};
 use super::scores::{Scores, on_any};
 use super::{Entity, compare, json, values};
 use crate::{FilterError, Names, Unknown, all_of};
+use spanql_model::time;
 
 /// A filter of Opik that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,7 +174,12 @@ impl Reading<'_> {
 
     fn instant(&self, clause: &ResolvedClause) -> Result<Expr, FilterError> {
         let value = &clause.clause.value;
-        values::instant(value).map(values::time_literal).map_err(|meant| {
+        // An age back from the end of the data is no instant to Opik; here it means what it means everywhere.
+        let instant = values::instant(value).or_else(|meant| match meant {
+            None if time::is_from_data_end(value) => time::typed(value, &self.names.clock()).map_err(|_| None),
+            meant => Err(meant),
+        });
+        instant.map(values::time_literal).map_err(|meant| {
             let what = format!("{} is compared with {}, which is no instant", clause.clause.field, shown_value(value));
             let error = self.error("time-invalid", what, &clause.value).help("write \"2026-01-31T12:00:00Z\"");
             error.suggest(meant.map(|meant| format!("\"{meant}\"")))

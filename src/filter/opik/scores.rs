@@ -7,7 +7,7 @@ use datafusion_expr::Expr;
 use super::columns::Op;
 use super::field_ref::column;
 use super::resolved_clause::{near, shown};
-use crate::{FilterError, Unknown, all_of, any_of};
+use crate::{FilterError, READ_AS_NULL, Unknown, all_of, any_of};
 use spanql_model::nearest::as_typed;
 
 /// The name of a score, of the column that holds its value.
@@ -59,7 +59,7 @@ impl<'a> Scores<'a> {
             }
             Unknown::Null => {
                 let near = near().map(|near| format!("; nearest: {near}")).unwrap_or_default();
-                note(format!("{what} (read as null){near}"));
+                note(format!("{what} {READ_AS_NULL}{near}"));
             }
             Unknown::Silent => {}
         }

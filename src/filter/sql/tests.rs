@@ -87,7 +87,7 @@ fn read(sql: &str, schema: &DFSchema) -> Expr {
     let expr = parser.parse_expr().unwrap_or_else(|error| panic!("{sql}: {error}"));
     assert_eq!(parser.peek_token_ref().token, Token::EOF, "{sql}");
     let mut context = SessionContext::new();
-    context.register_expr_planner(Arc::new(MixedComparisonPlanner)).unwrap();
+    context.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: None })).unwrap();
     context.register_udf(contains_udf().as_ref().clone());
     let read = context.state().create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, schema);
     read.unwrap_or_else(|error| panic!("{sql}: {error}"))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Float64Array, PrimitiveArray, StringArray, StringBuilder, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, Float64Array, ListArray, PrimitiveArray, StringArray, StringBuilder,
+    UInt64Array,
 };
 use arrow::compute::{cast, is_not_null, kernels::zip::zip, max, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt64Type};
@@ -14,7 +15,7 @@ use arrow::util::display::array_value_to_string;
 
 use super::RowError;
 use super::canonical_builder::{CanonicalBuilder, Rule, out_of_range, whole};
-use super::changes::{self, Changes};
+use super::changes::{self, Change, Changes};
 use super::open_builder::integer_type;
 use crate::columns::{CANONICAL, NOTES, timestamp_type};
 use crate::ids;
@@ -166,6 +167,53 @@ pub(super) fn canonical(
         }
         _ => by_row(index, &texts(array)?, false, bad, changes),
     }
+}
+
+/// The elements of each list of texts; `None` for other arrays.
+fn lists_of_texts(array: &ArrayRef) -> Result<Option<ListArray>, ArrowError> {
+    match array.data_type() {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
+            if matches!(item.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
+        {
+            Ok(cast(array, &DataType::new_list(DataType::Utf8, true))?.as_list_opt().cloned())
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Lists whose elements are JSON texts as the canonical column of this index, one of lists; `None` for other arrays.
+pub(super) fn canonical_of_json_lists(
+    index: usize,
+    array: &ArrayRef,
+    bad: &mut Bad,
+    changes: &mut Changes,
+) -> Result<Option<ArrayRef>, ArrowError> {
+    let Some(lists) = lists_of_texts(array)? else { return Ok(None) };
+    let texts = lists.values().as_string::<i32>();
+    let mut column = CanonicalBuilder::new(index);
+    for (row, places) in lists.value_offsets().windows(2).enumerate().filter(|(row, _)| lists.is_valid(*row)) {
+        let elements = (places[0] as usize..places[1] as usize).map(|at| texts.is_valid(at).then(|| texts.value(at)));
+        match column.put_list(row, elements) {
+            Ok(true) => changes.push((row, Change::NotFinite, CANONICAL[index].name.to_owned())),
+            Ok(false) => {}
+            Err(row_error) => {
+                bad.entry(row).or_insert(row_error);
+            }
+        }
+    }
+    column.finish(lists.len()).map(Some)
+}
+
+/// Notes whose elements are JSON texts as text of their lists; `None` for other arrays.
+pub(super) fn notes_of_json_lists(array: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
+    let Some(lists) = lists_of_texts(array)? else { return Ok(None) };
+    let text = |list: ArrayRef| {
+        let mut text = String::new();
+        json::write_list(list.as_string::<i32>().iter(), &mut text);
+        text
+    };
+    let notes: StringArray = lists.iter().map(|list| list.map(text)).collect();
+    Ok(Some(Arc::new(notes)))
 }
 
 /// Whether an array is text that its column's rule leaves as it is.

@@ -13,7 +13,7 @@ use super::changes::{self, Change, Changes};
 use super::keys::{PLACES, Resolved, Target, is_family, is_no_kind, resolve};
 use super::origin::known_source;
 use super::{Origin, RowError, conventions, metadata};
-use crate::columns::CANONICAL;
+use crate::columns::{CANONICAL, Content, NOTES};
 use crate::json::{MAX_DEPTH, Value};
 
 /// What [`convert_batch`] made of a batch.
@@ -38,7 +38,18 @@ pub struct Converted {
 ///
 /// When a column's type cannot be read at all.
 pub fn convert_batch(batch: &RecordBatch, origin: &Origin) -> Result<Converted, ArrowError> {
-    convert(batch, origin, false)
+    convert(batch, origin, How::default())
+}
+
+/// Does the same for a server that sends lists of JSON as lists of texts: in the canonical columns of lists, and in notes,
+/// each element is JSON text of its own, so that of a plain string has quotes. One that is no JSON text is taken for a plain
+/// string.
+///
+/// # Errors
+///
+/// As [`convert_batch`].
+pub fn convert_batch_of_json_lists(batch: &RecordBatch, origin: &Origin) -> Result<Converted, ArrowError> {
+    convert(batch, origin, How { json_lists: true, ..How::default() })
 }
 
 /// Does the same, and takes rows of which a value would change for rows that do not fit.
@@ -47,12 +58,22 @@ pub fn convert_batch(batch: &RecordBatch, origin: &Origin) -> Result<Converted, 
 ///
 /// As [`convert_batch`].
 pub fn convert_batch_strictly(batch: &RecordBatch, origin: &Origin) -> Result<Converted, ArrowError> {
-    convert(batch, origin, true)
+    convert(batch, origin, How { strict: true, ..How::default() })
 }
 
-fn convert(batch: &RecordBatch, origin: &Origin, strict: bool) -> Result<Converted, ArrowError> {
+/// How a batch is read.
+#[derive(Debug, Clone, Copy, Default)]
+struct How {
+    /// Rows of which a value would change do not fit.
+    strict: bool,
+    /// Elements of lists of texts are JSON texts.
+    json_lists: bool,
+}
+
+fn convert(batch: &RecordBatch, origin: &Origin, how: How) -> Result<Converted, ArrowError> {
     let mut gathered = Gathered {
         origin,
+        how,
         rows: batch.num_rows(),
         canonical: vec![None; CANONICAL.len()],
         fallbacks: Vec::new(),
@@ -66,11 +87,12 @@ fn convert(batch: &RecordBatch, origin: &Origin, strict: bool) -> Result<Convert
         let name = field.name();
         gathered.add(name, name, array, 0).map_err(|error| ArrowError::CastError(format!("{name}: {error}")))?;
     }
-    gathered.finish(strict)
+    gathered.finish()
 }
 
 struct Gathered<'a> {
     origin: &'a Origin,
+    how: How,
     rows: usize,
     /// One per canonical column.
     canonical: Vec<Option<ArrayRef>>,
@@ -101,7 +123,16 @@ impl Gathered<'_> {
             (Target::Open, DataType::Map(..)) => return self.add_map(name, root, array, depth),
             (Target::Canonical(index), _) if index == PLACES.project && self.origin.force_project => return Ok(()),
             (Target::Canonical(index), _) => {
-                let later = arrays::canonical(index, array, &mut self.bad, &mut self.changes)?;
+                let lists = match self.how.json_lists && CANONICAL[index].content == Content::JsonList {
+                    true if name == CANONICAL[index].name => {
+                        arrays::canonical_of_json_lists(index, array, &mut self.bad, &mut self.changes)?
+                    }
+                    _ => None,
+                };
+                let later = match lists {
+                    Some(lists) => lists,
+                    None => arrays::canonical(index, array, &mut self.bad, &mut self.changes)?,
+                };
                 let place = &mut self.canonical[index];
                 *place = Some(match place.take() {
                     Some(earlier) => arrays::over(&later, &earlier)?,
@@ -119,6 +150,11 @@ impl Gathered<'_> {
                 self.metadata_keys.entry(column).or_default().push(arrays::json_texts(array)?);
             }
             (Target::Source, _) => return self.add_source(array),
+            (Target::Open, _) if self.how.json_lists && name == NOTES && arrays::is_nested(array.data_type()) => {
+                let notes = arrays::notes_of_json_lists(array)?;
+                let notes = notes.map_or_else(|| arrays::open(&column, array), |notes| Ok(Some(notes)))?;
+                self.open.entry(column).or_default().extend(notes);
+            }
             (Target::Open, _) => match arrays::open(&column, array)? {
                 Some(array) => self.open.entry(column).or_default().push(array),
                 None => return Ok(()),
@@ -200,8 +236,9 @@ impl Gathered<'_> {
         Ok(())
     }
 
-    fn finish(mut self, strict: bool) -> Result<Converted, ArrowError> {
+    fn finish(mut self) -> Result<Converted, ArrowError> {
         self.fill_in()?;
+        let strict = self.how.strict;
         for (row, change, column) in self.changes.iter().filter(|_| strict) {
             let reason = format!("a value that {}", change.complaint());
             self.bad.entry(*row).or_insert(RowError::Value { column: column.clone(), reason });

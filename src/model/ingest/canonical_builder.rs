@@ -180,6 +180,17 @@ impl CanonicalBuilder {
         }
     }
 
+    /// Gives `row`, as for [`put`](Self::put), a list whose elements are JSON texts; says whether numbers in it became null.
+    pub(super) fn put_list<'a>(
+        &mut self,
+        row: usize,
+        elements: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> Result<bool, RowError> {
+        let mut nonfinite = false;
+        self.put_text(row, |data| nonfinite = json::write_list(elements, data))?;
+        Ok(nonfinite)
+    }
+
     fn put_text_by(&mut self, row: usize, rule: Rule, value: Value<'_>) -> Result<(), RowError> {
         let text = match value {
             Value::Text(text) | Value::Number(text) => text,

@@ -71,6 +71,40 @@ fn try_compact(text: &str, unwrap: bool, out: &mut String) -> Result<(), JsonErr
     scanner.end()
 }
 
+/// Appends the canonical text of a list whose elements are JSON texts of their own, as of [`compact_list`]; `None` is
+/// null, and what is no JSON text stands for a plain string.
+///
+/// Returns whether a `NaN` or `Infinity` became null.
+pub fn write_list<'a>(elements: impl IntoIterator<Item = Option<&'a str>>, out: &mut String) -> bool {
+    let mut nonfinite = false;
+    out.push('[');
+    for (at, element) in elements.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        let Some(text) = element else {
+            out.push_str("null");
+            continue;
+        };
+        let mut scanner = Scanner::new(text);
+        scanner.blanks();
+        let start = scanner.position();
+        let value = scanner.value(MAX_DEPTH);
+        let written = scanner.since(start);
+        match value {
+            Ok(value) if scanner.end().is_ok() => {
+                nonfinite |= scanner.nonfinite;
+                if !write_unwrapped(value, out) {
+                    write_finite(written, scanner.nonfinite, out);
+                }
+            }
+            _ => write_string(text, out),
+        }
+    }
+    out.push(']');
+    nonfinite
+}
+
 /// Appends what a string holds if that is a JSON object or list.
 fn write_unwrapped(value: Value<'_>, out: &mut String) -> bool {
     let held = match value {
@@ -232,6 +266,34 @@ mod tests {
         let mut out = String::new();
         write_finite(r#"[NaN, "\\", NaN, "x"]"#, true, &mut out);
         assert_eq!(out, r#"[null, "\\", null, "x"]"#);
+    }
+
+    #[test]
+    fn a_list_of_texts_is_the_list_of_what_they_hold() {
+        let held = [
+            "{\"a\": [1, 2]}",
+            " [1] ",
+            "5",
+            "true",
+            "null",
+            "\"plain\"",
+            "\"{\\\"a\\\": 1}\"",
+            "[NaN, \"NaN\"]",
+            "-Infinity",
+            "\"\"",
+        ];
+        let plain = ["", "say \"hi\"", "{'a': 1}", "[1", "1 2", "nul", "\u{1}"];
+        let mut out = String::from("before");
+        let texts = held.iter().chain(&plain).map(|text| Some(*text)).chain([None]);
+        assert!(write_list(texts, &mut out));
+        let quoted = plain.iter().map(|text| serde_json::to_string(text).unwrap());
+        let all: Vec<String> =
+            held.iter().map(|text| (*text).to_owned()).chain(quoted).chain(["null".to_owned()]).collect();
+        let list = format!("[{}]", all.join(","));
+        assert_eq!(out, format!("before{}", compact_list(&list).unwrap()));
+        out.clear();
+        assert!(!write_list([Some("\"NaN\""), Some("NaN or so")], &mut out));
+        assert_eq!(out, "[\"NaN\",\"NaN or so\"]");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::super::clip::shorten;
+use super::super::clip::{shorten, shorten_middle};
 use super::super::color::PLAIN;
 
 /// Collects the pieces of one line after the other.
@@ -44,6 +44,15 @@ impl Line {
 
     /// Adds a text, cut to `limit` columns and to the room there is.
     pub(super) fn put(&mut self, text: &str, limit: usize, color: &str) {
+        self.push(text, limit, color, shorten);
+    }
+
+    /// Adds a text, cut in its middle to `limit` columns and to the room there is.
+    pub(super) fn put_ends(&mut self, text: &str, limit: usize, color: &str) {
+        self.push(text, limit, color, shorten_middle);
+    }
+
+    fn push(&mut self, text: &str, limit: usize, color: &str, cut: fn(&str, usize, &mut String) -> usize) {
         let limit = limit.min(self.width.saturating_sub(self.column()));
         if text.is_empty() || limit == 0 {
             return;
@@ -52,7 +61,7 @@ impl Line {
         self.used += std::mem::take(&mut self.blanks);
         let color = if self.color { color } else { "" };
         self.text.push_str(color);
-        self.used += shorten(text, limit, &mut self.text);
+        self.used += cut(text, limit, &mut self.text);
         if !color.is_empty() {
             self.text.push_str(PLAIN);
         }

@@ -52,7 +52,7 @@ pub fn write_trace_json(out: &mut dyn Write, batches: &[RecordBatch], focus: Foc
         return Ok(());
     }
     let columns = Columns::read(batches, false)?;
-    let spans = columns.spans();
+    let (spans, left_out) = focus.looked_at(columns.spans(), &columns.tree_input())?;
     let members = SpanMembers::new(columns.short())?;
     let mut out = Buffer::new(out);
     out.bytes.push(b'{');
@@ -60,7 +60,7 @@ pub fn write_trace_json(out: &mut dyn Write, batches: &[RecordBatch], focus: Foc
     out.bytes.extend_from_slice(b",\"spans\":[");
 
     let mut open = Open { is_narrow: focus.is_narrow(), levels: vec![Level::default()] };
-    for entry in focus.entries(&spans, &depths(&spans)) {
+    for entry in focus.entries(&spans, &depths(&spans), left_out) {
         let depth = entry.depth as usize;
         open.close(depth + 1, &mut out.bytes);
         let Some(above) = open.levels.last_mut() else { continue };

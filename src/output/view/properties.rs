@@ -60,7 +60,11 @@ fn check(shown: &str, width: usize) -> Result<(), TestCaseError> {
 }
 
 fn any_focus() -> impl Strategy<Value = Focus> {
-    (option::of(1u32..5), any::<bool>()).prop_map(|(depth, errors_only)| Focus { depth, errors_only })
+    (option::of(1u32..5), any::<bool>(), any::<bool>()).prop_map(|(depth, errors_only, steps)| Focus {
+        depth,
+        errors_only,
+        steps,
+    })
 }
 
 /// Spans in an object, and those that it says are hidden.

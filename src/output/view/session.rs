@@ -8,6 +8,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType};
 
 use super::super::color::{BOLD, CYAN, DIM, GREEN, RED};
+use super::super::media::without_media;
 use super::super::{Error, Fence};
 use super::ViewOptions;
 use super::cells::{column, float, int, text};
@@ -58,7 +59,7 @@ impl<W: Write> SessionView<W> {
     ///
     /// A missing column reads as null, as does a value of another type that cannot be converted.
     pub fn write(&mut self, traces: &RecordBatch) -> Result<(), Error> {
-        let columns = Columns::read(traces)?;
+        let columns = Columns::read(&without_media(traces)?)?;
         for turn in (0..columns.rows).map(|row| columns.turn(row)) {
             self.turns += 1;
             self.line.end(&mut self.out)?;

@@ -39,7 +39,15 @@ const SHORT: [&str; 18] = [
 ];
 
 /// Where a failed span may say what went wrong.
-const FAILURE: [&str; 3] = [columns::STATUS_MESSAGE, "attributes.exception.type", "attributes.exception.message"];
+const FAILURE: [&str; 7] = [
+    columns::STATUS_MESSAGE,
+    "attributes.exception.type",
+    "attributes.exception.message",
+    "attributes.http.response.status_code",
+    "attributes.http.status_code",
+    "attributes.url.full",
+    "attributes.http.url",
+];
 /// Characters of a failure that are kept where it has one line: more than any terminal shows.
 const FAILURE_CHARS: usize = 1_000;
 
@@ -149,6 +157,11 @@ impl Columns {
         Ok(spanql_trace::summarize(&self.batch, std::slice::from_ref(&rows))?.rows)
     }
 
+    /// What makes the tree of the spans, by their rows.
+    pub(super) fn tree_input(&self) -> TreeInput<'_> {
+        tree_input(&self.batch)
+    }
+
     /// The spans in tree order.
     pub(super) fn spans(&self) -> Vec<Span<'_>> {
         let batch = &self.batch;
@@ -232,12 +245,6 @@ fn computed_tree(short: &RecordBatch, batches: &[RecordBatch]) -> Result<Vec<Arr
         }
         Ok(None)
     };
-    let input_of_tree = TreeInput {
-        span_id: texts(short, columns::SPAN_ID),
-        parent_id: texts(short, columns::PARENT_ID),
-        start_time: times(short, columns::START_TIME),
-        end_time: times(short, columns::END_TIME),
-    };
     let calls = Calls {
         kind: texts(short, columns::KIND),
         tool_name: tool_name.as_string(),
@@ -246,7 +253,16 @@ fn computed_tree(short: &RecordBatch, batches: &[RecordBatch]) -> Result<Vec<Arr
         cost: floats(short, columns::COST),
         input: &input,
     };
-    Ok(spanql_trace::tree_columns(&input_of_tree, Some(&calls), std::slice::from_ref(&(0..short.num_rows())))?)
+    Ok(spanql_trace::tree_columns(&tree_input(short), Some(&calls), std::slice::from_ref(&(0..short.num_rows())))?)
+}
+
+fn tree_input(short: &RecordBatch) -> TreeInput<'_> {
+    TreeInput {
+        span_id: texts(short, columns::SPAN_ID),
+        parent_id: texts(short, columns::PARENT_ID),
+        start_time: times(short, columns::START_TIME),
+        end_time: times(short, columns::END_TIME),
+    }
 }
 
 fn external(error: Error) -> TraceError {
@@ -268,14 +284,24 @@ fn failures(batches: &[RecordBatch], most: usize) -> Result<HashMap<usize, Strin
         };
         let said = FAILURE.iter().map(|name| said(name)).collect::<Result<Vec<_>, _>>()?;
         for (place, row) in failed.values().iter().enumerate() {
-            let [message, kind, exception] = [0, 1, 2].map(|at| text(said[at].as_string(), place));
-            if let Some(failure) = failure(message, kind, exception, most) {
+            let said = |at: usize| text(said[at].as_string(), place);
+            let answered = answered(said(3).or(said(4)), said(5).or(said(6)));
+            if let Some(failure) = failure(said(0), said(1), said(2).or(answered.as_deref()), most) {
                 failures.insert(before + *row as usize, failure);
             }
         }
         before += batch.num_rows();
     }
     Ok(failures)
+}
+
+/// What a server answered, and which.
+fn answered(status: Option<&str>, url: Option<&str>) -> Option<String> {
+    match (status, url) {
+        (Some(status), Some(url)) => Some(format!("HTTP {status} {url}")),
+        (Some(status), None) => Some(format!("HTTP {status}")),
+        (None, url) => url.map(str::to_owned),
+    }
 }
 
 /// The message of a failure, with the type of the exception before it where it does not say that itself.

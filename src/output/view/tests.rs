@@ -185,10 +185,10 @@ fn trees() {
     assert_eq!(tree(&[spans(&everything())], ViewOptions::default()), tree(&[spans(&everything())], wide(120)));
 }
 
-const ERRORS: Focus = Focus { depth: None, errors_only: true };
+const ERRORS: Focus = Focus { depth: None, errors_only: true, steps: false };
 
 fn levels(depth: u32) -> Focus {
-    Focus { depth: Some(depth), errors_only: false }
+    Focus { depth: Some(depth), errors_only: false, steps: false }
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn trees_with_a_focus() {
         ("depth_1", levels(1)),
         ("depth_2", levels(2)),
         ("errors", ERRORS),
-        ("errors_depth_2", Focus { depth: Some(2), errors_only: true }),
+        ("errors_depth_2", Focus { depth: Some(2), errors_only: true, steps: false }),
     ];
     for (name, focus) in focuses {
         let shown = tree(&[spans(&everything())], ViewOptions { focus, ..wide(80) });
@@ -249,7 +249,7 @@ fn traces_as_objects() {
     insta::assert_snapshot!("objects", nested(&[spans(&sayings())], Focus::default()));
     insta::assert_snapshot!(
         "objects_focus",
-        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true })
+        nested(&[spans(&everything())], Focus { depth: Some(2), errors_only: true, steps: false })
     );
     let parsed: serde_json::Value = serde_json::from_str(&nested(&[spans(&everything())], Focus::default())).unwrap();
     assert_eq!(parsed["span_count"], 16);
@@ -311,8 +311,8 @@ fn the_same_tree_whatever_the_order_and_the_batches() {
 fn spans_that_are_left_out_leave_no_hole() {
     let whole = with_tree(&spans(&everything()));
     let kept = take_record_batch(&whole, &UInt32Array::from(vec![8, 0, 2])).unwrap();
-    let shown = tree(&[kept], wide(40));
-    let lines: Vec<&str> = shown.lines().filter(|line| line.contains("─ ")).collect();
+    let shown = tree(&[kept], wide(100));
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains("├─ ") || line.contains("└─ ")).collect();
     assert_eq!(lines.len(), 2, "{shown}");
     assert!(lines[0].starts_with(" ├─ LLM   classify") && lines[1].starts_with(" └─ TOOL  ✗ search"), "{shown}");
 }

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::clip::clip;
 use super::super::color::{BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW};
+use super::super::media::without_media;
 use super::super::{Error, Fence};
 use super::ViewOptions;
 use super::bar::Axis;
@@ -39,7 +40,7 @@ const COST: &str = "cost";
 ///
 /// A line shows branches, kind, name (after `✗` if the span failed), the flags `orphan`, `cycle` and `wrapper` (only
 /// recorded around the call below it), `◆` for the critical path, latency, the span's place on the time axis of the trace, model, tokens (prompt→completion) and cost. Below a
-/// failed span stands what it says about it. No line is wider than the terminal: names are cut with `…`, the bar is left
+/// failed span stands what it says about it. No line is wider than the terminal: names are cut in their middle with `…`, the bar is left
 /// out first, then tokens and cost. Of branches that would take more than a third of the width, `…12` stands for the first
 /// 12 levels. Hidden characters are made visible, as in tables.
 ///
@@ -53,9 +54,11 @@ pub fn write_trace(out: &mut dyn Write, batches: &[RecordBatch], options: &ViewO
     if batches.iter().all(|batch| batch.num_rows() == 0) {
         return Ok(());
     }
-    let columns = Columns::read(batches, options.full)?;
+    let shown =
+        if options.full { batches.iter().map(without_media).collect::<Result<_, _>>()? } else { batches.to_vec() };
+    let columns = Columns::read(&shown, options.full)?;
     let summary = columns.summary()?;
-    let spans = columns.spans();
+    let (spans, left_out) = options.focus.looked_at(columns.spans(), &columns.tree_input())?;
     let fence = options.fence.then(Fence::new);
     if let Some(fence) = &fence {
         writeln!(out, "{}", fence.opening())?;
@@ -63,7 +66,7 @@ pub fn write_trace(out: &mut dyn Write, batches: &[RecordBatch], options: &ViewO
     let mut line = Line::new(options.columns(), options.color);
     write_facts(&mut line, &summary, options, out)?;
     line.end(out)?;
-    write_tree(&mut line, &spans, options, out)?;
+    write_tree(&mut line, &spans, left_out, options, out)?;
     if let Some(fence) = &fence {
         writeln!(out, "{}", fence.closing())?;
     }
@@ -121,9 +124,15 @@ fn write_facts(
     Ok(line.facts(&facts, 2, out)?)
 }
 
-fn write_tree(line: &mut Line, spans: &[Span<'_>], options: &ViewOptions, out: &mut dyn Write) -> Result<(), Error> {
+fn write_tree(
+    line: &mut Line,
+    spans: &[Span<'_>],
+    left_out: More,
+    options: &ViewOptions,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let width = options.columns();
-    let entries = options.focus.entries(spans, &depths(spans));
+    let entries = options.focus.entries(spans, &depths(spans), left_out);
     if let [Entry { item: Item::More(more), .. }] = entries.as_slice() {
         line.blank(INDENT);
         write_more(line, *more);
@@ -177,7 +186,7 @@ fn write_tree(line: &mut Line, spans: &[Span<'_>], options: &ViewOptions, out: &
         line.blank(INDENT);
         line.add(CRITICAL, YELLOW);
         line.blank(1);
-        line.add("critical path", DIM);
+        line.add(if options.focus.steps { "critical path of the steps" } else { "critical path" }, DIM);
         line.end(out)?;
     }
     Ok(())
@@ -185,7 +194,13 @@ fn write_tree(line: &mut Line, spans: &[Span<'_>], options: &ViewOptions, out: &
 
 /// What stands for spans that are not shown.
 fn write_more(line: &mut Line, more: More) {
-    let below = if more.is_below { " below" } else { "" };
+    let below = if more.is_below {
+        " below"
+    } else if more.is_kindless {
+        " without a kind"
+    } else {
+        ""
+    };
     line.add(&format!("… {} more{below}", count(more.spans)), DIM);
     if more.errors > 0 {
         line.add(", ", DIM);
@@ -209,7 +224,7 @@ fn write_name(line: &mut Line, span: &Span<'_>, end: usize) {
     // A name that is cut to nothing helps nobody.
     let most = room(line).saturating_sub(columns).max(room(line).min(4));
     match span.name {
-        Some(name) => line.put(name, most, if span.is_error { RED } else { "" }),
+        Some(name) => line.put_ends(name, most, if span.is_error { RED } else { "" }),
         None => line.put(NAMELESS, most, DIM),
     }
     for flag in flags {

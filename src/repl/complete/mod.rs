@@ -10,12 +10,12 @@
 mod place;
 mod words;
 
-use place::{Kind, Place, place, relations};
+use place::{Kind, Place, named, place, relations};
 pub use words::{TableWords, Words};
 
 use super::command::{self, COMMANDS, Takes};
 use super::highlight::{OWN, SHOWN};
-use super::input::{Item, Items};
+use super::input::Items;
 use spanql_model::columns::METADATA_PREFIX;
 use spanql_model::names::{ALIASES, expand_alias};
 use spanql_model::nearest::as_typed;
@@ -25,7 +25,8 @@ use spanql_output::escape_terminal;
 const MOST: usize = 500;
 
 /// The words that a statement can begin with.
-const BEGINNINGS: [&str; 5] = ["SELECT", "WITH", "EXPLAIN", "DESCRIBE", "SHOW TABLES"];
+const BEGINNINGS: [&str; 9] =
+    ["SELECT", "WITH", "EXPLAIN", "DESCRIBE", "FROM", "SUMMARIZE", "SHOW TABLES", "SHOW COLUMNS FROM", "TABLE"];
 
 /// Functions of FROM that take the id of a trace, and of a session.
 const OF_TRACE: [&str; 2] = ["trace", "critical_path"];
@@ -46,12 +47,9 @@ pub struct Completion {
 pub fn complete(words: &Words, text: &str, at: usize) -> Completion {
     let Some((before, after)) = text.split_at_checked(at) else { return Completion::default() };
     let items = Items::of(before);
-    let found = match items.items.last() {
-        Some(Item::Command(_)) if !before.ends_with('\n') && items.rest == before.len() => {
-            let start = items.starts.last().copied().unwrap_or_default();
-            shifted(of_command(words, &before[start..]), start)
-        }
-        _ => {
+    let found = match items.command {
+        Some(start) => shifted(of_command(words, &before[start..]), start),
+        None => {
             let rest = items.rest;
             let end = after.find(';').unwrap_or(after.len());
             let whole = format!("{}{}", &before[rest..], &after[..end]);
@@ -164,6 +162,7 @@ fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
     let word = &before[start..];
     // The begun word is none of the statement's names yet.
     let others = || relations(&format!("{} {}", &before[..start], &whole[before.len()..]));
+    let files = kind == Kind::File;
     let candidates = match kind {
         Kind::Beginning => {
             let words = BEGINNINGS.iter().filter(|beginning| begins(beginning, word));
@@ -174,7 +173,7 @@ fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
             let names = words.variables.iter().map(|name| format!("${name}"));
             names.filter(|name| begins(name, word)).collect()
         }
-        Kind::Text => Vec::new(),
+        Kind::Text | Kind::File => Vec::new(),
         Kind::Argument { function } => {
             let ids = match function.as_str() {
                 function if OF_TRACE.contains(&function) => &words.trace_ids[..],
@@ -198,11 +197,19 @@ fn of_statement(words: &Words, before: &str, whole: &str) -> Completion {
             if let Some(compared) = compared.filter(|_| word.is_empty()) {
                 found.extend(values(words, &compared, &relations).iter().map(|value| format!("'{}'", quoted(value))));
             }
+            // `GROUP BY ALL` is what is meant the most.
+            if before[..start].trim_end().to_ascii_lowercase().ends_with(" by") && begins("ALL", word) {
+                found.push(in_case("ALL", word));
+            }
             found.extend(expressions(words, word, &relations));
+            // Names of what is selected come behind the columns.
+            let named = named(whole).into_iter().filter(|name| begins(name, word) && !word.is_empty());
+            let keywords = found.iter().position(|text| text.ends_with(['(', ' '])).unwrap_or(found.len());
+            found.splice(keywords..keywords, named.map(|name| as_typed(&name)));
             found
         }
     };
-    Completion { start, candidates, files: false }
+    Completion { start, candidates, files }
 }
 
 /// A value inside the quotes of a text.

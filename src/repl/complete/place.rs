@@ -29,9 +29,14 @@ pub(super) enum Kind {
         /// The function, in lower case.
         function: String,
     },
+    /// The name of a file that is read as a table, in quotes.
+    File,
     /// A text of which nothing is known.
     Text,
 }
+
+/// Functions of FROM that take the name of a file.
+const READERS: [&str; 6] = ["read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_parquet", "parquet_scan"];
 
 /// A place in a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +55,9 @@ pub(super) fn place(text: &str) -> Place {
     if open == Some('\'') {
         let start = read + 1;
         let kind = match (compared(&solid), called(&solid)) {
+            _ if is_relation(&solid) => Kind::File,
             (Some(compared), _) => Kind::Value { compared },
+            (None, Some(function)) if READERS.contains(&function.as_str()) => Kind::File,
             (None, Some(function)) => Kind::Argument { function },
             (None, None) => Kind::Text,
         };
@@ -100,7 +107,7 @@ fn word_start(text: &str, open_quote: Option<usize>) -> usize {
 /// Whether a table is expected: behind FROM or JOIN, or a comma in the list behind FROM.
 fn is_relation(before: &[&Lexeme]) -> bool {
     match before.last().map(|last| (&last.token.token, last.keyword())) {
-        Some((_, Keyword::FROM | Keyword::JOIN | Keyword::DESCRIBE)) => true,
+        Some(_) if names_a_relation(before.len() - 1, before) => true,
         Some((Token::Comma, _)) => {
             let mut depth = 0;
             for lexeme in before.iter().rev() {
@@ -199,6 +206,25 @@ fn called(before: &[&Lexeme]) -> Option<String> {
     }
 }
 
+/// Whether a relation is named behind a token.
+fn names_a_relation(at: usize, solid: &[&Lexeme]) -> bool {
+    match solid[at].keyword() {
+        // `IS DISTINCT FROM`, `extract(day FROM t)` and the like have no relations, and harm nobody here.
+        Keyword::FROM | Keyword::JOIN | Keyword::DESCRIBE => true,
+        Keyword::TABLE => at == 0,
+        _ => at == 0 && word(solid[at]).is_some_and(|word| word.eq_ignore_ascii_case("summarize")),
+    }
+}
+
+/// The names that a statement gives to what it selects, behind AS.
+pub(super) fn named(text: &str) -> Vec<String> {
+    let lexemes = lex_as_far_as_possible(text).0;
+    let solid: Vec<&Lexeme> = lexemes.iter().filter(|lexeme| !lexeme.is_blank()).collect();
+    let pairs = solid.windows(2).filter(|pair| pair[0].keyword() == Keyword::AS);
+    let names = pairs.filter(|pair| !super::super::highlight::is_shown(pair[1].keyword()));
+    names.filter_map(|pair| word(pair[1])).collect()
+}
+
 /// The relations that a statement names: what each is called in it, and its name.
 pub(super) fn relations(text: &str) -> Vec<(String, String)> {
     let lexemes = lex_as_far_as_possible(text).0;
@@ -206,7 +232,7 @@ pub(super) fn relations(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < solid.len() {
-        let is_from = matches!(solid[at].keyword(), Keyword::FROM | Keyword::JOIN | Keyword::DESCRIBE);
+        let is_from = names_a_relation(at, &solid);
         at += 1;
         while is_from || found.is_empty() && at == solid.len() {
             let Some((relation, next)) = relation(&solid, at) else { break };
@@ -294,6 +320,15 @@ mod tests {
             ("SELECT * FROM spans WHERE kind IN (", r#""" Expression { compared: Some("kind") }"#),
             ("SELECT * FROM spans WHERE kind NOT IN ('LLM', '", r#""" Value { compared: "kind" }"#),
             ("SELECT * FROM trace('ab", r#""ab" Argument { function: "trace" }"#),
+            ("SELECT * FROM 'la", r#""la" File"#),
+            ("FROM spans s JOIN 'dir/la", r#""dir/la" File"#),
+            ("FROM spans, 'la", r#""la" File"#),
+            ("SUMMARIZE 'la", r#""la" File"#),
+            ("SELECT * FROM read_csv('la", r#""la" File"#),
+            ("SUMMARIZE sp", r#""sp" Relation"#),
+            ("TABLE sp", r#""sp" Relation"#),
+            ("FROM spans SELECT na", r#""na" Expression { compared: None }"#),
+            ("SELECT list_filter(x, e -> e > 1), na", r#""na" Expression { compared: None }"#),
             ("SELECT 'ab", r#""ab" Text"#),
             ("SELECT /* fr", r#""" Text"#),
             ("SELECT $si", r#""$si" Variable"#),

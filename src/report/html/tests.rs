@@ -93,7 +93,7 @@ fn filled(report: &str, payloads: &[&str]) -> Filled {
     let batch = RecordBatch::try_from_iter([("text", text), ("n", n)]).unwrap();
     let document = Document::parse(report, "hostile", Origin::BuiltIn).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let keep = Keep { max_rows: 500, max_cell: 300, files: None };
+    let keep = Keep { max_rows: 500, max_cell: 300, files: None, strict: false };
     let blocks = runtime.block_on(async {
         let engine = spanql_engine::Engine::new(spanql_engine::EngineConfig::default()).unwrap();
         let table = datafusion::datasource::MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();

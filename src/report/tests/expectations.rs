@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Schema;
 
-use super::super::{Checks, Expectation, ReportError};
+use super::super::{Checks, Expectation, ReportError, bound};
+use spanql_engine::{Param, ParamType, Params};
 
 #[test]
 fn expectations_are_read() {
@@ -25,7 +26,10 @@ fn expectations_are_read() {
         assert_eq!(Expectation::parse(text).unwrap().text(), text);
     }
     for (text, wanted) in [
-        ("rows > many", "'many' is no value to compare with: write a number, 'text' in single quotes, true or false"),
+        (
+            "rows > many",
+            "'many' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
         ("rows = 'a'", "'rows = 'a'' compares a number with 'a'; write a number"),
         ("mx(cost) < 5", "there is no aggregate mx; did you mean max?"),
         ("max(cost < 5", "'max(cost' is never closed: write max(column)"),
@@ -34,11 +38,51 @@ fn expectations_are_read() {
             "'p95 ms' is no name of a column: write one in double quotes if it is more than letters, digits and _",
         ),
         ("> 3", "nothing stands before >; write rows > 0, max(column) < 5, or column = 'text' (for every row)"),
-        ("x = 'a'b'", "''a'b'' is no value to compare with: write a number, 'text' in single quotes, true or false"),
-        ("x == 3", "'= 3' is no value to compare with: write a number, 'text' in single quotes, true or false"),
-        ("x < nan", "'nan' is no value to compare with: write a number, 'text' in single quotes, true or false"),
+        (
+            "x = 'a'b'",
+            "''a'b'' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
+        (
+            "x == 3",
+            "'= 3' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
+        (
+            "x < nan",
+            "'nan' is no value to compare with: write a number, 'text' in single quotes, true, false or $parameter",
+        ),
     ] {
         assert_eq!(Expectation::parse(text).unwrap_err(), wanted, "{text}");
+    }
+}
+
+#[test]
+fn expectations_are_compared_with_parameters() {
+    let params: Params = [
+        ("most", Param::Int(5)),
+        ("model", Param::Text("a".into())),
+        ("since", Param::Time(0)),
+        ("none", Param::NullOf(ParamType::Float)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let said = |text: &str| match bound(&[Expectation::parse(text).unwrap()], &params) {
+        Ok(bound) => bound[0].text().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    for (text, wanted) in [
+        ("max(cost) < $most", "max(cost) < 5 ($most)"),
+        ("rows<=$most ", "rows<=5 ($most)"),
+        ("model = $model", "model = 'a' ($model)"),
+        ("rows > 0", "rows > 0"),
+        ("rows > $model", "the expectation rows > $model: a number is compared with 'a', the value of $model"),
+        ("cost < $mots", "the expectation cost < $mots: there is no parameter $mots; did you mean $most?"),
+        ("cost < $none", "the expectation cost < $none: $none is null: compare with a number, a text, true or false"),
+        (
+            "cost < $since",
+            "the expectation cost < $since: $since is 1970-01-01T00:00:00Z: compare with a number, a text, true or false",
+        ),
+    ] {
+        assert_eq!(said(text), wanted, "{text}");
     }
 }
 

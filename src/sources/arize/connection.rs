@@ -22,6 +22,10 @@ use crate::http::certificates;
 /// Largest message that is read. Spans with long conversations make messages of tens of megabytes; the vendor's own
 /// client has no limit, and one that lies about a length must not take all memory.
 const MAX_MESSAGE: usize = 512 << 20;
+/// What is called, and what is said, where only the REST API is known.
+const UNKNOWN: &str = "Flight of Arize";
+const NO_FLIGHT: &str =
+    "no Flight host of Arize is known beside the REST host: set ARIZE_FLIGHT_HOST; a pull with --rest needs none";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that may be under way before they are read, for one stream and for all.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -31,7 +35,8 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 #[derive(Clone)]
 pub(super) struct Connection {
     name: Arc<str>,
-    client: FlightServiceClient<Channel>,
+    /// `None` where its host is not known.
+    client: Option<FlightServiceClient<Channel>>,
     key: Secret,
     /// How long the server may say nothing.
     pub(super) timeout: Duration,
@@ -45,8 +50,11 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(settings: &ArizeSettings, timeout: Duration) -> Result<Self, SourceError> {
-        let name: Arc<str> = settings.flight.to_string().into();
-        let flight = &settings.flight;
+        let key = settings.key.clone();
+        let Some(flight) = &settings.flight else {
+            return Ok(Self { name: UNKNOWN.into(), client: None, key, timeout });
+        };
+        let name: Arc<str> = flight.to_string().into();
         let scheme = if flight.tls { "https" } else { "http" };
         let wrong = |error: &dyn std::fmt::Display| SourceError::Setting(format!("{name}: {error}"));
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}:{}", flight.host, flight.port))
@@ -71,7 +79,16 @@ impl Connection {
         let client = FlightServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self { name, client, key: settings.key.clone(), timeout })
+        Ok(Self { name, client: Some(client), key, timeout })
+    }
+
+    /// Whether its host is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.client.is_some()
+    }
+
+    fn client(&self) -> Result<FlightServiceClient<Channel>, SourceError> {
+        self.client.clone().ok_or_else(|| SourceError::Setting(NO_FLIGHT.to_owned()))
     }
 
     /// The server's URL.
@@ -84,13 +101,13 @@ impl Connection {
     }
 
     pub(super) async fn info(&self, descriptor: FlightDescriptor) -> Result<FlightInfo, SourceError> {
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         let call = client.get_flight_info(self.request(descriptor));
         Ok(self.answer(call).await?.into_inner())
     }
 
     pub(super) async fn get(&self, ticket: Ticket) -> Result<Streaming<FlightData>, SourceError> {
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         let call = client.do_get(self.request(ticket));
         Ok(self.answer(call).await?.into_inner())
     }
@@ -110,7 +127,7 @@ impl Connection {
             .try_collect()
             .await
             .map_err(|error| SourceError::Setting(format!("{name}: {error}")))?;
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         let call = client.do_put(self.request(stream::iter(data)));
         let mut answers = self.answer(call).await?.into_inner();
         match self.answer(answers.message()).await? {

@@ -11,12 +11,12 @@
 mod columns;
 mod command;
 mod connection;
-mod lists;
 mod names;
 mod put;
 mod rest;
 mod rest_rows;
 mod rest_spans;
+mod roots;
 mod source;
 mod status;
 mod stream;

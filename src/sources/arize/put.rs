@@ -44,7 +44,10 @@ pub(super) fn judgements(
         for group in by_id.chunks(TOGETHER) {
             let items: Vec<usize> = group.iter().flat_map(|(_, of)| of.iter().copied()).collect();
             let batch = judgement_batch(items.iter().map(|at| &judgements[*at]), SPAN_ID).map_err(unfit)?;
-            requests.push(call(name, space, project, with_listed_notes(&batch)?, items)?);
+            let noted = items.iter().any(|at| judgements[*at].is_note());
+            let request = call(name, space, project, with_listed_notes(&batch)?, items)?;
+            // Notes that are sent twice may be there twice.
+            requests.push(WriteRequest { repeatable: !noted, ..request });
         }
     }
     Ok(requests)

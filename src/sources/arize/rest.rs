@@ -13,6 +13,9 @@ use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 
 /// What is said where only the Flight server is known.
 pub(super) const NO_HOST: &str = "no REST host of Arize is known beside the Flight host: set ARIZE_API_HOST";
+/// What helps when it is not there.
+const ELSEWHERE: &str =
+    "; ARIZE_API_HOST, ARIZE_API_SCHEME and ARIZE_API_PORT say where the REST API is, or ARIZE_REGION";
 /// Entries of a page: the most that the API gives.
 const PAGE: &str = "100";
 /// Pages that are read before something must be wrong.
@@ -75,6 +78,7 @@ impl Rest {
             ca_file: settings.ca_file.clone(),
             ca_variable: CA_VARIABLE,
             rights: "the space and the key's rights",
+            elsewhere: ELSEWHERE,
             ..Access::default()
         };
         let spans = HttpClient::new(&url, access.clone(), Patience::Silence(timeout))?;

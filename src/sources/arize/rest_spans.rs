@@ -239,7 +239,7 @@ impl Listing {
         if !self.cursor.is_empty() {
             query.push(("cursor", &self.cursor));
         }
-        let request = self.client.request(Method::POST, PATH).query(&query);
+        let request = self.client.request(Method::POST, PATH)?.query(&query);
         let request = request.header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/json");
         let response = self.client.send(PATH, request.body(self.body.clone())).await?;
         let body = self.client.body(PATH, response, MAX_PAGE_BYTES).await?;

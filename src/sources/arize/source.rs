@@ -84,6 +84,7 @@ impl Arize {
     /// everything when the Flight server cannot be reached, which a remark on the stream then says.
     #[must_use]
     pub fn or_rest(self) -> Self {
+        self.reached.rest_instead.store(!self.flight.is_known(), Ordering::Relaxed);
         Self { transport: Transport::Either, ..self }
     }
 

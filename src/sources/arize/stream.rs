@@ -11,20 +11,19 @@ use arrow_flight::{FlightInfo, Ticket};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::connection::Connection;
-use super::lists::joined;
 use super::status::from_flight;
 use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::messages::check_buffers;
 use crate::remote::{Received, SpanStream};
-use spanql_model::ingest::{Origin, convert_batch};
+use spanql_model::ingest::{Origin, convert_batch_of_json_lists};
 use spanql_model::panics;
 use spanql_model::window::Window;
 
 /// Messages that are taken together at most; servers end one at some megabytes.
 const TOGETHER: usize = 8;
-/// Bytes that are put together at most: to do so takes as much memory again.
-const TOGETHER_BYTES: usize = 32 << 20;
+/// Bytes that are put together at most: to do so copies all of them, and is worth the while where columns are short.
+const TOGETHER_BYTES: usize = 1 << 20;
 
 /// The rows that a server announces; `None` when it does not know.
 pub(super) fn announced(info: &FlightInfo) -> Option<u64> {
@@ -158,7 +157,7 @@ fn ingest_batch(
 ) -> Result<RecordBatch, SourceError> {
     let wrong = |reason: String| SourceError::Protocol { endpoint: endpoint.to_owned(), reason };
     let unreadable = |error| wrong(format!("a batch cannot be read: {error}"));
-    let converted = joined(batch).and_then(|batch| convert_batch(&batch, origin)).map_err(unreadable)?;
+    let converted = convert_batch_of_json_lists(batch, origin).map_err(unreadable)?;
     if let Some((_, row_error)) = converted.bad.first() {
         received.add_unfit(converted.bad.len() as u64, || row_error.to_string());
     }

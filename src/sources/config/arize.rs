@@ -57,8 +57,8 @@ const REGIONS: [(&str, &str); 7] = [
 pub struct ArizeSettings {
     /// The API key.
     pub key: Secret,
-    /// Where Flight is.
-    pub flight: FlightEndpoint,
+    /// Where Flight is; `None` when only the host of the REST API is known, for the same reason.
+    pub flight: Option<FlightEndpoint>,
     /// URL of the REST API without a slash at its end; `None` when only the host of Flight is known, because a key
     /// for that host must not go to another.
     pub api: Option<String>,
@@ -120,11 +120,11 @@ impl FoundArize {
         self.0.has_key()
     }
 
-    /// Where Flight is, and the URL of the REST API if that is known.
+    /// Where Flight is, and the URL of the REST API, as far as they are known.
     ///
     /// # Errors
     /// When a value cannot be what it is.
-    pub fn endpoints(&self) -> Result<(FlightEndpoint, Option<String>), ConfigError> {
+    pub fn endpoints(&self) -> Result<(Option<FlightEndpoint>, Option<String>), ConfigError> {
         endpoints(self.0.given())
     }
 
@@ -176,9 +176,9 @@ fn origin_of_hosts(given: &Given) -> Option<&str> {
 fn places(given: &Given) -> Result<Vec<ShownSetting>, ConfigError> {
     let (flight, api) = endpoints(given)?;
     let origin = || Some(origin_of_hosts(given).unwrap_or("default").to_owned());
-    let api_origin = api.as_ref().and_then(|_| origin());
+    let (flight_origin, api_origin) = (flight.as_ref().and_then(|_| origin()), api.as_ref().and_then(|_| origin()));
     Ok(vec![
-        ShownSetting { name: "flight", value: Some(flight.to_string()), origin: origin() },
+        ShownSetting { name: "flight", value: flight.map(|flight| flight.to_string()), origin: flight_origin },
         ShownSetting { name: "api", value: api, origin: api_origin },
     ])
 }
@@ -207,8 +207,8 @@ fn ax(environment: &Environment) -> Result<Given, ConfigError> {
     part(&profile.auth)?.or(part(&profile.security)?).or(part(&profile.routing)?).expanded(environment, &path)
 }
 
-/// Where Flight is, and the URL of the REST API if that is known.
-fn endpoints(given: &Given) -> Result<(FlightEndpoint, Option<String>), ConfigError> {
+/// Where Flight is, and the URL of the REST API, as far as they are known.
+fn endpoints(given: &Given) -> Result<(Option<FlightEndpoint>, Option<String>), ConfigError> {
     let chosen = [
         ("region", given.has("region")),
         ("single_host or single_port", given.has("single_host") || given.has("single_port")),
@@ -224,10 +224,7 @@ fn endpoints(given: &Given) -> Result<(FlightEndpoint, Option<String>), ConfigEr
     // A key that was given for one host is not sent to the vendor's own.
     let own = |name: &str| given.get(name).is_some_and(|host| !is_vendors(host));
     let only_flight = own("flight_host") && !given.has("api_host") && !names_all_hosts(given);
-    if own("api_host") && !given.has("flight_host") && !names_all_hosts(given) {
-        let what = "a host for the REST API of Arize is set (api_host) and none for Flight: set ARIZE_FLIGHT_HOST";
-        return Err(ConfigError::Missing(what.to_owned()));
-    }
+    let only_api = own("api_host") && !given.has("flight_host") && !names_all_hosts(given);
     let (flight_host, api_host) = if let Some(region) = given.get("region") {
         let known = REGIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)).map(|(_, region)| region);
         let region = known.ok_or_else(|| {
@@ -261,7 +258,7 @@ fn endpoints(given: &Given) -> Result<(FlightEndpoint, Option<String>), ConfigEr
         None => format!("{scheme}://{api_host}"),
     };
     let flight = FlightEndpoint { host: flight_host, port: flight_port.unwrap_or(FLIGHT_PORT), tls };
-    Ok((flight, (!only_flight).then_some(api)))
+    Ok(((!only_api).then_some(flight), (!only_flight).then_some(api)))
 }
 
 impl ArizeSettings {

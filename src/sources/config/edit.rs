@@ -9,6 +9,7 @@ use toml_edit::{DocumentMut, Entry, Item, Table, Value};
 use super::ConfigError;
 use super::environment::Environment;
 use super::file::{ConfigFile, own_file, parse, settings};
+use super::general::PRICES;
 use super::names::{About, Kind, Name};
 use super::vendor::Vendor;
 use super::vendors::VENDORS;
@@ -16,6 +17,8 @@ use spanql_model::nearest::nearest;
 
 /// The name of the setting that chooses the profile.
 const PROFILE: &str = "profile";
+/// The settings that are in no profile.
+const GENERAL: [&str; 2] = [PROFILE, PRICES];
 /// How a setting is called elsewhere, and here.
 const ALSO: (&str, &str) = ("arize.space_id", "arize.space");
 
@@ -25,7 +28,7 @@ pub struct Key {
     /// The tables that it lies in, from the outermost.
     tables: Vec<String>,
     name: &'static str,
-    /// Whose it is; `None` of the one that chooses the profile.
+    /// Whose it is; `None` of those that are in no profile.
     of: Option<(&'static Vendor, &'static Name)>,
 }
 
@@ -41,13 +44,13 @@ pub struct Edited {
 }
 
 impl Key {
-    /// A setting by its name, such as `arize.api_key`, in a profile; `profile` is in none.
+    /// A setting by its name, such as `arize.api_key`, in a profile; `profile` and `prices` are in none.
     ///
     /// # Errors
     /// When there is no such setting: the nearest is suggested.
     pub fn read(typed: &str, profile: &str) -> Result<Self, ConfigError> {
-        if typed == PROFILE {
-            return Ok(Self { tables: vec![], name: PROFILE, of: None });
+        if let Some(name) = GENERAL.into_iter().find(|name| typed == *name) {
+            return Ok(Self { tables: vec![], name, of: None });
         }
         let full = if typed == ALSO.0 { ALSO.1 } else { typed };
         if let Some((vendor, name)) = settable().find(|(vendor, name)| full == format!("{}.{}", vendor.name, name.name))
@@ -56,7 +59,7 @@ impl Key {
             return Ok(Self { tables: tables.to_vec(), name: name.name, of: Some((vendor, name)) });
         }
         let names: Vec<String> = settable().map(|(vendor, name)| format!("{}.{}", vendor.name, name.name)).collect();
-        let names = || names.iter().map(String::as_str).chain([PROFILE]);
+        let names = || names.iter().map(String::as_str).chain(GENERAL);
         let near = nearest(typed, names()).map(|near| format!("; did you mean {near}?"));
         let near = near.unwrap_or_else(|| format!("; there are {}", names().collect::<Vec<_>>().join(", ")));
         Err(ConfigError::Missing(format!("there is no setting {typed}{near}")))
@@ -72,7 +75,7 @@ impl Key {
         self.name
     }
 
-    /// Whose it is, and so lies in a profile; `None` of the one that chooses the profile.
+    /// Whose it is, and so lies in a profile; `None` of those that are in none.
     pub fn vendor(&self) -> Option<&'static Vendor> {
         self.of.map(|(vendor, _)| vendor)
     }

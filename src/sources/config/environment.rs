@@ -65,6 +65,14 @@ impl Environment {
         self.variables.get(name)
     }
 
+    /// The same without some variables, and with others.
+    pub(super) fn but<'a>(&self, without: impl Iterator<Item = &'a str>, with: &[(&str, &str)]) -> Self {
+        let mut changed = self.clone();
+        without.for_each(|name| drop(changed.variables.0.remove(name)));
+        changed.variables.0.extend(with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        changed
+    }
+
     pub(super) fn variables(&self) -> &Variables {
         &self.variables
     }

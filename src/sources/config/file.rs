@@ -27,6 +27,11 @@ pub(super) const TABLES: [&str; 3] = ["arize", "phoenix", "opik"];
 pub(super) struct ConfigFile {
     /// Name of the profile that is used when none is named elsewhere.
     pub(super) profile: Option<String>,
+    /// The file of prices.
+    pub(super) prices: Option<PathBuf>,
+    /// Own patterns of what to redact, by the names of their placeholders.
+    #[serde(default)]
+    pub(super) redact: BTreeMap<String, String>,
     /// The settings of each profile, by vendors.
     #[serde(default)]
     pub(super) profiles: BTreeMap<String, BTreeMap<String, toml::Table>>,

@@ -221,6 +221,13 @@ fn whole(seekable: Option<File>, mut stream: Stream, read: &Arc<AtomicU64>) -> i
     Ok(file)
 }
 
+/// Whether text begins with plain letters of two bytes each, and no mark says so.
+fn is_wide(head: &[u8]) -> bool {
+    let Some(first) = head.get(..8) else { return false };
+    let [even, odd] = [0, 1].map(|from| first.iter().skip(from).step_by(2).all(|byte| *byte == 0));
+    even != odd
+}
+
 /// Tells the format; the error says what was found and what to do.
 fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     let content = head.strip_prefix(BOM).unwrap_or(head);
@@ -228,7 +235,8 @@ fn detect(format: Format, head: &[u8], ending: &str) -> Result<Kind, String> {
     let json = if first == Some(&b'[') { Kind::List } else { Kind::Lines };
     let is_text = matches!(format, Format::Auto | Format::Json | Format::Jsonl | Format::Csv);
     // Zeros alone are no text of any kind.
-    if is_text && UTF_16.iter().any(|begin| head.starts_with(begin)) && head.get(2) != Some(&0) {
+    let marked = UTF_16.iter().any(|begin| head.starts_with(begin)) && head.get(2) != Some(&0);
+    if is_text && (marked || is_wide(head)) {
         return Err("this is UTF-16 text (convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8)".to_owned());
     }
     match format {
@@ -305,6 +313,7 @@ mod tests {
         assert_eq!(detect(Format::Jsonl, b"[", ""), Ok(Kind::Lines));
         assert!(detect(Format::Auto, b"\xff\xfea\0", "").unwrap_err().contains("UTF-16"));
         assert!(detect(Format::Jsonl, b"{\0\"\0", "").unwrap_err().contains("UTF-16"));
+        assert!(detect(Format::Auto, b"s\0p\0a\0n\0", "csv").unwrap_err().contains("UTF-16"));
         assert_eq!(detect(Format::Auto, b"{\0\0\0", ""), Ok(Kind::Lines));
     }
 }

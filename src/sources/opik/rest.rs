@@ -95,7 +95,7 @@ impl Rest {
     /// Whether there is a project of exactly this name.
     pub(super) async fn has_project(&self, name: &str) -> Result<bool, SourceError> {
         let ask = || async {
-            let request = self.0.request(Method::POST, RETRIEVE).json(&serde_json::json!({ "name": name }));
+            let request = self.0.request(Method::POST, RETRIEVE)?.json(&serde_json::json!({ "name": name }));
             self.0.send(RETRIEVE, request).await
         };
         match retrying(MAX_ATTEMPTS_BATCH, ask, HttpError::error).await {
@@ -138,6 +138,6 @@ impl Rest {
     /// Begins a search, whose answer is a stream of lines.
     pub(super) async fn search(&self, kind: Kind, search: &Search) -> Result<Response, HttpError> {
         let path = kind.search_path();
-        self.0.send(path, self.0.request(Method::POST, path).json(search)).await
+        self.0.send(path, self.0.request(Method::POST, path)?.json(search)).await
     }
 }

@@ -39,7 +39,7 @@ impl SpanWriter for Opik {
         let http = self.rest.http();
         let method = if request.method == "PUT" { Method::PUT } else { Method::POST };
         let ask = || async {
-            let asked = http.request(method.clone(), &request.path).json(&request.body);
+            let asked = http.request(method.clone(), &request.path)?.json(&request.body);
             http.send(&request.path, asked).await.map(drop)
         };
         let attempts = if request.repeatable { MAX_ATTEMPTS_BATCH } else { 1 };

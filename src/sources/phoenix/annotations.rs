@@ -131,6 +131,35 @@ pub(super) async fn annotations_of(
     Ok(found.into_iter().map(|(id, annotations)| (id, members(level, annotations))).collect())
 }
 
+/// The parts of an annotation that the server has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Held {
+    pub(super) label: Option<String>,
+    pub(super) score: Option<f64>,
+    pub(super) explanation: Option<String>,
+}
+
+/// Asks for the annotations of what has these ids that carry an identifier; gives them by id and name.
+pub(super) async fn held(
+    level: Level,
+    api: &Api,
+    project: &str,
+    ids: &[String],
+    identifier: &str,
+) -> Result<HashMap<(String, String), Held>, HttpError> {
+    let path = format!("{project}/{}", level.path());
+    let mut held = HashMap::new();
+    for group in groups(level, ids) {
+        let of_group = of_group(level, api, &path, group).await?;
+        for annotation in of_group.into_iter().filter(|annotation| annotation.identifier == identifier) {
+            let Outcome { label, score, explanation } = annotation.result.unwrap_or_default();
+            let score = score.and_then(|score| score.get().parse().ok());
+            held.insert((annotation.of, annotation.name), Held { label, score, explanation });
+        }
+    }
+    Ok(held)
+}
+
 /// Ids in groups that fit into one request each.
 fn groups(level: Level, ids: &[String]) -> Vec<&[String]> {
     let around = level.parameter().len() + "&=".len();

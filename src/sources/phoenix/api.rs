@@ -95,7 +95,7 @@ impl Api {
 
     /// Sends JSON, or nothing but the request where there is none.
     pub(super) async fn write(&self, method: &Method, path: &str, body: &Value, most: usize) -> Result<(), HttpError> {
-        let request = self.client.request(method.clone(), path);
+        let request = self.client.request(method.clone(), path)?;
         let request = if body.is_null() { request } else { request.json(body) };
         let response = self.client.send(path, request).await?;
         self.client.body(path, response, most).await.map(drop)

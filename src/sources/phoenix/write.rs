@@ -1,9 +1,14 @@
 //! Writing at a Phoenix: annotations of spans, traces and sessions, notes, and spans that go.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
+use super::annotations::{Held, Level, held};
+use super::api::Query;
 use super::projects::segment;
 use super::source::Phoenix;
 use crate::error::SourceError;
@@ -25,7 +30,7 @@ impl SpanWriter for Phoenix {
 
     async fn requests(
         &self,
-        _: &str,
+        project: &str,
         writing: Writing<'_>,
         options: WriteOptions,
     ) -> Result<Vec<WriteRequest>, SourceError> {
@@ -33,7 +38,7 @@ impl SpanWriter for Phoenix {
             return Err(setting("Phoenix finds ids at any time: leave the window out"));
         }
         match writing {
-            Writing::Judgements(judgements) => Ok(of_judgements(judgements)),
+            Writing::Judgements(judgements) => self.of_judgements(project, judgements).await,
             Writing::Patches(_) => Err(setting("Phoenix changes no metadata of spans that it has")),
             Writing::Deletions(ids) => Ok((0..)
                 .zip(ids)
@@ -105,32 +110,78 @@ fn setting(reason: &str) -> SourceError {
     SourceError::Setting(reason.to_owned())
 }
 
-fn of_judgements(judgements: &[Judgement]) -> Vec<WriteRequest> {
-    let mut requests = Vec::new();
-    for grain in [Grain::Span, Grain::Trace, Grain::Session] {
-        let of: Vec<usize> = (0..judgements.len()).filter(|at| judgements[*at].grain == grain).collect();
-        let (notes, named): (Vec<usize>, Vec<usize>) = of.into_iter().partition(|at| judgements[*at].is_note());
-        let (word, key) = match grain {
-            Grain::Span => ("span", "span_id"),
-            Grain::Trace => ("trace", "trace_id"),
-            Grain::Session => ("session", "session_id"),
-        };
-        let named = merged(judgements, &named);
-        for group in groups(named.len(), TOGETHER) {
-            let data: Vec<Value> =
-                named[group.clone()].iter().map(|(judgement, _)| annotation(judgement, key)).collect();
-            let items = named[group].iter().flat_map(|(_, items)| items.iter().copied()).collect();
-            let path = format!("/v1/{word}_annotations?sync=true");
-            requests.push(WriteRequest::json("POST", path, json!({ "data": data }), items));
+impl Phoenix {
+    async fn of_judgements(&self, project: &str, judgements: &[Judgement]) -> Result<Vec<WriteRequest>, SourceError> {
+        let mut requests = Vec::new();
+        for grain in [Grain::Span, Grain::Trace, Grain::Session] {
+            let of: Vec<usize> = (0..judgements.len()).filter(|at| judgements[*at].grain == grain).collect();
+            let (notes, named): (Vec<usize>, Vec<usize>) = of.into_iter().partition(|at| judgements[*at].is_note());
+            let (word, key) = match grain {
+                Grain::Span => ("span", "span_id"),
+                Grain::Trace => ("trace", "trace_id"),
+                Grain::Session => ("session", "session_id"),
+            };
+            let mut named = merged(judgements, &named);
+            self.complete(project, grain, &mut named).await?;
+            for group in groups(named.len(), TOGETHER) {
+                let data: Vec<Value> =
+                    named[group.clone()].iter().map(|(judgement, _)| annotation(judgement, key)).collect();
+                let items = named[group].iter().flat_map(|(_, items)| items.iter().copied()).collect();
+                let path = format!("/v1/{word}_annotations?sync=true");
+                requests.push(WriteRequest::json("POST", path, json!({ "data": data }), items));
+            }
+            for at in notes {
+                let note = json!({ "data": { key: judgements[at].id, "note": judgements[at].text } });
+                let request = WriteRequest::json("POST", format!("/v1/{word}_notes"), note, vec![at]);
+                // A note that is written twice is there twice.
+                requests.push(WriteRequest { repeatable: false, ..request });
+            }
         }
-        for at in notes {
-            let note = json!({ "data": { key: judgements[at].id, "note": judgements[at].text } });
-            let request = WriteRequest::json("POST", format!("/v1/{word}_notes"), note, vec![at]);
-            // A note that is written twice is there twice.
-            requests.push(WriteRequest { repeatable: false, ..request });
-        }
+        Ok(requests)
     }
-    requests
+
+    /// Gives judgements the parts that they do not say and the server has: it replaces whole annotations.
+    async fn complete(
+        &self,
+        project: &str,
+        grain: Grain,
+        judgements: &mut [(Judgement, Vec<usize>)],
+    ) -> Result<(), SourceError> {
+        let lacking =
+            |judgement: &Judgement| judgement.label.is_none() || judgement.score.is_none() || judgement.text.is_none();
+        let ids: BTreeSet<String> = judgements
+            .iter()
+            .filter(|(judgement, _)| lacking(judgement))
+            .map(|(judgement, _)| judgement.id.clone())
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let level = match grain {
+            Grain::Span => Level::Span,
+            Grain::Trace => Level::Trace,
+            Grain::Session => Level::Session,
+        };
+        let path = self.api.path_of(project).await?;
+        let none = Query::new();
+        // Of another project, nothing would be found to keep.
+        let one = || self.api.json::<IgnoredAny>(&path, &none);
+        if let Err(failed) = retrying(MAX_ATTEMPTS_BATCH, one, HttpError::error).await {
+            return Err(self.api.missing(project, failed.error).await);
+        }
+        let ids: Vec<String> = ids.into_iter().collect();
+        let known = held(level, &self.api, &path, &ids, IDENTIFIER).await?;
+        for (judgement, _) in judgements {
+            let Some(Held { label, score, explanation }) = known.get(&(judgement.id.clone(), judgement.name.clone()))
+            else {
+                continue;
+            };
+            judgement.label = judgement.label.take().or_else(|| label.clone());
+            judgement.score = judgement.score.or(*score);
+            judgement.text = judgement.text.take().or_else(|| explanation.clone());
+        }
+        Ok(())
+    }
 }
 
 /// Judgements of one name on one span as one, for the server replaces whole rows: the later part wins.

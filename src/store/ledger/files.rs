@@ -2,17 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::imports::{CAPS, Doubt, FileImport, FilesVerdict, ImportedFile};
+use super::imports::{CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedProject};
 use super::pulls::Ledger;
 use crate::manifest::Manifest;
 
 /// Imports that are kept, unless more of them say that something is missing.
 const KEPT: usize = 1_000;
+/// Of imports from pipes against which nothing speaks, so many are kept: a commit every second would fill the ledger with
+/// them, which each commit writes again.
+const KEPT_UNNAMED: usize = 100;
 
 impl Ledger {
     /// Writes down an import.
     pub(super) fn record_import(&mut self, import: FileImport) {
         self.imports.push(import);
+        let unnamed: Vec<usize> = (0..self.imports.len()).filter(|number| self.imports[*number].is_unnamed()).collect();
+        for number in unnamed.iter().take(unnamed.len().saturating_sub(KEPT_UNNAMED)).rev() {
+            // That a project came from files is known by the last of them.
+            let is_later = |of: &ImportedProject| {
+                let later = self.imports.iter().skip(number + 1).flat_map(|import| &import.projects);
+                later.into_iter().any(|later| later.project == of.project)
+            };
+            if self.imports[*number].projects.iter().all(is_later) {
+                self.imports.remove(*number);
+            }
+        }
         while self.imports.len() > KEPT {
             let spare = |number: &usize| {
                 let import = &self.imports[*number];

@@ -124,6 +124,11 @@ impl FileImport {
         Self { committed, projects: self.projects.iter().map(with_counts).collect(), ..self.clone() }
     }
 
+    /// Whether nothing of it has a name, and nothing speaks against it.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.files.iter().all(|file| file.path.is_none() && file.doubts().next().is_none())
+    }
+
     /// What its files alone say.
     pub fn doubts(&self) -> Vec<Doubt> {
         self.files.iter().flat_map(ImportedFile::doubts).collect()

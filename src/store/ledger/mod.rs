@@ -10,6 +10,7 @@ mod imports;
 mod missing;
 mod pulls;
 mod record;
+mod retained;
 #[cfg(test)]
 mod tests;
 
@@ -17,3 +18,4 @@ pub use imports::{CAPS, Doubt, FileImport, FilesVerdict, ImportedFile, ImportedP
 pub use missing::{MissingRange, MissingReason};
 pub use pulls::{Ledger, Projection, Pull, PullKey, Slice, Status};
 pub(crate) use record::Record;
+pub use retained::Retained;

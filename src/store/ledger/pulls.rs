@@ -10,6 +10,7 @@ use super::super::location::StoreLocation;
 use super::super::manifest::{FileRef, Manifest};
 use super::super::metadata_file;
 use super::imports::FileImport;
+use super::retained::Retained;
 use spanql_model::window::{Window, united, without};
 
 /// From where to where spans are pulled: what is known of one key says nothing of another.
@@ -245,6 +246,9 @@ pub struct Ledger {
     /// The imports of files, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<FileImport>,
+    /// From when on traces are kept, of projects of which old ones were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
 }
 
 impl Ledger {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::imports::FileImport;
 use super::pulls::{Ledger, Pull, Slice, now};
+use super::retained::Retained;
 use crate::error::Result;
 use crate::files::WrittenFile;
 use crate::location::StoreLocation;
@@ -21,6 +22,10 @@ pub(crate) enum Record<'a> {
     Pull { pull: &'a Pull, slices: Vec<Slice> },
     /// An import of files.
     Files(FileImport),
+    /// That old traces go with the commit.
+    Retained(Retained),
+    /// That traces of any age may come again, of one project or all.
+    KeepAll(Option<String>),
 }
 
 impl Record<'_> {
@@ -36,6 +41,8 @@ impl Record<'_> {
         match self {
             Self::Pull { pull, slices } => ledger.record(pull, &landed(slices, counts)),
             Self::Files(import) => ledger.record_import(import.landed(counts, now())),
+            Self::Retained(retained) => ledger.retain(retained),
+            Self::KeepAll(project) => ledger.keep_all(project.as_deref()),
         }
         ledger.save(location, id).await
     }
@@ -43,7 +50,7 @@ impl Record<'_> {
     /// Whether the ledger of a version says all of it already, where the spans stay as they are.
     pub(crate) async fn is_known(&self, location: &StoreLocation, manifest: &Manifest) -> Result<bool> {
         match self {
-            Self::Pull { .. } => Ok(false),
+            Self::Pull { .. } | Self::Retained(_) | Self::KeepAll(_) => Ok(false),
             Self::Files(import) => Ok(Ledger::load(location, manifest).await?.knows(import)),
         }
     }
@@ -132,6 +139,31 @@ impl Ledger {
             without_it.missing_windows(now(other)) == self.missing_windows(other)
                 && without_it.partly_missing_windows(now(other)) == self.partly_missing_windows(other)
         })
+    }
+}
+
+impl Ledger {
+    /// The time from which on traces of a project are kept, ns since the epoch; `None` where all are.
+    pub fn kept_from(&self, project: &str) -> Option<i64> {
+        self.retained.iter().find(|retained| retained.project == project).map(|retained| retained.before)
+    }
+
+    /// Writes down that traces were removed. A time that was kept from before stays where it is later.
+    pub(super) fn retain(&mut self, retained: &Retained) {
+        match self.retained.iter_mut().find(|known| known.project == retained.project) {
+            Some(known) => {
+                known.before = known.before.max(retained.before);
+                known.at = retained.at;
+                known.traces = known.traces.saturating_add(retained.traces);
+                known.spans = known.spans.saturating_add(retained.spans);
+            }
+            None => self.retained.push(retained.clone()),
+        }
+    }
+
+    /// Lets traces of any age in again, of one project or all.
+    pub(super) fn keep_all(&mut self, project: Option<&str>) {
+        self.retained.retain(|retained| project.is_some_and(|project| project != retained.project));
     }
 }
 

@@ -5,9 +5,9 @@
 
 mod facts;
 mod file;
-mod kept;
 mod layers;
 mod merge_patch;
+mod notes;
 mod overlay;
 mod patch;
 mod reads;
@@ -16,7 +16,6 @@ mod targets;
 mod write;
 mod written;
 
-pub(crate) use kept::Kept;
 pub use overlay::{Overlaid, Overlay};
 pub use patch::{Grain, Outcome, Patch, Patched, UnknownIds};
 pub(crate) use written::PatchFiles;

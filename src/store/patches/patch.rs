@@ -60,7 +60,8 @@ const FAMILIES: [&str; 4] = ["eval.", "trace_eval.", "session_eval.", "annotatio
 /// A batch has the column of ids of its [`Grain`] and any columns of the families `eval.`, `trace_eval.`, `session_eval.`
 /// and `annotation.`; a column [`METADATA_PATCH`](columns::METADATA_PATCH) has JSON objects that are merged into the span's
 /// metadata as RFC 7396 says, but that null sets null instead of taking a key away. A null cell leaves what the span has,
-/// and of several values for one cell the last counts. What is written can be replaced, not taken away.
+/// and of several values for one cell the last counts. What is written can be replaced, not taken away. Only
+/// [`NOTES`](columns::NOTES) are a list, whose new entries go behind those that the span has.
 #[derive(Debug)]
 pub struct Patch {
     pub(crate) project: String,

@@ -15,10 +15,10 @@ use super::overlay::Overlay;
 use crate::entries::{Segment, SegmentFile};
 use crate::error::{Result, StoreError};
 use crate::location::StoreLocation;
-use crate::manifest;
 use crate::reader::{Segments, own};
 use crate::segment_stats::SegmentStats;
 use crate::stored::root_mask;
+use crate::versions;
 
 impl Overlay {
     /// Reads what patches say of a segment.
@@ -116,14 +116,14 @@ impl Segments {
         }
         let ids = segment.patches.iter().map(|patch| patch.id.clone());
         let key: Vec<String> = std::iter::once(segment.id.clone()).chain(ids).collect();
-        if let Some(known) = self.cache.overlays.get(&key) {
+        if let Some(known) = self.cache.overlays.get(key.as_slice()) {
             return Ok(known);
         }
         let overlay = match Overlay::load(&self.location, segment).await {
             Ok(overlay) => Arc::new(overlay),
-            Err(error) => return Err(manifest::explain(&self.location, self.version, error).await),
+            Err(error) => return Err(versions::explain(&self.location, self.version, error).await),
         };
-        self.cache.overlays.keep(key, &overlay);
+        self.cache.overlays.keep(key, &overlay, overlay.bytes());
         Ok(overlay)
     }
 }

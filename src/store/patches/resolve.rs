@@ -1,6 +1,6 @@
-//! What the spans that a patch is for will have: the last of its values, and whole metadata.
+//! What the spans that a patch is for will have: the last of its values, whole metadata, and all notes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array, new_null_array};
@@ -9,11 +9,12 @@ use arrow::datatypes::{Field, Schema};
 
 use super::file::ROW;
 use super::merge_patch::merge_patch;
+use super::notes::with_notes;
 use super::patch::Patch;
 use super::targets::{Ids, PatchRow, Target};
 use crate::error::{Result, StoreError};
 use crate::open_columns::{Unpacked, type_of, widen};
-use spanql_model::columns::{METADATA, METADATA_PATCH, METADATA_PREFIX, SESSION_ID, SPAN_ID, TRACE_ID};
+use spanql_model::columns::{METADATA, METADATA_PATCH, METADATA_PREFIX, NOTES, SESSION_ID, SPAN_ID, TRACE_ID};
 use spanql_model::types::OpenType;
 
 /// The columns of a patch in one type each, over all of its batches.
@@ -74,6 +75,12 @@ impl Values {
         rows.iter().any(|row| self.document(*row).is_some())
     }
 
+    /// What a row notes.
+    fn note(&self, (batch, row): PatchRow) -> Option<&str> {
+        let notes = self.columns.get(NOTES)?.get(batch as usize)?.as_string_opt::<i32>()?;
+        notes.is_valid(row as usize).then(|| notes.value(row as usize))
+    }
+
     fn document(&self, (batch, row): PatchRow) -> Option<&str> {
         let documents = self.metadata[batch as usize].as_ref()?;
         documents.is_valid(row as usize).then(|| documents.value(row as usize))
@@ -121,16 +128,33 @@ impl Meant {
         patched.map(|(row, _)| *row).collect()
     }
 
+    /// Rows of the spans file on which something is noted.
+    pub(super) fn with_notes(&self, values: &Values) -> Vec<u64> {
+        let is_noted = |rows: &[PatchRow]| rows.iter().any(|row| values.note(*row).is_some());
+        let noted = self.rows.iter().zip(&self.written).filter(|(_, rows)| is_noted(rows));
+        noted.map(|(row, _)| *row).collect()
+    }
+
     /// What the spans will have: [`ROW`], their ids, and the columns that have values.
     ///
-    /// `metadata` are the texts that the spans with patched metadata have now, in order.
-    pub(super) fn resolve(&self, values: &Values, metadata: &[Option<String>]) -> Result<Resolved> {
+    /// `metadata` are the texts that the spans with patched metadata have now, in order, and `notes` those that the spans
+    /// have on which something is noted.
+    pub(super) fn resolve(
+        &self,
+        values: &Values,
+        metadata: &[Option<String>],
+        notes: &[Option<String>],
+    ) -> Result<Resolved> {
         let mut columns: Vec<(String, ArrayRef)> = vec![
             (ROW.to_owned(), Arc::new(UInt64Array::from(self.rows.clone()))),
             (TRACE_ID.to_owned(), Arc::new(self.trace_ids.clone())),
             (SPAN_ID.to_owned(), Arc::new(self.span_ids.clone())),
         ];
-        for (name, sources) in &values.columns {
+        if !notes.is_empty() {
+            columns.push((NOTES.to_owned(), self.notes(values, notes)));
+        }
+        let others = values.columns.iter().filter(|(name, _)| notes.is_empty() || *name != NOTES);
+        for (name, sources) in others {
             let last = |rows: &[PatchRow]| {
                 let places = rows.iter().rev().map(|&(batch, row)| (batch as usize, row as usize));
                 places.into_iter().find(|&(batch, row)| sources[batch].is_valid(row)).unwrap_or(values.nowhere)
@@ -148,6 +172,18 @@ impl Meant {
         let arrays = columns.into_iter().map(|(_, array)| array).collect();
         let values = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays);
         Ok(Resolved { values: values.map_err(StoreError::arrow("patching spans"))?, keys })
+    }
+
+    /// The notes that the spans will have: what is new behind those that they have.
+    fn notes(&self, values: &Values, before: &[Option<String>]) -> ArrayRef {
+        let mut before = before.iter();
+        let texts = self.written.iter().map(|rows| {
+            let mut new = rows.iter().filter_map(|row| values.note(*row)).peekable();
+            new.peek()?;
+            let text = before.next().cloned().flatten();
+            new.fold(text, |text, new| Some(with_notes(text.as_deref(), new)))
+        });
+        Arc::new(texts.collect::<StringArray>())
     }
 
     /// Adds the metadata that the spans will have; how many more of them have each key then.
@@ -202,8 +238,8 @@ pub(super) struct Resolved {
 }
 
 /// How many of a segment's spans each id was written on is added.
-pub(super) fn count(targets: &[Target], counts: &mut HashMap<u32, u64>) {
+pub(super) fn count(targets: &[Target], counts: &mut [u64]) {
     for target in targets {
-        *counts.entry(target.id).or_default() += 1;
+        counts[target.id as usize] += 1;
     }
 }

@@ -1,6 +1,6 @@
 //! Writing a patch into a store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
@@ -20,11 +20,13 @@ use crate::error::{Result, StoreError};
 use crate::import_buffer::ImportBuffer;
 use crate::layout::{MAX_OPEN_COLUMNS, OpenNames};
 use crate::lease::Lease;
-use crate::manifest::{self, Manifest, Segment};
+use crate::manifest::{Manifest, Segment};
 use crate::merge::Counts;
+use crate::open_columns::unpack_overflow;
 use crate::progress::Progress;
 use crate::publish::{ATTEMPTS, Attempt};
 use crate::store::Store;
+use crate::versions;
 use spanql_model::columns;
 
 /// Spans that are patched together.
@@ -48,45 +50,74 @@ impl Store {
     /// [`StoreError::UnknownIds`] when ids are refused that the project has nothing of; any other [`StoreError`]. The store
     /// then holds what it held before.
     pub async fn patch(&self, patch: &Patch, unknown: UnknownIds, operation: &str) -> Result<Patched> {
+        let mut lease = None;
+        let done = self.patch_under(&mut lease, patch, unknown, operation).await;
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        done
+    }
+
+    async fn patch_under(
+        &self,
+        lease: &mut Option<Lease>,
+        patch: &Patch,
+        unknown: UnknownIds,
+        operation: &str,
+    ) -> Result<Patched> {
         let ids = Ids::of(patch)?;
         let values = Values::of(patch)?;
         let mut removals = 0;
-        for _ in 0..ATTEMPTS {
-            let base = manifest::load_newest(&self.location).await?;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 && lease.is_none() {
+                *lease = Some(Lease::take(&self.location, None).await?);
+            }
+            let base = versions::load_newest(&self.location).await?;
             let version = base.version;
             let found = match find(&self.segments, &base, patch, &ids).await {
                 Err(error @ StoreError::Missing { .. }) => {
-                    if manifest::load_newest(&self.location).await?.version == version {
+                    if versions::load_newest(&self.location).await?.version == version {
                         return Err(error);
                     }
                     continue;
                 }
                 found => found?,
             };
-            let mut counts = HashMap::new();
+            let mut counts = vec![0; ids.len()];
             found.iter().for_each(|found| count(&found.spans, &mut counts));
-            let outcome = |(number, id): (usize, &&str)| Outcome {
-                id: (*id).to_owned(),
-                spans: counts.get(&(number as u32)).copied().unwrap_or_default(),
-            };
-            let outcomes: Vec<Outcome> = ids.texts.iter().enumerate().map(outcome).collect();
-            if unknown == UnknownIds::Refuse && outcomes.iter().any(|outcome| outcome.spans == 0) {
-                let ids = outcomes.into_iter().filter(|outcome| outcome.spans == 0).map(|outcome| outcome.id);
+            if unknown == UnknownIds::Refuse && counts.contains(&0) {
+                let unknown = counts.iter().enumerate().filter(|(_, count)| **count == 0);
                 return Err(StoreError::UnknownIds {
                     project: patch.project.clone(),
                     what: patch.grain.nouns(),
-                    ids: ids.collect(),
+                    ids: unknown.map(|(id, _)| ids.text(id).to_owned()).collect(),
                 });
             }
+            let outcomes = || {
+                let outcome = |(id, &spans): (usize, &u64)| Outcome { id: ids.text(id).to_owned(), spans };
+                counts.iter().enumerate().map(outcome).collect()
+            };
             if found.is_empty() {
-                return Ok(Patched { committed: Committed::unchanged(version), outcomes });
+                return Ok(Patched { committed: Committed::unchanged(version), outcomes: outcomes() });
             }
-            self.location.create().await?;
-            let lease = Lease::take(&self.location, None).await?;
-            let done = self.patch_once(&lease, base, patch, &found, &ids, &values, operation).await;
-            lease.release().await;
+            let held = match lease.take() {
+                Some(held) => held,
+                // A store that is not there is not made, nor written to, for ids that it does not know.
+                None => {
+                    self.location.create().await?;
+                    let held = Lease::take(&self.location, None).await?;
+                    // Versions from the base on may have been removed before: then the number after it was taken.
+                    if versions::newest_version(&self.location).await? != Some(version) {
+                        *lease = Some(held);
+                        continue;
+                    }
+                    held
+                }
+            };
+            let done = self.patch_once(&held, base, patch, &found, &ids, &values, operation).await;
+            held.release().await;
             if let Some(committed) = self.settle(done, version, &mut removals).await? {
-                return Ok(Patched { committed, outcomes });
+                return Ok(Patched { committed, outcomes: outcomes() });
             }
         }
         Err(StoreError::Contended { location: self.location.name.clone(), attempts: ATTEMPTS })
@@ -153,8 +184,9 @@ impl Store {
             let named = [columns::TRACE_ID, columns::SPAN_ID];
             let known = self.segments.at(segment, &overlay, &named, &rows_of(spans)).await?;
             let meant = Meant::of(spans, &known, ids)?;
-            let texts = self.metadata(segment, &overlay, &meant.with_metadata(values)).await?;
-            let resolved = meant.resolve(values, &texts)?;
+            let metadata = self.texts(segment, &overlay, columns::METADATA, &meant.with_metadata(values)).await?;
+            let notes = self.texts(segment, &overlay, columns::NOTES, &meant.with_notes(values)).await?;
+            let resolved = meant.resolve(values, &metadata, &notes)?;
             if again {
                 staged.buffer.push(as_arrival(&resolved.values, &patch.project)?)?;
                 continue;
@@ -171,14 +203,22 @@ impl Store {
         staged.patches.push((&self.location, lease), segment, stay, piece).await
     }
 
-    /// The metadata of spans in given rows.
-    async fn metadata(&self, segment: &Segment, overlay: &Overlay, rows: &[u64]) -> Result<Vec<Option<String>>> {
+    /// The texts of a column that spans in given rows have; one that lies with others in [`columns::REST`], too.
+    async fn texts(
+        &self,
+        segment: &Segment,
+        overlay: &Overlay,
+        name: &str,
+        rows: &[u64],
+    ) -> Result<Vec<Option<String>>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let read = self.segments.at(segment, overlay, &[columns::METADATA], rows).await?;
-        let texts = read.column_by_name(columns::METADATA).and_then(|column| column.as_string_opt::<i32>());
-        Ok(match texts {
+        let read = self.segments.at(segment, overlay, &[name, columns::REST], rows).await?;
+        let texts = |name: &str| read.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let rest = texts(columns::REST).map(|rest| unpack_overflow(rest).into_iter().find(|(key, _)| key == name));
+        let rest = rest.flatten().and_then(|(_, column)| column.as_string_opt::<i32>().cloned());
+        Ok(match texts(name).or(rest.as_ref()) {
             Some(texts) => texts.iter().map(|text| text.map(str::to_owned)).collect(),
             None => vec![None; rows.len()],
         })

@@ -11,8 +11,13 @@ pub(crate) struct Naive<'a> {
     /// The parent of each span after cycles are cut.
     parents: Vec<Option<usize>>,
     on_cycle: Vec<bool>,
+    /// The spans that are not there.
+    gone: Vec<bool>,
     effective: OnceCell<Vec<Option<(i64, i64)>>>,
 }
+
+/// A span or nobody, and the time that it contributes.
+pub(crate) type Contribution = (Option<usize>, i64, i64);
 
 /// The one order: null first, then start, id and row.
 pub(crate) type Key<'a> = (Option<i64>, Option<&'a str>, usize);
@@ -38,7 +43,21 @@ impl<'a> Naive<'a> {
             earliest == Some(&i)
         };
         let parents = (0..spans.len()).map(|i| if is_cut(i) { None } else { named[i] }).collect();
-        Self { spans, parents, on_cycle: cycles.iter().map(Option::is_some).collect(), effective: OnceCell::new() }
+        let on_cycle = cycles.iter().map(Option::is_some).collect();
+        Self { spans, parents, on_cycle, gone: vec![false; spans.len()], effective: OnceCell::new() }
+    }
+
+    /// The same with some spans only: each is the child of the nearest one above it that is there.
+    fn of_some(&self, there: impl Fn(usize) -> bool) -> Self {
+        let all = 0..self.spans.len();
+        let nearest = |i: usize| self.path(i).into_iter().rev().skip(1).find(|&above| there(above));
+        Self {
+            spans: self.spans,
+            parents: all.clone().map(nearest).collect(),
+            on_cycle: self.on_cycle.clone(),
+            gone: all.map(|i| !there(i)).collect(),
+            effective: OnceCell::new(),
+        }
     }
 
     pub(crate) fn key(&self, i: usize) -> Key<'a> {
@@ -75,7 +94,7 @@ impl<'a> Naive<'a> {
     }
 
     fn children(&self, i: usize) -> Vec<usize> {
-        (0..self.spans.len()).filter(|&child| self.parents[child] == Some(i)).collect()
+        (0..self.spans.len()).filter(|&child| self.parents[child] == Some(i) && !self.gone[child]).collect()
     }
 
     fn interval(&self, i: usize) -> Option<(i64, i64)> {
@@ -128,8 +147,7 @@ impl<'a> Naive<'a> {
 
     /// Who contributes the time between two moments that follow each other, among all at which anything begins or ends:
     /// some span, or nobody; `None` outside of the path.
-    fn contributor(&self, from: i64, to: i64) -> Option<Option<usize>> {
-        let top = self.last_ending()?;
+    fn contributor(&self, top: usize, from: i64, to: i64) -> Option<Option<usize>> {
         let (start, end) = self.effective(top)?;
         if from < start || end < to {
             return None;
@@ -162,12 +180,28 @@ impl<'a> Naive<'a> {
     }
 
     /// The contributions as (span or nobody, start, end) in time order.
-    pub(crate) fn critical(&self) -> Vec<(Option<usize>, i64, i64)> {
+    pub(crate) fn critical(&self) -> Vec<Contribution> {
+        self.each_moment(|top, from, to| self.contributor(top, from, to))
+    }
+
+    /// The contributions where time of spans that are no steps goes to the steps of that moment.
+    pub(crate) fn critical_steps(&self, is_step: impl Fn(usize) -> bool) -> Vec<Contribution> {
+        let step = |owner: &Option<usize>| owner.is_some_and(&is_step);
+        let alone = self.last_ending().map(|top| self.of_some(|i| i == top || is_step(i)));
+        self.each_moment(|top, from, to| {
+            let owner = self.contributor(top, from, to)?;
+            let other = alone.as_ref().and_then(|alone| alone.contributor(top, from, to)).filter(step);
+            Some(if step(&owner) { owner } else { other.unwrap_or(owner) })
+        })
+    }
+
+    fn each_moment(&self, owner: impl Fn(usize, i64, i64) -> Option<Option<usize>>) -> Vec<Contribution> {
+        let Some(top) = self.last_ending() else { return vec![] };
         let times = self.spans.iter().flat_map(|span| [span.start, span.end]).flatten();
         let moments: Vec<i64> = times.collect::<BTreeSet<_>>().into_iter().collect();
-        let mut steps: Vec<(Option<usize>, i64, i64)> = Vec::new();
+        let mut steps: Vec<Contribution> = Vec::new();
         for pair in moments.windows(2) {
-            let Some(owner) = self.contributor(pair[0], pair[1]) else { continue };
+            let Some(owner) = owner(top, pair[0], pair[1]) else { continue };
             match steps.last_mut() {
                 Some((last, _, end)) if *last == owner => *end = pair[1],
                 _ => steps.push((owner, pair[0], pair[1])),

@@ -7,7 +7,8 @@ OPERATORS = ["=", "<>", "<", "<=", ">", ">="]
 
 
 def habits(rng):
-    """GROUP BY ALL, names of items in other items, subqueries in odd places, arg_max, lambdas, ESCAPE."""
+    """GROUP BY ALL, names of items in other items, subqueries in odd places, arg_max, percentiles, products of intervals,
+    lambdas, ESCAPE."""
     number = lambda: rng.choice(["1", "2", "3", "4", "NULL"])
     text = lambda: rng.choice(["'a'", "'b'", "'a%b'", "'a_b'", "'A'", "''", "NULL"])
     tables = [
@@ -23,6 +24,8 @@ def habits(rng):
                         f"SELECT y FROM u WHERE {correlated} ORDER BY y DESC LIMIT 1"])
     outer = rng.choice(["", f" WHERE {correlated}"])
     bound = rng.randint(0, 3)
+    share = rng.choice(["0", "1", "0.5", "0.95", repr(rng.random())])
+    span = rng.choice(["1 day", "90 minutes", "1 month", "1 hour"])
     sign = rng.choice("!#a")
     pattern = "".join(rng.choice(["%", "_", "b", sign + "%", sign + "_", sign + sign]) for _ in range(rng.randint(1, 4)))
     return Statement(
@@ -48,6 +51,12 @@ def habits(rng):
                 f"SELECT a, list_filter([1, 2, 3, 4], e -> e > a) AS r FROM t",
                 f"SELECT list_transform([1, 2, a], e -> e * {bound} + a) AS r FROM t",
                 f"SELECT k, k LIKE '{pattern}' ESCAPE '{sign}' AS r FROM t",
+                f"SELECT k, quantile_cont(x * 1e9, {share}) AS r FROM t{where} GROUP BY ALL",
+                f"SELECT quantile_cont(DISTINCT x, {share}) AS r, median(x) AS m FROM t{where}",
+                f"SELECT x, quantile_cont(x, {share}) OVER (ORDER BY x ROWS BETWEEN {bound} PRECEDING AND CURRENT ROW) AS r FROM t",
+                f"SELECT a, TIMESTAMP '2026-01-31 12:00:00' + INTERVAL '{span}' * a AS r FROM t",
+                f"SELECT a, TIMESTAMP '2026-03-31 12:00:00' - a * INTERVAL '{span}' AS r FROM t",
+                f"SELECT x FROM t WHERE TIMESTAMP '2026-01-31' + INTERVAL '1 hour' * a > TIMESTAMP '2026-01-31 01:30:00'",
                 f"SELECT DISTINCT k, a, FROM t WHERE a IN (1, {bound},)",
             ]
         ),

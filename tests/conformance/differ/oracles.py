@@ -11,6 +11,7 @@ import subprocess
 from .engines import Spanql, our_text, same_rows
 from .expressions import INT, TEXT, Writer
 from .matrix import joined, shuffled_cells
+from .scattered import Scattered, scattered
 from .statements import chain, grouped, joins, linked, subqueried, subqueries, windows
 from .tables import STORED, Statement
 from .wholes import derived, extremes, tops
@@ -21,8 +22,8 @@ TOKEN = "differential-key"
 class World:
     """The engines over one store; the slow ones are started when they are first needed."""
 
-    def __init__(self, binary, store, duck):
-        self.binary, self.store, self.duck = binary, store, duck
+    def __init__(self, binary, store, duck, seed):
+        self.binary, self.store, self.duck, self.seed, self.pieces = binary, store, duck, seed, None
         self.ours = Spanql(binary, store)
         self.started, self.server, self.single, self.remote, self.project = [self.ours], None, None, None, None
 
@@ -59,6 +60,13 @@ class World:
             )
             self.started.append(self.remote)
         return self.remote
+
+    def scattered(self):
+        """The same spans in a store that was filled piece by piece."""
+        if self.pieces is None:
+            self.pieces = Scattered(self.binary, self.store, self.seed, self.duck)
+            self.started.append(self.pieces.ours)
+        return self.pieces
 
     def close(self):
         for engine in self.started:
@@ -234,4 +242,16 @@ def live(world, rng):
     return agree(there, {"live": remote.ask(there.text()), "store": world.ours.ask(here.text())})
 
 
-ORACLES = {"split": split, "pushed": pushed, "partitions": one_partition, "runs": twenty_runs, "live": live}
+def pieces(world, rng):
+    """A store that was filled piece by piece, and one that was not."""
+    return scattered(world, rng, random_statement)
+
+
+ORACLES = {
+    "split": split,
+    "pushed": pushed,
+    "partitions": one_partition,
+    "runs": twenty_runs,
+    "live": live,
+    "scattered": pieces,
+}

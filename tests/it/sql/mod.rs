@@ -4,6 +4,7 @@
 //! A result is written as the names of its columns, then its rows, then its notes. To write the results that the
 //! engine gives now into the files, run with `SPANQL_UPDATE_SLT=1`, and read every change.
 
+mod calls;
 mod fixture;
 mod fuzz;
 mod limits;

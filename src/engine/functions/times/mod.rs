@@ -4,6 +4,7 @@
 
 mod pattern;
 mod read;
+mod truncated;
 mod write;
 
 use datafusion::error::Result;
@@ -16,5 +17,7 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
         let inner = registry.udf(name)?;
         registry.register_udf(read::with_patterns(inner).into())?;
     }
+    let inner = registry.udf(truncated::FUNCTION)?;
+    registry.register_udf(truncated::in_utc(inner).into())?;
     Ok(())
 }

@@ -361,3 +361,34 @@ fn empty_objects_are_values_but_for_families() {
         assert_eq!(converted.batch.num_columns(), 4, "{family}");
     }
 }
+
+#[test]
+fn elements_of_json_lists_are_json_of_their_own() {
+    let mut tools = ListBuilder::new(StringBuilder::new());
+    tools.append_value([Some("{\"a\": 1}"), Some("\"plain\""), Some("NaN"), None, Some("say \"hi\""), Some("")]);
+    tools.append_null();
+    tools.append_value([None::<&str>; 0]);
+    let mut notes = LargeListBuilder::new(StringViewBuilder::new());
+    let mut other = ListBuilder::new(StringBuilder::new());
+    for _ in 0..3 {
+        notes.append_value([Some("[1]")]);
+        other.append_value([Some("5")]);
+    }
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let columns: [(&str, ArrayRef); 5] = [
+        ("context.trace_id", Arc::clone(&ids)),
+        ("context.span_id", ids),
+        ("attributes.llm.tools", Arc::new(tools.finish())),
+        (NOTES, Arc::new(notes.finish())),
+        ("attributes.tags", Arc::new(other.finish())),
+    ];
+    let converted = convert_batch_of_json_lists(&RecordBatch::try_from_iter(columns).unwrap(), &origin()).unwrap();
+    let text = |name: &str| converted.batch[name].as_string::<i32>().iter().collect::<Vec<_>>();
+    assert_eq!(
+        text("attributes.llm.tools"),
+        [Some(r#"[{"a": 1},"plain",null,null,"say \"hi\"",""]"#), None, Some("[]")]
+    );
+    assert_eq!(text(NOTES), [Some("[[1]]"); 3]);
+    assert_eq!(text("attributes.tags"), [Some("[\"5\"]"); 3]);
+    assert_eq!(converted.changes, [(0, Change::NotFinite, "attributes.llm.tools".to_owned())]);
+}

@@ -36,6 +36,8 @@ pub(super) type Words = &'static [(&'static str, &'static str)];
 pub(super) enum Read {
     /// As it came.
     Value,
+    /// As it came, an empty text as well.
+    Text,
     /// An id: zeros are none.
     Id,
     /// As it came, or an object of all keys below the name.

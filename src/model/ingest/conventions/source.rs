@@ -17,6 +17,7 @@ const MOST_KEYS: usize = 4_096;
 #[derive(Debug)]
 pub(super) enum Open<'s> {
     Value(Values<'s>),
+    Text(Values<'s>),
     Id(Values<'s>),
     Object(Option<Values<'s>>, Vec<(&'s str, Values<'s>)>),
     At(Vec<Values<'s>>, &'static [&'static str], Vec<Values<'s>>),
@@ -82,6 +83,7 @@ fn open_one<'s>(source: &'static Source, state: &'s State<'_>) -> Option<Open<'s
     };
     Some(match source.read {
         Read::Value => Open::Value(values()?),
+        Read::Text => Open::Text(values()?),
         Read::Id => Open::Id(values()?),
         Read::Object => match few(below()) {
             Some(below) => Open::Object(values(), below),
@@ -145,13 +147,14 @@ fn some<T>(found: Vec<T>) -> Option<Vec<T>> {
 impl Open<'_> {
     /// Whether its values are made here, and are what their column takes.
     pub(super) fn is_made(&self) -> bool {
-        !matches!(self, Self::Value(_) | Self::Object(..) | Self::At(..))
+        !matches!(self, Self::Value(_) | Self::Text(_) | Self::Object(..) | Self::At(..))
     }
 
     /// The text of the value in a row, as the canonical column is to read it.
     pub(super) fn read(&self, row: usize) -> Option<Cow<'_, str>> {
         match self {
             Self::Value(values) => Some(values.cell(row)?.text()),
+            Self::Text(values) => Some(values.any_cell(row)?.text()),
             Self::Id(values) => Some(values.cell(row)?.text()).filter(|id| !ids::is_zero(id)),
             Self::Object(leaf, below) => text_or_object(*leaf, below, row),
             Self::At(texts, paths, keys) => {

@@ -45,8 +45,13 @@ impl<'a> Values<'a> {
 
     /// The value in a row; an empty text says nothing.
     pub(super) fn cell(self, row: usize) -> Option<Cell<'a>> {
+        self.any_cell(row)?.filled()
+    }
+
+    /// The value in a row, an empty text as well.
+    pub(super) fn any_cell(self, row: usize) -> Option<Cell<'a>> {
         Some(match self {
-            Self::Text(array) if array.is_valid(row) => Cell::Text(array.value(row)).filled()?,
+            Self::Text(array) if array.is_valid(row) => Cell::Text(array.value(row)),
             Self::Int(array) if array.is_valid(row) => Cell::Int(array.value(row)),
             Self::Float(array) if array.is_valid(row) => Cell::Float(array.value(row)),
             Self::Bool(array) if array.is_valid(row) => Cell::Bool(array.value(row)),

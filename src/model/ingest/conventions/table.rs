@@ -13,6 +13,19 @@ use crate::columns::{
 use super::fill::{Fill, Read, Source, Spans, Words, all, at, fill, id, read, value, words};
 use super::state::{SPAN_EVENTS, SPAN_METADATA};
 
+/// The kinds of OpenInference, under the short name of their column.
+const KINDS: Words = &[
+    ("llm", "LLM"),
+    ("chain", "CHAIN"),
+    ("agent", "AGENT"),
+    ("tool", "TOOL"),
+    ("retriever", "RETRIEVER"),
+    ("embedding", "EMBEDDING"),
+    ("reranker", "RERANKER"),
+    ("evaluator", "EVALUATOR"),
+    ("guardrail", "GUARDRAIL"),
+    ("prompt", "PROMPT"),
+];
 const OBSERVATIONS: Words = &[
     ("generation", "LLM"),
     ("span", "CHAIN"),
@@ -88,6 +101,7 @@ pub(super) const TABLE: &[Fill] = &[
             read("tool_response", Read::Is("TOOL")),
             read("pydantic_ai.all_messages", Read::Is("AGENT")),
             read("all_messages_events", Read::Is("AGENT")),
+            words("kind", KINDS),
         ],
     ),
     all(STATUS_CODE, &[words("langfuse.observation.level", &[("error", "ERROR")])]),
@@ -143,6 +157,13 @@ pub(super) const TABLE: &[Fill] = &[
             read("", Read::Sum(PROMPT_TOKENS, COMPLETION_TOKENS)),
         ],
     ),
+    // What results of queries are called, that come back as files.
+    all(MODEL, &[read("model", Read::Text)]),
+    all("attributes.llm.provider", &[read("provider", Read::Text)]),
+    all(PROMPT_TOKENS, &[value("prompt_tokens")]),
+    all(COMPLETION_TOKENS, &[value("completion_tokens")]),
+    all(TOTAL_TOKENS, &[value("total_tokens")]),
+    all(COST, &[value("cost")]),
     fill(
         "attributes.llm.cost.prompt",
         Spans::NotChains,
@@ -250,7 +271,7 @@ pub(super) const TABLE: &[Fill] = &[
             read("request_data", Read::Object),
             read("attributes.llm.input_messages", Read::Filled),
             value("langfuse.trace.input"),
-            value("input"),
+            read("input", Read::Text),
         ],
     ),
     fill(
@@ -280,7 +301,7 @@ pub(super) const TABLE: &[Fill] = &[
             read("response_data", Read::Object),
             read("attributes.llm.output_messages", Read::Filled),
             value("langfuse.trace.output"),
-            value("output"),
+            read("output", Read::Text),
         ],
     ),
     fill(OUTPUT, Spans::Agents, &[read("gen_ai.output.messages", Read::Chat(""))]),

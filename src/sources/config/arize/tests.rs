@@ -8,7 +8,7 @@ fn settings(variables: &[(&str, &str)]) -> Result<ArizeSettings, ConfigError> {
 fn places(variables: &[(&str, &str)]) -> (String, Option<String>) {
     let key = ("ARIZE_API_KEY", "ak-secret");
     let settings = settings(&[&[key], variables].concat()).unwrap();
-    (settings.flight.to_string(), settings.api)
+    (settings.flight.map(|flight| flight.to_string()).unwrap_or_default(), settings.api)
 }
 
 /// A home, a directory of settings and a working directory, all in one.
@@ -30,7 +30,7 @@ fn on_disk(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::Tem
 fn hosts_are_derived_as_by_the_vendors_tools() {
     let https = |host: &str| Some(format!("https://{host}"));
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<String>);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
         (&[], "grpc+tls://flight.arize.com:443", https("api.arize.com")),
         (
             &[("ARIZE_REGION", "eu-west-1a")],
@@ -60,6 +60,8 @@ fn hosts_are_derived_as_by_the_vendors_tools() {
             "grpc://a.example:443",
             https("b.example"),
         ),
+        // A key for one host is for no other.
+        (&[("ARIZE_API_HOST", "arize.corp.example")], "", https("arize.corp.example")),
     ];
     for (variables, flight, api) in cases {
         assert_eq!(places(variables), (flight.to_owned(), api), "{variables:?}");
@@ -69,8 +71,7 @@ fn hosts_are_derived_as_by_the_vendors_tools() {
 #[test]
 fn what_cannot_be_is_said() {
     let key = ("ARIZE_API_KEY", "ak-secret");
-    let cases: [(&[(&str, &str)], &str); 7] = [
-        (&[key, ("ARIZE_API_HOST", "arize.corp.example")], "set ARIZE_FLIGHT_HOST"),
+    let cases: [(&[(&str, &str)], &str); 6] = [
         (&[], "set ARIZE_API_KEY"),
         (&[key, ("ARIZE_REGION", "mars-1")], "there is no mars-1"),
         (&[key, ("ARIZE_REGION", "us"), ("ARIZE_BASE_DOMAIN", "a.example")], "region and base_domain are both set"),
@@ -109,11 +110,11 @@ fn the_first_place_that_has_a_setting_counts() {
     let (_dir, environment) = on_disk(&files, &[("WORK_KEY", "ak-work")]);
     let work = ArizeSettings::find(&environment, None).unwrap();
     assert_eq!(work.key.expose(), "ak-work");
-    assert_eq!(work.flight.to_string(), "grpc+tls://flight.us-east-1b.arize.com:443");
+    assert_eq!(work.flight.unwrap().to_string(), "grpc+tls://flight.us-east-1b.arize.com:443");
     assert!(work.verify, "what was set for another host does not count");
     let home = ArizeSettings::find(&environment, Some("home")).unwrap();
     assert_eq!((home.key.expose(), home.space.as_deref()), ("ak-home", Some("Home")));
-    assert_eq!((home.flight.to_string().as_str(), home.verify), ("grpc+tls://ax.example:444", false));
+    assert_eq!((home.flight.unwrap().to_string().as_str(), home.verify), ("grpc+tls://ax.example:444", false));
     let error = ArizeSettings::find(&environment, Some("play")).unwrap_err().to_string();
     assert!(error.ends_with("has no profile play; it has home, work"), "{error}");
     let (_dir, environment) = on_disk(&files[1..], &[("ARIZE_SPACE_ID", "S")]);
@@ -126,11 +127,11 @@ fn a_directory_cannot_send_a_key_elsewhere() {
     let dot_env = "ARIZE_API_KEY=ak-here\nARIZE_SINGLE_HOST=evil.example\nARIZE_SPACE_ID=S\n";
     let (_dir, environment) = on_disk(&[(".env", dot_env)], &[("ARIZE_API_KEY", "ak-mine")]);
     let mine = ArizeSettings::find(&environment, None).unwrap();
-    assert_eq!((mine.key.expose(), mine.flight.host.as_str()), ("ak-mine", "flight.arize.com"));
+    assert_eq!((mine.key.expose(), mine.flight.unwrap().host.as_str()), ("ak-mine", "flight.arize.com"));
     assert_eq!(mine.space.as_deref(), Some("S"));
     let (_dir, environment) = on_disk(&[(".env", dot_env)], &[]);
     let here = ArizeSettings::find(&environment, None).unwrap();
-    assert_eq!((here.key.expose(), here.flight.host.as_str()), ("ak-here", "evil.example"));
+    assert_eq!((here.key.expose(), here.flight.unwrap().host.as_str()), ("ak-here", "evil.example"));
     let (_dir, environment) = on_disk(&[(".env", "OTHER=hello world\nexport ARIZE_API_KEY=ak-here\n")], &[]);
     assert_eq!(ArizeSettings::find(&environment, None).unwrap().key.expose(), "ak-here");
 }

@@ -37,7 +37,7 @@ fn what_is_set_is_found_and_what_is_there_stays() {
     set(&environment, &key("arize.request_verify"), "false").unwrap();
     let found = ArizeSettings::find(&environment, None).unwrap();
     assert_eq!((found.key.expose(), found.space.as_deref()), ("ak-secret", Some("My \"Space\"")));
-    assert_eq!((found.flight.to_string().as_str(), found.verify), ("grpc+tls://a.example:8443", false));
+    assert_eq!((found.flight.unwrap().to_string().as_str(), found.verify), ("grpc+tls://a.example:8443", false));
     assert!(!set(&environment, &key("arize.api_key"), "ak-secret").unwrap().changed);
 
     // Comments, other profiles and the order stay.

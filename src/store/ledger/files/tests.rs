@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Doubt, FileImport, ImportedFile, KEPT};
+use super::{Doubt, FileImport, ImportedFile, KEPT, KEPT_UNNAMED};
 use crate::entries::{OfFiles, Segment};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -105,6 +105,20 @@ fn imports_that_say_nothing_are_forgotten() {
     assert_eq!(known.imports.len(), KEPT);
     assert_eq!(known.imports[0].files[0].name(), "cut");
     assert_eq!(known.imports[1].files[0].name(), "f6");
+}
+
+#[test]
+fn of_pipes_the_last_are_remembered_and_those_that_say_something() {
+    let piped = |project: &str, rows: u64| {
+        let counts = BTreeMap::from([(project.to_owned(), Counts { new: rows, ..Counts::default() })]);
+        let file = ImportedFile { path: None, rows, bad: 0, cut: None };
+        FileImport::new(vec![file]).with_rows(BTreeMap::from([(project.to_owned(), rows)])).landed(&counts, 0)
+    };
+    let mut known = ledger(&[piped("once", 3), piped("often", 500), import(&[file("a", 7)])]);
+    (0..KEPT_UNNAMED + 20).for_each(|_| known.record_import(piped("often", 20)));
+    let project = |number: usize| known.imports[number].projects[0].project.as_str();
+    assert_eq!((known.imports.len(), project(0), project(1)), (KEPT_UNNAMED + 3, "once", "often"));
+    assert_eq!((known.imports[1].files[0].rows, known.imports[2].files[0].name()), (500, "a"));
 }
 
 #[test]

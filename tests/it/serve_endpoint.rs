@@ -1,0 +1,109 @@
+//! What `spanql serve` prints is all that another spanql needs to know.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use crate::serve_process::{Process, serve};
+use crate::support::{spanql, stderr, succeed};
+
+const TOKEN: &str = "token-of-the-endpoint";
+const COUNT: &str = "SELECT count(*) AS n, count(DISTINCT trace_id) AS traces, sum(total_tokens) AS tokens FROM";
+
+fn filled(dir: &Path) -> std::path::PathBuf {
+    let store = dir.join("store");
+    succeed(spanql(&store).args(["-q", "demo", "--spans", "400", "--keep"]).arg(&store));
+    store
+}
+
+/// Pulls a project and asks for it live, with nothing but a URL and these variables; compares with the store itself.
+fn check(from: &Path, url: &str, variables: &[(&str, &str)]) {
+    let dir = tempfile::tempdir().unwrap();
+    let into = dir.path().join("into");
+    let copy = || {
+        let mut command = spanql(&into);
+        command.current_dir(dir.path()).env("HOME", dir.path()).envs(variables.iter().copied());
+        command
+    };
+    let expected = succeed(spanql(from).args(["query", &format!("{COUNT} spans WHERE project = 'support-agent'")]));
+    succeed(copy().args(["-q", "pull", "arize", "support-agent", "--days", "3650", "--endpoint", url]));
+    assert_eq!(succeed(copy().args(["query", &format!("{COUNT} spans")])), expected, "pulled from {url}");
+    let live = format!("{COUNT} arize.\"support-agent\" WHERE start_time > '2000-01-01'");
+    assert_eq!(succeed(copy().args(["-q", "query", &live, "--endpoint", url])), expected, "asked live at {url}");
+    let projects = succeed(copy().args(["projects", "arize", "--endpoint", url, "-o", "csv"]));
+    assert!(projects.contains("support-agent"), "{projects}");
+}
+
+#[test]
+fn one_url_is_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let server = Process::start(serve(&store));
+    let (flight, http) = (server.ready["flight"].as_str().unwrap(), server.ready["http"].as_str().unwrap());
+    // Settings that are there are of another server, and so is the space.
+    check(&store, flight, &[("ARIZE_REGION", "eu-west-1a"), ("ARIZE_SPACE_ID", "elsewhere"), ("ARIZE_API_KEY", "any")]);
+    check(&store, flight, &[]);
+    let live = format!("{COUNT} arize.\"support-agent\" WHERE start_time > '2000-01-01'");
+    let mut over_rest = spanql(&dir.path().join("none"));
+    succeed(over_rest.args(["-q", "query", &live, "--endpoint", http]));
+}
+
+#[test]
+fn a_key_and_a_certificate_come_from_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut command = serve(&store);
+    command.args(["--host", "localhost", "--token", TOKEN, "--tls-cert"]).arg(&cert).arg("--tls-key").arg(&key);
+    let server = Process::start(command);
+    let url = server.ready["flight"].as_str().unwrap();
+    assert!(url.starts_with("grpc+tls://localhost:"), "{url}");
+    let trusted = [("ARIZE_API_KEY", TOKEN), ("ARIZE_SSL_CA_CERT", cert.to_str().unwrap())];
+    check(&store, url, &trusted);
+    check(&store, &url.replace("grpc+tls", "grpcs"), &trusted);
+    let done = spanql(&dir.path().join("none"))
+        .args(["projects", "arize", "--endpoint", url])
+        .env("ARIZE_SSL_CA_CERT", &cert)
+        .output();
+    let done = done.unwrap();
+    assert!(!done.status.success() && !stderr(&done).contains(TOKEN), "{}", stderr(&done));
+}
+
+#[test]
+fn clients_of_arize_are_told_their_variables() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let mut server = Process::start(serve(&store));
+    let mut lines = BufReader::new(server.stderr()).lines().map_while(Result::ok);
+    let first = lines.by_ref().find(|line| line.contains("Arize's clients")).unwrap();
+    assert!(first.starts_with("note: "), "{first}");
+    let found: Vec<String> = lines.take(7).map(|line| line.trim().to_owned()).collect();
+    let (flight, http) = (server.ready["flight_port"].to_string(), server.ready["http_port"].to_string());
+    let expected = [
+        "ARIZE_FLIGHT_HOST=127.0.0.1".to_owned(),
+        format!("ARIZE_FLIGHT_PORT={flight}"),
+        "ARIZE_FLIGHT_SCHEME=grpc+tcp".to_owned(),
+        "ARIZE_API_HOST=127.0.0.1".to_owned(),
+        format!("ARIZE_API_PORT={http}"),
+        "ARIZE_API_SCHEME=http".to_owned(),
+        "ARIZE_API_KEY=any".to_owned(),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_no_address_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, words) in [
+        ("127.0.0.1:4711", "grpc://127.0.0.1:4711"),
+        ("ftp://host", "grpc://"),
+        ("grpc://me:secret-of-mine@host", "ARIZE_API_KEY"),
+    ] {
+        let done = spanql(&dir.path().join("none")).args(["projects", "arize", "--endpoint", url]).output().unwrap();
+        let text = stderr(&done);
+        assert_eq!(done.status.code(), Some(2), "{url}: {text}");
+        assert!(text.contains(words), "{url}: {text}");
+    }
+}
