@@ -41,9 +41,6 @@ use spanql_store::Segments;
 /// The stack of the thread that parses and plans: enough for everything the limits let through.
 const PLANNING_STACK: usize = 64 << 20;
 
-/// How many of the biggest memory users an out-of-memory message names.
-const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
-
 /// Runs SQL over registered relations.
 ///
 /// Cheap to clone; clones share their relations.

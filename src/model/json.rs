@@ -13,5 +13,7 @@ mod tree;
 pub use parts::{Member, elements, members, read};
 pub use path::{add_paths, text_at, text_in, text_of};
 pub use scan::{JsonError, MAX_DEPTH, Scanner, Value};
-pub use text::{compact_list, compact_object, unescape, unescaped, write_compact, write_finite, write_list, write_string};
+pub use text::{
+    compact_list, compact_object, unescape, unescaped, write_compact, write_finite, write_list, write_string,
+};
 pub use tree::Tree;

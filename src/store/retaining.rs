@@ -7,10 +7,10 @@ use super::committed::{Committed, Deletions};
 use super::error::Result;
 use super::import_buffer::ImportBuffer;
 use super::ledger::{Record, Retained};
-use super::versions;
 use super::merge::Deleted;
 use super::progress::Progress;
 use super::store::Store;
+use super::versions;
 
 impl Store {
     /// Removes spans of a project, given as trace id and span id, and records from which time on its traces are kept.

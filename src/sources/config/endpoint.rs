@@ -110,7 +110,7 @@ mod tests {
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             let settings = ArizeSettings::find(&endpoint.instead_of_hosts(&environment), None).unwrap();
-            assert_eq!(settings.flight.to_string(), flight);
+            assert_eq!(settings.flight.unwrap().to_string(), flight);
             assert_eq!(settings.api.as_deref(), Some(api));
             assert_eq!((settings.space, settings.verify, settings.key.expose()), (None, false, "none"));
         }
