@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::Context as _;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 
+use super::amounts::counted;
 use super::args::{ConfigCommand, ConfigSet, ConfigShow, ConfigUnset};
-use super::context::{Context, counted};
+use super::context::Context;
 use super::failure::Failure;
 #[cfg(feature = "repl")]
 use super::prompt::typed;

@@ -11,8 +11,9 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use indicatif::ProgressBar;
 
+use super::amounts::counted;
 use super::args::ExportOptions;
-use super::context::{Context, counted};
+use super::context::Context;
 use super::export_dir::ExportDir;
 use super::failure::Failure;
 use super::filters::{FilterOptions, one_of, refused};

@@ -7,8 +7,9 @@ use anyhow::{Context as _, anyhow};
 use arrow::array::RecordBatch;
 use indicatif::HumanCount;
 
+use super::amounts::counted;
 use super::args::ImportArguments;
-use super::context::{Context, counted};
+use super::context::Context;
 use spanql_output::escape_terminal;
 use spanql_sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
 use spanql_store::{Committed, Import, ImportedFile, Prepared, Progress, Store};

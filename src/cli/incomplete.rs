@@ -2,7 +2,8 @@
 
 use indicatif::HumanCount;
 
-use super::context::{Context, counted};
+use super::amounts::counted;
+use super::context::Context;
 use super::failure::Failure;
 use spanql_output::escape_terminal;
 use spanql_store::{FilesVerdict, MissingRange, Snapshot, StoreError, TooLarge};

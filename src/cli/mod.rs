@@ -1,6 +1,7 @@
 //! The command line: typed arguments, then resolved settings, then one call a command.
 
 mod allocator;
+mod amounts;
 mod args;
 mod config;
 mod context;

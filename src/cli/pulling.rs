@@ -7,7 +7,8 @@ use chrono::{DateTime, SecondsFormat};
 use indicatif::{HumanBytes, HumanCount, ProgressBar};
 use tokio::task::JoinHandle;
 
-use super::context::{Context, counted};
+use super::amounts::counted;
+use super::context::Context;
 use crate::pull::{
     FOLLOW_PAUSE, PullError, PullEvent, PullOptions, PullProgress, PullSummary, Puller, beyond_budget, remove_old,
     stored_bytes,

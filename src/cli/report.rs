@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
+use super::amounts::counted;
 use super::args::ReportArguments;
-use super::context::{Context, counted};
+use super::context::Context;
 use super::exit::{EXPECTATION, INCOMPLETE};
 use super::failure::Failure;
 use super::partial::Partial;

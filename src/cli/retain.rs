@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use chrono::{DateTime, SecondsFormat};
 
+use super::amounts::counted;
 use super::args::RetainArguments;
-use super::context::{Context, counted};
+use super::context::Context;
 use super::query;
 use super::write::confirm;
 use crate::pull::{OldTraces, now, old_traces, remove_old};

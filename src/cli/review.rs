@@ -7,8 +7,9 @@ use arrow::datatypes::DataType;
 use chrono::Utc;
 use futures::TryStreamExt;
 
+use super::amounts::counted;
 use super::args::{FromOptions, ReviewArguments, ShowOptions, TraceShow};
-use super::context::{Context, counted};
+use super::context::Context;
 use super::failure::Failure;
 use super::filters::refused;
 use super::list::starts_in;

@@ -8,8 +8,9 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat};
 
+use super::amounts::counted;
 use super::args::StoreCommand;
-use super::context::{Context, counted};
+use super::context::Context;
 use super::retain;
 use spanql_store::{Manifest, Retained, Segment, Store};
 

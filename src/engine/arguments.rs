@@ -4,6 +4,7 @@ use datafusion::execution::SessionState;
 
 use super::error::EngineError;
 use super::functions::spelled::PERCENTILES;
+use super::wording::in_sql;
 
 /// A function as a statement calls it.
 pub(super) struct Called<'a> {
@@ -24,7 +25,9 @@ pub(super) fn argument_error<'a>(
 ) -> Option<(EngineError, &'a str)> {
     // What cannot run is shown as Rust writes it.
     let shown = message.contains("logical expression");
-    if shown || !ABOUT_ARGUMENTS.iter().any(|words| message.contains(words)) {
+    // What stands among the arguments and is none, such as LIMIT, is said by name.
+    let clause = message.contains("not supported in function arguments");
+    if shown || clause || !ABOUT_ARGUMENTS.iter().any(|words| message.contains(words)) {
         return None;
     }
     let mut best: Option<(usize, Called<'a>, Vec<String>)> = None;
@@ -111,70 +114,9 @@ fn given(message: &str) -> Option<String> {
     }
 }
 
-/// Types as people write them: `Utf8, List(Int64)` as `text, list of integer`; `None` for what has other words.
-pub(super) fn in_sql(types: &str) -> Option<String> {
-    let (mut parts, mut depth, mut from) = (vec![], 0_usize, 0);
-    for (at, c) in types.char_indices() {
-        match c {
-            '(' | '<' | '[' => depth += 1,
-            ')' | '>' | ']' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(&types[from..at]);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&types[from..]);
-    let words: Option<Vec<String>> = parts.into_iter().map(|part| type_in_sql(part.trim())).collect();
-    words.map(|words| words.join(", "))
-}
-
-fn type_in_sql(data_type: &str) -> Option<String> {
-    let word = match data_type.split(['(', ' ']).next().unwrap_or_default() {
-        "Utf8" | "Utf8View" | "LargeUtf8" | "String" => "text",
-        "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64" => "integer",
-        "Float16" | "Float32" | "Float64" => "double",
-        "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256" => "decimal",
-        "Boolean" => "boolean",
-        "Timestamp" => "timestamp",
-        "Date32" | "Date64" => "date",
-        "Time32" | "Time64" => "time",
-        "Interval" => "interval",
-        "Duration" => "duration",
-        "Binary" | "LargeBinary" | "BinaryView" | "FixedSizeBinary" => "bytes",
-        "Struct" => "struct",
-        "Map" => "map",
-        "Null" => "null",
-        "Union" => "JSON",
-        "Dictionary" => return Some("text".to_owned()),
-        "List" | "LargeList" | "FixedSizeList" | "ListView" => {
-            let inner = data_type.split_once('(').and_then(|(_, inner)| inner.rsplit_once(')'));
-            let of = inner.and_then(|(inner, _)| type_in_sql(inner.split([',', ';']).next()?.trim()));
-            return Some(of.map_or_else(|| "list".to_owned(), |of| format!("list of {of}")));
-        }
-        _ => return None,
-    };
-    Some(word.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn types_are_said_in_sql() {
-        for (types, said) in [
-            ("Utf8", Some("text")),
-            ("Timestamp(ns, \"UTC\"), Int64", Some("timestamp, integer")),
-            ("List(Int64), Utf8View", Some("list of integer, text")),
-            ("Struct(\"a\": Int64, \"b\": Utf8)", Some("struct")),
-            ("Interval(MonthDayNano)", Some("interval")),
-            ("something else", None),
-        ] {
-            assert_eq!(in_sql(types).as_deref(), said, "{types}");
-        }
-    }
 
     #[test]
     fn what_was_given_is_read_from_messages() {

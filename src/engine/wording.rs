@@ -1,7 +1,5 @@
 //! DataFusion's messages without its own words: types as people write them, and no kinds of errors inside errors.
 
-use super::arguments::in_sql;
-
 /// What says of an error what kind it is, in front of it or of one inside it.
 const KINDS: [&str; 5] = [
     "Execution error: ",
@@ -88,6 +86,10 @@ fn data_type(word: &str, after: &str) -> Option<(String, usize)> {
         "Dictionary",
         "Decimal128",
     ];
+    // A binary operator has two sides.
+    if word == "Binary" && after.starts_with(" operator") {
+        return None;
+    }
     if PLAIN.contains(&word) {
         // A value of that type: `Utf8("a")`.
         if after.starts_with('(') {
@@ -117,9 +119,70 @@ fn in_parentheses(text: &str) -> Option<usize> {
     None
 }
 
+/// Types as people write them: `Utf8, List(Int64)` as `text, list of integer`; `None` for what has other words.
+pub(super) fn in_sql(types: &str) -> Option<String> {
+    let (mut parts, mut depth, mut from) = (vec![], 0_usize, 0);
+    for (at, c) in types.char_indices() {
+        match c {
+            '(' | '<' | '[' => depth += 1,
+            ')' | '>' | ']' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(&types[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&types[from..]);
+    let words: Option<Vec<String>> = parts.into_iter().map(|part| type_in_sql(part.trim())).collect();
+    words.map(|words| words.join(", "))
+}
+
+fn type_in_sql(data_type: &str) -> Option<String> {
+    let word = match data_type.split(['(', ' ']).next().unwrap_or_default() {
+        "Utf8" | "Utf8View" | "LargeUtf8" | "String" => "text",
+        "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64" => "integer",
+        "Float16" | "Float32" | "Float64" => "double",
+        "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256" => "decimal",
+        "Boolean" => "boolean",
+        "Timestamp" => "timestamp",
+        "Date32" | "Date64" => "date",
+        "Time32" | "Time64" => "time",
+        "Interval" => "interval",
+        "Duration" => "duration",
+        "Binary" | "LargeBinary" | "BinaryView" | "FixedSizeBinary" => "bytes",
+        "Struct" => "struct",
+        "Map" => "map",
+        "Null" => "null",
+        "Union" => "JSON",
+        "Dictionary" => return Some("text".to_owned()),
+        "List" | "LargeList" | "FixedSizeList" | "ListView" => {
+            let inner = data_type.split_once('(').and_then(|(_, inner)| inner.rsplit_once(')'));
+            let of = inner.and_then(|(inner, _)| type_in_sql(inner.split([',', ';']).next()?.trim()));
+            return Some(of.map_or_else(|| "list".to_owned(), |of| format!("list of {of}")));
+        }
+        _ => return None,
+    };
+    Some(word.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::in_our_words;
+    use super::{in_our_words, in_sql};
+
+    #[test]
+    fn types_are_said_in_sql() {
+        for (types, said) in [
+            ("Utf8", Some("text")),
+            ("Timestamp(ns, \"UTC\"), Int64", Some("timestamp, integer")),
+            ("List(Int64), Utf8View", Some("list of integer, text")),
+            ("Struct(\"a\": Int64, \"b\": Utf8)", Some("struct")),
+            ("Interval(MonthDayNano)", Some("interval")),
+            ("something else", None),
+        ] {
+            assert_eq!(in_sql(types).as_deref(), said, "{types}");
+        }
+    }
 
     #[test]
     fn types_have_their_names_in_sql() {

@@ -37,14 +37,11 @@ mod translate;
 mod translated;
 
 pub use condition::{Filter, columns};
-/// What a note on a name says that nothing has.
-pub const READ_AS_NULL: &str = "(read as null)";
-
 pub use contains::{contains, contains_udf};
 pub use error::FilterError;
 pub use join::{all_of, any_of, conjuncts};
 pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
-pub use names::{Named, Names, Unknown};
+pub use names::{Named, Names, READ_AS_NULL, Unknown};
 pub use or_null::or_null;
 pub use translate::{Language, TranslateError, Translation, translate};
 pub use translated::Translated;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::READ_AS_NULL;
 use super::error::{FilterError, short};
 use spanql_model::columns::is_of_tree;
 use spanql_model::derived::{derived_list, holders, indexed};
 use spanql_model::names::{ALIASES, absent_type, expand_alias, is_open_name};
 use spanql_model::nearest::{as_typed, maybe_mistyped, nearest};
 use spanql_model::time::Clock;
+
+/// What a note on a name says that nothing has.
+pub const READ_AS_NULL: &str = "(read as null)";
 
 /// What a name of an open family means that no span has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -95,8 +95,8 @@ fn bytes(base64: &str) -> usize {
 
 fn size(bytes: usize) -> String {
     match bytes {
-        ..1_000 => format!("{bytes} B"),
-        ..999_500 => format!("{:.0} kB", bytes as f64 / 1e3),
+        0..1_000 => format!("{bytes} B"),
+        1_000..999_500 => format!("{:.0} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }

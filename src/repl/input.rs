@@ -354,7 +354,7 @@ mod tests {
             ("SELECT 1 \\g", "W<SELECT 1|\\g>"),
             ("SELECT 1\n\\gx out.csv\nSELECT", "W<SELECT 1|\\gx out.csv> …<SELECT>"),
             ("SELECT 1,\n\\d it's\n2;", "W<SELECT 1,|\\d it's> S<SELECT 1,\n       \n2>"),
-            ("SELECT 1,\\timing\n\\x\n2", "W<SELECT 1,|\\timing> W<SELECT 1,|\\x> …<SELECT 1,        \n  \n2>"),
+            ("SELECT 1,\\timing\n\\x\n2", "W<SELECT 1,|\\timing> W<SELECT 1,|\\x> …<SELECT 1,       \n  \n2>"),
             (
                 "SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2 \\q",
                 "W<SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2|\\q> …<SELECT '\\d', \"\\e\" -- \\q\n, /* \\g */ 2>",

@@ -223,7 +223,11 @@ impl Store {
             let is_large = built.segments.iter().any(|built| built.segment.memory_bytes > TRIMMED_BYTES);
             self.put(built.segments, &mut written).await?;
             if is_large {
-                blocking(|| Ok(trim())).await?;
+                let give_back = || {
+                    trim();
+                    Ok(())
+                };
+                blocking(give_back).await?;
             }
         }
         drop(tasks);

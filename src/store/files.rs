@@ -124,7 +124,7 @@ impl StoreLocation {
                 _ => Ok(()),
             }
         };
-        stream::iter(files.into_iter().map(check)).buffer_unordered(PARALLEL).try_collect().await
+        stream::iter(files.into_iter().map(check)).buffered(PARALLEL).try_collect().await
     }
 
     /// Makes files that were written private and durable, together with their directory entries: each directory is
@@ -147,7 +147,8 @@ impl StoreLocation {
                 sync().map_err(|error| location.failed(&name, &error))
             })
         });
-        stream::iter(all).buffer_unordered(SYNCS).try_collect().await
+        // In order, so that of several failures it is the first file that is named.
+        stream::iter(all).buffered(SYNCS).try_collect().await
     }
 
     /// Whether files that were written are all there as they were written.

@@ -97,6 +97,9 @@ mod tests {
 
     use super::*;
 
+    /// The number of a trace, its earliest start, and how many rows and bytes it has.
+    type Facts = (usize, Option<i64>, u64, u64);
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -105,7 +108,7 @@ mod tests {
             rows in prop::collection::vec((0..3_u32, "[aé]{0,3}", prop::option::of(-5..5_i64), 0..9_u64), 0..80),
         ) {
             let mut traces = PendingTraces::default();
-            let mut expected: HashMap<(u32, String), (usize, Option<i64>, u64, u64)> = HashMap::new();
+            let mut expected: HashMap<(u32, String), Facts> = HashMap::new();
             for (project, id, start, bytes) in rows {
                 let number = traces.add(project, &id).unwrap();
                 traces.note(number, bytes, start);

@@ -81,7 +81,7 @@ macro_rules! files {
     };
 }
 
-files! { changes steps media prices redact retain file_tables whole_files help import mistakes formats statements filter nested attributes lists show structure export output untrusted errors store schema config repl report run paths remotes writing }
+files! { changes gates steps media prices redact retain file_tables whole_files help import mistakes formats statements filter nested attributes lists show structure export output untrusted errors store schema config repl report run paths remotes writing }
 
 #[test]
 fn every_file_of_cases_is_run() {

@@ -21,12 +21,13 @@ fn many(traces: std::ops::Range<usize>) -> Vec<Row> {
         cells.insert(columns::END_TIME.to_owned(), Cell::Time(start + (n % 97) as i64 * 1_000_000));
         let kind = ["LLM", "TOOL", "AGENT"][n % 3];
         cells.insert(columns::KIND.to_owned(), Cell::text(kind));
-        if n % 5 > 0 {
-            cells.insert(columns::STATUS_CODE.to_owned(), Cell::text(if n % 41 == 0 { "ERROR" } else { "OK" }));
+        if !n.is_multiple_of(5) {
+            cells
+                .insert(columns::STATUS_CODE.to_owned(), Cell::text(if n.is_multiple_of(41) { "ERROR" } else { "OK" }));
         }
         cells.insert(columns::NAME.to_owned(), Cell::text(if n % 1000 == 7 { "rare" } else { "common" }));
         cells.insert("attributes.input.value".to_owned(), Cell::text(format!("parcel {}", n * 7919 % 100_003)));
-        if n % 11 == 0 {
+        if n.is_multiple_of(11) {
             cells.insert("attributes.size".to_owned(), Cell::Float(n as f64 / 2.0));
         }
         cells

@@ -137,16 +137,20 @@ fn merged(held: Option<&str>, document: &str) -> String {
     serde_json::to_string(&object).unwrap()
 }
 
-/// Notes behind those that there are, each once.
+/// Notes behind those that there are, each once; text that is no list is one note.
 fn noted(held: Option<&str>, new: &str) -> String {
-    let list = |text: &str| serde_json::from_str::<Vec<Box<RawValue>>>(text).unwrap();
-    let mut notes = list(held.unwrap_or("[]"));
+    let Some(held) = held else { return new.to_owned() };
+    let list = |text: &str| {
+        serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap_or_else(|_| vec![serde_json::Value::from(text)])
+    };
+    let mut notes = list(held);
+    let before = notes.len();
     for note in list(new) {
-        if !notes.iter().any(|known| known.get() == note.get()) {
+        if !notes.contains(&note) {
             notes.push(note);
         }
     }
-    serde_json::to_string(&notes).unwrap()
+    if notes.len() == before { held.to_owned() } else { serde_json::to_string(&notes).unwrap() }
 }
 
 async fn check(store: &Store, world: &World) {

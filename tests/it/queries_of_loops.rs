@@ -118,8 +118,8 @@ async fn before_and_after() {
     const WEEK: i64 = 7 * 86_400_000_000_000;
     let engine = demo_engine().await;
     let traces = traces(&engine).await;
-    let at = 1_793_059_200_000_000_000_i64;
-    let rows = run(&engine, "before-after", &[("at", "2026-10-27T00:00:00Z"), ("n", "100000")]).await;
+    let at = 1_793_440_800_000_000_000_i64;
+    let rows = run(&engine, "before-after", &[("at", "2026-10-31T10:00:00Z"), ("n", "100000")]).await;
     let mut sides: BTreeMap<[Option<&str>; 3], [Vec<&Span>; 2]> = BTreeMap::new();
     for span in traces.iter().flat_map(|trace| &trace.spans).filter(|span| !is_wrapper(span)) {
         if (at - WEEK..at + WEEK).contains(&span.start()) {

@@ -144,5 +144,5 @@ fn keys_typed_right_after_ctrl_c_are_kept() {
 fn the_same_commands_work_in_a_pipe() {
     let shell = Shell::new();
     let done = shell.run("printf '%s\\n' 'SELECT 40 +' '2 AS n \\g' 'SELECT 1 AS a, \\timing' '2 AS b;' 'SELECT 3 \\q' | spanql --store none");
-    assert_eq!((done.status, done.stdout.as_str()), (0, "{\"n\":42}\n{\"a\":1,\"b\":2}\n"), "{}", done.stderr);
+    assert_eq!((done.status, done.stdout.as_str()), (0, "{\"n\":42}\n{\"a\":1,\"b\":2}"), "{}", done.stderr);
 }

@@ -146,7 +146,7 @@ async fn what_is_not_to_be_taken_is_refused() {
         (EXPORT, &key, &b"hello".to_vec(), false, Code::InvalidArgument),
         (EXPORT, &key, &good[..good.len() - 1].to_vec(), false, Code::InvalidArgument),
         (EXPORT, &key, &good[..good.len() - 1].to_vec(), true, Code::InvalidArgument),
-        (EXPORT, &key, &large, false, Code::OutOfRange),
+        (EXPORT, &key, &large, false, Code::ResourceExhausted),
         (EXPORT, &key, &bomb, true, Code::ResourceExhausted),
     ] {
         let status = send(&server, path, metadata, body.clone(), gzip).await.unwrap_err();

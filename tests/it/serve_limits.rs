@@ -168,7 +168,8 @@ async fn who_says_nothing_is_shown_out() {
 async fn a_missing_file_ends_one_request() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path().join("store").to_str().unwrap()).unwrap());
-    import(&store, &[batch(&(0..4).map(heavy).collect::<Vec<_>>())]).await.unwrap();
+    // More than a segment of one file has, which would be kept in memory whole.
+    import(&store, &[batch(&(0..10).map(heavy).collect::<Vec<_>>())]).await.unwrap();
     let server = Running::with_key(&store).await;
     let flight = server.flight(KEY).await;
     let info = flight.info(&server.command(json!({}))).await.unwrap();

@@ -73,9 +73,12 @@ fn labelled(writer: usize, label: &str) -> Patch {
 /// What a reader saw: names by group.
 type Seen = BTreeMap<usize, String>;
 
-/// Looks at spans, as trace id, name, label, and how many spans the summary of the trace has, where that is known.
-fn judge(rows: &[(String, String, Option<String>, Option<usize>)], seen: &mut Seen, context: &str) {
-    let mut groups: BTreeMap<usize, Vec<&(String, String, Option<String>, Option<usize>)>> = BTreeMap::new();
+/// A span: its trace's id, its name, its label, and how many spans the summary of the trace has, where that is known.
+type SeenSpan = (String, String, Option<String>, Option<usize>);
+
+/// Looks at spans.
+fn judge(rows: &[SeenSpan], seen: &mut Seen, context: &str) {
+    let mut groups: BTreeMap<usize, Vec<&SeenSpan>> = BTreeMap::new();
     for row in rows {
         let writer = usize::from_str_radix(&row.0, 16).unwrap() / 100 - 1;
         groups.entry(writer).or_default().push(row);

@@ -91,7 +91,7 @@ async fn evaluations_annotations_and_metadata_come_back() {
     let rows = [json!({"span_id": first, "name": "Right", "score": 1})];
     to_arize(&user, &["annotate", "--flight"], &rows).await.succeeded("a score");
     assert_eq!(one(&store, &of("annotation.\"Right\".label")).await.as_deref(), Some("yes"));
-    assert_eq!(one(&store, &of("annotation.\"Right\".score")).await.as_deref(), Some("1.0"));
+    assert_eq!(one(&store, &of("annotation.\"Right\".score")).await.as_deref(), Some("1"));
     let notes: Value = serde_json::from_str(&one(&store, &of("annotation.notes")).await.unwrap()).unwrap();
     let texts: Vec<&Value> = notes.as_array().unwrap().iter().map(|note| &note["text"]).collect();
     assert_eq!(texts, ["seen", "seen again"]);

@@ -72,7 +72,7 @@ fn one_key_gives_a_label() {
     // Ctrl-C keeps what was given.
     terminal.press(CTRL_C);
     assert_eq!(terminal.ended(), 0);
-    assert_eq!(reviewed(&shell), "trace_id,label,text\nt3,made up,made it up\n");
+    assert_eq!(reviewed(&shell), "trace_id,label,text\nt3,made up,made it up");
 
     // It goes on where it was left, and back to what is written.
     let mut terminal = start(shell.dir(), &["traces", "review"]);
@@ -91,7 +91,7 @@ fn one_key_gives_a_label() {
     let screen = terminal.wait("reviewed of");
     assert!(screen.contains("2 traces reviewed of 2"), "{screen}");
     assert_eq!(terminal.ended(), 0);
-    assert_eq!(reviewed(&shell), "trace_id,label,text\nt1,,unclear\nt2,wrong,\nt3,made up,made it up\n");
+    assert_eq!(reviewed(&shell), "trace_id,label,text\nt1,,unclear\nt2,wrong,\nt3,made up,made it up");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn rows_that_are_shown_are_annotated_and_deleted() {
     terminal.press(CTRL_D);
     assert_eq!(terminal.ended(), 0);
     let done = shell.run("spanql -q query 'SELECT count(*) AS n FROM spans' -o csv");
-    assert_eq!(done.stdout, "n\n3\n");
+    assert_eq!(done.stdout, "n\n3");
 }
 
 #[test]
@@ -130,6 +130,6 @@ fn a_deletion_asks_first() {
         terminal.press(keys);
         assert_eq!(terminal.ended(), code, "{keys:?}");
         let done = shell.run("spanql -q query 'SELECT count(*) AS n FROM spans' -o csv");
-        assert_eq!(done.stdout, format!("n\n{left}\n"), "{keys:?}");
+        assert_eq!(done.stdout, format!("n\n{left}"), "{keys:?}");
     }
 }

@@ -293,13 +293,6 @@ pub(super) struct ReplArguments {
     pub(super) remote: RemoteOptions,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Listing {
-    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
-    #[arg(short, long, value_name = "FORMAT|FILE")]
-    pub(super) output: Option<String>,
-}
-
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::Listing;
-
 fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write an age such as 24h, 7d or 0s".to_owned())
 }
@@ -55,6 +53,13 @@ pub(in crate::cli) struct RetainArguments {
     #[arg(long, conflicts_with_all = ["days", "yes", "dry_run"])]
     pub(in crate::cli) keep_all: bool,
     /// Format of what would go (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT|FILE")]
+    pub(in crate::cli) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Listing {
+    /// Format (table, json, jsonl, csv, tsv, md) or a file [default: table on a terminal, else jsonl]
     #[arg(short, long, value_name = "FORMAT|FILE")]
     pub(in crate::cli) output: Option<String>,
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::words::gather;
+use crate::cli::amounts::counted;
 use crate::cli::args::{RemoteOptions, ReplArguments};
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::{Interrupts, wait_at_most};
 use crate::cli::pager::Pager;

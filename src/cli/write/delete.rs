@@ -9,8 +9,9 @@ use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::{rows, send};
+use crate::cli::amounts::counted;
 use crate::cli::args::{DeleteArguments, FromOptions, RemoteOptions, WriteTo};
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::filters::refused;
 use crate::cli::list::starts_in;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, keep};
 use super::{known, local, rows, send};
+use crate::cli::amounts::counted;
 use crate::cli::args::{JudgeArguments, WriteTo};
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use spanql_sources::arize;
 use spanql_sources::writes::{
     Given, Grain, Judgement, Kind, Row, Rules, Writing, batch_rows, judgement_batch, judgements,

@@ -6,8 +6,9 @@ use arrow::array::{AsArray, RecordBatch};
 use chrono::Utc;
 
 use super::{known, rows};
+use crate::cli::amounts::counted;
 use crate::cli::args::LogArguments;
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use crate::cli::import;
 use spanql_model::columns::{PROJECT, SOURCE, SPAN_ID, TRACE_ID};
 use spanql_model::ingest::{Converted, Origin, convert_batch};

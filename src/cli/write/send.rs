@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, keep};
+use crate::cli::amounts::counted;
 use crate::cli::args::WriteTo;
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::pull::refusal;
 use crate::cli::remote;

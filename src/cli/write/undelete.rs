@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::cli::amounts::counted;
 use crate::cli::args::UndeleteArguments;
-use crate::cli::context::{Context, counted};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn undelete(context: &Context, arguments: UndeleteArguments) -> anyhow::Result<()> {

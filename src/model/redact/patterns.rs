@@ -219,7 +219,7 @@ fn is_luhn(digits: &[u8]) -> bool {
             _ => digit * 2 / 10 + digit * 2 % 10,
         }
     });
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn phone(text: &str, range: Range<usize>) -> Option<Range<usize>> {

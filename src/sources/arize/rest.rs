@@ -79,7 +79,6 @@ impl Rest {
             ca_variable: CA_VARIABLE,
             rights: "the space and the key's rights",
             elsewhere: ELSEWHERE,
-            ..Access::default()
         };
         let spans = HttpClient::new(&url, access.clone(), Patience::Silence(timeout))?;
         let client = HttpClient::new(&url, access, Patience::Answer(timeout.min(TIMEOUT)))?;

@@ -11,6 +11,9 @@ pub(super) struct Price {
     pub(super) cached: Option<f64>,
 }
 
+/// Parts of a USD in which costs are counted.
+const SMALLEST: f64 = 1e12;
+
 /// The tokens of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -44,9 +47,10 @@ impl Priced {
         let cached = cached.min(prompt);
         let of = |tokens: i64, price: Option<f64>| if tokens == 0 { Some(0.0) } else { Some(tokens as f64 * price?) };
         let input = self.price.input;
-        Some(
-            of(prompt - cached, input)? + of(cached, self.price.cached.or(input))? + of(completion, self.price.output)?,
-        )
+        let cost =
+            of(prompt - cached, input)? + of(cached, self.price.cached.or(input))? + of(completion, self.price.output)?;
+        // Prices are decimal numbers, of which sums in binary miss a little: 0.0045 is not to be shown as 0.0045000000000000005.
+        Some((cost * SMALLEST).round() / SMALLEST)
     }
 }
 
