@@ -4,7 +4,7 @@ use datafusion::execution::SessionState;
 
 use super::error::EngineError;
 use super::functions::spelled::PERCENTILES;
-use super::wording::in_sql;
+use super::wording::{in_our_words, in_sql};
 
 /// A function as a statement calls it.
 pub(super) struct Called<'a> {
@@ -49,6 +49,17 @@ pub(super) fn argument_error<'a>(
         |signature| format!("write {signature}, or cast them, as in x::double"),
     );
     Some((error.help(help), name))
+}
+
+/// What a function of ours says of its arguments, and which it is: DataFusion makes one text of that and of its own words.
+pub(super) fn own_error(message: &str) -> Option<(EngineError, &str)> {
+    let (function, said) = message.split_once("user-defined coercion failed with: External error: ")?;
+    let said = in_our_words(said.split(". No function matches").next()?.lines().next()?);
+    let (what, help) = said.split_once("; ").map_or((said.as_str(), None), |(what, help)| (what, Some(help)));
+    let (what, why) = what.split_once(": ").map_or((what, None), |(what, why)| (what, Some(why)));
+    let error = EngineError::new("bad-argument", what);
+    let error = why.into_iter().fold(error, EngineError::why);
+    Some((help.into_iter().fold(error, EngineError::help), function.rsplit('\'').nth(1).unwrap_or_default()))
 }
 
 /// What messages call a function: its name, or the first one of an alias.

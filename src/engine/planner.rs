@@ -16,7 +16,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 use tokio::runtime::Handle;
 
-use super::arguments::{Called, argument_error};
+use super::arguments::{Called, argument_error, own_error};
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
 use super::compared::{beyond, compared};
 use super::copy::name_target;
@@ -62,14 +62,18 @@ impl Places {
                 None => unknown,
             };
         }
+        let at = |error: EngineError, name: &str| match self.functions.get(name) {
+            Some(call) => error.at(call.place),
+            None => error,
+        };
+        if let Some((error, name)) = own_error(&message) {
+            return at(error, name);
+        }
         let called = self.functions.iter().map(|(name, call)| Called { typed: &call.typed, name });
         // What is thought over by us has its words.
         let ours = matches!(error.find_root(), DataFusionError::External(_));
         if let Some((error, name)) = argument_error(&message, called, catalog.state).filter(|_| !ours) {
-            return match self.functions.get(name) {
-                Some(call) => error.at(call.place),
-                None => error,
-            };
+            return at(error, name);
         }
         let error = EngineError::from_datafusion(error);
         if let Some(column) = error.not_grouped() {

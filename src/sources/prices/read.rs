@@ -241,7 +241,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(name), text).unwrap();
         let read = Prices::read(&dir.path().join(name));
-        read.map_err(|error| error.to_string().rsplit_once(&format!("{name}")).unwrap().1.to_owned())
+        read.map_err(|error| error.to_string().rsplit_once(name).unwrap().1.to_owned())
     }
 
     fn cost(prices: &Prices, model: &str) -> Option<f64> {
