@@ -10,6 +10,7 @@ use spanql_filter::FilterError;
 use spanql_filter::compare::UnreadableTime;
 use spanql_model::nearest::{as_typed, nearest};
 use spanql_sources::SourceError;
+use spanql_store::StoreError;
 
 /// What is said of a column that is no key of its aggregation.
 const NOT_GROUPED: &str = "is neither grouped nor aggregated";
@@ -132,18 +133,17 @@ impl EngineError {
             let ours = inner.downcast_ref::<Self>().cloned();
             let remote = || inner.downcast_ref::<SourceError>().map(Self::from);
             let time = || inner.downcast_ref::<UnreadableTime>().map(Self::from);
-            return ours
-                .or_else(remote)
-                .or_else(time)
-                .unwrap_or_else(|| Self::new("execution", "the query failed").why(first_line(&inner.to_string())));
+            return ours.or_else(remote).or_else(time).unwrap_or_else(|| {
+                Self::new(code_of(&**inner), "the query failed").why(first_line(&inner.to_string()))
+            });
         }
         if let DataFusionError::ParquetError(parquet) = root {
-            let why = match &**parquet {
+            let (code, why) = match &**parquet {
                 // What the storage below says, e.g. that a file is damaged.
-                ParquetError::External(inner) => inner.to_string(),
-                other => other.to_string(),
+                ParquetError::External(inner) => (code_of(&**inner), inner.to_string()),
+                other => ("execution", other.to_string()),
             };
-            return Self::new("execution", "the query failed").why(first_line(&why));
+            return Self::new(code, "the query failed").why(first_line(&why));
         }
         if let DataFusionError::ArrowError(arrow, _) = root {
             return Self::new("execution", "the query failed").why(first_line(&arrow.to_string()));
@@ -349,6 +349,14 @@ fn out_of_memory(message: &str) -> Option<String> {
 
 fn first_line(message: &str) -> String {
     in_our_words(message.lines().next().unwrap_or_default())
+}
+
+/// The code of what the store says: whoever asks again gets an answer, where a vacuum took away what was read.
+fn code_of(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Removed { .. }) => "removed",
+        _ => "execution",
+    }
 }
 
 fn lower_first(text: &str) -> String {

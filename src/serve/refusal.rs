@@ -148,6 +148,7 @@ impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         let kind = match error.code() {
             "memory" => Kind::Memory,
+            "removed" => Kind::Busy,
             // What a filter asks for is more than an engine takes.
             "bad-pattern" | "limit" => Kind::Invalid,
             _ => Kind::Internal,

@@ -37,7 +37,7 @@ fn many(traces: std::ops::Range<usize>) -> Vec<Row> {
 
 const QUESTIONS: &[&str] = &[
     "SELECT count(*) AS n FROM spans WHERE status_code = 'ERROR' AND latency_ms > 50 AND kind = 'LLM'",
-    "SELECT kind, status_code, count(*) AS n, sum(latency_ms) AS ms FROM spans GROUP BY kind, status_code",
+    "SELECT kind, status_code, count(*) AS n, round(sum(latency_ms), 3) AS ms FROM spans GROUP BY kind, status_code",
     "SELECT count(*) AS n FROM spans WHERE status_code IS NULL OR name = 'rare'",
     "SELECT count(*) AS n FROM spans WHERE NOT (status_code = 'ERROR')",
     "SELECT span_id, input, name FROM spans WHERE name = 'rare' AND kind <> 'TOOL'",

@@ -169,7 +169,14 @@ async fn a_missing_file_ends_one_request() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path().join("store").to_str().unwrap()).unwrap());
     // More than a segment of one file has, which would be kept in memory whole.
-    import(&store, &[batch(&(0..10).map(heavy).collect::<Vec<_>>())]).await.unwrap();
+    let rows: Vec<Row> = (0..5_000)
+        .map(|n| {
+            let mut row = row(PROJECT, &format!("t{n:04}"), &format!("s{n:04}"));
+            row.insert(columns::START_TIME.to_owned(), Cell::Time(BASE_TIME + n));
+            row
+        })
+        .collect();
+    import(&store, &[batch(&rows)]).await.unwrap();
     let server = Running::with_key(&store).await;
     let flight = server.flight(KEY).await;
     let info = flight.info(&server.command(json!({}))).await.unwrap();

@@ -17,8 +17,13 @@ const TOGETHER: usize = 1_000;
 /// The projects of ids that the store has.
 pub(super) type Known = BTreeMap<String, BTreeSet<String>>;
 
-/// Looks ids up.
+/// Looks ids up. A project that the store does not hold has none of them.
 pub(super) async fn known(context: &Context, grain: Grain, ids: &[&str]) -> anyhow::Result<Known> {
+    let (_, snapshot) = context.snapshot().await?;
+    let is_held = |project: &String| snapshot.manifest.segments.iter().any(|segment| segment.project == *project);
+    if context.project.as_ref().is_some_and(|project| !is_held(project)) {
+        return Ok(Known::new());
+    }
     let (engine, _) = query::engine(context, false).await?;
     let column = match grain {
         Grain::Span => "context.span_id",

@@ -50,3 +50,17 @@ fn reads_the_place_out_of_parser_messages() {
     let error = EngineError::syntax("sql parser error: Expected: end of statement, found: x at Line: 3, Column: 12");
     assert_eq!(error.to_string(), "the statement cannot be read at 3:12: expected: end of statement, found: x");
 }
+
+#[test]
+fn a_version_that_a_vacuum_took_away_is_told_from_what_failed() {
+    for inside in [false, true] {
+        let removed = Box::new(StoreError::Removed { version: 3 });
+        let error = match inside {
+            true => DataFusionError::ParquetError(Box::new(ParquetError::External(removed))),
+            false => DataFusionError::External(removed),
+        };
+        let error = EngineError::from_datafusion(&error);
+        assert_eq!(error.code(), "removed");
+        assert!(error.to_string().ends_with("ask again"), "{error}");
+    }
+}

@@ -1,12 +1,14 @@
 //! Redacting columns.
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
 
 use super::redactor::Redactor;
 use super::text::redacted;
 use crate::columns;
-use crate::texts::change_batch;
+use crate::texts::{change_array, change_batch};
 
 /// Columns that are kept as they are: without them nothing could be found again.
 const KEPT: [&str; 14] = [
@@ -26,8 +28,22 @@ const KEPT: [&str; 14] = [
     columns::KIND,
 ];
 
-pub(super) fn batch(redactor: &Redactor, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    change_batch(batch, &KEPT, &|text| redacted(redactor, text))
+impl Redactor {
+    /// The texts of a column, however they lie in it.
+    ///
+    /// # Errors
+    /// When the array cannot be made again.
+    pub fn array(&self, array: &Arc<dyn Array>) -> Result<Arc<dyn Array>, ArrowError> {
+        change_array(array, &|text| redacted(self, text))
+    }
+
+    /// All texts of a batch, but for ids of traces, spans and sessions, and names of projects and sources.
+    ///
+    /// # Errors
+    /// When an array cannot be made again.
+    pub fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        change_batch(batch, &KEPT, &|text| redacted(self, text))
+    }
 }
 
 #[cfg(test)]

@@ -2,15 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::error::ArrowError;
-
-use super::batch;
 use super::patterns::{BadPattern, KINDS, Patterns};
-use super::text::{each_hit, redacted};
-use crate::texts::change_array;
 
 /// Digits of a hash in a placeholder: of a million different texts, two are the same once in a million stores.
 const DIGITS: usize = 10;
@@ -51,18 +45,6 @@ impl Redactor {
         KINDS.into_iter().chain(self.own.keys().map(String::as_str))
     }
 
-    /// A text with a placeholder in the place of what looks like a secret. JSON stays JSON.
-    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        redacted(self, text).map_or(Cow::Borrowed(text), Cow::Owned)
-    }
-
-    /// Whether something in a text looks like a secret of a kind, or of any.
-    pub fn finds(&self, text: &str, kind: Option<&str>) -> bool {
-        let mut found = false;
-        each_hit(self, text, &mut |of| found |= kind.is_none_or(|kind| kind == of));
-        found
-    }
-
     /// What stands in the place of a secret: numbers and addresses are the same however they are written.
     pub(super) fn placeholder(&self, kind: &str, secret: &str) -> String {
         let plain: Cow<'_, str> = match kind {
@@ -74,22 +56,6 @@ impl Redactor {
         hasher.update(kind.as_bytes()).update(&[0]).update(plain.as_bytes());
         let hash = hasher.finalize().to_hex();
         format!("[{kind}-{}]", &hash.as_str()[..DIGITS])
-    }
-
-    /// The texts of a column, however they lie in it.
-    ///
-    /// # Errors
-    /// When the array cannot be made again.
-    pub fn array(&self, array: &Arc<dyn Array>) -> Result<Arc<dyn Array>, ArrowError> {
-        change_array(array, &|text| redacted(self, text))
-    }
-
-    /// All texts of a batch, but for ids of traces, spans and sessions, and names of projects and sources.
-    ///
-    /// # Errors
-    /// When an array cannot be made again.
-    pub fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        batch::batch(self, batch)
     }
 }
 

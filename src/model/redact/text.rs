@@ -8,6 +8,20 @@ use crate::json::{MAX_DEPTH, Scanner, unescaped, write_string};
 /// Texts in texts in texts: what is quoted deeper is taken as it stands.
 const LEVELS: usize = 8;
 
+impl Redactor {
+    /// A text with a placeholder in the place of what looks like a secret. JSON stays JSON.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        redacted(self, text).map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// Whether something in a text looks like a secret of a kind, or of any.
+    pub fn finds(&self, text: &str, kind: Option<&str>) -> bool {
+        let mut found = false;
+        each_hit(self, text, &mut |of| found |= kind.is_none_or(|kind| kind == of));
+        found
+    }
+}
+
 /// Replaces what looks like a secret in a text, or gives `None` where nothing does.
 pub(super) fn redacted(redactor: &Redactor, text: &str) -> Option<String> {
     if !redactor.patterns().may_match(text) {
@@ -17,7 +31,7 @@ pub(super) fn redacted(redactor: &Redactor, text: &str) -> Option<String> {
 }
 
 /// Calls `see` with each part of a text that looks like a secret, by its kind.
-pub(super) fn each_hit(redactor: &Redactor, text: &str, see: &mut dyn FnMut(&str)) {
+fn each_hit(redactor: &Redactor, text: &str, see: &mut dyn FnMut(&str)) {
     if redactor.patterns().may_match(text) {
         each_within(redactor, text, 0, see);
     }
