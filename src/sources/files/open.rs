@@ -224,8 +224,8 @@ fn whole(seekable: Option<File>, mut stream: Stream, read: &Arc<AtomicU64>) -> i
 /// Whether text begins with plain letters of two bytes each, and no mark says so.
 fn is_wide(head: &[u8]) -> bool {
     let Some(first) = head.get(..8) else { return false };
-    let [even, odd] = [0, 1].map(|from| first.iter().skip(from).step_by(2).all(|byte| *byte == 0));
-    even != odd
+    let half = |from: usize, zeros: bool| first.iter().skip(from).step_by(2).all(|byte| (*byte == 0) == zeros);
+    (half(0, true) && half(1, false)) || (half(0, false) && half(1, true))
 }
 
 /// Tells the format; the error says what was found and what to do.
@@ -314,6 +314,7 @@ mod tests {
         assert!(detect(Format::Auto, b"\xff\xfea\0", "").unwrap_err().contains("UTF-16"));
         assert!(detect(Format::Jsonl, b"{\0\"\0", "").unwrap_err().contains("UTF-16"));
         assert!(detect(Format::Auto, b"s\0p\0a\0n\0", "csv").unwrap_err().contains("UTF-16"));
+        assert!(!detect(Format::Auto, b"{\0\0\0\0\0\0\0", "").is_err_and(|error| error.contains("UTF-16")));
         assert_eq!(detect(Format::Auto, b"{\0\0\0", ""), Ok(Kind::Lines));
     }
 }
