@@ -70,7 +70,7 @@ impl IdHashes {
     pub(crate) fn meet(&self, others: &Self) -> bool {
         let (few, many) = if self.0.len() < others.0.len() { (&self.0, &others.0) } else { (&others.0, &self.0) };
         if many.len() / FEW < few.len() {
-            // A slice of a pull is held against each segment of its project: to look each hash up takes ten times as long.
+            // A slice of a pull is held against each segment of its project: to look each hash up takes longer than to go through both.
             let (mut one, mut other) = (0, 0);
             while let (Some(a), Some(b)) = (few.get(one), many.get(other)) {
                 if a == b {
