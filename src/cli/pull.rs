@@ -17,7 +17,7 @@ use spanql_model::names::is_open_name;
 use spanql_model::nearest::as_typed;
 use spanql_output::escape_terminal;
 use spanql_sources::arize::{self, Transport};
-use spanql_sources::config::Redaction;
+use spanql_sources::config::{Environment, Redaction};
 use spanql_sources::{Access, opik};
 use spanql_store::Projection;
 
@@ -37,6 +37,11 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
     let columns = canonical_columns(&arguments.columns).map_err(refusal)?;
     arguments.filters.read_unchecked().map_err(Failure::Filter)?;
     let window = arguments.window.range(None)?.window(now()).map_err(refusal)?;
+    // The key of placeholders is that of this machine, whatever server is named.
+    let redaction = context.redact.then(|| Arc::new(Redaction::new(Environment::of_process())));
+    if let Some(redaction) = &redaction {
+        redaction.redactor()?;
+    }
     let store = Arc::new(context.store_to_write()?);
     let environment = arguments.remote.environment();
     let access = Access {
@@ -58,7 +63,7 @@ pub(super) async fn run(context: &Context, arguments: PullArguments) -> anyhow::
         jobs: usize::from(arguments.jobs),
         memory: (context.memory_bytes() / MEMORY_PART).min(MOST_WAITING),
         record_empty: !arguments.follow,
-        redaction: context.redact.then(|| Arc::new(Redaction::new(environment.clone()))),
+        redaction,
         ..PullOptions::new(key)
     };
     if !arguments.filters.is_empty() {

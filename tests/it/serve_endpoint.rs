@@ -94,6 +94,34 @@ fn clients_of_arize_are_told_their_variables() {
 }
 
 #[test]
+fn what_is_pulled_is_redacted_with_the_key_of_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let file = dir.path().join("a.jsonl");
+    let span = r#"{"trace_id":"t","span_id":"s","name":"n","start_time":"2026-11-01T00:00:00Z","attributes.input.value":"to ada@example.org"}"#;
+    std::fs::write(&file, span).unwrap();
+    succeed(spanql(&store).args(["-q", "--project", "shop", "import"]).arg(&file));
+    let server = Process::start(serve(&store));
+    let url = server.ready["flight"].as_str().unwrap();
+    let into = dir.path().join("into");
+    let copy = || {
+        let mut command = spanql(&into);
+        command.current_dir(dir.path()).env("HOME", dir.path()).env("XDG_CONFIG_HOME", dir.path().join("config"));
+        command
+    };
+    succeed(copy().args(["-q", "--redact", "pull", "arize", "shop", "--days", "3650", "--endpoint", url]));
+    let pulled = succeed(copy().args(["-q", "query", "SELECT input FROM spans", "-o", "csv"]));
+    assert!(pulled.starts_with("input\nto [email-") && !pulled.contains("ada"), "{pulled}");
+    let asked = succeed(
+        spanql(&store)
+            .args(["-q", "--redact", "query", "SELECT input FROM spans", "-o", "csv"])
+            .env("HOME", dir.path())
+            .env("XDG_CONFIG_HOME", dir.path().join("config")),
+    );
+    assert_eq!(asked, pulled, "one key for all");
+}
+
+#[test]
 fn what_is_no_address_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     for (url, words) in [
