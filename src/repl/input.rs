@@ -71,9 +71,10 @@ impl Items {
                 return items;
             }
             let section = &items.text[items.rest..read];
-            if !is_begun(section) {
+            let in_comment = ends_in_comment(section);
+            if !in_comment && !is_begun(section) {
                 items.rest = read;
-            } else if items.text[read..].starts_with('\\') && items.open.is_none() {
+            } else if !in_comment && items.text[read..].starts_with('\\') && items.open.is_none() {
                 items.take_within(read);
             } else {
                 // Twice as much at least, so that a long statement is not read over and over.
@@ -261,6 +262,14 @@ fn is_begun(text: &str) -> bool {
     failed.is_some() || lexemes.iter().any(|lexeme| !lexeme.is_blank())
 }
 
+/// Whether a text ends within a comment that goes on to the end of its line.
+fn ends_in_comment(text: &str) -> bool {
+    let last = lex_as_far_as_possible(text).0.pop();
+    let is_comment =
+        |lexeme: &Lexeme| matches!(&lexeme.token.token, Token::Whitespace(Whitespace::SingleLineComment { .. }));
+    !text.ends_with('\n') && last.as_ref().is_some_and(is_comment)
+}
+
 fn ends_line(lexeme: &Lexeme) -> bool {
     matches!(
         &lexeme.token.token,
@@ -362,6 +371,7 @@ mod tests {
             ("SELECT 'a\\b\n\\q", "…<SELECT 'a\\b\n\\q>"),
             ("SELECT 1 \\r\n\\e", "W<SELECT 1|\\r> C<\\e>"),
             ("SELECT 1 -- why\n\\g\n;", "W<SELECT 1 -- why|\\g>"),
+            ("-- \\q\nSELECT 1;", "S<-- \\q\nSELECT 1>"),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");
         }
