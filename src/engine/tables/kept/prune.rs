@@ -37,12 +37,14 @@ pub(super) fn may_match(
 
 impl Groups<'_> {
     /// Bounds of a column that the file has in the table's type; those of another type order in another way.
+    ///
+    /// The column is named by its place in the file: a file has other columns than the table, and fewer.
     fn of(&self, column: &Column) -> Option<StatisticsConverter<'_>> {
         let descriptor = self.metadata.file_metadata().schema_descr();
-        let leaf = descriptor.columns().iter().find(|leaf| leaf.path().parts() == [column.name.as_str()])?;
-        let data_type = self.table.field_with_name(&column.name).ok()?.data_type();
+        let place = descriptor.columns().iter().position(|leaf| leaf.path().parts() == [column.name.as_str()])?;
+        let field = self.table.field_with_name(&column.name).ok()?;
         let same = matches!(
-            (data_type, leaf.physical_type()),
+            (field.data_type(), descriptor.column(place).physical_type()),
             (DataType::Utf8, Type::BYTE_ARRAY)
                 | (DataType::Int64 | DataType::Timestamp(..), Type::INT64)
                 | (DataType::Int32, Type::INT32)
@@ -52,7 +54,8 @@ impl Groups<'_> {
         if !same {
             return None;
         }
-        StatisticsConverter::try_new(&column.name, self.table, descriptor).ok()
+        let converter = StatisticsConverter::from_column_index(place, field, descriptor).ok()?;
+        Some(converter.with_missing_null_counts_as_zero(false))
     }
 }
 
