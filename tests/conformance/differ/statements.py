@@ -278,7 +278,10 @@ def grouped(rng):
         parts["having"] = writer.truth(1).text
     if rng.random() < 0.5:
         first = rng.choice(keys) if rng.random() < 0.5 else "c0 DESC"
-        parts["order"] = [first, *[str(at + 1) for at in range(len(select))]]
+        # Sums of floats are last: those of two grouping sets over the same rows differ in their last digits by the
+        # order in which rows are added, which no engine promises.
+        places = sorted(range(len(select)), key=lambda at: select[at].startswith(("sum(", "avg(")))
+        parts["order"] = [first, *[str(at + 1) for at in places]]
         if rng.random() < 0.3:
             parts["limit"] = str(rng.randint(1, 4))
     return Statement(tables, parts, ordered=True)
