@@ -18,6 +18,7 @@ mod faulty;
 mod files_verdict;
 mod filter_fuzz;
 mod filter_oql;
+mod full_texts;
 mod fuzz;
 mod import_formats;
 mod import_threads;

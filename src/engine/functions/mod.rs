@@ -9,6 +9,7 @@ pub(crate) mod estimate;
 pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod json_list;
+mod len;
 mod like;
 mod percentile;
 pub(crate) mod redact;
@@ -60,6 +61,7 @@ pub(crate) fn register(
     for function in redact::udfs(known.redaction) {
         registry.register_udf(function.into())?;
     }
+    registry.register_udf(len::udf().into())?;
     registry.register_udf(similar::udf().into())?;
     registry.register_udf(json_list::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;
