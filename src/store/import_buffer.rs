@@ -21,6 +21,8 @@ use spanql_model::types::OpenType;
 const PARTITION_BUFFER: usize = 4 << 20;
 /// Rows of all partitions together.
 const ALL_BUFFERS: usize = 96 << 20;
+/// What is copied for partitions and may stay in memory, where not all of an import does.
+const COPIES: usize = 32 << 20;
 
 /// Batches of fewer rows and bytes than these wait for others before they are put aside.
 const JOINED_ROWS: usize = 8_192;
@@ -206,7 +208,9 @@ impl ImportBuffer {
         let all: Vec<_> = put_aside.chain(waiting.iter().map(|(slot, traces)| (slot, traces))).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
-        let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
+        // What is in memory stays there until the end: a second time as much would grow with the import, piece by piece.
+        let in_memory = if self.spill.is_on_disk() { COPIES } else { self.in_memory.max(IN_MEMORY) };
+        let in_memory = in_memory / shares.len().max(1);
         let all_buffers = ALL_BUFFERS / shares.len().max(1);
         let hand_out_share = |share: &[(&Slot, &Numbers)]| {
             let batches = share.iter().map(|(slot, traces)| {

@@ -48,6 +48,11 @@ impl Spill {
         Self { dir, file: None, written: 0, room: in_memory }
     }
 
+    /// Whether anything went to disk.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
         let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
