@@ -343,3 +343,37 @@ fn drop_empty(batch: RecordBatch) -> RecordBatch {
     }
     batch.project(&keep).unwrap_or(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn copies_for_pieces_do_not_grow_with_an_import() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = ImportBuffer::with_memory(dir.path().to_owned(), 1 << 20);
+        let text = "x".repeat(64 << 10);
+        let column = |value: &dyn Fn(usize) -> String| -> ArrayRef {
+            Arc::new((0..256).map(|row| Some(value(row))).collect::<StringArray>())
+        };
+        for number in 0..6 {
+            // Of two traces by turns, which go into pieces of their own.
+            let batch = RecordBatch::try_from_iter([
+                (columns::PROJECT, column(&|_| "p".to_owned())),
+                (columns::TRACE_ID, column(&|row| format!("t{}", row % 2))),
+                (columns::SPAN_ID, column(&|row| format!("{number}-{row}"))),
+                (columns::INPUT, column(&|_| text.clone())),
+            ]);
+            buffer.push(batch.unwrap()).unwrap();
+        }
+        let parts = buffer.partition(&[0, 1], 2).unwrap();
+        let rows = |part: &Vec<Slot>| part.iter().map(|slot| slot.rows).sum::<usize>();
+        assert_eq!(parts.iter().map(rows).collect::<Vec<_>>(), [768, 768]);
+        let held: usize = parts.iter().flatten().map(Slot::held_bytes).sum();
+        assert!((1..=COPIES).contains(&held), "{held} bytes");
+    }
+}

@@ -133,6 +133,15 @@ impl Slot {
         Self { storage: SlotStorage::Memory(batch), rows, bytes }
     }
 
+    /// Bytes that it keeps in memory.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.storage {
+            SlotStorage::Memory(batch) => held_bytes(batch),
+            SlotStorage::Disk { .. } => 0,
+        }
+    }
+
     /// Reads the batch back.
     pub(crate) fn load(&self) -> Result<RecordBatch> {
         let (file, offset, length, dir) = match &self.storage {

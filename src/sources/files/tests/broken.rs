@@ -88,13 +88,13 @@ fn shapes(texts: [&str; 4]) -> Vec<Shape> {
         document("table.tsv", format!("{}\r\n{}", head("\t"), cell("\t", "\r\n"))),
         values("otlp.jsonl", requests.clone(), "\n"),
         document("otlp.json", format!("{{\"resourceSpans\": [{}]}}", request.join(",\n"))),
-        document("tempo.json", format!("{{\"batches\": [{}]}}", request.join(", "))),
+        document("tempo.json", format!("{{\"batches\": [{}]}}", request.join(",\n"))),
         values("console.json", printed, "\n"),
-        document("page.json", format!("{{\"data\": [{}], \"next_cursor\": null}}", phoenix.join(", "))),
-        document("jaeger.json", format!("{{\"data\": [{}], \"total\": 0}}", jaeger.join(","))),
+        document("page.json", format!("{{\"data\": [{}], \"next_cursor\": null}}", phoenix.join(",\n"))),
+        document("jaeger.json", format!("{{\"data\": [{}], \"total\": 0}}", jaeger.join(",\n"))),
         values("jaeger.jsonl", jaeger, "\n"),
-        document("langfuse.json", format!("{{\"data\": [{}], \"meta\": {{}}}}", langfuse.join(","))),
-        document("opik.json", format!("[{}]", opik.join(","))),
+        document("langfuse.json", format!("{{\"data\": [{}], \"meta\": {{}}}}", langfuse.join(",\n"))),
+        document("opik.json", format!("[{}]", opik.join(",\n"))),
         binary("rows.jsonl.gz", gzip(lines.as_bytes())),
         binary("rows.jsonl.zst", zstd::encode_all(lines.as_bytes(), 1).unwrap()),
         binary("rows.parquet", as_parquet(&batch)),
@@ -122,11 +122,10 @@ fn a_file_that_is_cut_anywhere_is_no_whole_one() {
                 let rows = cells(&batches);
                 let what = || format!("{name} cut at {cut}: {} rows, {} bad, {failed:?}", rows.len(), report.bad);
                 // Nothing tells that the last cell of a table was cut.
-                let last = is_table && rows.len() == 4;
-                assert!(last || whole.starts_with(&rows), "{}", what());
+                let sure = if is_table { rows.len().saturating_sub(1) } else { rows.len() };
+                assert!(rows.len() <= 4 && whole.starts_with(&rows[..sure]), "{}", what());
                 let is_said = failed.is_some() || report.bad > 0;
-                let at_end = ends.contains(&cut) || is_table && matches!(bytes[cut - 1], b'\n' | b'\r');
-                assert!(is_said || last || at_end || is_table, "{}", what());
+                assert!(is_said || is_table || ends.contains(&cut), "{}", what());
                 assert!(failed.as_ref().is_none_or(|error| names_the_place(error, name)), "{}", what());
                 assert!(report.first_bad.iter().all(|bad| bad.line > 0 && bad.file.ends_with(name)), "{}", what());
                 assert!(skip_bad || report.bad == 0, "{}", what());
