@@ -13,7 +13,7 @@ async fn all_spans_come_in_pages_that_grow() {
     assert_eq!((read.received, read.unfit, read.ending), (1_700, None, Ending::Complete));
     let asked = server.asked();
     let limits: Vec<_> = asked.iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
-    assert_eq!(limits, ["200", "400", "800", "1000"]);
+    assert_eq!(limits, ["200", "400", "400", "400", "400"]);
     assert!(asked.iter().all(|asked| asked.path == "/v1/projects/demo/spans"));
     assert!(asked.iter().all(|asked| asked.get("start_time") == Some("1970-01-01T00:00:00.000000Z")));
     assert!(asked.iter().all(|asked| asked.headers.contains(&("authorization".into(), format!("Bearer {KEY}")))));
@@ -127,13 +127,15 @@ async fn annotations_come_through_what_refuses_long_urls() {
         let server = StandIn::new(move |asked, _| {
             let ids = asked.all("span_ids");
             if asked.path.ends_with("/spans") {
-                return listed(asked, &(1..=1_500).collect::<Vec<_>>());
+                return listed(asked, &(10_001..=11_500).collect::<Vec<_>>());
             }
-            if ids.len() > 500 {
+            if ids.len() > 380 {
                 return refusal.clone();
             }
             let one = |id: &&str| {
-                format!(r#"{{"span_id":"{id}","name":"a","annotator_kind":"LLM","result":{{"score":1}},"identifier":""}}"#)
+                format!(
+                    r#"{{"span_id":"{id}","name":"a","annotator_kind":"LLM","result":{{"score":1}},"identifier":""}}"#
+                )
             };
             let all: Vec<String> = ids.iter().map(one).collect();
             Reply::Json(format!(r#"{{"data":[{}],"next_cursor":null}}"#, all.join(",")))
@@ -147,7 +149,7 @@ async fn annotations_come_through_what_refuses_long_urls() {
             batch.num_rows()
         });
         assert_eq!(scored.sum::<usize>(), 1_500);
-        let refused = server.asked().iter().filter(|asked| asked.all("span_ids").len() > 500).count();
+        let refused = server.asked().iter().filter(|asked| asked.all("span_ids").len() > 380).count();
         assert_eq!(refused, 1, "a long URL is tried once");
     }
 }
