@@ -25,9 +25,10 @@ use crate::retry::MAX_ATTEMPTS_BATCH;
 
 /// Spans of the first page; later ones have as many as weigh little enough,
 const FIRST: u64 = 200;
-/// and no more than these. The server allows 1,000; of that many, it spends no less time on each, and collects its garbage, in half a
-/// second, more often.
-const MOST: u64 = 400;
+/// and no more than these. The server allows 1,000, which sets off its garbage collection, of half a second, more often.
+const MOST: u64 = 250;
+/// Spans whose annotations are asked for together.
+const TOGETHER: u64 = 1000;
 /// Bytes of a page, above which the next has fewer spans, and is not asked for before this one is read.
 const HEAVY: usize = 16 << 20;
 /// Spans in a row that the server cannot give before something else must be wrong.
@@ -49,8 +50,9 @@ pub(super) struct Listing {
     windows: Vec<Window>,
     /// Times that it was cut in a row.
     halved: u32,
-    /// Spans of the next page.
+    /// Spans of the next page, and those that the last one was asked for.
     size: u64,
+    asked: u64,
     /// Where the next page begins; none at the beginning.
     cursor: Option<String>,
     /// The next page, where it was asked for already.
@@ -81,6 +83,7 @@ impl Listing {
             windows: vec![request.window],
             halved: 0,
             size: FIRST,
+            asked: 0,
             cursor: None,
             ahead: None,
             begun: false,
@@ -103,7 +106,7 @@ impl Listing {
                     None => listing.text().await?,
                 };
                 let Some(text) = text else { return Ok(None) };
-                if let Some(batch) = listing.rows(&text).await? {
+                if let Some(batch) = listing.rows(text).await? {
                     return Ok(Some((batch, (listing, None))));
                 }
             }
@@ -124,17 +127,35 @@ impl Listing {
         Ok(None)
     }
 
-    /// The spans of a page that are in the window, if there are any, while the next page is on its way.
-    async fn rows(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
-        if !self.ended && self.cursor.is_some() && self.left.is_none() && text.len() <= HEAVY {
-            self.ahead = Some(Ahead::begin(&self.api, &self.path, self.query(self.size), MAX_ATTEMPTS_BATCH));
+    /// The spans of a page, and of some behind it, that are in the window, if there are any, while the next page is on its way.
+    async fn rows(&mut self, first: String) -> Result<Option<RecordBatch>, SourceError> {
+        let (mut spans, mut bytes) = (self.asked, first.len());
+        let mut texts = vec![first];
+        self.look_ahead(bytes);
+        while self.goes_on() && self.annotations.are_wanted() && bytes <= HEAVY && spans + self.size <= TOGETHER {
+            let Some(text) = self.text().await? else { break };
+            self.look_ahead(text.len());
+            (spans, bytes) = (spans + self.asked, bytes + text.len());
+            texts.push(text);
         }
-        let batch = self.batch(text).await?;
+        let batch = self.batch(&texts).await?;
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
             self.ended |= *left == 0;
         }
         Ok(batch)
+    }
+
+    /// Whether there is a next page that is wanted whatever the one before it holds.
+    fn goes_on(&self) -> bool {
+        !self.ended && self.cursor.is_some() && self.left.is_none()
+    }
+
+    /// Asks for the next page, behind one of so many bytes.
+    fn look_ahead(&mut self, bytes: usize) {
+        if self.goes_on() && bytes <= HEAVY {
+            self.ahead = Some(Ahead::begin(&self.api, &self.path, self.query(self.size), MAX_ATTEMPTS_BATCH));
+        }
     }
 
     /// The text of the next page; `None` where a span was passed over.
@@ -203,6 +224,7 @@ impl Listing {
             return Err(self.api.wrong(&self.path, "a page leads to itself".to_owned()).into());
         }
         self.received.add(0, bytes as u64);
+        self.asked = size;
         self.size = if bytes > HEAVY { (size / 2).max(1) } else { size.saturating_mul(2).clamp(1, MOST) };
         self.cursor = next;
         (self.begun, self.bad, self.halved) = (true, 0, 0);
@@ -271,16 +293,19 @@ impl Listing {
         Ok(None)
     }
 
-    /// The spans of a page as they are ingested, with their annotations, without those outside the window.
-    async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
+    /// The spans of pages as they are ingested, with their annotations, without those outside the window.
+    async fn batch(&mut self, texts: &[String]) -> Result<Option<RecordBatch>, SourceError> {
         let wrong = |listing: &Self, reason: String| listing.api.wrong(&listing.path, reason).error;
-        let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
-        let annotations = self.annotations.of(&self.api, &self.project, &page.spans).await?;
+        let mut spans: Vec<&str> = vec![];
+        for text in texts {
+            spans.extend(Page::read(text).map_err(|reason| wrong(self, reason))?.spans);
+        }
+        let annotations = self.annotations.of(&self.api, &self.project, &spans).await?;
         if let Some(remark) = self.annotations.remark() {
             self.received.remark(remark);
         }
         let mut row = String::new();
-        for (text, members) in page.spans.iter().zip(&annotations) {
+        for (text, members) in spans.iter().zip(&annotations) {
             row.clear();
             let pushed = write_row(text, &mut row).and_then(|()| {
                 if !members.is_empty() {
@@ -294,7 +319,7 @@ impl Listing {
                 self.received.add_unfit(1, || error.to_string());
             }
         }
-        self.received.add(page.spans.len() as u64, 0);
+        self.received.add(spans.len() as u64, 0);
         let batch = self.builder.finish().map_err(|error| wrong(self, error.to_string()))?;
         let window: Window = self.request.window;
         let cut =

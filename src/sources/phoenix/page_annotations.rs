@@ -1,4 +1,4 @@
-//! The annotations of a page of spans, each where its row is.
+//! The annotations of a few pages of spans, each where its row is.
 //!
 //! What is said of a trace stands on its root, and what is said of a session on the root of its first trace: once each, so
 //! that counts and means of it are right.
@@ -54,6 +54,11 @@ impl PageAnnotations {
         let levels = [Level::Span, Level::Trace, Level::Session].into_iter();
         let wanted = levels.filter(|level| level.is_wanted(columns)).collect();
         Self { wanted, unknown: vec![], urls: Urls::Long, first_traces: HashMap::new() }
+    }
+
+    /// Whether any are asked for.
+    pub(super) fn are_wanted(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// What the reader of the spans should know.

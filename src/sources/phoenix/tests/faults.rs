@@ -120,7 +120,7 @@ async fn a_stream_that_is_dropped_asks_for_nothing_more() {
     drop(stream);
     tokio::time::sleep(Duration::from_millis(200)).await;
     let asked: Vec<_> = server.asked().iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
-    assert_eq!(asked, ["200", "400"]);
+    assert_eq!(asked, ["200", "250"]);
     let stream = source(&server).open(&everything()).await.unwrap();
     drop(stream);
     tokio::time::sleep(Duration::from_millis(200)).await;

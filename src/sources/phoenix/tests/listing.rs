@@ -13,7 +13,7 @@ async fn all_spans_come_in_pages_that_grow() {
     assert_eq!((read.received, read.unfit, read.ending), (1_700, None, Ending::Complete));
     let asked = server.asked();
     let limits: Vec<_> = asked.iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
-    assert_eq!(limits, ["200", "400", "400", "400", "400"]);
+    assert_eq!(limits, ["200", "250", "250", "250", "250", "250", "250"]);
     assert!(asked.iter().all(|asked| asked.path == "/v1/projects/demo/spans"));
     assert!(asked.iter().all(|asked| asked.get("start_time") == Some("1970-01-01T00:00:00.000000Z")));
     assert!(asked.iter().all(|asked| asked.headers.contains(&("authorization".into(), format!("Bearer {KEY}")))));
