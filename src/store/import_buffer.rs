@@ -21,6 +21,8 @@ use spanql_model::types::OpenType;
 const PARTITION_BUFFER: usize = 4 << 20;
 /// Rows of all partitions together.
 const ALL_BUFFERS: usize = 96 << 20;
+/// What is copied for partitions and may stay in memory, where not all of an import does.
+const COPIES: usize = 32 << 20;
 
 /// Batches of fewer rows and bytes than these wait for others before they are put aside.
 const JOINED_ROWS: usize = 8_192;
@@ -206,7 +208,9 @@ impl ImportBuffer {
         let all: Vec<_> = put_aside.chain(waiting.iter().map(|(slot, traces)| (slot, traces))).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
-        let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
+        // What is in memory stays there until the end: a second time as much would grow with the import, piece by piece.
+        let in_memory = if self.spill.is_on_disk() { COPIES } else { self.in_memory.max(IN_MEMORY) };
+        let in_memory = in_memory / shares.len().max(1);
         let all_buffers = ALL_BUFFERS / shares.len().max(1);
         let hand_out_share = |share: &[(&Slot, &Numbers)]| {
             let batches = share.iter().map(|(slot, traces)| {
@@ -338,4 +342,38 @@ fn drop_empty(batch: RecordBatch) -> RecordBatch {
         return batch;
     }
     batch.project(&keep).unwrap_or(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn copies_for_pieces_do_not_grow_with_an_import() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = ImportBuffer::with_memory(dir.path().to_owned(), 1 << 20);
+        let text = "x".repeat(64 << 10);
+        let column = |value: &dyn Fn(usize) -> String| -> ArrayRef {
+            Arc::new((0..256).map(|row| Some(value(row))).collect::<StringArray>())
+        };
+        for number in 0..6 {
+            // Of two traces by turns, which go into pieces of their own.
+            let batch = RecordBatch::try_from_iter([
+                (columns::PROJECT, column(&|_| "p".to_owned())),
+                (columns::TRACE_ID, column(&|row| format!("t{}", row % 2))),
+                (columns::SPAN_ID, column(&|row| format!("{number}-{row}"))),
+                (columns::INPUT, column(&|_| text.clone())),
+            ]);
+            buffer.push(batch.unwrap()).unwrap();
+        }
+        let parts = buffer.partition(&[0, 1], 2).unwrap();
+        let rows = |part: &Vec<Slot>| part.iter().map(|slot| slot.rows).sum::<usize>();
+        assert_eq!(parts.iter().map(rows).collect::<Vec<_>>(), [768, 768]);
+        let held: usize = parts.iter().flatten().map(Slot::held_bytes).sum();
+        assert!((1..=COPIES).contains(&held), "{held} bytes");
+    }
 }
