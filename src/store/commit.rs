@@ -49,7 +49,7 @@ impl Store {
     /// Merges the spans of an import buffer, and deletions, and commits the result together with a record of the ledger.
     pub(crate) async fn merge(
         &self,
-        buffer: Arc<ImportBuffer>,
+        buffer: ImportBuffer,
         deletions: Deletions,
         record: Option<&Record<'_>>,
         operation: &str,
@@ -58,10 +58,17 @@ impl Store {
         self.location.create().await?;
         // What cannot be removed does not keep anybody from writing.
         let _ = self.clear_after_the_dead().await;
+        let buffer = Arc::new(if buffer.is_mostly_on_disk() { blocking(|| buffer.put_down()).await? } else { buffer });
         let mut removals = 0;
         for _ in 0..ATTEMPTS {
             let lease = Lease::take(&self.location, None).await?;
-            let base = versions::load_newest(&self.location).await?;
+            let base = match versions::load_newest(&self.location).await {
+                Ok(base) => base,
+                Err(error) => {
+                    lease.release().await;
+                    return Err(error);
+                }
+            };
             let version = base.version;
             let patches = PatchFiles::default();
             let done = self.attempt(&lease, base, &buffer, &deletions, patches, record, operation, progress).await;

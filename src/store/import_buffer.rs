@@ -14,6 +14,7 @@ use super::packed::{PACKED, add_packed_types, pack};
 use super::pending::PendingTraces;
 use super::sizes::{held_bytes, row_sizes};
 use super::spill::{IN_MEMORY, Numbers, Slot, Spill};
+use super::trim::trim;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
@@ -25,6 +26,8 @@ const ALL_BUFFERS: usize = 96 << 20;
 /// Batches of fewer rows and bytes than these wait for others before they are put aside.
 const JOINED_ROWS: usize = 8_192;
 const JOINED_BYTES: u64 = 16 << 20;
+/// So many times as much as may wait in memory is mostly on disk.
+const MOSTLY: u64 = 4;
 /// A batch of one partition that has so many rows or bytes is handed out as it lies.
 const WHOLE_ROWS: usize = 4_096;
 const WHOLE_BYTES: u64 = 1 << 20;
@@ -193,6 +196,20 @@ impl ImportBuffer {
             self.projects.push(name.to_owned());
             self.projects.len() - 1
         }) as u32
+    }
+
+    /// Whether what waits in memory is little of all, so that it may as well lie on disk.
+    pub(crate) fn is_mostly_on_disk(&self) -> bool {
+        self.bytes / MOSTLY >= self.in_memory as u64
+    }
+
+    /// Puts on disk what waits in memory, which whoever merges it needs.
+    pub(crate) fn put_down(mut self) -> Result<Self> {
+        for stored in &mut self.batches {
+            self.spill.put_down(&mut stored.slot)?;
+        }
+        trim();
+        Ok(self)
     }
 
     /// Hands out the rows of each partition in order of arrival.
