@@ -32,7 +32,7 @@ async fn label(store: &Store, project: &str, ids: &[&str], label: &str) {
 
 /// A project with a segment that is too large to be written again for little.
 async fn fill_large(store: &Store) {
-    let rows = (0..1_200).map(|trace| {
+    let rows = (0..1_600).map(|trace| {
         let mut row = row("large", &format!("large-{trace}"), &format!("l{trace}"));
         row.insert(columns::NAME.into(), Cell::text("old"));
         row
@@ -48,7 +48,7 @@ fn late() -> Vec<Row> {
         late.insert(columns::PARENT_ID.into(), Cell::text(format!("l{trace}")));
         late
     };
-    (0..1_200).step_by(5).map(late).collect()
+    (0..1_600).step_by(5).map(late).collect()
 }
 
 /// Patches over patches, deletions, and small segments beside them.
