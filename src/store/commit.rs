@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 
-use super::blocking::blocking;
+use super::blocking::{blocking, threads};
 use super::build::{BuildContext, Built, build_new, rebuild};
 use super::committed::{Committed, Deletions};
 use super::entries::Segment;
@@ -206,7 +206,7 @@ impl Store {
         };
         let parts = Arc::new(parts);
         let start = |work| self.one(work, Arc::clone(&parts), context.clone(), tombstones);
-        let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
+        let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(threads());
         let mut superseded = Superseded::default();
         while let Some((project, source, built)) = tasks.try_next().await? {
             progress.built();
@@ -243,7 +243,7 @@ impl Store {
             let parts = Arc::new(blocking(move || moved.partition(&assign, partitions)).await?);
             let none = Tombstones::default();
             let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), context.clone(), &none));
-            let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
+            let mut tasks = stream::iter(tasks).buffer_unordered(threads());
             while let Some((.., built)) = tasks.try_next().await? {
                 self.put(built.segments, &mut written).await?;
             }
@@ -341,8 +341,4 @@ impl Store {
     pub(super) async fn discard_file(&self, file: &str) {
         let _ = self.location.objects.delete(&self.location.path(file)).await;
     }
-}
-
-fn parallelism() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampNanosecondType;
 
+use super::blocking::threads;
 use super::error::{Result, StoreError};
 use super::join::join;
 use super::open_columns::type_of;
@@ -233,6 +234,9 @@ impl ImportBuffer {
             });
             hand_out_within(all_buffers, Spill::new(self.spill_dir.clone(), in_memory), batches, count)
         };
+        if let [share] = shares.as_slice() {
+            return hand_out_share(share);
+        }
         let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
         std::thread::scope(|scope| {
             let running: Vec<_> = shares.iter().map(|share| scope.spawn(|| hand_out_share(share))).collect();
@@ -243,10 +247,6 @@ impl ImportBuffer {
             Ok(parts)
         })
     }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 /// The partition of rows that are left out.
