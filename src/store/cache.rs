@@ -10,7 +10,7 @@ use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::Result;
-use super::id_hashes::IdHashes;
+use super::id_hashes::{IdHashes, IdsPlace};
 use super::kept::Kept;
 use super::location::StoreLocation;
 use super::patches::Overlay;
@@ -87,6 +87,28 @@ impl Cache {
         let dead = dead_rows(location, segment).await?;
         keep(&self.dead, file.id.clone(), Arc::clone(&dead));
         Ok(dead)
+    }
+
+    /// Reads the ids of the traces of small segments, each a few bytes of a file on a disk, in one step: to look into them one
+    /// by one takes longer. What cannot be read so is read, or refused, when it is asked for.
+    pub(crate) async fn read_ids(&self, location: &StoreLocation, segments: &[&Segment]) -> Result<()> {
+        let is_new = |segment: &&&Segment| {
+            let known = self.ids.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&segment.id);
+            segment.bundle.is_some() && !known && self.traces.get(segment.id.as_str()).is_none()
+        };
+        let places: Vec<(&str, IdsPlace)> = segments
+            .iter()
+            .filter(is_new)
+            .filter_map(|segment| Some((segment.id.as_str(), IdsPlace::of(segment)?)))
+            .collect();
+        let ranges = places.iter().map(|(_, place)| (place.file.clone(), place.range.clone())).collect();
+        let read = location.read_plain_ranges(ranges).await?;
+        for ((id, place), bytes) in places.iter().zip(read) {
+            if let Some(ids) = bytes.and_then(|bytes| place.read(&bytes)) {
+                keep(&self.ids, (*id).to_owned(), ids);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {

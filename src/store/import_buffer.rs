@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampNanosecondType;
 
+use super::blocking::threads;
 use super::error::{Result, StoreError};
 use super::join::join;
 use super::open_columns::type_of;
@@ -14,6 +15,7 @@ use super::packed::{PACKED, add_packed_types, pack};
 use super::pending::PendingTraces;
 use super::sizes::{held_bytes, row_sizes};
 use super::spill::{IN_MEMORY, Numbers, Slot, Spill};
+use super::trim::trim;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
@@ -27,6 +29,8 @@ const COPIES: usize = 32 << 20;
 /// Batches of fewer rows and bytes than these wait for others before they are put aside.
 const JOINED_ROWS: usize = 8_192;
 const JOINED_BYTES: u64 = 16 << 20;
+/// So many times as much as may wait in memory is mostly on disk.
+const MOSTLY: u64 = 4;
 /// A batch of one partition that has so many rows or bytes is handed out as it lies.
 const WHOLE_ROWS: usize = 4_096;
 const WHOLE_BYTES: u64 = 1 << 20;
@@ -197,6 +201,20 @@ impl ImportBuffer {
         }) as u32
     }
 
+    /// Whether what waits in memory is little of all, so that it may as well lie on disk.
+    pub(crate) fn is_mostly_on_disk(&self) -> bool {
+        self.bytes / MOSTLY >= self.in_memory as u64
+    }
+
+    /// Puts on disk what waits in memory, which whoever merges it needs.
+    pub(crate) fn put_down(mut self) -> Result<Self> {
+        for stored in &mut self.batches {
+            self.spill.put_down(&mut stored.slot)?;
+        }
+        trim();
+        Ok(self)
+    }
+
     /// Hands out the rows of each partition in order of arrival.
     ///
     /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
@@ -220,6 +238,9 @@ impl ImportBuffer {
             });
             hand_out_within(all_buffers, Spill::new(self.spill_dir.clone(), in_memory), batches, count)
         };
+        if let [share] = shares.as_slice() {
+            return hand_out_share(share);
+        }
         let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
         std::thread::scope(|scope| {
             let running: Vec<_> = shares.iter().map(|share| scope.spawn(|| hand_out_share(share))).collect();
@@ -230,10 +251,6 @@ impl ImportBuffer {
             Ok(parts)
         })
     }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 /// The partition of rows that are left out.

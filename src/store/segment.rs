@@ -32,8 +32,8 @@ use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
 pub(super) use facts::{add_facts, facts_of, of_files, unite};
-use sizes::GROUP_ROWS;
 pub(crate) use sizes::Sizes;
+use sizes::{GROUP_ROWS, PAGE_ROWS};
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -99,6 +99,7 @@ fn properties(trace_id: &str, pages: Pages) -> WriterProperties {
         .set_created_by(format!("spanql {}", env!("CARGO_PKG_VERSION")))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(64))
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_max_row_group_row_count(None);
     for name in [trace_id, columns::SPAN_ID, columns::SESSION_ID] {
         builder = builder
@@ -362,11 +363,13 @@ impl SegmentWriter {
             let failed = |error: std::io::Error| StoreError::parquet(spans_file.clone())(error.into());
             self.writer.write_all(&traces).map_err(failed)?;
             self.writer.write_all(&stats).map_err(failed)?;
+            let (first, stats_bytes) = (summaries + traces.len() as u64, stats.len() as u64);
+            let (ids, hashes) = self.ids.into_bundle(first + stats_bytes);
+            self.writer.write_all(&hashes).map_err(failed)?;
             let spans = self.writer.into_inner().map_err(StoreError::parquet(spans_file.clone()))?;
             let (spans, bytes, sums) = spans.finish()?;
-            let (first, stats_bytes) = (summaries + traces.len() as u64, stats.len() as u64);
             self.segment.bytes = bytes;
-            self.segment.bundle = Some(Bundle { summaries, stats: first, stats_bytes, sums });
+            self.segment.bundle = Some(Bundle { summaries, stats: first, stats_bytes, ids: Some(ids), sums });
             return Ok(BuiltSegment {
                 segment: self.segment,
                 spans,

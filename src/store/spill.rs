@@ -65,6 +65,14 @@ impl Spill {
         Ok(Slot { storage: SlotStorage::Disk { file, offset, length, dir: self.dir.clone() }, rows, bytes })
     }
 
+    /// Puts a batch on disk that was kept in memory.
+    pub(crate) fn put_down(&mut self, slot: &mut Slot) -> Result<()> {
+        let SlotStorage::Memory(batch) = &slot.storage else { return Ok(()) };
+        let (file, offset, length) = self.write(&encode(batch)?)?;
+        slot.storage = SlotStorage::Disk { file, offset, length, dir: self.dir.clone() };
+        Ok(())
+    }
+
     /// Puts the numbers of the rows of a batch aside.
     pub(crate) fn push_numbers(&mut self, numbers: Vec<u32>) -> Result<Numbers> {
         let size = numbers.capacity() * size_of::<u32>();
