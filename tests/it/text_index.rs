@@ -122,7 +122,7 @@ async fn agree(store: &Store, spans: &BTreeMap<String, Row>, seed: u64, when: &s
     let files = engine(store.snapshot().await.unwrap()).await;
     reading(&files, 1_000);
     let mut random = Random(seed);
-    for turn in 0..8 {
+    for turn in 0..5 {
         let needle = needle(spans, &mut random);
         let found = |row: &&Row| row.get(columns::INPUT).is_some_and(|text| text.plain().contains(&needle));
         let expected = spans.values().filter(found).count().to_string();
