@@ -34,7 +34,7 @@ fn texts_are_found_where_they_are() {
     let index = TextIndex::decode(Bytes::from(bytes)).unwrap();
     let found = |part: &str| index.rows(INPUT, &TextPart::new(part, false).unwrap()).unwrap();
     let rows = found("003210");
-    assert!(rows.value(3210) && rows.count_set_bits() < 1_500, "{}", rows.count_set_bits());
+    assert!(rows.value(3210) && rows.count_set_bits() < 2_600, "{}", rows.count_set_bits());
     assert_eq!(found("the parcel").count_set_bits(), 4_000);
     assert_eq!(found("zebra").count_set_bits(), 0);
     assert!(index.rows(OUTPUT, &TextPart::new("zebra", false).unwrap()).is_none(), "no rows of it were added");
@@ -52,7 +52,7 @@ fn letters_of_another_case_are_those_of_ascii_and_two_more() {
     let single = |c: &char| c.to_uppercase().count() == 1 && c.to_lowercase().count() == 1;
     let odd: String = ('\0'..=char::MAX).filter(differs_in_case).filter(single).collect();
     // That of the dotless i is no other case of i, as regular expressions see it.
-    assert_eq!(odd, "ıſK");
+    assert_eq!(odd, "ıſ\u{212a}");
     let index = index(&[Some("\u{212a}ilo".into()), Some("ſum".into())], 2, 1_000_000).unwrap();
     for part in ["kilo", "SUM"] {
         assert_eq!(index.rows(INPUT, &TextPart::new(part, true).unwrap()).unwrap().count_set_bits(), 4);
