@@ -18,7 +18,7 @@ pub fn rows_with(texts: &StringArray, find: impl Fn(&[u8]) -> Option<Range<usize
     while row < ends.len() {
         let Some(found) = find(&bytes[from..last]) else { break };
         let found = from + found.start..from + found.end;
-        row += ends[row..].partition_point(|end| *end as usize <= found.start);
+        row = row_at(ends, row, found.start);
         let Some(end) = ends.get(row).map(|end| *end as usize) else { break };
         if found.end <= end {
             rows.set_bit(row, true);
@@ -30,6 +30,17 @@ pub fn rows_with(texts: &StringArray, find: impl Fn(&[u8]) -> Option<Range<usize
         }
     }
     rows
+}
+
+/// The first row from this one on that ends behind a place, looked for among the next ones first.
+fn row_at(ends: &[i32], mut row: usize, place: usize) -> usize {
+    let mut step = 1;
+    while ends.get(row + step).is_some_and(|end| *end as usize <= place) {
+        row += step;
+        step *= 2;
+    }
+    let near = &ends[row..ends.len().min(row + step)];
+    row + near.partition_point(|end| *end as usize <= place)
 }
 
 #[cfg(test)]
