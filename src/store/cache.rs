@@ -16,6 +16,7 @@ use super::location::StoreLocation;
 use super::patches::Overlay;
 use super::segment_stats::{CheckedFile, SegmentStats};
 use super::stored::{checked_bundle, dead_rows};
+use super::text_index::TextIndex;
 use super::trace_rows::TraceRows;
 
 /// What is kept of segments that were opened.
@@ -31,6 +32,7 @@ pub(crate) struct Cache {
     pub(crate) traces: Kept<String, Arc<TraceRows>>,
     /// Segments of one file, whole: they are small, and whoever opens one reads most of it.
     bundles: Kept<String, Bytes>,
+    texts: Kept<String, Arc<TextIndex>>,
     pub(crate) columns: ColumnCache,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Cache {
 const KEPT_OVERLAYS: usize = 128 << 20;
 const KEPT_TRACES: usize = 64 << 20;
 const KEPT_BUNDLES: usize = 32 << 20;
+/// The same of indexes of texts.
+const KEPT_TEXTS: usize = 128 << 20;
 
 impl Default for Cache {
     fn default() -> Self {
@@ -49,6 +53,7 @@ impl Default for Cache {
             overlays: Kept::new(KEPT_OVERLAYS),
             traces: Kept::new(KEPT_TRACES),
             bundles: Kept::new(KEPT_BUNDLES),
+            texts: Kept::new(KEPT_TEXTS),
             columns: ColumnCache::default(),
         }
     }
@@ -120,6 +125,17 @@ impl Cache {
             keep(&self.ids, segment.id.clone(), Arc::clone(ids));
         }
         Ok(ids)
+    }
+
+    pub(crate) async fn texts(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<TextIndex>>> {
+        if let Some(texts) = self.texts.get(segment.id.as_str()) {
+            return Ok(Some(texts));
+        }
+        let texts = TextIndex::load(location, segment).await?;
+        if let Some(texts) = &texts {
+            self.texts.keep(segment.id.clone(), texts, texts.bytes());
+        }
+        Ok(texts)
     }
 
     /// One of the Parquet files of a segment that is one file.

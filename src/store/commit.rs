@@ -13,7 +13,6 @@ use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
 use super::held::{Facts, Held, Superseded};
-use super::id_hashes::TRACE_IDS;
 use super::import_buffer::ImportBuffer;
 use super::layout::OpenNames;
 use super::lease::{Lease, file_id};
@@ -313,8 +312,10 @@ impl Store {
                 files.push((segment.traces_file(), segment.summary_bytes, built.traces));
                 files.push((segment.stats_file(), built.stats.len() as u64, built.stats.into()));
             }
-            if let Some(side) = segment.side.get(TRACE_IDS) {
-                files.push((side.file.clone(), side.bytes, built.ids.into()));
+            for (kind, bytes) in built.sides {
+                if let Some(side) = segment.side.get(kind) {
+                    files.push((side.file.clone(), side.bytes, bytes.into()));
+                }
             }
             for (file, size, content) in files {
                 self.location.put(&file, content).await?;

@@ -99,6 +99,7 @@ mod structure_plans;
 mod support;
 mod surface;
 mod terminal;
+mod text_index;
 mod three_remotes;
 mod upstream;
 mod views_demo;

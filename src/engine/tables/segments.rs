@@ -252,10 +252,7 @@ impl SegmentsTable {
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(WideningAdapterFactory)))
             .build();
-        if with_rows {
-            return Ok(DataSourceExec::from_data_source(config));
-        }
-        let source = KeptSource::new(config, self.snapshot.segments.clone(), self.which);
+        let source = KeptSource::new(config, self.snapshot.segments.clone(), self.which, !with_rows);
         Ok(DataSourceExec::from_data_source(source))
     }
 }
