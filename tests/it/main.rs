@@ -25,6 +25,7 @@ mod kept_columns;
 mod leftovers;
 mod live;
 mod long;
+mod mcp;
 mod memory_remote;
 mod opik;
 mod patches;

@@ -3,6 +3,8 @@
 mod config;
 mod filter;
 mod look;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod remote;
 #[cfg(feature = "report")]
 mod report;
@@ -26,6 +28,8 @@ pub(super) use look::{
     ExportOptions, ListOptions, ResultOptions, SchemaArguments, SessionShow, SessionsCommand, ShowOptions, Sort,
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
+#[cfg(feature = "mcp")]
+pub(super) use mcp::McpArguments;
 pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions, WindowOptions};
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
@@ -221,6 +225,13 @@ pub(super) enum Command {
     /// Serve the store to clients of Arize, and to applications that send spans with OpenTelemetry
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
+    /// Answer a coding agent over the Model Context Protocol (MCP), on stdin and stdout
+    ///
+    /// Eight tools that read: projects, schema, SQL, filters, a trace, a session, saved queries. Answers are cut to a size, and
+    /// say how to ask for less; what spans say stands between marks, as data. Agents start it themselves, e.g.
+    /// claude mcp add spanql -- spanql --store DIR mcp
+    #[cfg(feature = "mcp")]
+    Mcp(McpArguments),
     /// Print how to use spanql, for coding agents
     ///
     /// One page of Markdown with front matter: put it where the agent looks for skills, as SKILL.md.
