@@ -17,7 +17,8 @@ use super::{demo, serve};
 /// Carries out a command that is none of the shell.
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     if context.redact && !can_redact(&command) {
-        let why = "--redact is about what query, run, report, list, show, structure, mcp, export and pull give or bring";
+        let why =
+            "--redact is about what query, run, report, list, show, structure, mcp, export and pull give or bring";
         return Err(super::failure::Failure::Usage(why.into()).into());
     }
     match command {

@@ -195,8 +195,7 @@ fn view(context: &Context, target: &Target, options: &ShowOptions, full: bool) -
 
 /// A session as a row for each project that it is in.
 pub(super) async fn sessions(engine: &Engine, id: &str) -> anyhow::Result<Vec<(String, RecordBatch)>> {
-    let sessions: Vec<RecordBatch> =
-        rows(engine, SESSION, &[("id", id)]).await?.try_collect().await.map_err(failed)?;
+    let sessions: Vec<RecordBatch> = rows(engine, SESSION, &[("id", id)]).await?.try_collect().await.map_err(failed)?;
     let sessions = sessions.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
     Ok(sessions.map(|session| (first_project(&session), session)).collect())
 }

@@ -59,7 +59,8 @@ fn ask(mut command: Command, text: &str) -> Output {
 /// The answers by id; every line of stdout is one.
 fn answers(done: &Output) -> BTreeMap<u64, Value> {
     let lines = std::str::from_utf8(&done.stdout).unwrap().lines();
-    let answers = lines.map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}")));
+    let answers =
+        lines.map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}")));
     answers.map(|answer| (answer["id"].as_u64().unwrap(), answer)).collect()
 }
 
@@ -212,7 +213,8 @@ fn what_is_cancelled_or_takes_too_long_is_stopped() {
     assert!(wrong && said.contains("(timeout)") && said.contains("2 s"), "{said}");
     // A version that is written meanwhile is seen.
     let file = dir.path().join("more.jsonl");
-    let span = json!({"context.trace_id": "t2", "context.span_id": "s2", "name": "n", "start_time": "2026-01-02T00:00:00Z"});
+    let span =
+        json!({"context.trace_id": "t2", "context.span_id": "s2", "name": "n", "start_time": "2026-01-02T00:00:00Z"});
     std::fs::write(&file, span.to_string()).unwrap();
     assert!(spanql(&store).arg("import").arg(&file).args(["--as", "p"]).output().unwrap().status.success());
     client.say(&query(9, "SELECT count(*) AS spans FROM spans"));

@@ -59,12 +59,7 @@ pub(super) async fn run(opened: &Opened, asked: Filter, place: usize, size: Size
     Ok(answer)
 }
 
-fn read(
-    text: &str,
-    language: Language,
-    of: Of,
-    names: &Names<'_>,
-) -> Result<(Selected, Vec<String>), FilterError> {
+fn read(text: &str, language: Language, of: Of, names: &Names<'_>) -> Result<(Selected, Vec<String>), FilterError> {
     let Oql { expr, any_span, notes } = match language {
         Language::Opik => {
             let entity = match of {

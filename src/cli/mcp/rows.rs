@@ -127,7 +127,9 @@ fn shown(schema: &SchemaRef, batches: &[RecordBatch], more: bool, size: Size) ->
         (false, false) => format!("{}.", counted(rows as u64, "row")),
     });
     if cell < size.cell {
-        answer.head.push(format!("Texts are cut at {cell} characters, because one row is too large: name fewer columns."));
+        answer
+            .head
+            .push(format!("Texts are cut at {cell} characters, because one row is too large: name fewer columns."));
     } else if cut > 0 {
         answer.head.push(format!(
             "{} cut at {} characters, marked with …: give max_cell, or select substr(column, {}).",
