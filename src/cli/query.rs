@@ -193,6 +193,7 @@ pub(super) async fn engine_over(
     }
     let environment = Environment::of_process();
     let settings = StoreEngine {
+        runtime: None,
         memory_limit: Some(context.memory_bytes()),
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),

@@ -31,6 +31,7 @@ mod limits;
 mod long;
 mod optimizer;
 mod overflow;
+mod parameters;
 mod params;
 mod parse;
 mod per_trace;

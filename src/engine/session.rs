@@ -9,7 +9,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -29,9 +28,7 @@ use super::parse::parse;
 use super::planner::Planner;
 use super::prepared::Prepared;
 use super::remote::RemoteSchema;
-use super::spill::spilling_into;
 use super::stop::Stops;
-use super::yielding::pool;
 use spanql_filter::compare::MixedComparisonPlanner;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
@@ -333,7 +330,7 @@ impl Engine {
     }
 
     /// Runs a step of planning on a thread with a large stack.
-    async fn planned<T: Send + 'static>(
+    pub(super) async fn planned<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Planner) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
@@ -377,15 +374,9 @@ fn session_state(
     options.optimizer.repartition_file_scans = false;
     // A bound on one aggregate's column would also take away rows that another aggregate needs.
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(limit) = config.memory_limit {
-        runtime = runtime.with_memory_pool(pool(limit, segments));
-    }
-    let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-    runtime = runtime.with_disk_manager_builder(spilling_into(dir));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
-        .with_runtime_env(runtime.build_arc()?)
+        .with_runtime_env(config.resources(segments)?)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())

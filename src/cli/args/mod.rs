@@ -339,6 +339,9 @@ pub(super) struct ServeArguments {
     /// Listen on OpenTelemetry's ports too, 4317 for gRPC and 4318 for HTTP, and print what to set in an application
     #[arg(long)]
     pub(super) otlp: bool,
+    /// Seconds that a statement of Flight SQL may take
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) statement_timeout: u64,
     /// Certificate chain in PEM form: both ports then speak TLS
     #[arg(long, value_name = "F", requires = "tls_key")]
     pub(super) tls_cert: Option<PathBuf>,
