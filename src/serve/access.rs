@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
 
 use super::refusal::Refusal;
 use super::settings::Token;
@@ -78,7 +78,10 @@ pub(super) fn bearer(value: &[u8]) -> &[u8] {
 pub(super) fn basic(value: &[u8]) -> Option<Vec<u8>> {
     let scheme = b"Basic ";
     let (word, coded) = value.split_at_checked(scheme.len())?;
-    let pair = BASE64_STANDARD.decode(coded.trim_ascii()).ok().filter(|_| word.eq_ignore_ascii_case(scheme))?;
+    let coded = coded.trim_ascii();
+    // Some clients fill the last group up, others do not.
+    let whole = coded.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let pair = BASE64_STANDARD_NO_PAD.decode(&coded[..whole]).ok().filter(|_| word.eq_ignore_ascii_case(scheme))?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(pair[colon + 1..].to_vec())
 }
@@ -129,6 +132,7 @@ mod tests {
     #[test]
     fn a_password_is_a_key() {
         assert_eq!(basic(b"Basic YW55Om15OmtleQ=="), Some(b"my:key".to_vec()));
+        assert_eq!(basic(b"Basic YW55Om15OmtleQ"), Some(b"my:key".to_vec()));
         assert_eq!(basic(b"basic YW55Og=="), Some(vec![]));
         for value in [&b"Bearer YW55Om15OmtleQ=="[..], b"Basic ???", b"Basic YW55", b"k"] {
             assert_eq!(basic(value), None);

@@ -14,7 +14,7 @@ use spanql_engine::{Engine, EngineError, StoreEngine};
 use spanql_store::{Manifest, Snapshot};
 
 /// Memory for sorting and joining that a statement finds at least, where all together have that much.
-const EACH: usize = 64 << 20;
+const EACH: usize = 128 << 20;
 /// The fewest and the most statements that run at the same time: more would only slow each other down.
 const PLACES: std::ops::RangeInclusive<usize> = 2..=16;
 /// Versions of the store of which the engine is kept.

@@ -68,7 +68,10 @@ pub(super) fn read(batches: &[RecordBatch], names: &[String]) -> Result<BTreeMap
         return Err(Refusal::invalid(format!("there are {rows} rows of parameters: a statement is run with one")));
     };
     let schema = batch.schema();
-    let by_name = !names.is_empty() && names.iter().all(|name| schema.index_of(name).is_ok());
+    // Clients name columns without names 0, 1 and so on: these are no parameters $1, $2 where others stand beside them.
+    let numbered = names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let exact = !numbered || batch.num_columns() == names.len();
+    let by_name = !names.is_empty() && exact && names.iter().all(|name| schema.index_of(name).is_ok());
     if !by_name && batch.num_columns() != names.len() {
         let (given, needed) = (batch.num_columns(), names.len());
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -162,6 +165,9 @@ mod tests {
         let in_order = read(&[batch(columns())], &names(&["1", "2"])).unwrap();
         assert_eq!((&in_order["1"], &in_order["2"]), (&Value::Int(7), &Value::Text("x".into())));
         assert!(read(&[batch(columns())], &names(&["1"])).unwrap_err().message.contains("2 values"));
+        let numbers: Vec<(&str, ArrayRef)> =
+            vec![("0", Arc::new(Int32Array::from(vec![7]))), ("1", Arc::new(Int32Array::from(vec![8])))];
+        assert!(read(&[batch(numbers)], &names(&["1"])).unwrap_err().message.contains("2 values"));
         assert!(read(&[], &names(&["1"])).unwrap_err().message.contains("0 rows"));
         let two: Vec<(&str, ArrayRef)> = vec![("a", Arc::new(Int32Array::from(vec![1, 2])))];
         assert!(read(&[batch(two)], &names(&["a"])).unwrap_err().message.contains("2 rows"));
