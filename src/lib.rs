@@ -68,7 +68,7 @@
 //! written by strangers, and no shape of it may end in a panic.
 
 // What only a feature that is left out uses is no mistake.
-#![cfg_attr(not(all(feature = "serve", feature = "report", feature = "repl")), allow(dead_code))]
+#![cfg_attr(not(all(feature = "mcp", feature = "serve", feature = "report", feature = "repl")), allow(dead_code))]
 
 #[doc(hidden)]
 pub mod cli;

@@ -4,6 +4,8 @@ use clap::CommandFactory;
 
 use super::args::{Arguments, Command, SessionsCommand, SpansCommand, TracesCommand};
 use super::context::Context;
+#[cfg(feature = "mcp")]
+use super::mcp;
 #[cfg(feature = "report")]
 use super::report;
 use super::{
@@ -15,8 +17,7 @@ use super::{demo, serve};
 /// Carries out a command that is none of the shell.
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     if context.redact && !can_redact(&command) {
-        let why =
-            "--redact is about what query, run, report, list, show, structure, export, import and pull give or bring";
+        let why = "--redact is about what query, run, report, list, show, structure, mcp, export, import and pull give or bring";
         return Err(super::failure::Failure::Usage(why.into()).into());
     }
     match command {
@@ -46,6 +47,8 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
         Command::Filter(arguments) => filter::run(context, &arguments),
         Command::Schema(arguments) => schema::run(context, arguments).await,
         Command::Config { command } => config::run(context, command).await,
+        #[cfg(feature = "mcp")]
+        Command::Mcp(arguments) => mcp::run(context, arguments).await,
         Command::Skill => skill::run(),
         Command::Store { command } => store::run(context, command).await,
         #[cfg(feature = "serve")]
@@ -70,6 +73,8 @@ fn can_redact(command: &Command) -> bool {
         Command::Import(_) | Command::Pull(_) | Command::Query(_) | Command::Run(_) | Command::Structure(_) => true,
         #[cfg(feature = "report")]
         Command::Report(_) => true,
+        #[cfg(feature = "mcp")]
+        Command::Mcp(_) => true,
         Command::Spans { command } => matches!(command, SpansCommand::List(_) | SpansCommand::Export(_)),
         Command::Traces { command } => !matches!(command, TracesCommand::Review(_)),
         Command::Sessions { .. } => true,

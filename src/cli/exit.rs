@@ -89,7 +89,7 @@ fn asks_for_json(arguments: &[OsString]) -> bool {
 }
 
 /// The whole chain of causes, each said once.
-fn message(error: &anyhow::Error) -> String {
+pub(super) fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

@@ -27,7 +27,7 @@ const LISTED: &str = "listed";
 /// Characters of an input that a list shows.
 const SHOWN: usize = 200;
 
-const SPANS: [&str; 11] = [
+pub(super) const SPANS: [&str; 11] = [
     "start_time",
     "project",
     "trace_id",
@@ -41,7 +41,7 @@ const SPANS: [&str; 11] = [
     "cost",
 ];
 const SPANS_ORDER: &str = "start_time DESC NULLS LAST, trace_id, span_id, project";
-const TRACES: [&str; 10] = [
+pub(super) const TRACES: [&str; 10] = [
     "start_time",
     "project",
     "trace_id",
@@ -53,7 +53,7 @@ const TRACES: [&str; 10] = [
     "total_tokens",
     "cost",
 ];
-const SESSIONS: [&str; 10] = [
+pub(super) const SESSIONS: [&str; 10] = [
     "start_time",
     "project",
     "session_id",

@@ -21,6 +21,8 @@ mod incomplete;
 mod interrupt;
 mod list;
 mod listed;
+#[cfg(feature = "mcp")]
+mod mcp;
 #[cfg_attr(not(feature = "repl"), allow(dead_code))]
 mod pager;
 mod panics;

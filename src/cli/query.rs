@@ -21,7 +21,7 @@ use spanql_model::nearest::nearest;
 use spanql_output::{Format, Options, ResultWriter, WriteSummary, escape_terminal};
 use spanql_sources::config::{Environment, Redaction, price_file};
 use spanql_sources::prices::PriceFile;
-use spanql_store::Snapshot;
+use spanql_store::{Snapshot, Store};
 
 /// The stack of a thread that runs queries: conditions are walked down to their last term, and there may be many.
 pub(super) const STACK: usize = 32 << 20;
@@ -173,6 +173,17 @@ pub(super) fn say_remarks(context: &Context, statement: &Prepared) -> Option<Str
 /// The engine over the store that the arguments name, and the version it reads.
 pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Result<(Engine, Snapshot)> {
     let (store, snapshot) = context.snapshot().await?;
+    let engine = engine_over(context, &store, &snapshot, allow_write).await?;
+    Ok((engine, snapshot))
+}
+
+/// The engine over a version of the store.
+pub(super) async fn engine_over(
+    context: &Context,
+    store: &Store,
+    snapshot: &Snapshot,
+    allow_write: bool,
+) -> anyhow::Result<Engine> {
     if let Some(project) = &context.project
         && !snapshot.manifest.segments.iter().any(|segment| segment.project == *project)
     {
@@ -182,6 +193,7 @@ pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Resu
     }
     let environment = Environment::of_process();
     let settings = StoreEngine {
+        runtime: None,
         memory_limit: Some(context.memory_bytes()),
         temp_dir: Some(store.spill_dir()),
         project: context.project.clone(),
@@ -190,7 +202,7 @@ pub(super) async fn engine(context: &Context, allow_write: bool) -> anyhow::Resu
         redaction: Some(Arc::new(Redaction::new(environment))),
         redact_results: context.redact,
     };
-    Ok((settings.open(snapshot.clone()).await?, snapshot))
+    Ok(settings.open(snapshot.clone()).await?)
 }
 
 /// Runs one statement and writes its result, and lets the checks see it.

@@ -22,10 +22,13 @@ use spanql_output::{
     ColumnListing, Format, ListingOptions, Options, ResultWriter, TableListing, WriteSummary, escape_controls,
     escape_terminal, write_tables,
 };
+use spanql_sources::config::{Environment, Redaction};
 use spanql_store::Snapshot;
 
 /// The name of the form that only this command has.
 const TEXT: &str = "text";
+/// Columns of a description that no terminal shows.
+const DESCRIBED_WIDTH: usize = 160;
 /// The table whose columns the store knows the fill of.
 const SPANS: &str = "spans";
 
@@ -130,6 +133,34 @@ pub(super) async fn run(context: &Context, arguments: SchemaArguments) -> anyhow
         context.note(&note);
     }
     out.keep()
+}
+
+/// The names of all tables, functions in FROM and short names; or what has a name, with everything about it. Text for
+/// people, in which text of spans begins no line.
+///
+/// # Errors
+/// When nothing is called so, or the store cannot be read.
+pub(super) async fn described(
+    context: &Context,
+    engine: &Engine,
+    snapshot: &Snapshot,
+    name: Option<&str>,
+) -> anyhow::Result<String> {
+    let mut schema = read(context, engine, snapshot).await?;
+    match name {
+        Some(name) => schema = schema.narrow(name)?,
+        None => schema.tables.iter_mut().for_each(|table| table.columns.clear()),
+    }
+    if context.redact {
+        let redaction = Redaction::new(Environment::of_process());
+        let redactor = redaction.redactor()?;
+        for column in schema.tables.iter_mut().flat_map(|table| &mut table.columns) {
+            column.example = column.example.as_deref().map(|example| redactor.text(example).into_owned());
+        }
+    }
+    let mut out = Vec::new();
+    schema.write_text(&mut out, ListingOptions { width: Some(DESCRIBED_WIDTH), ..ListingOptions::default() })?;
+    Ok(String::from_utf8(out)?)
 }
 
 /// All there is to ask about in a version of the store.

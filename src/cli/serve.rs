@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -14,16 +15,19 @@ use super::incomplete;
 use super::target::stdout;
 use crate::serve::{Log, Ready, ServeError, Server, Settings, TlsFiles};
 use spanql_output::escape_terminal;
+use spanql_sources::config::{Environment, Redaction, price_file};
+use spanql_sources::prices::PriceFile;
 
 /// Time from the request to end until the process has ended.
 #[cfg(unix)]
-const MOST_GRACE: std::time::Duration = std::time::Duration::from_millis(1_800);
+const MOST_GRACE: Duration = Duration::from_millis(1_800);
 
 pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow::Result<()> {
     let store = context.store_to_serve()?;
     let snapshot = store.snapshot().await.map_err(|error| context.explain(error))?;
     let has_key = arguments.token.is_some() || arguments.write_token.is_some();
     let cert = arguments.tls_cert.clone();
+    let environment = Environment::of_process();
     let settings = Settings {
         host: arguments.host,
         flight_port: arguments.flight_port,
@@ -34,6 +38,9 @@ pub(super) async fn run(context: &Context, arguments: ServeArguments) -> anyhow:
         tls: arguments.tls_cert.zip(arguments.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
         project: context.project.clone(),
         memory_limit: Some(context.memory_bytes()),
+        statement_timeout: Duration::from_secs(arguments.statement_timeout),
+        prices: price_file(&environment)?.map(|(path, _)| Arc::new(PriceFile::new(path))),
+        redaction: Some(Arc::new(Redaction::new(environment))),
         log: context.verbose.then(|| logger(context)),
         ..Settings::default()
     };

@@ -140,11 +140,7 @@ pub(super) async fn session(context: &Context, arguments: SessionShow) -> anyhow
     let (engine, snapshot) = query::engine(context, false).await?;
     context.note_state(&snapshot);
     let id = engine.resolve_id_prefix(IdKind::Session, &id).await?;
-    // A row for each project.
-    let sessions: Vec<RecordBatch> =
-        rows(&engine, SESSION, &[("id", &id)]).await?.try_collect().await.map_err(failed)?;
-    let sessions = sessions.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
-    let sessions: Vec<(String, RecordBatch)> = sessions.map(|session| (first_project(&session), session)).collect();
+    let sessions = sessions(&engine, &id).await?;
     match form {
         Form::Flat(target) => {
             let turns = Turns::plan(&engine, &id, full).await?.rows(None).await?;
@@ -197,15 +193,22 @@ fn view(context: &Context, target: &Target, options: &ShowOptions, full: bool) -
     }
 }
 
+/// A session as a row for each project that it is in.
+pub(super) async fn sessions(engine: &Engine, id: &str) -> anyhow::Result<Vec<(String, RecordBatch)>> {
+    let sessions: Vec<RecordBatch> = rows(engine, SESSION, &[("id", id)]).await?.try_collect().await.map_err(failed)?;
+    let sessions = sessions.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
+    Ok(sessions.map(|session| (first_project(&session), session)).collect())
+}
+
 /// The spans of a trace, with the columns that a view reads.
-async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Vec<RecordBatch>> {
+pub(super) async fn spans(engine: &Engine, id: &str, with_texts: bool) -> anyhow::Result<Vec<RecordBatch>> {
     let columns: Vec<String> = trace_columns(with_texts).iter().map(|name| format!("\"{name}\"")).collect();
     let sql = format!("SELECT {} FROM trace($id)", columns.join(", "));
     rows(engine, &sql, &[("id", id)]).await?.try_collect().await.map_err(failed)
 }
 
 /// How the turns of a session are asked for: its traces, with the beginnings of what was said, or the whole of it.
-struct Turns<'a> {
+pub(super) struct Turns<'a> {
     engine: &'a Engine,
     id: &'a str,
     whole: bool,
@@ -214,7 +217,7 @@ struct Turns<'a> {
 }
 
 impl<'a> Turns<'a> {
-    async fn plan(engine: &'a Engine, id: &'a str, whole: bool) -> anyhow::Result<Self> {
+    pub(super) async fn plan(engine: &'a Engine, id: &'a str, whole: bool) -> anyhow::Result<Self> {
         // Summaries have the beginnings of what roots say.
         let silent = if whole { String::new() } else { format!(" AND {}", silent("traces")) };
         let sql = format!(
@@ -230,7 +233,7 @@ impl<'a> Turns<'a> {
     /// The turns as they began, of one project or of each.
     ///
     /// The root of a trace says what the trace does; where it does not, the topmost span that does speaks for it.
-    async fn rows(&self, project: Option<&str>) -> anyhow::Result<SendableRecordBatchStream> {
+    pub(super) async fn rows(&self, project: Option<&str>) -> anyhow::Result<SendableRecordBatchStream> {
         let named = self.looked_at.iter().flatten().enumerate().map(|(at, id)| (format!("trace_{at}"), id.as_str()));
         let named: Vec<(String, &str)> = named.collect();
         let mut texts = vec![("id", self.id)];
@@ -313,7 +316,7 @@ async fn write_rows(
 }
 
 /// The spans of each project, the projects in the order in which they come.
-fn by_project(batches: Vec<RecordBatch>) -> anyhow::Result<Vec<(String, Vec<RecordBatch>)>> {
+pub(super) fn by_project(batches: Vec<RecordBatch>) -> anyhow::Result<Vec<(String, Vec<RecordBatch>)>> {
     let mut projects: Vec<(String, Vec<RecordBatch>)> = Vec::new();
     for batch in batches {
         let names = batch[PROJECT].as_string::<i32>().clone();

@@ -33,6 +33,7 @@ mod long;
 mod operands;
 mod optimizer;
 mod overflow;
+mod parameters;
 mod params;
 mod parse;
 mod per_trace;

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo, UnaryOperator, Value,
     ValueWithSpan,
 };
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::error::EngineError;
 use super::walk::{Flow, WalkMut, walk_mut};
@@ -237,12 +238,40 @@ impl WalkMut for Binder<'_> {
 ///
 /// When the statement names a parameter that is not given.
 pub(crate) fn bind_params(statement: &mut Statement, params: &Params) -> Result<(), EngineError> {
-    let mut binder = Binder { params };
+    walk_through(statement, &mut Binder { params })
+}
+
+/// The names of the parameters of a statement, each as often as it stands there, with its places.
+pub(crate) fn named_params(statement: &mut Statement) -> Result<Vec<(Location, String)>, EngineError> {
+    let mut found = Found::default();
+    walk_through(statement, &mut found)?;
+    Ok(found.0)
+}
+
+#[derive(Default)]
+struct Found(Vec<(Location, String)>);
+
+impl WalkMut for Found {
+    fn pre_visit_expr(&mut self, _: &mut Expr) -> Flow {
+        Flow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> Flow {
+        if let Expr::Value(ValueWithSpan { value: Value::Placeholder(placeholder), span }) = expr
+            && let Some(name) = placeholder.strip_prefix(['$', ':'])
+        {
+            self.0.push((span.start, name.to_owned()));
+        }
+        Flow::Continue(())
+    }
+}
+
+fn walk_through(statement: &mut Statement, walker: &mut dyn WalkMut) -> Result<(), EngineError> {
     match statement {
-        Statement::Statement(statement) => walk_mut(statement, &mut binder),
-        Statement::Explain(explain) => bind_params(&mut explain.statement, params),
+        Statement::Statement(statement) => walk_mut(statement, walker),
+        Statement::Explain(explain) => walk_through(&mut explain.statement, walker),
         Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => walk_mut(query, &mut binder),
+            CopyToSource::Query(query) => walk_mut(query, walker),
             CopyToSource::Relation(_) => Ok(()),
         },
         Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, TokenWithSpan};
 use super::error::EngineError;
 use super::items::{ItemTexts, item_texts};
 use super::limits::{check_length, check_names, check_shape, check_statements};
-use super::params::{Params, bind_params};
+use super::params::{Params, bind_params, named_params};
 use super::summarize::summarized;
 use spanql_filter::dialect::{
     JoinedNames, Lexeme, SpanqlDialect, fold_equalities, join_dotted_names, known_forms, lex, split_statements,
@@ -36,6 +36,45 @@ pub(crate) type Words = Vec<(Keyword, Location)>;
 ///
 /// Must run on a thread with a large stack: what the limits let through may nest thousands of levels deep.
 pub(crate) fn parse(sql: &str, params: &Params) -> Result<Vec<Parsed>, EngineError> {
+    parse_with(sql, Given::Values(params))
+}
+
+/// The names of the parameters of a text, each once, in the order in which they stand there first.
+///
+/// Must run on a thread with a large stack, as [`parse`] must.
+pub(crate) fn parameters(sql: &str) -> Result<Vec<String>, EngineError> {
+    let mut found = Vec::new();
+    for mut parsed in parse_with(sql, Given::Later)? {
+        found.extend(named_params(&mut parsed.statement)?);
+    }
+    found.sort();
+    let mut names: Vec<String> = Vec::new();
+    for (_, name) in found {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// What is known of the values of parameters.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Values(&'a Params),
+    /// Nothing yet.
+    Later,
+}
+
+impl Given<'_> {
+    fn put_into(self, statement: &mut Statement) -> Result<(), EngineError> {
+        match self {
+            Self::Values(params) => bind_params(statement, params),
+            Self::Later => Ok(()),
+        }
+    }
+}
+
+fn parse_with(sql: &str, params: Given<'_>) -> Result<Vec<Parsed>, EngineError> {
     check_length(sql)?;
     let lexemes = lex(sql)?;
     check_names(&lexemes)?;
@@ -45,7 +84,7 @@ pub(crate) fn parse(sql: &str, params: &Params) -> Result<Vec<Parsed>, EngineErr
     statements.into_iter().map(|lexemes| parse_one(sql, lexemes, &joined, params)).collect()
 }
 
-fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Params) -> Result<Parsed, EngineError> {
+fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: Given<'_>) -> Result<Parsed, EngineError> {
     let texts = item_texts(sql, &lexemes);
     let lexemes: Vec<Lexeme> = lexemes.into_iter().filter(|lexeme| !lexeme.is_blank()).collect();
     let joined = lexemes.iter().filter_map(|l| Some((l.start(), joined.get(&l.start())?.clone()))).collect();
@@ -67,7 +106,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: &Par
         .map_err(|error| EngineError::from_datafusion(&error))?;
     let mut statements = parser.parse_statements().map_err(|error| syntax_error(&error).at_end(end))?;
     let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
-    bind_params(&mut statement, params)?;
+    params.put_into(&mut statement)?;
     Ok(Parsed { statement, texts, joined, words, summarize })
 }
 

@@ -359,7 +359,7 @@ impl Engine {
     }
 
     /// Runs a step of planning on a thread with a large stack.
-    async fn planned<T: Send + 'static>(
+    pub(super) async fn planned<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Planner) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {

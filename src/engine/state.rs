@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use spanql_filter::compare::MixedComparisonPlanner;
@@ -14,8 +13,6 @@ use super::config::EngineConfig;
 use super::functions::estimate::Sought;
 use super::functions::{self, Known, bounded::Limit, interval::IntervalProducts};
 use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
-use super::spill::spilling_into;
-use super::yielding::pool;
 
 /// Makes the session; `segments` are those whose kept columns count against its memory, too.
 pub(super) fn session_state(
@@ -42,15 +39,9 @@ pub(super) fn session_state(
     options.optimizer.repartition_file_scans = false;
     // A bound on one aggregate's column would also take away rows that another aggregate needs.
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(limit) = config.memory_limit {
-        runtime = runtime.with_memory_pool(pool(limit, segments));
-    }
-    let dir = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-    runtime = runtime.with_disk_manager_builder(spilling_into(dir));
     let mut state = SessionStateBuilder::new()
         .with_config(session)
-        .with_runtime_env(runtime.build_arc()?)
+        .with_runtime_env(config.resources(segments)?)
         .with_default_features()
         .with_analyzer_rules(analyzer_rules(limit, config.data_end))
         .with_optimizer_rules(optimizer_rules())

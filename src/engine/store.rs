@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion::execution::runtime_env::RuntimeEnv;
+
 use super::long::{Long, LongTable, TURNS_SQL};
 use super::tables::{ColumnsTable, PullsTable, QualityTable, SESSIONS_SQL, SegmentsTable};
 use super::{Engine, EngineConfig, EngineError, Relation};
@@ -21,6 +23,8 @@ const BATCH_BYTES: u64 = 128 << 20;
 pub struct StoreEngine {
     /// Bytes that queries may use before they spill.
     pub memory_limit: Option<usize>,
+    /// The memory and the disk that they share with others; without it, they have their own.
+    pub runtime: Option<Arc<RuntimeEnv>>,
     /// Where they spill.
     pub temp_dir: Option<PathBuf>,
     /// The one project that the tables show; all of them if not set.
@@ -46,6 +50,7 @@ impl StoreEngine {
         let data_end = shown.filter_map(|segment| segment.max_start).max();
         let config = EngineConfig {
             memory_limit: self.memory_limit,
+            runtime: self.runtime,
             temp_dir: self.temp_dir,
             target_partitions: None,
             batch_rows: batch_rows(&snapshot.manifest.segments),

@@ -69,11 +69,11 @@ impl<W: Write> ArrowSink<W> {
     }
 }
 
-/// The schema in types that every tool reads.
+/// The schema of a result in types that every tool reads.
 ///
 /// Views and dictionaries are forms of processing, and dictionaries may not change within an IPC file.
 /// Columns are nullable, because expressions are not always exact about it.
-fn common_schema(schema: &Schema) -> SchemaRef {
+pub fn common_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         Field::new(field.name(), common_type(field.data_type()), true).with_metadata(field.metadata().clone())
     });
@@ -93,7 +93,11 @@ fn common_type(data_type: &DataType) -> DataType {
     }
 }
 
-fn to_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+/// The same rows in the types of such a schema.
+///
+/// # Errors
+/// When a value does not fit its type there.
+pub fn to_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
     });

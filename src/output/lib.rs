@@ -53,6 +53,7 @@ pub use cut::cut_batch;
 pub use encode::is_number;
 pub use error::Error;
 pub use fence::Fence;
+pub use files::{common_schema, to_schema};
 pub use format::Format;
 pub use json_text::escape_controls;
 pub use markdown::escape_markdown;

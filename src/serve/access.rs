@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+
 use super::refusal::Refusal;
 use super::settings::Token;
 
@@ -71,6 +74,18 @@ pub(super) fn bearer(value: &[u8]) -> &[u8] {
     }
 }
 
+/// The password in a header `authorization` of a client that asks for a name and a password: it is the key, whatever the name.
+pub(super) fn basic(value: &[u8]) -> Option<Vec<u8>> {
+    let scheme = b"Basic ";
+    let (word, coded) = value.split_at_checked(scheme.len())?;
+    let coded = coded.trim_ascii();
+    // Some clients fill the last group up, others do not.
+    let whole = coded.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let pair = BASE64_STANDARD_NO_PAD.decode(&coded[..whole]).ok().filter(|_| word.eq_ignore_ascii_case(scheme))?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
+}
+
 /// Headers that carry a key as it is: of Arize's and Phoenix's exporters, and a common one.
 pub(super) const KEY_HEADERS: [&str; 3] = ["api_key", "api-key", "x-api-key"];
 
@@ -86,7 +101,7 @@ pub(super) fn is_of_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Keys, bearer, is_of_machine};
+    use super::{Access, Keys, basic, bearer, is_of_machine};
     use crate::serve::settings::Token;
 
     #[test]
@@ -111,6 +126,16 @@ mod tests {
     fn a_key_comes_with_or_without_its_scheme() {
         for value in [&b"Bearer k"[..], b"bearer  k ", b"k", b" k"] {
             assert_eq!(bearer(value), b"k");
+        }
+    }
+
+    #[test]
+    fn a_password_is_a_key() {
+        assert_eq!(basic(b"Basic YW55Om15OmtleQ=="), Some(b"my:key".to_vec()));
+        assert_eq!(basic(b"Basic YW55Om15OmtleQ"), Some(b"my:key".to_vec()));
+        assert_eq!(basic(b"basic YW55Og=="), Some(vec![]));
+        for value in [&b"Bearer YW55Om15OmtleQ=="[..], b"Basic ???", b"Basic YW55", b"k"] {
+            assert_eq!(basic(value), None);
         }
     }
 

@@ -1,15 +1,12 @@
 //! What every request starts from: a version of the store, its projects, and queries over one of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::catalog::TableProvider;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::SessionContext;
 use tokio::sync::OnceCell;
 
 use super::batches::MAX_ROWS;
@@ -17,17 +14,18 @@ use super::connections::Peer;
 pub(super) use super::exprs::{column, starts_in, time};
 use super::ids::project_id;
 use super::intake::Intake;
+pub(super) use super::project::Project;
+use super::project::{BESIDE, SMALL_READ};
 use super::refusal::{Refusal, shown};
 use super::room::{Part, Room, Turn};
 use super::settings::{Log, Settings};
 use super::shutdown::Shutdown;
+use super::statements::Statements;
 use super::transfers::Transfers;
 use super::writer::Writer;
-use spanql_engine::{EngineError, StoreEngine, spilling_into, with_open_names};
-use spanql_filter::Filter;
-use spanql_model::names::is_open_name;
+use spanql_engine::{Engine, EngineError, StoreEngine, spilling_into};
 use spanql_model::nearest::nearest;
-use spanql_store::{Manifest, Segment, Snapshot, Store, StoreError};
+use spanql_store::{FilesVerdict, Manifest, Segment, Snapshot, Store, StoreError};
 
 /// Bytes of rows that a query hands on at a time: about what one message holds.
 const BATCH_BYTES: u64 = 2 << 20;
@@ -35,10 +33,6 @@ const BATCH_BYTES: u64 = 2 << 20;
 const BATCH_ROWS: std::ops::RangeInclusive<u64> = 1..=MAX_ROWS as u64;
 /// Files that a query reads at the same time: all of a query is done on its one thread, and in one order.
 const PARTITIONS: usize = 1;
-/// Memory of a query that reads few and small columns.
-const SMALL_READ: u64 = 8 << 20;
-/// Memory that any query takes beside what lies in the files.
-const BESIDE: u64 = 16 << 20;
 /// The most of a file that is in memory at a time: what is read together.
 const OF_FILE: u64 = 64 << 20;
 /// Projects of which what was opened is kept.
@@ -56,6 +50,7 @@ pub(super) struct Backend {
     room: Room,
     transfers: Transfers,
     intake: Intake,
+    statements: Statements,
     writer: Writer,
     /// Those used last at the end.
     opened: Mutex<Vec<Opened>>,
@@ -94,6 +89,7 @@ impl Backend {
         Ok(Self {
             writer,
             intake: Intake::new(settings.memory_limit),
+            statements: Statements::new(settings, &runtime, half)?,
             store,
             only: settings.project.clone(),
             runtime,
@@ -118,6 +114,16 @@ impl Backend {
     /// What limits writes.
     pub(super) fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// What statements share.
+    pub(super) fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Takes the memory of a statement, which may read anything.
+    pub(super) async fn room_to_ask(&self, view: &View<'_>, peer: &Peer) -> Result<Part, Refusal> {
+        self.room.take(usize::try_from(view.reading()).unwrap_or(usize::MAX), Turn::First, peer).await
     }
 
     /// Writes into the store.
@@ -202,6 +208,25 @@ impl View<'_> {
     fn reading(&self) -> u64 {
         let largest = self.snapshot.manifest.segments.iter().map(|segment| segment.bytes).max();
         largest.unwrap_or_default().min(OF_FILE) + BESIDE
+    }
+
+    /// The engine that statements are asked of.
+    pub(super) async fn engine(&self) -> Result<Engine, Refusal> {
+        self.backend.statements.engine(&self.snapshot).await
+    }
+
+    /// What is missing of the spans, as far as it is known, a line each.
+    pub(super) async fn missing(&self) -> Result<Vec<String>, StoreError> {
+        let ledger = self.snapshot.ledger().await?;
+        let project = self.backend.only.as_deref();
+        let ranges = ledger.incomplete(project).into_iter().map(|range| range.to_string());
+        let files = ledger.files_verdicts(&self.snapshot.manifest, project).into_iter();
+        Ok(ranges.chain(files.filter(FilesVerdict::is_suspect).map(|files| files.to_string())).collect())
+    }
+
+    /// The version.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// The names of the projects, sorted.
@@ -307,91 +332,5 @@ impl View<'_> {
             traces: context.table_provider("traces").await?,
             context,
         })
-    }
-}
-
-/// One project in one version of the store.
-pub(super) struct Project {
-    pub(super) name: String,
-    pub(super) version: u64,
-    /// The columns in which any of its spans has a value.
-    held: BTreeSet<String>,
-    /// The names whose values lie in `attributes.rest`.
-    rest: BTreeMap<String, DataType>,
-    /// About how many bytes a span takes.
-    pub(super) row_bytes: u64,
-    /// About how many bytes a query over whole spans takes.
-    whole: u64,
-    /// How many bytes of each column lie in a file together, at most.
-    chunk_bytes: HashMap<String, u64>,
-    context: SessionContext,
-    spans: Arc<dyn TableProvider>,
-    traces: Arc<dyn TableProvider>,
-}
-
-impl Project {
-    /// About how many bytes a query over some columns takes.
-    fn reading(&self, columns: &[String]) -> u64 {
-        let schema = self.spans.schema();
-        // What is not stored under its name is read from others.
-        let Some(bytes) = columns.iter().try_fold(0_u64, |bytes, name| match self.chunk_bytes.get(name) {
-            Some(chunk) => Some(bytes + chunk),
-            None => (schema.index_of(name).is_ok() || !is_open_name(name)).then_some(bytes),
-        }) else {
-            return self.whole;
-        };
-        if bytes <= SMALL_READ / 2 { SMALL_READ.min(self.whole) } else { (bytes + BESIDE).min(self.whole) }
-    }
-
-    /// The columns of `spans`, those of other projects too.
-    pub(super) fn schema(&self) -> SchemaRef {
-        self.spans.schema()
-    }
-
-    /// Whether any span of this project has a value in a column.
-    pub(super) fn holds(&self, column: &str) -> bool {
-        self.held.contains(column)
-    }
-
-    /// The spans.
-    pub(super) fn spans_table(&self) -> Arc<dyn TableProvider> {
-        Arc::clone(&self.spans)
-    }
-
-    /// The spans, with columns for names of open families that are not stored under these names.
-    pub(super) fn spans_table_with(&self, names: &BTreeSet<String>) -> Result<Arc<dyn TableProvider>, DataFusionError> {
-        if names.is_empty() {
-            return Ok(self.spans_table());
-        }
-        let (table, _) = with_open_names("spans", self.spans_table(), &self.rest, names)?;
-        Ok(table)
-    }
-
-    /// A query over a table of this project.
-    pub(super) fn read(&self, table: Arc<dyn TableProvider>) -> Result<DataFrame, DataFusionError> {
-        self.context.read_table(table)
-    }
-
-    /// A query over the spans.
-    pub(super) fn spans(&self) -> Result<DataFrame, DataFusionError> {
-        self.read(self.spans_table())
-    }
-
-    /// A query over the spans, with the columns that a filter reads.
-    pub(super) fn spans_for(&self, filter: Option<&Filter>) -> Result<DataFrame, DataFusionError> {
-        match filter {
-            Some(filter) => self.read(self.spans_table_with(&filter.columns())?),
-            None => self.spans(),
-        }
-    }
-
-    /// The names whose values lie in `attributes.rest`.
-    pub(super) fn rest(&self) -> &BTreeMap<String, DataType> {
-        &self.rest
-    }
-
-    /// The summaries of the traces.
-    pub(super) fn traces(&self) -> Result<DataFrame, DataFusionError> {
-        self.context.read_table(Arc::clone(&self.traces))
     }
 }

@@ -1,13 +1,12 @@
-//! The Flight service: GetFlightInfo says how many spans there are, DoGet sends them.
+//! The Flight service: GetFlightInfo says how many spans there are, DoGet sends them. Commands of Flight SQL are told from the
+//! JSON of exports by their type.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::error::FlightError;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
@@ -18,7 +17,7 @@ use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::to_write;
@@ -26,16 +25,18 @@ use super::backend::{Backend, Project, column, starts_in};
 use super::batches::pieces;
 use super::columns::Selection;
 use super::command::{Export, Ticket};
-use super::connections::{Busy, Peer};
+use super::connections::Peer;
 use super::filter;
 use super::functions::sampled;
 use super::incoming::peer;
 use super::log::window_text;
-use super::outlet::{self, Offered, Outlet, Pieces};
+use super::outlet::{self, Offered, Outlet};
 use super::put;
 use super::refusal::{Refusal, shown};
 use super::room::Turn;
+use super::sending::{Piece, messages, schema_of};
 use super::shutdown::Shutdown;
+use super::sql::{self, Sql};
 use super::threads::{LATER, SOON, apart, yield_to_others};
 use spanql_filter::Filter;
 use spanql_model::columns::TRACE_ID;
@@ -58,6 +59,13 @@ pub(super) fn service(backend: Arc<Backend>, shutdown: Shutdown) -> FlightServic
 pub(super) struct Flight {
     backend: Arc<Backend>,
     shutdown: Shutdown,
+}
+
+impl Flight {
+    /// What is asked in SQL.
+    fn sql(&self) -> Sql {
+        Sql::new(Arc::clone(&self.backend), self.shutdown.clone())
+    }
 }
 
 /// Counts what is asked for, and tells of it.
@@ -86,13 +94,6 @@ async fn count(
         info = info.with_endpoint(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)));
     }
     Ok((info, rows))
-}
-
-/// A part of what is sent.
-enum Piece {
-    /// The first.
-    Schema(SchemaRef),
-    Rows(RecordBatch),
 }
 
 /// Sends what a ticket stands for.
@@ -190,53 +191,6 @@ fn log(backend: &Backend, call: &str, export: &Export, began: Instant, outcome: 
     });
 }
 
-/// What is sent, as messages; the request is being answered until they are dropped.
-fn messages(
-    pieces: Pieces<Piece>,
-    schema: SchemaRef,
-    transfer: Transfer,
-    busy: Busy,
-    shutdown: Shutdown,
-) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-    let counted =
-        futures::stream::unfold((pieces, transfer, busy, false), move |(mut pieces, transfer, busy, ended)| {
-            let shutdown = shutdown.clone();
-            async move {
-                if ended {
-                    return None;
-                }
-                let next = tokio::select! {
-                    next = pieces.next() => next,
-                    () = shutdown.deadline() => Some(Err(Refusal::ending())),
-                };
-                match next {
-                    Some(Ok(Piece::Rows(batch))) => {
-                        transfer.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                        Some((Ok(batch), (pieces, transfer, busy, false)))
-                    }
-                    Some(Ok(Piece::Schema(schema))) => {
-                        Some((Ok(RecordBatch::new_empty(schema)), (pieces, transfer, busy, false)))
-                    }
-                    Some(Err(refusal)) => Some((Err(flight_error(refusal)), (pieces, transfer, busy, true))),
-                    None => {
-                        transfer.complete.store(true, Ordering::Relaxed);
-                        None
-                    }
-                }
-            }
-        });
-    FlightDataEncoderBuilder::new()
-        .with_schema(schema)
-        // Batches are cut by what their rows take; the encoder would count all that their buffers hold.
-        .with_max_flight_data_size(usize::MAX)
-        .build(counted)
-        .map_err(Status::from)
-}
-
-fn flight_error(refusal: Refusal) -> FlightError {
-    FlightError::Tonic(Box::new(refusal.into()))
-}
-
 fn refuse<T>(call: &str, instead: &str) -> Result<T, Status> {
     Err(Status::unimplemented(format!("{call} is not served: {instead}")))
 }
@@ -257,6 +211,9 @@ impl FlightService for Flight {
         let began = Instant::now();
         let peer = peer(request.extensions())?;
         let _busy = peer.busy();
+        if let Some(command) = sql::command(&request.get_ref().cmd)? {
+            return Ok(Response::new(self.sql().info(command, request.into_inner(), peer).await?));
+        }
         let descriptor = request.into_inner();
         if descriptor.r#type() != DescriptorType::Cmd {
             return Err(Refusal::invalid("the descriptor must be a command").into());
@@ -280,17 +237,15 @@ impl FlightService for Flight {
         let began = Instant::now();
         let peer = peer(request.extensions())?;
         let busy = peer.busy();
+        if let Some(command) = sql::command(&request.get_ref().ticket)? {
+            return Ok(Response::new(self.sql().get(command, peer).await?));
+        }
         let ticket = Ticket::parse(&request.into_inner().ticket)?;
         let export = ticket.export.clone();
         let mut pieces = outlet::run(&self.backend, peer, move |backend, out| send(backend, ticket, out));
-        let schema = match pieces.next().await {
-            Some(Ok(Piece::Schema(schema))) => schema,
-            Some(Err(refusal)) => {
-                log(&self.backend, "DoGet", &export, began, &refusal.message);
-                return Err(refusal.into());
-            }
-            _ => return Err(Refusal::internal("the answer has no schema").into()),
-        };
+        let schema = schema_of(&mut pieces).await.inspect_err(|refusal| {
+            log(&self.backend, "DoGet", &export, began, &refusal.message);
+        })?;
         let transfer = Transfer {
             backend: Arc::clone(&self.backend),
             export,
@@ -298,14 +253,20 @@ impl FlightService for Flight {
             rows: AtomicU64::new(0),
             complete: AtomicBool::new(false),
         };
-        Ok(Response::new(messages(pieces, schema, transfer, busy, self.shutdown.clone()).boxed()))
+        let told = move |rows: Option<usize>| match rows {
+            Some(rows) => {
+                transfer.rows.fetch_add(rows as u64, Ordering::Relaxed);
+            }
+            None => transfer.complete.store(true, Ordering::Relaxed),
+        };
+        Ok(Response::new(messages(pieces, schema, told, busy, self.shutdown.clone()).boxed()))
     }
 
     async fn handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        refuse("Handshake", "send the key as auth-token-bin with every call")
+        sql::handshake(request.metadata())
     }
 
     async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
@@ -316,15 +277,34 @@ impl FlightService for Flight {
         refuse("PollFlightInfo", READ)
     }
 
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        refuse("GetSchema", "GetFlightInfo announces the schema")
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        let peer = peer(request.extensions())?;
+        let _busy = peer.busy();
+        match sql::command(&request.get_ref().cmd)? {
+            Some(command) => {
+                let info = self.sql().info(command, request.into_inner(), peer).await?;
+                Ok(Response::new(SchemaResult { schema: info.schema }))
+            }
+            None => refuse("GetSchema", "GetFlightInfo announces the schema"),
+        }
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        to_write(request.extensions())?;
+        let access = to_write(request.extensions());
         let peer = peer(request.extensions())?;
         let _busy = peer.busy();
-        let answer = put::put(&self.backend, request.into_inner(), &peer).await?;
+        let mut messages = request.into_inner().peekable();
+        // What it is about stands in the first message.
+        let first = Pin::new(&mut messages).peek().await;
+        let command = first.and_then(|first| first.as_ref().ok()).and_then(|first| first.flight_descriptor.as_ref());
+        let command = command.map(|descriptor| sql::command(&descriptor.cmd)).transpose()?.flatten();
+        let answer = match command {
+            Some(command) => self.sql().put(command, messages).await?,
+            None => {
+                access?;
+                put::put(&self.backend, messages, &peer).await?
+            }
+        };
         Ok(Response::new(futures::stream::iter([Ok(answer)]).boxed()))
     }
 
@@ -332,11 +312,14 @@ impl FlightService for Flight {
         refuse("DoExchange", READ)
     }
 
-    async fn do_action(&self, _: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        refuse("DoAction", READ)
+    async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        let peer = peer(request.extensions())?;
+        let _busy = peer.busy();
+        let answer = self.sql().act(request.into_inner(), peer).await?;
+        Ok(Response::new(futures::stream::iter(answer.map(Ok)).boxed()))
     }
 
     async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
-        refuse("ListActions", READ)
+        Ok(Response::new(futures::stream::iter(sql::actions().map(Ok)).boxed()))
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! Flight  command ── checked ── counted: FlightInfo with a ticket ── DoGet: query ── pieces ── messages
 //! HTTP    request ── checked ── ids of one page: query ── their spans: query ── nested JSON
+//! Flight SQL  statement ── planned: FlightInfo ── DoGet: a place, a time limit ── rows ── messages
 //! DoPut   rows ── judgements, patches ──┐
 //! HTTP    tables, annotations, ids ─────┼── writer: what waits together is one commit ── answered when it is on disk
 //! OTLP    over gRPC and HTTP: spans ────┘
@@ -14,7 +15,8 @@
 //! of what they ask for, `outlet` and `transfers` what waits for them, and `threads` keeps their queries off the threads
 //! that answer.
 //!
-//! Nothing that a client sends becomes text of a query, and no file is opened that a client names.
+//! But for statements of Flight SQL, which only read, nothing that a client sends becomes text of a query; no file is opened that
+//! a client names.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -59,13 +61,17 @@ mod messages;
 mod otlp;
 mod outlet;
 mod pace;
+mod project;
 mod put;
 mod refusal;
 mod room;
 mod rpc;
+mod sending;
 mod server;
 mod settings;
 mod shutdown;
+mod sql;
+mod statements;
 mod threads;
 mod tls;
 mod transfers;

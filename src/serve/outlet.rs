@@ -6,13 +6,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{FutureExt, Stream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Permit};
 use tokio::sync::oneshot;
 
 use super::backend::Backend;
 use super::connections::Peer;
 use super::refusal::Refusal;
-use super::threads::apart;
+use super::threads::apart_with;
 
 /// How long a client may take nothing before its query makes place for others.
 const STALLED: Duration = Duration::from_millis(200);
@@ -110,12 +111,26 @@ where
     T: Send + 'static,
     F: Future<Output = Result<(), Refusal>>,
 {
+    run_with(Handle::current(), backend, peer, work)
+}
+
+/// The same, with the threads of a runtime for what the query does beside.
+pub(super) fn run_with<T, F>(
+    handle: Handle,
+    backend: &Arc<Backend>,
+    peer: Arc<Peer>,
+    work: impl FnOnce(Arc<Backend>, Outlet<T>) -> F + Send + 'static,
+) -> Pieces<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<(), Refusal>>,
+{
     let (to, pieces) = mpsc::channel(1);
     let (tell, end) = oneshot::channel();
     let outlet = Outlet { to, peer, backend: Arc::clone(backend) };
     let backend = Arc::clone(backend);
     tokio::spawn(async move {
-        let ended = apart(backend.shutdown(), move || work(backend, outlet)).await.flatten();
+        let ended = apart_with(handle, backend.shutdown(), move || work(backend, outlet)).await.flatten();
         // The client may have gone.
         drop(tell.send(ended));
     });

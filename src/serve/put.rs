@@ -105,14 +105,14 @@ fn read(what: What, bytes: Vec<u8>, limits: Limits) -> Result<judged::Rows, Refu
 }
 
 #[derive(Debug, Default)]
-struct Received {
+pub(super) struct Received {
     descriptor: Option<FlightDescriptor>,
     /// The messages as a stream of Arrow IPC.
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Takes all messages: a client that stops in the middle has written nothing.
-async fn receive(
+pub(super) async fn receive(
     mut messages: impl Stream<Item = Result<FlightData, Status>> + Unpin,
     most: usize,
 ) -> Result<Received, Status> {

@@ -1,5 +1,7 @@
 //! Why a request is not answered, said once for both transports.
 
+use std::time::Duration;
+
 use datafusion::error::DataFusionError;
 use tonic::{Code, Status};
 
@@ -119,6 +121,30 @@ impl Refusal {
 
     pub(super) fn too_slow() -> Self {
         Self::new(Kind::TooSlow, "the body did not come in time")
+    }
+
+    pub(super) fn out_of_time(most: Duration) -> Self {
+        let why = "ask for less, or let the server give statements more time (--statement-timeout)";
+        Self::new(Kind::TooSlow, format!("the statement was stopped after {} s: {why}", most.as_secs()))
+    }
+
+    /// A statement that is not run, in the words of the engine.
+    pub(super) fn of_statement(error: &EngineError) -> Self {
+        let kind = match error.code() {
+            "memory" => Kind::Memory,
+            "removed" => Kind::Busy,
+            "not-read-only" => Kind::ReadOnly,
+            "internal" => Kind::Internal,
+            _ => Kind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+
+    pub(super) fn writes_through_sql() -> Self {
+        Self::new(
+            Kind::ReadOnly,
+            "SQL only reads here: spans are written as clients of Arize and OpenTelemetry write them",
+        )
     }
 
     pub(super) fn overfull(message: impl Into<String>) -> Self {

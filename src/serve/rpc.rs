@@ -14,7 +14,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
-use super::access::{Access, KEY_HEADERS, Keys, bearer, is_of_machine};
+use super::access::{Access, KEY_HEADERS, Keys, basic, bearer, is_of_machine};
 use super::bodies::Counted;
 use super::export::{Exports, PATH};
 use super::flight::Flight;
@@ -134,7 +134,10 @@ impl Interceptor for KeyCheck {
 
 fn keys(metadata: &MetadataMap) -> Vec<Vec<u8>> {
     let binary = metadata.get_bin(KEY).and_then(|value| value.to_bytes().ok()).map(|key| key.to_vec());
-    let bearer = metadata.get("authorization").map(|value| bearer(value.as_bytes()).to_vec());
+    let bearer = metadata.get("authorization").map(|value| {
+        let value = value.as_bytes();
+        basic(value).unwrap_or_else(|| bearer(value).to_vec())
+    });
     let plain = KEY_HEADERS.iter().filter_map(|name| metadata.get(*name)).map(|value| value.as_bytes().to_vec());
     binary.into_iter().chain(bearer).chain(plain).collect()
 }

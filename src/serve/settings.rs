@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
+use spanql_engine::Engine;
+use spanql_sources::config::Redaction;
+use spanql_sources::prices::PriceFile;
+
 /// How long transfers may go on after the end was asked for: within what process managers and shells wait without asking
 /// again.
 const GRACE: Duration = Duration::from_millis(1_500);
+/// How long a statement may take.
+const STATEMENT: Duration = Duration::from_secs(300);
 
 /// A key that clients must show. Its text appears in no `Debug` form.
 #[derive(Clone)]
@@ -68,6 +74,15 @@ pub struct Settings {
     /// Bytes that all requests together may take: half of them for what queries sort and join before they spill to disk,
     /// half for what they read and send.
     pub memory_limit: Option<usize>,
+    /// How long a statement of Flight SQL may take, from its request until its last row is sent; 300 s if not set otherwise.
+    pub statement_timeout: Duration,
+    /// What models cost, for statements that estimate it.
+    pub prices: Option<Arc<PriceFile>>,
+    /// What `redact` and `looks_like_secret` go by in statements.
+    pub redaction: Option<Arc<Redaction>>,
+    /// The engine that statements of Flight SQL are asked of, with tables of the embedding program; that of the newest
+    /// version of the store if not set.
+    pub engine: Option<Engine>,
     /// How long transfers that are under way may go on when the server is asked to end; 1.5 s if not set otherwise.
     pub grace: Duration,
     /// Is told of each request; the text may hold names by strangers.
@@ -87,6 +102,10 @@ impl Default for Settings {
             tls: None,
             project: None,
             memory_limit: None,
+            statement_timeout: STATEMENT,
+            prices: None,
+            redaction: None,
+            engine: None,
             grace: GRACE,
             log: None,
         }
@@ -105,6 +124,7 @@ impl fmt::Debug for Settings {
             .field("tls", &self.tls)
             .field("project", &self.project)
             .field("memory_limit", &self.memory_limit)
+            .field("statement_timeout", &self.statement_timeout)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }

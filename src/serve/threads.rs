@@ -9,10 +9,10 @@ use super::refusal::Refusal;
 use super::shutdown::Shutdown;
 
 /// The stack of a thread that plans and runs a query; what it does not use takes no memory.
-const STACK: usize = 32 << 20;
+pub(super) const STACK: usize = 32 << 20;
 
 /// How much a query comes behind what takes connections and sends answers.
-const BEHIND: i32 = 2;
+pub(super) const BEHIND: i32 = 2;
 /// How long a query runs before those that began later come first, and how much it comes behind them.
 pub(super) const SOON: Duration = Duration::from_millis(500);
 pub(super) const LATER: i32 = 10;
@@ -26,7 +26,19 @@ where
     F: Future<Output = T>,
     T: Send + 'static,
 {
-    let handle = Handle::current();
+    apart_with(Handle::current(), shutdown, work).await
+}
+
+/// The same, with the threads of a runtime for what the work does beside.
+pub(super) async fn apart_with<T, F>(
+    handle: Handle,
+    shutdown: Shutdown,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, Refusal>
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
     let (mut sender, receiver) = oneshot::channel();
     let run = move || {
         yield_to_others(BEHIND);

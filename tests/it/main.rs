@@ -27,6 +27,7 @@ mod kept_columns;
 mod leftovers;
 mod live;
 mod long;
+mod mcp;
 mod memory_remote;
 mod opik;
 mod patches;

@@ -109,9 +109,9 @@ async fn other_calls_and_wrong_keys_are_refused() {
     let mut client = flight.client.clone();
     let anonymous = client.get_flight_info(arrow_flight::FlightDescriptor::new_cmd("{}")).await.unwrap_err();
     assert_eq!(anonymous.code(), Code::Unauthenticated);
-    let status = client.list_actions(flight.request(arrow_flight::Empty {})).await.unwrap_err();
+    let status = client.list_flights(flight.request(arrow_flight::Criteria::default())).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("ListActions"), "{status}");
+    assert!(status.message().contains("ListFlights"), "{status}");
     assert!(flight.info(&command).await.is_ok());
 }
 

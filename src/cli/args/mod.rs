@@ -3,6 +3,8 @@
 mod config;
 mod filter;
 mod look;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod remote;
 #[cfg(feature = "report")]
 mod report;
@@ -26,6 +28,8 @@ pub(super) use look::{
     ExportOptions, ListOptions, ResultOptions, SchemaArguments, SessionShow, SessionsCommand, ShowOptions, Sort,
     SortedList, SpansCommand, SpansList, StructureArguments, TraceShow, TracesCommand,
 };
+#[cfg(feature = "mcp")]
+pub(super) use mcp::McpArguments;
 pub(super) use remote::{FromOptions, PullArguments, RemoteListing, RemoteOptions, WindowOptions};
 #[cfg(feature = "report")]
 pub(super) use report::ReportArguments;
@@ -221,6 +225,13 @@ pub(super) enum Command {
     /// Serve the store to clients of Arize, and to applications that send spans with OpenTelemetry
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
+    /// Answer a coding agent over the Model Context Protocol (MCP), on stdin and stdout
+    ///
+    /// Eight tools that read: projects, schema, SQL, filters, a trace, a session, saved queries. Answers are cut to a size, and
+    /// say how to ask for less; what spans say stands between marks, as data. Agents start it themselves, e.g.
+    /// claude mcp add spanql -- spanql --store DIR mcp
+    #[cfg(feature = "mcp")]
+    Mcp(McpArguments),
     /// Print how to use spanql, for coding agents
     ///
     /// One page of Markdown with front matter: put it where the agent looks for skills, as SKILL.md.
@@ -328,6 +339,9 @@ pub(super) struct ServeArguments {
     /// Listen on OpenTelemetry's ports too, 4317 for gRPC and 4318 for HTTP, and print what to set in an application
     #[arg(long)]
     pub(super) otlp: bool,
+    /// Seconds that a statement of Flight SQL may take
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) statement_timeout: u64,
     /// Certificate chain in PEM form: both ports then speak TLS
     #[arg(long, value_name = "F", requires = "tls_key")]
     pub(super) tls_cert: Option<PathBuf>,

@@ -8,6 +8,7 @@ mod calls;
 mod fixture;
 mod fuzz;
 mod limits;
+mod over_flight;
 
 use std::path::PathBuf;
 
@@ -33,23 +34,47 @@ async fn lines(engine: &Engine, sql: &str, params: &Params) -> Result<Vec<String
             stream.try_collect().await.map_err(|error| EngineError::from_datafusion(&error))?;
         for batch in batches {
             assert_eq!(batch.num_columns(), names.len(), "{sql}");
-            let options = FormatOptions::default().with_null("NULL");
-            let columns: Vec<_> = batch
-                .columns()
-                .iter()
-                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
-                .collect();
-            for row in 0..batch.num_rows() {
-                let cells = columns.iter().zip(batch.columns()).map(|(format, column)| {
-                    let text = format.value(row).to_string();
-                    if text.is_empty() && column.is_valid(row) { "(empty)".to_owned() } else { text }
-                });
-                lines.push(cells.collect::<Vec<_>>().join(" | "));
-            }
+            lines.extend(rows(&batch));
         }
         lines.extend(prepared.notes().iter().map(|note| format!("note: {note}")));
     }
     Ok(lines)
+}
+
+/// The rows of a batch, each as one text.
+fn rows(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns: Vec<_> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
+    let row = |row: usize| {
+        let cells = columns.iter().zip(batch.columns()).map(|(format, column)| {
+            let text = format.value(row).to_string();
+            if text.is_empty() && column.is_valid(row) { "(empty)".to_owned() } else { text }
+        });
+        cells.collect::<Vec<_>>().join(" | ")
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
+
+/// The files, by name.
+fn files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir("tests/sql")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "slt"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The engine that a file is run against.
+async fn engine_of(file: &str) -> Engine {
+    match file {
+        // The long tables are those of a store.
+        "long" => fixture::long_engine().await,
+        "nested" => fixture::nested_engine().await,
+        _ => fixture::engine().await,
+    }
 }
 
 #[async_trait::async_trait]
@@ -78,12 +103,7 @@ impl AsyncDB for Database {
 #[test]
 fn statements_by_example() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut files: Vec<PathBuf> = std::fs::read_dir("tests/sql")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "slt"))
-        .collect();
-    files.sort();
+    let files = files();
     let update = std::env::var_os("SPANQL_UPDATE_SLT").is_some();
     let mut failures = vec![];
     let mut statements = 0;
@@ -98,15 +118,8 @@ fn statements_by_example() {
                 .count();
             let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let name = name.as_str();
-            let mut runner = Runner::new(|| async move {
-                let engine = match name {
-                    // The long tables are those of a store.
-                    "long" => fixture::long_engine().await,
-                    "nested" => fixture::nested_engine().await,
-                    _ => fixture::engine().await,
-                };
-                Ok(Database { engine, params: Params::new() })
-            });
+            let mut runner =
+                Runner::new(|| async move { Ok(Database { engine: engine_of(name).await, params: Params::new() }) });
             if update {
                 runner
                     .update_test_file(
