@@ -110,10 +110,13 @@ writer.close()
 class Run:
     """What a command that has ended took."""
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, watch=None):
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             began = time.monotonic()
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=env)
+            while watch and os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                watch(process.pid)
+                time.sleep(0.1)
             _, status, usage = os.wait4(process.pid, 0)
             self.seconds = time.monotonic() - began
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -124,6 +127,15 @@ class Run:
             self.out = out.read().decode()
             self.peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self.cpu = usage.ru_utime + usage.ru_stime
+
+
+def cpu_of(process):
+    """Seconds of CPU of a process so far; 0 where the system does not say."""
+    try:
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Server:
@@ -159,12 +171,8 @@ class Server:
         return next((int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
     def cpu(self):
-        """Seconds of CPU so far; 0 where the system does not say."""
-        try:
-            fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU so far."""
+        return cpu_of(self.process.pid)
 
 
 class Bench:
@@ -270,8 +278,10 @@ class Bench:
         target, served = self.place / "target", self.place / "served"
         self.short(target, spans, base)
         self.short(served, 0, spans)
+        used = []
+        watch = lambda process: used.append((max(map(int, (name.stem for name in (target / "manifest").glob("*.json")))), cpu_of(process)))
         with Server(self.binary, served) as server:
-            run = Run(self.pulling(target, "short"), server.environment)
+            run = Run(self.pulling(target, "short"), server.environment, watch)
         if (rows := self.spans_in(target)) != base + spans:
             self.failures.append(f"there are {rows:,} spans, and not {base + spans:,}")
         # From the first slice on: what was there before was committed before the server had spans.
@@ -280,17 +290,23 @@ class Bench:
         print(f"{spans:,} short spans into a store of {base:,}: {spans / run.seconds:,.0f} spans/s, {len(commits)} commits, "
               f"peak {run.peak / MIB:,.0f} MiB")
         print(f"seconds for a million spans: {first:.2f} in the first tenth, {last:.2f} in the last one")
+        spans_at = {version: count for _, count, version in self.commits(target)}
+        used = [(cpu, spans_at[version], version) for version, cpu in used if version in spans_at]
+        first, last = (self.took(used, base + spans * part // 10, base + spans * (part + 1) // 10) for part in (0, 9))
+        print(f"of the processor: {first:.2f} in the first tenth, {last:.2f} in the last one")
         if last > first * self.options.slower:
             self.failures.append(f"the last slices took {last / first:.2f} times as long as the first")
 
     def commits(self, store):
-        """When there were how many spans."""
+        """When there were how many spans, in which version."""
         out = Run([self.binary, "-q", "--store", store, "store", "versions", "-o", "json"]).out
-        return [(datetime.fromisoformat(row["committed"].replace("Z", "+00:00")).timestamp(), row["spans"]) for row in json.loads(out)]
+        seconds = lambda text: datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return [(seconds(row["committed"]), row["spans"], row["version"]) for row in json.loads(out)]
 
     def took(self, commits, start, end):
         """Seconds for a million spans between the commits that reached so many."""
-        began, ended = (next(commit for commit in commits if commit[1] >= spans) for spans in (start, end))
+        at = lambda spans: next((commit for commit in commits if commit[1] >= spans), commits[-1])
+        began, ended = at(start), at(end)
         return (ended[0] - began[0]) / max(ended[1] - began[1], 1) * 1e6
 
     def run(self):

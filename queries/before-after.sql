@@ -1,6 +1,8 @@
 -- name: before-after
--- description: What changed from the seven days before a time to the seven days from it on, by step and model
+-- description: What changed from the days before a time to the days from it on, seven each, by step and model
 -- param at time = null The time; the middle of all spans' if not given
+-- param before int = 7 Days before it
+-- param after int = 7 Days from it on
 -- param n int = 50 How many
 WITH change AS (
     SELECT coalesce($at, to_timestamp((epoch(min(start_time)) + epoch(max(start_time))) / 2)) AS at FROM spans
@@ -9,8 +11,8 @@ WITH change AS (
            start_time >= at AS after,
            CASE WHEN status_code = 'ERROR' THEN 1.0 ELSE 0.0 END AS failed
     FROM spans, change
-    WHERE start_time >= at - INTERVAL '7 days'
-      AND start_time < at + INTERVAL '7 days'
+    WHERE start_time >= at - INTERVAL '1 day' * $before
+      AND start_time < at + INTERVAL '1 day' * $after
       AND tree.wrapper IS NOT TRUE
 ), sides AS (
     SELECT kind, name, model,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -19,6 +19,9 @@ use spanql_store::{Snapshot, Store, StoreError, default_location, home_path};
 
 /// Share of the machine's memory that queries may use.
 const DEFAULT_MEMORY_PERCENT: f64 = 60.0;
+
+/// The memory of the machine, or what of it this process may use, in bytes: to ask the system takes a millisecond or two.
+static MEMORY: OnceLock<u64> = OnceLock::new();
 
 /// Settings that every command shares.
 #[derive(Debug, Clone)]
@@ -222,9 +225,11 @@ impl Context {
         match self.memory {
             MemorySize::Bytes(bytes) => bytes as usize,
             MemorySize::Percent(percent) => {
-                let mut system = sysinfo::System::new();
-                system.refresh_memory();
-                let total = system.cgroup_limits().map_or(system.total_memory(), |limits| limits.total_memory);
+                let total = *MEMORY.get_or_init(|| {
+                    let mut system = sysinfo::System::new();
+                    system.refresh_memory();
+                    system.cgroup_limits().map_or(system.total_memory(), |limits| limits.total_memory)
+                });
                 (total as f64 * percent / 100.0) as usize
             }
         }

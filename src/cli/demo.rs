@@ -167,6 +167,7 @@ async fn pull_all(context: &Context, remote: Arc<Store>, store: Arc<Store>) -> a
         space: Some(ready.space_id),
         verify: true,
         ca_file: None,
+        by_url: true,
     };
     let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
     for project in ready.projects {

@@ -17,8 +17,7 @@ use super::{demo, serve};
 /// Carries out a command that is none of the shell.
 pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     if context.redact && !can_redact(&command) {
-        let why =
-            "--redact is about what query, run, report, list, show, structure, mcp, export and pull give or bring";
+        let why = "--redact is about what query, run, report, list, show, structure, mcp, export, import and pull give or bring";
         return Err(super::failure::Failure::Usage(why.into()).into());
     }
     match command {
@@ -71,7 +70,7 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<(
 /// Whether texts that a command gives or brings are redacted where that is asked for: no other may take it for granted.
 fn can_redact(command: &Command) -> bool {
     match command {
-        Command::Pull(_) | Command::Query(_) | Command::Run(_) | Command::Structure(_) => true,
+        Command::Import(_) | Command::Pull(_) | Command::Query(_) | Command::Run(_) | Command::Structure(_) => true,
         #[cfg(feature = "report")]
         Command::Report(_) => true,
         #[cfg(feature = "mcp")]

@@ -11,6 +11,7 @@ use super::amounts::counted;
 use super::args::ImportArguments;
 use super::context::Context;
 use spanql_output::escape_terminal;
+use spanql_sources::config::{Environment, Redaction};
 use spanql_sources::files::{FileReader, Input, Limits, ReadOptions, ReadReport, expand};
 use spanql_store::{Committed, Import, ImportedFile, Prepared, Progress, Store};
 
@@ -29,7 +30,11 @@ pub(super) async fn run(context: &Context, arguments: ImportArguments) -> anyhow
         strict: arguments.strict,
         threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
     };
-    let (import, mut read) = read(context, &store, inputs, options).await?;
+    let redaction = context.redact.then(|| Redaction::new(Environment::of_process()));
+    if let Some(redaction) = &redaction {
+        redaction.redactor()?;
+    }
+    let (import, mut read) = read(context, &store, inputs, options, redaction).await?;
     let committed = commit_with(context, &store, import, "import", Some(std::mem::take(&mut read.files))).await?;
     say_report(context, &read.report);
     let files = counted(count as u64, "file");
@@ -67,6 +72,7 @@ async fn read(
     store: &Store,
     inputs: Vec<Input>,
     options: ReadOptions,
+    redaction: Option<Redaction>,
 ) -> anyhow::Result<(Import, Read)> {
     let total: Option<u64> = inputs.iter().map(Input::size).sum();
     let bar = context.progress("reading {bytes}/{total_bytes} ({bytes_per_sec}) {msg} [{bar:30}] {eta}")?;
@@ -95,7 +101,10 @@ async fn read(
                             Err(error) => return Err(error.into()),
                         };
                         rows += batch.num_rows() as u64;
-                        send(batch)?;
+                        send(match &redaction {
+                            Some(redaction) => redaction.redactor()?.batch(&batch)?,
+                            None => batch,
+                        })?;
                         bar.set_position(done + reader.bytes_read());
                         bar.set_message(format!("{} spans", HumanCount(rows)));
                     }

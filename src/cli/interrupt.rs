@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM, heard on a thread of their own: queries may keep every other thread busy.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,7 +13,14 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// Counts how often Ctrl-C was pressed, or the process asked to end.
 #[derive(Debug, Clone)]
-pub(super) struct Interrupts(watch::Receiver<u64>);
+pub(super) struct Interrupts {
+    /// How often it was, as soon as it was.
+    count: Arc<AtomicU64>,
+    /// What was counted when it was heard, a moment later.
+    heard: watch::Receiver<u64>,
+    /// What was counted before anybody listened here.
+    known: u64,
+}
 
 /// Waits for Ctrl-C, or for SIGTERM as well.
 async fn asked(terminate: bool) -> std::io::Result<()> {
@@ -27,18 +36,44 @@ async fn asked(terminate: bool) -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// Counts signals while they are delivered: whoever hears of one later must not take it for a newer one.
+#[cfg(unix)]
+#[allow(
+    unsafe_code,
+    reason = "what runs in a handler of signals must be safe there, and adding to an atomic number is"
+)]
+fn count_signals(count: &Arc<AtomicU64>, terminate: bool) -> std::io::Result<()> {
+    let signals = if terminate { &[libc::SIGINT, libc::SIGTERM][..] } else { &[libc::SIGINT] };
+    for &signal in signals {
+        let count = Arc::clone(count);
+        let add = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        };
+        // SAFETY: the action allocates nothing, takes no lock and cannot panic.
+        unsafe { signal_hook_registry::register(signal, add) }?;
+    }
+    Ok(())
+}
+
 impl Interrupts {
     /// Begins to listen, once for a process. `leave`: the process ends soon after Ctrl-C whatever it is doing, e.g. while
     /// the reader of a pipe does not read. `terminate`: SIGTERM is the same as Ctrl-C.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system gives no thread, or does not say when it is pressed.
     pub(super) fn listen(leave: bool, terminate: bool) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let (sender, receiver) = watch::channel(0);
+        let (sender, heard) = watch::channel(0);
+        let count = Arc::new(AtomicU64::new(0));
+        // Ahead of what wakes the thread below, which then finds the number.
+        #[cfg(unix)]
+        count_signals(&count, terminate)?;
+        let counted = Arc::clone(&count);
         let listen = move || {
             while runtime.block_on(asked(terminate)).is_ok() {
-                sender.send_modify(|count| *count += 1);
+                #[cfg(not(unix))]
+                counted.fetch_add(1, Ordering::SeqCst);
+                sender.send_replace(counted.load(Ordering::SeqCst));
                 if leave {
                     std::thread::sleep(GRACE);
                     partial::remove_all();
@@ -47,21 +82,21 @@ impl Interrupts {
             }
         };
         std::thread::Builder::new().name("spanql-interrupt".to_owned()).spawn(listen)?;
-        Ok(Self(receiver))
+        Ok(Self { count, heard, known: 0 })
     }
 
     /// One that does not know of what was pressed before.
     pub(super) fn since_now(&self) -> Self {
-        let mut now = self.clone();
-        now.0.mark_unchanged();
-        now
+        Self { known: self.count.load(Ordering::SeqCst), ..self.clone() }
     }
 
     /// Waits for Ctrl-C.
     pub(super) async fn pressed(&mut self) {
-        if self.0.changed().await.is_err() {
+        let known = self.known;
+        match self.heard.wait_for(|heard| *heard > known).await {
+            Ok(heard) => self.known = *heard,
             // Nobody listens any more.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 }

@@ -20,6 +20,7 @@ use datafusion::logical_expr::expr::{BinaryExpr, InList, Like, ScalarFunction};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, cast as cast_expr, lit};
 use datafusion::prelude::SessionContext;
 
+use super::full_texts::{holds_answers, is_answered};
 use super::tables::SegmentsTable;
 use super::tree_node::{each_expr_of, each_plan, expr_up};
 use spanql_model::columns::{END_TIME, START_TIME};
@@ -71,6 +72,8 @@ struct Asked {
     said: String,
     /// Whether other conditions let rows through, so that the number of rows tells nothing.
     partial: bool,
+    /// Whether it looks at the whole of a text that the column has the beginning of.
+    whole: bool,
 }
 
 /// The comparisons of columns of stored tables with texts in a plan.
@@ -82,6 +85,9 @@ pub(super) fn compared(
     let mut found = Found::default();
     each_plan(plan, &mut |node| {
         match node {
+            LogicalPlan::SubqueryAlias(alias) if holds_answers(alias.alias.table()) => {
+                return Ok(TreeNodeRecursion::Jump);
+            }
             LogicalPlan::TableScan(scan) => {
                 if let Ok(provider) = source_as_provider(&scan.source)
                     && is_stored(&provider)
@@ -131,6 +137,8 @@ fn holds_text(data_type: &DataType) -> bool {
 #[derive(Default)]
 struct Found {
     asked: Vec<(Column, Asked)>,
+    /// Whether the current place looks at whole texts.
+    whole: bool,
 }
 
 impl Found {
@@ -164,6 +172,11 @@ impl Found {
                     };
                     self.add(column, like, text, "is nowhere like", partial || *negated);
                 }
+            }
+            Expr::ScalarFunction(ScalarFunction { args, .. }) if is_answered(args) => {
+                self.whole = true;
+                args.iter().skip(1).for_each(|arg| self.see(arg, partial));
+                self.whole = false;
             }
             Expr::ScalarFunction(ScalarFunction { func, args }) => {
                 if let [column, value] = args.as_slice()
@@ -211,8 +224,14 @@ impl Found {
         let said = format!("{words} {quoted}{}", if plain { "" } else { ", in any case" });
         let found = self.asked.len();
         match self.asked.iter_mut().find(|(of, asked)| *of == column && asked.said == said) {
-            Some((_, asked)) => asked.partial &= partial,
-            None if found < MOST => self.asked.push((column, Asked { condition, said, partial })),
+            Some((_, asked)) => {
+                asked.partial &= partial;
+                asked.whole &= self.whole;
+            }
+            None if found < MOST => {
+                let whole = self.whole;
+                self.asked.push((column, Asked { condition, said, partial, whole }));
+            }
             None => {}
         }
     }
@@ -243,7 +262,7 @@ fn column_of(expr: &Expr) -> Option<(Column, bool)> {
 impl Compared {
     /// What to say where the column holds the beginnings of texts, and any of these is longer.
     pub(super) async fn remark_on_cut(&self, state: &SessionState) -> Result<Option<String>> {
-        if !self.cut {
+        if !self.cut || self.asked.iter().all(|asked| asked.whole) {
             return Ok(None);
         }
         let source = provider_as_source(Arc::clone(&self.table));
@@ -304,7 +323,9 @@ impl Compared {
                 *held |= column.as_boolean_opt().is_none_or(|column| column.true_count() > 0);
             }
         }
-        if texts.len() > FEW {
+        // What a cut text goes on with is not known here.
+        let is_cut = |text: &String| self.cut && text.chars().nth(TEXT_CHARS - 1).is_some();
+        if texts.len() > FEW || texts.iter().any(is_cut) {
             return Ok(vec![]);
         }
         texts.sort();

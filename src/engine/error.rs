@@ -5,7 +5,8 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, TokenizerError};
 
-use super::wording::in_our_words;
+use super::operands::Refused;
+use super::wording::{in_our_words, instead, spaced_upper, without_debug};
 use spanql_filter::FilterError;
 use spanql_filter::compare::UnreadableTime;
 use spanql_model::nearest::{as_typed, nearest};
@@ -105,6 +106,11 @@ impl EngineError {
             .help("write HAVING, or QUALIFY for a window function")
     }
 
+    /// Whether it is about the types of the sides of an operator.
+    pub(crate) fn is_of_operands(&self) -> bool {
+        self.code == "bad-argument" && ["computed", "compared", "condition"].iter().any(|end| self.what.ends_with(end))
+    }
+
     /// The column that such an error is about.
     pub(crate) fn not_grouped(&self) -> Option<&str> {
         self.what.strip_suffix(NOT_GROUPED).map(str::trim_end)
@@ -183,6 +189,11 @@ impl EngineError {
         {
             return Self::new("not-supported", format!("{} is not supported", spaced_upper(node)));
         }
+        if let Some(statement) = message.strip_prefix("Unsupported SQL statement: ") {
+            let (word, help) = instead(statement);
+            let error = Self::new("not-supported", format!("{word} is not supported")).why("statements only read");
+            return help.map_or(error.clone(), |help| error.help(help));
+        }
         let acronym = message.chars().nth(1).is_some_and(|second| second.is_uppercase());
         let why = if acronym { message.to_owned() } else { lower_first(message) };
         Self::new("not-supported", "this is not supported").why(why)
@@ -214,6 +225,9 @@ impl EngineError {
                 Some(given) => error.why(format!("it was given {given}")),
                 None => error,
             };
+        }
+        if let Some(refused) = Refused::read(&why) {
+            return Self::new("bad-argument", refused.said()).help(refused.help());
         }
         let why = why.split(". No function matches").next().unwrap_or_default();
         Self::new("plan", "the statement cannot be planned").why(why)
@@ -362,34 +376,6 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> &'static str {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-}
-
-/// The message up to where it shows a syntax tree as Rust writes it: `Semi(On(BinaryOp { left: …` leaves `Semi`.
-fn without_debug(message: &str) -> &str {
-    let structs = message.match_indices(" { ").filter(|&(at, _)| {
-        let name = message[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let field = message[at + 3..].split(':').next().unwrap_or_default();
-        name.starts_with(|c: char| c.is_ascii_uppercase())
-            && !field.is_empty()
-            && field.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    });
-    let places = message.match_indices("Span(Location(").chain(message.match_indices("Location("));
-    let Some(at) = structs.chain(places).map(|(at, _)| at).min() else { return message };
-    let word = message[..at].rfind(' ').map_or(0, |blank| blank + 1);
-    let kept = message[word..at].find(['(', '[', '{']).map_or(at, |open| word + open);
-    message[..kept].trim_end_matches([' ', ':', ','])
-}
-
-/// `JsonTable` as `JSON TABLE`.
-fn spaced_upper(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !text.is_empty() {
-            text.push(' ');
-        }
-        text.push(c.to_ascii_uppercase());
-    }
-    text
 }
 
 #[cfg(test)]

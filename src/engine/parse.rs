@@ -94,6 +94,7 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: Give
     };
     let lexemes = fold_equalities(known_forms(lexemes));
     check_shape(&lexemes)?;
+    check_first(&lexemes)?;
     let end = lexemes.last().map_or(Location { line: 1, column: 1 }, |lexeme| lexeme.token.span.end);
     let words = lexemes.iter().map(|lexeme| (lexeme.keyword(), lexeme.start())).collect();
     let dialect = SpanqlDialect::of(&lexemes);
@@ -107,6 +108,21 @@ fn parse_one(sql: &str, lexemes: Vec<Lexeme>, joined: &JoinedNames, params: Give
     let mut statement = statements.pop_front().ok_or_else(|| EngineError::new("syntax", "there is no statement"))?;
     params.put_into(&mut statement)?;
     Ok(Parsed { statement, texts, joined, words, summarize })
+}
+
+/// Refuses statements of DuckDB that the grammar knows nothing of.
+fn check_first(lexemes: &[Lexeme]) -> Result<(), EngineError> {
+    let Some(first) = lexemes.first() else { return Ok(()) };
+    match first.keyword() {
+        word @ (Keyword::PIVOT | Keyword::UNPIVOT) => {
+            let help = match word {
+                Keyword::PIVOT => "write a column for each value: count(*) FILTER (WHERE kind = 'LLM') AS llm",
+                _ => "write a SELECT for each column, joined by UNION ALL",
+            };
+            Err(EngineError::new("not-supported", format!("{word:?} is not supported")).at(first.start()).help(help))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn syntax_error(error: &DataFusionError) -> EngineError {

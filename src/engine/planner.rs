@@ -14,14 +14,15 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
+use datafusion::sql::sqlparser::tokenizer::Location;
 use tokio::runtime::Handle;
 
-use super::arguments::{Called, argument_error, own_error};
 use super::catalog::{Catalog, Overlay, Registry, TableKey};
 use super::compared::{beyond, compared};
 use super::copy::name_target;
 use super::derived::with_open_names;
-use super::error::{EngineError, function_error, unknown_function};
+use super::error::EngineError;
+use super::full_texts::over_full_texts;
 use super::functions::bounded::Limit;
 use super::functions::estimate::{Sought, no_prices_note};
 use super::limits::check_plan;
@@ -34,7 +35,7 @@ use super::resolve::{Places, resolve};
 use super::stop::Stops;
 use super::structure::StructureTable;
 use super::summarize::summary;
-use super::table_functions::{self, FunctionRows, FunctionTable};
+use super::table_functions::{FunctionRows, FunctionTable};
 use super::tables::{self, ESTIMATED_COST, QualityTable, SPANS, SegmentsTable};
 use super::tree_node::{each_expr_of, each_plan};
 
@@ -44,50 +45,6 @@ pub(super) struct Planned {
     state: SessionState,
     notes: Vec<String>,
     places: Places,
-}
-
-impl Places {
-    fn planning_error(&self, error: &DataFusionError, catalog: &Catalog<'_>) -> EngineError {
-        let message = error.find_root().message();
-        if let Some(name) = unknown_function(&message) {
-            let called = self.functions.get(name);
-            let known = table_functions::meant(catalog, name, called.is_some_and(|call| call.grouped));
-            let unknown = match known.iter().any(|known| known == name) {
-                // What becomes another call has no other form.
-                true => EngineError::new("bad-argument", format!("{name} does not take these arguments")),
-                false => function_error(name, known.iter().map(String::as_str)),
-            };
-            return match called {
-                Some(call) => unknown.at(call.place),
-                None => unknown,
-            };
-        }
-        let at = |error: EngineError, name: &str| match self.functions.get(name) {
-            Some(call) => error.at(call.place),
-            None => error,
-        };
-        if let Some((error, name)) = own_error(&message) {
-            return at(error, name);
-        }
-        let called = self.functions.iter().map(|(name, call)| Called { typed: &call.typed, name });
-        // What is thought over by us has its words.
-        let ours = matches!(error.find_root(), DataFusionError::External(_));
-        if let Some((error, name)) = argument_error(&message, called, catalog.state).filter(|_| !ours) {
-            return at(error, name);
-        }
-        let error = EngineError::from_datafusion(error);
-        if let Some(column) = error.not_grouped() {
-            let of =
-                |name: &String| column == name || column.strip_suffix(name.as_str()).is_some_and(|q| q.ends_with('.'));
-            if let Some((_, (typed, place))) = self.columns.iter().find(|(name, _)| of(name)) {
-                return EngineError::neither_grouped(typed).at(*place);
-            }
-        }
-        match error.quoted_literal().and_then(|text| self.literals.get(text)) {
-            Some(place) if error.position().is_none() => error.at(*place),
-            _ => error,
-        }
-    }
 }
 
 /// What planning needs of the engine, as it was when planning began.
@@ -123,8 +80,31 @@ impl Planner {
         let plan = self
             .handle
             .block_on(state.statement_to_plan(resolved.statement))
-            .map_err(|error| places.planning_error(&error, &catalog))?;
+            .and_then(over_full_texts)
+            .map_err(|error| self.placed(places.planning_error(&error, &catalog), parsed))?;
         Ok(Planned { plan, state, notes, places })
+    }
+
+    /// An error about sides of an operator with its place: it is planned once more, with places of columns.
+    fn placed(&self, error: EngineError, parsed: &Parsed) -> EngineError {
+        if error.position().is_some() || !error.is_of_operands() {
+            return error;
+        }
+        match self.place_of_types(parsed) {
+            Some(place) => error.at(place),
+            None => error,
+        }
+    }
+
+    fn place_of_types(&self, parsed: &Parsed) -> Option<Location> {
+        let catalog = self.catalog();
+        let resolved = resolve(parsed, &catalog).ok()?;
+        let (mut state, _) = self.statement_state(&catalog, &resolved.wanted, resolved.function_tables).ok()?;
+        state.config_mut().options_mut().sql_parser.collect_spans = true;
+        let planned = self.handle.block_on(state.statement_to_plan(resolved.statement));
+        let error = planned.and_then(|plan| state.optimize(&plan)).err()?;
+        let start = error.diagnostic()?.span?.start;
+        Some(Location { line: start.line, column: start.column })
     }
 
     /// The session with the tables that exist for one statement only.
@@ -257,7 +237,7 @@ impl Planner {
         }
         let compared = compared(&plan, &|table| table_reads_segments(table).unwrap_or(false));
         let compared = compared.map_err(|error| EngineError::from_datafusion(&error))?;
-        let explain = |error: DataFusionError| places.planning_error(&error, &self.catalog());
+        let explain = |error: DataFusionError| self.placed(places.planning_error(&error, &self.catalog()), parsed);
         let optimized = state.optimize(&plan).map_err(explain)?;
         let rows = self.limit.rows(largest_constant(&optimized).map_err(explain)?);
         if rows < state.config().batch_size() {

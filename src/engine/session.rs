@@ -2,34 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use tokio::runtime::Handle;
 
-use super::catalog::{CATALOG, Registry, Relation, SCHEMA, TableFunction, TableKey};
+use super::catalog::{CATALOG, Registry, Relation, TableFunction, TableKey};
 use super::config::EngineConfig;
 use super::error::EngineError;
 use super::files::Files;
 use super::filtered::{self, Filtered, Selected};
+use super::functions::bounded::Limit;
 use super::functions::estimate::Sought;
-use super::functions::{self, Known, bounded::Limit, interval::IntervalProducts};
 use super::ids::{IdKind, resolve_id_prefix};
-use super::optimizer::{analyzer_rules, optimizer_rules, physical_rules};
 use super::params::Params;
 use super::parse::parse;
 use super::planner::Planner;
 use super::prepared::Prepared;
 use super::remote::RemoteSchema;
+use super::state::session_state;
 use super::stop::Stops;
-use spanql_filter::compare::MixedComparisonPlanner;
+use super::view::LazyView;
 use spanql_filter::opik::AnySpan;
 use spanql_sources::SpanSource;
 use spanql_sources::config::Redaction;
@@ -75,6 +74,8 @@ struct Shared {
     limit: Limit,
     stops: Stops,
     sought: Sought,
+    /// The views that may not be planned yet.
+    views: Mutex<Vec<Arc<LazyView>>>,
     /// What redacts the rows of statements.
     redacting: Option<Arc<Redaction>>,
 }
@@ -109,6 +110,7 @@ impl Engine {
             limit: Limit::of_memory(config.memory_limit),
             stops: Stops::default(),
             sought,
+            views: Mutex::default(),
             redacting: config.redact_results.then(|| config.redaction.unwrap_or_default()),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -127,10 +129,43 @@ impl Engine {
         let (table, rest): (Arc<dyn TableProvider>, _) = match relation {
             Relation::Spans { table, rest } => (table, Some(rest)),
             Relation::Plain(table) => (table, None),
-            Relation::View(sql) => (self.view(name, sql).await?, None),
+            Relation::View(sql) => (self.view(sql).await?, None),
         };
+        self.register_table(key, table, rest)
+    }
+
+    /// Gives the query of a view of our own a name; it is planned when a statement first looks at it.
+    pub(super) fn register_lazily(&self, name: &str, sql: &'static str) -> Result<(), EngineError> {
+        // What the engine holds does not hold the engine.
+        let (shared, handle) = (Arc::downgrade(&self.shared), Handle::current());
+        let view = LazyView::new(sql, move || {
+            let shared = shared.upgrade().ok_or_else(|| EngineError::new("internal", "the engine is gone"))?;
+            let handle = Handle::try_current().unwrap_or_else(|_| handle.clone());
+            let planner = Self { shared }.planner(handle);
+            let work = || view_plan(&planner, sql);
+            // It may be asked for where nothing can be waited for: on a thread that runs tasks.
+            std::thread::scope(|scope| {
+                let thread = planning_thread().spawn_scoped(scope, work).map_err(no_thread)?;
+                thread.join().unwrap_or_else(|_| Err(EngineError::new("internal", "planning ended unexpectedly")))
+            })
+        });
+        self.shared.views.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&view));
+        self.register_table(TableKey::public(name), view, None)
+    }
+
+    fn register_table(
+        &self,
+        key: TableKey,
+        table: Arc<dyn TableProvider>,
+        rest: Option<Arc<BTreeMap<String, DataType>>>,
+    ) -> Result<(), EngineError> {
         self.add_schema(&key.schema);
         let reference = TableReference::full(CATALOG, key.schema.as_str(), key.table.as_str());
+        if self.shared.context.table_exist(reference.clone()).map_err(|error| EngineError::from_datafusion(&error))? {
+            // They are of the relations as they were.
+            let views = std::mem::take(&mut *self.shared.views.lock().unwrap_or_else(PoisonError::into_inner));
+            views.iter().try_for_each(|view| view.planned().map(drop))?;
+        }
         let replace = || -> Result<(), DataFusionError> {
             self.shared.context.deregister_table(reference.clone())?;
             self.shared.context.register_table(reference.clone(), table)?;
@@ -287,16 +322,10 @@ impl Engine {
         }
     }
 
-    async fn view(&self, name: &str, sql: String) -> Result<Arc<dyn TableProvider>, EngineError> {
+    async fn view(&self, sql: String) -> Result<Arc<dyn TableProvider>, EngineError> {
         let text = sql.clone();
-        let plans = self.planned(move |planner| {
-            let parsed = parse(&text, &Params::new())?;
-            parsed.iter().map(|parsed| Ok(planner.logical(parsed)?.plan)).collect::<Result<Vec<_>, EngineError>>()
-        });
-        match <[LogicalPlan; 1]>::try_from(plans.await?) {
-            Ok([plan]) => Ok(Arc::new(ViewTable::new(plan, Some(sql)))),
-            Err(_) => Err(EngineError::new("plan", format!("the view {name} is not one query"))),
-        }
+        let plan = self.planned(move |planner| view_plan(planner, &text)).await?;
+        Ok(Arc::new(ViewTable::new(plan, Some(sql))))
     }
 
     /// Parses, resolves and plans statements separated by semicolons; nothing is run.
@@ -334,57 +363,33 @@ impl Engine {
         &self,
         step: impl FnOnce(&Planner) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
-        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let (state, limit) = (self.shared.context.state(), self.shared.limit);
-        let planner = Planner { state, registry, handle: Handle::current(), limit };
+        let planner = self.planner(Handle::current());
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let work = move || {
             let result = step(&planner);
             // The receiver is gone when the caller has given up.
             drop(sender.send(result));
         };
-        std::thread::Builder::new().name("spanql-plan".to_owned()).stack_size(PLANNING_STACK).spawn(work).map_err(
-            |error| EngineError::new("internal", "no thread for planning could be started").why(error.to_string()),
-        )?;
+        planning_thread().spawn(work).map_err(no_thread)?;
         receiver.await.unwrap_or_else(|_| Err(EngineError::new("internal", "planning ended unexpectedly")))
+    }
+
+    fn planner(&self, handle: Handle) -> Planner {
+        let registry = self.shared.registry.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Planner { state: self.shared.context.state(), registry, handle, limit: self.shared.limit }
     }
 }
 
-fn session_state(
-    config: &EngineConfig,
-    sought: Sought,
-    segments: Option<Segments>,
-) -> Result<SessionState, DataFusionError> {
-    let limit = Limit::of_memory(config.memory_limit);
-    let mut session =
-        SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema(CATALOG, SCHEMA);
-    if let Some(partitions) = config.target_partitions {
-        session = session.with_target_partitions(partitions);
-    }
-    if let Some(rows) = config.batch_rows {
-        session = session.with_batch_size(rows);
-    }
-    let options = session.options_mut();
-    // Names are made exact before planning; folding them again would lose their case.
-    options.sql_parser.enable_ident_normalization = false;
-    options.sql_parser.map_string_types_to_utf8view = false;
-    options.execution.parquet.schema_force_view_types = false;
-    options.execution.time_zone = Some("UTC".to_owned());
-    // A scan is cut only where a trace starts, which a provider knows and this optimisation does not.
-    options.optimizer.repartition_file_scans = false;
-    // A bound on one aggregate's column would also take away rows that another aggregate needs.
-    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    let mut state = SessionStateBuilder::new()
-        .with_config(session)
-        .with_runtime_env(config.resources(segments)?)
-        .with_default_features()
-        .with_analyzer_rules(analyzer_rules(limit, config.data_end))
-        .with_optimizer_rules(optimizer_rules())
-        .with_physical_optimizer_rules(physical_rules())
-        .build();
-    let known = Known { prices: config.prices.clone(), redaction: config.redaction.clone() };
-    functions::register(&mut state, limit, known, sought)?;
-    state.register_expr_planner(Arc::new(IntervalProducts))?;
-    state.register_expr_planner(Arc::new(MixedComparisonPlanner { data_end: config.data_end }))?;
-    Ok(state)
+fn planning_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("spanql-plan".to_owned()).stack_size(PLANNING_STACK)
+}
+
+fn no_thread(error: std::io::Error) -> EngineError {
+    EngineError::new("internal", "no thread for planning could be started").why(error.to_string())
+}
+
+fn view_plan(planner: &Planner, sql: &str) -> Result<LogicalPlan, EngineError> {
+    let plans = parse(sql, &Params::new())?.iter().map(|parsed| Ok(planner.logical(parsed)?.plan)).collect();
+    let plans: Result<Vec<_>, EngineError> = plans;
+    <[LogicalPlan; 1]>::try_from(plans?).map(|[plan]| plan).map_err(|_| EngineError::new("plan", "a view is one query"))
 }

@@ -77,8 +77,8 @@ impl StoreEngine {
         engine.register("columns", Relation::Plain(columns)).await?;
         engine.register("pulls", Relation::Plain(pulls)).await?;
         engine.register("quality", Relation::Plain(quality)).await?;
-        engine.register("sessions", Relation::View(SESSIONS_SQL.to_owned())).await?;
-        engine.register("turns", Relation::View(TURNS_SQL.to_owned())).await?;
+        engine.register_lazily("sessions", SESSIONS_SQL)?;
+        engine.register_lazily("turns", TURNS_SQL)?;
         Ok(engine)
     }
 }

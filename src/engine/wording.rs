@@ -46,13 +46,57 @@ pub(super) fn in_our_words(message: &str) -> String {
     out
 }
 
+/// The message up to where it shows a syntax tree as Rust writes it: `Semi(On(BinaryOp { left: …` leaves `Semi`.
+pub(super) fn without_debug(message: &str) -> &str {
+    let structs = message.match_indices(" { ").filter(|&(at, _)| {
+        let name = message[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let field = message[at + 3..].split(':').next().unwrap_or_default();
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !field.is_empty()
+            && field.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    });
+    let places = message.match_indices("Span(Location(").chain(message.match_indices("Location("));
+    let Some(at) = structs.chain(places).map(|(at, _)| at).min() else { return message };
+    let word = message[..at].rfind(' ').map_or(0, |blank| blank + 1);
+    let kept = message[word..at].find(['(', '[', '{']).map_or(at, |open| word + open);
+    message[..kept].trim_end_matches([' ', ':', ','])
+}
+
+/// `JsonTable` as `JSON TABLE`.
+pub(super) fn spaced_upper(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_uppercase());
+    }
+    text
+}
+
+/// The word that a statement begins with which is none here, and what does here what it does elsewhere.
+pub(super) fn instead(statement: &str) -> (String, Option<&'static str>) {
+    let statement = statement.to_uppercase();
+    let word = statement.split_whitespace().next().unwrap_or_default();
+    let of_projects = || statement.contains("DATABASES") || statement.contains("SCHEMAS");
+    let help = match word {
+        "USE" => Some("--project names the project to look at, and \\use does in the shell"),
+        "SHOW" if of_projects() => Some("SELECT DISTINCT project FROM traces lists the projects, and \\l in the shell"),
+        "PRAGMA" | "CALL" => Some("DESCRIBE spans shows the columns of a table, SHOW TABLES the tables"),
+        "ATTACH" => Some("spanql --store DIR opens a store, and FROM 'file.parquet' reads a file"),
+        _ => None,
+    };
+    (word.to_owned(), help)
+}
+
 fn is_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 /// What a type is called that begins with this word, and how long what belongs to it behind the word is.
 fn data_type(word: &str, after: &str) -> Option<(String, usize)> {
-    const PLAIN: [&str; 19] = [
+    const PLAIN: [&str; 20] = [
+        "Boolean",
         "Utf8",
         "Utf8View",
         "LargeUtf8",

@@ -8,6 +8,9 @@ use arrow::datatypes::{DataType, Field};
 use datafusion_common::Result;
 use datafusion_common::utils::take_function_args;
 use datafusion_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use memchr::memmem;
+
+use super::find::rows_with;
 
 /// Case-sensitive, literal substring test; of a value that is no text, its text; of a list, in any element.
 ///
@@ -59,6 +62,9 @@ impl ScalarUDFImpl for Contains {
         if let (ColumnarValue::Array(array), ColumnarValue::Scalar(part)) = (&text, &part)
             && array.data_type() == &DataType::Utf8
         {
+            if let Some(part) = part.try_as_str().flatten().filter(|part| !part.is_empty()) {
+                return Ok(ColumnarValue::Array(Arc::new(having(array.as_string(), part))));
+            }
             let found = comparison::contains(array.as_string::<i32>(), &part.to_scalar()?)?;
             return Ok(ColumnarValue::Array(Arc::new(found)));
         }
@@ -70,6 +76,13 @@ impl ScalarUDFImpl for Contains {
         };
         Ok(ColumnarValue::Array(Arc::new(found)))
     }
+}
+
+/// The texts that have a part.
+fn having(texts: &StringArray, part: &str) -> BooleanArray {
+    let finder = memmem::Finder::new(part);
+    let mut found = rows_with(texts, |bytes| finder.find(bytes).map(|at| at..at + part.len()));
+    BooleanArray::new(found.finish(), texts.nulls().cloned())
 }
 
 fn any_element(lists: &ArrayRef, parts: &StringArray) -> BooleanArray {

@@ -21,6 +21,7 @@ mod condition;
 mod contains;
 pub mod dialect;
 mod error;
+mod find;
 mod join;
 mod limits;
 mod names;
@@ -39,6 +40,8 @@ mod translated;
 pub use condition::{Filter, columns};
 pub use contains::{contains, contains_udf};
 pub use error::FilterError;
+#[doc(hidden)]
+pub use find::rows_with;
 pub use join::{all_of, any_of, conjuncts};
 pub use limits::{MAX_BYTES, MAX_LEVELS, MAX_TERMS, with_stack};
 pub use names::{Named, Names, READ_AS_NULL, Unknown};

@@ -37,6 +37,7 @@
 //!     space: Some(ready.space_id),
 //!     verify: true,
 //!     ca_file: None,
+//!     by_url: true,
 //! };
 //! let source = Arize::new(&settings, None, DEFAULT_TIMEOUT)?;
 //! let store = Arc::new(Store::open("memory://")?);

@@ -282,6 +282,19 @@ pub fn find(name: &str) -> Result<&'static Command, Option<&'static str>> {
         .ok_or_else(|| nearest(&lower, COMMANDS.iter().flat_map(names)))
 }
 
+/// The command that a statement stands for which other shells have for what is none here: `USE x`, `SHOW DATABASES`.
+pub fn spoken(statement: &str) -> Option<String> {
+    let (first, rest) = statement.trim().split_once(char::is_whitespace)?;
+    let (first, rest) = (first.to_ascii_lowercase(), rest.trim());
+    match first.as_str() {
+        "use" if !rest.is_empty() => Some(format!("\\use {rest}")),
+        "show" if ["databases", "projects", "schemas"].contains(&rest.to_ascii_lowercase().as_str()) => {
+            Some("\\l".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// What to do instead of what commands of other shells do, which are not here.
 pub fn instead(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
@@ -347,6 +360,16 @@ mod tests {
         assert_eq!(names.len(), count, "two commands share a name");
         for (not_here, _) in NOT_HERE {
             assert!(not_here.iter().all(|name| find(name).is_err()), "{not_here:?}");
+        }
+    }
+
+    #[test]
+    fn some_statements_are_commands() {
+        assert_eq!(spoken(" USE  demo ").as_deref(), Some("\\use demo"));
+        assert_eq!(spoken("use \"my project\"").as_deref(), Some("\\use \"my project\""));
+        assert_eq!(spoken("show\nDatabases").as_deref(), Some("\\l"));
+        for other in ["use", "SHOW TABLES", "SELECT 1", "user x"] {
+            assert_eq!(spoken(other), None, "{other}");
         }
     }
 

@@ -21,7 +21,7 @@ mod input;
 mod keys;
 mod open;
 
-pub use command::{Action, COMMANDS, Command, Takes, find, help, instead, parts, switched};
+pub use command::{Action, COMMANDS, Command, Takes, find, help, instead, parts, spoken, switched};
 pub use complete::{Completion, TableWords, Words, complete};
 pub use helper::{SharedWords, ShellHelper};
 pub use highlight::highlight;

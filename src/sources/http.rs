@@ -17,6 +17,9 @@ mod wait;
 /// Bytes of a listing that are read before something must be wrong.
 pub(crate) const MAX_LISTING: usize = 64 << 20;
 
+/// What to do where nobody is at the place that a URL names.
+pub(crate) const BY_URL: &str = "; --endpoint says where the server is";
+
 /// What a remote is called with, and whom it must be.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Access {

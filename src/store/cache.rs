@@ -10,12 +10,13 @@ use super::column_cache::ColumnCache;
 use super::dead_rows::DeadRows;
 use super::entries::{Segment, SegmentFile};
 use super::error::Result;
-use super::id_hashes::IdHashes;
+use super::id_hashes::{IdHashes, IdsPlace};
 use super::kept::Kept;
 use super::location::StoreLocation;
 use super::patches::Overlay;
 use super::segment_stats::{CheckedFile, SegmentStats};
 use super::stored::{checked_bundle, dead_rows};
+use super::text_index::TextIndex;
 use super::trace_rows::TraceRows;
 
 /// What is kept of segments that were opened.
@@ -31,6 +32,7 @@ pub(crate) struct Cache {
     pub(crate) traces: Kept<String, Arc<TraceRows>>,
     /// Segments of one file, whole: they are small, and whoever opens one reads most of it.
     bundles: Kept<String, Bytes>,
+    texts: Kept<String, Arc<TextIndex>>,
     pub(crate) columns: ColumnCache,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Cache {
 const KEPT_OVERLAYS: usize = 128 << 20;
 const KEPT_TRACES: usize = 64 << 20;
 const KEPT_BUNDLES: usize = 32 << 20;
+/// The same of indexes of texts.
+const KEPT_TEXTS: usize = 128 << 20;
 
 impl Default for Cache {
     fn default() -> Self {
@@ -49,6 +53,7 @@ impl Default for Cache {
             overlays: Kept::new(KEPT_OVERLAYS),
             traces: Kept::new(KEPT_TRACES),
             bundles: Kept::new(KEPT_BUNDLES),
+            texts: Kept::new(KEPT_TEXTS),
             columns: ColumnCache::default(),
         }
     }
@@ -89,6 +94,28 @@ impl Cache {
         Ok(dead)
     }
 
+    /// Reads the ids of the traces of small segments, each a few bytes of a file on a disk, in one step: to look into them one
+    /// by one takes longer. What cannot be read so is read, or refused, when it is asked for.
+    pub(crate) async fn read_ids(&self, location: &StoreLocation, segments: &[&Segment]) -> Result<()> {
+        let is_new = |segment: &&&Segment| {
+            let known = self.ids.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&segment.id);
+            segment.bundle.is_some() && !known && self.traces.get(segment.id.as_str()).is_none()
+        };
+        let places: Vec<(&str, IdsPlace)> = segments
+            .iter()
+            .filter(is_new)
+            .filter_map(|segment| Some((segment.id.as_str(), IdsPlace::of(segment)?)))
+            .collect();
+        let ranges = places.iter().map(|(_, place)| (place.file.clone(), place.range.clone())).collect();
+        let read = location.read_plain_ranges(ranges).await?;
+        for ((id, place), bytes) in places.iter().zip(read) {
+            if let Some(ids) = bytes.and_then(|bytes| place.read(&bytes)) {
+                keep(&self.ids, (*id).to_owned(), ids);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn ids(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<IdHashes>>> {
         if let Some(ids) = self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id) {
             return Ok(Some(Arc::clone(ids)));
@@ -98,6 +125,17 @@ impl Cache {
             keep(&self.ids, segment.id.clone(), Arc::clone(ids));
         }
         Ok(ids)
+    }
+
+    pub(crate) async fn texts(&self, location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<TextIndex>>> {
+        if let Some(texts) = self.texts.get(segment.id.as_str()) {
+            return Ok(Some(texts));
+        }
+        let texts = TextIndex::load(location, segment).await?;
+        if let Some(texts) = &texts {
+            self.texts.keep(segment.id.clone(), texts, texts.bytes());
+        }
+        Ok(texts)
     }
 
     /// One of the Parquet files of a segment that is one file.

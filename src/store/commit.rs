@@ -6,14 +6,13 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 
-use super::blocking::blocking;
+use super::blocking::{blocking, threads};
 use super::build::{BuildContext, Built, build_new, rebuild};
 use super::committed::{Committed, Deletions};
 use super::entries::Segment;
 use super::error::{Result, StoreError};
 use super::files::WrittenFile;
 use super::held::{Facts, Held, Superseded};
-use super::id_hashes::TRACE_IDS;
 use super::import_buffer::ImportBuffer;
 use super::layout::OpenNames;
 use super::lease::{Lease, file_id};
@@ -49,7 +48,7 @@ impl Store {
     /// Merges the spans of an import buffer, and deletions, and commits the result together with a record of the ledger.
     pub(crate) async fn merge(
         &self,
-        buffer: Arc<ImportBuffer>,
+        buffer: ImportBuffer,
         deletions: Deletions,
         record: Option<&Record<'_>>,
         operation: &str,
@@ -58,10 +57,17 @@ impl Store {
         self.location.create().await?;
         // What cannot be removed does not keep anybody from writing.
         let _ = self.clear_after_the_dead().await;
+        let buffer = Arc::new(if buffer.is_mostly_on_disk() { blocking(|| buffer.put_down()).await? } else { buffer });
         let mut removals = 0;
         for _ in 0..ATTEMPTS {
             let lease = Lease::take(&self.location, None).await?;
-            let base = versions::load_newest(&self.location).await?;
+            let base = match versions::load_newest(&self.location).await {
+                Ok(base) => base,
+                Err(error) => {
+                    lease.release().await;
+                    return Err(error);
+                }
+            };
             let version = base.version;
             let patches = PatchFiles::default();
             let done = self.attempt(&lease, base, &buffer, &deletions, patches, record, operation, progress).await;
@@ -199,7 +205,7 @@ impl Store {
         };
         let parts = Arc::new(parts);
         let start = |work| self.one(work, Arc::clone(&parts), context.clone(), tombstones);
-        let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(parallelism());
+        let mut tasks = stream::iter(work.into_iter().map(start)).buffer_unordered(threads());
         let mut superseded = Superseded::default();
         while let Some((project, source, built)) = tasks.try_next().await? {
             progress.built();
@@ -236,7 +242,7 @@ impl Store {
             let parts = Arc::new(blocking(move || moved.partition(&assign, partitions)).await?);
             let none = Tombstones::default();
             let tasks = work.into_iter().map(|work| self.one(work, Arc::clone(&parts), context.clone(), &none));
-            let mut tasks = stream::iter(tasks).buffer_unordered(parallelism());
+            let mut tasks = stream::iter(tasks).buffer_unordered(threads());
             while let Some((.., built)) = tasks.try_next().await? {
                 self.put(built.segments, &mut written).await?;
             }
@@ -306,8 +312,10 @@ impl Store {
                 files.push((segment.traces_file(), segment.summary_bytes, built.traces));
                 files.push((segment.stats_file(), built.stats.len() as u64, built.stats.into()));
             }
-            if let Some(side) = segment.side.get(TRACE_IDS) {
-                files.push((side.file.clone(), side.bytes, built.ids.into()));
+            for (kind, bytes) in built.sides {
+                if let Some(side) = segment.side.get(kind) {
+                    files.push((side.file.clone(), side.bytes, bytes.into()));
+                }
             }
             for (file, size, content) in files {
                 self.location.put(&file, content).await?;
@@ -334,8 +342,4 @@ impl Store {
     pub(super) async fn discard_file(&self, file: &str) {
         let _ = self.location.objects.delete(&self.location.path(file)).await;
     }
-}
-
-fn parallelism() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }

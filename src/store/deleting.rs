@@ -70,7 +70,7 @@ impl Store {
     }
 
     async fn delete_those(&self, spans: HashMap<String, Deleted>) -> Result<Committed> {
-        let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));
+        let buffer = ImportBuffer::new(self.spill_dir());
         self.merge(buffer, Deletions::from(spans), None, "delete", &Progress::default()).await
     }
 

@@ -131,8 +131,22 @@ pub struct Bundle {
     pub stats: u64,
     /// Bytes of the statistics.
     pub stats_bytes: u64,
+    /// Where hashes of the ids of its traces lie, as a side file has them; nothing where whoever wrote it left them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ids: Option<BundledIds>,
     /// Checksums of the blocks of the file.
     pub(crate) sums: BlockSums,
+}
+
+/// Where hashes of ids lie in the file of a segment that is one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BundledIds {
+    /// First byte.
+    pub(crate) first: u64,
+    /// How many bytes.
+    pub(crate) bytes: u64,
+    /// CRC-32 of them.
+    pub(crate) crc32: u32,
 }
 
 /// A side file of a segment.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,6 +24,21 @@ const SYNCS: usize = 16;
 pub(crate) struct WrittenFile {
     pub(crate) file: String,
     pub(crate) size: u64,
+}
+
+/// What a plain file has, of a range or whole; `None` for whatever else is there.
+fn plain(path: &Path, range: Option<Range<u64>>) -> std::io::Result<Option<Bytes>> {
+    // Opening a pipe would wait for its other end.
+    let found = std::fs::metadata(path)?;
+    let range = range.unwrap_or(0..found.len());
+    if !found.is_file() || found.len() < range.end || range.start > range.end {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+    let mut opened = std::fs::File::open(path)?;
+    opened.seek(SeekFrom::Start(range.start))?;
+    opened.read_exact(&mut bytes)?;
+    Ok(Some(bytes.into()))
 }
 
 impl StoreLocation {
@@ -48,20 +64,16 @@ impl StoreLocation {
     async fn read_plain(&self, file: &str, range: Option<Range<u64>>) -> Result<Option<Bytes>> {
         let Some(root) = self.local.as_ref().filter(|_| self.is_plain) else { return Ok(None) };
         let path = root.join(file);
-        let read = move || -> std::io::Result<Option<Bytes>> {
-            // Opening a pipe would wait for its other end.
-            let found = std::fs::metadata(&path)?;
-            let range = range.unwrap_or(0..found.len());
-            if !found.is_file() || found.len() < range.end {
-                return Ok(None);
-            }
-            let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
-            let mut opened = std::fs::File::open(&path)?;
-            opened.seek(SeekFrom::Start(range.start))?;
-            opened.read_exact(&mut bytes)?;
-            Ok(Some(bytes.into()))
+        blocking(move || Ok(plain(&path, range).ok().flatten())).await
+    }
+
+    /// Ranges of plain files on a local disk, all in one step; `None` for what cannot be read so.
+    pub(crate) async fn read_plain_ranges(&self, ranges: Vec<(String, Range<u64>)>) -> Result<Vec<Option<Bytes>>> {
+        let Some(root) = self.local.clone().filter(|_| self.is_plain && !ranges.is_empty()) else {
+            return Ok(vec![None; ranges.len()]);
         };
-        blocking(move || Ok(read().ok().flatten())).await
+        let read = move |(file, range): (String, Range<u64>)| plain(&root.join(file), Some(range)).ok().flatten();
+        blocking(move || Ok(ranges.into_iter().map(read).collect())).await
     }
 
     /// The content of a file.
@@ -113,6 +125,7 @@ impl StoreLocation {
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] for the first one that is not; [`StoreError::Storage`].
     pub(crate) async fn check(&self, files: Vec<(String, Option<u64>)>) -> Result<()> {
+        let Some(files) = self.unlike(files).await? else { return Ok(()) };
         let check = |(file, size): (String, Option<u64>)| async move {
             self.check_regular(&file, 0).await?;
             let found = self.objects.head(&self.path(&file)).await;
@@ -125,6 +138,19 @@ impl StoreLocation {
             }
         };
         stream::iter(files.into_iter().map(check)).buffered(PARALLEL).try_collect().await
+    }
+
+    /// `None` where all files are on a local disk as they should be; else the files again: the long way says what is wrong.
+    async fn unlike(&self, files: Vec<(String, Option<u64>)>) -> Result<Option<Vec<(String, Option<u64>)>>> {
+        let Some(root) = self.local.clone().filter(|_| self.is_plain) else { return Ok(Some(files)) };
+        blocking(move || {
+            let is_right = |(file, size): &(String, Option<u64>)| {
+                let found = std::fs::metadata(root.join(file));
+                found.is_ok_and(|found| found.is_file() && size.is_none_or(|size| size == found.len()))
+            };
+            Ok((!files.iter().all(is_right)).then_some(files))
+        })
+        .await
     }
 
     /// Makes files that were written private and durable, together with their directory entries: each directory is

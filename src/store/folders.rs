@@ -13,7 +13,9 @@ pub(super) const DELETIONS: &str = "deletions";
 pub(super) const PATCHES: &str = "patches";
 /// Hashes of the ids of segments.
 pub(super) const IDS: &str = "ids";
+/// Signatures of the texts of segments.
+pub(super) const TEXTS: &str = "texts";
 
 /// What a store's directory holds.
-pub(super) const FOLDERS: [&str; 11] =
-    ["manifest", "segments", "traces", "stats", DELETIONS, PATCHES, IDS, TOMBSTONES, LEDGER, STAGING, "tmp"];
+pub(super) const FOLDERS: [&str; 12] =
+    ["manifest", "segments", "traces", "stats", DELETIONS, PATCHES, IDS, TEXTS, TOMBSTONES, LEDGER, STAGING, "tmp"];

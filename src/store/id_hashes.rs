@@ -4,11 +4,12 @@
 //! hashes of 64 bits let hardly any pass, and cost a read of a few hundred kilobytes once.
 
 use std::hash::Hasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use twox_hash::XxHash64;
 
-use super::entries::{Segment, SideRef};
+use super::entries::{BundledIds, Segment, SideRef};
 use super::error::{Result, StoreError};
 use super::folders::IDS;
 use super::location::StoreLocation;
@@ -57,6 +58,33 @@ impl<'a> SoughtIds<'a> {
 /// Hashes are looked up one by one where the others are so many times as many; else both are gone through.
 const FEW: usize = 32;
 
+/// Where the hashes of the ids of a segment lie.
+#[derive(Debug)]
+pub(crate) struct IdsPlace {
+    pub(crate) file: String,
+    pub(crate) range: Range<u64>,
+    crc32: u32,
+}
+
+impl IdsPlace {
+    pub(crate) fn of(segment: &Segment) -> Option<Self> {
+        if let Some(ids) = segment.bundle.as_ref().and_then(|bundle| bundle.ids) {
+            let range = ids.first..ids.first.saturating_add(ids.bytes);
+            return Some(Self { file: segment.spans_file(), range, crc32: ids.crc32 });
+        }
+        let side = segment.side.get(TRACE_IDS)?;
+        Some(Self { file: side.file.clone(), range: 0..side.bytes, crc32: side.crc32 })
+    }
+
+    /// What the bytes there say; `None` where they are damaged.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Option<Arc<IdHashes>> {
+        let (hashes, rest) = bytes.as_chunks::<8>();
+        let is_whole = rest.is_empty() && bytes.len() as u64 == self.range.end - self.range.start;
+        let is_right = is_whole && crc32fast::hash(bytes) == self.crc32;
+        is_right.then(|| Arc::new(IdHashes(hashes.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())))
+    }
+}
+
 /// Hashes of ids, ascending.
 #[derive(Debug, Default)]
 pub(crate) struct IdHashes(Vec<u64>);
@@ -93,26 +121,30 @@ impl IdHashes {
         self.0.extend(ids.map(hash));
     }
 
-    /// The side file of a segment that holds them.
-    pub(crate) fn into_side(mut self, segment_id: &str) -> (SideRef, Vec<u8>) {
+    /// The part of a segment of one file that holds them, which begins there.
+    pub(crate) fn into_bundle(self, first: u64) -> (BundledIds, Vec<u8>) {
+        let bytes = self.into_bytes();
+        (BundledIds { first, bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) }, bytes)
+    }
+
+    fn into_bytes(mut self) -> Vec<u8> {
         self.0.sort_unstable();
-        let bytes: Vec<u8> = self.0.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        self.0.iter().flat_map(|hash| hash.to_le_bytes()).collect()
+    }
+
+    /// The side file of a segment that holds them.
+    pub(crate) fn into_side(self, segment_id: &str) -> (SideRef, Vec<u8>) {
+        let bytes = self.into_bytes();
         let file = format!("{IDS}/{segment_id}.bin");
         (SideRef { file, bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) }, bytes)
     }
 
     /// Those of a segment; `None` where it has no such file.
     pub(crate) async fn load(location: &StoreLocation, segment: &Segment) -> Result<Option<Arc<Self>>> {
-        let Some(side) = segment.side.get(TRACE_IDS) else { return Ok(None) };
-        let bytes = location.read(&side.file).await?;
-        if bytes.len() as u64 != side.bytes || crc32fast::hash(&bytes) != side.crc32 {
-            return Err(StoreError::damaged(&side.file, "its checksum is not the one in the manifest"));
-        }
-        let (hashes, rest) = bytes.as_chunks::<8>();
-        if !rest.is_empty() {
-            return Err(StoreError::damaged(&side.file, "it is cut"));
-        }
-        Ok(Some(Arc::new(Self(hashes.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()))))
+        let Some(place) = IdsPlace::of(segment) else { return Ok(None) };
+        let bytes = location.read_range(&place.file, place.range.clone()).await?;
+        let damaged = || StoreError::damaged(&place.file, "the checksum of its ids is not the one in the manifest");
+        place.read(&bytes).ok_or_else(damaged).map(Some)
     }
 }
 

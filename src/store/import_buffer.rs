@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampNanosecondType;
 
+use super::blocking::threads;
 use super::error::{Result, StoreError};
 use super::join::join;
 use super::open_columns::type_of;
@@ -14,6 +15,7 @@ use super::packed::{PACKED, add_packed_types, pack};
 use super::pending::PendingTraces;
 use super::sizes::{held_bytes, row_sizes};
 use super::spill::{IN_MEMORY, Numbers, Slot, Spill};
+use super::trim::trim;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 
@@ -21,10 +23,14 @@ use spanql_model::types::OpenType;
 const PARTITION_BUFFER: usize = 4 << 20;
 /// Rows of all partitions together.
 const ALL_BUFFERS: usize = 96 << 20;
+/// What is copied for partitions and may stay in memory, where not all of an import does.
+const COPIES: usize = 32 << 20;
 
 /// Batches of fewer rows and bytes than these wait for others before they are put aside.
 const JOINED_ROWS: usize = 8_192;
 const JOINED_BYTES: u64 = 16 << 20;
+/// So many times as much as may wait in memory is mostly on disk.
+const MOSTLY: u64 = 4;
 /// A batch of one partition that has so many rows or bytes is handed out as it lies.
 const WHOLE_ROWS: usize = 4_096;
 const WHOLE_BYTES: u64 = 1 << 20;
@@ -195,6 +201,20 @@ impl ImportBuffer {
         }) as u32
     }
 
+    /// Whether what waits in memory is little of all, so that it may as well lie on disk.
+    pub(crate) fn is_mostly_on_disk(&self) -> bool {
+        self.bytes / MOSTLY >= self.in_memory as u64
+    }
+
+    /// Puts on disk what waits in memory, which whoever merges it needs.
+    pub(crate) fn put_down(mut self) -> Result<Self> {
+        for stored in &mut self.batches {
+            self.spill.put_down(&mut stored.slot)?;
+        }
+        trim();
+        Ok(self)
+    }
+
     /// Hands out the rows of each partition in order of arrival.
     ///
     /// `assign` gives each trace (by its index) a partition, or [`NOWHERE`] to leave its rows out.
@@ -206,7 +226,9 @@ impl ImportBuffer {
         let all: Vec<_> = put_aside.chain(waiting.iter().map(|(slot, traces)| (slot, traces))).collect();
         // What is earlier in one of the shares is earlier than all of the next: joined one after the other they are in order.
         let shares: Vec<_> = all.chunks(all.len().div_ceil(threads()).max(1)).collect();
-        let in_memory = self.in_memory.max(IN_MEMORY) / shares.len().max(1);
+        // What is in memory stays there until the end: a second time as much would grow with the import, piece by piece.
+        let in_memory = if self.spill.is_on_disk() { COPIES } else { self.in_memory.max(IN_MEMORY) };
+        let in_memory = in_memory / shares.len().max(1);
         let all_buffers = ALL_BUFFERS / shares.len().max(1);
         let hand_out_share = |share: &[(&Slot, &Numbers)]| {
             let batches = share.iter().map(|(slot, traces)| {
@@ -216,6 +238,9 @@ impl ImportBuffer {
             });
             hand_out_within(all_buffers, Spill::new(self.spill_dir.clone(), in_memory), batches, count)
         };
+        if let [share] = shares.as_slice() {
+            return hand_out_share(share);
+        }
         let mut parts: Vec<Vec<Slot>> = vec![Vec::new(); count];
         std::thread::scope(|scope| {
             let running: Vec<_> = shares.iter().map(|share| scope.spawn(|| hand_out_share(share))).collect();
@@ -226,10 +251,6 @@ impl ImportBuffer {
             Ok(parts)
         })
     }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 /// The partition of rows that are left out.
@@ -338,4 +359,38 @@ fn drop_empty(batch: RecordBatch) -> RecordBatch {
         return batch;
     }
     batch.project(&keep).unwrap_or(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn copies_for_pieces_do_not_grow_with_an_import() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = ImportBuffer::with_memory(dir.path().to_owned(), 1 << 20);
+        let text = "x".repeat(64 << 10);
+        let column = |value: &dyn Fn(usize) -> String| -> ArrayRef {
+            Arc::new((0..256).map(|row| Some(value(row))).collect::<StringArray>())
+        };
+        for number in 0..6 {
+            // Of two traces by turns, which go into pieces of their own.
+            let batch = RecordBatch::try_from_iter([
+                (columns::PROJECT, column(&|_| "p".to_owned())),
+                (columns::TRACE_ID, column(&|row| format!("t{}", row % 2))),
+                (columns::SPAN_ID, column(&|row| format!("{number}-{row}"))),
+                (columns::INPUT, column(&|_| text.clone())),
+            ]);
+            buffer.push(batch.unwrap()).unwrap();
+        }
+        let parts = buffer.partition(&[0, 1], 2).unwrap();
+        let rows = |part: &Vec<Slot>| part.iter().map(|slot| slot.rows).sum::<usize>();
+        assert_eq!(parts.iter().map(rows).collect::<Vec<_>>(), [768, 768]);
+        let held: usize = parts.iter().flatten().map(Slot::held_bytes).sum();
+        assert!((1..=COPIES).contains(&held), "{held} bytes");
+    }
 }

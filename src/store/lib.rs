@@ -73,6 +73,7 @@ mod store;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod text_index;
 mod tombstones;
 mod trace_index;
 mod trace_rows;
@@ -103,3 +104,4 @@ pub use segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 pub use snapshot::Snapshot;
 pub use spanql_model::paths::{home_path, resolve};
 pub use store::Store;
+pub use text_index::{TextIndex, TextPart};

@@ -20,10 +20,14 @@ struct Trace {
     /// Where its id ends among all ids.
     end: u64,
     bytes: u64,
-    start: Option<i64>,
+    /// Earliest start, or [`NO_START`].
+    start: i64,
     project: u32,
     rows: u32,
 }
+
+/// The start of a trace without any: before all others, as in their order.
+const NO_START: i64 = i64::MIN;
 
 /// The traces of waiting spans, numbered in the order in which they came.
 ///
@@ -49,6 +53,7 @@ impl PendingTraces {
 
     pub(crate) fn get(&self, number: usize) -> Pending<'_> {
         let Trace { bytes, start, project, rows, .. } = self.traces[number];
+        let start = Some(start).filter(|start| *start != NO_START);
         Pending { project, id: self.id(number), start, rows: u64::from(rows), bytes }
     }
 
@@ -69,7 +74,7 @@ impl PendingTraces {
         }
         let number = u32::try_from(self.traces.len()).ok().filter(|&number| number != u32::MAX)?;
         self.ids.push_str(id);
-        self.traces.push(Trace { end: self.ids.len() as u64, bytes: 0, start: None, project, rows: 0 });
+        self.traces.push(Trace { end: self.ids.len() as u64, bytes: 0, start: NO_START, project, rows: 0 });
         let mut numbers = std::mem::take(&mut self.numbers);
         let hash = |&number: &u32| {
             let Pending { project, id, .. } = self.get(number as usize);
@@ -85,7 +90,9 @@ impl PendingTraces {
         let trace = &mut self.traces[number];
         trace.rows = trace.rows.saturating_add(1);
         trace.bytes += bytes;
-        trace.start = [trace.start, start].into_iter().flatten().min();
+        if let Some(start) = start.filter(|start| trace.start == NO_START || *start < trace.start) {
+            trace.start = start;
+        }
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) async fn plan(
         let project = segment.project.as_str();
         sought.entry(project).or_insert_with(|| Sought::of(buffer, project, deletions.get(project)));
     }
+    let is_sought =
+        |segment: &&Segment| sought.get(segment.project.as_str()).is_some_and(|sought| !sought.ids.is_empty());
+    let looked_into: Vec<&Segment> = manifest.segments.iter().filter(is_sought).collect();
+    segments.cache.read_ids(&segments.location, &looked_into).await?;
     let mut lookups = Vec::new();
     for segment in &manifest.segments {
         if let Some(sought) = sought.get(segment.project.as_str()).filter(|sought| !sought.ids.is_empty()) {

@@ -22,6 +22,7 @@ use super::id_hashes::BLOOM_IDS;
 use super::location::StoreLocation;
 use super::segment_stats::{CheckedFile, SegmentStats};
 use super::stored::{checked, root_mask};
+use super::text_index::TextIndex;
 use super::versions;
 
 /// Reads one Parquet file of a segment.
@@ -206,6 +207,18 @@ impl Segments {
             SegmentFile::Spans => dead.spans.without(&(0..segment.rows_in_file() as usize)),
             SegmentFile::Traces => dead.traces.without(&(0..segment.traces_in_file() as usize)),
         }))
+    }
+
+    /// Where in a segment a text may be; `None` where that was not noted when it was written.
+    ///
+    /// # Errors
+    /// [`StoreError::Removed`] when the version is gone; [`StoreError::Missing`], [`StoreError::Damaged`] or
+    /// [`StoreError::Storage`] when the side file cannot be read.
+    pub async fn texts(&self, segment: &Segment) -> Result<Option<Arc<TextIndex>>> {
+        match self.cache.texts(&self.location, segment).await {
+            Ok(texts) => Ok(texts),
+            Err(error) => Err(versions::explain(&self.location, self.version, error).await),
+        }
     }
 
     /// How many bytes of each column of the spans lie in the file together, at most.

@@ -1,7 +1,6 @@
 //! Removing old traces for good, and remembering from when on traces are kept.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::committed::{Committed, Deletions};
 use super::error::Result;
@@ -32,7 +31,7 @@ impl Store {
         let old = HashMap::from([(retained.project.clone(), spans)]);
         let deletions = Deletions { lists_none: true, ..Deletions::from(old) };
         let record = Record::Retained(retained);
-        let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));
+        let buffer = ImportBuffer::new(self.spill_dir());
         self.merge(buffer, deletions, Some(&record), "retain", &Progress::default()).await
     }
 
@@ -49,7 +48,7 @@ impl Store {
             return Ok((Committed::unchanged(versions::load_newest(&self.location).await?.version), projects));
         }
         let record = Record::KeepAll(project.map(str::to_owned));
-        let buffer = Arc::new(ImportBuffer::new(self.spill_dir()));
+        let buffer = ImportBuffer::new(self.spill_dir());
         let done = self.merge(buffer, Deletions::new(), Some(&record), "retain", &Progress::default()).await?;
         Ok((done, projects))
     }

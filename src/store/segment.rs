@@ -1,6 +1,7 @@
 //! Segments: writing the three files of one.
 
 mod facts;
+mod pages;
 mod sizes;
 
 use std::collections::btree_map::Entry;
@@ -13,13 +14,11 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::file::properties::{EnabledStatistics, ReaderProperties, WriterProperties};
+use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
 
 use super::block_sums::BlockSums;
 use super::content::Content;
@@ -31,9 +30,12 @@ use super::open_columns::{type_of, unpack_overflow_values};
 use super::segment_stats::{ColumnFacts, SegmentStats, TooLarge};
 use super::sink::Sink;
 use super::stored::StoredSegment;
+use super::text_index::{TEXT_TRIGRAMS, TextIndexBuilder, side as side_of_texts};
 pub(super) use facts::{add_facts, facts_of, of_files, unite};
-use sizes::GROUP_ROWS;
+pub(crate) use pages::Pages;
+use pages::properties;
 pub(crate) use sizes::Sizes;
+use sizes::GROUP_ROWS;
 use spanql_model::columns;
 use spanql_model::types::OpenType;
 use spanql_trace::Summaries;
@@ -49,8 +51,8 @@ pub(crate) struct BuiltSegment {
     pub(crate) spans: Content,
     pub(crate) traces: Content,
     pub(crate) stats: Vec<u8>,
-    /// Hashes of the ids of its traces; empty where no side file is made of them.
-    pub(crate) ids: Vec<u8>,
+    /// Its side files, by their kind.
+    pub(crate) sides: Vec<(&'static str, Vec<u8>)>,
     /// Types of its open columns.
     pub(crate) open: BTreeMap<String, OpenType>,
 }
@@ -66,77 +68,8 @@ pub(crate) struct SegmentWriter {
     rest: BTreeMap<String, ColumnFacts>,
     too_large: Vec<TooLarge>,
     ids: IdHashes,
+    texts: TextIndexBuilder,
     segment: Segment,
-}
-
-/// A new segment of fewer rows is joined to others soon.
-const QUICK_ROWS: usize = 512;
-
-/// How the pages of a segment are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pages {
-    /// Small: by zstd.
-    Small,
-    /// Soon written: by LZ4. Each column of a segment needs a compressor of its own, and one of zstd costs more than to
-    /// compress the few values of a small commit, which are joined to others soon.
-    Quick,
-}
-
-impl Pages {
-    /// Those of a new segment of so many rows.
-    pub(crate) fn of(rows: usize) -> Self {
-        if rows < QUICK_ROWS { Self::Quick } else { Self::Small }
-    }
-}
-
-fn properties(trace_id: &str, pages: Pages) -> WriterProperties {
-    let compression = match pages {
-        Pages::Small => Compression::ZSTD(ZstdLevel::default()),
-        Pages::Quick => Compression::LZ4_RAW,
-    };
-    let mut builder = WriterProperties::builder()
-        .set_compression(compression)
-        .set_created_by(format!("spanql {}", env!("CARGO_PKG_VERSION")))
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_statistics_truncate_length(Some(64))
-        .set_max_row_group_row_count(None);
-    for name in [trace_id, columns::SPAN_ID, columns::SESSION_ID] {
-        builder = builder
-            .set_column_bloom_filter_enabled(ColumnPath::from(vec![name.to_owned()]), true)
-            .set_column_bloom_filter_fpp(ColumnPath::from(vec![name.to_owned()]), 0.01)
-            .set_column_bloom_filter_max_ndv(ColumnPath::from(vec![name.to_owned()]), GROUP_ROWS as u64);
-    }
-    // Values that hardly repeat: a dictionary would be built only to be thrown away.
-    let unique = [
-        columns::SPAN_ID,
-        columns::PARENT_ID,
-        columns::START_TIME,
-        columns::END_TIME,
-        columns::LATENCY_MS,
-        columns::EVENTS,
-        columns::INPUT,
-        columns::OUTPUT,
-        "attributes.llm.input_messages",
-        "attributes.llm.output_messages",
-        "attributes.retrieval.documents",
-        "tree.left",
-        "tree.right",
-        "tree.self_ms",
-    ];
-    for name in unique {
-        builder = builder.set_column_dictionary_enabled(ColumnPath::from(vec![name.to_owned()]), false);
-    }
-    // Times follow each other closely, and of fractions only the last bytes are noise: zstd alone sees neither.
-    let encodings = [
-        (columns::START_TIME, Encoding::DELTA_BINARY_PACKED),
-        (columns::END_TIME, Encoding::DELTA_BINARY_PACKED),
-        (columns::LATENCY_MS, Encoding::BYTE_STREAM_SPLIT),
-        ("tree.self_ms", Encoding::BYTE_STREAM_SPLIT),
-    ];
-    for (name, encoding) in encodings {
-        builder = builder.set_column_encoding(ColumnPath::from(vec![name.to_owned()]), encoding);
-    }
-    builder.build()
 }
 
 impl SegmentWriter {
@@ -162,6 +95,7 @@ impl SegmentWriter {
             rest: BTreeMap::new(),
             too_large: Vec::new(),
             ids: IdHashes::default(),
+            texts: TextIndexBuilder::default(),
             segment,
         })
     }
@@ -198,6 +132,7 @@ impl SegmentWriter {
         for (field, mut writer) in schema.fields().iter().zip(writers) {
             let array = gathering.column(field, layout)?;
             self.note(field.name(), &array)?;
+            self.texts.add(field.name(), &array);
             let encode = || {
                 for leaf in compute_leaves(field, &array)? {
                     writer.write(&leaf)?;
@@ -223,6 +158,7 @@ impl SegmentWriter {
         if let Some(rest) = source.rest(groups.clone())? {
             self.note_rest(&rest)?;
         }
+        source.each_text(groups.clone(), |name, values| self.texts.add(name, values))?;
         for group in groups {
             self.copy_group(source, group).map_err(StoreError::parquet(source.segment.spans_file()))?;
         }
@@ -362,17 +298,19 @@ impl SegmentWriter {
             let failed = |error: std::io::Error| StoreError::parquet(spans_file.clone())(error.into());
             self.writer.write_all(&traces).map_err(failed)?;
             self.writer.write_all(&stats).map_err(failed)?;
+            let (first, stats_bytes) = (summaries + traces.len() as u64, stats.len() as u64);
+            let (ids, hashes) = self.ids.into_bundle(first + stats_bytes);
+            self.writer.write_all(&hashes).map_err(failed)?;
             let spans = self.writer.into_inner().map_err(StoreError::parquet(spans_file.clone()))?;
             let (spans, bytes, sums) = spans.finish()?;
-            let (first, stats_bytes) = (summaries + traces.len() as u64, stats.len() as u64);
             self.segment.bytes = bytes;
-            self.segment.bundle = Some(Bundle { summaries, stats: first, stats_bytes, sums });
+            self.segment.bundle = Some(Bundle { summaries, stats: first, stats_bytes, ids: Some(ids), sums });
             return Ok(BuiltSegment {
                 segment: self.segment,
                 spans,
                 traces: Vec::new().into(),
                 stats: Vec::new(),
-                ids: Vec::new(),
+                sides: Vec::new(),
                 open,
             });
         }
@@ -382,13 +320,17 @@ impl SegmentWriter {
         let stats = stats.to_bytes()?;
         self.segment.bytes = bytes;
         self.segment.stats_crc32 = crc32fast::hash(&stats);
-        let mut ids = Vec::new();
+        let mut sides = Vec::new();
         if is_format_2 {
             let (side, bytes) = self.ids.into_side(&self.segment.id);
             self.segment.side.insert(TRACE_IDS.to_owned(), side);
-            ids = bytes;
+            sides.push((TRACE_IDS, bytes));
+            if let Some(bytes) = self.texts.finish(self.segment.rows, self.segment.bytes) {
+                self.segment.side.insert(TEXT_TRIGRAMS.to_owned(), side_of_texts(&self.segment.id, &bytes));
+                sides.push((TEXT_TRIGRAMS, bytes));
+            }
         }
-        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, ids, open })
+        Ok(BuiltSegment { segment: self.segment, spans, traces: traces.into(), stats, sides, open })
     }
 }
 

@@ -48,6 +48,11 @@ impl Spill {
         Self { dir, file: None, written: 0, room: in_memory }
     }
 
+    /// Whether anything went to disk.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Puts a batch aside.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<Slot> {
         let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
@@ -58,6 +63,14 @@ impl Spill {
         }
         let (file, offset, length) = self.write(&encode(&batch)?)?;
         Ok(Slot { storage: SlotStorage::Disk { file, offset, length, dir: self.dir.clone() }, rows, bytes })
+    }
+
+    /// Puts a batch on disk that was kept in memory.
+    pub(crate) fn put_down(&mut self, slot: &mut Slot) -> Result<()> {
+        let SlotStorage::Memory(batch) = &slot.storage else { return Ok(()) };
+        let (file, offset, length) = self.write(&encode(batch)?)?;
+        slot.storage = SlotStorage::Disk { file, offset, length, dir: self.dir.clone() };
+        Ok(())
     }
 
     /// Puts the numbers of the rows of a batch aside.
@@ -126,6 +139,15 @@ impl Slot {
     pub(crate) fn in_memory(batch: RecordBatch) -> Self {
         let (rows, bytes) = (batch.num_rows(), row_sizes(&batch).iter().sum());
         Self { storage: SlotStorage::Memory(batch), rows, bytes }
+    }
+
+    /// Bytes that it keeps in memory.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.storage {
+            SlotStorage::Memory(batch) => held_bytes(batch),
+            SlotStorage::Disk { .. } => 0,
+        }
     }
 
     /// Reads the batch back.

@@ -129,7 +129,7 @@ impl Store {
             let version = versions::load_newest(&self.location).await?.version;
             return Ok(Committed::unchanged(version));
         }
-        let mut committed = self.merge(Arc::new(import.buffer), Deletions::new(), None, operation, progress).await?;
+        let mut committed = self.merge(import.buffer, Deletions::new(), None, operation, progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -153,8 +153,7 @@ impl Store {
         }
         let projects = import.buffer.projects.clone();
         let record = Record::Files(FileImport::new(files).with_rows(import.buffer.rows_by_project()));
-        let mut committed =
-            self.merge(Arc::new(import.buffer), Deletions::new(), Some(&record), operation, progress).await?;
+        let mut committed = self.merge(import.buffer, Deletions::new(), Some(&record), operation, progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }
@@ -176,8 +175,7 @@ impl Store {
     ) -> Result<Committed> {
         let projects = import.buffer.projects.clone();
         let record = Record::Pull { pull, slices };
-        let mut committed =
-            self.merge(Arc::new(import.buffer), Deletions::new(), Some(&record), "pull", progress).await?;
+        let mut committed = self.merge(import.buffer, Deletions::new(), Some(&record), "pull", progress).await?;
         self.join_after(&mut committed, &projects).await;
         Ok(committed)
     }

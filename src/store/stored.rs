@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampNanosecondType};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -28,6 +28,7 @@ use super::packed::{PACKED, pack};
 use super::patches::Overlay;
 use super::row_numbers::row_numbers;
 use super::segment_stats::{CheckedFile, SegmentStats};
+use super::text_index::is_indexed;
 use spanql_model::columns;
 
 /// Rows and row groups that hold the same whole traces.
@@ -207,6 +208,17 @@ impl StoredSegment {
         let batches = self.read(groups, &|name: &str| name == columns::REST)?.collect::<Result<Vec<_>>>()?;
         let texts = batches.iter().filter_map(|batch| batch.column(0).as_string_opt::<i32>());
         Ok(Some(texts.flat_map(|column| column.iter()).collect()))
+    }
+
+    /// Hands out the values of its columns of long texts in row groups of which all rows count.
+    pub(crate) fn each_text(&self, groups: Range<usize>, mut each: impl FnMut(&str, &ArrayRef)) -> Result<()> {
+        for batch in self.read(groups, &is_indexed)? {
+            let batch = batch?;
+            for (field, values) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                each(field.name(), values);
+            }
+        }
+        Ok(())
     }
 
     fn read<'a>(

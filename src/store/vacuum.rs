@@ -19,7 +19,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 
 use super::error::{Result, StoreError};
-use super::folders::{DELETIONS, IDS, LEDGER, PATCHES, TOMBSTONES};
+use super::folders::{DELETIONS, IDS, LEDGER, PATCHES, TEXTS, TOMBSTONES};
 use super::lease;
 use super::location::StoreLocation;
 use super::maintained::Vacuumed;
@@ -28,7 +28,7 @@ use super::store::Store;
 use super::versions;
 
 /// Folders of files that manifests name, or nobody.
-const FOLDERS: [&str; 9] = ["segments", "traces", "stats", DELETIONS, PATCHES, IDS, TOMBSTONES, LEDGER, "tmp"];
+const FOLDERS: [&str; 10] = ["segments", "traces", "stats", DELETIONS, PATCHES, IDS, TEXTS, TOMBSTONES, LEDGER, "tmp"];
 
 /// A file of the store as a listing shows it.
 struct Listed {

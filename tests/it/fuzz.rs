@@ -150,7 +150,7 @@ macro_rules! fuzzed {
     )*};
 }
 
-fuzzed! { json filters names rows flight csv otlp_json otlp }
+fuzzed! { json filters names rows flight csv otlp_json otlp files }
 
 #[test]
 fn every_target_is_run_and_has_seeds() {

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod cases;
 mod ci;
 mod cli;
 mod config;
@@ -17,6 +18,7 @@ mod faulty;
 mod files_verdict;
 mod filter_fuzz;
 mod filter_oql;
+mod full_texts;
 mod fuzz;
 mod import_formats;
 mod import_threads;
@@ -98,6 +100,7 @@ mod structure_plans;
 mod support;
 mod surface;
 mod terminal;
+mod text_index;
 mod three_remotes;
 mod upstream;
 mod views_demo;

@@ -10,6 +10,7 @@ use spanql::engine::Engine;
 use spanql::store::{Grain, Patch, Store, StoreError, UnknownIds};
 use spanql_model::columns;
 
+use super::cases::cases;
 use super::store_properties::{Oracle, commit, filled, key, picks, version, wait};
 use super::support::{ALL_SPANS, ALL_TRACES, Cell, Row, ask_rows, ask_text, assert_same, engine};
 
@@ -273,7 +274,7 @@ async fn patch(store: &Store, world: &mut World, project: &str, rows: &[PatchRow
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(12) as u32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_holds_what_was_written(steps in steps()) {

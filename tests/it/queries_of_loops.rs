@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spanql::engine::Engine;
+
 use super::queries::{demo_engine, run};
 use super::queries_support::{Span, Trace, near, traces};
 
@@ -115,14 +117,22 @@ fn mean(values: &[f64]) -> (f64, f64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_and_after() {
-    const WEEK: i64 = 7 * 86_400_000_000_000;
     let engine = demo_engine().await;
     let traces = traces(&engine).await;
+    check_windows(&engine, &traces, [7, 7], &[]).await;
+    // As many days as are asked for.
+    check_windows(&engine, &traces, [1, 7], &[("before", "1")]).await;
+    check_windows(&engine, &traces, [3, 2], &[("before", "3"), ("after", "2")]).await;
+}
+
+async fn check_windows(engine: &Engine, traces: &[Trace], days: [i64; 2], given: &[(&str, &str)]) {
+    const DAY: i64 = 86_400_000_000_000;
     let at = 1_793_440_800_000_000_000_i64;
-    let rows = run(&engine, "before-after", &[("at", "2026-10-31T10:00:00Z"), ("n", "100000")]).await;
+    let given = [&[("at", "2026-10-31T10:00:00Z"), ("n", "100000")], given].concat();
+    let rows = run(engine, "before-after", &given).await;
     let mut sides: BTreeMap<[Option<&str>; 3], [Vec<&Span>; 2]> = BTreeMap::new();
     for span in traces.iter().flat_map(|trace| &trace.spans).filter(|span| !is_wrapper(span)) {
-        if (at - WEEK..at + WEEK).contains(&span.start()) {
+        if (at - days[0] * DAY..at + days[1] * DAY).contains(&span.start()) {
             let key =
                 ["attributes.openinference.span.kind", "name", "attributes.llm.model_name"].map(|name| span.get(name));
             sides.entry(key).or_default()[usize::from(span.start() >= at)].push(span);

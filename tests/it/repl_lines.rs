@@ -141,6 +141,18 @@ fn keys_typed_right_after_ctrl_c_are_kept() {
 }
 
 #[test]
+fn ctrl_c_does_not_reach_what_is_typed_after_it() {
+    let shell = Shell::new();
+    let mut terminal = start(&shell, &[]);
+    for n in 1..=15 {
+        // As it is when a statement has just ended.
+        terminal.signal();
+        let screen = terminal.ask(&format!("SELECT {n} * 111 AS t{n};"));
+        assert!(screen.contains(&format!("│ {} │", n * 111)) && !screen.contains("cancelled"), "{screen}");
+    }
+}
+
+#[test]
 fn the_same_commands_work_in_a_pipe() {
     let shell = Shell::new();
     let done = shell.run("printf '%s\\n' 'SELECT 40 +' '2 AS n \\g' 'SELECT 1 AS a, \\timing' '2 AS b;' 'SELECT 3 \\q' | spanql --store none");

@@ -33,6 +33,7 @@ fn source(running: &Running) -> Arize {
         space: Some(ready.space_id.clone()),
         verify: true,
         ca_file: None,
+        by_url: true,
     };
     Arize::new(&settings, None, DEFAULT_TIMEOUT).unwrap()
 }

@@ -10,6 +10,7 @@ use spanql::model::time::{Clock, parse};
 use spanql::report::{Declared, bind};
 use tokio::runtime::Runtime;
 
+use super::cases::cases;
 use super::support::{Row, ask_with, rows_of};
 
 fn now() -> Clock {
@@ -102,7 +103,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(cases(200) as u32))]
 
     #[test]
     fn texts_come_back_as_they_were(x in text(), y in text()) {

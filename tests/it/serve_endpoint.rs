@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::serve_process::{Process, serve};
-use crate::support::{spanql, stderr, succeed};
+use crate::support::{fail, spanql, stderr, succeed};
 
 const TOKEN: &str = "token-of-the-endpoint";
 const COUNT: &str = "SELECT count(*) AS n, count(DISTINCT trace_id) AS traces, sum(total_tokens) AS tokens FROM";
@@ -133,5 +133,84 @@ fn what_is_no_address_is_refused() {
         let text = stderr(&done);
         assert_eq!(done.status.code(), Some(2), "{url}: {text}");
         assert!(text.contains(words), "{url}: {text}");
+    }
+}
+
+/// Texts that nothing makes smaller.
+fn incompressible(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'0' + (state % 64) as u8)
+    };
+    std::iter::repeat_with(&mut next).filter(|c| *c != '\\').take(length).collect()
+}
+
+#[test]
+fn the_oldest_go_when_what_is_followed_takes_more_than_its_budget() {
+    const TRACES: u64 = 24;
+    let dir = tempfile::tempdir().unwrap();
+    let (from, into) = (dir.path().join("from"), dir.path().join("into"));
+    let spans = (0..TRACES).map(|n| {
+        let text = incompressible(n + 1, 1 << 20);
+        let start = format!("2026-01-{:02}T00:00:00Z", n + 1);
+        let end = format!("2026-01-{:02}T00:00:01Z", n + 1);
+        serde_json::json!({"context.trace_id": format!("t{n:02}"), "context.span_id": "s", "name": "n",
+            "start_time": start, "end_time": end, "attributes.input.value": text})
+        .to_string()
+            + "\n"
+    });
+    let file = dir.path().join("spans.jsonl");
+    std::fs::write(&file, spans.collect::<String>()).unwrap();
+    succeed(spanql(&from).args(["-q", "import", "--as", "p"]).arg(&file));
+    let server = Process::start(serve(&from));
+    let url = server.ready["flight"].as_str().unwrap();
+    succeed(spanql(&into).args(["-q", "pull", "arize", "p", "--days", "3650", "--endpoint", url]));
+    let mut pull = spanql(&into);
+    pull.args(["pull", "arize", "p", "--follow", "--max-store-size", "16MiB", "--endpoint", url]);
+    let mut pull = pull.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let lines = BufReader::new(pull.stderr.take().unwrap()).lines();
+    let listening = std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            // Nobody waits any more once it was said.
+            drop(tell.send(line));
+        }
+    });
+    let mut said = String::new();
+    while !said.contains("the store took more than") {
+        let Ok(line) = told.recv_timeout(std::time::Duration::from_secs(60)) else { break };
+        said += &line;
+        said.push('\n');
+    }
+    pull.kill().unwrap();
+    pull.wait().unwrap();
+    listening.join().unwrap();
+    assert!(said.contains("the store took more than 16.00 MiB"), "{said}");
+    let left = succeed(spanql(&into).args(["query", "-o", "csv", "SELECT trace_id FROM traces ORDER BY 1"]));
+    let left: Vec<&str> = left.lines().skip(1).collect();
+    // What is left are the newest, and not all.
+    let all: Vec<String> = (0..TRACES).map(|n| format!("t{n:02}")).collect();
+    assert!(!left.is_empty() && left.len() < all.len(), "{left:?}");
+    assert_eq!(left, all[all.len() - left.len()..], "{said}");
+}
+
+#[test]
+fn nobody_at_a_url_is_said_of_the_url() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, arguments) in [
+        (format!("grpc://127.0.0.1:{port}"), vec!["pull", "arize", "p", "--days", "1"]),
+        (format!("http://127.0.0.1:{port}"), vec!["projects", "arize"]),
+        (format!("http://127.0.0.1:{port}"), vec!["projects", "opik"]),
+        (format!("grpc://127.0.0.1:{port}"), vec!["query", "SELECT 1 FROM arize.p"]),
+    ] {
+        let mut command = spanql(&dir.path().join("none"));
+        let said = fail(command.current_dir(dir.path()).args(&arguments).args(["--endpoint", &url]));
+        assert!(said.contains("--endpoint") && said.contains(&format!("127.0.0.1:{port}")), "{arguments:?}: {said}");
+        assert!(!["ARIZE_", "OPIK_", "PHOENIX_"].iter().any(|name| said.contains(name)), "{arguments:?}: {said}");
     }
 }

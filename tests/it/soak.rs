@@ -5,14 +5,15 @@
 
 use std::process::Command;
 
-/// Enough for a few dozen kills. CI runs the script for longer by itself.
-const SECONDS: &str = "20";
+use super::cases::cases;
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/soak/soak.py");
+    // Enough for a dozen kills, or a few. CI runs the script for longer by itself.
+    let seconds = cases(24).to_string();
     let mut command = Command::new("python3");
-    command.arg(script).args(["--bin", env!("CARGO_BIN_EXE_spanql"), "--seconds", SECONDS, "--seed", "7"]);
+    command.arg(script).args(["--bin", env!("CARGO_BIN_EXE_spanql"), "--seconds", &seconds, "--seed", "7"]);
     let output = match command.output() {
         Ok(output) => output,
         Err(error) => {

@@ -1,17 +1,22 @@
 //! Formats of a store: what an older spanql wrote is read as it was, an upgrade changes nothing but how it is kept, and what
 //! little commits leave behind is what one that builds everything again makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use spanql::model::columns;
-use spanql::store::Store;
+use spanql::store::{Store, StoreLocation};
 
 use super::support::{
-    BASE_TIME, Cell, Row, assert_same, batch, dump, dump_snapshot, import, row, spanql, spans, succeed,
+    BASE_TIME, Cell, Row, assert_same, batch, dump, dump_snapshot, files, import, row, spanql, spans, succeed,
 };
 
 /// A copy of a store that the last spanql wrote that knew no other format than the first.
@@ -131,6 +136,33 @@ fn a_little_commit_leaves_large_segments_as_they_are() {
         assert!(manifest.segments.iter().all(|segment| segment.deletions.is_none()));
         assert_same(&dump(&store).await.unwrap(), &before, "after compaction");
         assert_same(&dump_snapshot(store.snapshot_at(2).await.unwrap()).await.unwrap(), &before, "version 2");
+    });
+}
+
+#[test]
+fn a_little_commit_is_one_file_and_a_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    let objects = Arc::new(InMemory::new());
+    let bucket = StoreLocation::with_objects("bucket", Arc::clone(&objects) as _, ObjectPath::default());
+    wait(async {
+        let stores = [open(&place), Store::at(bucket)];
+        let listed = async || -> [BTreeSet<String>; 2] {
+            let metas: Vec<_> = objects.list(None).try_collect().await.unwrap();
+            [files(&place).into_iter().collect(), metas.iter().map(|meta| meta.location.to_string()).collect()]
+        };
+        for store in &stores {
+            import(store, &[spans("p", 0..1_000, "first")]).await.unwrap();
+        }
+        let before = listed().await;
+        for store in &stores {
+            import(store, &[spans("p", 7..9, "late"), spans("p", 5_000..5_001, "new")]).await.unwrap();
+        }
+        for (before, after) in before.iter().zip(listed().await) {
+            assert!(before.is_subset(&after));
+            let added = after.difference(before).map(|file| file.split('/').next().unwrap());
+            assert_eq!(added.collect::<Vec<_>>(), ["manifest", "segments"]);
+        }
     });
 }
 

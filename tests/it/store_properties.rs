@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use spanql::store::Store;
 use spanql_model::columns;
 
+use super::cases::cases;
 use super::support::{
     ALL_SPANS, ALL_TRACES, BASE_TIME, Cell, Row, ask_rows, ask_text, assert_same, batch, dump, engine, import, row,
 };
@@ -169,7 +170,7 @@ impl Oracle {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 28, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(28) as u32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Spans that do not contradict each other give the same store in parts, repeated and in any order.
     #[test]

@@ -11,7 +11,7 @@ use spanql::model::columns;
 use spanql::store::{Manifest, Store};
 
 use super::support::{
-    BASE_TIME, Cell, Row, ask_rows, batch, begin_in_first_format, engine, import, row, spanql, succeed,
+    BASE_TIME, Cell, Row, ask_rows, batch, begin_in_first_format, engine, files, import, row, spanql, succeed,
 };
 
 const MS: i64 = 1_000_000;
@@ -256,5 +256,102 @@ fn marks_of_a_newer_spanql_are_kept_apart() {
         import(&store, &[batch(&[span("a", "t1", "more", Some("late"), (20, 120))])]).await.unwrap();
         let marks: Vec<u32> = newest(&store).await.segments.iter().map(|segment| segment.computed).collect();
         assert_eq!(marks.iter().filter(|mark| **mark < 1_000).count(), 1, "{marks:?}");
+    });
+}
+
+#[test]
+fn a_newer_store_is_refused_by_name_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("s");
+    filled(&place);
+    let late = dir.path().join("late.jsonl");
+    std::fs::write(&late, r#"{"trace_id": "t1", "span_id": "x"}"#).unwrap();
+    let late = late.display().to_string();
+    let refused = |why: &str| {
+        let before = files(&place);
+        for arguments in [
+            &["query", "SELECT count(*) FROM spans"][..],
+            &["import", "--project", "a", &late],
+            &["store", "compact"],
+            &["store", "upgrade"],
+            &["store", "vacuum", "--older-than", "0s"],
+        ] {
+            let output = spanql(&place).args(arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && said.contains(why), "{arguments:?}: {said}");
+            assert_eq!(files(&place), before, "{arguments:?}");
+        }
+    };
+    change_manifest(&place, |manifest| {
+        manifest["format"] = 3.into();
+        // What it says besides may have another form.
+        manifest["segments"][0]["rows"] = "many".into();
+    });
+    refused("format 3 is newer than this spanql reads (2): upgrade spanql");
+    change_manifest(&place, |manifest| {
+        manifest["format"] = 2.into();
+        manifest["segments"][0]["rows"] = 3.into();
+        manifest["requires"] = serde_json::json!(["zorder"]);
+    });
+    refused("it needs \"zorder\", which this spanql does not know: upgrade spanql");
+}
+
+#[test]
+fn small_segments_need_not_say_the_ids_of_their_traces() {
+    let dir = tempfile::tempdir().unwrap();
+    for with_ids in [true, false] {
+        let place = dir.path().join(format!("{with_ids}"));
+        let late = async |span: Row| {
+            // Nothing is kept of what was read before.
+            let store = Store::open(&place.display().to_string()).unwrap();
+            import(&store, &[batch(&[span])]).await.map(drop)
+        };
+        run(async {
+            let store = Store::open(&place.display().to_string()).unwrap();
+            import(&store, &[batch(&trace("a", "t1"))]).await.unwrap();
+            import(&store, &[batch(&trace("a", "t2"))]).await.unwrap();
+        });
+        change_manifest(&place, |manifest| {
+            for segment in manifest["segments"].as_array_mut().unwrap() {
+                let bundle = segment["bundle"].as_object_mut().unwrap();
+                assert!(bundle["ids"]["bytes"] == 8);
+                if !with_ids {
+                    bundle.remove("ids");
+                }
+            }
+        });
+        run(async {
+            late(span("a", "t1", "more", Some("late"), (20, 120))).await.unwrap();
+            let store = Store::open(&place.display().to_string()).unwrap();
+            let manifest = newest(&store).await;
+            assert_eq!((manifest.rows(), manifest.traces(), manifest.segments.len()), (7, 2, 2));
+        });
+        if with_ids {
+            change_manifest(&place, |manifest| manifest["segments"][0]["bundle"]["ids"]["crc32"] = 7.into());
+            let error = run(late(span("a", "t2", "more", None, (0, 1)))).unwrap_err().to_string();
+            assert!(error.contains("the checksum of its ids is not the one in the manifest"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn side_files_of_an_unknown_kind_are_passed_over_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("s");
+    let right = filled(&place);
+    std::fs::create_dir(place.join("future")).unwrap();
+    std::fs::write(place.join("future/side.bin"), "?").unwrap();
+    change_manifest(&place, |manifest| {
+        manifest["format"] = 2.into();
+        manifest["segments"][0]["side"] =
+            serde_json::json!({"of_the_future": {"file": "future/side.bin", "bytes": 1, "crc32": 7}});
+    });
+    run(async {
+        let store = Store::open(&place.display().to_string()).unwrap();
+        assert_eq!(answers(&store).await, right);
+        import(&store, &[batch(&trace("c", "t9"))]).await.unwrap();
+        store.vacuum(std::time::Duration::ZERO).await.unwrap();
+        let sides: usize = newest(&store).await.segments.iter().map(|segment| segment.side.len()).sum();
+        assert!(sides == 1 && place.join("future/side.bin").exists());
     });
 }

@@ -147,6 +147,12 @@ impl Terminal {
         }
     }
 
+    /// Sends what Ctrl-C sends, wherever the shell is.
+    pub(crate) fn signal(&self) {
+        let id = self.child.process_id().expect("a process").to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// Waits until the shell is busy, or is not.
     pub(crate) fn wait_idle(&self, idle: bool) {
         if !cfg!(target_os = "linux") {

@@ -1,5 +1,5 @@
-//! `SIGKILL` before or behind each write of a patch, a deletion, an undeletion, a compaction and an upgrade leaves what was there
-//! or what was to be there, and nothing that a vacuum cannot remove.
+//! `SIGKILL` before or behind each write of a patch, a deletion, an undeletion, a compaction, an upgrade, and of late spans in a
+//! large segment leaves what was there or what was to be there, and nothing that a vacuum cannot remove.
 
 #![cfg(unix)]
 
@@ -13,7 +13,7 @@ use spanql_model::columns;
 
 use super::patches_properties::patch_row;
 use super::store_kills::{ENOUGH, fill, kill_at, needed, open, store_that_stands_still};
-use super::support::{Cell, assert_same, begin_in_first_format, copy_dir, dump, files};
+use super::support::{Cell, Row, assert_same, batch, begin_in_first_format, copy_dir, dump, files, import, row};
 
 /// The spans of project `a` that the patches are on: of several traces.
 const IDS: [&str; 5] = ["0-0", "2-1", "3-3", "5-0", "7-2"];
@@ -30,8 +30,32 @@ async fn label(store: &Store, project: &str, ids: &[&str], label: &str) {
     store.patch(&patch, UnknownIds::Refuse, "annotate").await.unwrap();
 }
 
+/// A project with a segment that is too large to be written again for little.
+async fn fill_large(store: &Store) {
+    let rows = (0..1_600).map(|trace| {
+        let mut row = row("large", &format!("large-{trace}"), &format!("l{trace}"));
+        row.insert(columns::NAME.into(), Cell::text("old"));
+        row
+    });
+    import(store, &[batch(&rows.collect::<Vec<_>>())]).await.unwrap();
+    label(store, "large", &["l4", "l1100"], "first").await;
+}
+
+/// Late spans of so many of its traces that a manifest does not list the rows that count no more.
+fn late() -> Vec<Row> {
+    let late = |trace: usize| {
+        let mut late = row("large", &format!("large-{trace}"), &format!("late{trace}"));
+        late.insert(columns::PARENT_ID.into(), Cell::text(format!("l{trace}")));
+        late
+    };
+    (0..1_600).step_by(5).map(late).collect()
+}
+
 /// Patches over patches, deletions, and small segments beside them.
-async fn prepare(store: &Store) {
+async fn prepare(store: &Store, what: &str) {
+    if what == "late" {
+        return fill_large(store).await;
+    }
     fill(store).await;
     label(store, "a", &IDS, "first").await;
     label(store, "many", &["3-1"], "first").await;
@@ -46,6 +70,7 @@ async fn work(store: &Store, what: &str) {
         "undeletion" => drop(store.undelete_spans("a", None).await.unwrap()),
         "compaction" => drop(store.compact().await.unwrap()),
         "upgrade" => drop(store.upgrade(|_| {}).await.unwrap()),
+        "late" => drop(import(store, &[batch(&late())]).await.unwrap()),
         other => panic!("{other}"),
     }
 }
@@ -58,7 +83,7 @@ fn killed(what: &str, is_first_format: bool) -> BTreeMap<String, usize> {
     if is_first_format {
         begin_in_first_format(&base);
     }
-    runtime.block_on(prepare(&open(&base)));
+    runtime.block_on(prepare(&open(&base), what));
     copy_dir(&base, &clean);
     runtime.block_on(work(&open(&clean), what));
     let content = |place: &Path| runtime.block_on(dump(&open(place))).unwrap();
@@ -120,5 +145,6 @@ kills! {
     deletion_that_stands_still a_killed_deletion_is_there_whole_or_not_at_all "deletion" false ["tombstones", "manifest"];
     undeletion_that_stands_still a_killed_undeletion_is_there_whole_or_not_at_all "undeletion" false ["manifest"];
     compaction_that_stands_still a_killed_compaction_changes_nothing "compaction" false ["segments", "manifest"];
+    late_that_stands_still killed_late_spans_are_there_whole_or_not_at_all "late" false ["segments", "deletions", "manifest"];
     upgrade_that_stands_still a_killed_upgrade_changes_nothing "upgrade" true ["manifest"];
 }

@@ -81,7 +81,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "ZONE", default_value = "utc")]
     pub(super) tz: Zone,
     /// Put placeholders in the place of keys, tokens, e-mail addresses, card and phone numbers in the texts that are
-    /// shown, written or pulled; ids stay
+    /// shown, written, pulled or imported; ids stay
     #[arg(long, global = true)]
     pub(super) redact: bool,
     /// Form of error messages

@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::cli::args::Arguments;
 use crate::cli::dispatch;
 use crate::cli::failure::Failure;
-use crate::repl::{Action, Item, Items, Script, find, help, instead, parts, switched};
+use crate::repl::{Action, Item, Items, Script, find, help, instead, parts, spoken, switched};
 use crate::report::{Library, Origin, ReportError, Saved};
 use spanql_engine::parse_param;
 use spanql_output::escape_terminal;
@@ -50,6 +50,9 @@ pub(super) async fn carry_out(session: &mut Session, item: Item, before: &str) -
     session.listen_anew();
     match item {
         Item::Statement(sql) => {
+            if let Some(command) = spoken(&sql) {
+                return obey(session, &command, Typed { begun: None, before }).await;
+            }
             let placed = format!("{before}{sql}");
             session.last = Some(sql);
             session.statement(&placed).await?;

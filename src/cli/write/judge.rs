@@ -35,6 +35,8 @@ async fn run(context: &Context, kind: Kind, arguments: JudgeArguments) -> anyhow
         _ => Rules::Arize,
     };
     let mut judgements = judgements(&rows, &Given { kind, grain, name: arguments.name.clone(), rules, now })?;
+    // Of a million rows they take a gigabyte, and all that is written is in the judgements.
+    drop(rows);
     if kind == Kind::Annotation {
         for judgement in &mut judgements {
             judgement.updated_by.get_or_insert_with(|| arguments.by.clone());

@@ -1,11 +1,12 @@
-//! LIKE with many wildcards: in time that grows with the text, whatever the pattern.
+//! LIKE with many wildcards: in time that grows with the text, whatever the pattern. And ILIKE of what is anywhere in a text:
+//! in one search through all texts.
 //!
-//! Arrow makes a regular expression of such a pattern, which takes time that grows with the product of both lengths, and
-//! is refused where it is too large.
+//! Arrow makes a regular expression of a pattern with many wildcards, which takes time that grows with the product of both
+//! lengths, and is refused where it is too large; and of one of ILIKE, which it asks of one text after the other.
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
@@ -18,8 +19,11 @@ use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit, not,
 };
+use memchr::memmem;
+use regex::bytes::RegexBuilder;
 
 use crate::error::EngineError;
+use spanql_filter::rows_with;
 
 /// Wildcards and bytes of a pattern up to which it is left to Arrow.
 const FEW: usize = 8;
@@ -33,7 +37,10 @@ struct LikeMany {
     signature: Signature,
 }
 
-static LIKE_MANY: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+/// Its name.
+pub(crate) const LIKE_MANY: &str = "like_many";
+
+static UDF: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::from(LikeMany {
         signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8, DataType::Boolean], Volatility::Immutable),
     }))
@@ -45,7 +52,7 @@ pub(super) struct LikeRewrite;
 
 impl FunctionRewrite for LikeRewrite {
     fn name(&self) -> &str {
-        "like_many"
+        LIKE_MANY
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
@@ -56,19 +63,20 @@ impl FunctionRewrite for LikeRewrite {
         let Expr::Literal(literal, _) = pattern.as_ref() else { return Ok(Transformed::no(expr)) };
         let Some(Some(typed)) = literal.try_as_str() else { return Ok(Transformed::no(expr)) };
         let is_short = typed.len() <= SHORT && typed.matches(['%', '_']).count() <= FEW;
-        if is_short || !text.get_type(schema).is_ok_and(|of| of.is_string()) {
+        let is_found = *case_insensitive && anywhere(typed).is_some();
+        if is_short && !is_found || !text.get_type(schema).is_ok_and(|of| of.is_string()) {
             return Ok(Transformed::no(expr));
         }
         // Said at once, and of no row.
         Pattern::read(typed, *case_insensitive)?;
-        let call = LIKE_MANY.call(vec![text.as_ref().clone(), lit(typed), lit(*case_insensitive)]);
+        let call = UDF.call(vec![text.as_ref().clone(), lit(typed), lit(*case_insensitive)]);
         Ok(Transformed::yes(if *negated { not(call) } else { call }))
     }
 }
 
 impl ScalarUDFImpl for LikeMany {
     fn name(&self) -> &str {
-        "like_many"
+        LIKE_MANY
     }
 
     fn signature(&self) -> &Signature {
@@ -85,11 +93,16 @@ impl ScalarUDFImpl for LikeMany {
         let ColumnarValue::Scalar(pattern) = pattern else {
             return Err(EngineError::new("bad-argument", "like_many takes a constant pattern").into());
         };
-        let pattern = Pattern::read(pattern.try_as_str().flatten().unwrap_or_default(), fold)?;
+        let pattern = pattern.try_as_str().flatten().unwrap_or_default();
+        let part = anywhere(pattern).filter(|_| fold);
+        let pattern = Pattern::read(pattern, fold)?;
         let scalar = matches!(text, ColumnarValue::Scalar(_));
         let texts = cast(&text.into_array(if scalar { 1 } else { args.number_rows })?, &DataType::Utf8)?;
-        let matched: BooleanArray =
-            texts.as_string::<i32>().iter().map(|text| text.map(|text| pattern.matches(text))).collect();
+        let texts = texts.as_string::<i32>();
+        let matched: BooleanArray = match part {
+            Some(part) => having(texts, part, &pattern)?,
+            None => texts.iter().map(|text| text.map(|text| pattern.matches(text))).collect(),
+        };
         let matched: ArrayRef = Arc::new(matched);
         Ok(if scalar {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&matched, 0)?)
@@ -97,6 +110,53 @@ impl ScalarUDFImpl for LikeMany {
             ColumnarValue::Array(matched)
         })
     }
+}
+
+/// What a pattern asks for anywhere in a text, if that is all it does and in letters of ASCII.
+fn anywhere(pattern: &str) -> Option<&str> {
+    let part = pattern.strip_prefix('%')?.strip_suffix('%')?;
+    (!part.is_empty() && part.is_ascii() && !part.contains(['%', '_', '\\'])).then_some(part)
+}
+
+/// The texts that have a part in letters of any case.
+fn having(texts: &StringArray, part: &str, pattern: &Pattern) -> Result<BooleanArray> {
+    let finder = RegexBuilder::new(&regex::escape(part)).case_insensitive(true).unicode(false).build();
+    let finder = finder.map_err(|error| EngineError::new("bad-pattern", error.to_string()))?;
+    let mut found = rows_with(texts, |bytes| finder.find(bytes).map(|found| found.range()));
+    // Letters beyond ASCII that differ from one of these in nothing but case.
+    for (letter, odd) in [('k', '\u{212a}'), ('s', '\u{17f}')] {
+        if part.contains([letter, letter.to_ascii_uppercase()]) {
+            let mut bytes = [0; 4];
+            let odd = memmem::Finder::new(odd.encode_utf8(&mut bytes));
+            let mut odd = rows_with(texts, |bytes| odd.find(bytes).map(|at| at..at + odd.needle().len()));
+            let odd = odd.finish();
+            for row in odd.set_indices() {
+                found.set_bit(row, pattern.matches(texts.value(row)));
+            }
+        }
+    }
+    Ok(BooleanArray::new(found.finish(), texts.nulls().cloned()))
+}
+
+/// What a pattern asks for, as far as that is texts: what stands between wildcards and escapes.
+pub(crate) fn literal_parts(pattern: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match (c, parts.last_mut()) {
+            ('%' | '_' | '\\', _) => {
+                // What is behind a backslash may mean itself or not.
+                if c == '\\' {
+                    chars.next();
+                }
+                parts.push(String::new());
+            }
+            (c, Some(part)) => part.push(c),
+            (_, None) => {}
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 /// What stands between two `%`.
@@ -249,7 +309,7 @@ fn folded(c: char) -> char {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Scalar, StringArray};
+    use datafusion::arrow::array::Scalar;
     use datafusion::arrow::compute::kernels::comparison::{ilike, like};
     use proptest::prelude::*;
 
@@ -274,6 +334,30 @@ mod tests {
             check(&text, &format!("_%{pattern}"))?;
             check(&text, &format!("{pattern}%_%"))?;
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn one_search_finds_what_arrow_does(
+            texts in prop::collection::vec(prop::option::of("[abAksSKſKéi\n]{0,9}"), 0..30), part in "[abAksSi\n.(]{1,3}",
+        ) {
+            let pattern = format!("%{part}%");
+            let texts = StringArray::from(texts);
+            let expected = ilike(&texts, &Scalar::new(StringArray::from(vec![pattern.as_str()]))).unwrap();
+            let found = having(&texts, anywhere(&pattern).unwrap(), &Pattern::read(&pattern, true).unwrap()).unwrap();
+            prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn parts_stand_between_wildcards_and_escapes() {
+        assert_eq!(literal_parts(r"%foo_b\%ar\\x%%y\"), ["foo", "b", "ar", "x", "y"]);
+        assert!(literal_parts("%_").is_empty());
+        let asked =
+            ["%abc%", "%a_c%", "%a%c%", "%é%", "%%", "%", "abc%", r"%a\%"].map(|pattern| anywhere(pattern).is_some());
+        assert_eq!(asked, [true, false, false, false, false, false, false, false]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ pub(crate) mod estimate;
 pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod json_list;
-mod like;
+mod len;
+pub(crate) mod like;
+pub(crate) mod may_have;
 mod percentile;
 pub(crate) mod redact;
 mod similar;
@@ -60,6 +62,7 @@ pub(crate) fn register(
     for function in redact::udfs(known.redaction) {
         registry.register_udf(function.into())?;
     }
+    registry.register_udf(len::udf().into())?;
     registry.register_udf(similar::udf().into())?;
     registry.register_udf(json_list::udf().into())?;
     registry.register_function_rewrite(Arc::new(similar::SimilarToRewrite))?;

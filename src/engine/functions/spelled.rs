@@ -9,9 +9,12 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 
 /// What a function is called, and what others call it.
-const ALIASES: [(&str, &[&str]); 9] = [
+const ALIASES: [(&str, &[&str]); 13] = [
     ("arrow_typeof", &["typeof", "pg_typeof"]),
+    ("ascii", &["ord", "unicode"]),
     ("ends_with", &["suffix"]),
+    ("get_field", &["struct_extract"]),
+    ("make_array", &["list_value", "list_pack"]),
     ("random", &["rand"]),
     ("regexp_like", &["regexp_matches"]),
     ("starts_with", &["prefix"]),
@@ -19,6 +22,7 @@ const ALIASES: [(&str, &[&str]); 9] = [
     ("struct", &["row"]),
     ("to_char", &["strftime"]),
     ("to_timestamp", &["strptime"]),
+    ("uuid", &["gen_random_uuid"]),
 ];
 
 /// The same of aggregates.
@@ -36,7 +40,7 @@ const AGGREGATE_ALIASES: [(&str, &[&str]); 10] = [
 ];
 
 /// Parts of a time that are functions, and what `date_part` calls them.
-pub(crate) const DATE_PARTS: [(&str, &str); 12] = [
+pub(crate) const DATE_PARTS: [(&str, &str); 13] = [
     ("dayofmonth", "day"),
     ("dayofweek", "dow"),
     ("dayofyear", "doy"),
@@ -48,7 +52,19 @@ pub(crate) const DATE_PARTS: [(&str, &str); 12] = [
     ("quarter", "quarter"),
     ("second", "second"),
     ("week", "week"),
+    ("weekofyear", "week"),
     ("year", "year"),
+];
+
+/// Functions that make intervals of numbers, and what they count.
+pub(crate) const INTERVALS: [(&str, &str); 7] = [
+    ("to_days", "1 day"),
+    ("to_hours", "1 hour"),
+    ("to_minutes", "1 minute"),
+    ("to_months", "1 month"),
+    ("to_seconds", "1 second"),
+    ("to_weeks", "1 week"),
+    ("to_years", "1 year"),
 ];
 
 /// Texts of a time that are functions, and their patterns.
@@ -59,9 +75,10 @@ pub(crate) const PERCENTILES: [(&str, &str); 6] =
     [("p25", "0.25"), ("p50", "0.5"), ("p75", "0.75"), ("p90", "0.9"), ("p95", "0.95"), ("p99", "0.99")];
 
 /// Further names that become other calls.
-const RESHAPED: [&str; 25] = [
+const RESHAPED: [&str; 30] = [
     "apply",
     "array_apply",
+    "date",
     "date_diff",
     "datediff",
     "epoch_ms",
@@ -80,20 +97,25 @@ const RESHAPED: [&str; 25] = [
     "jsonb_extract_path",
     "jsonb_extract_path_text",
     "jsonb_object_keys",
+    "last_day",
     "list_apply",
+    "mod",
     "regexp_extract",
+    "regexp_full_match",
+    "sign",
     "struct_pack",
     "time_bucket",
     "transform",
 ];
 
 /// The same of aggregates.
-const RESHAPED_AGGREGATES: [&str; 4] = ["count_if", "countif", "group_concat", "listagg"];
+const RESHAPED_AGGREGATES: [&str; 7] =
+    ["count_if", "countif", "group_concat", "listagg", "percentile_disc", "quantile", "quantile_disc"];
 
 /// The scalar functions that no registry knows, since they become other calls.
 pub(crate) fn scalar_names() -> impl Iterator<Item = &'static str> {
     let parts = DATE_PARTS.iter().chain(&FORMATS).map(|(name, _)| *name);
-    parts.chain(RESHAPED)
+    parts.chain(INTERVALS.iter().map(|(name, _)| *name)).chain(RESHAPED)
 }
 
 /// The aggregates that no registry knows, since they become other calls.

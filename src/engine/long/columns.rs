@@ -142,6 +142,11 @@ impl Long {
         }
     }
 
+    /// The column that has what the strings in a column of spans say.
+    pub(super) fn content(self) -> Option<&'static str> {
+        matches!(self, Self::Messages | Self::Documents).then_some("content")
+    }
+
     /// The columns on which a condition may as well be checked on spans: all spans that a row is made from have the same
     /// value there.
     pub(super) fn pushed(self, whole_traces: bool) -> &'static [&'static str] {

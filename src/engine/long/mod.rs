@@ -6,6 +6,7 @@
 //! exec.rs      the plan that makes rows of spans into rows of these tables
 //! reads.rs     values of a batch of spans: columns of their own, or keys of attributes.rest
 //! out.rs       rows that are being made
+//! sought.rs    what conditions on texts say of spans
 //! source.rs    how rows are made of spans
 //! scores.rs    evals, annotations
 //! lists.rs     events, documents
@@ -22,6 +23,7 @@ mod out;
 mod reads;
 mod repeats;
 mod scores;
+mod sought;
 mod source;
 mod table;
 mod turns;

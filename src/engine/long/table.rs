@@ -20,11 +20,11 @@ use super::columns::{Cell, Long};
 use super::exec::ExpandExec;
 use super::reads::Names;
 use super::source::{Made, Possible};
-use super::{lists, messages, repeats, scores};
+use super::{lists, messages, repeats, scores, sought};
 use crate::scan::scan_by;
 use crate::tables::SegmentsTable;
 use crate::tree_node::expr_up;
-use spanql_model::columns::{PROJECT, TRACE_ID};
+use spanql_model::columns::{KIND, MODEL, PROJECT, TRACE_ID};
 
 /// What a table is made from, where a store has any of it. `wanted` says of each column whether it is read; `possible`
 /// says of the constants' values whether their rows are.
@@ -121,7 +121,8 @@ impl TableProvider for LongTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let (pushed, constants) = (self.table.pushed(false), self.table.constants());
-        let helps = |filter: &&Expr| is_on(filter, pushed) || is_on(filter, constants);
+        let of_text = |filter: &Expr| self.table.content().is_some_and(|content| sought::seeks(filter, content));
+        let helps = |filter: &&Expr| is_on(filter, pushed) || is_on(filter, constants) || of_text(filter);
         let support = |filter| match helps(filter) {
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -154,6 +155,13 @@ impl LongTable {
         let mut conditions: Vec<Expr> = conditions.collect::<Result<_>>()?;
         conditions.push(made.condition.clone());
 
+        let mut condition = made.condition.clone();
+        if let Some(content) = self.table.content().filter(|_| !made.whole_traces) {
+            let texts = made.reads.columns().filter(|name| ![KIND, MODEL].contains(name)).collect();
+            condition =
+                sought::of_spans(filters, content, &texts).map_or(condition.clone(), |asked| condition.and(asked));
+        }
+
         let mut read: BTreeSet<&str> = made.reads.columns().collect();
         read.extend(projection.iter().filter_map(|&column| match columns.get(column) {
             Some((_, Cell::Of(name))) => Some(*name),
@@ -162,14 +170,14 @@ impl LongTable {
         if made.whole_traces {
             read.extend([PROJECT, TRACE_ID]);
         }
-        let used = made.condition.column_refs();
+        let used = condition.column_refs();
         read.extend(used.iter().map(|column| column.name.as_str()));
         let spans = &self.names.schema;
         let mut places = read.into_iter().map(|name| spans.index_of(name)).collect::<Result<Vec<_>, _>>()?;
         places.sort_unstable();
         let input = self.spans.scan(state, Some(&places), &conditions, None).await?;
         let filtered = DFSchema::try_from(input.schema().as_ref().clone())?;
-        let condition = state.create_physical_expr(made.condition.clone(), &filtered)?;
+        let condition = state.create_physical_expr(condition.clone(), &filtered)?;
         let input = Arc::new(FilterExec::try_new(condition, input)?);
         Ok(Arc::new(ExpandExec::new(self.table, projection, schema, made, input)))
     }

@@ -16,6 +16,7 @@ use super::super::error::EngineError;
 use super::super::walk::{Flow, Walk, walk};
 use super::Resolver;
 use super::ast::{in_lower_case, quoted};
+use super::operators::rows_in_subqueries;
 use super::outputs::{Output, OutputUse, named};
 use super::scope::{Level, Scopes};
 
@@ -72,6 +73,7 @@ impl Resolver<'_> {
         }
         self.expression(&mut select.prewhere, scopes)?;
         let outer = std::mem::replace(&mut self.not_grouped, true);
+        select.selection.as_mut().map(rows_in_subqueries).transpose()?;
         let resolved = self.expressions(&mut select.selection, scopes, output.items, OutputUse::Fallback);
         self.not_grouped = outer;
         resolved?;

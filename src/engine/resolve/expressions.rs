@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::super::error::EngineError;
+use super::super::operands::Operator;
 use super::super::walk::{Flow, WalkMut, walk_mut};
 use super::ast::{call, empty_query, in_lower_case};
 use super::lists::lists_of_json;
@@ -228,6 +229,7 @@ fn output_meant<'o>(outputs: &'o [Output], uses: OutputUse, inside: bool, ident:
 impl WalkMut for Walker<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
         let typed = typed_name(expr);
+        Operator::see(&mut self.resolver.places.operators, expr);
         known_spelling(expr, self.resolver.catalog.registry.data_end);
         if let Expr::Lambda(lambda) = expr {
             // DataFusion writes them in lower case, too.

@@ -244,6 +244,7 @@ impl Resolver<'_> {
     }
 
     fn join(&mut self, join: &mut Join, left: Level, right: Level, outer: &Scopes) -> Result<Level, EngineError> {
+        named_side(&mut join.join_operator);
         let side = Side::of(&join.join_operator);
         let Some(constraint) = constraint(&mut join.join_operator) else {
             let mut both = left;
@@ -294,6 +295,15 @@ impl Resolver<'_> {
             _ => both,
         })
     }
+}
+
+/// Writes out which side a semi join shows.
+fn named_side(operator: &mut JoinOperator) {
+    *operator = match std::mem::replace(operator, JoinOperator::CrossJoin(JoinConstraint::None)) {
+        JoinOperator::Semi(constraint) => JoinOperator::LeftSemi(constraint),
+        JoinOperator::Anti(constraint) => JoinOperator::LeftAnti(constraint),
+        other => other,
+    };
 }
 
 /// Which side of a join gives the value of a column that both have.

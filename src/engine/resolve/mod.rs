@@ -13,6 +13,7 @@ mod from;
 mod json_paths;
 mod lists;
 mod names;
+mod operators;
 mod outputs;
 mod patterns;
 mod query;
@@ -34,6 +35,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::catalog::{Catalog, TableKey};
 use super::error::EngineError;
+use super::operands::Operator;
 use super::parse::Parsed;
 use super::table_functions::FunctionTable;
 use ast::{name_span, object_name};
@@ -65,6 +67,8 @@ pub(crate) struct Places {
     pub(crate) functions: HashMap<String, Call>,
     /// Where each text literal first stands.
     pub(crate) literals: HashMap<String, Location>,
+    /// The operators, as they were typed.
+    pub(crate) operators: Vec<Operator>,
     /// The columns that are read outside of aggregates, by their names, each as it was typed first.
     pub(crate) columns: HashMap<String, (String, Location)>,
 }

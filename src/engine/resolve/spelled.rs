@@ -8,13 +8,14 @@ use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, ObjectNamePart, Subscript, TimezoneInfo, TypedString, Value,
+    FunctionArgumentList, FunctionArguments, Interval, ObjectNamePart, Subscript, TimezoneInfo, TypedString, Value,
     ValueWithSpan,
 };
 
-use super::super::functions::spelled::{DATE_PARTS, FORMATS, PERCENTILES};
+use super::super::functions::spelled::{DATE_PARTS, FORMATS, INTERVALS, PERCENTILES};
 use super::ast::{binary, call, literal, number, text};
 use super::json_paths::{as_path, json_call};
+use super::operators::{any_pattern, cast, is_condition, known_operator};
 use super::patterns::without_escape;
 use super::time_calls::time_call;
 use spanql_model::time::{self, Clock};
@@ -29,11 +30,16 @@ pub(super) fn known_spelling(expr: &mut Expr, data_end: Option<i64>) {
             }
         }
         Expr::TypedString(TypedString { data_type: DataType::Timestamp(..), value, .. }) => known_time(value, data_end),
+        Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
+            if let Some(made) = any_pattern(expr) {
+                *expr = made;
+            }
+        }
         Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
             without_escape(pattern, escape_char);
         }
         Expr::BinaryOp { left, op, right } => {
-            if let Some(made) = as_path(left, op, right) {
+            if let Some(made) = known_operator(left, op, right).or_else(|| as_path(left, op, right)) {
                 *expr = made;
             }
         }
@@ -122,6 +128,13 @@ fn known_function(function: &mut Function) -> Option<Expr> {
         joined_texts(function);
         return None;
     }
+    if matches!(name.as_str(), "sum" | "avg" | "mean") {
+        counted_conditions(function);
+        return None;
+    }
+    if matches!(name.as_str(), "quantile_disc" | "quantile" | "percentile_disc") {
+        return discrete(function, name == "percentile_disc");
+    }
     let mut args = arguments(function)?;
     if let Some((_, part)) = DATE_PARTS.iter().find(|(known, _)| *known == name).filter(|_| args.len() == 1) {
         return Some(call("date_part", vec![text(*part), args.pop()?]));
@@ -159,10 +172,86 @@ fn known_function(function: &mut Function) -> Option<Expr> {
             // Nothing found is an empty text, as in DuckDB; of null, null.
             Some(call("coalesce", vec![found, call("left", vec![from, number("0")])]))
         }
+        ("mod", 2) => {
+            let right = Expr::Nested(Box::new(args.pop()?));
+            Some(Expr::Nested(Box::new(binary(args.pop()?, BinaryOperator::Modulo, right))))
+        }
+        ("sign", 1) => Some(cast(renamed(function, "signum", args), DataType::BigInt(None))),
+        ("date", 1) => Some(cast(args.pop()?, DataType::Date)),
+        ("last_day", 1) => {
+            let month = call("date_trunc", vec![text("month"), args.pop()?]);
+            let next = binary(month, BinaryOperator::Plus, interval("1 month"));
+            Some(cast(binary(next, BinaryOperator::Minus, interval("1 day")), DataType::Date))
+        }
+        ("regexp_full_match", 2) => {
+            let whole = call("concat", vec![text("^(?:"), args.pop()?, text(")$")]);
+            Some(renamed(function, "regexp_like", vec![args.pop()?, whole]))
+        }
         ("list_apply" | "array_apply" | "apply" | "transform", 2) => Some(renamed(function, "array_transform", args)),
         ("filter", 2) => Some(renamed(function, "array_filter", args)),
-        _ => time_call(&name, &args).or_else(|| json_call(&name, args)),
+        _ => {
+            let unit = INTERVALS.iter().find(|(known, _)| *known == name).filter(|_| args.len() == 1);
+            if let Some((_, unit)) = unit {
+                return Some(Expr::Nested(Box::new(binary(interval(unit), BinaryOperator::Multiply, args.pop()?))));
+            }
+            time_call(&name, &args).or_else(|| json_call(&name, args))
+        }
     }
+}
+
+fn interval(length: &str) -> Expr {
+    Expr::Interval(Interval {
+        value: Box::new(text(length)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    })
+}
+
+/// `sum(x = 1)` counts where it is true.
+fn counted_conditions(function: &mut Function) {
+    if let FunctionArguments::List(list) = &mut function.args
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] = list.args.as_mut_slice()
+        && is_condition(arg)
+    {
+        *arg = cast(Expr::Nested(Box::new(arg.clone())), DataType::BigInt(None));
+    }
+}
+
+/// `quantile_disc(x, 0.5)` and `percentile_disc(0.5) WITHIN GROUP (ORDER BY x)`: the value at that place of all in order.
+fn discrete(function: &Function, is_within: bool) -> Option<Expr> {
+    let mut args = arguments(function)?;
+    let (value, share) = match (is_within, args.len(), function.within_group.as_slice()) {
+        (true, 1, [by]) if by.options.asc != Some(false) => (by.expr.clone(), args.pop()?),
+        (false, 2, []) => {
+            let share = args.pop()?;
+            (args.pop()?, share)
+        }
+        _ => return None,
+    };
+    if function.over.is_some() {
+        return None;
+    }
+    let known = Expr::IsNotNull(Box::new(value.clone()));
+    let filter = match &function.filter {
+        Some(filter) => binary(Expr::Nested(filter.clone()), BinaryOperator::And, known),
+        None => known,
+    };
+    let of = |name: &str| match renamed(function, name, vec![value.clone()]) {
+        Expr::Function(made) => {
+            Expr::Function(Function { filter: Some(Box::new(filter.clone())), within_group: vec![], ..made })
+        }
+        other => other,
+    };
+    let double = |expr: Expr| cast(expr, DataType::Double(ExactNumberInfo::None));
+    // As DuckDB counts: what lies above the share is left out in whole values.
+    let count = || double(of("count"));
+    let below = binary(double(share), BinaryOperator::Multiply, count());
+    let above = call("floor", vec![binary(count(), BinaryOperator::Minus, below)]);
+    let place = cast(binary(count(), BinaryOperator::Minus, above), DataType::BigInt(None));
+    let sorted = call("array_sort", vec![of("array_agg")]);
+    Some(call("array_element", vec![sorted, call("greatest", vec![number("1"), place])]))
 }
 
 /// `group_concat(x [, ','] [ORDER BY …])` as `string_agg`, which is told what to put between.

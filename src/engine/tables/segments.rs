@@ -1,5 +1,6 @@
 //! The tables that are files of the store: `spans` and `traces`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -73,6 +74,18 @@ impl SegmentsTable {
     /// The table `traces` of a snapshot, of one project or all.
     pub(crate) fn traces(snapshot: Snapshot, project: Option<String>) -> Self {
         Self { schema: traces_schema(), which: SegmentFile::Traces, snapshot, project, wanted: None }
+    }
+
+    /// Whether it is `traces`.
+    pub(crate) fn is_of_traces(&self) -> bool {
+        self.which == SegmentFile::Traces
+    }
+
+    /// The table `spans` of the same snapshot and project, and the names in its `attributes.rest`.
+    pub(crate) fn spans_beside(&self) -> (Arc<dyn TableProvider>, BTreeMap<String, DataType>) {
+        let rest = self.snapshot.manifest.rest.iter().map(|(name, open)| (name.clone(), open.data_type()));
+        let rest = rest.collect();
+        (Arc::new(Self::spans(self.snapshot.clone(), self.project.clone())), rest)
     }
 
     /// The same table without the segments that hold none of some traces.
@@ -239,10 +252,7 @@ impl SegmentsTable {
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(WideningAdapterFactory)))
             .build();
-        if with_rows {
-            return Ok(DataSourceExec::from_data_source(config));
-        }
-        let source = KeptSource::new(config, self.snapshot.segments.clone(), self.which);
+        let source = KeptSource::new(config, self.snapshot.segments.clone(), self.which, !with_rows);
         Ok(DataSourceExec::from_data_source(source))
     }
 }

@@ -5,6 +5,8 @@
 //! | `SELECT a, b, FROM t`, `x IN (1, 2,)`, `GROUP BY a, ORDER BY a,` | the same without the last comma |
 //! | `FROM t`, `FROM t WHERE x`, `(FROM t)` | `SELECT * FROM t …` |
 //! | `TABLE t` | `SELECT * FROM t` |
+//! | `a ** b` | `a ^ b` |
+//! | `DESCRIBE`, `SHOW ALL TABLES` | `SHOW TABLES` |
 //! | `WITH t AS MATERIALIZED (…)` | `WITH t AS (…)`: what is planned does not depend on it |
 
 use sqlparser::keywords::Keyword;
@@ -14,6 +16,9 @@ use super::lexeme::Lexeme;
 
 /// Rewrites the tokens of one statement, which must hold no blanks.
 pub fn known_forms(lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
+    if let Some(tables) = shows_tables(&lexemes) {
+        return tables;
+    }
     let mut out: Vec<Lexeme> = Vec::with_capacity(lexemes.len());
     let mut at = 0;
     while at < lexemes.len() {
@@ -38,12 +43,44 @@ pub fn known_forms(lexemes: Vec<Lexeme>) -> Vec<Lexeme> {
             }
             _ => {}
         }
+        if is_power(&lexemes, at) {
+            out.push(made(lexeme, Token::Caret));
+            at += 2;
+            continue;
+        }
         if lexeme.token.token != Token::Comma || !is_last_comma(&lexemes, at) {
             out.push(lexeme.clone());
         }
         at += 1;
     }
     out
+}
+
+/// Whether two stars without a blank between them stand between operands here.
+fn is_power(lexemes: &[Lexeme], at: usize) -> bool {
+    let is_star = |at: usize| token(lexemes, at) == Some(&Token::Mul);
+    let ends_operand = |lexeme: &Lexeme| match &lexeme.token.token {
+        Token::Number(..) | Token::RParen | Token::RBracket => true,
+        Token::Word(word) => word.quote_style.is_some() || word.keyword == Keyword::NoKeyword,
+        _ => false,
+    };
+    is_star(at)
+        && is_star(at + 1)
+        && lexemes[at].bytes.end == lexemes[at + 1].bytes.start
+        && at.checked_sub(1).is_some_and(|before| ends_operand(&lexemes[before]))
+}
+
+/// `DESCRIBE` alone, and `SHOW ALL TABLES`, as `SHOW TABLES`.
+fn shows_tables(lexemes: &[Lexeme]) -> Option<Vec<Lexeme>> {
+    let is_it = match lexemes {
+        [only] => matches!(only.keyword(), Keyword::DESCRIBE | Keyword::DESC),
+        [show, all, tables] => {
+            show.keyword() == Keyword::SHOW && all.keyword() == Keyword::ALL && tables.keyword() == Keyword::TABLES
+        }
+        _ => false,
+    };
+    let show = |like: &Lexeme| vec![word(like, Keyword::SHOW, "SHOW"), word(like, Keyword::TABLES, "TABLES")];
+    lexemes.first().filter(|_| is_it).map(show)
 }
 
 fn token(lexemes: &[Lexeme], at: usize) -> Option<&Token> {
@@ -210,6 +247,12 @@ mod tests {
             ("WITH a AS NOT MATERIALIZED (SELECT 1) SELECT 2", "WITH a AS ( SELECT 1 ) SELECT 2"),
             ("EXPLAIN FROM t", "EXPLAIN SELECT * FROM t"),
             ("TABLE t", "SELECT * FROM t"),
+            ("SELECT a ** 2, (b)**c, count(*), *", "SELECT a ^ 2 , ( b ) ^ c , count ( * ) , *"),
+            ("SELECT a * * b", "SELECT a * * b"),
+            ("describe", "SHOW TABLES"),
+            ("SHOW ALL TABLES", "SHOW TABLES"),
+            ("SHOW ALL", "SHOW ALL"),
+            ("DESCRIBE t", "DESCRIBE t"),
             ("CREATE TABLE t (a int)", "CREATE TABLE t ( a int )"),
             ("SELECT x IS DISTINCT FROM y FROM t", "SELECT x IS DISTINCT FROM y FROM t"),
         ] {

@@ -61,6 +61,9 @@ pub(super) fn contains_call(left: Expr, right: Expr) -> Expr {
 /// How tight `->` and its like bind: between `::` and the arithmetic.
 pub(super) const ARROW: u8 = 45;
 
+/// How tight `^` binds: what is raised to a power is multiplied afterwards.
+pub(super) const CARET: u8 = 42;
+
 /// How tight `||` and `~` bind: what PostgreSQL calls any other operator.
 pub(super) const OTHER: u8 = 21;
 
@@ -145,4 +148,18 @@ pub(super) fn negative_index(parser: &mut Parser) -> Option<Expr> {
     let span = parser.get_current_token().span;
     let value = Expr::Value(Value::Number(digits, long).with_span(span));
     Some(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(value) })
+}
+
+/// A number or a name behind a sign, and `^` behind it: the sign comes first.
+pub(super) fn negative_base(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let is_base = matches!(&parser.peek_nth_token_ref(1).token, Token::Number(..) | Token::Word(_));
+    if parser.peek_nth_token_ref(0).token != Token::Minus
+        || !is_base
+        || parser.peek_nth_token_ref(2).token != Token::Caret
+    {
+        return None;
+    }
+    parser.advance_token();
+    let base = parser.parse_subexpr(CARET);
+    Some(base.map(|base| Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(base) }))
 }

@@ -14,7 +14,8 @@ use sqlparser::tokenizer::Token;
 use super::lambda::{self, Lambdas, lambdas};
 use super::lexeme::Lexeme;
 use super::operators::{
-    ARROW, OTHER, arrow, check_chain, contains_call, distinct_from, negative_index, operator_length,
+    ARROW, CARET, OTHER, arrow, check_chain, contains_call, distinct_from, negative_base, negative_index,
+    operator_length,
 };
 
 /// [`GenericDialect`] in every respect but these.
@@ -22,7 +23,7 @@ use super::operators::{
 /// - `a CONTAINS b` and `a NOT CONTAINS b` are `contains(a, b)` and `NOT contains(a, b)`, and bind like `LIKE`.
 /// - `IS [NOT] DISTINCT FROM` is read here: the generic parser takes everything behind it for its right side, so that
 ///   `a IS DISTINCT FROM b AND c` would compare `a` with `b AND c`.
-/// - Operators bind as in PostgreSQL: `::`, then `* / %`, `+ -`, `||` and `~`, then `IN`, `BETWEEN` and `LIKE`, then
+/// - Operators bind as in PostgreSQL: `::`, then signs, `^`, `* / %`, `+ -`, `||` and `~`, then `IN`, `BETWEEN` and `LIKE`, then
 ///   comparisons, then `IS`. Comparisons do not chain, nor do `LIKE` and `BETWEEN`.
 /// - `->`, `->>` and their like bind as in SQLite, looser than `::` alone: PostgreSQL reads `'x' || a ->> 'b'` as
 ///   `('x' || a) ->> 'b'`, which nobody means.
@@ -148,6 +149,9 @@ impl Dialect for SpanqlDialect {
         if !self.lambdas.is_empty() && self.lambdas.contains(&parser.peek_token_ref().span.start) {
             return Some(lambda::parse(parser));
         }
+        if let Some(negative) = negative_base(parser) {
+            return Some(negative);
+        }
         self.generic.parse_prefix(parser)
     }
 
@@ -165,6 +169,7 @@ impl Dialect for SpanqlDialect {
     fn prec_value(&self, prec: Precedence) -> u8 {
         match prec {
             Precedence::PgOther => ARROW,
+            Precedence::Caret => CARET,
             Precedence::Between | Precedence::Like => 20,
             Precedence::Eq => 19,
             other => self.generic.prec_value(other),
@@ -212,6 +217,10 @@ impl Dialect for SpanqlDialect {
     }
 
     fn supports_order_by_all(&self) -> bool {
+        true
+    }
+
+    fn supports_notnull_operator(&self) -> bool {
         true
     }
 
@@ -322,7 +331,6 @@ impl Dialect for SpanqlDialect {
         supports_space_separated_column_options
         supports_alter_column_type_using
         supports_comma_separated_drop_column_list
-        supports_notnull_operator
         supports_data_type_signed_suffix
         supports_interval_options
         supports_create_table_like_parenthesized

@@ -90,7 +90,7 @@ impl Reading<'_> {
         }
         Ok(Some(match field_ref {
             FieldRef::Text(column) => {
-                self.note_cut_text(&clause.clause.field);
+                self.note_cut_text(clause);
                 compare::text(column, op, value)
             }
             FieldRef::Exact(column) => compare::exact_text(column, op, value),
@@ -258,10 +258,15 @@ impl Reading<'_> {
         }
     }
 
-    /// Sessions keep the beginnings of their texts.
-    fn note_cut_text(&mut self, field: &str) {
-        if self.entity == Entity::Threads && matches!(field, "first_message" | "last_message") {
-            self.note(format!("{field} is searched in its first 1,024 characters"));
+    /// Sessions keep the beginnings of their texts, of which only searches look at the rest.
+    fn note_cut_text(&mut self, clause: &ResolvedClause) {
+        let field = &clause.clause.field;
+        let searches = matches!(clause.op, Op::Contains | Op::NotContains | Op::StartsWith | Op::EndsWith);
+        let emptiness = clause.op.is_alone();
+        if self.entity == Entity::Threads && matches!(field.as_str(), "first_message" | "last_message") {
+            if !searches && !emptiness {
+                self.note(format!("{field} is compared by its first 1,024 characters"));
+            }
         }
     }
 }

@@ -232,10 +232,13 @@ fn phone(text: &str, range: Range<usize>) -> Option<Range<usize>> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::LazyLock;
+
     use super::{KINDS, Patterns, is_luhn};
 
     fn found(text: &str) -> Vec<(&'static str, String)> {
-        let patterns = Patterns::new(std::iter::empty()).unwrap();
+        static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns::new(std::iter::empty()).unwrap());
+        let patterns = &*PATTERNS;
         let kind = |kind: &str| *KINDS.iter().find(|known| **known == kind).unwrap();
         patterns.hits(text).into_iter().map(|hit| (kind(hit.kind), text[hit.range].to_owned())).collect()
     }

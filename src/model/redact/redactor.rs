@@ -2,21 +2,26 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use super::patterns::{BadPattern, KINDS, Patterns};
 
 /// Digits of a hash in a placeholder: of a million different texts, two are the same once in a million stores.
 const DIGITS: usize = 10;
 
+/// The patterns that are built in, read when the first text comes. They are known to be right: a test reads them.
+static BUILT_IN: LazyLock<Patterns> =
+    LazyLock::new(|| Patterns::new(std::iter::empty()).unwrap_or_else(|error| unreachable!("{error}")));
+
 /// Replaces what looks like a secret by placeholders.
 ///
-/// Cheap to make; patterns that are built in are read when the first text comes.
+/// Cheap to make where there are no patterns of one's own.
 #[derive(Debug)]
 pub struct Redactor {
     key: [u8; 32],
     own: BTreeMap<String, String>,
-    patterns: OnceLock<Patterns>,
+    /// All patterns, where some are one's own.
+    patterns: Option<Patterns>,
 }
 
 impl Redactor {
@@ -26,18 +31,13 @@ impl Redactor {
     /// # Errors
     /// When a pattern is none, or matches the empty text.
     pub fn new(key: [u8; 32], own: BTreeMap<String, String>) -> Result<Self, BadPattern> {
-        let patterns = OnceLock::new();
-        if !own.is_empty() {
-            let read = Patterns::new(own.iter().map(|(name, pattern)| (name.as_str(), pattern.as_str())))?;
-            // It was empty.
-            drop(patterns.set(read));
-        }
+        let read = || Patterns::new(own.iter().map(|(name, pattern)| (name.as_str(), pattern.as_str())));
+        let patterns = (!own.is_empty()).then(read).transpose()?;
         Ok(Self { key, own, patterns })
     }
 
     pub(super) fn patterns(&self) -> &Patterns {
-        // Those that are built in are known to be right: a test reads them.
-        self.patterns.get_or_init(|| Patterns::new(std::iter::empty()).unwrap_or_else(|error| unreachable!("{error}")))
+        self.patterns.as_ref().unwrap_or(&BUILT_IN)
     }
 
     /// The names that kinds of secrets have in placeholders.

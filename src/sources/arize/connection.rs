@@ -14,7 +14,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Streaming};
 
-use super::status::{from_status, from_transport};
+use super::status::{by_url, from_status, from_transport};
 use crate::config::{ArizeSettings, Secret};
 use crate::error::SourceError;
 use crate::http::certificates;
@@ -38,6 +38,8 @@ pub(super) struct Connection {
     /// `None` where its host is not known.
     client: Option<FlightServiceClient<Channel>>,
     key: Secret,
+    /// Whether the server was named by its URL.
+    by_url: bool,
     /// How long the server may say nothing.
     pub(super) timeout: Duration,
 }
@@ -50,9 +52,9 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(settings: &ArizeSettings, timeout: Duration) -> Result<Self, SourceError> {
-        let key = settings.key.clone();
+        let (key, by_url) = (settings.key.clone(), settings.by_url);
         let Some(flight) = &settings.flight else {
-            return Ok(Self { name: UNKNOWN.into(), client: None, key, timeout });
+            return Ok(Self { name: UNKNOWN.into(), client: None, key, by_url, timeout });
         };
         let name: Arc<str> = flight.to_string().into();
         let scheme = if flight.tls { "https" } else { "http" };
@@ -79,7 +81,7 @@ impl Connection {
         let client = FlightServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self { name, client: Some(client), key, timeout })
+        Ok(Self { name, client: Some(client), key, by_url, timeout })
     }
 
     /// Whether its host is known.
@@ -162,10 +164,11 @@ impl Connection {
     fn failed(&self, status: &tonic::Status) -> SourceError {
         use std::error::Error as _;
         let connecting = status.source().and_then(|cause| cause.downcast_ref::<tonic::transport::Error>());
-        match connecting {
+        let error = match connecting {
             Some(error) => from_transport(&self.name, &self.key, error),
             None => from_status(&self.name, &self.key, status),
-        }
+        };
+        if self.by_url { by_url(error) } else { error }
     }
 
     /// The error of a server that says nothing any more.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config::ArizeSettings;
 use crate::error::{CA_VARIABLE, SourceError};
-use crate::http::{Access, HttpClient, HttpError, Patience};
+use crate::http::{Access, BY_URL, HttpClient, HttpError, Patience};
 use crate::remote::Project;
 use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 
@@ -78,7 +78,7 @@ impl Rest {
             ca_file: settings.ca_file.clone(),
             ca_variable: CA_VARIABLE,
             rights: "the space and the key's rights",
-            elsewhere: ELSEWHERE,
+            elsewhere: if settings.by_url { BY_URL } else { ELSEWHERE },
         };
         let spans = HttpClient::new(&url, access.clone(), Patience::Silence(timeout))?;
         let client = HttpClient::new(&url, access, Patience::Answer(timeout.min(TIMEOUT)))?;

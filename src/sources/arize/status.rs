@@ -7,6 +7,24 @@ use tonic::{Code, Status};
 
 use crate::config::Secret;
 use crate::error::SourceError;
+use crate::http::BY_URL;
+
+/// What helps where TLS is spoken: by settings, and by the URL of a server.
+const TLS: &str = "; does it expect TLS? ARIZE_FLIGHT_SCHEME=grpc+tls";
+const TLS_BY_URL: &str = "; does it expect TLS? --endpoint grpc+tls://…";
+
+/// The error of a connection to a server that was named by its URL: no setting helps.
+pub(super) fn by_url(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Unreachable { endpoint, reason } => {
+            SourceError::Unreachable { endpoint, reason: format!("{reason}{BY_URL}") }
+        }
+        SourceError::Untrusted { endpoint, reason } => {
+            SourceError::Untrusted { endpoint, reason: reason.replace(TLS, TLS_BY_URL) }
+        }
+        other => other,
+    }
+}
 
 /// The error that a status stands for.
 pub(super) fn from_status(endpoint: &str, key: &Secret, status: &Status) -> SourceError {
@@ -84,8 +102,7 @@ fn unreachable(endpoint: String, what: &str, causes: String, error: &(dyn std::e
     }
     // So the first bytes of TLS read, to whom they are not explained.
     if causes.contains("frame with invalid size") {
-        let reason = format!("{causes}; does it expect TLS? ARIZE_FLIGHT_SCHEME=grpc+tls");
-        return SourceError::Untrusted { endpoint, reason };
+        return SourceError::Untrusted { endpoint, reason: format!("{causes}{TLS}") };
     }
     SourceError::Unreachable { endpoint, reason: format!("{what}{causes}") }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::environment::Environment;
+use super::environment::{ENDPOINT, Environment};
 use super::given::Given;
 use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
@@ -68,6 +68,8 @@ pub struct ArizeSettings {
     pub verify: bool,
     /// File of certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether the server was named by its URL, so that no setting says where it is.
+    pub by_url: bool,
 }
 
 /// Where a Flight server is.
@@ -158,6 +160,7 @@ impl FoundArize {
             space: given.get("space").map(str::to_owned),
             verify: given.flag("request_verify")?.unwrap_or(true),
             ca_file: given.get("ssl_ca_cert").map(|file| home_path(Path::new(file))),
+            by_url: given.setting("api_host").is_some_and(|setting| setting.origin == ENDPOINT),
         })
     }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use super::ConfigError;
 
+/// The option that names a server by its URL.
+pub(super) const ENDPOINT: &str = "--endpoint";
+
 /// Variables and directories that settings are looked for in.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -15,6 +18,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// The working directory, which may hold a `.env`.
     pub working: Option<PathBuf>,
+    /// The variables that stand for a server that was named by its URL.
+    of_endpoint: Vec<String>,
 }
 
 /// Variables by name; their values may be keys.
@@ -51,6 +56,7 @@ impl Environment {
             home: dirs::home_dir(),
             config: dirs::config_dir(),
             working: std::env::current_dir().ok(),
+            of_endpoint: vec![],
         }
     }
 
@@ -70,7 +76,14 @@ impl Environment {
         let mut changed = self.clone();
         without.for_each(|name| drop(changed.variables.0.remove(name)));
         changed.variables.0.extend(with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        changed.of_endpoint = with.iter().map(|(name, _)| (*name).to_owned()).collect();
         changed
+    }
+
+    /// Where the value of a variable comes from.
+    pub(super) fn origin(&self, variable: &str) -> String {
+        let of_endpoint = self.of_endpoint.iter().any(|name| name == variable);
+        if of_endpoint { ENDPOINT.to_owned() } else { format!("environment variable {variable}") }
     }
 
     pub(super) fn variables(&self) -> &Variables {

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use super::ConfigError;
-use super::environment::Environment;
+use super::environment::{ENDPOINT, Environment};
 use super::given::Given;
 use super::names::{About, Kind, Name, ShownSetting};
 use super::secret::Secret;
@@ -46,6 +46,8 @@ pub struct OpikSettings {
     pub workspace: String,
     /// Whether certificates are checked.
     pub verify: bool,
+    /// Whether the server was named by its URL, so that no setting says where it is.
+    pub by_url: bool,
 }
 
 impl OpikSettings {
@@ -56,7 +58,7 @@ impl OpikSettings {
     pub fn find(environment: &Environment, profile: Option<&str>) -> Result<Self, ConfigError> {
         let found = VENDOR.find(environment, profile)?;
         let given = found.given();
-        let (url, _) = server(given)?.ok_or_else(|| {
+        let (url, origin) = server(given)?.ok_or_else(|| {
             ConfigError::Missing(
                 "no API key for Opik and no server: set OPIK_API_KEY or OPIK_URL_OVERRIDE, or opik.api_key or \
                  opik.url_override in a profile of config.toml"
@@ -68,6 +70,7 @@ impl OpikSettings {
             key: given.get("api_key").map(Secret::new).filter(|key| !key.is_empty()),
             workspace: given.get("workspace").map_or(WORKSPACE, str::trim).to_owned(),
             verify: given.flag("check_tls_certificate")?.unwrap_or(true),
+            by_url: origin == ENDPOINT,
         })
     }
 }

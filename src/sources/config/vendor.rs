@@ -45,9 +45,7 @@ impl Vendor {
     /// # Errors
     /// When a file cannot be read that may say something that counts.
     pub fn find(&'static self, environment: &Environment, profile: Option<&str>) -> Result<Found, ConfigError> {
-        let variables = Given::of_variables(self.names, environment.variables(), |variable| {
-            format!("environment variable {variable}")
-        });
+        let variables = Given::of_variables(self.names, environment.variables(), |name| environment.origin(name));
         let found = variables.or(file::own(environment, profile, self.name, self.names)?);
         // What cannot be read is an error where something of it would count.
         let enough = found.has_key() && found.names_a_host();

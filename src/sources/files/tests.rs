@@ -17,6 +17,7 @@ use spanql_model::columns::METADATA_PATCH;
 
 use super::*;
 
+mod broken;
 mod opik;
 mod otlp;
 mod recorded;

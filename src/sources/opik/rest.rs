@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::search::{Kind, Search};
 use crate::config::OpikSettings;
 use crate::error::SourceError;
-use crate::http::{Access, Cause, HttpClient, HttpError, Patience};
+use crate::http::{Access, BY_URL, Cause, HttpClient, HttpError, Patience};
 use crate::remote::Project;
 use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 use spanql_filter::opik::Clause;
@@ -58,7 +58,7 @@ impl Rest {
             // The vendor's tools know no setting for it.
             ca_file: None,
             ca_variable: "SSL_CERT_FILE",
-            elsewhere: "; OPIK_URL_OVERRIDE says where Opik is",
+            elsewhere: if settings.by_url { BY_URL } else { "; OPIK_URL_OVERRIDE says where Opik is" },
             rights: "OPIK_WORKSPACE and the key's rights",
         };
         HttpClient::new(&settings.url, access, Patience::Silence(timeout)).map(Self)

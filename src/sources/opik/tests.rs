@@ -61,7 +61,7 @@ fn standin(traces: usize, spans: usize) -> Standin {
 
 fn source_with(standin: &Standin, key: &str, workspace: &str) -> Opik {
     let (url, workspace) = (standin.url.clone(), workspace.to_owned());
-    let settings = OpikSettings { url, workspace, key: Some(Secret::new(key)), verify: true };
+    let settings = OpikSettings { url, workspace, key: Some(Secret::new(key)), verify: true, by_url: false };
     Opik::new(&settings, Duration::from_secs(2)).unwrap()
 }
 

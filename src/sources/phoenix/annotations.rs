@@ -5,39 +5,20 @@
 //! name, and each other is `<name> (<identifier>)`. All that is said of a trace or a session is `trace_eval.<name>` or
 //! `session_eval.<name>`, whoever said it: no other family has a place for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanql_model::columns::NOTES;
 use spanql_model::json::write_string;
 use spanql_model::time;
-use url::form_urlencoded::byte_serialize;
 
-use super::api::{Api, Query};
 use super::fold::begin;
-use crate::http::{Cause, HttpError};
-use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
 
-/// What is annotated that one request asks for at most,
-const MAX_IDS: usize = 1000;
-/// and bytes of their ids: what stands before a server may refuse long URLs.
-const MAX_URL: usize = 6_000;
-/// Annotations of a page.
-const PAGE: &str = "1000";
-/// Pages that are read before something must be wrong.
-const MAX_PAGES: usize = 10_000;
 /// The name of annotations that are notes.
 const NOTE: &str = "note";
 const HUMAN: &str = "HUMAN";
 const MILLISECOND: i64 = 1_000_000;
-
-#[derive(Debug, Deserialize)]
-struct AnnotationsPage {
-    data: Vec<Annotation>,
-    next_cursor: Option<String>,
-}
 
 /// What is annotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +30,7 @@ pub(super) enum Level {
 
 impl Level {
     /// The end of the path of their annotations.
-    fn path(self) -> &'static str {
+    pub(super) fn path(self) -> &'static str {
         match self {
             Self::Span => "span_annotations",
             Self::Trace => "trace_annotations",
@@ -58,7 +39,7 @@ impl Level {
     }
 
     /// The parameter with their ids.
-    fn parameter(self) -> &'static str {
+    pub(super) fn parameter(self) -> &'static str {
         match self {
             Self::Span => "span_ids",
             Self::Trace => "trace_ids",
@@ -93,115 +74,28 @@ impl Level {
 
 /// An annotation as the server gives it.
 #[derive(Debug, Deserialize)]
-struct Annotation {
+pub(super) struct Annotation {
     #[serde(alias = "span_id", alias = "trace_id", alias = "session_id")]
-    of: String,
-    name: String,
+    pub(super) of: String,
+    pub(super) name: String,
     annotator_kind: String,
     #[serde(default)]
-    identifier: String,
-    result: Option<Outcome>,
+    pub(super) identifier: String,
+    pub(super) result: Option<Outcome>,
     user_id: Option<String>,
     updated_at: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Outcome {
-    label: Option<String>,
-    /// The number's own text.
-    score: Option<Box<RawValue>>,
-    explanation: Option<String>,
-}
-
-/// Asks for the annotations of what has these ids; gives, by id, the members that they add to a row, each with a comma
-/// before it.
-pub(super) async fn annotations_of(
-    level: Level,
-    api: &Api,
-    project: &str,
-    ids: &[String],
-) -> Result<HashMap<String, String>, HttpError> {
-    let path = format!("{project}/{}", level.path());
-    let mut found: HashMap<String, Vec<Annotation>> = HashMap::new();
-    for group in groups(level, ids) {
-        for annotation in of_group(level, api, &path, group).await? {
-            found.entry(annotation.of.clone()).or_default().push(annotation);
-        }
-    }
-    Ok(found.into_iter().map(|(id, annotations)| (id, members(level, annotations))).collect())
-}
-
-/// The parts of an annotation that the server has.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Held {
+pub(super) struct Outcome {
     pub(super) label: Option<String>,
-    pub(super) score: Option<f64>,
+    /// The number's own text.
+    pub(super) score: Option<Box<RawValue>>,
     pub(super) explanation: Option<String>,
 }
 
-/// Asks for the annotations of what has these ids that carry an identifier; gives them by id and name.
-pub(super) async fn held(
-    level: Level,
-    api: &Api,
-    project: &str,
-    ids: &[String],
-    identifier: &str,
-) -> Result<HashMap<(String, String), Held>, HttpError> {
-    let path = format!("{project}/{}", level.path());
-    let mut held = HashMap::new();
-    for group in groups(level, ids) {
-        let of_group = of_group(level, api, &path, group).await?;
-        for annotation in of_group.into_iter().filter(|annotation| annotation.identifier == identifier) {
-            let Outcome { label, score, explanation } = annotation.result.unwrap_or_default();
-            let score = score.and_then(|score| score.get().parse().ok());
-            held.insert((annotation.of, annotation.name), Held { label, score, explanation });
-        }
-    }
-    Ok(held)
-}
-
-/// Ids in groups that fit into one request each.
-fn groups(level: Level, ids: &[String]) -> Vec<&[String]> {
-    let around = level.parameter().len() + "&=".len();
-    let length = |id: &String| around + byte_serialize(id.as_bytes()).map(str::len).sum::<usize>();
-    let (mut groups, mut start, mut bytes) = (vec![], 0, 0);
-    for (at, id) in ids.iter().enumerate() {
-        if at > start && (at - start >= MAX_IDS || bytes + length(id) > MAX_URL) {
-            groups.extend(ids.get(start..at));
-            (start, bytes) = (at, 0);
-        }
-        bytes += length(id);
-    }
-    groups.extend(ids.get(start..).filter(|rest| !rest.is_empty()));
-    groups
-}
-
-async fn of_group(level: Level, api: &Api, path: &str, ids: &[String]) -> Result<Vec<Annotation>, HttpError> {
-    let mut annotations = vec![];
-    let mut cursor: Option<String> = None;
-    for _ in 0..MAX_PAGES {
-        let mut query: Query = vec![("limit", PAGE.to_owned())];
-        query.extend(ids.iter().map(|id| (level.parameter(), id.clone())));
-        query.extend(cursor.iter().map(|cursor| ("cursor", cursor.clone())));
-        let page = || api.json::<AnnotationsPage>(path, &query);
-        let page = match retrying(MAX_ATTEMPTS_BATCH, page, HttpError::error).await {
-            Ok(page) => page,
-            // None of them is there any more.
-            Err(failed) if failed.cause == Cause::Status(StatusCode::NOT_FOUND) => return Ok(annotations),
-            Err(failed) => return Err(failed),
-        };
-        annotations.extend(page.data);
-        match page.next_cursor {
-            None => return Ok(annotations),
-            Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
-            Some(_) => return Err(api.wrong(path, "a page leads to itself".to_owned())),
-        }
-    }
-    Err(api.wrong(path, format!("after {MAX_PAGES} pages there is still no end")))
-}
-
 /// The members that the annotations of one span, trace or session add to a row. The server gives the newest first.
-fn members(level: Level, mut annotations: Vec<Annotation>) -> String {
+pub(super) fn members(level: Level, mut annotations: Vec<Annotation>) -> String {
     // Times that the server wrote are of one form, except for a fraction that is zero.
     let changed = |annotation: &Annotation| annotation.updated_at.as_deref().and_then(|text| time::parse(text).ok());
     annotations.sort_by_key(|annotation| std::cmp::Reverse(changed(annotation)));
@@ -290,7 +184,7 @@ impl Annotation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Annotation, Level, groups, members};
+    use super::{Annotation, Level, members};
 
     fn annotation(name: &str, kind: &str, identifier: &str, at: u32, result: &str) -> Annotation {
         serde_json::from_str(&format!(
@@ -335,18 +229,6 @@ mod tests {
                 r#","trace_eval.q.label":"good","trace_eval.q.annotator_kind":"LLM","trace_eval.q.score":1.0"#
             )
         );
-    }
-
-    #[test]
-    fn spans_are_asked_for_in_groups() {
-        let ids: Vec<String> = (0..2_500).map(|at| format!("{at:016x}")).collect();
-        let sizes: Vec<usize> = groups(Level::Span, &ids).iter().map(|group| group.len()).collect();
-        assert_eq!(sizes.iter().sum::<usize>(), 2_500);
-        assert!(sizes.iter().all(|size| (1..=240).contains(size)), "{sizes:?}");
-        assert!(groups(Level::Span, &[]).is_empty());
-        assert_eq!(groups(Level::Trace, &["x".repeat(10_000), "y".to_owned()]).len(), 2);
-        let short: Vec<String> = (0..3).map(|at| at.to_string()).collect();
-        assert_eq!(groups(Level::Session, &short), [&short[..]]);
     }
 
     #[test]

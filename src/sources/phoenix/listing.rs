@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use spanql_model::ingest::{IngestBuilder, Origin};
 use spanql_model::window::Window;
 
+use super::ahead::{Ahead, Answer, ask};
 use super::api::{Api, Query};
 use super::page::{Page, cursor_at, row_of};
 use super::page_annotations::PageAnnotations;
@@ -20,16 +21,16 @@ use crate::cut::cut_to;
 use crate::error::SourceError;
 use crate::http::{Cause, HttpError};
 use crate::remote::{ExportRequest, Received, SpanStream};
-use crate::retry::{MAX_ATTEMPTS_BATCH, retrying};
+use crate::retry::MAX_ATTEMPTS_BATCH;
 
 /// Spans of the first page; later ones have as many as weigh little enough,
 const FIRST: u64 = 200;
-/// and no more than the server allows.
-const MOST: u64 = 1000;
-/// Bytes of a page, above which the next has fewer spans.
+/// and no more than these. The server allows 1,000, which sets off its garbage collection, of half a second, more often.
+const MOST: u64 = 250;
+/// Spans whose annotations are asked for together.
+const TOGETHER: u64 = 1000;
+/// Bytes of a page, above which the next has fewer spans, and is not asked for before this one is read.
 const HEAVY: usize = 16 << 20;
-/// Bytes of a page that are read. A page that is longer is asked for in parts.
-const MAX_PAGE: usize = 256 << 20;
 /// Spans in a row that the server cannot give before something else must be wrong.
 const MAX_BAD: u32 = 20;
 /// Times that a window is halved in a row: the longest is a microsecond by then.
@@ -49,10 +50,13 @@ pub(super) struct Listing {
     windows: Vec<Window>,
     /// Times that it was cut in a row.
     halved: u32,
-    /// Spans of the next page.
+    /// Spans of the next page, and those that the last one was asked for.
     size: u64,
+    asked: u64,
     /// Where the next page begins; none at the beginning.
     cursor: Option<String>,
+    /// The next page, where it was asked for already.
+    ahead: Option<Ahead>,
     /// Whether a page has come.
     begun: bool,
     ended: bool,
@@ -79,7 +83,9 @@ impl Listing {
             windows: vec![request.window],
             halved: 0,
             size: FIRST,
+            asked: 0,
             cursor: None,
+            ahead: None,
             begun: false,
             ended: request.limit == Some(0),
             bad: 0,
@@ -88,47 +94,84 @@ impl Listing {
             received: Arc::clone(&received),
             builder: IngestBuilder::new(origin),
         };
-        let first = listing.next().await?;
+        let first = listing.text().await?;
         // Where the beginning is all there is, it is known how many spans there are.
+        let spans = first.as_deref().and_then(|text| Page::read(text).ok()).map_or(0, |page| page.spans.len() as u64);
         let is_all = listing.ended && listing.left != Some(0);
-        let announced = is_all.then(|| received.rows());
-        let batches = stream::try_unfold((listing, first), |(mut listing, first)| async move {
-            let next = match first {
-                Some(batch) => Some(batch),
-                None => listing.next().await?,
-            };
-            Ok(next.map(|batch| (batch, (listing, None))))
+        let announced = is_all.then(|| received.rows() + spans);
+        let batches = stream::try_unfold((listing, first), |(mut listing, mut first)| async move {
+            loop {
+                let text = match first.take() {
+                    Some(text) => Some(text),
+                    None => listing.text().await?,
+                };
+                let Some(text) = text else { return Ok(None) };
+                if let Some(batch) = listing.rows(text).await? {
+                    return Ok(Some((batch, (listing, None))));
+                }
+            }
         });
         Ok(SpanStream::new(announced, received, batches))
     }
 
-    /// The spans of the next page that has some in the window; `None` at the end.
-    async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+    /// The text of the next page; `None` at the end.
+    async fn text(&mut self) -> Result<Option<String>, SourceError> {
         while !self.ended {
-            let text = self.page().await?;
-            let batch = match &text {
-                Some(text) => self.batch(text).await?,
-                None => None,
-            };
-            if text.is_some() && self.cursor.is_none() {
-                self.end_window();
-            }
-            if let Some(left) = &mut self.left {
-                *left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
-                self.ended |= *left == 0;
-            }
-            if batch.is_some() {
-                return Ok(batch);
+            if let Some(text) = self.page().await? {
+                if self.cursor.is_none() {
+                    self.end_window();
+                }
+                return Ok(Some(text));
             }
         }
         Ok(None)
+    }
+
+    /// The spans of a page, and of some behind it, that are in the window, if there are any, while the next page is on its way.
+    async fn rows(&mut self, first: String) -> Result<Option<RecordBatch>, SourceError> {
+        let (mut spans, mut bytes) = (self.asked, first.len());
+        let mut texts = vec![first];
+        self.look_ahead(bytes);
+        while self.goes_on() && self.annotations.are_wanted() && bytes <= HEAVY && spans + self.size <= TOGETHER {
+            let Some(text) = self.text().await? else { break };
+            self.look_ahead(text.len());
+            (spans, bytes) = (spans + self.asked, bytes + text.len());
+            texts.push(text);
+        }
+        let batch = self.batch(&texts).await?;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(batch.as_ref().map_or(0, RecordBatch::num_rows) as u64);
+            self.ended |= *left == 0;
+        }
+        Ok(batch)
+    }
+
+    /// Whether there is a next page that is wanted whatever the one before it holds.
+    fn goes_on(&self) -> bool {
+        !self.ended && self.cursor.is_some() && self.left.is_none()
+    }
+
+    /// Asks for the next page, behind one of so many bytes.
+    fn look_ahead(&mut self, bytes: usize) {
+        if self.goes_on() && bytes <= HEAVY {
+            self.ahead = Some(Ahead::begin(&self.api, &self.path, self.query(self.size), MAX_ATTEMPTS_BATCH));
+        }
     }
 
     /// The text of the next page; `None` where a span was passed over.
     async fn page(&mut self) -> Result<Option<String>, SourceError> {
         loop {
             let size = self.left.map_or(self.size, |left| left.min(self.size));
-            let failed = match self.ask(&self.query(size)).await {
+            let query = self.query(size);
+            let answer = match self.ahead.take() {
+                Some(ahead) => ahead.answer(&query).await,
+                None => None,
+            };
+            let answer = match answer {
+                Some(answer) => answer,
+                None => self.ask(&query).await,
+            };
+            let failed = match answer {
                 Ok((text, next)) => {
                     self.advance(text.len(), size, next)?;
                     return Ok(Some(text));
@@ -169,13 +212,10 @@ impl Listing {
         self.ended = self.windows.is_empty();
     }
 
-    /// A page and the cursor behind it. The first page is asked for once: whoever opens a listing can do that again.
-    async fn ask(&self, query: &Query) -> Result<(String, Option<String>), HttpError> {
+    /// The first page is asked for once: whoever opens a listing can do that again.
+    async fn ask(&self, query: &Query) -> Answer {
         let attempts = if self.begun { MAX_ATTEMPTS_BATCH } else { 1 };
-        let api = &self.api;
-        let text = retrying(attempts, || api.text(&self.path, query, MAX_PAGE), HttpError::error).await?;
-        let next = Page::read(&text).map(|page| page.next).map_err(|reason| api.wrong(&self.path, reason))?;
-        Ok((text, next))
+        ask(&self.api, &self.path, query, attempts).await
     }
 
     /// Goes on behind a page that came.
@@ -184,6 +224,7 @@ impl Listing {
             return Err(self.api.wrong(&self.path, "a page leads to itself".to_owned()).into());
         }
         self.received.add(0, bytes as u64);
+        self.asked = size;
         self.size = if bytes > HEAVY { (size / 2).max(1) } else { size.saturating_mul(2).clamp(1, MOST) };
         self.cursor = next;
         (self.begun, self.bad, self.halved) = (true, 0, 0);
@@ -252,16 +293,19 @@ impl Listing {
         Ok(None)
     }
 
-    /// The spans of a page as they are ingested, with their annotations, without those outside the window.
-    async fn batch(&mut self, text: &str) -> Result<Option<RecordBatch>, SourceError> {
+    /// The spans of pages as they are ingested, with their annotations, without those outside the window.
+    async fn batch(&mut self, texts: &[String]) -> Result<Option<RecordBatch>, SourceError> {
         let wrong = |listing: &Self, reason: String| listing.api.wrong(&listing.path, reason).error;
-        let page = Page::read(text).map_err(|reason| wrong(self, reason))?;
-        let annotations = self.annotations.of(&self.api, &self.project, &page.spans).await?;
+        let mut spans: Vec<&str> = vec![];
+        for text in texts {
+            spans.extend(Page::read(text).map_err(|reason| wrong(self, reason))?.spans);
+        }
+        let annotations = self.annotations.of(&self.api, &self.project, &spans).await?;
         if let Some(remark) = self.annotations.remark() {
             self.received.remark(remark);
         }
         let mut row = String::new();
-        for (text, members) in page.spans.iter().zip(&annotations) {
+        for (text, members) in spans.iter().zip(&annotations) {
             row.clear();
             let pushed = write_row(text, &mut row).and_then(|()| {
                 if !members.is_empty() {
@@ -275,7 +319,7 @@ impl Listing {
                 self.received.add_unfit(1, || error.to_string());
             }
         }
-        self.received.add(page.spans.len() as u64, 0);
+        self.received.add(spans.len() as u64, 0);
         let batch = self.builder.finish().map_err(|error| wrong(self, error.to_string()))?;
         let window: Window = self.request.window;
         let cut =

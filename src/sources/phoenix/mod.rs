@@ -4,6 +4,8 @@
 //! ignores parameters that it does not know, so that nothing is taken for granted of what it sends; and whatever is not
 //! its API answers 200 with a page, so that only what says it is JSON is read.
 
+mod ahead;
+mod annotation_requests;
 mod annotations;
 mod api;
 pub(crate) mod fold;

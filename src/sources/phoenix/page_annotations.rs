@@ -1,4 +1,4 @@
-//! The annotations of a page of spans, each where its row is.
+//! The annotations of a few pages of spans, each where its row is.
 //!
 //! What is said of a trace stands on its root, and what is said of a session on the root of its first trace: once each, so
 //! that counts and means of it are right.
@@ -9,7 +9,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use spanql_model::time;
 
-use super::annotations::{Level, annotations_of};
+use super::annotation_requests::{Urls, annotations_of};
+use super::annotations::Level;
 use super::api::{Api, Query};
 use super::projects::segment;
 use super::rows::Span;
@@ -25,6 +26,7 @@ pub(super) struct PageAnnotations {
     wanted: Vec<Level>,
     /// What the server has no annotations of, as far as it lets itself be asked.
     unknown: Vec<Level>,
+    urls: Urls,
     /// The first traces of sessions that have annotations.
     first_traces: HashMap<String, Option<String>>,
 }
@@ -51,7 +53,12 @@ impl PageAnnotations {
     pub(super) fn new(columns: Option<&[String]>) -> Self {
         let levels = [Level::Span, Level::Trace, Level::Session].into_iter();
         let wanted = levels.filter(|level| level.is_wanted(columns)).collect();
-        Self { wanted, unknown: vec![], first_traces: HashMap::new() }
+        Self { wanted, unknown: vec![], urls: Urls::Long, first_traces: HashMap::new() }
+    }
+
+    /// Whether any are asked for.
+    pub(super) fn are_wanted(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// What the reader of the spans should know.
@@ -76,7 +83,7 @@ impl PageAnnotations {
             };
             let distinct: BTreeSet<&String> = ids.iter().flatten().collect();
             let distinct: Vec<String> = distinct.into_iter().cloned().collect();
-            let mut found = match annotations_of(level, api, project, &distinct).await {
+            let mut found = match annotations_of(level, api, project, &distinct, &mut self.urls).await {
                 Ok(found) => found,
                 Err(failed) if level != Level::Span && is_unknown(failed.cause) => {
                     self.wanted.retain(|wanted| *wanted != level);

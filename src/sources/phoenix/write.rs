@@ -7,7 +7,8 @@ use reqwest::{Method, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::annotations::{Held, Level, held};
+use super::annotation_requests::{Held, held};
+use super::annotations::Level;
 use super::api::Query;
 use super::projects::segment;
 use super::source::Phoenix;

@@ -130,8 +130,11 @@ impl<'de> Visitor<'de> for OfModels {
         while let Some(model) = map.next_key::<String>()? {
             if model == EXPLANATION {
                 map.next_value::<serde::de::IgnoredAny>()?;
-            } else if let Some(price) = map.next_value::<OfModel>()?.0 {
-                prices.insert(&model, price);
+            } else {
+                match map.next_value::<OfModel>()?.0 {
+                    Some(price) => prices.insert(&model, price),
+                    None => prices.insert_without_price(&model),
+                }
             }
         }
         Ok(Models(prices))

@@ -57,8 +57,8 @@ impl Priced {
 /// The prices of a file.
 #[derive(Debug, Clone, Default)]
 pub struct Prices {
-    /// By the whole name, in lower case.
-    by_name: BTreeMap<String, Price>,
+    /// By the whole name, in lower case; nothing for a model that the file lists without a price of tokens.
+    by_name: BTreeMap<String, Option<Price>>,
     /// By the name without the providers before it, where all that are called so cost the same.
     by_last_part: HashMap<String, Option<Price>>,
 }
@@ -70,17 +70,22 @@ impl Prices {
             let known = self.by_last_part.entry(last.to_owned()).or_insert(Some(price));
             *known = known.filter(|known| *known == price);
         }
-        self.by_name.insert(name, price);
+        self.by_name.insert(name, Some(price));
+    }
+
+    /// Adds a model of which it is known that its tokens have no price.
+    pub(super) fn insert_without_price(&mut self, model: &str) {
+        self.by_name.insert(model.trim().to_lowercase(), None);
     }
 
     /// How many models have a price.
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_name.values().flatten().count()
     }
 
     /// Whether no model has one.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.len() == 0
     }
 
     /// What a model costs: by its own name or the longest name that it begins with, providers such as `openai/` before
@@ -93,7 +98,7 @@ impl Prices {
         while let Some(candidate) = rest {
             let found = beginnings(candidate).find_map(|start| Some((start, *self.by_name.get(start)?)));
             if let Some((start, price)) = found {
-                return Some(priced(candidate, start, price));
+                return price.map(|price| priced(candidate, start, price));
             }
             rest = candidate.split_once('/').map(|(_, rest)| rest);
         }
@@ -162,6 +167,17 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(of(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_listed_without_a_price_has_none() {
+        let mut prices = prices(&[("gpt-4", 1.0)]);
+        prices.insert_without_price("plan/GPT-4");
+        assert_eq!(prices.len(), 1);
+        for (model, has) in [("plan/gpt-4", false), ("plan/gpt-4-0613", false), ("gpt-4", true), ("other/gpt-4", true)]
+        {
+            assert_eq!(prices.of(model).is_some(), has, "{model}");
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) struct Sizes {
     pub(crate) rebuild_share: u64,
 }
 
+/// Rows of a page: whoever reads one trace decompresses a page of each column.
+pub(super) const PAGE_ROWS: usize = 4096;
+
 /// Rows after which a row group ends at the next trace.
 pub(super) const GROUP_ROWS: usize = 16 * 1024;
 

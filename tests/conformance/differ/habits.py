@@ -8,7 +8,7 @@ OPERATORS = ["=", "<>", "<", "<=", ">", ">="]
 
 def habits(rng):
     """GROUP BY ALL, names of items in other items, subqueries in odd places, arg_max, percentiles, products of intervals,
-    lambdas, ESCAPE."""
+    lambdas, ESCAPE, powers, rows in subqueries."""
     number = lambda: rng.choice(["1", "2", "3", "4", "NULL"])
     text = lambda: rng.choice(["'a'", "'b'", "'a%b'", "'a_b'", "'A'", "''", "NULL"])
     tables = [
@@ -54,6 +54,12 @@ def habits(rng):
                 f"SELECT k, quantile_cont(x * 1e9, {share}) AS r FROM t{where} GROUP BY ALL",
                 f"SELECT quantile_cont(DISTINCT x, {share}) AS r, median(x) AS m FROM t{where}",
                 f"SELECT x, quantile_cont(x, {share}) OVER (ORDER BY x ROWS BETWEEN {bound} PRECEDING AND CURRENT ROW) AS r FROM t",
+                f"SELECT k, quantile_disc(x, {share}) AS r, quantile_disc(k, {share}) AS q FROM t{where} GROUP BY ALL",
+                f"SELECT a, x ^ 2 AS p, -a ^ 2 AS n, a // 2 AS d, mod(a, 3) AS m, len(k) AS l, sign(x - 2) AS s FROM t{where}",
+                f"SELECT sum(a {operator} {bound}) AS r, sum(k IS NULL) AS n FROM t{where}",
+                f"SELECT x FROM t WHERE (a, k) IN (SELECT b, j FROM u) AND x > {bound}",
+                f"SELECT x FROM t {rng.choice(['SEMI', 'ANTI'])} JOIN u ON {correlated}",
+                f"SELECT x, regexp_full_match(k, 'a.?b*') AS r FROM t",
                 f"SELECT a, TIMESTAMP '2026-01-31 12:00:00' + INTERVAL '{span}' * a AS r FROM t",
                 f"SELECT a, TIMESTAMP '2026-03-31 12:00:00' - a * INTERVAL '{span}' AS r FROM t",
                 f"SELECT x FROM t WHERE TIMESTAMP '2026-01-31' + INTERVAL '1 hour' * a > TIMESTAMP '2026-01-31 01:30:00'",

@@ -4,7 +4,7 @@
 
 pub mod filters;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
 
 use arrow::array::RecordBatch;
@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("json", json),
     ("filters", filters),
     ("names", names),
@@ -33,6 +33,7 @@ pub const TARGETS: [Target; 8] = [
     ("csv", csv),
     ("otlp_json", otlp_json),
     ("otlp", otlp),
+    ("files", files),
 ];
 
 /// Limits under which no small input takes long.
@@ -168,18 +169,43 @@ fn file(bytes: &[u8], format: Format) {
     let name = format!("spanql-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
     let path: PathBuf = std::env::temp_dir().join(name);
     std::fs::write(&path, bytes).unwrap();
-    for skip_bad in [false, true] {
+    let mut kept = [0, 0];
+    for (skip_bad, kept) in [false, true].into_iter().zip(&mut kept) {
         let input = Input::Path { path: path.clone(), size: Some(bytes.len() as u64) };
         let options = ReadOptions { format, skip_bad, limits: LIMITS, ..ReadOptions::default() };
-        let Ok(mut reader) = FileReader::open(input, &options) else { continue };
+        let mut reader = match FileReader::open(input, &options) {
+            Ok(reader) => reader,
+            Err(error) => {
+                names_the_place(&error.to_string(), &path);
+                continue;
+            }
+        };
         for batch in &mut reader {
             match batch {
-                Ok(batch) => ingested(&batch),
-                Err(error) => assert!(!error.to_string().contains("panicked"), "{error}"),
+                Ok(batch) => {
+                    *kept += batch.num_rows();
+                    ingested(&batch);
+                }
+                Err(error) => names_the_place(&error.to_string(), &path),
             }
         }
+        assert!(reader.report().first_bad.iter().all(|bad| bad.line > 0), "a place: {:?}", reader.report());
     }
+    assert!(kept[0] <= kept[1], "fewer rows where some are passed over: {kept:?}");
     std::fs::remove_file(&path).unwrap();
+}
+
+/// An error says which file it is about, and the line or row, or what the file is not.
+fn names_the_place(error: &str, path: &Path) {
+    let rest = error.strip_prefix(&format!("{}:", path.display())).unwrap_or_default();
+    let line = rest.split(':').next().and_then(|line| line.parse::<u64>().ok());
+    assert!(line.is_some_and(|line| line > 0) || rest.starts_with(' '), "no place: {error}");
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+/// Files of what tools write, whatever they are taken for.
+pub fn files(bytes: &[u8]) {
+    file(bytes, Format::Auto);
 }
 
 /// Tables of text.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int32Builder, StringDictionaryBuilder, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, Int32Builder, StringDictionaryBuilder,
+    new_null_array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema};
 use datafusion::common::{DataFusionError, Result};
 use futures::TryStreamExt;
@@ -15,6 +16,7 @@ use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuil
 use parquet::basic::{Encoding, PageType};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
+use super::select::plain;
 use spanql_store::{ColumnKey, KeptColumn, Segment, SegmentFile, SegmentReader, Segments, floats_to_text};
 
 /// Rows of a batch, as DataFusion has them by default. Columns are kept in such batches, so that none is cut from a larger one:
@@ -120,9 +122,38 @@ impl Open {
         let one = |wanted: &Wanted| {
             let batches = by_name.remove(&wanted.name).unwrap_or_default();
             let batches: Vec<&dyn Array> = batches.iter().map(AsRef::as_ref).collect();
-            Ok(arrow::compute::concat(&batches)?)
+            Ok(concat(&batches)?)
         };
         columns.iter().map(one).collect()
+    }
+
+    /// Some rows of columns, kept or not; nothing is kept.
+    pub(super) async fn some(&self, group: usize, columns: &[Wanted], rows: &BooleanArray) -> Result<Vec<ArrayRef>> {
+        let kept = self.segments.columns();
+        let found: Vec<_> = columns.iter().map(|wanted| kept.get(&self.key(group, wanted))).collect();
+        let missing = columns.iter().zip(&found).filter(|(_, found)| found.is_none());
+        let missing: Vec<Wanted> = missing.map(|(wanted, _)| wanted.clone()).collect();
+        let read = match missing.is_empty() {
+            true => Vec::new(),
+            false => self.rows(group, &missing, RowSelection::from_filters(std::slice::from_ref(rows))).await?,
+        };
+        let mut read = read.into_iter();
+        let mut some = Vec::with_capacity(columns.len());
+        for (wanted, found) in columns.iter().zip(found) {
+            let Some(column) = found else {
+                some.extend(read.next());
+                continue;
+            };
+            let mut parts = Vec::new();
+            for (number, batch) in column.batches.iter().enumerate() {
+                let rows = rows.slice(number * BATCH_ROWS, batch.len());
+                if rows.true_count() > 0 {
+                    parts.push(plain(batch, Some(&rows), &wanted.data_type)?);
+                }
+            }
+            some.push(concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?);
+        }
+        Ok(some)
     }
 
     /// Decodes columns that the file has, in the types of the table; texts that are dictionaries in the file may stay so.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{BatchCoalescer, concat};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
-use datafusion::datasource::source::DataSource;
+use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -20,9 +19,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt, iter, once, try_unfold};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::live::live_rows;
 use super::load::{BATCH_ROWS, Open, Wanted};
+use super::narrow::{read, with_rows};
 use super::prune::may_match;
-use super::select::{Conditions, plain};
+use super::select::{Conditions, plain, scattered};
+use super::texts::Texts;
 use spanql_store::{Segment, SegmentFile, Segments};
 
 /// Bytes of a row group that are decoded at once, at most: beyond that the file is read as it streams.
@@ -30,6 +32,41 @@ const GROUP_BYTES: usize = 48 << 20;
 
 /// Of fewer than one row in so many, columns that nobody asked for before are read for these rows alone.
 const FEW: usize = 16;
+
+/// Of no more than one row in so many, rows that may have the texts that are asked for are read alone.
+const LIKELY: usize = 4;
+
+/// A row group that is read.
+struct Group {
+    number: usize,
+    rows: usize,
+    /// Those of its rows that count; `None` for all.
+    live: Option<BooleanBuffer>,
+    /// Those that count and can pass, where they are few.
+    few: Option<BooleanArray>,
+}
+
+impl Group {
+    /// One of a file of which these rows count, and only the likely ones can pass; `None` if none can.
+    fn new(open: &Open, number: usize, live: Option<&BooleanBuffer>, likely: Option<&BooleanBuffer>) -> Option<Self> {
+        let count = |group: usize| open.metadata.row_group(group).num_rows().unsigned_abs() as usize;
+        let (first, rows) = ((0..number).map(count).sum::<usize>(), count(number));
+        let live = live.map(|live| live.slice(first, rows));
+        let Some(likely) = likely.map(|likely| likely.slice(first, rows)) else {
+            return Some(Self { number, rows, live, few: None });
+        };
+        let likely = live.as_ref().map_or_else(|| likely.clone(), |live| live & &likely);
+        let few = likely.count_set_bits();
+        let is_few = few * LIKELY <= rows;
+        let few = (few > 0).then(|| is_few.then(|| BooleanArray::new(likely, None)))?;
+        Some(Self { number, rows, live, few })
+    }
+
+    /// Of its rows, one in so many is read.
+    fn share(&self) -> usize {
+        self.few.as_ref().map_or(1, |few| self.rows / few.true_count().max(1)).max(1)
+    }
+}
 
 /// A scan that kept columns serve.
 #[derive(Clone)]
@@ -43,6 +80,8 @@ pub(super) struct Scan {
     /// Columns of the conditions.
     asked: Vec<Wanted>,
     conditions: Conditions,
+    /// What the conditions say of texts.
+    texts: Option<Arc<Texts>>,
     /// Columns of what is shown: where they are among `asked`, or else among `others`, which are behind these.
     shown: SchemaRef,
     places: Vec<usize>,
@@ -102,6 +141,7 @@ impl Scan {
                 }
             }
         }
+        let texts = predicate.filter(|_| which == SegmentFile::Spans).and_then(Texts::of).map(Arc::new);
         let (predicate, output) = (predicate.cloned(), config.projected_schema()?);
         Ok(Self {
             config,
@@ -111,6 +151,7 @@ impl Scan {
             table,
             asked,
             conditions,
+            texts,
             shown,
             places,
             others,
@@ -143,39 +184,76 @@ impl Scan {
         let segment = file.extension::<Segment>().cloned();
         let segment = segment.ok_or_else(|| internal_datafusion_err!("a file is planned without its segment"))?;
         let open = Open::new(&self.segments, &segment, self.which).await?;
-        let groups = may_match(&open.metadata, &self.table, self.predicate.as_ref());
+        let likely = match &self.texts {
+            Some(texts) => texts.likely(&self.segments, &segment, &open.metadata).await?,
+            None => None,
+        };
+        let live = live_rows(&self.segments, &segment, self.which).await?;
+        let mut groups: Vec<Group> = Vec::new();
+        for number in may_match(&open.metadata, &self.table, self.predicate.as_ref()) {
+            groups.extend(Group::new(&open, number, live.as_ref(), likely.as_ref()));
+        }
         let columns: Vec<Wanted> = self.asked.iter().chain(&self.others).cloned().collect();
-        let largest = groups.iter().map(|group| open.missing_bytes(*group, &columns)).max().unwrap_or_default();
-        let total: usize = groups.iter().map(|group| open.missing_bytes(*group, &columns)).sum();
+        let bytes = groups.iter().map(|group| open.missing_bytes(group.number, &columns) / group.share());
+        let (largest, total) = (bytes.clone().max().unwrap_or_default(), bytes.sum::<usize>());
         let memory = MemoryConsumer::new("columns of spans").register(context.memory_pool());
         if largest > GROUP_BYTES || total > self.segments.columns().budget() / 4 || memory.try_grow(largest).is_err() {
-            let config = FileScanConfigBuilder::from(self.config.clone());
-            let config = config.with_file_groups(vec![FileGroup::new(vec![file])]).build();
-            return Ok(config.open(0, context)?.boxed());
+            let file = match &likely {
+                Some(likely) => with_rows(file, live.as_ref(), likely),
+                None => Some(file),
+            };
+            return Ok(read(&self.config, file.into_iter().collect(), context)?.boxed());
         }
-        let live = self.segments.live_rows(&segment, self.which).await;
-        let live = live.map_err(|error| DataFusionError::External(Box::new(error)))?.map(|live| bits(&live));
         let open = Arc::new(open);
         let batches = iter(groups).then(move |group| {
-            let (scan, open, live, context) =
-                (Arc::clone(&self), Arc::clone(&open), live.clone(), Arc::clone(&context));
+            let (scan, open, context) = (Arc::clone(&self), Arc::clone(&open), Arc::clone(&context));
             // Held for as long as the file is read.
             let _held = &memory;
-            async move { scan.group(&open, group, live, &context).await }
+            async move {
+                match &group.few {
+                    Some(few) => scan.few(&open, group.number, few).await,
+                    None => scan.group(&open, group, &context).await,
+                }
+            }
         });
         Ok(batches.try_flatten().boxed())
+    }
+
+    /// The rows of one row group, of which only these can pass.
+    async fn few(
+        self: Arc<Self>,
+        open: &Open,
+        group: usize,
+        likely: &BooleanArray,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let asked = open.some(group, &self.asked, likely).await?;
+        let count = likely.true_count();
+        let passed = self.conditions.pass(&asked, count, None, &mut self.conditions.known())?;
+        let passed = passed.unwrap_or_else(|| BooleanBuffer::new_set(count));
+        let left = passed.count_set_bits();
+        if left == 0 {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let among_all = BooleanArray::new(scattered(likely.values(), &passed), None);
+        let others = open.some(group, &self.others, &among_all).await?;
+        let passed = BooleanArray::new(passed, None);
+        let mut columns = Vec::new();
+        for (column, wanted) in asked.iter().zip(&self.asked) {
+            columns.push(plain(column, Some(&passed), &wanted.data_type)?);
+        }
+        columns.extend(others);
+        let batch = self.shown(&columns, None, left);
+        Ok(once(async { batch }).boxed())
     }
 
     /// The rows of one row group.
     async fn group(
         self: Arc<Self>,
         open: &Open,
-        group: usize,
-        live: Option<BooleanBuffer>,
+        group: Group,
         context: &TaskContext,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let count = |group: usize| open.metadata.row_group(group).num_rows().unsigned_abs() as usize;
-        let (first, rows) = ((0..group).map(count).sum::<usize>(), count(group));
+        let Group { number: group, rows, live, .. } = group;
         let pool = context.memory_pool();
         let room = match pool.memory_limit() {
             MemoryLimit::Finite(limit) => limit.saturating_sub(pool.reserved()),
@@ -186,7 +264,7 @@ impl Scan {
         for (number, start) in (0..rows).step_by(BATCH_ROWS).enumerate() {
             let length = BATCH_ROWS.min(rows - start);
             let columns: Vec<ArrayRef> = asked.iter().map(|column| Arc::clone(&column.batches[number])).collect();
-            let live = live.as_ref().map(|live| live.slice(first + start, length));
+            let live = live.as_ref().map(|live| live.slice(start, length));
             let pass = self.conditions.pass(&columns, length, live, &mut known)?;
             left += pass.as_ref().map_or(length, BooleanBuffer::count_set_bits);
             passed.push((length, pass));
@@ -239,15 +317,6 @@ impl Scan {
 
 fn mask(length: usize, passed: Option<&BooleanBuffer>) -> BooleanArray {
     BooleanArray::new(passed.cloned().unwrap_or_else(|| BooleanBuffer::new_set(length)), None)
-}
-
-/// The rows of a file that count, as bits.
-fn bits(live: &RowSelection) -> BooleanBuffer {
-    let mut bits = BooleanBufferBuilder::new(0);
-    for run in live.iter() {
-        bits.append_n(run.row_count, !run.skip);
-    }
-    bits.finish()
 }
 
 /// The same rows in batches that are worth their handling.

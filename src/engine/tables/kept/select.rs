@@ -181,7 +181,7 @@ fn and(one: Option<BooleanBuffer>, other: BooleanBuffer) -> BooleanBuffer {
 }
 
 /// The truth of the rows that were left, among all.
-fn scattered(left: &BooleanBuffer, truth: &BooleanBuffer) -> BooleanBuffer {
+pub(super) fn scattered(left: &BooleanBuffer, truth: &BooleanBuffer) -> BooleanBuffer {
     let mut bits = MutableBuffer::from_len_zeroed(left.len().div_ceil(8));
     for (row, is_true) in left.set_indices().zip(truth.iter()) {
         if is_true {

@@ -23,7 +23,9 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 
 use super::load::BATCH_ROWS;
+use super::narrow;
 use super::rows::Scan;
+use super::texts::Texts;
 use spanql_model::columns::{PARENT_ID, SPAN_ID, TRACE_ID};
 use spanql_store::{SegmentFile, Segments};
 
@@ -36,24 +38,31 @@ pub(in crate::tables) struct KeptSource {
     inner: Arc<dyn DataSource>,
     segments: Segments,
     which: SegmentFile,
+    /// Whether it has none but columns of the table.
+    plain: bool,
 }
 
 impl KeptSource {
-    /// Over a scan of files that are planned with their segments.
-    pub(in crate::tables) fn new(config: FileScanConfig, segments: Segments, which: SegmentFile) -> Self {
-        Self { inner: Arc::new(config), segments, which }
+    /// Over a scan of files that are planned with their segments; one that has other columns than the table's is read from the
+    /// files.
+    pub(in crate::tables) fn new(config: FileScanConfig, segments: Segments, which: SegmentFile, plain: bool) -> Self {
+        Self { inner: Arc::new(config), segments, which, plain }
     }
 
     fn over(&self, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
-        Arc::new(Self { inner, segments: self.segments.clone(), which: self.which })
+        Arc::new(Self { inner, segments: self.segments.clone(), which: self.which, plain: self.plain })
+    }
+
+    fn config(&self) -> Option<(&FileScanConfig, &ParquetSource)> {
+        let inner: &dyn Any = self.inner.as_ref();
+        let config = inner.downcast_ref::<FileScanConfig>()?;
+        let file_source: &dyn Any = config.file_source().as_ref();
+        Some((config, file_source.downcast_ref::<ParquetSource>()?))
     }
 
     /// The scan, where kept columns serve it; all partitions get the same answer.
     fn scan(&self, context: &TaskContext) -> Result<Option<Scan>> {
-        let inner: &dyn Any = self.inner.as_ref();
-        let Some(config) = inner.downcast_ref::<FileScanConfig>() else { return Ok(None) };
-        let file_source: &dyn Any = config.file_source().as_ref();
-        let Some(source) = file_source.downcast_ref::<ParquetSource>() else { return Ok(None) };
+        let Some((config, source)) = self.config().filter(|_| self.plain) else { return Ok(None) };
         if config.limit.is_some() || context.session_config().batch_size() != BATCH_ROWS {
             return Ok(None);
         }
@@ -90,8 +99,13 @@ impl DataSource for KeptSource {
     }
 
     fn open_with_args(&self, args: OpenArgs) -> Result<SendableRecordBatchStream> {
-        match self.scan(&args.context)? {
-            Some(scan) => scan.open(args.partition, args.context),
+        if let Some(scan) = self.scan(&args.context)? {
+            return scan.open(args.partition, args.context);
+        }
+        let spans = self.config().filter(|_| self.which == SegmentFile::Spans);
+        let asked = spans.and_then(|(config, source)| Some((config, Texts::of(source.filter().as_ref()?)?)));
+        match asked {
+            Some((config, texts)) => narrow::open(config, texts, self.segments.clone(), args.partition, args.context),
             None => self.inner.open_with_args(args),
         }
     }

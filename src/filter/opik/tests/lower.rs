@@ -294,8 +294,9 @@ fn what_is_read_otherwise_is_noted() {
     let notes = |oql: &str, entity| parse_over(oql, entity, &table.schema(), Unknown::Null).unwrap().notes;
     assert_eq!(notes("tags is_empty", Entity::Spans), [""; 0]);
     assert_eq!(notes("environment = \"a\"", Entity::Spans).len(), 1, "no span has one");
-    let cut = "first_message is searched in its first 1,024 characters";
-    assert_eq!(notes("first_message contains \"a\"", Entity::Threads), [cut]);
+    let cut = "first_message is compared by its first 1,024 characters";
+    assert_eq!(notes("first_message = \"a\"", Entity::Threads), [cut]);
+    assert_eq!(notes("first_message contains \"a\"", Entity::Threads), [""; 0]);
     assert_eq!(notes("id contains \"a\"", Entity::Threads), [""; 0]);
     // A list of blanks is an empty one.
     assert_eq!(spans_where(&table, "tags is_empty"), [0, 1]);

@@ -16,6 +16,8 @@ const TRACE: &str = "trace";
 const SAVED: [&str; 4] = ["type", "duration", "total_estimated_cost", "thread_id"];
 /// Beginnings of columns that its tables show.
 const SHOWN: [&str; 2] = ["feedback_scores.", "usage."];
+/// Levels of keys that a dotted name is taken apart into: what is behind them is one key, dots and all.
+const DEEPEST: usize = 32;
 /// Why a span is none.
 const NO_TRACE: &str = "a span of Opik without its trace: the user interface saves the trace's id only with the trace; \
                         save the whole trace, or pull the project";
@@ -47,7 +49,7 @@ impl Exported {
                 if let Some((name, Tree::Object(inside))) = known.get_mut(at) {
                     match name.as_ref() {
                         "usage" => inside.push((Cow::Owned(key), value)),
-                        _ => set_at(inside, &key, value),
+                        _ => set_at(inside, &key, value, DEEPEST),
                     }
                 }
             }
@@ -65,15 +67,16 @@ impl Exported {
     }
 }
 
-fn set_at(members: &mut Vec<(Cow<'static, str>, Tree<'static>)>, path: &str, value: Tree<'static>) {
-    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+fn set_at(members: &mut Vec<(Cow<'static, str>, Tree<'static>)>, path: &str, value: Tree<'static>, room: usize) {
+    let parts = path.split_once('.').filter(|_| room > 0);
+    let (key, rest) = parts.map_or((path, None), |(key, rest)| (key, Some(rest)));
     let Some(rest) = rest else { return members.push((Cow::Owned(key.to_owned()), value)) };
     let at = members.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
         members.push((Cow::Owned(key.to_owned()), Tree::Object(vec![])));
         members.len() - 1
     });
     match members.get_mut(at) {
-        Some((_, Tree::Object(inside))) => set_at(inside, rest, value),
+        Some((_, Tree::Object(inside))) => set_at(inside, rest, value, room - 1),
         _ => members.push((Cow::Owned(path.to_owned()), value)),
     }
 }

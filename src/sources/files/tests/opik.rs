@@ -183,3 +183,12 @@ fn folders_of_the_exporter() {
     assert_eq!(rows.len(), 2);
     check(&rows, &[(0, "project", Some("shop")), (1, "project", Some("shop")), (1, "parent_id", Some("t1"))]);
 }
+
+#[test]
+fn names_with_thousands_of_dots_are_no_levels_without_end() {
+    let name = format!("input.{}", "a.".repeat(2_000));
+    let text = format!("id,start_time,{name},duration\nt1,2025-01-01T00:00:00Z,x,5\n");
+    let rows = rows_of("traces.csv", text.as_bytes());
+    let end = format!(r#"a.":"x"{}"#, "}".repeat(33));
+    assert!(rows[0]["attributes.input.value"].ends_with(&end), "{rows:?}");
+}

@@ -13,7 +13,7 @@ async fn all_spans_come_in_pages_that_grow() {
     assert_eq!((read.received, read.unfit, read.ending), (1_700, None, Ending::Complete));
     let asked = server.asked();
     let limits: Vec<_> = asked.iter().map(|asked| asked.get("limit").unwrap().to_owned()).collect();
-    assert_eq!(limits, ["200", "400", "800", "1000"]);
+    assert_eq!(limits, ["200", "250", "250", "250", "250", "250", "250"]);
     assert!(asked.iter().all(|asked| asked.path == "/v1/projects/demo/spans"));
     assert!(asked.iter().all(|asked| asked.get("start_time") == Some("1970-01-01T00:00:00.000000Z")));
     assert!(asked.iter().all(|asked| asked.headers.contains(&("authorization".into(), format!("Bearer {KEY}")))));
@@ -115,6 +115,45 @@ async fn annotations_come_with_their_spans_where_they_are_wanted() {
     assert_eq!(ids.len(), 450);
 }
 
+#[tokio::test]
+async fn annotations_come_through_what_refuses_long_urls() {
+    for refusal in [
+        Reply::Text(414, "URI Too Long".into()),
+        Reply::Text(400, "Request Header Or Cookie Too Large".into()),
+        Reply::Text(404, "not found".into()),
+        Reply::Close,
+        Reply::Html,
+    ] {
+        let server = StandIn::new(move |asked, _| {
+            let ids = asked.all("span_ids");
+            if asked.path.ends_with("/spans") {
+                return listed(asked, &(10_001..=11_500).collect::<Vec<_>>());
+            }
+            if ids.len() > 380 {
+                return refusal.clone();
+            }
+            let one = |id: &&str| {
+                format!(
+                    r#"{{"span_id":"{id}","name":"a","annotator_kind":"LLM","result":{{"score":1}},"identifier":""}}"#
+                )
+            };
+            let all: Vec<String> = ids.iter().map(one).collect();
+            Reply::Json(format!(r#"{{"data":[{}],"next_cursor":null}}"#, all.join(",")))
+        });
+        let columns = Some(vec!["name".to_owned(), "eval.a.score".to_owned()]);
+        let request = ExportRequest { columns, ..everything() };
+        let batches: Vec<RecordBatch> = source(&server).open(&request).await.unwrap().try_collect().await.unwrap();
+        let scored = batches.iter().map(|batch| {
+            let scores = batch.column_by_name("eval.a.score").unwrap();
+            assert_eq!(scores.null_count(), 0);
+            batch.num_rows()
+        });
+        assert_eq!(scored.sum::<usize>(), 1_500);
+        let refused = server.asked().iter().filter(|asked| asked.all("span_ids").len() > 380).count();
+        assert_eq!(refused, 1, "a long URL is tried once");
+    }
+}
+
 /// Two turns of a session, of which the second is listed first, each with a step below it.
 fn turn(asked: &Asked) -> Reply {
     let span = |trace: &str, id: &str, parent: &str| {
@@ -160,7 +199,7 @@ async fn what_is_said_of_traces_and_sessions_stands_on_one_row() {
     assert_eq!(asked("/session_annotations")[0].all("session_ids"), ["a b"]);
     // Only what is wanted is asked for.
     let of_traces = ExportRequest { columns: Some(vec!["trace_eval.q.score".into()]), ..everything() };
-    source(&server).open(&of_traces).await.unwrap();
+    source(&server).open(&of_traces).await.unwrap().try_next().await.unwrap();
     assert_eq!(
         (asked("/trace_annotations").len(), asked("/session_annotations").len(), asked("/span_annotations").len()),
         (2, 1, 1)
