@@ -34,7 +34,6 @@ use super::text_index::{TEXT_TRIGRAMS, TextIndexBuilder, side as side_of_texts};
 pub(super) use facts::{add_facts, facts_of, of_files, unite};
 pub(crate) use pages::Pages;
 use pages::properties;
-use sizes::GROUP_ROWS;
 pub(crate) use sizes::Sizes;
 use spanql_model::columns;
 use spanql_model::types::OpenType;

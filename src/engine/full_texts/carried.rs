@@ -8,9 +8,9 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
 
+use super::answers::{Search, is_answer};
 use super::lookup::with_lookup;
 use super::searches::{asks_a_query, is_search};
-use super::{Search, is_answer};
 use crate::tree_node::{each_expr, expr_up};
 
 /// Aggregates that give one of the values they are given, by what stands beside it.

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, TableScan, TableSource, Volatility, cast, lit,
 };
 
-use super::Search;
+use super::answers::Search;
 use crate::derived::with_open_names;
 use crate::tables::SegmentsTable;
 use crate::tree_node::expr_up;
@@ -273,4 +273,9 @@ impl ScalarUDFImpl for Words {
         let said: ArrayRef = Arc::new(said.collect::<StringArray>());
         Ok(ColumnarValue::Array(said))
     }
+}
+
+/// Whether a relation holds nothing but answers.
+pub(crate) fn holds_answers(relation: &str) -> bool {
+    relation == ANSWERS
 }

@@ -8,7 +8,7 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion::logical_expr::{Expr, Operator};
 
-use super::is_answer;
+use super::answers::is_answer;
 use crate::tree_node::{each_expr, expr_down};
 
 /// Functions that search a text.

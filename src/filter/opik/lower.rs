@@ -263,10 +263,9 @@ impl Reading<'_> {
         let field = &clause.clause.field;
         let searches = matches!(clause.op, Op::Contains | Op::NotContains | Op::StartsWith | Op::EndsWith);
         let emptiness = clause.op.is_alone();
-        if self.entity == Entity::Threads && matches!(field.as_str(), "first_message" | "last_message") {
-            if !searches && !emptiness {
-                self.note(format!("{field} is compared by its first 1,024 characters"));
-            }
+        let is_cut = self.entity == Entity::Threads && matches!(field.as_str(), "first_message" | "last_message");
+        if is_cut && !searches && !emptiness {
+            self.note(format!("{field} is compared by its first 1,024 characters"));
         }
     }
 }

@@ -58,7 +58,7 @@ impl Value {
 }
 
 /// The values of parameters in the one row of these batches. Columns stand for parameters by their names, or, where none has
-/// the name of one, in their order.
+/// the name of one, in their order. Where that cannot be, named columns come under their own names.
 ///
 /// # Errors
 /// When there is not one row, or not a value for each parameter, or one of a type that no parameter has.
@@ -73,6 +73,12 @@ pub(super) fn read(batches: &[RecordBatch], names: &[String]) -> Result<BTreeMap
     let exact = !numbered || batch.num_columns() == names.len();
     let by_name = !names.is_empty() && exact && names.iter().all(|name| schema.index_of(name).is_ok());
     if !by_name && batch.num_columns() != names.len() {
+        let is_name = |name: &str| !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit());
+        if !names.is_empty() && schema.fields().iter().all(|field| is_name(field.name())) {
+            // Planning says which parameter has no value, and where.
+            let named = schema.fields().iter().zip(batch.columns());
+            return named.map(|(field, column)| Ok((field.name().clone(), value(column, 0, field.name())?))).collect();
+        }
         let (given, needed) = (batch.num_columns(), names.len());
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(Refusal::invalid(format!("{given} values were given for {needed} parameters ({known})")));
