@@ -202,15 +202,22 @@ fn nobody_at_a_url_is_said_of_the_url() {
     let dir = tempfile::tempdir().unwrap();
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for (url, arguments) in [
-        (format!("grpc://127.0.0.1:{port}"), vec!["pull", "arize", "p", "--days", "1"]),
-        (format!("http://127.0.0.1:{port}"), vec!["projects", "arize"]),
-        (format!("http://127.0.0.1:{port}"), vec!["projects", "opik"]),
-        (format!("grpc://127.0.0.1:{port}"), vec!["query", "SELECT 1 FROM arize.p"]),
-    ] {
+    let ask = |url: String, arguments: Vec<&str>| {
         let mut command = spanql(&dir.path().join("none"));
         let said = fail(command.current_dir(dir.path()).args(&arguments).args(["--endpoint", &url]));
         assert!(said.contains("--endpoint") && said.contains(&format!("127.0.0.1:{port}")), "{arguments:?}: {said}");
         assert!(!["ARIZE_", "OPIK_", "PHOENIX_"].iter().any(|name| said.contains(name)), "{arguments:?}: {said}");
-    }
+    };
+    let ask = &ask;
+    // Each waits between its attempts.
+    std::thread::scope(|scope| {
+        for (scheme, arguments) in [
+            ("grpc", vec!["pull", "arize", "p", "--days", "1"]),
+            ("http", vec!["projects", "arize"]),
+            ("http", vec!["projects", "opik"]),
+            ("grpc", vec!["query", "SELECT 1 FROM arize.p"]),
+        ] {
+            scope.spawn(move || ask(format!("{scheme}://127.0.0.1:{port}"), arguments));
+        }
+    });
 }

@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use spanql::engine::Engine;
 use spanql::store::{Grain, Patch, Store, UnknownIds};
 
+use super::cases::cases;
 use super::structure::reading;
 use super::support::{BASE_TIME, Cell, Random, Row, ask_rows, batch, engine, import, row};
 use spanql_model::columns;
@@ -122,7 +123,7 @@ async fn agree(store: &Store, spans: &BTreeMap<String, Row>, seed: u64, when: &s
     let files = engine(store.snapshot().await.unwrap()).await;
     reading(&files, 1_000);
     let mut random = Random(seed);
-    for turn in 0..5 {
+    for turn in 0..cases(8) {
         let needle = needle(spans, &mut random);
         let found = |row: &&Row| row.get(columns::INPUT).is_some_and(|text| text.plain().contains(&needle));
         let expected = spans.values().filter(found).count().to_string();
