@@ -6,10 +6,10 @@ use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::{LogicalPlan, Union};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator, Union, binary_expr, lit};
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::tree_node::plan_up;
+use crate::tree_node::{expr_up, plan_up, with_names};
 
 /// Derives the schemas of all nodes anew; comes after the rules that change expressions.
 ///
@@ -26,10 +26,32 @@ impl AnalyzerRule for Nullability {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let derived = plan_up(plan, &mut |node| match node {
             LogicalPlan::Union(union) => widened(union).map(Transformed::yes),
-            other => other.recompute_schema().map(Transformed::yes),
+            // Their conditions are read by what they push them to.
+            node @ (LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::TableScan(_)) => {
+                node.recompute_schema().map(Transformed::yes)
+            }
+            other => with_names(other, &mut |expr| expr_up(expr, &mut |expr| Ok(compared_truth(expr))))?
+                .data
+                .recompute_schema()
+                .map(Transformed::yes),
         });
         derived.data()
     }
+}
+
+/// `x IS TRUE` as the comparison that it is planned as: the plan says of it that it may be null, where the test says that it
+/// never is.
+fn compared_truth(expr: Expr) -> Transformed<Expr> {
+    let (value, op, truth) = match expr {
+        Expr::IsTrue(value) => (value, Operator::IsNotDistinctFrom, true),
+        Expr::IsNotTrue(value) => (value, Operator::IsDistinctFrom, true),
+        Expr::IsFalse(value) => (value, Operator::IsNotDistinctFrom, false),
+        Expr::IsNotFalse(value) => (value, Operator::IsDistinctFrom, false),
+        Expr::IsUnknown(value) => return Transformed::yes(Expr::IsNull(value)),
+        Expr::IsNotUnknown(value) => return Transformed::yes(Expr::IsNotNull(value)),
+        other => return Transformed::no(other),
+    };
+    Transformed::yes(binary_expr(*value, op, lit(truth)))
 }
 
 /// A column of a union may be null where a column of one of its inputs may.
