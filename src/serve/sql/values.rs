@@ -74,7 +74,7 @@ pub(super) fn read(batches: &[RecordBatch], names: &[String]) -> Result<BTreeMap
     let by_name = !names.is_empty() && exact && names.iter().all(|name| schema.index_of(name).is_ok());
     if !by_name && batch.num_columns() != names.len() {
         let is_name = |name: &str| !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit());
-        if !names.is_empty() && schema.fields().iter().all(|field| is_name(field.name())) {
+        if !numbered && schema.fields().iter().all(|field| is_name(field.name())) {
             // Planning says which parameter has no value, and where.
             let named = schema.fields().iter().zip(batch.columns());
             return named.map(|(field, column)| Ok((field.name().clone(), value(column, 0, field.name())?))).collect();
