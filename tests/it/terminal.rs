@@ -147,10 +147,19 @@ impl Terminal {
         }
     }
 
-    /// Sends what Ctrl-C sends, wherever the shell is.
+    /// Sends what Ctrl-C sends, wherever the shell is, and returns when it was taken.
     pub(crate) fn signal(&self) {
         let id = self.child.process_id().expect("a process").to_string();
         assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        // A process that gets no processor takes it later than what is typed behind it.
+        let pending = || {
+            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap_or("0").trim();
+            u64::from_str_radix(mask, 16).unwrap_or(0) & (1 << (libc::SIGINT - 1)) != 0
+        };
+        while pending() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits until the shell is busy, or is not.
