@@ -104,3 +104,17 @@ async fn names_without_spans_are_said_once_and_stores_have_the_tables() {
     assert_eq!(error.code(), "unknown-table");
     assert!(bare.span_columns("spans").await.is_err());
 }
+
+/// The views are planned when they are asked for first, which is behind the narrowing here.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_and_turns_stay_whole_when_spans_are_narrowed() {
+    let (whole, narrowed) = (demo_engine().await, demo_engine().await);
+    let filter = condition(&narrowed, "status_code = 'ERROR'", Unknown::Error).await;
+    narrowed.narrow(filter).await.unwrap();
+    let sessions = "SELECT session_id, trace_count, span_count, total_tokens FROM sessions ORDER BY session_id";
+    let (all, some) = (ask_rows(&whole, sessions).await.unwrap(), ask_rows(&narrowed, sessions).await.unwrap());
+    assert!(!some.is_empty() && some.len() < all.len(), "{} of {}", some.len(), all.len());
+    assert!(some.iter().all(|session| all.contains(session)));
+    let turns = "SELECT count(*) AS n, sum(span_count) AS spans FROM turns";
+    assert_eq!(ask_rows(&narrowed, turns).await.unwrap(), ask_rows(&whole, turns).await.unwrap());
+}
